@@ -1,0 +1,66 @@
+"""Where each family of encoders keeps the parts that fine-tuning methods work on.
+
+One row a family: the six of the RoAST paper, DistilBERT and GPT-2. A row holds the attribute paths inside the
+base model of (1) the module whose output is the embedding layer's output, (2) the list of transformer blocks,
+and which token the classification head reads.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn
+
+from benchmark.schema.errors import UsageError, nearest
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Attribute paths of one model family.
+
+    Attributes:
+        embedding: Module whose output is the embedding layer's output.
+        blocks: List of transformer blocks.
+        summary: Token that the classification head reads.
+        time_major: Whether hidden states are (length, batch, width) inside the family's code.
+    """
+
+    embedding: str
+    blocks: str
+    summary: Literal["first", "last"] = "first"
+    time_major: bool = False
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "bert": Architecture("embeddings", "encoder.layer"),
+    "roberta": Architecture("embeddings", "encoder.layer"),
+    "xlm-roberta": Architecture("embeddings", "encoder.layer"),
+    "electra": Architecture("embeddings", "encoder.layer"),
+    "deberta": Architecture("embeddings", "encoder.layer"),
+    "deberta-v2": Architecture("embeddings", "encoder.layer"),
+    "distilbert": Architecture("embeddings", "transformer.layer"),
+    # ALBERT shares one group of weights between its layers, so that group is its one block.
+    "albert": Architecture("embeddings", "encoder.albert_layer_groups"),
+    "xlnet": Architecture("word_embedding", "layer", "last", time_major=True),
+    "gpt2": Architecture("drop", "h", "last"),
+}
+
+
+def architecture_of(model_type: str) -> Architecture:
+    """Look a Hugging Face ``config.model_type`` up.
+
+    Raises:
+        UsageError: the family has no row here.
+    """
+    try:
+        return ARCHITECTURES[model_type]
+    except KeyError:
+        raise UsageError(
+            f"Model family {model_type!r} is not supported; add its row to benchmark/models/architectures.py. "
+            + nearest(model_type, ARCHITECTURES)
+        ) from None
+
+
+def submodule(root: nn.Module, path: str) -> tuple[nn.Module, str]:
+    """Parent module and attribute name of a dotted path, so that the attribute can be read or replaced."""
+    parent, _, name = path.rpartition(".")
+    return root.get_submodule(parent), name

@@ -1,0 +1,91 @@
+"""Backbones: where a pre-trained model comes from, and exactly which one it is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.resources import load_manifest, locate, offline, resource_fingerprint
+from benchmark.schema.canonical import file_fingerprint, fingerprint
+from benchmark.schema.errors import UnavailableError, UsageError, nearest
+
+PACKAGED = {"minilm": "minilm"}
+_HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A pre-trained model on this machine.
+
+    Attributes:
+        name: Short name, used in paths and on the board.
+        source: ``artifact:minilm``, ``hub:<owner>/<name>`` or ``folder:<name of the folder>``.
+        revision: What pins the content: an archive's hash, a Hub commit, or the hash of the folder's files.
+        path: Folder with config.json, safetensors weights and tokenizer files.
+    """
+
+    name: str
+    source: str
+    revision: str
+    path: Path
+
+    def identity(self) -> dict[str, str]:
+        """What enters keys and records: everything but the place on this machine."""
+        return {"name": self.name, "source": self.source, "revision": self.revision}
+
+
+def resolve_backbone(reference: str, revision: str | None = None) -> Backbone:
+    """Find a backbone by packaged name, folder or Hub id, fetching from the Hub where that is needed.
+
+    Raises:
+        UnavailableError: it is not on this machine and cannot be fetched.
+        UsageError: the reference names nothing known.
+    """
+    if reference in PACKAGED:
+        resource = PACKAGED[reference]
+        return Backbone(reference, f"artifact:{resource}", resource_fingerprint(resource), locate(resource))
+    folder = Path(reference.removeprefix("folder:")).expanduser()
+    if folder.is_dir():
+        return _from_folder(folder.resolve())
+    if reference.startswith("hub:") or "/" in reference or reference in _known_hub_names():
+        return _from_hub(reference.removeprefix("hub:"), revision)
+    raise UsageError(f"Backbone {reference!r} is neither packaged, nor a folder, nor a Hub id. " + nearest(reference, PACKAGED))
+
+
+def _known_hub_names() -> set[str]:
+    """Hub models of the papers whose id has no owner part, which would otherwise look like a typing error."""
+    return {
+        "bert-base-uncased", "bert-large-uncased", "roberta-base", "roberta-large", "albert-xxlarge-v2",
+        "gpt2", "gpt2-large", "xlnet-large-cased",
+    }  # fmt: skip
+
+
+def _from_folder(folder: Path) -> Backbone:
+    if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
+        raise UsageError(f"{folder} is not a backbone: it needs config.json and weights in safetensors.")
+    files = sorted(p for pattern in _HUB_FILES for p in folder.glob(pattern))
+    revision = fingerprint({p.name: file_fingerprint(p) for p in files})
+    return Backbone(folder.name, f"folder:{folder.name}", revision, folder)
+
+
+def _from_hub(repository: str, revision: str | None) -> Backbone:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        path = Path(
+            snapshot_download(repository, revision=revision, allow_patterns=_HUB_FILES, local_files_only=offline())
+        )
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise UnavailableError(
+            f"Backbone {repository!r} is not in the Hub cache and cannot be fetched ({type(error).__name__}). Run "
+            f"`huggingface-cli download {repository}` on a connected machine, or name a folder."
+        ) from error
+    if not list(path.glob("*.safetensors")):
+        raise UnavailableError(f"Backbone {repository!r} has no safetensors weights; Temper loads no pickle.")
+    # The snapshot folder is named after the commit, whatever branch or tag was asked for.
+    return Backbone(repository.rsplit("/", 1)[-1], f"hub:{repository}", path.name, path)
+
+
+def packaged_backbones() -> dict[str, str]:
+    """Packaged backbone names with what the manifest says of them."""
+    manifest = load_manifest()
+    return {name: manifest[resource].description for name, resource in PACKAGED.items()}

@@ -1,0 +1,184 @@
+"""Classifier: how training, attacks and evaluation see every model."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+from benchmark.models.architectures import architecture_of, submodule
+from benchmark.models.batch import Batch, Encoded
+from benchmark.models.passes import Passes
+
+
+class Classifier(nn.Module):
+    """A Hugging Face encoder with its family's own classification head.
+
+    Attributes:
+        passes: Counters of the passes made through the model.
+        max_length: Longest input in tokens; longer texts are cut.
+    """
+
+    def __init__(self, network: nn.Module, tokenizer: Any, max_length: int) -> None:
+        super().__init__()
+        self.network = network
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self.passes = Passes()
+        self._architecture = architecture_of(self._config.model_type)
+
+    @classmethod
+    def from_pretrained(cls, folder: Path, classes: int, max_length: int) -> Self:
+        """Load a pre-trained body and put a fresh head on it, drawn from torch's global generator.
+
+        Args:
+            folder: Holds config.json, weights in safetensors and the tokenizer; no pickle, no remote code.
+            classes: Number of classes, at least 2.
+            max_length: Longest input in tokens.
+        """
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+        config = AutoConfig.from_pretrained(str(folder), num_labels=classes, trust_remote_code=False)
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        config.pad_token_id = tokenizer.pad_token_id
+        network = AutoModelForSequenceClassification.from_pretrained(
+            str(folder), config=config, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+        )
+        return cls(network, tokenizer, max_length)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Load what `save` wrote."""
+        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+        return cls.from_pretrained(folder, config.num_labels, config.temper_max_length)
+
+    def save(self, folder: Path) -> None:
+        """Write config.json, model.safetensors and the tokenizer's files."""
+        self._config.temper_max_length = self.max_length
+        cast(Any, self.network).save_pretrained(str(folder), safe_serialization=True)
+        self.tokenizer.save_pretrained(str(folder))
+
+    def tokenise(self, texts: Sequence[str]) -> Encoded:
+        """Token ids of one example of one or two texts, cut to `max_length`; the second text is cut last."""
+        encoded = self.tokenizer(*texts, truncation=True, max_length=self.max_length)
+        return cast(Encoded, dict(encoded))
+
+    def collate(self, encoded: Sequence[Encoded], labels: Sequence[int] | None = None) -> Batch:
+        """Pad encoded examples to the longest and move them to the model's device."""
+        padded = self.tokenizer.pad([dict(e) for e in encoded], padding=True, return_tensors="pt")
+        targets = None if labels is None else torch.tensor(labels, dtype=torch.long)
+        return Batch(dict(padded), targets).to(self.device)
+
+    def encode(self, texts: Sequence[Sequence[str]], labels: Sequence[int] | None = None) -> Batch:
+        """Tokenise and pad several examples, each of one or two texts."""
+        return self.collate([self.tokenise(t) for t in texts], labels)
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Output of the embedding layer, dropout included, shape (batch, length, width), with its graph."""
+        caught: list[Tensor] = []
+
+        def stop(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            caught.append(output)
+            raise _EmbeddingReached
+
+        parent, name = self._embedding
+        handle = getattr(parent, name).register_forward_hook(stop)
+        try:
+            self.network(**batch.tokens)
+        except _EmbeddingReached:
+            return self._turned(caught[0])
+        finally:
+            handle.remove()
+        raise RuntimeError(f"{type(self.network).__name__} never called its embedding layer {name!r}.")
+
+    def forward(self, batch: Batch, embeds: Tensor | None = None) -> Tensor:
+        """Logits in float32 (float64 for a model in float64), shape (batch, classes).
+
+        Args:
+            batch: Tokenised examples; the attention mask is always passed on.
+            embeds: Output of the embedding layer to go on from, shape (batch, length, width), instead of embedding
+                the token ids.
+        """
+        with self._going_on_from(embeds):
+            logits: Tensor = self.network(**batch.tokens).logits
+        return self.passes.watch(_at_least_float32(logits))
+
+    def features(self, batch: Batch, embeds: Tensor | None = None) -> Tensor:
+        """Last hidden state of the token that the head reads, float32, shape (batch, width)."""
+        with self._going_on_from(embeds):
+            hidden: Tensor = self._base(**batch.tokens).last_hidden_state
+        if self._architecture.summary == "first":
+            return self.passes.watch(_at_least_float32(hidden[:, 0]))
+        # The last real token: padding may stand on either side.
+        positions = torch.arange(hidden.shape[1], device=hidden.device) * batch.attention_mask
+        last = hidden[torch.arange(len(batch), device=hidden.device), positions.argmax(dim=1)]
+        return self.passes.watch(_at_least_float32(last))
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The transformer blocks, first to last; ALBERT's shared group counts once."""
+        parent, name = submodule(self._base, self._architecture.blocks)
+        return list(getattr(parent, name))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return int(self._config.num_labels)
+
+    @property
+    def _config(self) -> Any:
+        return cast(Any, self.network).config
+
+    @property
+    def _base(self) -> nn.Module:
+        return cast(nn.Module, cast(Any, self.network).base_model)
+
+    @property
+    def _embedding(self) -> tuple[nn.Module, str]:
+        return submodule(self._base, self._architecture.embedding)
+
+    def _turned(self, embeds: Tensor) -> Tensor:
+        """Between our (batch, length, width) and the family's own order; its own inverse."""
+        return embeds.transpose(0, 1) if self._architecture.time_major else embeds
+
+    @contextmanager
+    def _going_on_from(self, embeds: Tensor | None) -> Iterator[None]:
+        """Put a module that returns `embeds` in the embedding layer's place; skips the look-up and its dropout."""
+        if embeds is None:
+            yield
+            return
+        parent, name = self._embedding
+        original = getattr(parent, name)
+        setattr(parent, name, _Given(self._turned(embeds)))
+        try:
+            yield
+        finally:
+            setattr(parent, name, original)
+
+
+class _EmbeddingReached(Exception):  # noqa: N818 - a signal, not an error
+    """Unwinds a forward pass once the embedding layer has answered."""
+
+
+class _Given(nn.Module):
+    """Answers with a tensor whatever it is asked."""
+
+    def __init__(self, output: Tensor) -> None:
+        super().__init__()
+        self.output = output
+
+    def forward(self, *_args: object, **_kwargs: object) -> Tensor:
+        """The tensor."""
+        return self.output
+
+
+def _at_least_float32(values: Tensor) -> Tensor:
+    return values.to(torch.promote_types(values.dtype, torch.float32))

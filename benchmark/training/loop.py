@@ -1,0 +1,271 @@
+"""The one training loop. A method changes what happens inside a step, never the loop."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_model, save_model
+
+from benchmark.data import Dataset
+from benchmark.models.backbones import Backbone
+from benchmark.models.batch import Batch
+from benchmark.models.classifier import Classifier
+from benchmark.models.inference import predict_logits
+from benchmark.schema.errors import TemperError
+from benchmark.suites import Recipe, TrainingTask
+from benchmark.training.checkpoint import (
+    Position,
+    find_checkpoint,
+    load_checkpoint,
+    read_position,
+    save_checkpoint,
+)
+from benchmark.training.context import Context, MethodError, NonFiniteLossError
+from benchmark.training.method import Method, Phase
+from benchmark.training.optimization import learning_rate, parameter_groups, pick_device, resolve_precision
+from benchmark.training.seeding import derive_seed, seed_everything
+
+Report = Callable[[int, int], None]
+"""Called with the steps done and the steps of the run."""
+
+
+@dataclass
+class Trainer:
+    """One training run: method, backbone, task and seed to weights, through checkpoints in `folder`.
+
+    Attributes:
+        folder: For checkpoints and the best weights; a run that finds a checkpoint there goes on from it.
+        report: Progress.
+        checkpoint_seconds: Wall time between checkpoints inside an epoch; it changes no result.
+    """
+
+    method: Method
+    backbone: Backbone
+    task: TrainingTask
+    recipe: Recipe
+    train: Dataset
+    validation: Dataset
+    seed: int
+    folder: Path
+    report: Report = lambda done, total: None  # noqa: E731
+    checkpoint_seconds: float = 60.0
+    device: torch.device = field(default_factory=pick_device)
+
+    def run(self) -> tuple[Classifier, Position]:
+        """Train to the end and return the model with its best epoch's weights, in eval mode.
+
+        Raises:
+            NonFiniteLossError: a loss or a gradient norm is not finite.
+            TemperError: a verb broke a rule of the loop.
+        """
+        self._prepare()
+        for phase in self._phases[self._position.phase :]:
+            self._run_phase(phase)
+        self._model.requires_grad_(True)
+        best = self.folder / f"best-{self._position.best_epoch}.safetensors"
+        load_model(self._model, str(best))
+        self._position.passes = self._model.passes.counts()
+        return self._model.eval(), self._position
+
+    def _prepare(self) -> None:
+        """Build everything afresh, then overwrite it from the checkpoint where there is one."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        seed_everything(self.seed, "model")
+        with self._verb("build_model"):
+            self._model = self.method.build_model(self.backbone, self.task).to(self.device)
+        with self._verb("encode_example"):
+            self._encoded = [self.method.encode_example(self._model, e) for e in self.train.examples]
+        with self._verb("phases"):
+            self._phases = list(self.method.phases(self.recipe))
+        windows = math.ceil(math.ceil(len(self.train) / self.recipe.batch_size) / self.recipe.accumulation)
+        self._windows_per_epoch = windows
+        self._total = sum(phase.epochs for phase in self._phases) * windows
+        self._context = self._make_context()
+        self._last_checkpoint = time.monotonic()
+        self._resume_or_set_up()
+
+    def _make_context(self) -> Context:
+        precision = resolve_precision(self.recipe.precision, self.device)
+        return Context(
+            model=self._model,
+            recipe=self.recipe,
+            seed=self.seed,
+            epochs=sum(phase.epochs for phase in self._phases),
+            train_batches=self._batches,
+            autocast_dtype=torch.bfloat16 if precision == "bf16" else None,
+        )
+
+    def _resume_or_set_up(self) -> None:
+        checkpoint = find_checkpoint(self.folder)
+        self._position = Position() if checkpoint is None else read_position(checkpoint)
+        self._enter_phase(self._phases[self._position.phase])
+        context = self._context
+        if checkpoint is None:
+            seed_everything(self.seed, "setup")
+            self._model.train()
+            with self._verb("setup"), context.autocast():
+                self.method.setup(context)
+            return
+        context.step, context.epoch = self._position.step, self._epochs_before() + self._position.epoch
+        state = load_checkpoint(checkpoint, self._model, context.optimizer)
+        with self._verb("load_state_dict"):
+            self.method.load_state_dict({name: t.to(self.device) for name, t in state.items()}, context)
+        for name, count in self._position.passes.items():
+            setattr(self._model.passes, name, count)
+
+    def _epochs_before(self) -> int:
+        return sum(phase.epochs for phase in self._phases[: self._position.phase])
+
+    def _enter_phase(self, phase: Phase) -> None:
+        for name, parameter in self._model.named_parameters():
+            parameter.requires_grad_(phase.trainable is None or phase.trainable(name))
+        self._trainable = [p for p in self._model.parameters() if p.requires_grad]
+        if not self._trainable:
+            raise TemperError(f"Phase {phase.name!r} of method {self.method.name!r} trains no parameter.")
+        with self._verb("build_optimizer"):
+            groups = parameter_groups(self._model, self.recipe)
+            self._context.optimizer = self.method.build_optimizer(groups, self._context)
+
+    def _run_phase(self, phase: Phase) -> None:
+        while self._position.epoch < phase.epochs:
+            self._run_epoch(phase)
+        self._position.phase += 1
+        self._position.epoch = 0
+        if self._position.phase < len(self._phases):
+            self._enter_phase(self._phases[self._position.phase])
+            self._checkpoint()
+
+    def _run_epoch(self, phase: Phase) -> None:
+        """Go through what is left of an epoch, then select and checkpoint."""
+        rows = self._rows("epoch")
+        size = self.recipe.accumulation
+        windows = [rows[start : start + size] for start in range(0, len(rows), size)]
+        for window in windows[self._position.window :]:
+            self._model.train()
+            self._step(window, phase)
+            self._position.window += 1
+            if time.monotonic() - self._last_checkpoint > self.checkpoint_seconds:
+                self._checkpoint()
+        self._end_epoch(len(windows))
+
+    def _step(self, window: list[list[int]], phase: Phase) -> None:
+        """One optimizer step over an accumulation window."""
+        context, optimizer = self._context, self._context.optimizer
+        seed_everything(self.seed, "step", context.step)
+        context.accumulation = len(window)
+        for rows in window:
+            with self._verb("transform_batch"):
+                batch = self.method.transform_batch(self._batch(rows), context)
+            with self._verb("backward"), context.autocast():
+                self.method.backward(self._model, batch, context)
+        self._clip()
+        with self._verb("transform_gradients"):
+            self.method.transform_gradients(self._trainable, context)
+        self._set_rate(phase)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        context.step += 1
+        self._position.step = context.step
+        self._position.losses += context.take_loss()
+        with self._verb("after_step"):
+            self.method.after_step(context)
+        self.report(context.step, self._total)
+
+    def _clip(self) -> None:
+        if self.recipe.clip is None:
+            return
+        norm = float(torch.nn.utils.clip_grad_norm_(self._trainable, self.recipe.clip))
+        if not math.isfinite(norm):
+            raise NonFiniteLossError(f"The gradient norm is {norm} at step {self._context.step} (seed {self.seed}).")
+
+    def _set_rate(self, phase: Phase) -> None:
+        done = self._position.epoch * self._windows_per_epoch + self._position.window
+        rate = learning_rate(self.recipe, done, phase.epochs * self._windows_per_epoch)
+        for group in self._context.optimizer.param_groups:
+            group["lr"] = rate
+
+    def _end_epoch(self, windows: int) -> None:
+        position, context = self._position, self._context
+        accuracy = self._validate()
+        context.epoch += 1
+        row = {"epoch": context.epoch, "loss": position.losses / windows, "validation_accuracy": accuracy}
+        position.log.append(row)
+        if accuracy > position.best_accuracy:
+            position.best_accuracy, position.best_epoch = accuracy, context.epoch
+            self._save_best(context.epoch)
+        self._model.train()
+        seed_everything(self.seed, "epoch-end", context.epoch)
+        with self._verb("on_epoch_end"), context.autocast():
+            self.method.on_epoch_end(context)
+        position.epoch, position.window, position.losses = position.epoch + 1, 0, 0.0
+        if context.epoch < context.epochs:
+            self._checkpoint()
+
+    def _save_best(self, epoch: int) -> None:
+        """Keep this epoch's weights."""
+        fresh = self.folder / "best.new"
+        save_model(self._model, str(fresh))
+        target = self.folder / f"best-{epoch}.safetensors"
+        fresh.rename(target)
+
+    def _validate(self) -> float:
+        """Accuracy on the validation split carved from train: the only thing that selects a checkpoint."""
+        logits = predict_logits(self._model, [e.texts for e in self.validation.examples])
+        labels = np.array([e.label for e in self.validation.examples])
+        return float((logits.argmax(axis=1) == labels).mean())
+
+    def _checkpoint(self) -> None:
+        self._position.passes = self._model.passes.counts()
+        save_checkpoint(self.folder, self._model, self._context.optimizer, self.method.state_dict(), self._position)
+        # Only now does no checkpoint point at the weights of an earlier best epoch.
+        for stale in self.folder.glob("best-*.safetensors"):
+            if stale.stem != f"best-{self._position.best_epoch}":
+                stale.unlink()
+        self._last_checkpoint = time.monotonic()
+
+    @contextmanager
+    def _verb(self, name: str) -> Iterator[None]:
+        """Name the verb and the place where a method's own code raised."""
+        try:
+            yield
+        except TemperError:
+            raise
+        except Exception as error:
+            at = error.__traceback__
+            while at is not None and at.tb_next is not None:
+                at = at.tb_next
+            where = f" at {Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}" if at else ""
+            raise MethodError(
+                f"Method {self.method.name!r} raised {type(error).__name__} in {name}{where}, step "
+                f"{self._context.step if hasattr(self, '_context') else 0}: {error}"
+            ) from error
+
+    def _rows(self, purpose: str) -> list[list[int]]:
+        """An epoch's micro-batches as row numbers; the same for the same seed, purpose and epoch."""
+        rng = np.random.default_rng(derive_seed(self.seed, purpose, self._context.epoch))
+        return list(self.method.batches(self.train.examples, self.recipe.batch_size, rng))
+
+    def _batches(self, purpose: str) -> Iterator[Batch]:
+        return (self._batch(rows) for rows in self._rows(purpose))
+
+    def _batch(self, rows: Sequence[int]) -> Batch:
+        labels = [self._label(row) for row in rows]
+        return self._model.collate([self._encoded[row] for row in rows], labels)
+
+    def _label(self, row: int) -> int:
+        label = self.train.examples[row].label
+        if label is None:
+            raise TemperError(f"Training example {self.train.examples[row].id!r} of {self.train.name} has no label.")
+        return label
+
+
+def write_log(position: Position, path: Path) -> None:
+    """Write a run's epochs as JSON lines, with which of them was selected."""
+    rows = [{**row, "selected": row["epoch"] == position.best_epoch} for row in position.log]
+    path.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows), encoding="utf-8")

@@ -1,0 +1,41 @@
+"""Parameter groups, the learning-rate schedule and the precision of a run."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmark.suites import Recipe
+
+
+def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """Trainable parameters in two groups; biases and normalisation layers get no weight decay."""
+    spared = {id(p) for m in model.modules() if "norm" in type(m).__name__.lower() for p in m.parameters(recurse=False)}
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            (plain if id(parameter) in spared or name.endswith("bias") else decayed).append(parameter)
+    return [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+def learning_rate(recipe: Recipe, step: int, total: int) -> float:
+    """Rate of step `step` in 0..total-1: linear warm-up over the recipe's share, then linear to zero."""
+    warmup = int(recipe.warmup * total)
+    if step < warmup:
+        return recipe.learning_rate * (step + 1) / warmup
+    return recipe.learning_rate * (total - step) / max(1, total - warmup)
+
+
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """``fp32``, or ``bf16`` where the recipe says ``auto`` and the device multiplies bfloat16 in hardware."""
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return "bf16" if torch.cpu._is_amx_tile_supported() else "fp32"
+
+
+def pick_device() -> torch.device:
+    """The first accelerator where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,14 @@
+"""Vanilla fine-tuning: every verb as it comes."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from benchmark.training import Method
+
+
+@dataclass(kw_only=True, eq=False)
+class Vanilla(Method):
+    """Cross-entropy with AdamW: what all methods are compared with."""
+
+    name: ClassVar[str] = "vanilla"
+    paper: ClassVar[str] = "Devlin et al., NAACL 2019"

@@ -1,0 +1,126 @@
+"""The classifier's contract: padding, embeddings, blocks, counters, saving."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from benchmark.models.architectures import ARCHITECTURES, architecture_of
+from benchmark.models.batch import Batch
+from benchmark.models.classifier import Classifier
+from benchmark.models.inference import predict_logits
+from benchmark.schema.errors import UsageError
+from tests.support.tiny import sentences
+
+
+@pytest.fixture()
+def model(tiny_backbone: Path) -> Classifier:
+    torch.manual_seed(0)
+    return Classifier.from_pretrained(tiny_backbone, 2, 16).eval()
+
+
+def batch_of(model: Classifier, count: int = 6) -> Batch:
+    return model.encode([(text,) for text, _ in sentences(count)], [label for _, label in sentences(count)])
+
+
+def test_going_on_from_its_own_embeddings_changes_nothing(model: Classifier) -> None:
+    batch = batch_of(model)
+    assert torch.equal(model(batch, embeds=model.embed(batch)), model(batch))
+
+
+def test_embeddings_are_the_embedding_layers_output_with_its_graph(model: Classifier) -> None:
+    batch = batch_of(model)
+    embeds = model.embed(batch)
+    expected = model.network.bert.embeddings(batch.tokens["input_ids"], batch.tokens["token_type_ids"])
+    assert torch.equal(embeds, expected)
+    (gradient,) = torch.autograd.grad(model(batch, embeds=embeds).sum(), embeds)
+    assert gradient.abs().sum() > 0
+
+
+def test_forward_leaves_no_trace_in_the_module_tree(model: Classifier) -> None:
+    batch = batch_of(model)
+    before = [name for name, _ in model.named_modules()]
+    with pytest.raises(RuntimeError):
+        model(batch, embeds=torch.zeros(1, 1, 7))
+    assert [name for name, _ in model.named_modules()] == before
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
+def test_batches_of_one_and_of_sixteen_give_the_same_logits(model: Classifier) -> None:
+    texts = [(text,) for text, _ in sentences(16)]
+    together = predict_logits(model, texts)
+    alone = np.concatenate([predict_logits(model, [t]) for t in texts])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_prediction_restores_the_mode_and_counts_nothing(model: Classifier) -> None:
+    model.train()
+    predict_logits(model, [("a film",)])
+    assert model.training
+    assert model.passes.counts() == {"forward": 0, "backward": 0, "input_backward": 0}
+
+
+def test_passes_are_counted_in_examples_wherever_autograd_is_called(model: Classifier) -> None:
+    batch = batch_of(model, 6)
+    embeds = model.embed(batch)
+    logits = model(batch, embeds=embeds)
+    with model.passes.input_only():
+        torch.autograd.grad(logits.sum(), embeds, retain_graph=True)
+    logits.sum().backward()
+    assert model.passes.counts() == {"forward": 6, "backward": 6, "input_backward": 6}
+
+
+def test_saving_and_loading_keeps_logits_and_length(model: Classifier, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    again = Classifier.load(tmp_path).eval()
+    batch = batch_of(model)
+    assert again.max_length == 16
+    assert torch.equal(again(batch), model(batch))
+    assert not list(tmp_path.glob("*.bin"))
+
+
+def test_features_are_the_first_tokens_last_hidden_state(model: Classifier) -> None:
+    batch = batch_of(model)
+    expected = model.network.bert(**batch.tokens).last_hidden_state[:, 0]
+    assert torch.equal(model.features(batch), expected)
+
+
+def tiny_network(family: str) -> nn.Module:
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    sizes = {"vocab_size": 40, "num_labels": 2, "pad_token_id": 0}
+    width = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    special = {
+        "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 2, "bos_token_id": 1, "eos_token_id": 1},
+        "xlnet": {"d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 64, "bos_token_id": 1, "eos_token_id": 1},
+        "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64},
+        "albert": {**width, "embedding_size": 16},
+        "electra": {**width, "embedding_size": 16},
+    }
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(family, **sizes, **special.get(family, width))
+    return AutoModelForSequenceClassification.from_config(config)
+
+
+@pytest.mark.parametrize("family", sorted(ARCHITECTURES))
+def test_every_family_embeds_and_has_blocks(model: Classifier, family: str) -> None:
+    other = Classifier(tiny_network(family), model.tokenizer, 16).eval()
+    tokens = {"input_ids": torch.randint(5, 39, (3, 7)), "attention_mask": torch.ones(3, 7, dtype=torch.long)}
+    tokens["attention_mask"][1, 4:] = 0
+    batch = Batch(tokens)
+    embeds = other.embed(batch)
+    assert embeds.shape[:2] == (3, 7)
+    torch.testing.assert_close(other(batch, embeds=embeds), other(batch))
+    assert other.features(batch).shape == (3, 32)
+    blocks = {id(p) for block in other.blocks for p in block.parameters()}
+    heads = [p for name, p in other.named_parameters() if "classifier" in name or "score" in name or "summary" in name]
+    assert blocks
+    assert heads
+    assert not blocks & {id(p) for p in heads}
+
+
+def test_an_unknown_family_is_named_with_its_nearest() -> None:
+    with pytest.raises(UsageError, match="'robertaa' is not supported.*Did you mean 'roberta'"):
+        architecture_of("robertaa")

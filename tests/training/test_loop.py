@@ -1,0 +1,199 @@
+"""The loop: determinism, exact resume, accumulation, selection, schedule, failures that name their place."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import torch
+
+from benchmark.suites import Recipe
+from benchmark.training import Batch, Classifier, Context, Method, MethodError, NonFiniteLossError, Phase
+from benchmark.training.checkpoint import find_checkpoint
+from benchmark.training.optimization import learning_rate, parameter_groups
+from methods.roast import RoAST
+from methods.vanilla import Vanilla
+from tests.support.tiny import trainer, weights, without_dropout
+
+METHODS = [Vanilla, RoAST, lambda: RoAST(variant="released")]
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing may catch it and nothing after it runs."""
+
+
+def kill_at(step: int):
+    def report(done: int, total: int) -> None:
+        if done == step:
+            raise Killed
+
+    return report
+
+
+def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+@pytest.mark.parametrize("make", METHODS)
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(make, tiny_backbone: Path, tmp_path: Path) -> None:
+    first, _ = trainer(make(), tiny_backbone, tmp_path / "a").run()
+    second, _ = trainer(make(), tiny_backbone, tmp_path / "b").run()
+    other, _ = trainer(make(), tiny_backbone, tmp_path / "c", seed=1).run()
+    assert same(weights(first), weights(second))
+    assert not same(weights(first), weights(other))
+
+
+@pytest.mark.parametrize("make", METHODS)
+@pytest.mark.parametrize("step", [1, 3, 5, 6, 9])
+def test_a_killed_run_goes_on_to_the_same_weights_log_and_cost(
+    make, step: int, tiny_backbone: Path, tmp_path: Path
+) -> None:
+    whole, expected = trainer(make(), tiny_backbone, tmp_path / "whole").run()
+    first = trainer(make(), tiny_backbone, tmp_path / "cut")
+    first.checkpoint_seconds, first.report = 0.0, kill_at(step)
+    with pytest.raises(Killed):
+        first.run()
+    resumed, position = trainer(make(), tiny_backbone, tmp_path / "cut").run()
+    assert same(weights(whole), weights(resumed))
+    assert position.log == expected.log
+    assert position.passes == expected.passes
+
+
+def test_a_kill_between_the_two_renames_of_a_checkpoint_loses_nothing(tiny_backbone: Path, tmp_path: Path) -> None:
+    whole, _ = trainer(RoAST(), tiny_backbone, tmp_path / "whole").run()
+    first = trainer(RoAST(), tiny_backbone, tmp_path / "cut")
+    first.checkpoint_seconds, first.report = 0.0, kill_at(4)
+    with pytest.raises(Killed):
+        first.run()
+    (tmp_path / "cut/checkpoint").rename(tmp_path / "cut/checkpoint.old")
+    (tmp_path / "cut/checkpoint.new").mkdir()
+    assert find_checkpoint(tmp_path / "cut") is not None
+    resumed, _ = trainer(RoAST(), tiny_backbone, tmp_path / "cut").run()
+    assert same(weights(whole), weights(resumed))
+
+
+def test_accumulating_four_by_four_equals_one_by_sixteen(tiny_backbone: Path, tmp_path: Path) -> None:
+    """Without dropout, and with no ragged window, the two are the same mathematics."""
+
+    @dataclass(kw_only=True, eq=False)
+    class NoDropout(Vanilla):
+        def build_model(self, backbone, task):
+            return without_dropout(super().build_model(backbone, task))
+
+        def build_optimizer(self, groups, ctx):
+            # AdamW's first step is the gradient's sign, which would blow rounding up to a whole step.
+            return torch.optim.SGD([dict(g) for g in groups], lr=ctx.recipe.learning_rate)
+
+        def batches(self, data, size, rng):
+            order = [i % len(data) for i in range(32)]
+            return (order[s : s + size] for s in range(0, 32, size))
+
+    settings = {"epochs": 1, "learning_rate": 0.5}
+    split, _ = trainer(NoDropout(), tiny_backbone, tmp_path / "a", batch_size=4, accumulation=4, **settings).run()
+    whole, _ = trainer(NoDropout(), tiny_backbone, tmp_path / "b", batch_size=16, **settings).run()
+    for name, value in weights(split).items():
+        torch.testing.assert_close(value, weights(whole)[name], atol=1e-6, rtol=0)
+
+
+def test_the_best_epoch_on_validation_is_what_comes_back(tiny_backbone: Path, tmp_path: Path) -> None:
+    run = trainer(Vanilla(), tiny_backbone, tmp_path, epochs=4)
+    scripted = iter([0.5, 0.9, 0.9, 0.1])
+    snapshots: list[dict[str, torch.Tensor]] = []
+
+    def validate() -> float:
+        snapshots.append(weights(run._model))
+        return next(scripted)
+
+    run._validate = validate  # type: ignore[method-assign]
+    model, position = run.run()
+    assert position.best_epoch == 2
+    assert same(weights(model), snapshots[1])
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_seed(tiny_backbone: Path, tmp_path: Path) -> None:
+    @dataclass(kw_only=True, eq=False)
+    class Diverging(Vanilla):
+        name: ClassVar[str] = "diverging"
+
+        def loss(self, model: Classifier, batch: Batch, ctx: Context) -> torch.Tensor:
+            return super().loss(model, batch, ctx) * (float("nan") if ctx.step == 3 else 1.0)
+
+    with pytest.raises(NonFiniteLossError, match=r"The loss is nan at step 3 \(epoch 0, seed 0\)"):
+        trainer(Diverging(), tiny_backbone, tmp_path).run()
+
+
+def test_a_gradient_that_is_not_finite_stops_before_it_reaches_the_weights(tiny_backbone: Path, tmp_path: Path) -> None:
+    @dataclass(kw_only=True, eq=False)
+    class Exploding(Vanilla):
+        def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
+            super().backward(model, batch, ctx)
+            next(iter(model.parameters())).grad.fill_(float("inf"))
+
+    with pytest.raises(NonFiniteLossError, match="gradient norm is"):
+        trainer(Exploding(), tiny_backbone, tmp_path).run()
+
+
+def test_a_verb_that_raises_is_named_with_its_line(tiny_backbone: Path, tmp_path: Path) -> None:
+    @dataclass(kw_only=True, eq=False)
+    class Broken(Vanilla):
+        name: ClassVar[str] = "broken"
+
+        def after_step(self, ctx: Context) -> None:
+            raise KeyError("teacher")
+
+    with pytest.raises(MethodError, match=r"'broken' raised KeyError in after_step at test_loop.py:\d+, step 1"):
+        trainer(Broken(), tiny_backbone, tmp_path).run()
+
+
+def test_phases_train_only_what_they_name_and_resume_between_them(tiny_backbone: Path, tmp_path: Path) -> None:
+    @dataclass(kw_only=True, eq=False)
+    class ProbeThenAll(Vanilla):
+        def phases(self, recipe: Recipe):
+            return [Phase("probe", 1, lambda name: "classifier" in name), Phase("all", 1)]
+
+    seen: list[tuple[int, bool]] = []
+
+    @dataclass(kw_only=True, eq=False)
+    class Watching(ProbeThenAll):
+        def after_step(self, ctx: Context) -> None:
+            seen.append((ctx.step, all(p.requires_grad for p in ctx.model.parameters())))
+
+    whole, _ = trainer(Watching(), tiny_backbone, tmp_path / "whole").run()
+    assert seen == [(step, step > 5) for step in range(1, 11)]
+    first = trainer(ProbeThenAll(), tiny_backbone, tmp_path / "cut")
+    first.checkpoint_seconds, first.report = 0.0, kill_at(7)
+    with pytest.raises(Killed):
+        first.run()
+    resumed, _ = trainer(ProbeThenAll(), tiny_backbone, tmp_path / "cut").run()
+    assert same(weights(whole), weights(resumed))
+
+
+def test_nothing_is_left_requiring_no_gradient_or_hooked(tiny_backbone: Path, tmp_path: Path) -> None:
+    model, _ = trainer(RoAST(), tiny_backbone, tmp_path).run()
+    assert all(p.requires_grad for p in model.parameters())
+    assert not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in model.modules())
+
+
+def test_checkpoints_hold_no_pickle(tiny_backbone: Path, tmp_path: Path) -> None:
+    trainer(RoAST(), tiny_backbone, tmp_path).run()
+    assert {p.suffix for p in tmp_path.rglob("*") if p.is_file()} == {".safetensors", ".json"}
+
+
+def test_the_schedule_warms_up_and_ends_near_zero() -> None:
+    recipe = Recipe(epochs=1, batch_size=1, learning_rate=1.0, warmup=0.2)
+    rates = [learning_rate(recipe, step, 10) for step in range(10)]
+    assert rates[:2] == [0.5, 1.0]
+    assert rates[2] == 1.0
+    assert rates[-1] == pytest.approx(0.125)
+    assert all(a >= b for a, b in zip(rates[2:], rates[3:], strict=False))
+
+
+def test_biases_and_layer_norms_are_spared_from_decay(tiny_backbone: Path) -> None:
+    model = Classifier.from_pretrained(tiny_backbone, 2, 16)
+    recipe = Recipe(epochs=1, batch_size=1, learning_rate=1.0, weight_decay=0.3)
+    decayed, plain = parameter_groups(model, recipe)
+    names = {id(p): name for name, p in model.named_parameters()}
+    assert (decayed["weight_decay"], plain["weight_decay"]) == (0.3, 0.0)
+    assert all("LayerNorm" not in names[id(p)] and not names[id(p)].endswith("bias") for p in decayed["params"])
+    assert all("LayerNorm" in names[id(p)] or names[id(p)].endswith("bias") for p in plain["params"])
+    assert len(decayed["params"]) + len(plain["params"]) == len(names)
