@@ -68,7 +68,7 @@ def expected_loss(s: Setting, w: Weights, batch: Batch, noise: Tensor) -> Tensor
 
 def expected_importance(s: Setting) -> list[np.ndarray]:
     """Mean over batches of the squared gradient of the clean cross-entropy."""
-    sums = {name: 0.0 for name in s.masked_names()}
+    sums = dict.fromkeys(s.masked_names(), 0.0)
     for number, batch in enumerate(s.batches):
         if s.released and number == 0:
             continue
@@ -112,7 +112,9 @@ def test_loss_gradient_and_update_of_one_step(tiny_backbone: Path, variant: str)
     s = Setting(tiny_backbone, variant)
     s.method.setup(s.context)
     w, batch = s.weights(), s.batches[1]
-    s.context.optimizer = torch.optim.AdamW(s.model.parameters(), lr=1e-3, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.1)
+    s.context.optimizer = torch.optim.AdamW(
+        s.model.parameters(), lr=1e-3, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.1
+    )
 
     torch.manual_seed(11)
     shape = (*batch.tokens["input_ids"].shape, 32)
@@ -143,7 +145,7 @@ def test_loss_gradient_and_update_of_one_step(tiny_backbone: Path, variant: str)
 def test_the_epochs_importance_is_that_of_the_unmasked_full_loss(tiny_backbone: Path, variant: str) -> None:
     s = Setting(tiny_backbone, variant)
     s.method.setup(s.context)
-    expected = {name: 0.0 for name in s.masked_names()}
+    expected = dict.fromkeys(s.masked_names(), 0.0)
     torch.manual_seed(2)
     noises = [torch.rand((*b.tokens["input_ids"].shape, 32), dtype=torch.float64) for b in s.batches]
     for number, (batch, noise) in enumerate(zip(s.batches, noises, strict=True)):
@@ -162,7 +164,9 @@ def test_the_epochs_importance_is_that_of_the_unmasked_full_loss(tiny_backbone: 
 
 
 @pytest.mark.parametrize(("variant", "forward", "backward"), [("paper", 2, 2), ("released", 3, 2)])
-def test_passes_of_a_step_are_those_of_the_cost_table(tiny_backbone: Path, variant: str, forward: int, backward: int) -> None:
+def test_passes_of_a_step_are_those_of_the_cost_table(
+    tiny_backbone: Path, variant: str, forward: int, backward: int
+) -> None:
     s = Setting(tiny_backbone, variant)
     s.method.setup(s.context)
     before = s.model.passes.counts()

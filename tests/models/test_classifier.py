@@ -122,5 +122,5 @@ def test_every_family_embeds_and_has_blocks(model: Classifier, family: str) -> N
 
 
 def test_an_unknown_family_is_named_with_its_nearest() -> None:
-    with pytest.raises(UsageError, match="'robertaa' is not supported.*Did you mean 'roberta'"):
+    with pytest.raises(UsageError, match=r"'robertaa' is not supported.*Did you mean 'roberta'"):
         architecture_of("robertaa")

@@ -11,10 +11,42 @@ if TYPE_CHECKING:
     from benchmark.training import Method
     from benchmark.training.loop import Trainer
 
-WORDS = (
-    "the a film movie plot script was is and but very not good great fine bad awful dull funny warm cold slow "
-    "i we liked hated loved it this that acting scene end story"
-).split()
+WORDS = [
+    "the",
+    "a",
+    "film",
+    "movie",
+    "plot",
+    "script",
+    "was",
+    "is",
+    "and",
+    "but",
+    "very",
+    "not",
+    "good",
+    "great",
+    "fine",
+    "bad",
+    "awful",
+    "dull",
+    "funny",
+    "warm",
+    "cold",
+    "slow",
+    "i",
+    "we",
+    "liked",
+    "hated",
+    "loved",
+    "it",
+    "this",
+    "that",
+    "acting",
+    "scene",
+    "end",
+    "story",
+]
 GOOD, BAD = ["good", "great", "fine", "funny", "warm"], ["bad", "awful", "dull", "cold", "slow"]
 
 
@@ -48,7 +80,7 @@ def sentences(count: int, seed: int = 0) -> list[tuple[str, int]]:
     made = []
     for index in range(count):
         label = index % 2
-        words = rng.choices(WORDS[:10], k=rng.randint(2, 7)) + [rng.choice(GOOD if label else BAD)]
+        words = [*rng.choices(WORDS[:10], k=rng.randint(2, 7)), rng.choice(GOOD if label else BAD)]
         rng.shuffle(words)
         made.append((" ".join(words), label))
     return made

@@ -1,5 +1,6 @@
 """The loop: determinism, exact resume, accumulation, selection, schedule, failures that name their place."""
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from benchmark.suites import Recipe
-from benchmark.training import Batch, Classifier, Context, Method, MethodError, NonFiniteLossError, Phase
+from benchmark.training import Batch, Classifier, Context, MethodError, NonFiniteLossError, Phase
 from benchmark.training.checkpoint import find_checkpoint
 from benchmark.training.optimization import learning_rate, parameter_groups
 from methods.roast import RoAST
@@ -35,7 +36,9 @@ def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
 
 
 @pytest.mark.parametrize("make", METHODS)
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(make, tiny_backbone: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
+    make, tiny_backbone: Path, tmp_path: Path
+) -> None:
     first, _ = trainer(make(), tiny_backbone, tmp_path / "a").run()
     second, _ = trainer(make(), tiny_backbone, tmp_path / "b").run()
     other, _ = trainer(make(), tiny_backbone, tmp_path / "c", seed=1).run()
@@ -185,7 +188,7 @@ def test_the_schedule_warms_up_and_ends_near_zero() -> None:
     assert rates[:2] == [0.5, 1.0]
     assert rates[2] == 1.0
     assert rates[-1] == pytest.approx(0.125)
-    assert all(a >= b for a, b in zip(rates[2:], rates[3:], strict=False))
+    assert all(a >= b for a, b in itertools.pairwise(rates))
 
 
 def test_biases_and_layer_norms_are_spared_from_decay(tiny_backbone: Path) -> None:

@@ -1,0 +1,1 @@
+"""The `temper` command: the one place that prints."""

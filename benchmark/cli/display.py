@@ -1,0 +1,73 @@
+"""Progress on standard error: a live bar with time left on a terminal, one line a task elsewhere."""
+
+from datetime import timedelta
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+output = Console(highlight=False, soft_wrap=True)
+
+
+class CellDisplay:
+    """Shows the cells of a run; an `Observer`."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+
+    def begin(self, label: str) -> None:
+        """Open a bar for a cell; its length is not known before the first step."""
+        if console.is_terminal:
+            columns = (TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+            self._bar = Progress(*columns, TimeRemainingColumn(), TextColumn("left"), console=console, transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(escape(label), total=None)
+
+    def advance(self, done: int, total: int) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total)
+
+    def end(self, label: str, seconds: float) -> None:
+        """Close the bar and leave one line."""
+        self.close()
+        console.print(f"  {escape(label)}  [dim]{timedelta(seconds=round(seconds))}[/dim]")
+
+    def note(self, sentence: str) -> None:
+        """Print a sentence."""
+        console.print(f"[yellow]note:[/yellow] {escape(sentence)}")
+
+    def close(self) -> None:
+        """Take the bar down, also after an error."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+class ByteDisplay:
+    """Shows fetching and verifying; a `benchmark.resources.Progress`."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+
+    def start(self, task: str, total: int) -> None:
+        """Open a bar of `total` bytes."""
+        if not console.is_terminal:
+            console.print(f"  {escape(task)}")
+            return
+        columns = (TextColumn("  {task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, TextColumn("left"), console=console)
+        self._bar.start()
+        self._task = self._bar.add_task(escape(task), total=total or None)
+
+    def advance(self, amount: int) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.advance(self._task, amount)
+
+    def finish(self) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

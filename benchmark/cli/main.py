@@ -1,0 +1,58 @@
+"""Entry point of the `temper` command: sub-commands, and errors as one sentence with the right exit code."""
+
+import os
+import sys
+
+import typer
+
+from benchmark.cli import board, listing, resources, running, suites
+from benchmark.resources import offline
+from benchmark.schema.errors import TemperError
+
+app = typer.Typer(
+    name="temper",
+    help="A robustness benchmark for fine-tuning methods of pre-trained language models.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(running.run)
+app.command("status")(running.status)
+app.command("explain")(running.explain)
+app.command("list")(listing.show)
+app.add_typer(suites.app, name="suite")
+app.add_typer(resources.app, name="resources")
+app.add_typer(board.app, name="board")
+
+
+def main() -> None:
+    """Run the command line and turn Temper's errors into a sentence on standard error.
+
+    The exit code is 2 for a usage error, 1 for a failure and 130 for an interruption.
+    """
+    try:
+        _set_environment()
+        app()
+    except TemperError as error:
+        print(f"temper: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:
+        # The reader of a pipe went away (`temper list | head`): nothing is lost.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+
+
+def _set_environment() -> None:
+    """Settings that libraries read when they are imported, so they must stand before."""
+    # Spinning OpenMP threads starve each other as soon as anything else runs on the machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    if offline():
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        os.environ["HF_DATASETS_OFFLINE"] = "1"
+
+
+if __name__ == "__main__":
+    main()

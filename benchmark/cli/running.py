@@ -1,0 +1,161 @@
+"""`temper run`, `status` and `explain`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.cli.display import CellDisplay, console, output
+from benchmark.schema.errors import UsageError
+
+if TYPE_CHECKING:
+    from benchmark.execution.cells import Row
+    from benchmark.execution.store import Store
+    from benchmark.execution.workload import Workload
+
+SuiteArgument = Annotated[str, typer.Argument(help="Name of a packaged suite, or path of a suite file.")]
+MethodsOption = Annotated[
+    str, typer.Option("--methods", help="Names separated by commas; roast:variant=released sets a hyper-parameter.")
+]
+SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds: 3 stands for 0, 1 and 2.")]
+BackboneOption = Annotated[
+    str | None, typer.Option("--backbone", help="Packaged name, Hub id or folder. [default: the suite's]")
+]
+OutOption = Annotated[Path, typer.Option("--out", help="Folder for artifacts and records.")]
+
+
+def run(
+    suite: SuiteArgument,
+    methods: MethodsOption = "vanilla",
+    seeds: SeedsOption = 1,
+    backbone: BackboneOption = None,
+    out: OutOption = Path("runs"),
+) -> None:
+    """Train, predict, attack and score; compute only what is missing. The same command resumes."""
+    rows, work, store = _prepare(suite, methods, seeds, backbone, out)
+    _require_writable(out)
+    from benchmark.execution.local import run_rows
+
+    display = CellDisplay()
+    try:
+        report = run_rows(rows, work, store, out / "results", display)
+    except KeyboardInterrupt:
+        display.close()
+        console.print("Interrupted. Finished cells and checkpoints are kept; the same command goes on from there.")
+        raise typer.Exit(130) from None
+    finally:
+        display.close()
+    if report.computed:
+        console.print(f"Computed {report.computed} cells; {report.reused} were there already.")
+    else:
+        console.print(f"Nothing to compute: all {report.reused} cells are there already.")
+    console.print(f"Records: {out / 'results' / f'{work.suite.name}@{work.suite.version}'}")
+    if report.failures:
+        console.print(f"{len(report.failures)} of {len(rows)} rows failed; their records say why.")
+        raise typer.Exit(1)
+
+
+def status(
+    suite: SuiteArgument,
+    methods: MethodsOption = "vanilla",
+    seeds: SeedsOption = 1,
+    backbone: BackboneOption = None,
+    out: OutOption = Path("runs"),
+) -> None:
+    """Show which cells of a run are done, begun, missing or waiting for another."""
+    from benchmark.execution.cells import cells_of
+    from benchmark.execution.explaining import state_of
+
+    rows, work, store = _prepare(suite, methods, seeds, backbone, out)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("Row", "Cell", "State"):
+        table.add_column(heading)
+    for row in rows:
+        for cell in cells_of(row, work, store):
+            name = f"{cell.kind} {cell.subject}".rstrip()
+            table.add_row(Text(row.label), Text(name), Text(state_of(cell, store)))
+    output.print(table)
+
+
+def explain(
+    suite: SuiteArgument,
+    methods: MethodsOption = "vanilla",
+    seeds: SeedsOption = 1,
+    backbone: BackboneOption = None,
+    out: OutOption = Path("runs"),
+) -> None:
+    """Say why cells are not there: which fields differ from the nearest finished cell."""
+    from benchmark.execution.explaining import explain as explanations
+
+    rows, work, store = _prepare(suite, methods, seeds, backbone, out)
+    count = 0
+    for found in explanations(rows, work, store):
+        count += 1
+        output.print(Text(f"{found.label}: not there."))
+        if not found.nearest:
+            output.print(Text("  No cell of this kind is finished yet."))
+            continue
+        output.print(Text(f"  The nearest finished cell, {found.nearest[:19]}…, differs in"))
+        for difference in found.differences:
+            wanted, there = difference.wanted or "nothing", difference.found or "nothing"
+            output.print(Text(f"    {difference.pointer}: asked for {wanted}, there {there}"))
+    if not count:
+        output.print("Every cell whose inputs are known is there.")
+
+
+def _prepare(
+    suite_name: str, methods: str, seeds: int, backbone: str | None, out: Path
+) -> "tuple[list[Row], Workload, Store]":
+    """Check everything that was asked for before anything long starts."""
+    from benchmark.execution.registry import MethodRequest, registered
+    from benchmark.schema.errors import nearest
+    from benchmark.suites import load_suite
+
+    suite = load_suite(suite_name)
+    requests = [MethodRequest.parse(text) for text in methods.split(",") if text.strip()]
+    for request in requests:
+        if request.name not in registered():
+            raise UsageError(f"There is no method {request.name!r}. {nearest(request.name, registered())}")
+    if not requests:
+        raise UsageError("--methods names no method; `temper list --methods` shows them.")
+    with console.status("Reading the suite's data"):
+        _quieten_libraries()
+        from benchmark.execution.cells import Row
+        from benchmark.execution.registry import configure
+        from benchmark.execution.store import Store
+        from benchmark.execution.workload import materialise
+        from benchmark.models.backbones import resolve_backbone
+
+        configured = [configure(r, suite.hyperparameters.get(r.name, {})) for r in requests]
+        _require_distinct([method.label for method in configured])
+        found = resolve_backbone(backbone or suite.backbone)
+        work = materialise(suite)
+    rows = [Row(method, found, seed) for seed in range(seeds) for method in configured]
+    return rows, work, Store(out / "store")
+
+
+def _require_distinct(labels: list[str]) -> None:
+    for label in labels:
+        if labels.count(label) > 1:
+            raise UsageError(f"--methods names {label} twice; name it once.")
+
+
+def _require_writable(out: Path) -> None:
+    """Find out now, and not after the training, that nothing can be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".writable"
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be written to: {error.strerror}.") from error
+
+
+def _quieten_libraries() -> None:
+    """Their notes about new heads and slow tokenizers are not news to anyone who fine-tunes."""
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()

@@ -1,0 +1,44 @@
+"""`temper suite show`."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.cli.display import output
+
+app = typer.Typer(help="What a suite holds.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `show` a sub-command while it is the only one."""
+
+
+@app.command()
+def show(suite: Annotated[str, typer.Argument(help="Name of a packaged suite, or path of a suite file.")]) -> None:
+    """Show a suite: its note, training task, recipe, probes and attacks."""
+    from dataclasses import asdict
+
+    from benchmark.suites import load_suite
+
+    loaded = load_suite(suite)
+    output.print(Text(f"{loaded.name}@{loaded.version}: {loaded.title}", style="bold"))
+    output.print(Text(loaded.note))
+    output.print(Text(f"\nTraining: {loaded.training.title}. {loaded.training.description}"))
+    recipe = ", ".join(f"{key}={value}" for key, value in asdict(loaded.recipe).items())
+    output.print(Text(f"Recipe: {recipe}\nBackbone: {loaded.backbone}\n"))
+    table = Table(box=None, pad_edge=False)
+    for heading in ("Probe", "Perspective", "Examples", "Metrics", "What"):
+        table.add_column(heading)
+    for probe in loaded.probes:
+        cells = (probe.id, probe.perspective, str(probe.rows), " ".join(probe.metrics), probe.title)
+        table.add_row(*map(Text, cells))
+    for attack in loaded.attacks:
+        row = (attack.id, "adversarial", str(attack.subset), f"on {attack.on}", attack.title)
+        table.add_row(*map(Text, row))
+    output.print(table)
+    for attack in loaded.attacks:
+        numbers = ", ".join(f"{key}={value}" for key, value in attack.parameters.items())
+        output.print(Text(f"\n{attack.id}: {numbers}"))

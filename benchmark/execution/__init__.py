@@ -1,0 +1,1 @@
+"""Plan cells, run them, keep what they make, and turn it into records."""

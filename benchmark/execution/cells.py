@@ -1,0 +1,193 @@
+"""Cells: the units of work, each identified by the hash of its canonical spec.
+
+A spec holds what decides the outcome and nothing else: no suite name, no path, no library version. Specs of later
+cells hold hashes of what earlier cells made, so they exist only once those are finished.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from benchmark.attacks import attack_identity
+from benchmark.data import Dataset
+from benchmark.evaluation.metrics import ATTACK_METRICS, LABELLED_METRICS, METRICS
+from benchmark.execution.registry import ConfiguredMethod
+from benchmark.execution.store import Artifact, Store
+from benchmark.execution.workload import VALIDATION, Workload
+from benchmark.models.backbones import Backbone
+from benchmark.schema import fingerprint
+from benchmark.suites import Attack, Probe
+
+Kind = Literal["train", "predict", "attack", "score"]
+
+KEY_VERSION = 1
+"""Raised when the meaning of any spec changes."""
+
+LOOP_VERSION = 1
+"""Raised when the training loop, the classifier or the optimizer's set-up would give other weights."""
+
+MODEL, PREDICTIONS, ATTACKED, MEASURED = "model", "predictions.parquet", "attacked.parquet", "measurements.json"
+TRAINING = "training.json"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method, backbone and seed: a file of records."""
+
+    method: ConfiguredMethod
+    backbone: Backbone
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """For progress and messages."""
+        return f"{self.method.label}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One unit of work.
+
+    Attributes:
+        kind: What is done.
+        subject: Probe or attack that it is about; empty for training.
+        spec: Its identity, or None while a cell that it reads from is not finished.
+        reads: The finished artifacts that it reads from, by role.
+        row: Whose cell it is.
+    """
+
+    kind: Kind
+    subject: str
+    spec: dict[str, Any] | None
+    reads: Mapping[str, Artifact]
+    row: Row
+
+    @property
+    def key(self) -> str | None:
+        """The key, or None while there is no spec."""
+        return None if self.spec is None else fingerprint(self.spec)
+
+    @property
+    def label(self) -> str:
+        """For progress and messages."""
+        return f"{self.row.label}: {self.kind} {self.subject}".rstrip()
+
+
+def cells_of(row: Row, work: Workload, store: Store) -> Iterator[Cell]:
+    """The cells of a row in the order of their work, with specs as far as finished cells allow."""
+    train = Cell("train", "", train_spec(row, work), {}, row)
+    yield train
+    trained = _artifact(train, store)
+    tables: dict[str, Artifact | None] = {}
+    for name, data in {VALIDATION: work.splits.validation, **work.probes}.items():
+        spec = None if trained is None else predict_spec(trained, data)
+        predict = Cell("predict", name, spec, _known(model=trained), row)
+        yield predict
+        tables[name] = _artifact(predict, store)
+    for attack in work.suite.attacks:
+        spec = None if trained is None else attack_spec(trained, attack, work.attacked[attack.id])
+        live = Cell("attack", attack.id, spec, _known(model=trained), row)
+        yield live
+        yield _score_attack(live, attack, work, store)
+    for probe in work.suite.probes:
+        yield _score_probe(probe, work, tables, row)
+
+
+def train_spec(row: Row, work: Workload) -> dict[str, Any]:
+    """What decides the weights."""
+    from benchmark.training.optimization import pick_device, resolve_precision
+
+    task, recipe = work.suite.training, work.suite.recipe
+    return {
+        "kind": "train",
+        "key_version": KEY_VERSION,
+        "loop_version": LOOP_VERSION,
+        "method": {
+            "name": row.method.cls.name,
+            "version": row.method.cls.version,
+            "source": row.method.source,
+            "hyperparameters": dict(row.method.hyperparameters),
+        },
+        "backbone": row.backbone.identity(),
+        "task": {"classes": list(task.classes), "max_length": task.max_length},
+        "data": {"train": work.splits.train.content_hash, "validation": work.splits.validation.content_hash},
+        "recipe": {**asdict(recipe), "precision": resolve_precision(recipe.precision, pick_device())},
+        "seed": row.seed,
+    }
+
+
+def predict_spec(trained: Artifact, data: Dataset) -> dict[str, Any]:
+    """What decides the logits."""
+    return {"kind": "predict", "key_version": KEY_VERSION, "weights": weights_hash(trained), "data": data.content_hash}
+
+
+def attack_spec(trained: Artifact, attack: Attack, data: Dataset) -> dict[str, Any]:
+    """What decides the outcome of an attack: the victim, the texts and every number and resource of the attack."""
+    return {
+        "kind": "attack",
+        "key_version": KEY_VERSION,
+        "weights": weights_hash(trained),
+        "data": data.content_hash,
+        # Each example's random choices are seeded by its id.
+        "examples": fingerprint([example.id for example in data.examples]),
+        "attack": attack_identity(attack),
+    }
+
+
+def weights_hash(trained: Artifact) -> str:
+    """Hash of the weights, the configuration and the tokenizer: all that a prediction depends on."""
+    return fingerprint({name: digest for name, digest in trained.files.items() if name.startswith(f"{MODEL}/")})
+
+
+def probe_metrics(probe: Probe) -> tuple[str, ...]:
+    """Metrics of a probe in a stable order."""
+    return tuple(sorted(probe.metrics))
+
+
+def _score_probe(probe: Probe, work: Workload, tables: Mapping[str, Artifact | None], row: Row) -> Cell:
+    reads = {"table": tables[probe.id]}
+    if probe.perspective == "anomaly":
+        reads["inside"] = tables[work.in_distribution]
+    else:
+        reads["validation"] = tables[VALIDATION]
+    if any(artifact is None for artifact in reads.values()):
+        return Cell("score", probe.id, None, {}, row)
+    known = _known(**reads)
+    spec = _score_spec(probe_metrics(probe), work, known, PREDICTIONS, work.probes[probe.id])
+    if probe.merge is not None:
+        spec["merge"] = list(probe.merge)
+    return Cell("score", probe.id, spec, known, row)
+
+
+def _score_attack(live: Cell, attack: Attack, work: Workload, store: Store) -> Cell:
+    done = _artifact(live, store)
+    if done is None:
+        return Cell("score", attack.id, None, {}, live.row)
+    known = _known(table=done)
+    spec = _score_spec(tuple(sorted(ATTACK_METRICS)), work, known, ATTACKED, work.attacked[attack.id])
+    return Cell("score", attack.id, spec, known, live.row)
+
+
+def _score_spec(
+    metrics: tuple[str, ...], work: Workload, reads: Mapping[str, Artifact], file: str, data: Dataset
+) -> dict[str, Any]:
+    """What decides the values: the tables read, the metrics' versions and their settings."""
+    settings: dict[str, int] = {"resamples": work.suite.metrics.resamples}
+    if any(metric in LABELLED_METRICS for metric in metrics):
+        settings["ece_bins"] = work.suite.metrics.ece_bins
+    return {
+        "kind": "score",
+        "key_version": KEY_VERSION,
+        "tables": {role: artifact.files[file] for role, artifact in reads.items()},
+        "metrics": {metric: METRICS[metric].version for metric in metrics},
+        "settings": settings,
+        "resample_seed": data.content_hash,
+    }
+
+
+def _artifact(cell: Cell, store: Store) -> Artifact | None:
+    return None if cell.key is None else store.find(cell.kind, cell.key)
+
+
+def _known(**artifacts: Artifact | None) -> dict[str, Artifact]:
+    return {role: artifact for role, artifact in artifacts.items() if artifact is not None}

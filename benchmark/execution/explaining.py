@@ -1,0 +1,83 @@
+"""Where cells stand, and why a cell that one expected to find is not there."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from benchmark.execution.cells import Cell, Row, cells_of
+from benchmark.execution.store import Store
+from benchmark.execution.workload import Workload
+from benchmark.schema import canonical_json
+
+State = Literal["done", "begun", "missing", "waiting"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field in which two specs differ.
+
+    Attributes:
+        pointer: JSON pointer of the field.
+        wanted: Its value in the cell that is asked for, as JSON; empty where it has no such field.
+        found: Its value in the nearest finished cell.
+    """
+
+    pointer: str
+    wanted: str
+    found: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A cell that is not there.
+
+    Attributes:
+        label: The cell.
+        nearest: Key of the finished cell of its kind with the fewest differences; empty where there is none.
+        differences: In what that one differs.
+    """
+
+    label: str
+    nearest: str
+    differences: tuple[Difference, ...]
+
+
+def state_of(cell: Cell, store: Store) -> State:
+    """Whether a cell is done, begun, missing, or waits for one that is not done."""
+    if cell.key is None:
+        return "waiting"
+    if store.has(cell.kind, cell.key):
+        return "done"
+    return "begun" if store.is_partial(cell.kind, cell.key) else "missing"
+
+
+def explain(rows: Sequence[Row], work: Workload, store: Store) -> Iterator[Explanation]:
+    """Explain every cell that has a spec and no artifact."""
+    for row in rows:
+        for cell in cells_of(row, work, store):
+            if cell.spec is not None and not store.has(cell.kind, cell.key or ""):
+                yield _explain(cell, store)
+
+
+def _explain(cell: Cell, store: Store) -> Explanation:
+    candidates = [(tuple(differences(cell.spec or {}, spec)), key) for key, spec in store.specs(cell.kind)]
+    if not candidates:
+        return Explanation(cell.label, "", ())
+    fewest, key = min(candidates, key=lambda candidate: (len(candidate[0]), candidate[1]))
+    return Explanation(cell.label, key, fewest)
+
+
+def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Difference]:
+    """Fields in which two specs differ, by pointer."""
+    left, right = dict(_leaves(wanted, "")), dict(_leaves(found, ""))
+    for pointer in sorted(left | right):
+        if left.get(pointer) != right.get(pointer):
+            yield Difference(pointer, left.get(pointer, ""), right.get(pointer, ""))
+
+
+def _leaves(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves(item, f"{pointer}/{key}")
+    else:
+        yield pointer, canonical_json(value)

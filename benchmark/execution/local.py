@@ -1,0 +1,82 @@
+"""The local executor: rows one after the other, every cell that is missing, nothing twice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmark.execution.cells import Row, cells_of
+from benchmark.execution.observer import Observer
+from benchmark.execution.records import failed_records, records_of, suite_card, write_card, write_records
+from benchmark.execution.running import Runner
+from benchmark.execution.store import Store
+from benchmark.execution.workload import Workload
+from benchmark.schema.errors import TemperError
+from benchmark.training.context import MethodError
+
+
+@dataclass
+class RunReport:
+    """What a run did.
+
+    Attributes:
+        computed: Cells computed.
+        reused: Cells that were there already.
+        files: Record files of the rows, in order.
+        failures: One sentence for each row that failed.
+    """
+
+    computed: int = 0
+    reused: int = 0
+    files: list[Path] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def run_rows(rows: Sequence[Row], work: Workload, store: Store, results: Path, observer: Observer) -> RunReport:
+    """Bring every row to its records.
+
+    A row that fails for a reason of its own (its loss diverged, its plugin raised) becomes records with that reason,
+    and the other rows go on. What stops all rows (a full disk, a missing resource) is raised.
+    """
+    report = RunReport()
+    card = suite_card(work)
+    write_card(results, card)
+    runner = Runner(work, store, observer)
+    for row in rows:
+        try:
+            _finish(row, runner, report)
+            records = records_of(row, list(cells_of(row, work, store)), work, card, store)
+        except RowFailedError as error:
+            report.failures.append(str(error))
+            observer.note(str(error))
+            records = failed_records(row, card, str(error))
+        report.files.append(write_records(results, records))
+        _tell(store, observer)
+    return report
+
+
+class RowFailedError(TemperError):
+    """One method with one seed cannot be measured; the sentence becomes the reason in its records."""
+
+
+def _finish(row: Row, runner: Runner, report: RunReport) -> None:
+    """Compute the row's missing cells in order; each pass over the cells sees the specs of more of them."""
+    total = len(list(cells_of(row, runner.work, runner.store)))
+    computed = 0
+    while True:
+        cells = cells_of(row, runner.work, runner.store)
+        missing = next((c for c in cells if c.key is not None and runner.store.find(c.kind, c.key) is None), None)
+        _tell(runner.store, runner.observer)
+        if missing is None:
+            break
+        try:
+            runner.run(missing)
+        except MethodError as error:
+            raise RowFailedError(f"{missing.label}: {error}") from error
+        computed += 1
+    report.computed += computed
+    report.reused += total - computed
+
+
+def _tell(store: Store, observer: Observer) -> None:
+    while store.notes:
+        observer.note(store.notes.pop(0))

@@ -1,0 +1,163 @@
+"""What each kind of cell does in the folder that the store gives it."""
+
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.data import Dataset
+from benchmark.evaluation.metrics import (
+    ATTACK_METRICS,
+    Measurement,
+    anomaly_measurements,
+    attack_measurements,
+    fit_temperature,
+    labelled_measurements,
+)
+from benchmark.evaluation.tables import (
+    PredictionTable,
+    read_attack,
+    read_predictions,
+    write_attack,
+    write_predictions,
+)
+from benchmark.execution.cells import ATTACKED, MEASURED, MODEL, PREDICTIONS, TRAINING, Cell, weights_hash
+from benchmark.execution.observer import Observer
+from benchmark.execution.provenance import environment
+from benchmark.execution.store import SCRATCH, Artifact, Store
+from benchmark.execution.workload import VALIDATION, Workload
+from benchmark.models.classifier import Classifier
+from benchmark.schema.errors import TemperError
+
+
+@dataclass
+class Runner:
+    """Computes cells one after the other and keeps the last model in memory.
+
+    Attributes:
+        work: The suite's data.
+        store: Where artifacts go.
+        observer: Progress.
+    """
+
+    work: Workload
+    store: Store
+    observer: Observer
+    _loaded: tuple[str, Classifier] | None = field(default=None, init=False)
+
+    def run(self, cell: Cell) -> None:
+        """Compute a cell and keep its artifact.
+
+        Raises:
+            TemperError: the cell failed; what it had done is kept for the next try.
+        """
+        if cell.spec is None:
+            raise TemperError(f"{cell.label} waits for a cell that is not finished.")
+        compute = {"train": self._train, "predict": self._predict, "attack": self._attack, "score": self._score}
+        started = time.monotonic()
+        self.observer.begin(cell.label)
+        with self.store.work(cell.kind, cell.spec) as folder:
+            compute[cell.kind](cell, folder)
+        self.observer.end(cell.label, time.monotonic() - started)
+
+    def _train(self, cell: Cell, folder: Path) -> None:
+        from benchmark.training.loop import Trainer, write_log
+
+        suite, row = self.work.suite, cell.row
+        trainer = Trainer(
+            method=row.method.make(),
+            backbone=row.backbone,
+            task=suite.training,
+            recipe=suite.recipe,
+            train=self.work.splits.train,
+            validation=self.work.splits.validation,
+            seed=row.seed,
+            folder=folder / SCRATCH,
+            report=self.observer.advance,
+        )
+        model, position = trainer.run()
+        model.save(folder / MODEL)
+        write_log(position, folder / "epochs.jsonl")
+        outcome = {"cost": position.passes, "environment": environment(), "best_epoch": position.best_epoch}
+        (folder / TRAINING).write_text(json.dumps(outcome, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        self._loaded = None
+
+    def _predict(self, cell: Cell, folder: Path) -> None:
+        from benchmark.models.inference import predict_logits
+
+        data = self._data(cell)
+        logits = predict_logits(self._model(cell), [e.texts for e in data.examples], report=self.observer.advance)
+        labels = None if data.examples[0].label is None else np.array([e.label for e in data.examples], dtype=np.int32)
+        table = PredictionTable(tuple(e.id for e in data.examples), labels, logits)
+        write_predictions(folder / PREDICTIONS, table)
+
+    def _data(self, cell: Cell) -> Dataset:
+        return self.work.splits.validation if cell.subject == VALIDATION else self.work.probes[cell.subject]
+
+    def _attack(self, cell: Cell, folder: Path) -> None:
+        from benchmark.attacks import run_attack
+        from benchmark.models.inference import predict_logits
+        from benchmark.training.optimization import pick_device
+
+        attack = next(a for a in self.work.suite.attacks if a.id == cell.subject)
+        victim = partial(predict_logits, self._model(cell))
+        data = self.work.attacked[attack.id]
+        # The journal outlives the scratch folder's fate only until the table stands.
+        rows = run_attack(
+            attack,
+            data,
+            victim,
+            folder / SCRATCH / "journal.jsonl",
+            lambda _row, done, total: self.observer.advance(done, total),
+            device=str(pick_device()),
+        )
+        write_attack(folder / ATTACKED, rows)
+
+    def _score(self, cell: Cell, folder: Path) -> None:
+        spec = cell.spec or {}
+        values = (
+            self._measure_attack(cell, spec) if ATTACKED in cell.reads["table"].files else self._measure(cell, spec)
+        )
+        text = json.dumps({name: asdict(m) for name, m in values.items()}, sort_keys=True, allow_nan=False)
+        (folder / MEASURED).write_text(text + "\n", encoding="utf-8")
+
+    def _measure_attack(self, cell: Cell, spec: dict[str, Any]) -> dict[str, Measurement]:
+        rows = read_attack(cell.reads["table"].folder / ATTACKED)
+        resamples = spec["settings"]["resamples"]
+        return attack_measurements(rows, metrics=ATTACK_METRICS, resamples=resamples, seed_text=spec["resample_seed"])
+
+    def _measure(self, cell: Cell, spec: dict[str, Any]) -> dict[str, Measurement]:
+        tables = {role: read_predictions(a.folder / PREDICTIONS) for role, a in cell.reads.items()}
+        table, settings = tables["table"], spec["settings"]
+        shared = {
+            "metrics": list(spec["metrics"]),
+            "resamples": settings["resamples"],
+            "seed_text": spec["resample_seed"],
+        }
+        if "inside" in tables:
+            return anomaly_measurements(tables["inside"].logits, table.logits, **shared)
+        held_out = tables["validation"]
+        if table.labels is None or held_out.labels is None:
+            raise TemperError(f"{cell.label}: the table has no labels to score against.")
+        return labelled_measurements(
+            table.logits,
+            table.labels,
+            merge=spec.get("merge"),
+            settings_bins=settings["ece_bins"],
+            temperature=fit_temperature(held_out.logits, held_out.labels),
+            **shared,
+        )
+
+    def _model(self, cell: Cell) -> Classifier:
+        """The cell's model in eval mode; the last one loaded is kept."""
+        from benchmark.training.optimization import pick_device
+
+        trained: Artifact = cell.reads["model"]
+        digest = weights_hash(trained)
+        if self._loaded is None or self._loaded[0] != digest:
+            self._loaded = (digest, Classifier.load(trained.folder / MODEL).to(pick_device()).eval())
+        return self._loaded[1]

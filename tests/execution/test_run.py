@@ -1,0 +1,192 @@
+"""From a suite file to records: idempotent, explained, resumable to the same bytes, failures kept in their row."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from benchmark.execution.cells import Row, cells_of
+from benchmark.execution.explaining import explain, state_of
+from benchmark.execution.local import RunReport, run_rows
+from benchmark.execution.observer import Quiet
+from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure
+from benchmark.execution.store import Store
+from benchmark.execution.workload import materialise
+from benchmark.models.backbones import resolve_backbone
+from benchmark.schema import read_results
+from benchmark.suites import load_suite
+from methods.vanilla import Vanilla
+from tests.support.tiny_suite import write_tiny_suite
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture()
+def suite(tmp_path: Path, tiny_backbone: Path) -> Path:
+    (tmp_path / "suite").mkdir()
+    return write_tiny_suite(tmp_path / "suite", tiny_backbone)
+
+
+def rows_of(suite: Path, methods: str = "vanilla,roast", seeds: int = 1) -> tuple[list[Row], object]:
+    loaded = load_suite(str(suite))
+    work = materialise(loaded)
+    made = [configure(MethodRequest.parse(text), {}) for text in methods.split(",")]
+    backbone = resolve_backbone(loaded.backbone)
+    return [Row(method, backbone, seed) for seed in range(seeds) for method in made], work
+
+
+def run(suite: Path, out: Path, **options) -> RunReport:
+    rows, work = rows_of(suite, **options)
+    return run_rows(rows, work, Store(out / "store"), out / "results", Quiet())
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_a_run_fills_every_record_of_the_card_and_a_second_computes_nothing(suite: Path, tmp_path: Path) -> None:
+    report = run(suite, tmp_path / "out")
+    assert (report.computed, report.reused, report.failures) == (2 * 8, 0, [])
+    (folder,) = read_results(tmp_path / "out/results")
+    assert not folder.dropped
+    wanted = sum(len(probe["metrics"]) for probe in folder.card["probes"])
+    assert len(folder.records) == 2 * wanted
+    assert all(r.record["status"] == "ok" for r in folder.records)
+    before = tree(tmp_path / "out/results")
+    again = run(suite, tmp_path / "out")
+    assert (again.computed, again.reused) == (0, 16)
+    assert tree(tmp_path / "out/results") == before
+
+
+def test_records_carry_measured_passes(suite: Path, tmp_path: Path) -> None:
+    run(suite, tmp_path / "out")
+    (folder,) = read_results(tmp_path / "out/results")
+    cost = {r.record["method"]["name"]: r.record["cost"] for r in folder.records}
+    n = folder.card["training"]["n"]
+    assert cost["vanilla"] == {"forward": 2 * n, "backward": 2 * n, "input_backward": 0}
+    assert cost["roast"] == {"forward": 5 * n, "backward": 5 * n, "input_backward": 2 * n}
+
+
+def test_more_ece_bins_only_score_again_and_explain_says_so(suite: Path, tmp_path: Path) -> None:
+    run(suite, tmp_path / "out")
+    copied = suite.with_name("copied.toml")
+    copied.write_text(suite.read_text().replace("ece_bins = 10", "ece_bins = 15"))
+    rows, work = rows_of(copied)
+    store = Store(tmp_path / "out/store")
+    explanations = list(explain(rows, work, store))
+    assert {e.label.split(": ")[1] for e in explanations} == {"score home", "score away"}
+    for explanation in explanations:
+        (difference,) = explanation.differences
+        assert (difference.pointer, difference.wanted, difference.found) == ("/settings/ece_bins", "15", "10")
+    report = run(copied, tmp_path / "out")
+    assert (report.computed, report.reused) == (4, 12)
+
+
+def test_cells_wait_for_what_they_read(suite: Path, tmp_path: Path) -> None:
+    rows, work = rows_of(suite, methods="vanilla")
+    store = Store(tmp_path / "out/store")
+    states = [(c.kind, state_of(c, store)) for c in cells_of(rows[0], work, store)]
+    assert states[0] == ("train", "missing")
+    assert {state for _, state in states[1:]} == {"waiting"}
+    (explanation,) = explain(rows, work, store)
+    assert (explanation.label, explanation.nearest) == ("vanilla, seed 0: train", "")
+
+
+def test_a_flipped_byte_in_the_weights_is_refused_and_made_again(suite: Path, tmp_path: Path) -> None:
+    run(suite, tmp_path / "out", methods="vanilla")
+    before = tree(tmp_path / "out/results")
+    (weights,) = (tmp_path / "out/store/train").glob("*/model/model.safetensors")
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(bytes(data))
+    report = run(suite, tmp_path / "out", methods="vanilla")
+    assert report.computed == 1
+    assert tree(tmp_path / "out/results") == before
+
+
+@dataclass(kw_only=True, eq=False)
+class Diverging(Vanilla):
+    """Diverges."""
+
+    name: ClassVar[str] = "diverging"
+
+    def loss(self, model, batch, ctx):
+        return super().loss(model, batch, ctx) * float("inf")
+
+
+def test_a_diverging_method_is_a_row_with_its_reason_and_stops_no_other(suite: Path, tmp_path: Path) -> None:
+    rows, work = rows_of(suite, methods="vanilla")
+    bad = Row(ConfiguredMethod(Diverging, {}, "", "sha256:" + "0" * 64), rows[0].backbone, 0)
+    report = run_rows([bad, *rows], work, Store(tmp_path / "store"), tmp_path / "results", Quiet())
+    assert report.failures == ["diverging, seed 0: train: The loss is inf at step 0 (epoch 0, seed 0)."]
+    (folder,) = read_results(tmp_path / "results")
+    assert not folder.dropped
+    by_method = {
+        name: {r.record["status"] for r in folder.records if r.record["method"]["name"] == name}
+        for name in ("diverging", "vanilla")
+    }
+    assert by_method == {"diverging": {"failed"}, "vanilla": {"ok"}}
+
+
+COMMAND = [sys.executable, "-m", "benchmark.cli.main", "run"]
+
+
+def start(suite: Path, out: Path, methods: str) -> subprocess.Popen:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "random"}
+    command = [*COMMAND, str(suite), "--methods", methods, "--out", str(out)]
+    return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def finish(suite: Path, out: Path, methods: str) -> None:
+    process = start(suite, out, methods)
+    _, stderr = process.communicate(timeout=300)
+    assert process.returncode == 0, stderr
+
+
+def kill_when(process: subprocess.Popen, happened) -> bool:
+    """Kill -9 as soon as something is true; whether it became true before the process ended."""
+    while process.poll() is None:
+        if happened():
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            return True
+        time.sleep(0.002)
+    process.communicate()
+    return False
+
+
+def partial(out: Path, kind: str) -> bool:
+    return any((out / "store/partial").glob(f"{kind}-*/spec.json"))
+
+
+@pytest.mark.slow()
+def test_kill_nine_in_any_cell_and_the_same_command_gives_the_same_bytes(suite: Path, tmp_path: Path) -> None:
+    finish(suite, tmp_path / "whole", "roast")
+    for kind in ("train", "predict", "score"):
+        process = start(suite, tmp_path / "cut", "roast")
+        assert kill_when(process, lambda kind=kind: partial(tmp_path / "cut", kind)), kind
+    finish(suite, tmp_path / "cut", "roast")
+    assert tree(tmp_path / "cut/results") == tree(tmp_path / "whole/results")
+
+
+@pytest.mark.slow()
+@pytest.mark.resources()
+def test_kill_nine_in_the_attack_and_the_same_command_gives_the_same_bytes(tmp_path: Path, tiny_backbone: Path) -> None:
+    pytest.importorskip("textattack", reason="needs the extra [textattack]", exc_type=(ImportError, LookupError))
+    (tmp_path / "suite").mkdir()
+    suite = write_tiny_suite(tmp_path / "suite", tiny_backbone, attack=True)
+
+    def journalled() -> bool:
+        journals = (tmp_path / "cut/store/partial").glob("attack-*/scratch/journal.jsonl")
+        return any(len(journal.read_bytes().splitlines()) > 3 for journal in journals)
+
+    finish(suite, tmp_path / "whole", "vanilla")
+    assert kill_when(start(suite, tmp_path / "cut", "vanilla"), journalled)
+    finish(suite, tmp_path / "cut", "vanilla")
+    assert tree(tmp_path / "cut/results") == tree(tmp_path / "whole/results")

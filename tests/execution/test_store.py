@@ -1,0 +1,121 @@
+"""The store: atomic, verified, resumable, one process a cell."""
+
+import errno
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from benchmark.execution.store import SCRATCH, Store
+from benchmark.schema import fingerprint
+from benchmark.schema.errors import TemperError
+
+SPEC = {"kind": "predict", "data": "x"}
+KEY = fingerprint(SPEC)
+
+
+def make(store: Store, text: str = "hello") -> Path:
+    with store.work("predict", SPEC) as folder:
+        (folder / "model").mkdir(exist_ok=True)
+        (folder / "model" / "file.txt").write_text(text)
+        (folder / SCRATCH / "journal").write_text("gone afterwards")
+    found = store.find("predict", KEY)
+    assert found is not None
+    return found.folder
+
+
+def test_an_artifact_is_found_with_its_hashes_and_without_scratch(tmp_path: Path) -> None:
+    folder = make(Store(tmp_path))
+    found = Store(tmp_path).find("predict", KEY)
+    assert found is not None
+    assert sorted(found.files) == ["model/file.txt", "spec.json"]
+    assert not (folder / SCRATCH).exists()
+    assert not list((tmp_path / "partial").iterdir())
+
+
+def test_nothing_is_there_before_the_block_ends_well(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(KeyboardInterrupt), store.work("predict", SPEC) as folder:
+        (folder / SCRATCH / "journal").write_text("kept")
+        raise KeyboardInterrupt
+    assert store.find("predict", KEY) is None
+    assert store.is_partial("predict", KEY)
+    with store.work("predict", SPEC) as folder:
+        assert (folder / SCRATCH / "journal").read_text() == "kept"
+    assert store.find("predict", KEY) is not None
+
+
+@pytest.mark.parametrize("victim", ["model/file.txt", "spec.json", "receipt.json"])
+def test_one_flipped_byte_sets_the_artifact_aside_and_says_so(tmp_path: Path, victim: str) -> None:
+    path = make(Store(tmp_path)) / victim
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+    store = Store(tmp_path)
+    assert store.find("predict", KEY) is None
+    (note,) = store.notes
+    assert "set aside as" in note
+    assert len(list((tmp_path / "set-aside").iterdir())) == 1
+    make(store)
+
+
+def test_a_missing_or_truncated_file_is_noticed(tmp_path: Path) -> None:
+    (make(Store(tmp_path)) / "model/file.txt").unlink()
+    assert Store(tmp_path).find("predict", KEY) is None
+    path = make(Store(tmp_path)) / "receipt.json"
+    path.write_text(path.read_text()[:20])
+    assert Store(tmp_path).find("predict", KEY) is None
+
+
+def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(TemperError, match=r"No space left.*same command"), store.work("predict", SPEC) as folder:
+        (folder / SCRATCH / "journal").write_text("kept")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with store.work("predict", SPEC) as folder:
+        assert (folder / SCRATCH / "journal").read_text() == "kept"
+
+
+def test_other_os_errors_keep_their_own_words(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), Store(tmp_path).work("predict", SPEC):
+        Path(tmp_path / "absent").read_text()
+
+
+def _hold(root: str, ready, done) -> None:
+    with Store(Path(root)).work("predict", SPEC):
+        ready.set()
+        done.wait(20)
+
+
+def test_two_processes_never_work_on_one_cell(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Event(), context.Event()
+    other = context.Process(target=_hold, args=(str(tmp_path), ready, done))
+    other.start()
+    assert ready.wait(20)
+    with (
+        pytest.raises(TemperError, match="Another process is working on predict-"),
+        Store(tmp_path).work("predict", SPEC),
+    ):
+        pass
+    done.set()
+    other.join(20)
+    assert Store(tmp_path).find("predict", KEY) is not None
+
+
+def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Event(), context.Event()
+    other = context.Process(target=_hold, args=(str(tmp_path), ready, done))
+    other.start()
+    assert ready.wait(20)
+    other.kill()
+    other.join(20)
+    make(Store(tmp_path))
+
+
+def test_specs_are_listed_by_key(tmp_path: Path) -> None:
+    make(Store(tmp_path))
+    assert list(Store(tmp_path).specs("predict")) == [(KEY, SPEC)]
+    assert json.loads((tmp_path / "predict" / KEY.removeprefix("sha256:") / "spec.json").read_text()) == SPEC
