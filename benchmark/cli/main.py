@@ -49,6 +49,8 @@ def _set_environment() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # Notes about fresh heads and slow tokenizers are no news to anyone who fine-tunes.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     if offline():
         os.environ["HF_HUB_OFFLINE"] = "1"
         os.environ["HF_DATASETS_OFFLINE"] = "1"

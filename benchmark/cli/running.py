@@ -121,7 +121,6 @@ def _prepare(
     if not requests:
         raise UsageError("--methods names no method; `temper list --methods` shows them.")
     with console.status("Reading the suite's data"):
-        _quieten_libraries()
         from benchmark.execution.cells import Row
         from benchmark.execution.registry import configure
         from benchmark.execution.store import Store
@@ -152,10 +151,3 @@ def _require_writable(out: Path) -> None:
     except OSError as error:
         raise UsageError(f"--out {out} cannot be written to: {error.strerror}.") from error
 
-
-def _quieten_libraries() -> None:
-    """Their notes about new heads and slow tokenizers are not news to anyone who fine-tunes."""
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmark.data import Dataset, Overlap, Splits, overlap
+from benchmark.data import Dataset, Overlap, Splits, TrainingIndex
 from benchmark.suites import Suite, attack_subset, probe_dataset, training_splits
 
 VALIDATION = "validation"
@@ -32,7 +32,8 @@ class Workload:
 
     def overlaps(self) -> dict[str, Overlap]:
         """How much of each probe is in the training set."""
-        return {probe: overlap(self.splits.train, data) for probe, data in self.probes.items()}
+        index = TrainingIndex(self.splits.train)
+        return {probe: index.overlap(data) for probe, data in self.probes.items()}
 
 
 def materialise(suite: Suite) -> Workload:
@@ -41,9 +42,7 @@ def materialise(suite: Suite) -> Workload:
     Raises:
         UnavailableError: a part is not on this machine; the message says how to get it.
     """
-    return Workload(
-        suite=suite,
-        splits=training_splits(suite),
-        probes={probe.id: probe_dataset(suite, probe) for probe in suite.probes},
-        attacked={attack.id: attack_subset(suite, attack) for attack in suite.attacks},
-    )
+    splits = training_splits(suite)
+    probes = {probe.id: probe_dataset(suite, probe, splits) for probe in suite.probes}
+    attacked = {attack.id: attack_subset(suite, attack, probes[attack.on]) for attack in suite.attacks}
+    return Workload(suite, splits, probes, attacked)

@@ -47,7 +47,9 @@ def resolve_backbone(reference: str, revision: str | None = None) -> Backbone:
         return _from_folder(folder.resolve())
     if reference.startswith("hub:") or "/" in reference or reference in _known_hub_names():
         return _from_hub(reference.removeprefix("hub:"), revision)
-    raise UsageError(f"Backbone {reference!r} is neither packaged, nor a folder, nor a Hub id. " + nearest(reference, PACKAGED))
+    raise UsageError(
+        f"Backbone {reference!r} is neither packaged, nor a folder, nor a Hub id. " + nearest(reference, PACKAGED)
+    )
 
 
 def _known_hub_names() -> set[str]:

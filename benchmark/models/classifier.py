@@ -7,7 +7,6 @@ from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from benchmark.models.architectures import architecture_of, submodule
 from benchmark.models.batch import Batch, Encoded
@@ -39,6 +38,8 @@ class Classifier(nn.Module):
             classes: Number of classes, at least 2.
             max_length: Longest input in tokens.
         """
+        from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
         config = AutoConfig.from_pretrained(str(folder), num_labels=classes, trust_remote_code=False)
         if tokenizer.pad_token is None:
@@ -52,6 +53,8 @@ class Classifier(nn.Module):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Load what `save` wrote."""
+        from transformers import AutoConfig
+
         config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
         return cls.from_pretrained(folder, config.num_labels, config.temper_max_length)
 

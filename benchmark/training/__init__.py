@@ -6,4 +6,14 @@ from benchmark.schema.errors import UsageError
 from benchmark.training.context import Context, MethodError, NonFiniteLossError
 from benchmark.training.method import Method, Phase
 
-__all__ = ["Batch", "Classifier", "Context", "Encoded", "Method", "MethodError", "NonFiniteLossError", "Phase", "UsageError"]
+__all__ = [
+    "Batch",
+    "Classifier",
+    "Context",
+    "Encoded",
+    "Method",
+    "MethodError",
+    "NonFiniteLossError",
+    "Phase",
+    "UsageError",
+]

@@ -53,7 +53,7 @@ class Trainer:
     validation: Dataset
     seed: int
     folder: Path
-    report: Report = lambda done, total: None  # noqa: E731
+    report: Report = lambda done, total: None
     checkpoint_seconds: float = 60.0
     device: torch.device = field(default_factory=pick_device)
 

@@ -76,11 +76,11 @@ class Method:
         order = rng.permutation(len(data)).tolist()
         return (order[start : start + size] for start in range(0, len(order), size))
 
-    def transform_batch(self, batch: Batch, ctx: "Context") -> Batch:  # noqa: ARG002
+    def transform_batch(self, batch: Batch, ctx: "Context") -> Batch:
         """Change a batch before the loss sees it."""
         return batch
 
-    def loss(self, model: Classifier, batch: Batch, ctx: "Context") -> Tensor:  # noqa: ARG002
+    def loss(self, model: Classifier, batch: Batch, ctx: "Context") -> Tensor:
         """Scalar loss of a micro-batch, a mean over its examples: by default cross-entropy."""
         return nn.functional.cross_entropy(model(batch), batch.targets())
 

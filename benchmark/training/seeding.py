@@ -17,5 +17,5 @@ def seed_everything(*parts: object) -> None:
     """Seed Python's, numpy's and torch's global generators (torch's on every device)."""
     seed = derive_seed(*parts)
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - plugins may use the global generator
+    np.random.seed(seed % 2**32)
     torch.manual_seed(seed)

@@ -1,0 +1,24 @@
+"""Where text comes from: sources, label maps, selection, splits, and the overlap between training and a probe."""
+
+from benchmark.data.examples import Dataset, Example, LoadReport, Splits
+from benchmark.data.loading import load
+from benchmark.data.overlap import Overlap, TrainingIndex, overlap
+from benchmark.data.selection import limited, split, stratified
+from benchmark.data.spec import DataSpec, LabelSpec, Thresholds
+
+__all__ = [
+    "DataSpec",
+    "Dataset",
+    "Example",
+    "LabelSpec",
+    "LoadReport",
+    "Overlap",
+    "Splits",
+    "Thresholds",
+    "TrainingIndex",
+    "limited",
+    "load",
+    "overlap",
+    "split",
+    "stratified",
+]

@@ -1,0 +1,118 @@
+"""From a `DataSpec` to a `Dataset`: read, filter, normalise, label, deduplicate, limit, and check what was declared."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from benchmark.data.examples import Dataset, Example, LoadReport
+from benchmark.data.labels import check_range, class_of, value_text
+from benchmark.data.readers import Row
+from benchmark.data.selection import Unique, canonical, deduplicate, stratified
+from benchmark.data.sources import source_rows
+from benchmark.data.spec import DataSpec
+from benchmark.data.text import normalise
+from benchmark.schema.errors import IntegrityError, TemperError
+
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+
+
+def load(spec: DataSpec, *, name: str = "", classes: Sequence[str] = (), base: Path | None = None) -> Dataset:
+    """Load a data set.
+
+    Args:
+        spec: source, columns, filters and what must come out.
+        name: the data set's name in messages; the source's own if empty.
+        classes: names of the classes that labels number; empty leaves their range unchecked.
+        base: folder that a relative file path starts at.
+
+    Returns:
+        Examples in canonical order with a `LoadReport` of what was dropped and why; without labels, no label names.
+
+    Raises:
+        UnavailableError: the data is not on this machine; the message says how to get it.
+        UsageError: a column, member, configuration or class does not exist.
+        IntegrityError: the source has another number of rows or other content than declared, or is damaged.
+        TemperError: no row is left.
+    """
+    sieve = _Sieve(spec, classes)
+    examples = sieve.examples(source_rows(spec, base))
+    _check_rows(spec, sieve.rows)
+    unique = deduplicate(examples) if spec.deduplicate else Unique(canonical(examples), 0, 0)
+    kept = stratified(unique.kept, spec.limit)
+    report = sieve.report(unique, len(kept))
+    if not kept:
+        raise TemperError(f"{spec.place}: none of {report.rows} rows is left ({_losses(report)}); correct the filters.")
+    dataset = Dataset(name or spec.place, kept, tuple(classes) if spec.label else (), report)
+    _check_content(spec, dataset)
+    return dataset
+
+
+class _Sieve:
+    """One pass over the rows, counting what falls through."""
+
+    def __init__(self, spec: DataSpec, classes: Sequence[str]) -> None:
+        self.spec, self.classes = spec, classes
+        self.rows = self.filtered = self.empty = 0
+        self.unmapped: Counter[str] = Counter()
+
+    def examples(self, rows: Iterable[Row]) -> list[Example]:
+        """The rows that become examples, in the source's order."""
+        made = (self._example(number, row) for number, row in enumerate(rows))
+        return [example for example in made if example is not None]
+
+    def report(self, unique: Unique, kept: int) -> LoadReport:
+        """All counts, once the later steps are done."""
+        beyond = len(unique.kept) - kept
+        losses = (self.filtered, self.empty, dict(self.unmapped), unique.duplicates, unique.conflicts, beyond)
+        return LoadReport(self.rows, *losses, kept)
+
+    def _example(self, number: int, row: Row) -> Example | None:
+        self.rows += 1
+        if any(value_text(row.get(column)) not in allowed for column, allowed in self.spec.where.items()):
+            self.filtered += 1
+            return None
+        texts = tuple(self._text(number, row, column) for column in self.spec.text)
+        if not all(texts):
+            self.empty += 1
+            return None
+        label = None if self.spec.label is None else class_of(self.spec.label, row.get(self.spec.label.column))
+        if isinstance(label, str):
+            self.unmapped[label] += 1
+            return None
+        if label is not None:
+            check_range(label, self.classes, f"{self.spec.place}, row {number}")
+        group = value_text(row.get(self.spec.group)) if self.spec.group else ""
+        return Example(str(number), texts, label, group or None)
+
+    def _text(self, number: int, row: Row, column: str) -> str:
+        value, place = row.get(column), f"{self.spec.place}, row {number}, column {column!r}"
+        if isinstance(value, list | dict | bytes):
+            raise IntegrityError(f"{place} holds no text but a {type(value).__name__}; name a column of plain text.")
+        text = normalise(value_text(value))
+        # JSON can spell half a character; it would fail much later, when the text is hashed or stored.
+        if _HALF_CHARACTER.search(text):
+            raise IntegrityError(f"{place} holds half of a surrogate pair, which is no text; mend the source.")
+        return text
+
+
+def _check_rows(spec: DataSpec, rows: int) -> None:
+    if spec.rows is not None and rows != spec.rows:
+        raise IntegrityError(
+            f"{spec.place} has {rows} rows here where the suite declares {spec.rows}: this is another version of the "
+            "data set; get the declared one, or declare this one in a suite of your own."
+        )
+
+
+def _check_content(spec: DataSpec, dataset: Dataset) -> None:
+    if spec.content_hash is not None and dataset.content_hash != spec.content_hash:
+        raise IntegrityError(
+            f"{spec.place} gives content {dataset.content_hash} where {spec.content_hash} is declared; "
+            "get the declared version, or declare this one in a suite of your own."
+        )
+
+
+def _losses(report: LoadReport) -> str:
+    unmapped = ", ".join(f"{value!r} {count}" for value, count in Counter(report.unmapped).most_common(5))
+    counts = f"filtered {report.filtered}, empty {report.empty}, conflicting {report.conflicts}"
+    return f"{counts}, label outside the map: {unmapped or 0}"

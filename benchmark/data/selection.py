@@ -1,0 +1,122 @@
+"""Choosing examples by what they say and never by where they stand: order, duplicates, stratified limits, splits."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmark.data.examples import Dataset, Example, Splits
+from benchmark.data.text import order_key, share_of, text_key
+from benchmark.schema.errors import TemperError
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """What `deduplicate` kept, and how many examples it dropped for which reason."""
+
+    kept: tuple[Example, ...]
+    duplicates: int
+    conflicts: int
+
+
+def canonical(examples: Iterable[Example]) -> tuple[Example, ...]:
+    """Sort by the hash of the texts; equal texts by label and group, and only then by their place in the source."""
+    return tuple(sorted(examples, key=_rank))
+
+
+def deduplicate(examples: Iterable[Example]) -> Unique:
+    """Keep the canonically first of the examples that share a `text_key`; none of them where their labels differ."""
+    same: dict[str, list[Example]] = defaultdict(list)
+    for example in canonical(examples):
+        same[text_key(example.texts)].append(example)
+    agreed = [found for found in same.values() if len({example.label for example in found}) == 1]
+    kept = tuple(found[0] for found in agreed)
+    duplicates = sum(len(found) for found in agreed) - len(kept)
+    conflicts = sum(len(found) for found in same.values()) - duplicates - len(kept)
+    return Unique(kept, duplicates, conflicts)
+
+
+def stratified(examples: Iterable[Example], limit: int | None) -> tuple[Example, ...]:
+    """Take at most `limit` examples, every class in its share (largest remainders), the first by canonical order.
+
+    A smaller limit takes nearly always a subset of a larger one's choice: per class both are prefixes of one order.
+    """
+    ordered = canonical(examples)
+    if limit is None or limit >= len(ordered):
+        return ordered
+    classes: dict[int, list[Example]] = defaultdict(list)
+    for example in ordered:
+        classes[-1 if example.label is None else example.label].append(example)
+    quotas = _largest_remainder({label: len(members) for label, members in classes.items()}, limit)
+    return canonical(example for label, members in classes.items() for example in members[: quotas[label]])
+
+
+def split(dataset: Dataset, *, by: Literal["group", "example"], test: float, validation: float) -> Splits:
+    """Divide a data set by hash: a group, or an example with everything that reads like it, goes whole into one part.
+
+    Args:
+        dataset: what to divide.
+        by: ``group`` hashes the group, ``example`` the text key.
+        test: share of the test part, in [0, 1). Shares are those of the hash, so real counts differ a little.
+        validation: share of the validation part, in [0, 1), with `test` below 1.
+
+    Raises:
+        TemperError: an example has no group, or one text stands in two parts.
+    """
+    parts: dict[str, list[Example]] = {"train": [], "validation": [], "test": []}
+    for example in dataset.examples:
+        share = share_of((_owner(dataset, example, by),))
+        parts["test" if share < test else "validation" if share < test + validation else "train"].append(example)
+    _refuse_leaks(dataset.name, parts)
+    names = dataset.label_names
+    return Splits(**{part: Dataset(f"{dataset.name}/{part}", canonical(held), names) for part, held in parts.items()})
+
+
+def _rank(example: Example) -> tuple[bytes, int, str, int, str]:
+    # Ids are row numbers: by length first, so that row 9 stands before row 10.
+    return (
+        order_key(example.texts),
+        -1 if example.label is None else example.label,
+        example.group or "",
+        len(example.id),
+        example.id,
+    )
+
+
+def _largest_remainder(counts: dict[int, int], limit: int) -> dict[int, int]:
+    """Seats per class: the whole part of its share, and the seats left over to the largest remainders."""
+    total = sum(counts.values())
+    shares = {label: divmod(limit * count, total) for label, count in counts.items()}
+    left = limit - sum(whole for whole, _ in shares.values())
+    favoured = sorted(shares, key=lambda label: (-shares[label][1], label))[:left]
+    return {label: whole + (label in favoured) for label, (whole, _) in shares.items()}
+
+
+def _owner(dataset: Dataset, example: Example, by: str) -> str:
+    if by == "example":
+        return text_key(example.texts)
+    if example.group is None:
+        missing = sum(other.group is None for other in dataset.examples)
+        raise TemperError(
+            f"{dataset.name}: {missing} of {len(dataset)} examples have no group, the first is row {example.id}; "
+            "filter them out with `where`, or split by 'example'."
+        )
+    return example.group
+
+
+def _refuse_leaks(name: str, parts: dict[str, list[Example]]) -> None:
+    """A text in two parts would be trained on and tested on; only a set with duplicates across groups can have that."""
+    where: dict[str, str] = {}
+    leaks = 0
+    for part, held in parts.items():
+        leaks += sum(where.setdefault(text_key(example.texts), part) != part for example in held)
+    if leaks:
+        raise TemperError(
+            f"{name}: {leaks} examples of one part of the split stand in another too; "
+            "set `deduplicate = true` in training.data."
+        )
+
+
+def limited(dataset: Dataset, limit: int | None) -> Dataset:
+    """The data set with at most `limit` examples, chosen by `stratified`."""
+    return Dataset(dataset.name, stratified(dataset.examples, limit), dataset.label_names, dataset.report)

@@ -1,0 +1,22 @@
+"""Suites: versioned, closed lists of one training task, its recipe, and its probes and attacks."""
+
+from benchmark.suites.datasets import attack_subset, probe_dataset, training_splits
+from benchmark.suites.loader import SuiteError, available_suites, load_suite, parse_suite
+from benchmark.suites.spec import Attack, MetricSettings, Probe, Recipe, SplitSpec, Suite, TrainingTask
+
+__all__ = [
+    "Attack",
+    "MetricSettings",
+    "Probe",
+    "Recipe",
+    "SplitSpec",
+    "Suite",
+    "SuiteError",
+    "TrainingTask",
+    "attack_subset",
+    "available_suites",
+    "load_suite",
+    "parse_suite",
+    "probe_dataset",
+    "training_splits",
+]

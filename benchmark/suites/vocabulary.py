@@ -1,0 +1,32 @@
+"""The metric ids that a suite may name: kept here, apart from the metrics, so that a suite loads without numpy."""
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+Perspective: TypeAlias = Literal["in-distribution", "shift", "adversarial", "anomaly"]
+
+ACCURACY_METRICS: Final = ("accuracy",)
+CALIBRATION_METRICS: Final = ("ece", "ece_adaptive", "brier", "nll", "ece_temperature", "ece_roast")
+ANOMALY_METRICS: Final = ("auroc", "aupr", "fpr95", "auroc_entropy", "auroc_energy")
+ATTACK_METRICS: Final = (
+    "accuracy_under_attack",
+    "attack_success_rate",
+    "queries",
+    "words_changed",
+    "similarity",
+    "attack_budget",
+    "attack_errors",
+)
+
+RESERVED_IDS: Final = ("validation",)
+"""Names that no probe or attack may have: results on the validation part are kept under it."""
+
+METRIC_IDS: Final = ACCURACY_METRICS + CALIBRATION_METRICS + ANOMALY_METRICS + ATTACK_METRICS
+
+PROBE_METRICS: Final[Mapping[Perspective, tuple[str, ...]]] = {
+    "in-distribution": ACCURACY_METRICS + CALIBRATION_METRICS,
+    "shift": ACCURACY_METRICS + CALIBRATION_METRICS,
+    "adversarial": ACCURACY_METRICS + CALIBRATION_METRICS,
+    "anomaly": ANOMALY_METRICS,
+}
+"""What a probe is scored by: labelled ones by accuracy and calibration, foreign text by anomaly metrics."""

