@@ -35,7 +35,7 @@ def training_splits(suite: Suite) -> Splits:
 
 
 def probe_dataset(suite: Suite, probe: Probe, splits: Splits | None = None) -> Dataset:
-    """Load a probe's examples; labels are the scored classes, after `merge`.
+    """Load a probe's examples; labels are classes of the task, which scoring merges.
 
     Args:
         suite: Whose probe it is.
@@ -51,7 +51,7 @@ def probe_dataset(suite: Suite, probe: Probe, splits: Splits | None = None) -> D
     else:
         dataset = load(probe.data, name=probe.id, classes=suite.training.classes, base=suite.path.parent)
     _check_count(dataset, probe.rows, f"probes[{probe.id}].rows", suite)
-    return replace(_merged(dataset, probe.merge), name=probe.id)
+    return replace(dataset, name=probe.id)
 
 
 def attack_subset(suite: Suite, attack: Attack, attacked: Dataset | None = None) -> Dataset:
@@ -68,19 +68,6 @@ def attack_subset(suite: Suite, attack: Attack, attacked: Dataset | None = None)
     if attacked is None:
         attacked = probe_dataset(suite, next(probe for probe in suite.probes if probe.id == attack.on))
     return replace(limited(attacked, attack.subset), name=attack.id)
-
-
-def _merged(dataset: Dataset, merge: tuple[int, ...] | None) -> Dataset:
-    if merge is None:
-        return dataset
-    examples = tuple(
-        replace(example, label=None if example.label is None else merge[example.label]) for example in dataset.examples
-    )
-    names = tuple(
-        " / ".join(name for name, scored in zip(dataset.label_names, merge, strict=True) if scored == number)
-        for number in range(max(merge) + 1)
-    )
-    return replace(dataset, examples=examples, label_names=names)
 
 
 def _check_count(dataset: Dataset, declared: int | None, key: str, suite: Suite) -> None:

@@ -1,0 +1,82 @@
+"""Sentence vectors by mean pooling, for the attacks' similarity constraint."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.schema.errors import UsageError
+
+Vectors = NDArray[np.float32]
+
+TOKENS_PER_BATCH = 2048
+"""Padded tokens in a batch; beyond about 500 a CPU gains nothing more."""
+
+
+class Encoder(Protocol):
+    """Turns sentences into vectors."""
+
+    def encode(self, sentences: Sequence[str]) -> Vectors:
+        """Vectors of length 1, float32, shape (sentences, dimensions)."""
+
+
+class SentenceEncoder:
+    """A transformer whose token vectors are averaged over the sentence and scaled to length 1."""
+
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
+        """Load the model in float32.
+
+        Args:
+            folder: A Hugging Face model folder with safetensors weights; texts are cut at the ``max_seq_length`` of
+                its ``sentence_bert_config.json``, else at 512 tokens.
+            device: Where it runs.
+
+        Raises:
+            UsageError: the folder holds no model.
+        """
+        if not (folder / "config.json").is_file():
+            raise UsageError(f"{folder}: no config.json, so this resource is not a sentence encoder.")
+        from transformers import AutoModel, AutoTokenizer
+
+        settings = folder / "sentence_bert_config.json"
+        listed = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
+        self._max_length = int(listed.get("max_seq_length", 512))
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        self._model = model.float().eval().to(device)
+        self._device = device
+
+    def encode(self, sentences: Sequence[str]) -> Vectors:
+        """Vectors of the sentences, float32, each of length 1, shape (sentences, dimensions).
+
+        Sentences of like length share a batch; the same sentences in the same order give the same bits.
+        """
+        ids = self._tokenizer(list(sentences), truncation=True, max_length=self._max_length)["input_ids"]
+        order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
+        vectors = np.zeros((len(ids), self._model.config.hidden_size), dtype=np.float32)
+        start = 0
+        while start < len(order):
+            stop = start + 1
+            while stop < len(order) and (stop + 1 - start) * len(ids[order[stop]]) <= TOKENS_PER_BATCH:
+                stop += 1
+            rows = order[start:stop]
+            vectors[rows] = self._pooled([ids[row] for row in rows])
+            start = stop
+        return vectors
+
+    def _pooled(self, ids: list[list[int]]) -> Vectors:
+        import torch
+
+        width = max(map(len, ids))
+        padding = self._tokenizer.pad_token_id
+        tokens = torch.tensor([row + [padding] * (width - len(row)) for row in ids], device=self._device)
+        lengths = torch.tensor([len(row) for row in ids], device=self._device)
+        attended = (torch.arange(width, device=self._device) < lengths[:, None]).long()
+        with torch.inference_mode():
+            states = self._model(input_ids=tokens, attention_mask=attended).last_hidden_state
+            mask = attended.unsqueeze(-1).to(states.dtype)
+            mean: torch.Tensor = (states * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1e-9)
+            return np.asarray(torch.nn.functional.normalize(mean, dim=1).cpu().numpy(), dtype=np.float32)

@@ -1,0 +1,119 @@
+"""The diary of an attack: a line per example, on the disk before the next example begins."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.canonical import canonical_json
+from benchmark.schema.errors import IntegrityError, TemperError
+
+
+class Journal:
+    """An append-only file: a first line that says what it belongs to, then one canonical JSON line per example.
+
+    A line that a killed run left unfinished is dropped; anything else that does not fit is an error.
+
+    Attributes:
+        rows: What the file holds, in order.
+    """
+
+    def __init__(self, path: Path, attack: str, data: str, plan: Sequence[str]) -> None:
+        """Open the file, or begin it.
+
+        Args:
+            path: Where it is; its folder exists.
+            attack: Fingerprint of the attack.
+            data: Hash of the attacked examples.
+            plan: Ids of the examples in the order of the attack.
+
+        Raises:
+            IntegrityError: the file belongs to something else, or is broken before its last line.
+            TemperError: it cannot be written.
+        """
+        self._path = path
+        self._header = {"attack": attack, "data": data}
+        try:
+            self.rows, size = self._read(plan)
+            self._stream: IO[bytes] = path.open("ab")
+            self._stream.truncate(size)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        if not size:
+            self._write(canonical_json(self._header))
+
+    def append(self, row: AttackRow) -> None:
+        """Add a row and wait until the disk has it.
+
+        Raises:
+            TemperError: it cannot be written.
+        """
+        self._write(canonical_json(asdict(row)))
+        self.rows.append(row)
+
+    def __enter__(self) -> Self:
+        """The journal itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self._stream.close()
+
+    def _write(self, line: str) -> None:
+        try:
+            self._stream.write(line.encode() + b"\n")
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> TemperError:
+        return TemperError(
+            f"{self._path}: cannot keep the attack's journal ({error}); what it holds is kept, "
+            "so make room or permission and run again."
+        )
+
+    def _read(self, plan: Sequence[str]) -> tuple[list[AttackRow], int]:
+        """Rows of the file, and the number of its bytes that are whole lines."""
+        if not self._path.is_file():
+            return [], 0
+        lines = self._path.read_bytes().splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith(b"\n")]
+        values = [self._value(line, number, last=number == len(whole)) for number, line in enumerate(whole, start=1)]
+        if values and values[-1] is None:
+            values.pop()
+            whole.pop()
+        if not values:
+            return [], 0
+        if values[0] != self._header:
+            raise self._broken(1, "belongs to another attack or other examples")
+        rows = [self._row(value, number) for number, value in enumerate(values[1:], start=2)]
+        for number, row in enumerate(rows, start=2):
+            if number - 2 >= len(plan) or row.id != plan[number - 2]:
+                raise self._broken(number, f"has the example {row.id!r} where the plan has another")
+        return rows, sum(map(len, whole))
+
+    def _value(self, line: bytes, number: int, *, last: bool) -> object:
+        try:
+            return json.loads(line)
+        except ValueError as error:
+            # A machine that lost its power may leave rubbish in the last line, and only there.
+            if last:
+                return None
+            raise self._broken(number, "is not JSON") from error
+
+    def _row(self, value: object, number: int) -> AttackRow:
+        if not isinstance(value, dict) or set(value) != {field.name for field in fields(AttackRow)}:
+            raise self._broken(number, "is not a row of an attack")
+        final = value["logits_final"]
+        logits = {"logits_original": tuple(value["logits_original"]), "logits_final": final and tuple(final)}
+        return AttackRow(**{**value, **logits})
+
+    def _broken(self, number: int, problem: str) -> IntegrityError:
+        return IntegrityError(f"{self._path}:{number}: the line {problem}; delete the file to attack from the start.")

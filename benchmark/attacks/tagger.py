@@ -1,0 +1,90 @@
+"""Part-of-speech tags without a download: the lexicon and rules that textblob carries."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Protocol
+
+from benchmark.schema.errors import UnavailableError, UsageError, nearest
+
+INSTALL = "pip install -c constraints.txt -e '.[textattack]'"
+
+_UNIVERSAL = {
+    **dict.fromkeys(("NN", "NNS", "NNP", "NNPS", "NP"), "NOUN"),
+    **dict.fromkeys(("VB", "VBD", "VBG", "VBN", "VBP", "VBZ", "MD"), "VERB"),
+    **dict.fromkeys(("JJ", "JJR", "JJS"), "ADJ"),
+    **dict.fromkeys(("RB", "RBR", "RBS", "WRB"), "ADV"),
+    **dict.fromkeys(("PRP", "PRP$", "WP", "WP$"), "PRON"),
+    **dict.fromkeys(("DT", "EX", "PDT", "WDT"), "DET"),
+    **dict.fromkeys(("POS", "RP", "TO"), "PRT"),
+    "IN": "ADP",
+    "CD": "NUM",
+    "CC": "CONJ",
+}
+"""Penn Treebank to the universal tags of Petrov et al. (2012); whatever is not listed is "X"."""
+
+
+class Tagger(Protocol):
+    """Tags words in their context."""
+
+    def tag(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Universal part-of-speech tag of each word."""
+
+
+class PatternTagger:
+    """The tagger of textblob, which comes from the pattern library: a lexicon, then rules for endings and context."""
+
+    def __init__(self) -> None:
+        """Load the tagger.
+
+        Raises:
+            UnavailableError: textblob is not installed.
+        """
+        try:
+            from textblob.en import parser
+        except ImportError as error:
+            raise UnavailableError(f"The tagger needs textblob, which is not installed; run `{INSTALL}`.") from error
+        self._parser = parser
+        self._tags = lru_cache(maxsize=1 << 16)(self._compute)
+
+    def tag(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Universal part-of-speech tag of each word; remembered, since an attack asks about the same windows again."""
+        return self._tags(tuple(words))
+
+    def _compute(self, words: tuple[str, ...]) -> tuple[str, ...]:
+        # A Penn tag may come with an alternative ("NN|VB") or the kind of a name ("NNP-PERS").
+        penn = (re.split(r"[|-]", tag, maxsplit=1)[0] for _, tag in self._parser.find_tags(list(words)))
+        return tuple(_UNIVERSAL.get(tag, "X") for tag in penn)
+
+
+TAGGERS = {"textblob-pattern": PatternTagger}
+
+
+def require_tagger(name: str) -> None:
+    """Refuse a tagger that does not exist with a `UsageError` that names the nearest."""
+    if name not in TAGGERS:
+        raise UsageError(f"There is no tagger {name!r}. {nearest(name, TAGGERS)}")
+
+
+def tagger_identity(name: str) -> str:
+    """Name and version of a tagger; the version is that of the library whose data decides the tags.
+
+    Raises:
+        UsageError: there is no such tagger.
+        UnavailableError: its library is not installed.
+    """
+    require_tagger(name)
+    return f"{name}/{installed_version('textblob')}"
+
+
+def installed_version(distribution: str) -> str:
+    """Version of an optional library of the attacks.
+
+    Raises:
+        UnavailableError: it is not installed; the sentence has the command that installs it.
+    """
+    try:
+        return version(distribution)
+    except PackageNotFoundError as error:
+        raise UnavailableError(f"{distribution} is not installed; run `{INSTALL}`.") from error

@@ -1,0 +1,1 @@
+"""Evaluation: predictions, their tables and the metrics on them."""

@@ -1,0 +1,29 @@
+"""Metrics as pure functions of prediction and attack tables: numpy and scikit-learn, no torch."""
+
+from benchmark.evaluation.metrics.attacks import attack_measurements
+from benchmark.evaluation.metrics.calibration import fit_temperature
+from benchmark.evaluation.metrics.detection import anomaly_measurements
+from benchmark.evaluation.metrics.labelled import labelled_measurements
+from benchmark.evaluation.metrics.registry import (
+    ANOMALY_METRICS,
+    ATTACK_METRICS,
+    HEADLINES,
+    LABELLED_METRICS,
+    METRICS,
+    Measurement,
+    Metric,
+)
+
+__all__ = [
+    "ANOMALY_METRICS",
+    "ATTACK_METRICS",
+    "HEADLINES",
+    "LABELLED_METRICS",
+    "METRICS",
+    "Measurement",
+    "Metric",
+    "anomaly_measurements",
+    "attack_measurements",
+    "fit_temperature",
+    "labelled_measurements",
+]

@@ -1,0 +1,168 @@
+"""Calibration: how far a model's confidence is from its accuracy.
+
+Top-label throughout: the confidence is the highest class probability, and an example is correct when that class is
+the label. (netcal on two-class labels measures the calibration of P(class 1) instead, which is another number.)
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from benchmark.evaluation.metrics.bootstrap import generator
+from benchmark.evaluation.metrics.probabilities import (
+    Floats,
+    Integers,
+    checked_labels,
+    checked_logits,
+    log_softmax,
+    merged_log_probabilities,
+)
+from benchmark.schema.errors import TemperError
+
+TEMPERATURE_RANGE = (0.01, 100.0)
+"""A fitted temperature stays inside; validation logits that separate the classes perfectly would drive it to 0."""
+
+ROAST_TEMPERATURES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+ROAST_FOLDS = 10
+
+
+def top_label(log_probabilities: Floats, labels: Integers) -> tuple[Floats, Floats]:
+    """Confidence in [0, 1] and correctness (1.0 or 0.0) of each example's most probable class; ties go to the lower."""
+    confidence = np.exp(log_probabilities.max(axis=1))
+    return confidence, (log_probabilities.argmax(axis=1) == labels).astype(np.float64)
+
+
+def equal_width_bins(confidence: Floats, bins: int) -> Integers:
+    """Bin of each confidence among `bins` equal-width, right-closed bins (lo, hi]; 0 belongs to the first."""
+    inner_edges = np.linspace(0.0, 1.0, bins + 1)[1:-1]
+    return np.searchsorted(inner_edges, confidence, side="left").astype(np.int64)
+
+
+def equal_mass_bins(confidence: Floats, bins: int) -> Integers:
+    """Bin floor(bins * r / n) of each confidence, r being how many of the n confidences are strictly lower.
+
+    Equal confidences share a bin, so the order of the examples cannot matter.
+    """
+    lower = np.searchsorted(np.sort(confidence), confidence, side="left")
+    return np.asarray(lower * bins // len(confidence), dtype=np.int64)
+
+
+def binned_gap(bin_of: Integers, gap: Floats) -> float:
+    """Calibration error of a binning: |sum of (confidence - correctness)| of each bin, added up and divided by n.
+
+    This equals the mean over bins of |accuracy - mean confidence|, weighted by the share of examples in the bin.
+    """
+    return float(np.abs(np.bincount(bin_of, weights=gap)).sum() / len(gap))
+
+
+def ece(confidence: Floats, correct: Floats, bins: int = 10) -> float:
+    """Expected calibration error over equal-width right-closed bins.
+
+    Args:
+        confidence: In [0, 1], shape (examples,), at least one.
+        correct: 1.0 where the prediction was right, else 0.0; shape (examples,).
+        bins: Number of bins, at least 1.
+
+    Returns:
+        A value in [0, 1].
+    """
+    return binned_gap(equal_width_bins(confidence, bins), confidence - correct)
+
+
+def ece_adaptive(confidence: Floats, correct: Floats, bins: int = 10) -> float:
+    """Expected calibration error over bins of equally many examples; see `equal_mass_bins` for ties."""
+    return binned_gap(equal_mass_bins(confidence, bins), confidence - correct)
+
+
+def brier(log_probabilities: Floats, labels: Integers) -> float:
+    """Brier score in [0, 2]: per example the sum over classes of (probability - [class is the label])^2, averaged."""
+    difference = np.exp(log_probabilities)
+    difference[np.arange(len(labels)), labels] -= 1.0
+    return float((difference**2).sum(axis=1).mean())
+
+
+def nll(log_probabilities: Floats, labels: Integers) -> float:
+    """Mean negative log-probability of the label, in nats."""
+    return float(-log_probabilities[np.arange(len(labels)), labels].mean())
+
+
+def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float | None:
+    """Temperature in `TEMPERATURE_RANGE` with the lowest NLL on validation logits (Guo et al., 2017).
+
+    The NLL is convex in 1/T and has therefore one minimum over log T, which is searched within the range.
+
+    Args:
+        logits: Of the validation split, shape (examples, classes).
+        labels: Model classes, shape (examples,).
+
+    Returns:
+        The temperature, or None without examples or with logits that are not finite.
+
+    Raises:
+        TemperError: shapes or labels do not fit.
+    """
+    from scipy.optimize import minimize_scalar
+
+    table = checked_logits(logits, "The validation logits")
+    answers = checked_labels(labels, len(table), table.shape[1])
+    if not len(table) or not np.isfinite(table).all():
+        return None
+    low, high = (math.log(bound) for bound in TEMPERATURE_RANGE)
+    found = minimize_scalar(
+        lambda log_temperature: nll(log_softmax(table / math.exp(log_temperature)), answers),
+        bounds=(low, high),
+        method="bounded",
+        options={"xatol": 1e-8},
+    )
+    return math.exp(float(found.x))
+
+
+def ece_roast(
+    logits: Floats,
+    labels: Integers,
+    *,
+    merge: Sequence[int] | None = None,
+    bins: int = 10,
+    seed_text: str,
+    released: bool = False,
+) -> float:
+    """RoAST's tuned ECE: choose a temperature on a tenth of the examples, measure on the other nine, ten times.
+
+    Args:
+        logits: Finite, shape (examples, model classes); at least 10 examples.
+        labels: Scored classes, shape (examples,).
+        merge: The scored class of each model class, or None.
+        bins: Number of equal-width bins.
+        seed_text: Seeds the permutation that cuts the folds.
+        released: Do as the released code does, which takes the best temperature's position in the grid (0 to 5) for
+            the temperature itself; position 0 then yields NaN confidences and an ECE of 0.
+
+    Returns:
+        The mean over the ten folds.
+
+    Raises:
+        TemperError: fewer than 10 examples.
+    """
+    if len(logits) < ROAST_FOLDS:
+        raise TemperError(f"RoAST's ECE needs at least {ROAST_FOLDS} examples, one for each fold, not {len(logits)}.")
+    positions = tuple(float(place) for place in range(len(ROAST_TEMPERATURES)))
+    measured = positions if released else ROAST_TEMPERATURES
+    tables = {
+        temperature: top_label(merged_log_probabilities(logits, merge, temperature), labels)
+        for temperature in {*ROAST_TEMPERATURES, *measured} - {0.0}
+    }
+    rows = np.arange(len(logits))
+    values = []
+    for fold in np.array_split(generator(f"{seed_text}/folds").permutation(len(logits)), ROAST_FOLDS):
+        tuning = [_part_ece(tables[temperature], fold, bins) for temperature in ROAST_TEMPERATURES]
+        chosen = measured[int(np.argmin(tuning))]
+        rest = np.delete(rows, fold)
+        values.append(_part_ece(tables[chosen], rest, bins) if chosen else 0.0)
+    return float(np.mean(values))
+
+
+def _part_ece(table: tuple[Floats, Floats], rows: Integers, bins: int) -> float:
+    confidence, correct = table
+    return ece(confidence[rows], correct[rows], bins)

@@ -1,0 +1,195 @@
+"""Prediction and attack tables: Parquet files, written atomically and deterministically, read strictly."""
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.errors import IntegrityError, TemperError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_OPTIONAL = {"label", "perturbed", "similarity", "reason", "logits_final"}
+"""Columns that may hold nulls; an attack's labels may not, see `write_attack`."""
+
+
+@dataclass(frozen=True)
+class PredictionTable:
+    """What a model said about every example of a probe.
+
+    Attributes:
+        ids: Of the examples, each once.
+        labels: int32, shape (examples,); None for a probe without labels.
+        logits: float32, shape (examples, classes).
+    """
+
+    ids: tuple[str, ...]
+    labels: NDArray[np.int32] | None
+    logits: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        """Refuse parts that do not fit together."""
+        rows = len(self.ids)
+        if self.logits.ndim != 2 or len(self.logits) != rows or self.logits.dtype != np.float32:
+            shape = f"{self.logits.dtype} of shape {self.logits.shape}"
+            raise TemperError(f"The logits of {rows} examples must be float32 of shape ({rows}, classes), not {shape}.")
+        if self.labels is not None and (self.labels.shape != (rows,) or self.labels.dtype != np.int32):
+            shape = f"{self.labels.dtype} of shape {self.labels.shape}"
+            raise TemperError(f"The labels of {rows} examples must be int32 of shape ({rows},), not {shape}.")
+        _require_unique(self.ids)
+
+
+def write_predictions(path: Path, table: PredictionTable) -> None:
+    """Write a prediction table; the file appears complete or not at all.
+
+    Raises:
+        TemperError: the file cannot be written.
+    """
+    labels = [None] * len(table.ids) if table.labels is None else table.labels
+    _write(path, {"id": table.ids, "label": labels, "logits": table.logits.tolist()}, "prediction")
+
+
+def read_predictions(path: Path) -> PredictionTable:
+    """Read a prediction table back.
+
+    Raises:
+        IntegrityError: the file is missing, broken, or not a prediction table.
+    """
+    columns = _read(path, "prediction")
+    widths = {len(row) for row in columns["logits"]}
+    unlabelled = columns["label"].count(None)
+    if len(widths) > 1 or unlabelled not in {0, len(columns["id"])}:
+        problem = "logits of different lengths" if len(widths) > 1 else "labels for only a part of its rows"
+        raise IntegrityError(f"{path}: the prediction table has {problem}; delete the file and predict again.")
+    logits = np.array(columns["logits"], dtype=np.float32).reshape(len(columns["id"]), max(widths, default=0))
+    labels = None if unlabelled else np.array(columns["label"], dtype=np.int32)
+    try:
+        return PredictionTable(tuple(columns["id"]), labels, logits)
+    except TemperError as error:
+        raise IntegrityError(f"{path}: {error}") from error
+
+
+def write_attack(path: Path, rows: Sequence[AttackRow]) -> None:
+    """Write an attack table, rows in the given order; the file appears complete or not at all.
+
+    Raises:
+        TemperError: an example occurs twice, or the file cannot be written.
+    """
+    _require_unique([row.id for row in rows])
+    _write(path, {field.name: [getattr(row, field.name) for row in rows] for field in fields(AttackRow)}, "attack")
+
+
+def read_attack(path: Path) -> list[AttackRow]:
+    """Read an attack table back.
+
+    Raises:
+        IntegrityError: the file is missing, broken, not an attack table, or a row contradicts itself.
+    """
+    columns = _read(path, "attack")
+    if None in columns["label"]:
+        raise IntegrityError(f"{path}: the column 'label' has nulls; delete the file and attack again.")
+    columns["logits_original"] = [tuple(row) for row in columns["logits_original"]]
+    columns["logits_final"] = [None if row is None else tuple(row) for row in columns["logits_final"]]
+    try:
+        _require_unique(columns["id"])
+        return [AttackRow(*values) for values in zip(*columns.values(), strict=True)]
+    except TemperError as error:
+        raise IntegrityError(f"{path}: {error}") from error
+
+
+def _schema(kind: str) -> "pa.Schema":
+    import pyarrow as pa
+
+    logits = pa.list_(pa.field("element", pa.float32(), nullable=False))
+    types = {"id": pa.string(), "label": pa.int32(), "logits": logits}
+    if kind == "attack":
+        types = {
+            "id": pa.string(),
+            "label": pa.int32(),
+            "outcome": pa.string(),
+            "queries": pa.int32(),
+            "original": pa.string(),
+            "perturbed": pa.string(),
+            "words": pa.int32(),
+            "changed": pa.int32(),
+            "similarity": pa.float32(),
+            "reason": pa.string(),
+            "logits_original": logits,
+            "logits_final": logits,
+        }
+    return pa.schema([pa.field(name, type_, nullable=name in _OPTIONAL) for name, type_ in types.items()])
+
+
+def _write(path: Path, columns: Mapping[str, Any], kind: str) -> None:
+    """Write with every option fixed and no schema or pandas metadata, so that equal tables are equal files."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table(dict(columns), schema=_schema(kind))
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as stream:
+            pq.write_table(
+                table,
+                stream,
+                version="2.6",
+                data_page_version="1.0",
+                compression="zstd",
+                compression_level=3,
+                use_dictionary=False,
+                write_statistics=False,
+                store_schema=False,
+                row_group_size=1 << 20,
+                write_page_checksum=True,
+            )
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise TemperError(f"{path}: cannot write the {kind} table ({error}); free space or permissions.") from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _read(path: Path, kind: str) -> dict[str, list[Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    verb = "predict" if kind == "prediction" else "attack"
+    try:
+        # Not read_table: that one would turn a folder named like "seed=0" into a column.
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read()
+        columns = {name: table.column(name).to_pylist() for name in table.column_names}
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+        raise IntegrityError(f"{path}: not a readable {kind} table ({error}); {verb} again.") from error
+    problem = _schema_problem(table, _schema(kind))
+    if problem:
+        raise IntegrityError(f"{path}: not a {kind} table, {problem}; delete the file and {verb} again.")
+    return columns
+
+
+def _schema_problem(table: "pa.Table", expected: "pa.Schema") -> str | None:
+    if table.column_names != expected.names:
+        return f"its columns are {', '.join(table.column_names)} and not {', '.join(expected.names)}"
+    for field in expected:
+        column = table.column(field.name)
+        if column.type != field.type:
+            return f"its column {field.name!r} is {column.type} and not {field.type}"
+        if column.null_count and not field.nullable:
+            return f"its column {field.name!r} has {column.null_count} nulls"
+    return None
+
+
+def _require_unique(ids: Sequence[str]) -> None:
+    if len(set(ids)) != len(ids):
+        twice = next(name for name in ids if ids.count(name) > 1)
+        raise TemperError(f"The example {twice!r} occurs twice; ids are unique in a table.")

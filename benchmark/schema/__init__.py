@@ -1,0 +1,58 @@
+"""Records, suite cards and their validation: the standard library only, and the one thing the board imports."""
+
+from benchmark.schema.canonical import canonical_json, file_fingerprint, fingerprint
+from benchmark.schema.cards import CARD_SCHEMA_VERSION, UNITS, Card
+from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError, UsageError, nearest
+from benchmark.schema.fields import Problem, printable
+from benchmark.schema.folders import Dropped, Located, SuiteFolder, read_results
+from benchmark.schema.migrations import migrate, migrate_card
+from benchmark.schema.reading import read_records, read_suite_card, record_line, suite_card_text
+from benchmark.schema.records import (
+    PERSPECTIVES,
+    RECORD_SCHEMA_VERSION,
+    VERIFICATIONS,
+    Record,
+    line_order,
+    method_slug,
+    record_key,
+    record_path,
+    row_key,
+)
+from benchmark.schema.validation import validate_record, validate_suite_card
+
+__all__ = [
+    "CARD_SCHEMA_VERSION",
+    "PERSPECTIVES",
+    "RECORD_SCHEMA_VERSION",
+    "UNITS",
+    "VERIFICATIONS",
+    "Card",
+    "Dropped",
+    "IntegrityError",
+    "Located",
+    "Problem",
+    "Record",
+    "SuiteFolder",
+    "TemperError",
+    "UnavailableError",
+    "UsageError",
+    "canonical_json",
+    "file_fingerprint",
+    "fingerprint",
+    "line_order",
+    "method_slug",
+    "migrate",
+    "migrate_card",
+    "nearest",
+    "printable",
+    "read_records",
+    "read_results",
+    "read_suite_card",
+    "record_key",
+    "record_line",
+    "record_path",
+    "row_key",
+    "suite_card_text",
+    "validate_record",
+    "validate_suite_card",
+]

@@ -1,0 +1,117 @@
+"""What a suite card is: the closed list of what a complete board row holds, and the words that explain it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from benchmark.schema.errors import nearest
+from benchmark.schema.fields import Choice, Flag, ListOf, MapOf, Problem, Scalar, Shape, Text, Whole, shape
+from benchmark.schema.records import DIRECTIONS, HASH, NAME, PERSPECTIVES, SCHEMA
+
+CARD_SCHEMA_VERSION = 1
+UNITS = ("fraction", "nats", "count")
+
+Card: TypeAlias = dict[str, Any]
+
+TITLE = Text("a title on one line", r"[^\n\t]+", limit=200)
+PROSE = Text("a description", empty=True)
+
+_PROBE = shape(
+    id=NAME,
+    version=Whole(minimum=1),
+    perspective=Choice(PERSPECTIVES),
+    title=TITLE,
+    description=PROSE,
+    data=HASH,
+    n=Whole(minimum=1),
+    metrics=ListOf(NAME, minimum=1),
+    headline=NAME,
+)
+_METRIC = shape(
+    version=Whole(minimum=1),
+    direction=Choice(DIRECTIONS),
+    title=TITLE,
+    description=PROSE,
+    unit=Choice(UNITS),
+)
+SUITE_CARD = Shape(
+    dict(
+        schema=SCHEMA,
+        name=NAME,
+        version=Whole(minimum=1),
+        title=TITLE,
+        note=PROSE,
+        ranked=Flag(),
+        minimum_seeds=Whole(minimum=1),
+        training=shape(title=TITLE, data=HASH, n=Whole(minimum=1), description=PROSE),
+        probes=ListOf(_PROBE, minimum=1),
+        metrics=MapOf(_METRIC, key=NAME),
+        overlap=ListOf(shape(probe=NAME, exact=Whole(), near=Whole(), n=Whole(minimum=1))),
+        settings=MapOf(Scalar()),
+    ),
+    optional=frozenset({"settings"}),
+)
+
+
+def card_coherence(card: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what a well-formed card says that cannot be true at once."""
+    seen: dict[tuple[str, str], int] = {}
+    headlines: dict[str, tuple[str, str]] = {}
+    for index, probe in enumerate(card["probes"]):
+        pointer = f"/probes/{index}"
+        first = seen.setdefault((probe["id"], probe["perspective"]), index)
+        if first != index:
+            yield Problem(f"{pointer}/id", f"repeats the probe and perspective of /probes/{first}; keep one.")
+        yield from _probe_metrics(probe, card["metrics"], pointer)
+        yield from _headline_agrees(probe, card["metrics"], headlines, pointer)
+    yield from _same_data(card["probes"])
+    yield from _overlap(card)
+
+
+def _probe_metrics(probe: Mapping[str, Any], metrics: Mapping[str, Any], pointer: str) -> Iterator[Problem]:
+    for index, metric in enumerate(probe["metrics"]):
+        where = f"{pointer}/metrics/{index}"
+        if metric not in metrics:
+            yield Problem(where, f"names {metric!r}, which /metrics does not define. {nearest(metric, metrics)}")
+        if metric in probe["metrics"][:index]:
+            yield Problem(where, f"repeats {metric!r}; keep one.")
+    if probe["headline"] not in probe["metrics"]:
+        hint = nearest(probe["headline"], probe["metrics"])
+        yield Problem(f"{pointer}/headline", f"is not among the probe's metrics. {hint}")
+
+
+def _headline_agrees(
+    probe: Mapping[str, Any], metrics: Mapping[str, Any], headlines: dict[str, tuple[str, str]], pointer: str
+) -> Iterator[Problem]:
+    """A perspective's score is a mean over its headlines, so these need one direction and one unit."""
+    headline = metrics.get(probe["headline"])
+    if headline is None:
+        return
+    if headline["direction"] == "none":
+        yield Problem(f"{pointer}/headline", "has no better direction; choose a metric with direction up or down.")
+    this = (headline["direction"], headline["unit"])
+    first = headlines.setdefault(probe["perspective"], this)
+    if first != this:
+        message = f"is {' in '.join(this)}, other headlines of {probe['perspective']} are {' in '.join(first)}"
+        yield Problem(f"{pointer}/headline", f"{message}; a mean needs one direction and one unit.")
+
+
+def _same_data(probes: list[dict[str, Any]]) -> Iterator[Problem]:
+    """A probe that is read under two perspectives is still one set of examples."""
+    first: dict[str, int] = {}
+    for index, probe in enumerate(probes):
+        other = probes[first.setdefault(probe["id"], index)]
+        for field in ("version", "data", "n"):
+            if probe[field] != other[field]:
+                there = f"/probes/{first[probe['id']]}/{field}"
+                yield Problem(f"/probes/{index}/{field}", f"differs from {there}; one probe id is one data set.")
+
+
+def _overlap(card: Mapping[str, Any]) -> Iterator[Problem]:
+    known = {probe["id"] for probe in card["probes"]}
+    for index, entry in enumerate(card["overlap"]):
+        pointer = f"/overlap/{index}"
+        if entry["probe"] not in known:
+            yield Problem(f"{pointer}/probe", f"is no probe of this suite. {nearest(entry['probe'], known)}")
+        for field in ("exact", "near"):
+            if entry[field] > entry["n"]:
+                yield Problem(f"{pointer}/{field}", f"is {entry[field]} of only {entry['n']} examples; count again.")

@@ -1,0 +1,232 @@
+"""A results folder as a whole: every suite's card and records, each record held against its card and its place."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmark.schema.canonical import file_fingerprint, fingerprint
+from benchmark.schema.cards import Card
+from benchmark.schema.errors import IntegrityError, UsageError
+from benchmark.schema.fields import Problem
+from benchmark.schema.reading import read_numbered_records, read_suite_card
+from benchmark.schema.records import Record, record_key, record_path
+
+CARD_FILE = "suite.json"
+_SUITE_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*@[1-9][0-9]*")
+_RECORD_FILE = re.compile(r"(seed-(0|[1-9][0-9]*)|published)\.jsonl")
+
+# What all records of one file share, because one run wrote them.
+_RUN_FIELDS = (
+    "/method/version",
+    "/method/source",
+    "/method/hyperparameters",
+    "/backbone/source",
+    "/backbone/revision",
+    "/cost",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A valid record and where it stands: file relative to the results folder, line from 1."""
+
+    file: str
+    line: int
+    record: Record
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Something in a results folder that no board uses, and why."""
+
+    where: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteFolder:
+    """One suite version: its card, the card's fingerprint, the records the card lists, and the rest.
+
+    `files` holds the name, relative to the results folder, and the hash of everything that was read.
+    """
+
+    card: Card
+    fingerprint: str
+    records: tuple[Located, ...]
+    dropped: tuple[Dropped, ...]
+    files: tuple[tuple[str, str], ...]
+
+
+def read_results(root: Path, published: Path | None = None) -> tuple[SuiteFolder, ...]:
+    """Read a results folder and, beside it, a folder of published records with the same layout but no cards.
+
+    Args:
+        root: holds ``<suite>@<version>/suite.json`` and ``<suite>@<version>/<method>/<backbone>/seed-<n>.jsonl``.
+        published: holds ``<suite>@<version>/<method>/<backbone>/published.jsonl``; None or absent for none.
+
+    Returns:
+        Suites by name, then by version from the newest. The order of a directory listing never matters.
+
+    Raises:
+        UsageError: there is no folder `root`.
+        IntegrityError: a file is not what it must be; the message lists every problem of every file, one a line.
+    """
+    if not root.is_dir():
+        raise UsageError(
+            f"There is no folder {root}; name the results folder, which holds <suite>@<version>/{CARD_FILE}."
+        )
+    suites: list[SuiteFolder] = []
+    complaints: list[str] = []
+    for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        roots = [root] if published is None or not (published / folder.name).is_dir() else [root, published]
+        try:
+            suites.append(_read_suite(folder.name, roots))
+        except IntegrityError as error:
+            complaints.append(str(error))
+    if complaints:
+        raise IntegrityError("\n".join(complaints))
+    return tuple(sorted(suites, key=lambda suite: (suite.card["name"], -suite.card["version"])))
+
+
+def _read_suite(name: str, roots: list[Path]) -> SuiteFolder:
+    """Read one suite folder; the card is in the first root."""
+    path = roots[0] / name / CARD_FILE
+    if not path.is_file():
+        raise IntegrityError(f"{path}: there is no suite card; `temper run` writes it beside the records.")
+    card = read_suite_card(path)
+    if name != (full := f"{card['name']}@{card['version']}"):
+        raise IntegrityError(f"{path}: /name: the card of {full} is in the folder {name}; rename the folder.")
+    gathering = _Gathering(card, fingerprint(card))
+    gathering.files.append((f"{name}/{CARD_FILE}", file_fingerprint(path)))
+    for root in roots:
+        files, strays = _record_files(root / name)
+        gathering.dropped += [Dropped(stray.relative_to(root).as_posix(), "not a record file") for stray in strays]
+        for file in files:
+            gathering.add_file(root, file)
+    if gathering.complaints:
+        raise IntegrityError("\n".join(gathering.complaints))
+    return gathering.folder()
+
+
+def _record_files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Split a suite folder into record files and files that are neither these nor the card."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    good = [path for path in files if len(path.relative_to(folder).parts) == 3 and _RECORD_FILE.fullmatch(path.name)]
+    known = {*good, folder / CARD_FILE}
+    return good, [path for path in files if path not in known]
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """What has been read of one suite so far."""
+
+    card: Card
+    fingerprint: str
+    records: list[Located] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    files: list[tuple[str, str]] = field(default_factory=list)
+    seen: dict[tuple[str | int, ...], Located] = field(default_factory=dict)
+
+    def folder(self) -> SuiteFolder:
+        """Close the gathering."""
+        records, dropped, files = tuple(self.records), tuple(self.dropped), tuple(self.files)
+        return SuiteFolder(self.card, self.fingerprint, records, dropped, files)
+
+    def add_file(self, root: Path, path: Path) -> None:
+        """Read one record file; what is wrong with it joins the complaints."""
+        try:
+            records = read_numbered_records(path)
+        except IntegrityError as error:
+            self.complaints.append(str(error))
+            return
+        name = path.relative_to(root).as_posix()
+        self.files.append((name, file_fingerprint(path)))
+        for line, record in records:
+            this = Located(name, line, record)
+            problems = [*_fits_place(record, name), *self._fits_suite(record), *_same_run(record, records[0][1])]
+            other = self.seen.setdefault(record_key(record), this)
+            if other is not this:
+                problems.append(Problem("/metric/id", f"repeats {other}: same row, seed, probe and metric; keep one."))
+            self.complaints += [f"{path}:{line}: {problem}" for problem in problems]
+            if reason := _unlisted(record, self.card):
+                self.dropped.append(Dropped(str(this), reason))
+            else:
+                self.records.append(this)
+
+    def _fits_suite(self, record: Record) -> Iterator[Problem]:
+        """Compare a record with the card: suite fingerprint, probe and metric."""
+        stated = record["suite"]["fingerprint"]
+        if stated not in (None, self.fingerprint):
+            message = f"is {stated}, the suite card's is {self.fingerprint}; run the record again with this suite."
+            yield Problem("/suite/fingerprint", message)
+            return
+        entry = _entry(record, self.card)
+        metric = self.card["metrics"].get(record["metric"]["id"])
+        if entry is not None:
+            yield from _agrees(record["probe"], entry, "/probe", ("version", "data", "n"))
+        if metric is not None:
+            yield from _agrees(record["metric"], metric, "/metric", ("version", "direction"))
+            yield from _fractions(record) if metric["unit"] == "fraction" else ()
+
+
+def _fits_place(record: Record, name: str) -> Iterator[Problem]:
+    """Compare what a record says with the path of its file, part by part."""
+    pointers = ("/suite", "/method", "/backbone/name", "/seed")
+    for pointer, says, stands in zip(pointers, record_path(record).split("/"), name.split("/"), strict=True):
+        if says != stands:
+            fix = f"move the record to {record_path(record)}"
+            yield Problem(pointer, f"says {says}, the path of the file says {stands}; {fix}.")
+
+
+def _agrees(here: Mapping[str, Any], card: Mapping[str, Any], at: str, names: tuple[str, ...]) -> Iterator[Problem]:
+    """Compare fields with the suite card's; null, which only published records may hold, says nothing."""
+    for name in names:
+        if here[name] not in (None, card[name]):
+            yield Problem(f"{at}/{name}", f"is {here[name]}, the suite card says {card[name]}; never mix versions.")
+
+
+def _fractions(record: Record) -> Iterator[Problem]:
+    if record["value"] is not None and not 0 <= record["value"] <= 1:
+        yield Problem("/value", f"is {record['value']}; the metric is a fraction, from 0 to 1.")
+    for index, value in enumerate(record["replicates"] or ()):
+        if not 0 <= value <= 1:
+            yield Problem(f"/replicates/{index}", f"is {value}; the metric is a fraction, from 0 to 1.")
+
+
+def _same_run(record: Record, first: Record) -> Iterator[Problem]:
+    """Hold the parts that one run fixes against the file's first record; null says nothing."""
+    if record["kind"] == "published" or record is first:
+        return
+    for pointer in _RUN_FIELDS:
+        here, there = _at(record, pointer), _at(first, pointer)
+        if here is not None and there is not None and here != there:
+            yield Problem(pointer, "differs from the file's first record; one file holds one run.")
+
+
+def _at(record: Mapping[str, Any], pointer: str) -> Any:
+    value: Any = record
+    for step in pointer.split("/")[1:]:
+        value = value[step]
+    return value
+
+
+def _entry(record: Record, card: Card) -> dict[str, Any] | None:
+    """Find the card's entry of a record's probe under its perspective."""
+    key = (record["probe"]["id"], record["probe"]["perspective"])
+    entries: dict[tuple[str, str], dict[str, Any]] = {(p["id"], p["perspective"]): p for p in card["probes"]}
+    return entries.get(key)
+
+
+def _unlisted(record: Record, card: Card) -> str:
+    """Say why the card's closed list does not hold a record; empty when it does."""
+    probe, metric = record["probe"], record["metric"]["id"]
+    entry = _entry(record, card)
+    if entry is None:
+        return f"the suite card has no probe {probe['id']} under {probe['perspective']}"
+    return "" if metric in entry["metrics"] else f"the suite card does not list {metric} for {probe['id']}"

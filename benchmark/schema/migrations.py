@@ -1,0 +1,52 @@
+"""Migrations: bring what an older version wrote to the current schema, one version at a time.
+
+A record that was valid once stays readable for ever: a new schema version adds one function here and golden
+files of the old version to the tests, and changes nothing about the functions before it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from benchmark.schema.cards import CARD_SCHEMA_VERSION
+from benchmark.schema.errors import IntegrityError
+from benchmark.schema.records import RECORD_SCHEMA_VERSION
+
+Migration: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+
+# Schema version -> how to write an object of it as the next version. Version 1 is current, so there is nothing yet.
+RECORD_MIGRATIONS: Mapping[int, Migration] = {}
+CARD_MIGRATIONS: Mapping[int, Migration] = {}
+
+
+def migrate(record: dict[str, Any]) -> dict[str, Any]:
+    """Bring a record to `RECORD_SCHEMA_VERSION`; one without a readable version is left for validation to refuse.
+
+    Raises:
+        IntegrityError: the record is newer than this program, or older than every migration.
+    """
+    return _climb(record, RECORD_SCHEMA_VERSION, RECORD_MIGRATIONS, "record")
+
+
+def migrate_card(card: dict[str, Any]) -> dict[str, Any]:
+    """Bring a suite card to `CARD_SCHEMA_VERSION`, as `migrate` does for a record.
+
+    Raises:
+        IntegrityError: the card is newer than this program, or older than every migration.
+    """
+    return _climb(card, CARD_SCHEMA_VERSION, CARD_MIGRATIONS, "suite card")
+
+
+def _climb(value: dict[str, Any], current: int, steps: Mapping[int, Migration], what: str) -> dict[str, Any]:
+    version = value.get("schema")
+    if not isinstance(version, int) or isinstance(version, bool):
+        return value
+    if version > current:
+        raise IntegrityError(
+            f"/schema: this {what} has schema {version}, this program reads up to {current}; upgrade temper-bench."
+        )
+    while version < current:
+        if version not in steps:
+            raise IntegrityError(f"/schema: no migration leads from {what} schema {version}; write it as {current}.")
+        value = {**steps[version](value), "schema": version + 1}
+        version += 1
+    return value

@@ -1,0 +1,110 @@
+"""What a record is: its field table, its identity and its place in a results folder."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from benchmark.schema.fields import Choice, ListOf, MapOf, Maybe, Number, Scalar, Shape, Text, Whole, shape
+
+RECORD_SCHEMA_VERSION = 1
+
+KINDS = ("measured", "published")
+PERSPECTIVES = ("in-distribution", "shift", "adversarial", "calibration", "anomaly")
+DIRECTIONS = ("up", "down", "none")
+STATUSES = ("ok", "unavailable", "failed")
+# From the weakest to the strongest: computed by the submitter, recomputed from the tables, trained again.
+VERIFICATIONS = ("self-reported", "rescored", "rerun")
+
+# The cells whose keys a record may name.
+CELLS = ("train", "predict", "attack", "score")
+
+Record: TypeAlias = dict[str, Any]
+
+NAME = Text(
+    "a name of letters, digits, '.', '_', '+' and '-' that starts with a letter or a digit",
+    r"[A-Za-z0-9][A-Za-z0-9._+-]*",
+    limit=80,
+)
+HASH = Text("sha256: and 64 hexadecimal digits in lower case", r"sha256:[0-9a-f]{64}")
+CONFIGURATION = Text("settings such as 'variant=released,alpha=0.6'", r"[^\n\t]*", empty=True, limit=160)
+BACKBONE_SOURCE = Text("artifact:NAME, hub:ID or folder:NAME", r"(artifact|hub|folder):\S(.*\S)?", limit=400)
+REVISION = Text("sha256: and 64 hexadecimal digits, or the 40 of a commit", r"sha256:[0-9a-f]{64}|[0-9a-f]{40}")
+SCHEMA = Whole(minimum=1)
+SENTENCE = Text("a sentence", limit=4_000)
+
+RECORD = shape(
+    schema=SCHEMA,
+    kind=Choice(KINDS),
+    suite=shape(name=NAME, version=Whole(minimum=1), fingerprint=Maybe(HASH)),
+    method=shape(
+        name=NAME,
+        version=Maybe(Text("a version", limit=80)),
+        configuration=CONFIGURATION,
+        source=Maybe(HASH),
+        hyperparameters=MapOf(Scalar()),
+    ),
+    backbone=shape(name=NAME, source=Maybe(BACKBONE_SOURCE), revision=Maybe(REVISION)),
+    seed=Maybe(Whole()),
+    probe=shape(
+        id=NAME,
+        version=Whole(minimum=1),
+        perspective=Choice(PERSPECTIVES),
+        data=Maybe(HASH),
+        n=Maybe(Whole(minimum=1)),
+    ),
+    metric=shape(id=NAME, version=Whole(minimum=1), direction=Choice(DIRECTIONS)),
+    value=Maybe(Number()),
+    status=Choice(STATUSES),
+    reason=Maybe(SENTENCE),
+    replicates=Maybe(ListOf(Number(), minimum=2)),
+    cost=Maybe(shape(forward=Whole(), backward=Whole(), input_backward=Whole())),
+    environment=MapOf(Text("a text", empty=True)),
+    keys=Shape(dict.fromkeys(CELLS, HASH), optional=frozenset(CELLS)),
+    table=Maybe(HASH),
+    verification=Choice(VERIFICATIONS),
+    source=Maybe(shape(paper=SENTENCE, table=SENTENCE, row=SENTENCE, column=SENTENCE)),
+)
+
+
+def row_key(record: Mapping[str, Any]) -> tuple[str, str, int, str, str, str, str]:
+    """Identify the board row: kind, suite, suite version, backbone, method, configuration, paper.
+
+    The paper is empty for measured records. Two papers that print the same cell are two rows.
+    """
+    suite, method = record["suite"], record["method"]
+    paper = record["source"]["paper"] if record["source"] else ""
+    return (
+        record["kind"], suite["name"], suite["version"], record["backbone"]["name"],
+        method["name"], method["configuration"], paper,
+    )  # fmt: skip
+
+
+def record_key(record: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """Identify the measurement: the row's key, seed (-1 for none), probe, perspective and metric.
+
+    Two records with one key contradict or repeat each other; neither can be used.
+    """
+    seed = -1 if record["seed"] is None else record["seed"]
+    return (*row_key(record), seed, record["probe"]["id"], record["probe"]["perspective"], record["metric"]["id"])
+
+
+def method_slug(name: str, configuration: str) -> str:
+    """Name the folder of a method: ``roast``, or ``roast~alpha=0.6`` with what a file name cannot hold as ``-``."""
+    return f"{name}~{re.sub('[^A-Za-z0-9._=,+-]', '-', configuration)}" if configuration else name
+
+
+def record_path(record: Mapping[str, Any]) -> str:
+    """Place a record below the results folder: ``<suite>@<version>/<method>/<backbone>/seed-<n>.jsonl``.
+
+    A published record, which has no seed, is in ``published.jsonl``.
+    """
+    suite, method = record["suite"], record["method"]
+    seed = "published" if record["kind"] == "published" else f"seed-{record['seed']}"
+    slug = method_slug(method["name"], method["configuration"])
+    return f"{suite['name']}@{suite['version']}/{slug}/{record['backbone']['name']}/{seed}.jsonl"
+
+
+def line_order(record: Mapping[str, Any]) -> tuple[int, str, str]:
+    """Sort key for the lines of a record file: perspective as listed in `PERSPECTIVES`, probe, metric."""
+    probe = record["probe"]
+    return PERSPECTIVES.index(probe["perspective"]), probe["id"], record["metric"]["id"]

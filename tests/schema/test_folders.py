@@ -1,0 +1,160 @@
+"""A results folder: every record must fit its card, its file and its neighbours."""
+
+import json
+import re
+
+import pytest
+
+from benchmark.schema import (
+    IntegrityError,
+    UsageError,
+    method_slug,
+    read_results,
+    record_line,
+    record_path,
+    suite_card_text,
+)
+from tests.schema.golden_files import edited, golden
+
+PLACE = "tiny@1/mvp+roast~alpha=0.6,variant=released/minilm/seed-0.jsonl"
+
+
+@pytest.fixture
+def results(tmp_path):
+    folder = tmp_path / "results"
+    write(folder, PLACE, golden("measured"))
+    (folder / "tiny@1" / "suite.json").write_text(suite_card_text(golden("suite")), encoding="utf-8")
+    return folder
+
+
+def write(root, place, *records):
+    path = root / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(record_line(record) for record in records), encoding="utf-8")
+    return path
+
+
+def complaints(root):
+    with pytest.raises(IntegrityError) as caught:
+        read_results(root)
+    return str(caught.value).splitlines()
+
+
+def test_record_is_read_with_its_place(results):
+    (suite,) = read_results(results)
+    assert [str(located) for located in suite.records] == [f"{PLACE}:1"]
+    assert suite.records[0].record == golden("measured")
+    assert record_path(golden("measured")) == PLACE
+
+
+def test_published_records_stand_in_a_folder_of_their_own(results, tmp_path):
+    write(tmp_path / "published", "tiny@1/roast/minilm/published.jsonl", golden("published"))
+    (suite,) = read_results(results, tmp_path / "published")
+    assert [located.record["kind"] for located in suite.records] == ["measured", "published"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointers"),
+    [
+        ({"/suite/version": 2}, ["/suite"]),
+        ({"/suite/name": "other"}, ["/suite"]),
+        ({"/method/name": "roast"}, ["/method"]),
+        ({"/method/configuration": ""}, ["/method"]),
+        ({"/backbone/name": "roberta"}, ["/backbone/name"]),
+        ({"/seed": 3}, ["/seed"]),
+        ({"/suite/fingerprint": "sha256:" + "0" * 64}, ["/suite/fingerprint"]),
+        ({"/probe/version": 1, "/probe/n": 5}, ["/probe/version", "/probe/n"]),
+        ({"/probe/data": "sha256:" + "0" * 64}, ["/probe/data"]),
+        ({"/metric/version": 2, "/metric/direction": "down"}, ["/metric/version", "/metric/direction"]),
+        ({"/value": 1.5, "/replicates": [0.5, -0.1]}, ["/value", "/replicates/1"]),
+    ],
+)
+def test_record_that_does_not_fit_is_refused_with_file_line_and_pointer(results, changes, pointers):
+    path = write(results, PLACE, golden("measured"))
+    bad = {**edited(golden("measured"), changes, [])}
+    path.write_text(record_line(bad), encoding="utf-8")
+    assert [line.split(": ")[0] for line in complaints(results)] == [f"{path}:1"] * len(pointers)
+    assert [line.split(": ")[1] for line in complaints(results)] == pointers
+
+
+def test_record_given_twice_is_refused_naming_both_lines(results):
+    path = write(results, PLACE, golden("measured"), golden("measured"))
+    assert re.fullmatch(
+        rf"{re.escape(str(path))}:2: /metric/id: repeats {re.escape(PLACE)}:1: .*", complaints(results)[0]
+    )
+
+
+def test_one_file_is_one_run(results):
+    other = {"/metric/id": "ece", "/metric/direction": "down", "/probe/perspective": "calibration"}
+    other |= {"/cost/forward": 1, "/method/source": "sha256:" + "1" * 64}
+    write(results, PLACE, golden("measured"), edited(golden("measured"), other, []))
+    assert [line.split(": ")[1] for line in complaints(results)] == ["/method/source", "/cost"]
+
+
+def test_problems_of_every_file_are_listed_together(results):
+    first = write(results, "tiny@1/a/minilm/seed-0.jsonl", edited(golden("measured"), {"/method/name": "x"}, []))
+    second = results / "tiny@1" / "b" / "minilm" / "seed-1.jsonl"
+    second.parent.mkdir(parents=True)
+    second.write_text("{}\n")
+    places = [line.split(": ")[0] for line in complaints(results)]
+    assert places[0] == f"{first}:1"
+    assert set(places[1:]) == {f"{second}:1"}
+
+
+def test_unlisted_records_and_stray_files_are_dropped_with_a_reason(results):
+    unlisted = edited(golden("measured"), {"/metric/id": "ece", "/metric/direction": "down"}, [])
+    unknown = edited(golden("measured"), {"/probe/id": "novels"}, [])
+    write(results, PLACE, golden("measured"), unlisted, unknown)
+    (results / "tiny@1" / "notes.txt").write_text("hello")
+    (results / "tiny@1" / "a").mkdir()
+    (results / "tiny@1" / "a" / "seed-0.jsonl").write_text("not read, so not refused")
+    (suite,) = read_results(results)
+    assert {drop.where: drop.reason for drop in suite.dropped} == {
+        f"{PLACE}:2": "the suite card does not list ece for tweets",
+        f"{PLACE}:3": "the suite card has no probe novels under shift",
+        "tiny@1/notes.txt": "not a record file",
+        "tiny@1/a/seed-0.jsonl": "not a record file",
+    }
+
+
+def test_folder_without_card_is_refused(results):
+    (results / "tiny@1" / "suite.json").unlink()
+    assert complaints(results) == [
+        f"{results / 'tiny@1' / 'suite.json'}: there is no suite card; `temper run` writes it beside the records."
+    ]
+
+
+def test_card_in_a_foreign_folder_is_refused(results):
+    (results / "tiny@1").rename(results / "tiny@2")
+    assert "the card of tiny@1 is in the folder tiny@2" in complaints(results)[0]
+
+
+def test_broken_card_is_refused_with_pointers(results):
+    path = results / "tiny@1" / "suite.json"
+    path.write_text(json.dumps({**golden("suite"), "ranked": 1, "extra": 2}))
+    assert [line.split(": ")[:2] for line in complaints(results)] == [[str(path), "/ranked"], [str(path), "/extra"]]
+
+
+def test_missing_results_folder_is_one_sentence(tmp_path):
+    with pytest.raises(UsageError, match=r"There is no folder .*nowhere; name the results folder"):
+        read_results(tmp_path / "nowhere")
+
+
+def test_newest_suite_version_comes_first(results):
+    for version in (2, 10):
+        card = edited(golden("suite"), {"/version": version}, [])
+        (results / f"tiny@{version}").mkdir()
+        (results / f"tiny@{version}" / "suite.json").write_text(suite_card_text(card), encoding="utf-8")
+    assert [suite.card["version"] for suite in read_results(results)] == [10, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "configuration", "slug"),
+    [
+        ("roast", "", "roast"),
+        ("mvp+roast", "alpha=0.6,mask=True", "mvp+roast~alpha=0.6,mask=True"),
+        ("roast", "path=../../etc/pass wd", "roast~path=..-..-etc-pass-wd"),
+    ],
+)
+def test_slug_is_a_plain_file_name(name, configuration, slug):
+    assert method_slug(name, configuration) == slug

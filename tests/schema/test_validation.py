@@ -1,0 +1,61 @@
+"""Validation beyond the golden files: nearest names, odd Python values, and that no input makes it raise."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmark.schema import IntegrityError, printable, record_line, validate_record, validate_suite_card
+from benchmark.schema.records import RECORD
+from tests.schema.golden_files import edited, golden
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(JSON, st.sampled_from(sorted(RECORD.fields)))
+def test_no_value_anywhere_makes_validation_raise(value, field):
+    validate_record(value)
+    validate_suite_card(value)
+    assert isinstance(validate_record({**golden("measured"), field: value}), list)
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value", "hint"),
+    [
+        ("/metrics", {}, "Did you mean 'metric'?"),
+        ("/method/hyperparameter", {}, "Did you mean 'hyperparameters'?"),
+        ("/status", "Failed", "Did you mean 'failed'?"),
+        ("/probe/perspective", "anomaly-detection", "Did you mean 'anomaly'?"),
+    ],
+)
+def test_near_miss_names_what_was_meant(pointer, value, hint):
+    problems = validate_record(edited(golden("measured"), {pointer: value}, []))
+    assert [hint in problem.message for problem in problems] == [True]
+
+
+def test_nothing_is_reported_twice_for_a_record_that_is_an_empty_object():
+    pointers = [problem.pointer for problem in validate_record({})]
+    assert pointers == [f"/{name}" for name in RECORD.fields]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, (0.5, 0.6), b"0.5"])
+def test_a_value_json_cannot_hold_is_refused(value):
+    with pytest.raises(IntegrityError, match="record /value: "):
+        record_line(edited(golden("measured"), {"/value": value}, []))
+
+
+def test_printable_makes_any_text_a_legal_reason():
+    text = "torch said: \x1b[31mNaN\x1b[0m \ud800 \r\n second line\t\u202e"
+    failed = {"/value": None, "/replicates": None, "/status": "failed", "/reason": printable(text)}
+    assert validate_record(edited(golden("measured"), failed, [])) == []
+    assert printable("plain: ä \n\t") == "plain: ä \n\t"
+
+
+def test_refused_record_lists_all_problems():
+    with pytest.raises(IntegrityError) as caught:
+        record_line(edited(golden("measured"), {"/seed": -1, "/probe/n": 0}, []))
+    assert [line.split(": ")[0] for line in str(caught.value).splitlines()] == ["record /seed", "record /probe/n"]
