@@ -1,8 +1,8 @@
 """Where each family of encoders keeps the parts that fine-tuning methods work on.
 
 One row a family: the six of the RoAST paper, DistilBERT and GPT-2. A row holds the attribute paths inside the
-base model of (1) the module whose output is the embedding layer's output, (2) the list of transformer blocks,
-and which token the classification head reads.
+base model of (1) the module whose output is the embedding layer's output, (2) the table of word embeddings, (3) the
+list of transformer blocks, and which token the classification head reads.
 """
 
 from dataclasses import dataclass
@@ -19,29 +19,31 @@ class Architecture:
 
     Attributes:
         embedding: Module whose output is the embedding layer's output.
+        words: Table of word embeddings, before positions, token types and normalisation are added.
         blocks: List of transformer blocks.
         summary: Token that the classification head reads.
         time_major: Whether hidden states are (length, batch, width) inside the family's code.
     """
 
     embedding: str
+    words: str
     blocks: str
     summary: Literal["first", "last"] = "first"
     time_major: bool = False
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "bert": Architecture("embeddings", "encoder.layer"),
-    "roberta": Architecture("embeddings", "encoder.layer"),
-    "xlm-roberta": Architecture("embeddings", "encoder.layer"),
-    "electra": Architecture("embeddings", "encoder.layer"),
-    "deberta": Architecture("embeddings", "encoder.layer"),
-    "deberta-v2": Architecture("embeddings", "encoder.layer"),
-    "distilbert": Architecture("embeddings", "transformer.layer"),
+    "bert": Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer"),
+    "roberta": Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer"),
+    "xlm-roberta": Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer"),
+    "electra": Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer"),
+    "deberta": Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer"),
+    "deberta-v2": Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer"),
+    "distilbert": Architecture("embeddings", "embeddings.word_embeddings", "transformer.layer"),
     # ALBERT shares one group of weights between its layers, so that group is its one block.
-    "albert": Architecture("embeddings", "encoder.albert_layer_groups"),
-    "xlnet": Architecture("word_embedding", "layer", "last", time_major=True),
-    "gpt2": Architecture("drop", "h", "last"),
+    "albert": Architecture("embeddings", "embeddings.word_embeddings", "encoder.albert_layer_groups"),
+    "xlnet": Architecture("word_embedding", "word_embedding", "layer", "last", time_major=True),
+    "gpt2": Architecture("drop", "wte", "h", "last"),
 }
 
 

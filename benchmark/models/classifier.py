@@ -1,7 +1,7 @@
 """Classifier: how training, attacks and evaluation see every model."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -97,21 +97,28 @@ class Classifier(nn.Module):
             handle.remove()
         raise RuntimeError(f"{type(self.network).__name__} never called its embedding layer {name!r}.")
 
-    def forward(self, batch: Batch, embeds: Tensor | None = None) -> Tensor:
+    def embed_words(self, batch: Batch) -> Tensor:
+        """Word embeddings of the tokens, before positions and normalisation, shape (batch, length, width)."""
+        parent, name = self._words
+        embedded: Tensor = getattr(parent, name)(batch.tokens["input_ids"])
+        return embedded
+
+    def forward(self, batch: Batch, embeds: Tensor | None = None, words: Tensor | None = None) -> Tensor:
         """Logits in float32 (float64 for a model in float64), shape (batch, classes).
 
         Args:
             batch: Tokenised examples; the attention mask is always passed on.
             embeds: Output of the embedding layer to go on from, shape (batch, length, width), instead of embedding
                 the token ids.
+            words: Word embeddings to go on from, of the same shape; the rest of the embedding layer still runs.
         """
-        with self._going_on_from(embeds):
+        with self._going_on_from(embeds, words):
             logits: Tensor = self.network(**batch.tokens).logits
         return self.passes.watch(_at_least_float32(logits))
 
-    def features(self, batch: Batch, embeds: Tensor | None = None) -> Tensor:
+    def features(self, batch: Batch, embeds: Tensor | None = None, words: Tensor | None = None) -> Tensor:
         """Last hidden state of the token that the head reads, float32, shape (batch, width)."""
-        with self._going_on_from(embeds):
+        with self._going_on_from(embeds, words):
             hidden: Tensor = self._base(**batch.tokens).last_hidden_state
         if self._architecture.summary == "first":
             return self.passes.watch(_at_least_float32(hidden[:, 0]))
@@ -148,23 +155,36 @@ class Classifier(nn.Module):
     def _embedding(self) -> tuple[nn.Module, str]:
         return submodule(self._base, self._architecture.embedding)
 
+    @property
+    def _words(self) -> tuple[nn.Module, str]:
+        return submodule(self._base, self._architecture.words)
+
     def _turned(self, embeds: Tensor) -> Tensor:
         """Between our (batch, length, width) and the family's own order; its own inverse."""
         return embeds.transpose(0, 1) if self._architecture.time_major else embeds
 
     @contextmanager
-    def _going_on_from(self, embeds: Tensor | None) -> Iterator[None]:
-        """Put a module that returns `embeds` in the embedding layer's place; skips the look-up and its dropout."""
-        if embeds is None:
+    def _going_on_from(self, embeds: Tensor | None, words: Tensor | None) -> Iterator[None]:
+        """Put modules that return the given tensors in place of those that would have made them.
+
+        The look-up that nobody needs, and its dropout, are skipped that way.
+        """
+        with ExitStack() as stack:
+            if embeds is not None:
+                stack.enter_context(_replaced(*self._embedding, self._turned(embeds)))
+            if words is not None:
+                stack.enter_context(_replaced(*self._words, words))
             yield
-            return
-        parent, name = self._embedding
-        original = getattr(parent, name)
-        setattr(parent, name, _Given(self._turned(embeds)))
-        try:
-            yield
-        finally:
-            setattr(parent, name, original)
+
+
+@contextmanager
+def _replaced(parent: nn.Module, name: str, output: Tensor) -> Iterator[None]:
+    original = getattr(parent, name)
+    setattr(parent, name, _Given(output))
+    try:
+        yield
+    finally:
+        setattr(parent, name, original)
 
 
 class _EmbeddingReached(Exception):  # noqa: N818 - a signal, not an error

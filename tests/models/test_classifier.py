@@ -113,6 +113,9 @@ def test_every_family_embeds_and_has_blocks(model: Classifier, family: str) -> N
     embeds = other.embed(batch)
     assert embeds.shape[:2] == (3, 7)
     torch.testing.assert_close(other(batch, embeds=embeds), other(batch))
+    words = other.embed_words(batch)
+    torch.testing.assert_close(other(batch, words=words), other(batch))
+    assert not torch.allclose(other(batch, words=words + 1.0), other(batch))
     assert other.features(batch).shape == (3, 32)
     blocks = {id(p) for block in other.blocks for p in block.parameters()}
     heads = [p for name, p in other.named_parameters() if "classifier" in name or "score" in name or "summary" in name]
