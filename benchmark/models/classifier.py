@@ -173,7 +173,7 @@ class Classifier(nn.Module):
             if embeds is not None:
                 stack.enter_context(_replaced(*self._embedding, self._turned(embeds)))
             if words is not None:
-                stack.enter_context(_replaced(*self._words, words))
+                stack.enter_context(_replaced(*self._words, self._turned(words)))
             yield
 
 
