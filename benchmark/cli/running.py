@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.cli.display import CellDisplay, console, output
-from benchmark.schema.errors import UsageError
+from benchmark.schema import UsageError, method_slug
 
 if TYPE_CHECKING:
     from benchmark.execution.cells import Row
@@ -128,17 +128,18 @@ def _prepare(
         from benchmark.models.backbones import resolve_backbone
 
         configured = [configure(r, suite.hyperparameters.get(r.name, {})) for r in requests]
-        _require_distinct([method.label for method in configured])
+        _require_distinct([method_slug(method.cls.name, method.configuration) for method in configured])
         found = resolve_backbone(backbone or suite.backbone)
         work = materialise(suite)
     rows = [Row(method, found, seed) for seed in range(seeds) for method in configured]
     return rows, work, Store(out / "store")
 
 
-def _require_distinct(labels: list[str]) -> None:
-    for label in labels:
-        if labels.count(label) > 1:
-            raise UsageError(f"--methods names {label} twice; name it once.")
+def _require_distinct(slugs: list[str]) -> None:
+    """Two rows with one folder would overwrite each other's records."""
+    for slug in slugs:
+        if slugs.count(slug) > 1:
+            raise UsageError(f"--methods names {slug} twice; name it once.")
 
 
 def _require_writable(out: Path) -> None:

@@ -10,7 +10,7 @@ from benchmark.execution.records import failed_records, records_of, suite_card, 
 from benchmark.execution.running import Runner
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
-from benchmark.schema.errors import TemperError
+from benchmark.schema import TemperError, printable
 from benchmark.training.context import MethodError
 
 
@@ -48,7 +48,7 @@ def run_rows(rows: Sequence[Row], work: Workload, store: Store, results: Path, o
         except RowFailedError as error:
             report.failures.append(str(error))
             observer.note(str(error))
-            records = failed_records(row, card, str(error))
+            records = failed_records(row, card, printable(str(error)))
         report.files.append(write_records(results, records))
         _tell(store, observer)
     return report

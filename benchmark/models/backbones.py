@@ -1,5 +1,6 @@
 """Backbones: where a pre-trained model comes from, and exactly which one it is."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +66,9 @@ def _from_folder(folder: Path) -> Backbone:
         raise UsageError(f"{folder} is not a backbone: it needs config.json and weights in safetensors.")
     files = sorted(p for pattern in _HUB_FILES for p in folder.glob(pattern))
     revision = fingerprint({p.name: file_fingerprint(p) for p in files})
-    return Backbone(folder.name, f"folder:{folder.name}", revision, folder)
+    # The name becomes part of a path and of a table: a space or a slash has no place in it.
+    name = re.sub(r"[^A-Za-z0-9._+-]+", "-", folder.name).strip("-._+") or "folder"
+    return Backbone(name, f"folder:{name}", revision, folder)
 
 
 def _from_hub(repository: str, revision: str | None) -> Backbone:

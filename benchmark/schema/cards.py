@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from benchmark.schema.errors import nearest
-from benchmark.schema.fields import Choice, Flag, ListOf, MapOf, Problem, Scalar, Shape, Text, Whole, shape
+from benchmark.schema.fields import Choice, Flag, ListOf, MapOf, Problem, Scalar, Text, Whole, shape
 from benchmark.schema.records import DIRECTIONS, HASH, NAME, PERSPECTIVES, SCHEMA
 
 CARD_SCHEMA_VERSION = 1
-UNITS = ("fraction", "nats", "count")
+UNITS = ("fraction", "score", "nats", "count")
 
 Card: TypeAlias = dict[str, Any]
 
@@ -33,22 +33,20 @@ _METRIC = shape(
     description=PROSE,
     unit=Choice(UNITS),
 )
-SUITE_CARD = Shape(
-    dict(
-        schema=SCHEMA,
-        name=NAME,
-        version=Whole(minimum=1),
-        title=TITLE,
-        note=PROSE,
-        ranked=Flag(),
-        minimum_seeds=Whole(minimum=1),
-        training=shape(title=TITLE, data=HASH, n=Whole(minimum=1), description=PROSE),
-        probes=ListOf(_PROBE, minimum=1),
-        metrics=MapOf(_METRIC, key=NAME),
-        overlap=ListOf(shape(probe=NAME, exact=Whole(), near=Whole(), n=Whole(minimum=1))),
-        settings=MapOf(Scalar()),
-    ),
-    optional=frozenset({"settings"}),
+SUITE_CARD = shape(
+    optional=["settings"],
+    schema=SCHEMA,
+    name=NAME,
+    version=Whole(minimum=1),
+    title=TITLE,
+    note=PROSE,
+    ranked=Flag(),
+    minimum_seeds=Whole(minimum=1),
+    training=shape(title=TITLE, data=HASH, n=Whole(minimum=1), description=PROSE),
+    probes=ListOf(_PROBE, minimum=1),
+    metrics=MapOf(_METRIC, key=NAME),
+    overlap=ListOf(shape(probe=NAME, exact=Whole(), near=Whole(), n=Whole(minimum=1))),
+    settings=MapOf(Scalar()),
 )
 
 

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -218,9 +218,9 @@ class Shape:
                 yield Problem(child(pointer, shown), f"is an unknown key; remove it. {nearest(shown, self.fields)}")
 
 
-def shape(**fields: Kind) -> Shape:
-    """Declare an object whose keys are all required."""
-    return Shape(fields)
+def shape(*, optional: Iterable[str] = (), **fields: Kind) -> Shape:
+    """Declare an object; its keys are required unless `optional` names them."""
+    return Shape(fields, frozenset(optional))
 
 
 def _all_finite_floats(kind: Kind, values: Sequence[object]) -> bool:

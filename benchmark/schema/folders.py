@@ -14,7 +14,6 @@ from benchmark.schema.reading import read_numbered_records, read_suite_card
 from benchmark.schema.records import Record, record_key, record_path
 
 CARD_FILE = "suite.json"
-_SUITE_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*@[1-9][0-9]*")
 _RECORD_FILE = re.compile(r"(seed-(0|[1-9][0-9]*)|published)\.jsonl")
 
 # What all records of one file share, because one run wrote them.
@@ -132,6 +131,10 @@ class _Gathering:
     complaints: list[str] = field(default_factory=list)
     files: list[tuple[str, str]] = field(default_factory=list)
     seen: dict[tuple[str | int, ...], Located] = field(default_factory=dict)
+    entries: dict[tuple[str, str], dict[str, Any]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.entries = {(entry["id"], entry["perspective"]): entry for entry in self.card["probes"]}
 
     def folder(self) -> SuiteFolder:
         """Close the gathering."""
@@ -154,10 +157,18 @@ class _Gathering:
             if other is not this:
                 problems.append(Problem("/metric/id", f"repeats {other}: same row, seed, probe and metric; keep one."))
             self.complaints += [f"{path}:{line}: {problem}" for problem in problems]
-            if reason := _unlisted(record, self.card):
+            if reason := self._unlisted(record):
                 self.dropped.append(Dropped(str(this), reason))
             else:
                 self.records.append(this)
+
+    def _unlisted(self, record: Record) -> str:
+        """Say why the card's closed list does not hold a record; empty when it does."""
+        probe, metric = record["probe"], record["metric"]["id"]
+        entry = self.entries.get((probe["id"], probe["perspective"]))
+        if entry is None:
+            return f"the suite card has no probe {probe['id']} under {probe['perspective']}"
+        return "" if metric in entry["metrics"] else f"the suite card does not list {metric} for {probe['id']}"
 
     def _fits_suite(self, record: Record) -> Iterator[Problem]:
         """Compare a record with the card: suite fingerprint, probe and metric."""
@@ -166,12 +177,13 @@ class _Gathering:
             message = f"is {stated}, the suite card's is {self.fingerprint}; run the record again with this suite."
             yield Problem("/suite/fingerprint", message)
             return
-        entry = _entry(record, self.card)
+        entry = self.entries.get((record["probe"]["id"], record["probe"]["perspective"]))
         metric = self.card["metrics"].get(record["metric"]["id"])
         if entry is not None:
             yield from _agrees(record["probe"], entry, "/probe", ("version", "data", "n"))
         if metric is not None:
             yield from _agrees(record["metric"], metric, "/metric", ("version", "direction"))
+        if entry is not None and metric is not None and entry["headline"] == record["metric"]["id"]:
             yield from _fractions(record) if metric["unit"] == "fraction" else ()
 
 
@@ -192,6 +204,7 @@ def _agrees(here: Mapping[str, Any], card: Mapping[str, Any], at: str, names: tu
 
 
 def _fractions(record: Record) -> Iterator[Problem]:
+    """Hold a headline to its range; other metrics without a unit, a cosine for one, may leave it."""
     if record["value"] is not None and not 0 <= record["value"] <= 1:
         yield Problem("/value", f"is {record['value']}; the metric is a fraction, from 0 to 1.")
     for index, value in enumerate(record["replicates"] or ()):
@@ -214,19 +227,3 @@ def _at(record: Mapping[str, Any], pointer: str) -> Any:
     for step in pointer.split("/")[1:]:
         value = value[step]
     return value
-
-
-def _entry(record: Record, card: Card) -> dict[str, Any] | None:
-    """Find the card's entry of a record's probe under its perspective."""
-    key = (record["probe"]["id"], record["probe"]["perspective"])
-    entries: dict[tuple[str, str], dict[str, Any]] = {(p["id"], p["perspective"]): p for p in card["probes"]}
-    return entries.get(key)
-
-
-def _unlisted(record: Record, card: Card) -> str:
-    """Say why the card's closed list does not hold a record; empty when it does."""
-    probe, metric = record["probe"], record["metric"]["id"]
-    entry = _entry(record, card)
-    if entry is None:
-        return f"the suite card has no probe {probe['id']} under {probe['perspective']}"
-    return "" if metric in entry["metrics"] else f"the suite card does not list {metric} for {probe['id']}"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from benchmark.schema.fields import Choice, ListOf, MapOf, Maybe, Number, Scalar, Shape, Text, Whole, shape
+from benchmark.schema.fields import Choice, ListOf, MapOf, Maybe, Number, Scalar, Text, Whole, shape
 
 RECORD_SCHEMA_VERSION = 1
 
@@ -59,7 +59,7 @@ RECORD = shape(
     replicates=Maybe(ListOf(Number(), minimum=2)),
     cost=Maybe(shape(forward=Whole(), backward=Whole(), input_backward=Whole())),
     environment=MapOf(Text("a text", empty=True)),
-    keys=Shape(dict.fromkeys(CELLS, HASH), optional=frozenset(CELLS)),
+    keys=shape(optional=CELLS, **dict.fromkeys(CELLS, HASH)),
     table=Maybe(HASH),
     verification=Choice(VERIFICATIONS),
     source=Maybe(shape(paper=SENTENCE, table=SENTENCE, row=SENTENCE, column=SENTENCE)),

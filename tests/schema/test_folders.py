@@ -8,6 +8,7 @@ import pytest
 from benchmark.schema import (
     IntegrityError,
     UsageError,
+    fingerprint,
     method_slug,
     read_results,
     record_line,
@@ -75,6 +76,21 @@ def test_record_that_does_not_fit_is_refused_with_file_line_and_pointer(results,
     path.write_text(record_line(bad), encoding="utf-8")
     assert [line.split(": ")[0] for line in complaints(results)] == [f"{path}:1"] * len(pointers)
     assert [line.split(": ")[1] for line in complaints(results)] == pointers
+
+
+def test_only_headlines_are_held_to_the_range_of_a_fraction(results):
+    card = golden("suite")
+    card["metrics"]["queries"]["unit"] = "fraction"
+    (results / "tiny@1" / "suite.json").write_text(suite_card_text(card), encoding="utf-8")
+    changes = {
+        "/suite/fingerprint": fingerprint(card),
+        "/probe": {key: card["probes"][2][key] for key in ("id", "version", "perspective", "data", "n")},
+        "/metric": {"id": "queries", "version": 1, "direction": "none"},
+        "/value": -0.2,
+    }
+    write(results, PLACE, edited(golden("measured"), changes, []))
+    (suite,) = read_results(results)
+    assert suite.records[0].record["value"] == -0.2
 
 
 def test_record_given_twice_is_refused_naming_both_lines(results):

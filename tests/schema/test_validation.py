@@ -59,3 +59,10 @@ def test_refused_record_lists_all_problems():
     with pytest.raises(IntegrityError) as caught:
         record_line(edited(golden("measured"), {"/seed": -1, "/probe/n": 0}, []))
     assert [line.split(": ")[0] for line in str(caught.value).splitlines()] == ["record /seed", "record /probe/n"]
+
+
+def test_card_may_state_settings_of_its_metrics():
+    card = {**golden("suite"), "settings": {"ece_bins": 10, "resamples": 200}}
+    assert validate_suite_card(card) == []
+    card["settings"]["bins"] = [10]
+    assert [problem.pointer for problem in validate_suite_card(card)] == ["/settings/bins"]

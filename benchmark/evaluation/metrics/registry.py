@@ -17,7 +17,7 @@ class Metric:
         direction: Whether a better model has a higher ("up") or a lower ("down") value, or neither ("none").
         title: Column heading.
         description: One sentence with the definition and its source.
-        unit: "fraction" (a share or a score without a unit), "nats" (natural logarithm) or "count".
+        unit: "fraction" (shown in per cent), "score" (a number without a unit), "nats" (natural logarithm) or "count".
     """
 
     id: str
@@ -25,7 +25,7 @@ class Metric:
     direction: Literal["up", "down", "none"]
     title: str
     description: str
-    unit: Literal["fraction", "nats", "count"]
+    unit: Literal["fraction", "score", "nats", "count"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ _LABELLED = (
         "brier", 1, "down", "Brier score",
         "Squared distance between the predicted distribution and the one-hot label, summed over classes, from 0 to 2 "
         "(Brier, 1950).",
-        "fraction",
+        "score",
     ),
     Metric(
         "nll", 1, "down", "NLL",
@@ -146,7 +146,7 @@ _ATTACK = (
         "similarity", 1, "none", "Similarity",
         "Mean cosine similarity between original and perturbed text, by the attack's own sentence encoder, over the "
         "flipped examples (Jin et al., 2020).",
-        "fraction",
+        "score",
     ),
     Metric(
         "attack_errors", 1, "none", "Attack errors",

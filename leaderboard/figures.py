@@ -1,0 +1,85 @@
+"""Numbers as people read them: the one place where a float becomes text."""
+
+import math
+from dataclasses import dataclass
+
+from leaderboard.intervals import Estimate
+
+# A metric's unit -> factor, decimals, and the label of the unit as shown.
+_UNITS = {"fraction": (100.0, 2, "%"), "score": (1.0, 3, ""), "nats": (1.0, 3, "nats"), "count": (1.0, 1, "")}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number as shown, the same in every file; all texts are plain decimals with an ASCII minus, or empty.
+
+    Attributes:
+        text: the value; empty when there is none.
+        low: lower end of the 95 % interval.
+        high: upper end.
+        spread: half the width of an interval that is symmetrical about the value.
+        change: relative change against vanilla in percent, with its sign, signed so that up is better.
+        points: (seed, value) of each seed; the seed is empty for a published number.
+        reason: why there is no value, or no interval where one could be expected.
+    """
+
+    text: str
+    low: str = ""
+    high: str = ""
+    spread: str = ""
+    change: str = ""
+    points: tuple[tuple[str, str], ...] = ()
+    reason: str = ""
+
+
+def decimal(value: float, decimals: int, *, signed: bool = False) -> str:
+    """Write a finite number with fixed decimals; what rounds to zero has no sign."""
+    text = f"{value:+.{decimals}f}" if signed else f"{value:.{decimals}f}"
+    return text.lstrip("+-") if float(text) == 0 else text
+
+
+def unit_label(unit: str) -> str:
+    """Label of a unit as shown: a fraction is shown in percent."""
+    return _UNITS[unit][2]
+
+
+def metric_figure(estimate: Estimate, unit: str, change: float | None = None) -> Figure:
+    """Show a metric in its unit, with the half-width of its t-interval and its change against vanilla."""
+    factor, decimals, _ = _UNITS[unit]
+
+    def show(value: float | None) -> str:
+        return "" if value is None else decimal(factor * value, decimals)
+
+    half = None if estimate.low is None or estimate.high is None else (estimate.high - estimate.low) / 2
+    return Figure(
+        text=show(estimate.value),
+        low=show(estimate.low),
+        high=show(estimate.high),
+        spread=show(half),
+        change="" if change is None else decimal(100 * change, 1, signed=True),
+        points=tuple(("" if seed < 0 else str(seed), show(value)) for seed, value in estimate.points),
+        reason=estimate.reason,
+    )
+
+
+def overall_figure(estimate: Estimate) -> Figure:
+    """Show the overall score: percent with its sign, and the ends of the bootstrap interval."""
+
+    def show(value: float | None) -> str:
+        return "" if value is None else decimal(100 * value, 2, signed=True)
+
+    return Figure(show(estimate.value), show(estimate.low), show(estimate.high), reason=estimate.reason)
+
+
+def cost_figure(estimate: Estimate) -> Figure:
+    """Show a cost as a multiple of vanilla's."""
+    return Figure("" if estimate.value is None else decimal(estimate.value, 2), reason=estimate.reason)
+
+
+def nice_bound(value: float) -> float:
+    """Round a number up to 1, 1.5, 2, 3, 4, 5, 6, 8 or 10 times a power of ten; 0 when it is not above 0."""
+    if value <= 0:
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(value))
+    # The allowance keeps 2.0000000000000004 at 2.
+    return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15) if step * power >= value * (1 - 1e-12))

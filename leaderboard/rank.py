@@ -1,0 +1,91 @@
+"""The one rule by which rows are ranked; `leaderboard.words.RANK` says it in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import le
+
+from leaderboard.intervals import outside
+from leaderboard.load import Contest
+from leaderboard.standings import Standing
+
+RANKED, ORDERED, APART, PUBLISHED = "ranked", "ordered", "apart", "published"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a standing is shown: its group, its rank interval where it is ranked, and what to say beside it."""
+
+    standing: Standing
+    group: str
+    best: int | None
+    worst: int | None
+    notes: tuple[str, ...]
+
+
+def places(contest: Contest, standings: Sequence[Standing]) -> list[Place]:
+    """Sort standings into groups and, within the ranked group, rank them.
+
+    Returns:
+        Ranked or ordered rows first, rows shown apart next, published rows last. Ranked rows stand by rank, all
+        others by overall score, both then by name.
+    """
+    ranked = bool(contest.card["ranked"])
+    groups = {id(standing): _group(standing, ranked) for standing in standings}
+    contenders = [standing for standing in standings if groups[id(standing)] == RANKED]
+    ranks = dict(zip(map(id, contenders), rank_intervals([s.draws for s in contenders]), strict=True))
+    found = []
+    for standing in standings:
+        best, worst = ranks.get(id(standing), (None, None))
+        found.append(Place(standing, groups[id(standing)], best, worst, _notes(standing, groups[id(standing)])))
+    return sorted(found, key=_order)
+
+
+def rank_intervals(draws: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
+    """Rank rows by their paired draws of one score, where more is better.
+
+    Args:
+        draws: the rows' draws; position d of every row belongs to the same draw.
+
+    Returns:
+        For each row its rank, 1 + the rows that are better, and its worst place, rows - the rows it is better than.
+    """
+    ends = [(min(row), max(row)) for row in draws]
+    count = len(draws)
+    better = [[_is_better(draws[i], draws[j], ends[i], ends[j]) for j in range(count)] for i in range(count)]
+    return [(1 + sum(better[j][i] for j in range(count)), count - sum(better[i])) for i in range(count)]
+
+
+def _is_better(
+    mine: Sequence[float], theirs: Sequence[float], my_ends: tuple[float, float], their_ends: tuple[float, float]
+) -> bool:
+    """Whether the lower end of the percentile interval of ``mine - theirs`` is above 0.
+
+    Counting the draws that are not won asks the same as sorting the differences, and has no trouble with infinities.
+    """
+    # On a long board most pairs are far apart; their draws need not be looked at.
+    if my_ends[0] > their_ends[1] or my_ends[1] <= their_ends[0]:
+        return my_ends[0] > their_ends[1]
+    not_won: int = sum(map(le, mine, theirs))
+    return not_won <= outside(len(mine))
+
+
+def _group(standing: Standing, ranked: bool) -> str:
+    if standing.entrant.kind == "published":
+        return PUBLISHED
+    if standing.blocking or (ranked and standing.short):
+        return APART
+    return RANKED if ranked else ORDERED
+
+
+def _notes(standing: Standing, group: str) -> tuple[str, ...]:
+    if group == PUBLISHED:
+        return (f"published: {standing.entrant.paper}",)
+    return (*standing.blocking, *standing.short, *standing.remarks)
+
+
+def _order(place: Place) -> tuple[int, int, float, str, str, str]:
+    overall = place.standing.overall.value
+    entrant = place.standing.entrant
+    group = (RANKED, ORDERED, APART, PUBLISHED).index(place.group)
+    score = float("inf") if overall is None else -overall
+    return group, place.best or 0, score, entrant.name, entrant.configuration, entrant.paper

@@ -1,0 +1,1 @@
+"""Renderers: each writes one file from the same in-memory table."""

@@ -1,0 +1,162 @@
+"""index.html: one self-contained page, made of the templates beside this package."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leaderboard import words
+from leaderboard.figures import Figure, decimal, nice_bound
+from leaderboard.render.plain import GROUP_TITLES
+from leaderboard.table import Board, Row, Section
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+PLOT_WIDTH = 104
+_EXPORTS = {"board.csv": "CSV", "board.md": "Markdown", "board.tex": "LaTeX"}
+# Relative change, in percent, from which a cell's tint gets stronger.
+_TINT_STEPS = (1.0, 5.0, 20.0)
+
+
+def render(board: Board, exports: Mapping[str, str]) -> str:
+    """Write the page.
+
+    Args:
+        board: what to show.
+        exports: the text of the other files by name; those that the page offers to copy are embedded.
+    """
+    from markupsafe import Markup
+
+    style, script = _asset("board.css"), _asset("board.js")
+    template = _environment().get_template("board.html.j2")
+    return template.render(
+        board=board,
+        words=words,
+        general=_general(board),
+        plots={section.anchor: Plot.of(section) for section in board.sections},
+        plot_width=PLOT_WIDTH,
+        groups=_groups,
+        switches=list(_switches(board)),
+        filters=[(group, GROUP_TITLES[group]) for group in ("apart", "published") if _has_group(board, group)],
+        exports=list(_EXPORTS.items()),
+        exported=Markup(script_json({name: exports[name].split("\n") for name in _EXPORTS})),  # noqa: S704
+        style=Markup(style),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        style_hash=_content_hash(style),
+        script_hash=_content_hash(script),
+    )
+
+
+def script_json(value: object) -> str:
+    """Write JSON that can stand inside a script element: nothing in it can end the element or a line of a script."""
+    text = json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """The scale of a section's small interval plots, from `low` (0 or below) to `high` (0 or above), in percent."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, section: Section) -> "Plot":
+        """Choose a scale that holds 0 and every interval of the section."""
+        figures = [row.overall for row in section.rows]
+        values = [float(text) for figure in figures for text in (figure.text, figure.low, figure.high) if text]
+        low, high = -nice_bound(-min(values, default=0.0)), nice_bound(max(values, default=0.0))
+        return cls(low, high if high > low else 1.0)
+
+    def ticks(self) -> list[tuple[str, str, str]]:
+        """Label both ends, and 0 where it is not next to one: x, text anchor, label."""
+        ends = [(self.low, "start"), (self.high, "end")]
+        spread = self.high - self.low
+        zero = [(0.0, "middle")] if -self.low > 0.2 * spread and self.high > 0.2 * spread else []
+        return [(self.x(value), anchor, _minus(f"{value + 0.0:g}")) for value, anchor in [*ends, *zero]]
+
+    def marks(self, figure: Figure) -> dict[str, str]:
+        """Place a figure: x of its value and of its interval's ends, and the side of 0 it is on."""
+        value = float(figure.text)
+        side = "better" if value > 0 else "worse" if value < 0 else "same"
+        ends = {end: self.x(float(text)) for end, text in (("low", figure.low), ("high", figure.high)) if text}
+        return {"value": self.x(value), "side": side, **ends}
+
+    def x(self, value: float) -> str:
+        """Place a value in percent in the picture, which is `PLOT_WIDTH` wide."""
+        margin = 5.0
+        inner = PLOT_WIDTH - 2 * margin
+        return decimal(margin + inner * (value - self.low) / (self.high - self.low), 1)
+
+
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(minus=_minus, tint=_tint, groupby_order=_groupby_order)
+    return environment
+
+
+def _asset(name: str) -> str:
+    return "\n" + (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _content_hash(text: str) -> str:
+    """Hash an inline script or style as a content security policy names it."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _general(board: Board) -> list[tuple[str, str]]:
+    definitions = [("Cost", words.COST), ("Verification", words.VERIFICATION)]
+    return [*definitions, ("Published", words.PUBLISHED)] if _has_group(board, "published") else definitions
+
+
+def _has_group(board: Board, group: str) -> bool:
+    return any(row.group == group for section in board.sections for row in section.rows)
+
+
+def _groups(section: Section) -> Iterator[tuple[str, str, list[Row]]]:
+    for group, title in GROUP_TITLES.items():
+        if rows := [row for row in section.rows if row.group == group]:
+            yield group, title, rows
+
+
+def _switches(board: Board) -> Iterator[tuple[str, str, list[str]]]:
+    for name, label in (("suite", "Suite"), ("backbone", "Backbone")):
+        options = list(dict.fromkeys(filter(None, (getattr(section, name) for section in board.sections))))
+        if len(options) > 1:
+            yield name, label, options
+
+
+def _minus(text: str) -> str:
+    """Set a true minus sign before digits; hyphens in words stay."""
+    return text.replace("-", "−") if text.lstrip("-").replace(".", "", 1).isdecimal() else text.replace(" - ", " − ")
+
+
+def _tint(change: str) -> str:
+    """Name the class of a cell by its change: better or worse, and how much; empty when there is hardly any."""
+    if not change:
+        return ""
+    strength = sum(abs(float(change)) >= step for step in _TINT_STEPS)
+    return f"{'better' if float(change) > 0 else 'worse'}-{strength}" if strength else ""
+
+
+def _groupby_order(columns: Iterable[Any], attribute: str) -> list[tuple[str, list[Any]]]:
+    """Group neighbours by an attribute without sorting them."""
+    return [(name, list(group)) for name, group in groupby(columns, key=attrgetter(attribute))]

@@ -1,0 +1,46 @@
+"""The words that explain the board; every file and the documentation take them from here."""
+
+RANK = (
+    "A row is better than another when the 95 % bootstrap interval of their paired difference in Overall lies above 0. "
+    "Rank is 1 plus the number of rows that are better, so rows that cannot be told apart can share a rank; "
+    "the rank interval ends at the place above every row that this one is better than."
+)
+ORDER = "Demonstration: rows are ordered by Overall, not ranked."
+OVERALL = (
+    "Mean, over the perspectives, of the relative change against vanilla of the same suite, backbone and seeds, signed "
+    "so that up is better; vanilla is 0 by definition. The interval is a 95 % percentile bootstrap over seeds and "
+    "examples, paired between rows; with one seed it covers examples only."
+)
+SPREAD = "± is half the width of a 95 % t-interval over seeds; a single seed has none."
+CHANGE = (
+    "The small signed percentage is the relative change against vanilla over the same seeds: + is better and - is "
+    "worse, also where less is better."
+)
+COST = "Training passes (forward 1, backward 2, backward to the inputs alone 1) as a multiple of vanilla's."
+SEEDS = "Number of seeds the row was run with."
+VERIFICATION = (
+    "self-reported: computed by whoever submitted the row; rescored: computed again from the stored tables; "
+    "rerun: trained again. A row shows the weakest level among its records."
+)
+COMPLETE = (
+    "Rows that lack a headline value for one of their seeds, have fewer seeds than the suite asks for or cannot be "
+    "compared with vanilla are shown apart, with the reason."
+)
+PUBLISHED = (
+    "Published numbers are printed in papers. They stand beside the measured ones and are never averaged with them."
+)
+
+# What each perspective asks.
+PERSPECTIVES = {
+    "in-distribution": ("In-distribution", "How good is the model on new text of the kind that it was trained on?"),
+    "shift": ("Shift", "How good is it on the same task in other kinds of text?"),
+    "adversarial": ("Adversarial", "How good is it when the text is chosen, or changed word by word, to mislead it?"),
+    "calibration": ("Calibration", "How far is its confidence from its accuracy?"),
+    "anomaly": ("Anomaly", "How well does its confidence tell text of the task from text that is foreign to it?"),
+}
+
+
+def reading(*, ranked: bool) -> list[tuple[str, str]]:
+    """List what a reader needs before the first table; the rule of ranks only where there are any."""
+    rank = [("Rank", RANK)] if ranked else []
+    return [("Overall", OVERALL), *rank, ("Intervals", SPREAD), ("Changes", CHANGE), ("Not ranked", COMPLETE)]

@@ -1,0 +1,31 @@
+"""Results folders that several tests read."""
+
+import pytest
+
+from tests.leaderboard.synthetic import Method, card, published, write_records, write_results
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Two methods with three seeds each in a ranked suite."""
+    return write_results(tmp_path / "results", card(), Method(), Method("roast", gain=0.06, cost=8000))
+
+
+@pytest.fixture
+def full_results(tmp_path):
+    """Every kind of row: ranked, tied, apart and published; two suites, two backbones, one suite not ranked."""
+    suite = card()
+    root = write_results(
+        tmp_path / "full",
+        suite,
+        Method(),
+        Method("roast", gain=0.06, cost=8000),
+        Method("roast", "alpha=0.6,variant=released", gain=0.06, cost=8000),
+        Method("recadam", gain=-0.02),
+        Method("rift", gain=0.09, seeds=(0,)),
+    )
+    write_results(root, suite, Method(backbone="roberta"), Method("roast", gain=0.03, backbone="roberta"))
+    demonstration = card(name="demo", ranked=False)
+    write_results(root, demonstration, Method(seeds=(0,)), Method("roast", gain=0.05, seeds=(0,)))
+    write_records(root, [published(suite, "roast", "A. Author (2020), No such paper", "stores", 0.86)])
+    return root

@@ -1,0 +1,74 @@
+"""The drift check: any difference between a site and its records is shown, readably."""
+
+import re
+
+import pytest
+
+import leaderboard
+
+
+@pytest.fixture
+def site(results, tmp_path):
+    leaderboard.build(results, tmp_path / "site")
+    return tmp_path / "site"
+
+
+def test_equal_site_has_no_drift(results, site):
+    assert leaderboard.check(results, site) == ""
+    (site / "README.md").write_text("other files are none of the board's business")
+    assert leaderboard.check(results, site) == ""
+
+
+def test_edited_value_in_a_file_is_shown(results, site):
+    path = site / "board.csv"
+    text = path.read_text("utf-8")
+    value = re.search(r",(\+\d+\.\d\d),", text)[1]
+    path.write_text(text.replace(value, "+99.99", 1), encoding="utf-8")
+    diff = leaderboard.check(results, site)
+    assert "--- board.csv (in the site)" in diff
+    assert any(line.startswith("-") and "+99.99" in line for line in diff.splitlines())
+    assert any(line.startswith("+") and value in line for line in diff.splitlines())
+
+
+def test_any_digit_of_a_record_is_noticed(results, site):
+    path = results / "toy@1" / "vanilla" / "minilm" / "seed-0.jsonl"
+    text = path.read_text("utf-8")
+    value = re.search(r'"metric":\{"direction":"none".*?"value":(\d+\.\d+)', text)[1]
+    last = "1" if value[-1] != "1" else "2"
+    path.write_text(text.replace(f'"value":{value}', f'"value":{value[:-1]}{last}'), encoding="utf-8")
+    assert "+++ board.json (from the records)" in leaderboard.check(results, site)
+
+
+def test_edited_page_gives_a_diff_of_short_lines(results, site):
+    path = site / "index.html"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("Cost", "Price"), encoding="utf-8")
+    diff = leaderboard.check(results, site)
+    assert "--- index.html (in the site)" in diff
+    assert max(map(len, diff.splitlines())) <= 210
+    assert "Price" in diff
+
+
+def test_one_character_of_a_long_line_does_not_mark_the_whole_line(results, site):
+    path = site / "board.md"
+    text = path.read_text("utf-8")
+    longest = max((line for line in text.splitlines() if line.startswith("|")), key=len)
+    assert len(longest) > 200
+    path.write_text(text.replace(longest, longest[:100] + "#" + longest[100:]), encoding="utf-8")
+    changed = [line for line in leaderboard.check(results, site).splitlines() if re.match(r"[-+](?![-+])", line)]
+    assert 2 <= len(changed) <= 4
+
+
+def test_missing_file_is_all_additions(results, site):
+    (site / "board.tex").unlink()
+    diff = leaderboard.check(results, site)
+    assert diff.startswith("--- board.tex (missing)")
+    assert "+\\begin{table}" in diff
+
+
+@pytest.mark.parametrize("change", [b"\r\n", b""])
+def test_line_ends_and_missing_last_newline_are_drift(results, site, change):
+    path = site / "board.csv"
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"\n", change) if change else data.rstrip(b"\n"))
+    assert "board.csv" in leaderboard.check(results, site)

@@ -1,0 +1,141 @@
+"""The page: self-contained, and built as people with and without a mouse, a screen or a script need it."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from leaderboard import load_board, words
+from leaderboard.figures import decimal, nice_bound
+from leaderboard.publish import render_all
+from leaderboard.render.page import Plot
+
+VOID = {"meta", "input", "link", "br", "wbr", "line", "circle", "text"}
+
+
+class Tree(HTMLParser):
+    """Check nesting and collect elements with their attributes."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.elements, self.misnested = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in VOID:
+            return
+        if not self.open or self.open.pop() != tag:
+            self.misnested.append(tag)
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture
+def page(full_results):
+    return render_all(load_board(full_results))["index.html"]
+
+
+@pytest.fixture
+def tree(page):
+    tree = Tree()
+    tree.feed(page)
+    return tree
+
+
+def test_elements_nest_and_ids_are_unique(tree):
+    assert (tree.misnested, tree.open) == ([], [])
+    ids = [attributes["id"] for _, attributes in tree.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {link["href"][1:] for link in tree.all("a") if link["href"].startswith("#")} <= set(ids)
+
+
+def test_nothing_is_fetched(page, tree):
+    assert not re.search(r"https?:|url\(|@import|\bfetch\(|XMLHttpRequest|eval\(", page)
+    sources = [value for _, attributes in tree.elements for key, value in attributes.items() if key in ("src", "style")]
+    assert sources == []
+    assert {link["href"] for link in tree.all("a") if not link["href"].startswith("#")} == {
+        "board.csv",
+        "board.json",
+        "board.md",
+        "board.tex",
+    }
+
+
+def test_policy_allows_exactly_the_inline_script_and_style(page):
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)[1]
+    for tag in ("script", "style"):
+        content = re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)[1]
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy.replace("&#39;", "'")
+    assert policy.startswith("default-src &#39;none&#39;") or policy.startswith("default-src 'none'")
+
+
+def test_tables_have_captions_and_headers_have_scopes(tree):
+    assert len(tree.all("table")) == len(tree.all("caption"))
+    assert all(header.get("scope") in ("col", "row", "colgroup", "rowgroup") for header in tree.all("th"))
+    assert all(region.get("tabindex") == "0" for region in tree.all("div") if region.get("role") == "region")
+
+
+def test_every_sortable_header_is_a_button_with_a_definition(tree, full_results):
+    buttons = [button for button in tree.all("button") if "data-column" in button]
+    assert len(buttons) == len([header for header in tree.all("th") if "aria-sort" in header])
+    assert all(len(button["title"]) > 10 for button in buttons)
+    section = load_board(full_results).sections[0]
+    titles = [button["title"] for button in buttons]
+    assert all(column.definition in titles for column in section.perspectives)
+
+
+def test_rule_of_ranks_is_stated_once_and_above_the_tables(page):
+    body = page[page.index("<main>") :]
+    text = f"<dd>{words.RANK}</dd>"
+    assert body.count(text) == 1
+    assert body.index(text) < body.index("<table")
+
+
+def test_definitions_come_from_the_card(page):
+    for words_of_card in ("Chance that foreign text looks more foreign", "Synthetic tweets.", "Model calls for one"):
+        assert words_of_card in page
+
+
+def test_switches_appear_where_there_is_a_choice(tree, results):
+    assert [select["data-switch"] for select in tree.all("select")] == ["suite", "backbone"]
+    small = render_all(load_board(results))["index.html"]
+    assert "<select" not in small
+    assert 'type="checkbox"' not in small
+
+
+def test_page_can_be_read_without_scripts(tree, page):
+    assert "html:not([data-scripted]) .scripted { display: none; }" in page
+    assert not [attributes for _, attributes in tree.elements if "hidden" in attributes]
+
+
+@pytest.mark.parametrize(
+    ("value", "bound"),
+    [(0.0, 0.0), (-3.0, 0.0), (0.7, 0.8), (1.0, 1.0), (1.01, 1.5), (4.72, 5.0), (11.2, 15.0), (62, 80), (99, 100)],
+)
+def test_scale_ends_at_a_round_number(value, bound):
+    assert nice_bound(value) == pytest.approx(bound)
+
+
+def test_plot_holds_zero_and_every_interval(full_results):
+    for section in load_board(full_results).sections:
+        plot = Plot.of(section)
+        for row in section.rows:
+            if row.overall.text:
+                places = [float(value) for key, value in plot.marks(row.overall).items() if key != "side"]
+                assert all(5 <= place <= 99 for place in places)
+        assert 5 <= float(plot.x(0.0)) <= 99
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0.00"), (-0.001, "0.00"), (1.005, "+1.00"), (-2.5, "-2.50"), (12.345678, "+12.35")]
+)
+def test_signed_decimals(value, text):
+    assert decimal(value, 2, signed=True) == text

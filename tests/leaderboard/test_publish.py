@@ -1,0 +1,129 @@
+"""Building and checking a site."""
+
+import pytest
+
+import leaderboard
+from benchmark.schema import IntegrityError, UsageError
+from leaderboard import publish
+from tests.leaderboard.synthetic import Method, card, published, records, write_card, write_records, write_results
+
+FILES = ["board.csv", "board.json", "board.md", "board.tex", "index.html"]
+
+
+def test_build_reports_files_rows_and_what_was_dropped(full_results, tmp_path):
+    (full_results / "toy@1" / "notes.txt").write_text("hello")
+    report = leaderboard.build(full_results, tmp_path / "site")
+    assert sorted(path.name for path in report.files) == sorted(path.name for path in report.changed) == FILES
+    assert sorted(path.name for path in (tmp_path / "site").iterdir()) == FILES
+    assert [(drop.where, drop.reason) for drop in report.dropped] == [("toy@1/notes.txt", "not a record file")]
+    apart = [row for row in report.rows if row.group == "apart"]
+    assert [(row.section, row.method) for row in apart] == [("Toy sentiment (toy@1, minilm)", "rift")]
+    assert apart[0].notes == ("1 seed complete and shared with vanilla; a rank needs 2",)
+
+
+def test_second_build_changes_nothing(results, tmp_path):
+    leaderboard.build(results, tmp_path / "site")
+    assert leaderboard.build(results, tmp_path / "site").changed == ()
+
+
+def test_dropped_record_is_on_the_page_with_its_reason(results, tmp_path):
+    suite = card()
+    extra = records(suite, Method("worddrop"), 0)
+    extra[0]["metric"]["id"] = "f1"
+    write_records(results, extra)
+    report = leaderboard.build(results, tmp_path / "site")
+    assert [drop.reason for drop in report.dropped] == ["the suite card does not list f1 for reviews"]
+    assert "the suite card does not list f1 for reviews" in (tmp_path / "site" / "index.html").read_text("utf-8")
+
+
+def test_refused_record_leaves_the_old_site_alone(results, tmp_path):
+    leaderboard.build(results, tmp_path / "site")
+    before = (tmp_path / "site" / "index.html").read_bytes()
+    path = results / "toy@1" / "roast" / "minilm" / "seed-0.jsonl"
+    path.write_text(path.read_text("utf-8").replace('"suite":{', '"suit":{', 1), encoding="utf-8")
+    with pytest.raises(IntegrityError, match=r"seed-0\.jsonl:1: /suite: is missing"):
+        leaderboard.build(results, tmp_path / "site")
+    assert (tmp_path / "site" / "index.html").read_bytes() == before
+
+
+def test_interrupted_write_leaves_the_old_file_and_no_partial_one(results, tmp_path, monkeypatch):
+    site = tmp_path / "site"
+    leaderboard.build(results, site)
+    before = (site / "board.md").read_bytes()
+    (results / "toy@1" / "roast" / "minilm" / "seed-0.jsonl").unlink()
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(publish.os, "fsync", full)
+    with pytest.raises(UsageError, match=r"cannot be written to .*No space left on device"):
+        leaderboard.build(results, site)
+    assert (site / "board.md").read_bytes() == before
+    assert sorted(path.name for path in site.iterdir()) == FILES
+
+
+def test_folder_without_suites_and_suite_without_records(tmp_path):
+    (tmp_path / "results").mkdir()
+    leaderboard.build(tmp_path / "results", tmp_path / "site")
+    assert "No suite has results yet." in (tmp_path / "site" / "index.html").read_text("utf-8")
+    assert leaderboard.text_tables(leaderboard.load_board(tmp_path / "results")) == ()
+    write_card(tmp_path / "results", card())
+    leaderboard.build(tmp_path / "results", tmp_path / "site")
+    assert "No records yet." in (tmp_path / "site" / "index.html").read_text("utf-8")
+    assert "Log loss" in (tmp_path / "site" / "index.html").read_text("utf-8")
+
+
+def test_missing_folder_is_one_sentence(tmp_path):
+    with pytest.raises(UsageError, match="There is no folder"):
+        leaderboard.check(tmp_path / "none", tmp_path)
+
+
+def test_published_records_may_stand_in_a_folder_of_their_own(results, tmp_path):
+    write_records(tmp_path / "printed", [published(card(), "roast", "A. Author (2020)", "stores", 0.86)])
+    board = leaderboard.load_board(results, tmp_path / "printed")
+    row = board.sections[0].rows[-1]
+    assert (row.group, row.verification, row.seeds) == ("published", "published", ())
+    assert [figure.text for figure in row.probes] == ["", "86.00", "", "", "", "", ""]
+    assert row.perspectives[1].text == ""
+    assert row.perspectives[1].reason == "accuracy of tweets (shift): no record"
+
+
+def test_published_suite_without_results_and_files_beside_suites_are_reported(results, tmp_path):
+    (results / "README.md").write_text("hello")
+    write_records(tmp_path / "printed", [published(card(name="other"), "roast", "A. Author (2020)", "stores", 0.86)])
+    report = leaderboard.build(results, tmp_path / "site", tmp_path / "printed")
+    assert [(drop.where, drop.reason) for drop in report.dropped] == [
+        ("README.md", "not in a suite's folder"),
+        ("other@1", "published numbers of a suite that the results do not hold"),
+    ]
+
+
+def test_published_row_changes_no_measured_one(results, tmp_path):
+    before = leaderboard.load_board(results).sections[0].rows
+    write_records(tmp_path / "printed", [published(card(), "vanilla", "A. Author (2020)", "stores", 0.1)])
+    after = leaderboard.load_board(results, tmp_path / "printed").sections[0].rows
+    assert after[: len(before)] == before
+
+
+def test_terminal_tables_hold_the_same_texts(full_results):
+    board = leaderboard.load_board(full_results)
+    tables = leaderboard.text_tables(board, probes=True)
+    assert [table.title for table in tables[:2]] == [
+        "Toy sentiment (toy@1, minilm)",
+        "Toy sentiment (toy@1, minilm): probes",
+    ]
+    first = tables[0]
+    assert all(len(row) == len(first.columns) == len(first.left) for row in first.rows)
+    assert first.rows[0][first.columns.index("Overall % ↑")].startswith(board.sections[0].rows[0].overall.text)
+    assert any(cell.startswith("Not ranked: 1 seed") for row in first.rows for cell in row)
+    demonstration = tables[-2]
+    assert "Rank" not in demonstration.columns
+    assert demonstration.notes[0] == "Demonstration: rows are ordered by Overall, not ranked."
+
+
+def test_one_metric_of_a_suite_of_its_own_version_never_meets_another_version(tmp_path):
+    write_results(tmp_path, card(version=1), Method())
+    write_results(tmp_path, card(version=2), Method("roast"))
+    board = leaderboard.load_board(tmp_path)
+    assert [section.suite for section in board.sections] == ["toy@2", "toy@1"]
+    assert board.sections[0].rows[0].notes == ("there is no vanilla row on minilm to compare with",)

@@ -1,0 +1,205 @@
+"""What the board computes, on values set by hand."""
+
+import math
+
+import pytest
+
+from benchmark.schema import fingerprint
+from leaderboard.load import Contest, load
+from leaderboard.standings import standings
+from tests.leaderboard.synthetic import Method, card, digest, records, write_card, write_records, write_results
+
+VANILLA = {
+    ("reviews", "accuracy"): 0.80,
+    ("stores", "accuracy"): 0.70,
+    ("tweets", "accuracy"): 0.50,
+    ("textfooler", "accuracy_under_attack"): 0.20,
+    ("reviews", "ece"): 0.04,
+    ("tweets", "ece"): 0.06,
+    ("questions", "auroc"): 0.60,
+}
+# in-distribution +10 %, shift (0.75 + 0.57) / 2 against 0.60: +10 %, adversarial +50 %, calibration 0.04 against 0.05:
+# +20 %, anomaly -10 %; together +16 %.
+BETTER = {
+    ("reviews", "accuracy"): 0.88,
+    ("stores", "accuracy"): 0.75,
+    ("tweets", "accuracy"): 0.57,
+    ("textfooler", "accuracy_under_attack"): 0.30,
+    ("reviews", "ece"): 0.03,
+    ("tweets", "ece"): 0.05,
+    ("questions", "auroc"): 0.54,
+}
+
+
+def with_values(found, values):
+    for record in found:
+        value = values.get((record["probe"]["id"], record["metric"]["id"]))
+        if value is not None:
+            record["value"] = value
+            record["replicates"] = [value] * len(record["replicates"])
+    return found
+
+
+def standing_of(root, name):
+    _, (contest,) = load(root)
+    return next(standing for standing in standings(contest) if standing.entrant.name == name)
+
+
+@pytest.fixture
+def exact(tmp_path):
+    suite = card()
+    write_card(tmp_path, suite)
+    for name, values in (("vanilla", VANILLA), ("better", BETTER)):
+        for seed in (0, 1):
+            write_records(tmp_path, with_values(records(suite, Method(name, cost=1000), seed), values))
+    return tmp_path
+
+
+def test_overall_is_the_mean_relative_change_signed_so_that_up_is_better(exact):
+    standing = standing_of(exact, "better")
+    assert standing.changes["in-distribution"] == pytest.approx(0.10)
+    assert standing.changes["shift"] == pytest.approx(0.10)
+    assert standing.changes["adversarial"] == pytest.approx(0.50)
+    assert standing.changes["calibration"] == pytest.approx(0.20)
+    assert standing.changes["anomaly"] == pytest.approx(-0.10)
+    assert standing.overall.value == pytest.approx(0.16)
+    assert (standing.overall.low, standing.overall.high) == (pytest.approx(0.16), pytest.approx(0.16))
+
+
+def test_vanilla_is_zero_by_definition(exact):
+    standing = standing_of(exact, "vanilla")
+    assert (standing.overall.value, standing.overall.low) == (0.0, None)
+    assert not standing.blocking
+
+
+def test_cost_counts_a_backward_twice_and_one_to_inputs_once(exact):
+    suite = card()
+    dear = Method("dear", changes={"cost": {"forward": 2000, "backward": 1500, "input_backward": 1000}})
+    write_results(exact, suite, dear)
+    # vanilla: 1000 forward and 1000 backward are 3000 passes; dear: 2000 + 3000 + 1000.
+    assert standing_of(exact, "dear").cost.value == pytest.approx(2.0)
+
+
+def test_score_of_vanilla_at_zero_is_a_stated_reason(tmp_path):
+    suite = card()
+    write_card(tmp_path, suite)
+    broken = {**VANILLA, ("textfooler", "accuracy_under_attack"): 0.0}
+    for name, values in (("vanilla", broken), ("better", BETTER)):
+        for seed in (0, 1):
+            write_records(tmp_path, with_values(records(suite, Method(name), seed), values))
+    standing = standing_of(tmp_path, "better")
+    assert standing.overall.value is None
+    assert standing.blocking == ("vanilla's adversarial score is 0, so no relative change is defined",)
+
+
+def test_row_is_compared_over_the_seeds_it_shares_with_vanilla(tmp_path):
+    suite = card()
+    write_results(tmp_path, suite, Method(seeds=(0, 1)), Method("roast", gain=0.05, seeds=(0, 1)))
+    before = standing_of(tmp_path, "roast")
+    write_records(tmp_path, records(suite, Method("roast", gain=-0.5), 2))
+    after = standing_of(tmp_path, "roast")
+    assert after.shared == (0, 1)
+    assert after.overall == before.overall
+    assert after.remarks == ("vanilla has no complete run with seed 2; not used for Overall and Cost",)
+
+
+def test_missing_and_failed_headlines_block_and_name_probe_seed_and_reason(tmp_path):
+    suite = card()
+    write_results(tmp_path, suite, Method())
+    for seed in (0, 1, 2):
+        found = records(suite, Method("roast"), seed)
+        if seed == 1:
+            found = [record for record in found if record["metric"]["id"] != "auroc"]
+        if seed == 2:
+            attacked = next(record for record in found if record["metric"]["id"] == "accuracy_under_attack")
+            attacked |= {"value": None, "replicates": None, "status": "failed", "reason": "The loss became infinite."}
+        write_records(tmp_path, found)
+    standing = standing_of(tmp_path, "roast")
+    assert standing.blocking == (
+        "accuracy_under_attack of textfooler (adversarial), seed 2: failed, The loss became infinite.",
+        "auroc of questions (anomaly), seed 1: no record",
+    )
+    assert standing.shared == (0,)
+    assert standing.short == ("1 seed complete and shared with vanilla; a rank needs 2",)
+
+
+def test_other_metrics_may_be_missing(tmp_path):
+    suite = card()
+    write_results(tmp_path, suite, Method())
+    for seed in (0, 1, 2):
+        found = [record for record in records(suite, Method("roast"), seed) if record["metric"]["id"] != "nll"]
+        write_records(tmp_path, found)
+    assert standing_of(tmp_path, "roast").blocking == ()
+
+
+def test_nothing_is_compared_without_vanilla_or_with_vanilla_of_another_backbone(tmp_path):
+    write_results(tmp_path, card(), Method(backbone="other"), Method("roast"))
+    _, contests = load(tmp_path)
+    (standing,) = standings(next(contest for contest in contests if contest.backbone == "minilm"))
+    assert standing.overall.value is None
+    assert standing.blocking == ("there is no vanilla row on minilm to compare with",)
+
+
+def test_vanilla_in_another_configuration_is_no_reference(tmp_path):
+    write_results(tmp_path, card(), Method(configuration="epochs=9"), Method("roast"))
+    assert standing_of(tmp_path, "roast").blocking == ("there is no vanilla row on minilm to compare with",)
+
+
+def test_other_weights_under_the_same_backbone_name_are_not_compared(tmp_path):
+    changes = {"backbone": {"name": "minilm", "source": "folder:x", "revision": digest("other weights")}}
+    write_results(tmp_path, card(), Method(), Method("roast", changes=changes))
+    standing = standing_of(tmp_path, "roast")
+    assert standing.overall.value is None
+    assert "its backbone revision is not that of the vanilla row" in standing.blocking
+
+
+def test_seeds_of_different_sources_do_not_belong_together(tmp_path):
+    suite = card()
+    write_results(tmp_path, suite, Method(), Method("roast", seeds=(0, 1)))
+    changed = records(suite, Method("roast"), 2)
+    for record in changed:
+        record["method"] |= {"source": digest("another plugin"), "hyperparameters": {"learning_rate": 0.1}}
+    write_records(tmp_path, changed)
+    assert standing_of(tmp_path, "roast").blocking == (
+        "its seeds were run with different method sources and hyper-parameters",
+    )
+
+
+def test_missing_replicates_leave_the_value_and_take_the_interval(tmp_path):
+    suite = card()
+    write_results(tmp_path, suite, Method())
+    for seed in (0, 1, 2):
+        found = records(suite, Method("roast", gain=0.05), seed)
+        for record in found:
+            if record["metric"]["id"] == "auroc":
+                record["replicates"] = None
+        write_records(tmp_path, found)
+    standing = standing_of(tmp_path, "roast")
+    assert standing.overall.value == pytest.approx(0.05, abs=0.02)
+    assert standing.overall.low is None
+    assert standing.short == ("auroc of questions has no replicates for roast, so there is no interval",)
+
+
+@pytest.mark.parametrize(("zeros", "interval"), [(2, True), (20, False)])
+def test_draws_with_vanilla_at_zero_are_endless_but_only_many_take_the_interval(tmp_path, zeros, interval):
+    suite = card()
+    write_card(tmp_path, suite)
+    for name, values in (("vanilla", VANILLA), ("better", BETTER)):
+        for seed in (0, 1):
+            found = with_values(records(suite, Method(name), seed), values)
+            for record in found:
+                if record["metric"]["id"] == "accuracy_under_attack":
+                    low = 0.0 if name == "vanilla" else 0.1
+                    record["replicates"] = [low] * zeros + [record["value"]] * (200 - zeros)
+            write_records(tmp_path, found)
+    standing = standing_of(tmp_path, "better")
+    assert standing.overall.value == pytest.approx(0.16)
+    assert max(standing.draws, default=math.inf) == math.inf
+    assert (standing.overall.low is not None) == interval
+    assert bool(standing.short) != interval
+
+
+def test_contest_fingerprint_is_the_cards(exact):
+    _, (contest,) = load(exact)
+    assert isinstance(contest, Contest)
+    assert contest.fingerprint == fingerprint(card())
