@@ -9,6 +9,7 @@ from benchmark.attacks.spec import (
     attack_fingerprint,
     attack_identity,
     load_parts,
+    require_parts,
     textfooler,
 )
 from benchmark.schema.attack_rows import OUTCOMES, AttackRow, Outcome
@@ -24,6 +25,7 @@ __all__ = [
     "attack_fingerprint",
     "attack_identity",
     "load_parts",
+    "require_parts",
     "run_attack",
     "textfooler",
 ]

@@ -160,6 +160,17 @@ def attack_identity(attack: "Attack") -> dict[str, Any]:
     }
 
 
+def require_parts(attack: "Attack") -> None:
+    """Find out before anything long starts whether an attack can be run on this machine.
+
+    Raises:
+        UsageError: a parameter or a part does not exist.
+        UnavailableError: a resource or an optional library is not on this machine; the sentence says how to get it.
+    """
+    attack_identity(attack)
+    locate(textfooler(attack).encoder)
+
+
 def attack_fingerprint(attack: "Attack") -> str:
     """Hash of `attack_identity`: ``sha256:`` and 64 hexadecimal digits."""
     return fingerprint(attack_identity(attack))

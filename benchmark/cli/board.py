@@ -1,7 +1,7 @@
 """`temper board build|check`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -59,7 +59,8 @@ def _print(table: "TextTable") -> None:
     shown = Table(title=Text(table.title, style="bold"), title_justify="left", box=None, pad_edge=False)
     kept = [number for number, heading in enumerate(table.columns) if heading not in _BELOW]
     for number in kept:
-        shown.add_column(Text(table.columns[number]), justify="left" if table.left[number] else "right")
+        side: Literal["left", "right"] = "left" if table.left[number] else "right"
+        shown.add_column(Text(table.columns[number]), justify=side, overflow="fold")
     for row in table.rows:
         shown.add_row(*(Text(row[number]) for number in kept))
     output.print(shown)

@@ -36,7 +36,11 @@ def run(
     """Train, predict, attack and score; compute only what is missing. The same command resumes."""
     rows, work, store = _prepare(suite, methods, seeds, backbone, out)
     _require_writable(out)
+    from benchmark.attacks import require_parts
     from benchmark.execution.local import run_rows
+
+    for attack in work.suite.attacks:
+        require_parts(attack)
 
     display = CellDisplay()
     try:
@@ -151,4 +155,3 @@ def _require_writable(out: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise UsageError(f"--out {out} cannot be written to: {error.strerror}.") from error
-

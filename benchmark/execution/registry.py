@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from benchmark.training.method import Hyperparameter, Method
 
 GROUP = "temper.methods"
+TOOLBOX = "benchmark.training.toolbox"
 
 
 @dataclass(frozen=True)
@@ -124,15 +125,33 @@ def summary(point: EntryPoint) -> str:
 
 
 def source_fingerprint(cls: type) -> str:
-    """Hash of the source files of a method's classes and of the training toolbox, whose parts methods are made of."""
-    from benchmark.training import toolbox
+    """Hash of the source files of a method's classes and of the toolbox modules that they import, however deep."""
     from benchmark.training.method import Method
 
-    files = {Path(inspect.getfile(base)) for base in cls.__mro__ if issubclass(base, Method) and base is not Method}
-    texts = {f.name: f.read_text(encoding="utf-8") for f in files}
-    for path in Path(toolbox.__file__).parent.glob("*.py"):
-        texts["toolbox/" + path.name] = path.read_text(encoding="utf-8")
+    bases = [base for base in cls.__mro__ if issubclass(base, Method) and base is not Method]
+    texts = {
+        Path(inspect.getfile(base)).name: Path(inspect.getfile(base)).read_text(encoding="utf-8") for base in bases
+    }
+    waiting = [module for text in texts.values() for module in _toolbox_imports(text)]
+    while waiting:
+        module = waiting.pop()
+        if module not in texts:
+            texts[module] = Path(str(_origin(module))).read_text(encoding="utf-8")
+            waiting += _toolbox_imports(texts[module])
     return fingerprint(texts)
+
+
+def _toolbox_imports(source: str) -> list[str]:
+    """Modules of the toolbox that a source text imports."""
+    imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) and node.module]
+    named = {str(node.module) for node in imports}
+    named |= {f"{node.module}.{alias.name}" for node in imports for alias in node.names if node.module == TOOLBOX}
+    return sorted(name for name in named if name.startswith(f"{TOOLBOX}.") and _origin(name))
+
+
+def _origin(module: str) -> str | None:
+    spec = importlib.util.find_spec(module)
+    return None if spec is None else spec.origin
 
 
 def _load(name: str) -> "type[Method]":

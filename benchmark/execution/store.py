@@ -10,11 +10,14 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
 
 from benchmark.schema import file_fingerprint, fingerprint
 from benchmark.schema.errors import IntegrityError, TemperError
@@ -94,12 +97,13 @@ class Store:
                 _write_json(folder / SPEC, spec)
                 yield folder
                 self._commit(folder, self.root / kind / digits)
-        except OSError as error:
-            if error.errno not in _NO_ROOM:
+        except (OSError, SafetensorError) as error:
+            number = _error_number(error)
+            if number not in _NO_ROOM:
                 raise
             raise TemperError(
-                f"Writing under {self.root} failed: {error.strerror or error}. Free space there or choose another "
-                "--out, and run the same command: finished cells and checkpoints are kept."
+                f"Writing under {self.root} failed: {os.strerror(number)}. Free space there or choose another --out, "
+                "and run the same command: finished cells and checkpoints are kept."
             ) from error
 
     def _commit(self, folder: Path, target: Path) -> None:
@@ -120,6 +124,14 @@ class Store:
         while (base / f"{name}-{number}").exists():
             number += 1
         return folder.rename(base / f"{name}-{number}")
+
+
+def _error_number(error: Exception) -> int:
+    """The system's error number; safetensors, which writes by itself, has it only in its message."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    found = re.search(r"os error (\d+)", str(error))
+    return int(found[1]) if found else 0
 
 
 def _digits(key: str) -> str:

@@ -17,7 +17,8 @@ HEAVY = ("torch", "transformers", "textattack", "datasets", "pandas", "sklearn",
 def temper(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "benchmark.cli.main", *arguments]
     variables = {**os.environ, "COLUMNS": "200", **environment}
-    return subprocess.run(command, cwd=REPOSITORY, env=variables, capture_output=True, text=True, timeout=120, check=False)
+    options = {"cwd": REPOSITORY, "env": variables, "capture_output": True, "text": True}
+    return subprocess.run(command, timeout=120, check=False, **options)
 
 
 def loaded_by(*arguments: str) -> list[str]:
@@ -28,9 +29,8 @@ def loaded_by(*arguments: str) -> list[str]:
         "except SystemExit: pass\n"
         f"print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, json.dumps(arguments)], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", script, json.dumps(arguments)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -97,6 +97,26 @@ def test_one_row_named_twice_is_refused(tmp_path: Path, tiny_backbone: Path) -> 
     done = temper("run", str(suite), "--methods", "vanilla,vanilla")
     assert done.returncode == 2
     assert "vanilla twice" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_one_sentence_and_the_same_command_goes_on(tmp_path: Path, tiny_backbone: Path) -> None:
+    """A limit on the size of files stands for the disk: the weights do not fit, everything before them does."""
+    suite, out = str(write_tiny_suite(tmp_path, tiny_backbone)), str(tmp_path / "out")
+    script = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, resource.RLIM_INFINITY))\n"
+        "from benchmark.cli.main import main\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", script, "run", suite, "--out", out]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "Writing under" in done.stderr
+    assert "File too large. Free space there" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert temper("run", suite, "--out", out).returncode == 0
 
 
 @pytest.mark.slow

@@ -1,11 +1,12 @@
 """Methods by name: spelling, hyper-parameters, plugins that do not import, duplicate names."""
 
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
 from benchmark.execution import registry
-from benchmark.execution.registry import MethodRequest, configure, registered, summary
+from benchmark.execution.registry import MethodRequest, _toolbox_imports, configure, registered, summary
 from benchmark.schema.errors import TemperError, UsageError
 
 
@@ -51,10 +52,24 @@ def test_saying_what_holds_anyway_is_no_configuration() -> None:
     assert made.configuration == ""
 
 
-def test_the_source_fingerprint_follows_the_plugin_and_the_toolbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    roast = configure(MethodRequest("roast", {}), {}).source
+def test_the_source_fingerprint_follows_the_plugin_and_what_it_imports_of_the_toolbox(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    roast, vanilla = (configure(MethodRequest(name, {}), {}).source for name in ("roast", "vanilla"))
     assert roast == configure(MethodRequest("roast", {}), {}).source
-    assert roast != configure(MethodRequest("vanilla", {}), {}).source
+    read = Path.read_text
+
+    def edited(path: Path, **options: str) -> str:
+        return read(path, **options) + ("# edited" if path.name == "masks.py" else "")
+
+    monkeypatch.setattr(Path, "read_text", edited)
+    assert configure(MethodRequest("roast", {}), {}).source != roast
+    assert configure(MethodRequest("vanilla", {}), {}).source == vanilla
+
+
+def test_the_toolbox_modules_of_a_source_are_found_in_both_spellings() -> None:
+    source = "from benchmark.training.toolbox import masks\nfrom benchmark.training.toolbox.ascent import x\nimport os"
+    assert _toolbox_imports(source) == ["benchmark.training.toolbox.ascent", "benchmark.training.toolbox.masks"]
 
 
 def entry(name: str, value: str) -> EntryPoint:

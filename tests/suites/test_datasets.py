@@ -109,7 +109,7 @@ def test_an_official_test_part_is_taken_as_it_is(edited: Edit, folder: Path) -> 
     assert len(parts.test) == 7
 
 
-def test_labels_stay_classes_of_the_task_since_scoring_merges_them_with_the_predictions(toml: str, folder: Path) -> None:
+def test_labels_stay_classes_of_the_task_since_scoring_merges_them(toml: str, folder: Path) -> None:
     text = toml.replace('["negative", "positive"]', '["negative", "mixed", "positive"]').replace(
         "fresh = 1", "fresh = 2"
     )
