@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from benchmark.training import Batch, Classifier, Context, Method, UsageError
 from benchmark.training.toolbox.ascent import normalise_per_token, uniform_noise
 from benchmark.training.toolbox.consistency import symmetric_kl
-from benchmark.training.toolbox.importance import SquaredGradients, gradients_of, rank_fractions
-from benchmark.training.toolbox.masks import keep_probabilities, sample_multipliers
+from benchmark.training.toolbox.importance import SquaredGradients, gradients_of
+from benchmark.training.toolbox.ranked import ranked_multipliers
 
 
 @dataclass(kw_only=True, eq=False)
@@ -116,6 +116,7 @@ class RoAST(Method):
         self._importance = SquaredGradients(self._masked, skip_first=self._released)
 
     def _refresh(self, ctx: Context) -> None:
-        probabilities = keep_probabilities(rank_fractions(self._importance.mean()), self.alpha, self.beta)
-        self._multipliers = sample_multipliers(probabilities, ctx.generator("roast-mask"), unbiased=self.unbiased)
+        self._multipliers = ranked_multipliers(
+            self._importance.mean(), self.alpha, self.beta, ctx.generator("roast-mask"), unbiased=self.unbiased
+        )
         self._importance.reset()

@@ -45,9 +45,9 @@ def check(results: ResultsOption = RESULTS, published: PublishedOption = PUBLISH
     difference = leaderboard.check(results, site, _existing(published))
     if difference:
         output.print(Text(difference))
-        console.print(f"{site} is not what {results} gives; run `temper board build` and commit what it writes.")
+        console.print(Text(f"{site} is not what {results} gives; run `temper board build` and commit what it writes."))
         raise typer.Exit(1)
-    console.print(f"{site} is what {results} gives.")
+    console.print(Text(f"{site} is what {results} gives."))
 
 
 def _existing(folder: Path) -> Path | None:

@@ -46,7 +46,7 @@ def fetch(
 
     wanted = _wanted(names, suite)
     folders = fetch_resources(wanted, progress=ByteDisplay(), source_folder=source)
-    console.print(f"{len(folders)} resources are here: {', '.join(folders) or 'none'}.")
+    console.print(Text(f"{len(folders)} resources are here: {', '.join(folders) or 'none'}."))
 
 
 @app.command()

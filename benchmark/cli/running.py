@@ -1,5 +1,6 @@
 """`temper run`, `status` and `explain`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,9 @@ SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds
 BackboneOption = Annotated[
     str | None, typer.Option("--backbone", help="Packaged name, Hub id or folder. [default: the suite's]")
 ]
+PluginOption = Annotated[
+    list[str] | None, typer.Option("--plugin", help="A method of your own, as file.py:Class; may be given again.")
+]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for artifacts and records.")]
 
 
@@ -32,9 +36,11 @@ def run(
     seeds: SeedsOption = 1,
     backbone: BackboneOption = None,
     out: OutOption = Path("runs"),
+    *,
+    plugin: PluginOption = None,
 ) -> None:
     """Train, predict, attack and score; compute only what is missing. The same command resumes."""
-    rows, work, store = _prepare(suite, methods, seeds, backbone, out)
+    rows, work, store = _prepare(suite, methods, seeds, backbone, out, plugins=plugin or ())
     _require_writable(out)
     from benchmark.attacks import require_parts
     from benchmark.execution.local import run_rows
@@ -51,11 +57,11 @@ def run(
         raise typer.Exit(130) from None
     finally:
         display.close()
-    if report.computed:
+    if report.computed or report.failures:
         console.print(f"Computed {report.computed} cells; {report.reused} were there already.")
     else:
         console.print(f"Nothing to compute: all {report.reused} cells are there already.")
-    console.print(f"Records: {out / 'results' / f'{work.suite.name}@{work.suite.version}'}")
+    console.print(Text(f"Records: {out / 'results' / f'{work.suite.name}@{work.suite.version}'}"))
     if report.failures:
         console.print(f"{len(report.failures)} of {len(rows)} rows failed; their records say why.")
         raise typer.Exit(1)
@@ -67,12 +73,14 @@ def status(
     seeds: SeedsOption = 1,
     backbone: BackboneOption = None,
     out: OutOption = Path("runs"),
+    *,
+    plugin: PluginOption = None,
 ) -> None:
     """Show which cells of a run are done, begun, missing or waiting for another."""
     from benchmark.execution.cells import cells_of
     from benchmark.execution.explaining import state_of
 
-    rows, work, store = _prepare(suite, methods, seeds, backbone, out)
+    rows, work, store = _prepare(suite, methods, seeds, backbone, out, plugins=plugin or ())
     table = Table(box=None, pad_edge=False)
     for heading in ("Row", "Cell", "State"):
         table.add_column(heading)
@@ -89,11 +97,13 @@ def explain(
     seeds: SeedsOption = 1,
     backbone: BackboneOption = None,
     out: OutOption = Path("runs"),
+    *,
+    plugin: PluginOption = None,
 ) -> None:
     """Say why cells are not there: which fields differ from the nearest finished cell."""
     from benchmark.execution.explaining import explain as explanations
 
-    rows, work, store = _prepare(suite, methods, seeds, backbone, out)
+    rows, work, store = _prepare(suite, methods, seeds, backbone, out, plugins=plugin or ())
     count = 0
     for found in explanations(rows, work, store):
         count += 1
@@ -110,18 +120,18 @@ def explain(
 
 
 def _prepare(
-    suite_name: str, methods: str, seeds: int, backbone: str | None, out: Path
+    suite_name: str, methods: str, seeds: int, backbone: str | None, out: Path, *, plugins: Sequence[str]
 ) -> "tuple[list[Row], Workload, Store]":
     """Check everything that was asked for before anything long starts."""
-    from benchmark.execution.registry import MethodRequest, registered
-    from benchmark.schema.errors import nearest
+    from benchmark.execution.registry import MethodRequest, load_plugin
     from benchmark.suites import load_suite
 
     suite = load_suite(suite_name)
     requests = [MethodRequest.parse(text) for text in methods.split(",") if text.strip()]
+    for plugin in plugins:
+        load_plugin(plugin)
     for request in requests:
-        if request.name not in registered():
-            raise UsageError(f"There is no method {request.name!r}. {nearest(request.name, registered())}")
+        request.require_known()
     if not requests:
         raise UsageError("--methods names no method; `temper list --methods` shows them.")
     with console.status("Reading the suite's data"):
@@ -131,7 +141,7 @@ def _prepare(
         from benchmark.execution.workload import materialise
         from benchmark.models.backbones import resolve_backbone
 
-        configured = [configure(r, suite.hyperparameters.get(r.name, {})) for r in requests]
+        configured = [configure(r, r.overrides_of(suite.hyperparameters)) for r in requests]
         _require_distinct([method_slug(method.cls.name, method.configuration) for method in configured])
         found = resolve_backbone(backbone or suite.backbone)
         work = materialise(suite)

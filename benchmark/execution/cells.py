@@ -15,7 +15,7 @@ from benchmark.execution.registry import ConfiguredMethod
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.backbones import Backbone
-from benchmark.schema import fingerprint
+from benchmark.schema import IntegrityError, fingerprint
 from benchmark.suites import Attack, Probe
 
 Kind = Literal["train", "predict", "attack", "score"]
@@ -186,7 +186,11 @@ def _score_spec(
 
 
 def _artifact(cell: Cell, store: Store) -> Artifact | None:
-    return None if cell.key is None else store.find(cell.kind, cell.key)
+    """The cell's artifact where it is there and sound; looking moves nothing."""
+    try:
+        return None if cell.key is None else store.peek(cell.kind, cell.key)
+    except IntegrityError:
+        return None
 
 
 def _known(**artifacts: Artifact | None) -> dict[str, Artifact]:

@@ -7,9 +7,9 @@ from typing import Any, Literal
 from benchmark.execution.cells import Cell, Row, cells_of
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
-from benchmark.schema import canonical_json
+from benchmark.schema import IntegrityError, canonical_json
 
-State = Literal["done", "begun", "missing", "waiting"]
+State = Literal["done", "broken", "begun", "missing", "waiting"]
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,14 @@ class Explanation:
 
 
 def state_of(cell: Cell, store: Store) -> State:
-    """Whether a cell is done, begun, missing, or waits for one that is not done."""
+    """Whether a cell is done, fails its hashes, is begun or missing, or waits for one that is not done."""
     if cell.key is None:
         return "waiting"
-    if store.has(cell.kind, cell.key):
-        return "done"
+    try:
+        if store.peek(cell.kind, cell.key) is not None:
+            return "done"
+    except IntegrityError:
+        return "broken"
     return "begun" if store.is_partial(cell.kind, cell.key) else "missing"
 
 
@@ -55,7 +58,7 @@ def explain(rows: Sequence[Row], work: Workload, store: Store) -> Iterator[Expla
     """Explain every cell that has a spec and no artifact."""
     for row in rows:
         for cell in cells_of(row, work, store):
-            if cell.spec is not None and not store.has(cell.kind, cell.key or ""):
+            if cell.spec is not None and state_of(cell, store) != "done":
                 yield _explain(cell, store)
 
 

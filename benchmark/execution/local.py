@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.execution.cells import Row, cells_of
+from benchmark.execution.explaining import state_of
 from benchmark.execution.observer import Observer
 from benchmark.execution.records import failed_records, records_of, suite_card, write_card, write_records
 from benchmark.execution.running import Runner
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
-from benchmark.schema import TemperError, printable
+from benchmark.schema import TemperError, printable, record_path
 from benchmark.training.context import MethodError
 
 
@@ -39,7 +40,9 @@ def run_rows(rows: Sequence[Row], work: Workload, store: Store, results: Path, o
     """
     report = RunReport()
     card = suite_card(work)
-    write_card(results, card)
+    _require_backbones(rows, work, store)
+    with store.guarded():
+        write_card(results, card, [record_path(failed_records(row, card, "-")[0]) for row in rows])
     runner = Runner(work, store, observer)
     for row in rows:
         try:
@@ -49,9 +52,20 @@ def run_rows(rows: Sequence[Row], work: Workload, store: Store, results: Path, o
             report.failures.append(str(error))
             observer.note(str(error))
             records = failed_records(row, card, printable(str(error)))
-        report.files.append(write_records(results, records))
+        with store.guarded():
+            report.files.append(write_records(results, records))
         _tell(store, observer)
     return report
+
+
+def _require_backbones(rows: Sequence[Row], work: Workload, store: Store) -> None:
+    """A backbone that cannot be used is the user's to change; no method is to blame."""
+    from benchmark.models.support import require_supported
+
+    task = work.suite.training
+    for row in rows:
+        if state_of(next(cells_of(row, work, store)), store) != "done":
+            require_supported(row.backbone, len(task.classes), task.max_length)
 
 
 class RowFailedError(TemperError):
@@ -60,10 +74,9 @@ class RowFailedError(TemperError):
 
 def _finish(row: Row, runner: Runner, report: RunReport) -> None:
     """Compute the row's missing cells in order; each pass over the cells sees the specs of more of them."""
-    total = len(list(cells_of(row, runner.work, runner.store)))
-    computed = 0
+    done: set[str] = set()
     while True:
-        cells = cells_of(row, runner.work, runner.store)
+        cells = list(cells_of(row, runner.work, runner.store))
         missing = next((c for c in cells if c.key is not None and runner.store.find(c.kind, c.key) is None), None)
         _tell(runner.store, runner.observer)
         if missing is None:
@@ -72,9 +85,9 @@ def _finish(row: Row, runner: Runner, report: RunReport) -> None:
             runner.run(missing)
         except MethodError as error:
             raise RowFailedError(f"{missing.label}: {error}") from error
-        computed += 1
-    report.computed += computed
-    report.reused += total - computed
+        done.add(missing.label)
+        report.computed += 1
+    report.reused += len(cells) - len(done)
 
 
 def _tell(store: Store, observer: Observer) -> None:

@@ -1,7 +1,7 @@
 """Records and the suite card, made from finished cells."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from benchmark.evaluation.metrics import ATTACK_METRICS, HEADLINES, METRICS, Mea
 from benchmark.execution.cells import ATTACKED, MEASURED, PREDICTIONS, TRAINING, Cell, Row, probe_metrics
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
-from benchmark.schema import fingerprint, line_order, record_line, record_path, suite_card_text
+from benchmark.schema import UsageError, fingerprint, line_order, record_line, record_path, suite_card_text
 from benchmark.schema.records import RECORD_SCHEMA_VERSION
 from benchmark.suites import Attack, Probe
 
@@ -121,10 +121,27 @@ def write_records(results: Path, records: list[dict[str, Any]]) -> Path:
     return path
 
 
-def write_card(results: Path, card: dict[str, Any]) -> Path:
-    """Write ``suite.json`` beside the suite's rows."""
+def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Path:
+    """Write ``suite.json`` beside the suite's rows.
+
+    Args:
+        results: Folder of records.
+        card: What to write.
+        ours: Paths below `results` of the rows that will be written anew.
+
+    Raises:
+        UsageError: rows that stay belong to another state of the suite; the board would refuse them all.
+    """
     path = results / f"{card['name']}@{card['version']}" / "suite.json"
-    _replace(path, suite_card_text(card))
+    text = suite_card_text(card)
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        others = sorted({str(p.relative_to(results)) for p in path.parent.rglob("*.jsonl")} - set(ours))
+        if others:
+            raise UsageError(
+                f"{results} holds rows of another state of {card['name']}@{card['version']}, such as {others[0]}. Run "
+                "their methods and seeds together with these, raise the suite's version, or give another --out."
+            )
+    _replace(path, text)
     return path
 
 

@@ -1,23 +1,20 @@
-"""Methods by name: found through entry points, made from ``name`` or ``name:key=value:key=value``."""
+"""Methods by name: found through entry points, made from ``name``, ``name:key=value:key=value`` or ``name+name``."""
 
-import ast
-import importlib.util
-import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
-from typing import TYPE_CHECKING, get_type_hints
+from typing import TYPE_CHECKING
 
-from benchmark.schema import fingerprint
+from benchmark.execution.plugins import GROUP, place_of, read_plugin, require_usable_name
+from benchmark.execution.sources import source_fingerprint
 from benchmark.schema.errors import TemperError, UsageError, nearest
 
 if TYPE_CHECKING:
     from benchmark.training.method import Hyperparameter, Method
 
-GROUP = "temper.methods"
-TOOLBOX = "benchmark.training.toolbox"
+
+_plugins: dict[str, EntryPoint] = {}
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class MethodRequest:
     """A method as the user asked for it.
 
     Attributes:
-        name: Registered name.
+        name: Registered name, or several joined by ``+``.
         overrides: What was written after the name, still as text.
     """
 
@@ -34,16 +31,41 @@ class MethodRequest:
 
     @classmethod
     def parse(cls, text: str) -> "MethodRequest":
-        """Read ``roast`` or ``roast:variant=released:alpha=0.6``.
+        """Read ``roast``, ``roast:variant=released:alpha=0.6``, ``mvp+roast`` or ``mvp+roast:roast.alpha=0.6``.
 
         Raises:
-            UsageError: a part after the name is not ``key=value``.
+            UsageError: a part after the name is not ``key=value``, or a ``+`` has nothing on one side.
         """
         name, *parts = text.strip().split(":")
+        members = [member.strip() for member in name.split("+")]
+        if len(members) > 1 and not all(members):
+            raise UsageError(f"{name!r} is no composition; write two or more methods as a+b.")
         pairs = [part.partition("=") for part in parts]
         if any(not key or not equals for key, equals, _ in pairs):
             raise UsageError(f"{text!r} is not a method; write name or name:key=value:key=value.")
-        return cls(name, {key: value for key, _, value in pairs})
+        return cls("+".join(members), {key: value for key, _, value in pairs})
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Registered names of the methods that it is made of; one, unless it is a composition."""
+        return tuple(self.name.split("+"))
+
+    def require_known(self) -> None:
+        """Find out that there is no such method before anything is loaded.
+
+        Raises:
+            UsageError: names the nearest one.
+        """
+        for member in self.members:
+            if member not in registered():
+                raise UsageError(f"There is no method {member!r}. " + nearest(member, registered()))
+
+    def overrides_of(self, suite: Mapping[str, "Mapping[str, Hyperparameter]"]) -> "dict[str, Hyperparameter]":
+        """What a suite's table sets for this method: for a composition, its members' and then its own."""
+        if len(self.members) == 1:
+            return dict(suite.get(self.name, {}))
+        parts = {f"{name}.{key}": value for name in self.members for key, value in suite.get(name, {}).items()}
+        return {**parts, **suite.get(self.name, {})}
 
 
 @dataclass(frozen=True)
@@ -72,13 +94,13 @@ class ConfiguredMethod:
 
 @cache
 def registered() -> dict[str, EntryPoint]:
-    """Entry points of all methods by name.
+    """Entry points of all methods by name, those of `load_plugin` among them.
 
     Raises:
         TemperError: two packages register the same name; the message names both.
     """
     found: dict[str, EntryPoint] = {}
-    for point in entry_points(group=GROUP):
+    for point in (*entry_points(group=GROUP), *_plugins.values()):
         if point.name in found and found[point.name].value != point.value:
             raise TemperError(
                 f"Two packages register the method {point.name!r}: {found[point.name].value} and {point.value}. "
@@ -92,17 +114,19 @@ def configure(request: MethodRequest, suite_overrides: Mapping[str, "Hyperparame
     """Load a method's class and settle its hyper-parameters: defaults, then the suite's, then the user's.
 
     Raises:
-        UsageError: no such method, no such hyper-parameter, or a value of the wrong type.
-        TemperError: the plugin does not import.
+        UsageError: no such method, no such hyper-parameter, a value of the wrong type, or members that do not compose.
+        TemperError: the plugin does not import, or has a hyper-parameter without a default.
     """
-    cls = _load(request.name)
-    known = cls.defaults()
-    types = get_type_hints(cls)
-    for key in [*suite_overrides, *request.overrides]:
-        if key not in known:
-            raise UsageError(f"Method {request.name!r} has no hyper-parameter {key!r}. " + nearest(key, known))
-    base = {**known, **suite_overrides}
-    asked = {key: _convert(request.name, key, text, types[key]) for key, text in request.overrides.items()}
+    cls = _method_class(request)
+    known, types, name = cls.defaults(), cls.types(), request.name
+    if types.keys() - known.keys():
+        bare = ", ".join(sorted(types.keys() - known.keys()))
+        raise TemperError(f"Method {name!r} has no default for {bare}; every hyper-parameter needs one.")
+    base = {**known, **{_full_key(name, key, known): value for key, value in suite_overrides.items()}}
+    written = {_full_key(name, key, known): text for key, text in request.overrides.items()}
+    if len(written) < len(request.overrides):
+        raise UsageError(f"{name} sets {' and '.join(request.overrides)}, of which two are the same; set it once.")
+    asked = {key: _convert(name, key, text, types[key]) for key, text in written.items()}
     differing = {key: value for key, value in sorted(asked.items()) if value != base[key]}
     configuration = ",".join(f"{key}={value}" for key, value in differing.items())
     settled = {key: _settle(types[key], value) for key, value in {**base, **asked}.items()}
@@ -110,48 +134,42 @@ def configure(request: MethodRequest, suite_overrides: Mapping[str, "Hyperparame
     return ConfiguredMethod(cls, settled, configuration, source_fingerprint(cls))
 
 
-def summary(point: EntryPoint) -> str:
-    """First sentence of a method's docstring, read from its source so that nothing heavy is imported."""
-    module, _, name = point.value.partition(":")
-    try:
-        spec = importlib.util.find_spec(module)
-        tree = ast.parse(Path(str(spec and spec.origin)).read_text(encoding="utf-8"))
-    except (ImportError, OSError, SyntaxError, ValueError) as error:
-        return f"does not import: {error}"
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            return (ast.get_docstring(node) or "").partition("\n")[0]
-    return f"does not import: {module} has no class {name}"
+def load_plugin(text: str) -> None:
+    """Register the method of ``file.py:Class`` for this process under the name that the class gives itself.
+
+    Raises:
+        UsageError: not of that form, no such file or class, no method, or a name that is taken or unusable.
+        TemperError: the file does not import.
+    """
+    point = read_plugin(text)
+    if point.name in registered():
+        raise UsageError(
+            f"--plugin {text} calls itself {point.name!r}, and so does {place_of(registered()[point.name])}; "
+            "give it another name."
+        )
+    _plugins[point.name] = point
+    registered.cache_clear()
 
 
-def source_fingerprint(cls: type) -> str:
-    """Hash of the source files of a method's classes and of the toolbox modules that they import, however deep."""
-    from benchmark.training.method import Method
+def _method_class(request: MethodRequest) -> "type[Method]":
+    """The class of a request: a registered one, or several composed."""
+    if len(request.members) == 1:
+        return _load(request.name)
+    from benchmark.training.composition import compose
 
-    bases = [base for base in cls.__mro__ if issubclass(base, Method) and base is not Method]
-    texts = {
-        Path(inspect.getfile(base)).name: Path(inspect.getfile(base)).read_text(encoding="utf-8") for base in bases
-    }
-    waiting = [module for text in texts.values() for module in _toolbox_imports(text)]
-    while waiting:
-        module = waiting.pop()
-        if module not in texts:
-            texts[module] = Path(str(_origin(module))).read_text(encoding="utf-8")
-            waiting += _toolbox_imports(texts[module])
-    return fingerprint(texts)
+    return compose([_load(member) for member in request.members])
 
 
-def _toolbox_imports(source: str) -> list[str]:
-    """Modules of the toolbox that a source text imports."""
-    imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) and node.module]
-    named = {str(node.module) for node in imports}
-    named |= {f"{node.module}.{alias.name}" for node in imports for alias in node.names if node.module == TOOLBOX}
-    return sorted(name for name in named if name.startswith(f"{TOOLBOX}.") and _origin(name))
-
-
-def _origin(module: str) -> str | None:
-    spec = importlib.util.find_spec(module)
-    return None if spec is None else spec.origin
+def _full_key(method: str, key: str, known: Iterable[str]) -> str:
+    """A hyper-parameter's key, which may lack its member where no other member has one of that name."""
+    if key in known:
+        return key
+    found = [full for full in known if full.partition(".")[2] == key]
+    if len(found) > 1:
+        raise UsageError(f"{method}:{key} could be {' or '.join(found)}; write which.")
+    if not found:
+        raise UsageError(f"Method {method!r} has no hyper-parameter {key!r}. " + nearest(key, known))
+    return found[0]
 
 
 def _load(name: str) -> "type[Method]":
@@ -168,6 +186,7 @@ def _load(name: str) -> "type[Method]":
         raise TemperError(f"Method {name!r} ({points[name].value}) is not a subclass of benchmark.training.Method.")
     if cls.name != name:
         raise TemperError(f"Method {name!r} ({points[name].value}) calls itself {cls.name!r}; the names must agree.")
+    require_usable_name(cls.name, f"Method {name!r} ({points[name].value})")
     return cls
 
 

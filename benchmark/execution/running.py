@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmark.data import Dataset
 from benchmark.evaluation.metrics import (
@@ -60,8 +61,15 @@ class Runner:
         compute = {"train": self._train, "predict": self._predict, "attack": self._attack, "score": self._score}
         started = time.monotonic()
         self.observer.begin(cell.label)
-        with self.store.work(cell.kind, cell.spec) as folder:
-            compute[cell.kind](cell, folder)
+        try:
+            with self.store.work(cell.kind, cell.spec) as folder:
+                if folder is not None:
+                    compute[cell.kind](cell, folder)
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            raise TemperError(
+                f"{cell.label}: out of memory. Free some, or lower batch_size and raise accumulation in a copy of the "
+                "suite; finished cells and checkpoints are kept."
+            ) from error
         self.observer.end(cell.label, time.monotonic() - started)
 
     def _train(self, cell: Cell, folder: Path) -> None:

@@ -6,11 +6,9 @@
 """
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,10 +18,10 @@ from typing import Any
 from safetensors import SafetensorError
 
 from benchmark.schema import file_fingerprint, fingerprint
+from benchmark.schema.disk import error_number, is_disk_error
 from benchmark.schema.errors import IntegrityError, TemperError
 
 SPEC, RECEIPT, SCRATCH = "spec.json", "receipt.json", "scratch"
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @dataclass(frozen=True)
@@ -54,56 +52,78 @@ class Store:
     def find(self, kind: str, key: str) -> Artifact | None:
         """The artifact of a key, or None; one that fails its hashes is set aside and counts as absent."""
         folder = self.root / kind / _digits(key)
-        if folder in self._seen:
-            return self._seen[folder]
-        if not folder.is_dir():
-            return None
         try:
-            artifact = _verify(folder, key)
+            return self.peek(kind, key)
         except IntegrityError as error:
             aside = self._set_aside(folder, f"{kind}-{_digits(key)}")
             self.notes.append(f"{error} It was set aside as {aside.name} and will be computed again.")
             return None
-        self._seen[folder] = artifact
-        return artifact
 
-    def has(self, kind: str, key: str) -> bool:
-        """Whether a finished artifact stands there, without verifying it."""
-        return (self.root / kind / _digits(key) / RECEIPT).is_file()
+    def peek(self, kind: str, key: str) -> Artifact | None:
+        """The artifact of a key, or None; nothing is moved.
+
+        Raises:
+            IntegrityError: it is there and fails its hashes.
+        """
+        folder = self.root / kind / _digits(key)
+        if folder not in self._seen:
+            if not folder.is_dir():
+                return None
+            self._seen[folder] = _verify(folder, key)
+        return self._seen[folder]
 
     def is_partial(self, kind: str, key: str) -> bool:
         """Whether a cell was begun and not finished."""
         return (self.root / "partial" / f"{kind}-{_digits(key)}" / SPEC).is_file()
 
     def specs(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Key and spec of every artifact of a kind, in the order of keys."""
+        """Key and spec of every artifact of a kind, in the order of keys; a spec that cannot be read is noted."""
         for path in sorted((self.root / kind).glob(f"*/{SPEC}")):
-            yield "sha256:" + path.parent.name, json.loads(path.read_text(encoding="utf-8"))
+            try:
+                spec = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                self.notes.append(f"{path} cannot be read ({error}).")
+                continue
+            yield "sha256:" + path.parent.name, spec
 
     @contextlib.contextmanager
-    def work(self, kind: str, spec: Mapping[str, Any]) -> Iterator[Path]:
+    def work(self, kind: str, spec: Mapping[str, Any]) -> Iterator[Path | None]:
         """Give the folder in which a cell is computed, and turn it into an artifact when the block ends well.
 
         The folder is the one an interrupted run left, if it left one. What lies under its ``scratch`` is dropped.
+        None stands for a cell that another process has finished in the meantime.
 
         Raises:
             TemperError: another process works on the same cell, or the disk is full.
         """
-        digits = _digits(fingerprint(spec))
-        folder = self.root / "partial" / f"{kind}-{digits}"
-        try:
-            (folder / SCRATCH).mkdir(parents=True, exist_ok=True)
+        key = fingerprint(spec)
+        folder = self.root / "partial" / f"{kind}-{_digits(key)}"
+        with self.guarded():
+            folder.parent.mkdir(parents=True, exist_ok=True)
             with _locked(folder.with_suffix(".lock")):
+                if self.find(kind, key) is not None:
+                    yield None
+                    return
+                (folder / SCRATCH).mkdir(parents=True, exist_ok=True)
                 _write_json(folder / SPEC, spec)
                 yield folder
-                self._commit(folder, self.root / kind / digits)
+                self._commit(folder, self.root / kind / _digits(key))
+
+    @contextlib.contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Turn a full or closed disk into one sentence.
+
+        Raises:
+            TemperError: nothing can be written where the store and the records lie.
+        """
+        try:
+            yield
         except (OSError, SafetensorError) as error:
-            number = _error_number(error)
-            if number not in _NO_ROOM:
+            if not is_disk_error(error, self.root.parent):
                 raise
             raise TemperError(
-                f"Writing under {self.root} failed: {os.strerror(number)}. Free space there or choose another --out, "
-                "and run the same command: finished cells and checkpoints are kept."
+                f"Writing under {self.root.parent} failed: {os.strerror(error_number(error))}. Free space there or "
+                "choose another --out, and run the same command: finished cells and checkpoints are kept."
             ) from error
 
     def _commit(self, folder: Path, target: Path) -> None:
@@ -126,14 +146,6 @@ class Store:
         return folder.rename(base / f"{name}-{number}")
 
 
-def _error_number(error: Exception) -> int:
-    """The system's error number; safetensors, which writes by itself, has it only in its message."""
-    if isinstance(error, OSError):
-        return error.errno or 0
-    found = re.search(r"os error (\d+)", str(error))
-    return int(found[1]) if found else 0
-
-
 def _digits(key: str) -> str:
     return key.removeprefix("sha256:")
 
@@ -150,6 +162,8 @@ def _verify(folder: Path, key: str) -> Artifact:
                 raise IntegrityError(f"{folder / name} does not have the hash of its receipt.")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise IntegrityError(f"The artifact {folder} is broken ({error}).") from error
+    # A kill right after the rename left the checkpoints behind.
+    shutil.rmtree(folder / SCRATCH, ignore_errors=True)
     return Artifact(folder, {name: expected["sha256"] for name, expected in receipt.items()})
 
 
@@ -163,8 +177,8 @@ def _locked(path: Path) -> Iterator[None]:
             raise TemperError(
                 f"Another process is working on {path.stem}; wait for it, or stop it and run the same command."
             ) from None
+        # The file stays: unlinking it would let a third process lock a new one beside the holder of the old.
         yield
-        path.unlink(missing_ok=True)
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -1,8 +1,8 @@
 """Where each family of encoders keeps the parts that fine-tuning methods work on.
 
-One row a family: the six of the RoAST paper, DistilBERT and GPT-2. A row holds the attribute paths inside the
-base model of (1) the module whose output is the embedding layer's output, (2) the table of word embeddings, (3) the
-list of transformer blocks, and which token the classification head reads.
+One row a family: the six of the RoAST paper, DistilBERT and GPT-2. Others that are laid out like BERT need none.
+A row holds the attribute paths inside the base model of (1) the module whose output is the embedding layer's output,
+(2) the table of word embeddings, (3) the list of transformer blocks, and which token the classification head reads.
 """
 
 from dataclasses import dataclass
@@ -47,19 +47,26 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
-def architecture_of(model_type: str) -> Architecture:
-    """Look a Hugging Face ``config.model_type`` up.
+_COMMON = Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer")
+"""How most encoders are laid out, BERT being their model: what is tried for a family without a row."""
+
+
+def architecture_of(model_type: str, base: nn.Module) -> Architecture:
+    """Look a Hugging Face ``config.model_type`` up, and check that the base model has the parts.
 
     Raises:
-        UsageError: the family has no row here.
+        UsageError: the family has no row here and is not laid out like BERT.
     """
-    try:
-        return ARCHITECTURES[model_type]
-    except KeyError:
-        raise UsageError(
-            f"Model family {model_type!r} is not supported; add its row to benchmark/models/architectures.py. "
-            + nearest(model_type, ARCHITECTURES)
-        ) from None
+    found = ARCHITECTURES.get(model_type, _COMMON)
+    for path in (found.embedding, found.words, found.blocks):
+        try:
+            base.get_submodule(path)
+        except AttributeError:
+            raise UsageError(
+                f"Model family {model_type!r} is not supported: it has no {path!r}. Add its row to "
+                f"benchmark/models/architectures.py. {nearest(model_type, ARCHITECTURES)}"
+            ) from None
+    return found
 
 
 def submodule(root: nn.Module, path: str) -> tuple[nn.Module, str]:

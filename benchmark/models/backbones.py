@@ -33,8 +33,11 @@ class Backbone:
         return {"name": self.name, "source": self.source, "revision": self.revision}
 
 
-def resolve_backbone(reference: str, revision: str | None = None) -> Backbone:
+def resolve_backbone(reference: str) -> Backbone:
     """Find a backbone by packaged name, folder or Hub id, fetching from the Hub where that is needed.
+
+    Args:
+        reference: ``minilm``, a folder, or ``owner/name`` with ``@revision`` behind it to pin a commit, tag or branch.
 
     Raises:
         UnavailableError: it is not on this machine and cannot be fetched.
@@ -46,8 +49,9 @@ def resolve_backbone(reference: str, revision: str | None = None) -> Backbone:
     folder = Path(reference.removeprefix("folder:")).expanduser()
     if folder.is_dir():
         return _from_folder(folder.resolve())
-    if reference.startswith("hub:") or "/" in reference or reference in _known_hub_names():
-        return _from_hub(reference.removeprefix("hub:"), revision)
+    if reference.startswith("hub:") or "/" in reference or reference.partition("@")[0] in _known_hub_names():
+        repository, _, revision = reference.removeprefix("hub:").partition("@")
+        return _from_hub(repository, revision or None)
     raise UsageError(
         f"Backbone {reference!r} is neither packaged, nor a folder, nor a Hub id. " + nearest(reference, PACKAGED)
     )
@@ -73,16 +77,18 @@ def _from_folder(folder: Path) -> Backbone:
 
 def _from_hub(repository: str, revision: str | None) -> Backbone:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         path = Path(
             snapshot_download(repository, revision=revision, allow_patterns=_HUB_FILES, local_files_only=offline())
         )
+    except HFValidationError as error:
+        raise UsageError(f"Backbone {repository!r} is not a Hub id of the form owner/name.") from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise UnavailableError(
             f"Backbone {repository!r} is not in the Hub cache and cannot be fetched ({type(error).__name__}). Run "
-            f"`huggingface-cli download {repository}` on a connected machine, or name a folder."
+            f"`hf download {repository}` on a connected machine, or name a folder."
         ) from error
     if not list(path.glob("*.safetensors")):
         raise UnavailableError(f"Backbone {repository!r} has no safetensors weights; Temper loads no pickle.")

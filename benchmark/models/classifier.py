@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -27,7 +28,7 @@ class Classifier(nn.Module):
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.passes = Passes()
-        self._architecture = architecture_of(self._config.model_type)
+        self._architecture = architecture_of(self._config.model_type, self._base)
 
     @classmethod
     def from_pretrained(cls, folder: Path, classes: int, max_length: int) -> Self:
@@ -65,7 +66,7 @@ class Classifier(nn.Module):
         self.tokenizer.save_pretrained(str(folder))
 
     def tokenise(self, texts: Sequence[str]) -> Encoded:
-        """Token ids of one example of one or two texts, cut to `max_length`; the second text is cut last."""
+        """Token ids of one example of one or two texts, cut to `max_length`, of two texts the longer one first."""
         encoded = self.tokenizer(*texts, truncation=True, max_length=self.max_length)
         return cast(Encoded, dict(encoded))
 
@@ -80,7 +81,10 @@ class Classifier(nn.Module):
         return self.collate([self.tokenise(t) for t in texts], labels)
 
     def embed(self, batch: Batch) -> Tensor:
-        """Output of the embedding layer, dropout included, shape (batch, length, width), with its graph."""
+        """Output of the embedding layer, shape (batch, length, width), with its graph.
+
+        Where the family normalises and drops out in the embedding layer (all but XLNet), both are done.
+        """
         caught: list[Tensor] = []
 
         def stop(_module: nn.Module, _inputs: object, output: Tensor) -> None:
@@ -120,18 +124,65 @@ class Classifier(nn.Module):
         """Last hidden state of the token that the head reads, float32, shape (batch, width)."""
         with self._going_on_from(embeds, words):
             hidden: Tensor = self._base(**batch.tokens).last_hidden_state
+        return self.passes.watch(_at_least_float32(self.summary(batch, hidden)))
+
+    def summary(self, batch: Batch, hidden: Tensor) -> Tensor:
+        """Of hidden states of shape (batch, length, width), that of the token that the head reads: (batch, width)."""
         if self._architecture.summary == "first":
-            return self.passes.watch(_at_least_float32(hidden[:, 0]))
+            return hidden[:, 0]
         # The last real token: padding may stand on either side.
         positions = torch.arange(hidden.shape[1], device=hidden.device) * batch.attention_mask
-        last = hidden[torch.arange(len(batch), device=hidden.device), positions.argmax(dim=1)]
-        return self.passes.watch(_at_least_float32(last))
+        return hidden[torch.arange(len(batch), device=hidden.device), positions.argmax(dim=1)]
+
+    @contextmanager
+    def watching_hidden(self) -> Iterator["Hidden"]:
+        """Inside, each pass leaves its first and last hidden states, with their graph, in the object yielded."""
+        seen = Hidden()
+
+        def first(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            seen.first = self._turned(output)
+
+        def last(_module: nn.Module, _inputs: object, output: Any) -> None:
+            seen.last = output.last_hidden_state
+
+        def begin(_module: nn.Module, _inputs: object) -> None:
+            seen.first = seen.last = None
+
+        parent, name = self._embedding
+        with ExitStack() as stack:
+            stack.callback(getattr(parent, name).register_forward_hook(first).remove)
+            stack.callback(self._base.register_forward_pre_hook(begin).remove)
+            stack.callback(self._base.register_forward_hook(last).remove)
+            yield seen
+
+    def penultimate(self, batch: Batch) -> Tensor:
+        """What the output layer would see, float32, shape (batch, width): the features of a linear probe."""
+        with _replaced(*self._output, nn.Identity()):
+            return self.forward(batch)
+
+    @property
+    def output_layer(self) -> nn.Linear:
+        """The head's last linear map: its outputs are the logits."""
+        parent, name = self._output
+        return cast(nn.Linear, getattr(parent, name))
+
+    @property
+    def body(self) -> nn.Module:
+        """The pre-trained encoder, without the head on it."""
+        return self._base
 
     @property
     def blocks(self) -> list[nn.Module]:
         """The transformer blocks, first to last; ALBERT's shared group counts once."""
         parent, name = submodule(self._base, self._architecture.blocks)
         return list(getattr(parent, name))
+
+    @property
+    def word_table(self) -> Tensor:
+        """The table of word embeddings, shape (words, width), without its graph; it is the parameter's own memory."""
+        parent, name = self._words
+        table: Tensor = getattr(parent, name).weight
+        return table.detach()
 
     @property
     def device(self) -> torch.device:
@@ -159,6 +210,12 @@ class Classifier(nn.Module):
     def _words(self) -> tuple[nn.Module, str]:
         return submodule(self._base, self._architecture.words)
 
+    @property
+    def _output(self) -> tuple[nn.Module, str]:
+        body = set(self._base.modules())
+        linear = [n for n, m in self.network.named_modules() if isinstance(m, nn.Linear) and m not in body]
+        return submodule(self.network, linear[-1])
+
     def _turned(self, embeds: Tensor) -> Tensor:
         """Between our (batch, length, width) and the family's own order; its own inverse."""
         return embeds.transpose(0, 1) if self._architecture.time_major else embeds
@@ -171,20 +228,33 @@ class Classifier(nn.Module):
         """
         with ExitStack() as stack:
             if embeds is not None:
-                stack.enter_context(_replaced(*self._embedding, self._turned(embeds)))
+                stack.enter_context(_replaced(*self._embedding, _Given(self._turned(embeds))))
             if words is not None:
-                stack.enter_context(_replaced(*self._words, self._turned(words)))
+                stack.enter_context(_replaced(*self._words, _Given(self._turned(words))))
             yield
 
 
 @contextmanager
-def _replaced(parent: nn.Module, name: str, output: Tensor) -> Iterator[None]:
+def _replaced(parent: nn.Module, name: str, module: nn.Module) -> Iterator[None]:
     original = getattr(parent, name)
-    setattr(parent, name, _Given(output))
+    setattr(parent, name, module)
     try:
         yield
     finally:
         setattr(parent, name, original)
+
+
+@dataclass
+class Hidden:
+    """Hidden states of the latest pass, each of shape (batch, length, width).
+
+    Attributes:
+        first: Output of the embedding layer; None before a pass, and after one that was given this very output.
+        last: Output of the last block, before the head.
+    """
+
+    first: Tensor | None = None
+    last: Tensor | None = None
 
 
 class _EmbeddingReached(Exception):  # noqa: N818 - a signal, not an error

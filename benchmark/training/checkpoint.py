@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
 
@@ -46,7 +47,7 @@ def save_checkpoint(
     folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, method: Mapping[str, Tensor], position: Position
 ) -> None:
     """Replace the checkpoint in `folder`; a kill at any moment leaves the old one or the new one."""
-    fresh = folder / f"{_NAME}.new"
+    fresh, current, old = (folder / f"{_NAME}{suffix}" for suffix in (".new", "", ".old"))
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     save_model(model, str(fresh / "model.safetensors"))
@@ -54,24 +55,34 @@ def save_checkpoint(
     save_file(tensors, fresh / "optimizer.safetensors")
     save_file({name: t.contiguous() for name, t in method.items()}, fresh / "method.safetensors")
     state = {"position": asdict(position), "optimizer": numbers}
-    with (fresh / "state.json").open("w", encoding="utf-8") as stream:
-        json.dump(state, stream, allow_nan=False)
-        stream.flush()
-        os.fsync(stream.fileno())
-    old = folder / f"{_NAME}.old"
-    shutil.rmtree(old, ignore_errors=True)
-    if (folder / _NAME).exists():
-        (folder / _NAME).rename(old)
-    fresh.rename(folder / _NAME)
+    (fresh / "state.json").write_text(json.dumps(state, allow_nan=False), encoding="utf-8")
+    for path in (*fresh.iterdir(), fresh):
+        _sync(path)
+    if current.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        current.rename(old)
+    fresh.rename(current)
+    _sync(folder)
     shutil.rmtree(old, ignore_errors=True)
 
 
 def find_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint in `folder`."""
+    """The newest whole checkpoint in `folder`; one that cannot be read is set aside as ``….broken``."""
     # Between the two renames of a replacement only the old one stands.
-    for name in (_NAME, f"{_NAME}.old"):
-        if (folder / name / "state.json").is_file():
-            return folder / name
+    for path in (folder / _NAME, folder / f"{_NAME}.old"):
+        if not path.is_dir():
+            continue
+        try:
+            read_position(path)
+            for name in ("model", "optimizer", "method"):
+                with safe_open(path / f"{name}.safetensors", framework="pt"):
+                    pass
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+            aside = path.with_suffix(path.suffix + ".broken")
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+            continue
+        return path
     return None
 
 
@@ -90,6 +101,15 @@ def load_checkpoint(checkpoint: Path, model: nn.Module, optimizer: torch.optim.O
         state.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return load_file(checkpoint / "method.safetensors")
+
+
+def _sync(path: Path) -> None:
+    """Make a file or a folder last through a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _state(checkpoint: Path) -> dict[str, Any]:

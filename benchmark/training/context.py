@@ -35,6 +35,7 @@ class Context:
         step: Optimizer steps done in the run.
         epoch: Epochs done in the run, over all phases.
         epochs: Epochs of the run, over all phases.
+        steps: Optimizer steps of the run, over all phases.
         accumulation: Micro-batches in the accumulation window under way; the loss is divided by it.
     """
 
@@ -48,8 +49,11 @@ class Context:
     optimizer: torch.optim.Optimizer = field(init=False)
     step: int = 0
     epoch: int = 0
+    steps: int = 0
     accumulation: int = 1
     _loss: float = 0.0
+    _shared_draws: int = 0
+    _window: list[Batch] = field(default_factory=list)
 
     def backward(self, loss: Tensor, *, retain_graph: bool = False) -> None:
         """Back-propagate a micro-batch's loss, divided by the micro-batches of its accumulation window.
@@ -64,9 +68,20 @@ class Context:
         (loss / self.accumulation).backward(retain_graph=retain_graph)
 
     def take_loss(self) -> float:
-        """What `backward` saw since the last call: the mean loss of an accumulation window."""
-        value, self._loss = self._loss, 0.0
+        """What `backward` saw since the last call, the mean loss of an accumulation window; ends the step's draws."""
+        value, self._loss, self._shared_draws = self._loss, 0.0, 0
         return value
+
+    def collect(self, batch: Batch) -> list[Batch]:
+        """Hold a micro-batch back: its whole accumulation window at the window's last one, an empty list before.
+
+        For a `backward` that needs the window's gradient before it can make its own.
+        """
+        self._window.append(batch)
+        if len(self._window) < self.accumulation:
+            return []
+        window, self._window = self._window, []
+        return window
 
     def input_gradient(self, loss: Tensor, embeds: Tensor, *, retain_graph: bool = False) -> Tensor:
         """Gradient of a loss by embeddings only; no parameter's gradient is touched. Shape as `embeds`."""
@@ -90,22 +105,25 @@ class Context:
     @contextmanager
     def perturbed(self, deltas: Mapping[nn.Parameter, Tensor]) -> Iterator[None]:
         """Move weights by deltas inside; they come back by copy, since adding and subtracting drifts."""
-        kept = {parameter: parameter.detach().clone() for parameter in deltas}
+        moved: list[Tensor] = list(deltas)
+        kept, steps = [weight.detach().clone() for weight in moved], list(deltas.values())
         with torch.no_grad():
-            for parameter, delta in deltas.items():
-                parameter.add_(delta)
+            torch._foreach_add_(moved, steps)
+        # Autocast remembers the bfloat16 copy of a weight and does not see that the weight was moved.
+        torch.clear_autocast_cache()
         try:
             yield
         finally:
             with torch.no_grad():
-                for parameter, value in kept.items():
-                    parameter.copy_(value)
+                torch._foreach_copy_(moved, kept)
+            torch.clear_autocast_cache()
 
     @contextmanager
     def same_dropout(self) -> Iterator[None]:
         """Every forward pass inside draws the same dropout masks; afterwards the generators go on as they stood."""
         devices = [self.model.device] if self.model.device.type == "cuda" else []
-        seed = derive_seed(self.seed, "same-dropout", self.step, torch.initial_seed())
+        self._shared_draws += 1
+        seed = derive_seed(self.seed, "same-dropout", self.step, self._shared_draws)
 
         def reseed(_module: nn.Module, _inputs: object) -> None:
             torch.manual_seed(seed)
@@ -116,6 +134,23 @@ class Context:
                 yield
             finally:
                 handle.remove()
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """What is drawn from torch's generators inside is drawn again afterwards, dropout masks among it."""
+        devices = [self.model.device] if self.model.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            yield
+
+    @contextmanager
+    def no_dropout(self) -> Iterator[None]:
+        """Forward passes inside draw no dropout; the model's mode comes back."""
+        training = self.model.training
+        self.model.eval()
+        try:
+            yield
+        finally:
+            self.model.train(training)
 
     @contextmanager
     def autocast(self) -> Iterator[None]:
@@ -130,6 +165,14 @@ class Context:
         """A fresh generator on the model's device for one purpose at this step; the same after a resume."""
         return torch.Generator(self.model.device).manual_seed(derive_seed(self.seed, purpose, self.epoch, self.step))
 
-    def block_parameters(self) -> list[nn.Parameter]:
-        """Trainable parameters of the transformer blocks, in order; embeddings and head are not among them."""
-        return [p for block in self.model.blocks for p in block.parameters() if p.requires_grad]
+    def block_parameters(self, *, biases: bool = True) -> list[nn.Parameter]:
+        """Trainable parameters of the transformer blocks, in order; embeddings and head are not among them.
+
+        Without `biases`, only the matrices and the weights of normalisation layers.
+        """
+        named = [pair for block in self.model.blocks for pair in block.named_parameters()]
+        return [p for name, p in named if p.requires_grad and (biases or not name.endswith("bias"))]
+
+    def body_parameters(self) -> list[nn.Parameter]:
+        """Trainable parameters of the pre-trained body, in order; those of the head are not among them."""
+        return [p for p in self.model.body.parameters() if p.requires_grad]

@@ -17,6 +17,7 @@ from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
+from benchmark.schema.disk import NO_ROOM, error_number
 from benchmark.schema.errors import TemperError
 from benchmark.suites import Recipe, TrainingTask
 from benchmark.training.checkpoint import (
@@ -42,7 +43,8 @@ class Trainer:
     Attributes:
         folder: For checkpoints and the best weights; a run that finds a checkpoint there goes on from it.
         report: Progress.
-        checkpoint_seconds: Wall time between checkpoints inside an epoch; it changes no result.
+        checkpoint_seconds: Least wall time between checkpoints inside an epoch; it changes no result. It is longer
+            where writing one takes long, so that no more than a twentieth of the time goes into them.
     """
 
     method: Method
@@ -83,11 +85,10 @@ class Trainer:
             self._encoded = [self.method.encode_example(self._model, e) for e in self.train.examples]
         with self._verb("phases"):
             self._phases = list(self.method.phases(self.recipe))
-        windows = math.ceil(math.ceil(len(self.train) / self.recipe.batch_size) / self.recipe.accumulation)
-        self._windows_per_epoch = windows
-        self._total = sum(phase.epochs for phase in self._phases) * windows
+        self._windows_per_epoch = len(self._windows(0))
+        self._total = sum(phase.epochs for phase in self._phases) * self._windows_per_epoch
         self._context = self._make_context()
-        self._last_checkpoint = time.monotonic()
+        self._last_checkpoint, self._checkpoint_cost = time.monotonic(), 0.0
         self._resume_or_set_up()
 
     def _make_context(self) -> Context:
@@ -97,6 +98,7 @@ class Trainer:
             recipe=self.recipe,
             seed=self.seed,
             epochs=sum(phase.epochs for phase in self._phases),
+            steps=self._total,
             train_batches=self._batches,
             autocast_dtype=torch.bfloat16 if precision == "bf16" else None,
         )
@@ -127,7 +129,7 @@ class Trainer:
             parameter.requires_grad_(phase.trainable is None or phase.trainable(name))
         self._trainable = [p for p in self._model.parameters() if p.requires_grad]
         if not self._trainable:
-            raise TemperError(f"Phase {phase.name!r} of method {self.method.name!r} trains no parameter.")
+            raise MethodError(f"Phase {phase.name!r} of method {self.method.name!r} trains no parameter.")
         with self._verb("build_optimizer"):
             groups = parameter_groups(self._model, self.recipe)
             self._context.optimizer = self.method.build_optimizer(groups, self._context)
@@ -143,14 +145,17 @@ class Trainer:
 
     def _run_epoch(self, phase: Phase) -> None:
         """Go through what is left of an epoch, then select and checkpoint."""
-        rows = self._rows("epoch")
-        size = self.recipe.accumulation
-        windows = [rows[start : start + size] for start in range(0, len(rows), size)]
+        windows = self._windows(self._context.epoch)
+        if len(windows) != self._windows_per_epoch:
+            raise MethodError(
+                f"Method {self.method.name!r} gives {len(windows)} steps in epoch {self._context.epoch} and "
+                f"{self._windows_per_epoch} in the first; the schedule needs the same number in each."
+            )
         for window in windows[self._position.window :]:
             self._model.train()
             self._step(window, phase)
             self._position.window += 1
-            if time.monotonic() - self._last_checkpoint > self.checkpoint_seconds:
+            if time.monotonic() - self._last_checkpoint > max(self.checkpoint_seconds, 20 * self._checkpoint_cost):
                 self._checkpoint()
         self._end_epoch(len(windows))
 
@@ -168,7 +173,8 @@ class Trainer:
         with self._verb("transform_gradients"):
             self.method.transform_gradients(self._trainable, context)
         self._set_rate(phase)
-        optimizer.step()
+        with self._verb("build_optimizer (the optimizer's step)"):
+            optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         context.step += 1
         self._position.step = context.step
@@ -221,22 +227,30 @@ class Trainer:
         return float((logits.argmax(axis=1) == labels).mean())
 
     def _checkpoint(self) -> None:
+        started = time.monotonic()
         self._position.passes = self._model.passes.counts()
-        save_checkpoint(self.folder, self._model, self._context.optimizer, self.method.state_dict(), self._position)
+        with self._verb("state_dict"):
+            state = self.method.state_dict()
+        save_checkpoint(self.folder, self._model, self._context.optimizer, state, self._position)
         # Only now does no checkpoint point at the weights of an earlier best epoch.
         for stale in self.folder.glob("best-*.safetensors"):
             if stale.stem != f"best-{self._position.best_epoch}":
                 stale.unlink()
         self._last_checkpoint = time.monotonic()
+        self._checkpoint_cost = self._last_checkpoint - started
 
     @contextmanager
     def _verb(self, name: str) -> Iterator[None]:
         """Name the verb and the place where a method's own code raised."""
         try:
             yield
-        except TemperError:
+        except (MethodError, MemoryError, torch.OutOfMemoryError):
             raise
+        except TemperError as error:
+            raise MethodError(f"Method {self.method.name!r}, {name}: {error}") from error
         except Exception as error:
+            if error_number(error) in NO_ROOM:
+                raise
             at = error.__traceback__
             while at is not None and at.tb_next is not None:
                 at = at.tb_next
@@ -246,13 +260,22 @@ class Trainer:
                 f"{self._context.step if hasattr(self, '_context') else 0}: {error}"
             ) from error
 
-    def _rows(self, purpose: str) -> list[list[int]]:
+    def _windows(self, epoch: int) -> list[list[list[int]]]:
+        """An epoch's accumulation windows of micro-batches of row numbers; at least one."""
+        rows, size = self._rows("epoch", epoch), self.recipe.accumulation
+        windows = [rows[start : start + size] for start in range(0, len(rows), size)]
+        if not windows:
+            raise MethodError(f"Method {self.method.name!r} gives no batches for {len(self.train)} examples.")
+        return windows
+
+    def _rows(self, purpose: str, epoch: int) -> list[list[int]]:
         """An epoch's micro-batches as row numbers; the same for the same seed, purpose and epoch."""
-        rng = np.random.default_rng(derive_seed(self.seed, purpose, self._context.epoch))
-        return list(self.method.batches(self.train.examples, self.recipe.batch_size, rng))
+        rng = np.random.default_rng(derive_seed(self.seed, purpose, epoch))
+        with self._verb("batches"):
+            return list(self.method.batches(self.train.examples, self.recipe.batch_size, rng))
 
     def _batches(self, purpose: str) -> Iterator[Batch]:
-        return (self._batch(rows) for rows in self._rows(purpose))
+        return (self._batch(rows) for rows in self._rows(purpose, self._context.epoch))
 
     def _batch(self, rows: Sequence[int]) -> Batch:
         labels = [self._label(row) for row in rows]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
 import numpy as np
 import torch
@@ -114,3 +114,9 @@ class Method:
     def defaults(cls) -> dict[str, Hyperparameter]:
         """All hyper-parameters with their defaults."""
         return {f.name: f.default for f in fields(cls) if f.init and f.default is not MISSING}
+
+    @classmethod
+    def types(cls) -> dict[str, type]:
+        """All hyper-parameters with the types of their values."""
+        hints = get_type_hints(cls)
+        return {f.name: hints[f.name] for f in fields(cls) if f.init}

@@ -1,12 +1,16 @@
 """Methods by name: spelling, hyper-parameters, plugins that do not import, duplicate names."""
 
+import importlib
+from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
 from benchmark.execution import registry
-from benchmark.execution.registry import MethodRequest, _toolbox_imports, configure, registered, summary
+from benchmark.execution.registry import MethodRequest, configure, load_plugin, registered
+from benchmark.execution.sources import Summary, own_imports, source_fingerprint, summary, verbs
+from benchmark.schema import method_slug
 from benchmark.schema.errors import TemperError, UsageError
 
 
@@ -14,6 +18,18 @@ def test_a_request_is_a_name_and_pairs() -> None:
     assert MethodRequest.parse("roast:variant=released:alpha=0.6") == MethodRequest(
         "roast", {"variant": "released", "alpha": "0.6"}
     )
+
+
+def test_a_composition_is_spelled_with_a_plus() -> None:
+    request = MethodRequest.parse("rose-second + freelb:rate=0.2")
+    assert request == MethodRequest("rose-second+freelb", {"rate": "0.2"})
+    assert request.members == ("rose-second", "freelb")
+
+
+@pytest.mark.parametrize("text", ["roast+", "+roast", "roast++sam:alpha=0.5"])
+def test_half_a_composition_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="write two or more methods as a\\+b"):
+        MethodRequest.parse(text)
 
 
 @pytest.mark.parametrize("text", ["roast:alpha", "roast:=3", "roast:"])
@@ -69,7 +85,7 @@ def test_the_source_fingerprint_follows_the_plugin_and_what_it_imports_of_the_to
 
 def test_the_toolbox_modules_of_a_source_are_found_in_both_spellings() -> None:
     source = "from benchmark.training.toolbox import masks\nfrom benchmark.training.toolbox.ascent import x\nimport os"
-    assert _toolbox_imports(source) == ["benchmark.training.toolbox.ascent", "benchmark.training.toolbox.masks"]
+    assert own_imports(source, "methods.x") == ["benchmark.training.toolbox.ascent", "benchmark.training.toolbox.masks"]
 
 
 def entry(name: str, value: str) -> EntryPoint:
@@ -106,6 +122,215 @@ def test_two_packages_with_one_name_are_both_named(monkeypatch: pytest.MonkeyPat
 
 
 def test_summaries_come_without_importing() -> None:
-    points = {name: summary(point) for name, point in registered().items()}
+    points = {name: summary(point).text for name, point in registered().items()}
     assert points["roast"].startswith("Train on clean and perturbed embeddings")
-    assert "does not import" in summary(entry("lost", "no_such_package.lost:Lost"))
+    assert "does not import" in summary(entry("lost", "no_such_package.lost:Lost")).text
+
+
+def test_a_hyperparameter_of_a_composition_needs_its_member_only_where_two_have_it() -> None:
+    short, full = (
+        configure(MethodRequest.parse(f"sam+roast:{key}=0.6"), {}).hyperparameters for key in ("alpha", "roast.alpha")
+    )
+    assert short == full
+    assert short["roast.alpha"] == 0.6
+    made = configure(MethodRequest.parse("sam+roast:alpha=0.6"), {})
+    assert made.label == "sam+roast (roast.alpha=0.6)"
+    assert method_slug(made.cls.name, made.configuration) == "sam+roast~roast.alpha=0.6"
+    assert made.make().hyperparameters() == made.hyperparameters
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("recadam+freelb:rate=1", r"recadam\+freelb:rate could be recadam.rate or freelb.rate; write which"),
+        ("sam+roast:roast.alhpa=1", r"has no hyper-parameter 'roast.alhpa'. Did you mean 'roast.alpha'\?"),
+        ("sam+roast:alpha=1:roast.alpha=0.5", "of which two are the same"),
+        ("sam+roast:roast.alpha=much", r"sam\+roast:roast.alpha=much: roast.alpha takes float"),
+        ("sam+raost", r"no method 'raost'. Did you mean 'roast'\?"),
+        ("freelb+smart", r"freelb\+smart cannot be composed: both freelb and smart own the loss"),
+    ],
+)
+def test_a_mistake_in_a_composition_is_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        configure(MethodRequest.parse(text), {})
+
+
+def test_a_suite_sets_hyperparameters_of_members_and_of_the_composition() -> None:
+    suite = {
+        "roast": {"alpha": 0.6, "beta": 1.0},
+        "sam": {"rho": 0.1},
+        "sam+roast": {"roast.beta": 2.0},
+        "r3f": {"x": 1},
+    }
+    request = MethodRequest.parse("sam+roast:roast.alpha=0.7")
+    assert request.overrides_of(suite) == {"roast.alpha": 0.6, "roast.beta": 2.0, "sam.rho": 0.1}
+    made = configure(request, request.overrides_of(suite))
+    assert [made.hyperparameters[f"{key}"] for key in ("roast.alpha", "roast.beta", "sam.rho")] == [0.7, 2.0, 0.1]
+    assert made.configuration == "roast.alpha=0.7"
+    assert MethodRequest.parse("roast").overrides_of(suite) == suite["roast"]
+    assert MethodRequest.parse("smart").overrides_of(suite) == {}
+
+
+def test_the_source_fingerprint_of_a_composition_follows_every_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fingerprints() -> dict[str, str]:
+        return {
+            name: configure(MethodRequest(name, {}), {}).source for name in ("sam+roast", "sam+r_drop", "roast+sam")
+        }
+
+    before, read = fingerprints(), Path.read_text
+    assert len({before["sam+roast"], before["sam+r_drop"]}) == 2
+
+    def edited(path: Path, **options: str) -> str:
+        return read(path, **options) + ("# edited" if path.name == "masks.py" else "")
+
+    monkeypatch.setattr(Path, "read_text", edited)
+    after = fingerprints()
+    assert after["sam+roast"] != before["sam+roast"]
+    assert after["sam+r_drop"] == before["sam+r_drop"]
+
+
+def test_what_a_list_shows_of_a_method_is_what_importing_it_shows() -> None:
+    from benchmark.training.composition import EXCLUSIVE, TOGETHER, overridden
+
+    assert set(verbs()) == {*EXCLUSIVE, *TOGETHER}
+    assert verbs()[0] == "build_model"
+    for name, point in registered().items():
+        cls = point.load()
+        assert (name, set(summary(point).verbs)) == (name, set(overridden(cls)))
+        assert summary(point).paper == cls.paper
+        assert summary(point).text
+
+
+PLUGIN = """
+from dataclasses import dataclass
+from typing import ClassVar
+
+from benchmark.training import Method
+
+
+@dataclass(kw_only=True, eq=False)
+class Mine(Method):
+    \"\"\"Mine is the best.\"\"\"
+
+    name: ClassVar[str] = "{name}"
+    paper: ClassVar[str] = "Me, 2026"
+    strength: float = 1.0
+
+    def after_step(self, ctx):
+        pass
+"""
+
+
+@pytest.fixture
+def _fresh_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(registry, "_plugins", {})
+    registered.cache_clear()
+    yield
+    registered.cache_clear()
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.usefixtures("_fresh_registry")
+def test_a_file_is_a_plugin_for_this_process(tmp_path: Path) -> None:
+    file = write(tmp_path / "mine.py", PLUGIN.format(name="mine"))
+    load_plugin(f"{file}:Mine")
+    made = configure(MethodRequest.parse("mine+sam:strength=2"), {})
+    assert made.label == "mine+sam (mine.strength=2.0)"
+    assert summary(registered()["mine"]) == Summary("Mine is the best.", "Me, 2026", ("after_step",))
+    source = configure(MethodRequest("mine", {}), {}).source
+    write(file, PLUGIN.format(name="mine") + "# edited")
+    assert configure(MethodRequest("mine", {}), {}).source != source
+
+
+@pytest.mark.usefixtures("_fresh_registry")
+@pytest.mark.parametrize(
+    ("text", "spec", "sentence"),
+    [
+        (
+            PLUGIN.format(name="roast"),
+            "mine.py:Mine",
+            r"calls itself 'roast', and so does methods.roast:RoAST; give it",
+        ),
+        (PLUGIN.format(name="a+b"), "mine.py:Mine", r"calls itself 'a\+b'; a method's name is letters, digits"),
+        (PLUGIN.format(name=""), "mine.py:Mine", "calls itself ''"),
+        (PLUGIN.format(name="mine"), "mine.py:Mien", r"mine.py has no method class 'Mien'. Did you mean 'Mine'\?"),
+        (PLUGIN.format(name="mine"), "mine.py:dataclass", "mine.py has no method class 'dataclass'"),
+        (PLUGIN.format(name="mine"), "mine.py", r"there is no file ''; write file.py:Class"),
+        (PLUGIN.format(name="mine"), "lost.py:Mine", r"there is no file '.*lost.py'; write file.py:Class"),
+        ("import no_such_module", "mine.py:Mine", r"does not import: ModuleNotFoundError\(.*no_such_module"),
+        ("def", "mine.py:Mine", r"does not import: SyntaxError"),
+    ],
+)
+def test_a_file_that_is_no_plugin_is_one_sentence(tmp_path: Path, text: str, spec: str, sentence: str) -> None:
+    write(tmp_path / "mine.py", text)
+    before = list(registered())
+    with pytest.raises(TemperError, match=sentence):
+        load_plugin(f"{tmp_path}/{spec}")
+    assert list(registered()) == before
+
+
+@pytest.mark.usefixtures("_fresh_registry")
+def test_two_files_with_one_name_are_both_named(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "mine.py", PLUGIN.format(name="mine"))
+    load_plugin(f"{tmp_path}/a/mine.py:Mine")
+    with pytest.raises(UsageError, match=r"b/mine.py:Mine calls itself 'mine', and so does .*/a/mine.py:Mine;"):
+        load_plugin(f"{tmp_path}/b/mine.py:Mine")
+
+
+@pytest.mark.usefixtures("_fresh_registry")
+def test_an_installed_package_brings_its_methods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an installer would leave: the package beside a folder of metadata that holds its entry points."""
+    (tmp_path / "elsewhere").mkdir()
+    write(tmp_path / "elsewhere/__init__.py", "raise RuntimeError('listing must not run this')")
+    write(tmp_path / "elsewhere/mine.py", PLUGIN.format(name="elsewhere"))
+    metadata = tmp_path / "elsewhere-1.0.dist-info"
+    metadata.mkdir()
+    write(metadata / "METADATA", "Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
+    write(metadata / "entry_points.txt", "[temper.methods]\nelsewhere = elsewhere.mine:Mine\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    registered.cache_clear()
+    assert summary(registered()["elsewhere"]) == Summary("Mine is the best.", "Me, 2026", ("after_step",))
+    write(tmp_path / "elsewhere/__init__.py", "")
+    made = configure(MethodRequest.parse("elsewhere:strength=3"), {})
+    assert made.make().strength == 3.0
+    assert made.label == "elsewhere (strength=3.0)"
+
+
+def test_a_hyperparameter_without_a_default_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(registry, "_plugins", {})
+    text = PLUGIN.format(name="bare").replace("strength: float = 1.0", "strength: float")
+    load_plugin(f"{write(tmp_path / 'bare.py', text)}:Mine")
+    try:
+        with pytest.raises(TemperError, match="'bare' has no default for strength"):
+            configure(MethodRequest("bare", {}), {})
+    finally:
+        monkeypatch.undo()
+        registered.cache_clear()
+
+
+def test_two_files_of_one_name_both_count_and_so_do_helpers_beside_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package, body in (
+        ("ours", "from methods.vanilla import Vanilla\nfrom . import helper\nclass A(Vanilla):\n    name = 'a'\n"),
+        ("theirs", "import ours.method\nclass B(ours.method.A):\n    name = 'b'\n"),
+    ):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text("")
+        (tmp_path / package / "method.py").write_text(body)
+    (tmp_path / "ours/helper.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    cls = importlib.import_module("theirs.method").B
+    before = source_fingerprint(cls)
+    seen = {before}
+    for file in ("theirs/method.py", "ours/method.py", "ours/helper.py"):
+        path = tmp_path / file
+        path.write_text(path.read_text() + "# edited\n")
+        seen.add(source_fingerprint(cls))
+    assert len(seen) == 4

@@ -1,5 +1,7 @@
 """The classifier's contract: padding, embeddings, blocks, counters, saving."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +10,11 @@ import torch
 from torch import nn
 
 from benchmark.models.architectures import ARCHITECTURES, architecture_of
+from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
+from benchmark.models.support import require_supported
 from benchmark.schema.errors import UsageError
 from tests.support.tiny import sentences
 
@@ -124,6 +128,61 @@ def test_every_family_embeds_and_has_blocks(model: Classifier, family: str) -> N
     assert not blocks & {id(p) for p in heads}
 
 
-def test_an_unknown_family_is_named_with_its_nearest() -> None:
-    with pytest.raises(UsageError, match=r"'robertaa' is not supported.*Did you mean 'roberta'"):
-        architecture_of("robertaa")
+def test_a_family_laid_out_like_bert_needs_no_row(model: Classifier) -> None:
+    from transformers import MPNetConfig, MPNetForSequenceClassification
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    other = Classifier(MPNetForSequenceClassification(MPNetConfig(vocab_size=40, **sizes)), model.tokenizer, 16)
+    assert len(other.blocks) == 2
+
+
+def test_a_family_laid_out_otherwise_is_named_with_its_nearest(model: Classifier) -> None:
+    with pytest.raises(
+        UsageError, match=r"'robertaa' is not supported: it has no 'encoder.layer'.*Did you mean 'roberta'"
+    ):
+        architecture_of(
+            "robertaa", torch.nn.ModuleDict({"embeddings": torch.nn.ModuleDict({"word_embeddings": model})})
+        )
+
+
+def backbone_with(folder: Path, source: Path, **changes: object) -> Backbone:
+    shutil.copytree(source, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changes}))
+    return Backbone("b", "folder:b", "0", folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "length", "sentence"),
+    [
+        ({}, 65, "reads at most 64 tokens and the suite asks for max_length 65"),
+        ({"model_type": "no-such"}, 16, "is not a model that can be fine-tuned here"),
+    ],
+)
+def test_a_backbone_that_cannot_be_used_is_found_before_training(
+    tmp_path: Path, tiny_backbone: Path, changes: dict, length: int, sentence: str
+) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        require_supported(backbone_with(tmp_path / "b", tiny_backbone, **changes), 2, length)
+
+
+def test_a_broken_configuration_is_one_sentence(tmp_path: Path, tiny_backbone: Path) -> None:
+    backbone = backbone_with(tmp_path / "b", tiny_backbone)
+    (backbone.path / "config.json").write_text("{")
+    with pytest.raises(UsageError, match=r"config.json cannot be read"):
+        require_supported(backbone, 2, 16)
+    require_supported(Backbone("t", "folder:t", "0", tiny_backbone), 2, 16)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_features_of_a_family_that_reads_its_last_token(model: Classifier, side: str) -> None:
+    other = Classifier(tiny_network("gpt2"), model.tokenizer, 16).eval()
+    ids = torch.randint(5, 39, (1, 4))
+    padding = torch.zeros(1, 3, dtype=torch.long)
+    padded = [
+        torch.cat(pair[:: 1 if side == "right" else -1], 1)
+        for pair in ((ids, padding), (torch.ones_like(ids), padding))
+    ]
+    batch = Batch({"input_ids": padded[0], "attention_mask": padded[1]})
+    expected = other.network.base_model(**batch.tokens).last_hidden_state[0, 3 if side == "right" else 6]
+    torch.testing.assert_close(other.features(batch)[0], expected)

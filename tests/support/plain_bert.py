@@ -4,6 +4,7 @@ It shares no code with the library or the product; it reads a state dict and kno
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -21,16 +22,35 @@ def linear(x: Tensor, w: Weights, name: str) -> Tensor:
     return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
 
 
-def embedding_layer(w: Weights, ids: Tensor) -> Tensor:
-    base = "network.bert.embeddings"
-    table = w[f"{base}.word_embeddings.weight"]
+def word_vectors(w: Weights, ids: Tensor) -> Tensor:
+    table = w["network.bert.embeddings.word_embeddings.weight"]
     # The padding token's vector is never trained, even where padding is attended.
-    words = torch.cat([table[:1].detach(), table[1:]])[ids]
-    places = w[f"{base}.position_embeddings.weight"][: ids.shape[1]]
+    return torch.cat([table[:1].detach(), table[1:]])[ids]
+
+
+def embedding_layer_from(w: Weights, words: Tensor) -> Tensor:
+    base = "network.bert.embeddings"
+    places = w[f"{base}.position_embeddings.weight"][: words.shape[1]]
     return layer_norm(words + places + w[f"{base}.token_type_embeddings.weight"][0], w, f"{base}.LayerNorm")
 
 
-def logits_from(w: Weights, hidden: Tensor, mask: Tensor, layers: int, heads: int) -> Tensor:
+def embedding_layer(w: Weights, ids: Tensor) -> Tensor:
+    return embedding_layer_from(w, word_vectors(w, ids))
+
+
+def logits_from(
+    w: Weights,
+    hidden: Tensor,
+    mask: Tensor,
+    layers: int,
+    heads: int,
+    edit: Callable[[Tensor, Tensor], Tensor] | None = None,
+    seen: list[Tensor] | None = None,
+) -> Tensor:
+    """`edit` sees each block's feed-forward output, before its residual, and its attention probabilities.
+
+    `seen` is given each block's output.
+    """
     batch, length, width = hidden.shape
     barred = (1.0 - mask[:, None, None, :].double()) * -1e30
     for number in range(layers):
@@ -41,13 +61,18 @@ def logits_from(w: Weights, hidden: Tensor, mask: Tensor, layers: int, heads: in
 
         q, k, v = (split(linear(hidden, w, f"{base}.attention.self.{part}")) for part in ("query", "key", "value"))
         scores = q @ k.transpose(-1, -2) / math.sqrt(width // heads) + barred
-        mixed = (torch.exp(scores - scores.logsumexp(-1, keepdim=True)) @ v).transpose(1, 2).reshape(hidden.shape)
+        attention = torch.exp(scores - scores.logsumexp(-1, keepdim=True))
+        mixed = (attention @ v).transpose(1, 2).reshape(hidden.shape)
         hidden = layer_norm(
             hidden + linear(mixed, w, f"{base}.attention.output.dense"), w, f"{base}.attention.output.LayerNorm"
         )
         inner = linear(hidden, w, f"{base}.intermediate.dense")
         inner = inner * 0.5 * (1.0 + torch.erf(inner / math.sqrt(2.0)))
-        hidden = layer_norm(hidden + linear(inner, w, f"{base}.output.dense"), w, f"{base}.output.LayerNorm")
+        inner = linear(inner, w, f"{base}.output.dense")
+        inner = inner if edit is None else edit(inner, attention)
+        hidden = layer_norm(hidden + inner, w, f"{base}.output.LayerNorm")
+        if seen is not None:
+            seen.append(hidden)
     pooled = torch.tanh(linear(hidden[:, 0], w, "network.bert.pooler.dense"))
     return linear(pooled, w, "network.classifier")
 

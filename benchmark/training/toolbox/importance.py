@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmark.schema.errors import TemperError
 
@@ -55,7 +55,7 @@ def rank_fractions(scores: Sequence[Tensor]) -> list[Tensor]:
     return [piece.view(s.shape) for piece, s in zip(pieces, scores, strict=True)]
 
 
-def gradients_of(parameters: Sequence[nn.Parameter]) -> list[Tensor]:
+def gradients_of(parameters: Sequence[Tensor]) -> list[Tensor]:
     """Gradients of parameters that all have one.
 
     Raises:

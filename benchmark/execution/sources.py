@@ -1,0 +1,161 @@
+"""What a method's source files say: its fingerprint, and what a list of methods shows without importing them."""
+
+import ast
+import importlib.util
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.schema import fingerprint
+
+if TYPE_CHECKING:
+    from benchmark.training.method import Method
+
+TOOLBOX = "benchmark.training.toolbox"
+BASE = "benchmark.training.method"
+
+Found = tuple[str, ast.ClassDef]
+"""A class and the module that defines it."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a list of methods shows.
+
+    Attributes:
+        text: First sentence of the docstring, or why the source cannot be read.
+        paper: As the class has it; empty where it has none.
+        verbs: Verbs that the class, or one that it derives from, overrides, in the order of a run.
+    """
+
+    text: str
+    paper: str = ""
+    verbs: tuple[str, ...] = ()
+
+
+def summary(point: EntryPoint) -> Summary:
+    """Describe a method from its source, so that nothing heavy is imported."""
+    module, _, name = point.value.partition(":")
+    try:
+        _tree(module)
+        found = _class(module, name)
+    except (ImportError, OSError, SyntaxError, ValueError) as error:
+        return Summary(f"does not import: {error}")
+    if found is None:
+        return Summary(f"does not import: {module} has no class {name}")
+    lineage = list(_lineage(found))
+    defined = {node.name for _, cls in lineage for node in cls.body if isinstance(node, ast.FunctionDef)}
+    paper = next((value for _, cls in lineage for value in _texts(cls, "paper")), "")
+    text = " ".join((ast.get_docstring(found[1]) or "").partition("\n\n")[0].split())
+    return Summary(text.partition("\n")[0], paper, tuple(verb for verb in verbs() if verb in defined))
+
+
+@cache
+def verbs() -> tuple[str, ...]:
+    """The verbs of a method in the order of a run: what its base class defines ahead of its state."""
+    base = _class(BASE, "Method")
+    functions = [node.name for node in base[1].body if isinstance(node, ast.FunctionDef)] if base else []
+    return tuple(functions[: functions.index("state_dict")])
+
+
+def source_fingerprint(cls: "type[Method]") -> str:
+    """Hash of the source files of a method's classes and of what they import, however deep, of the toolbox and of
+    their own package.
+
+    That of a composition is over its members' and over what composes them.
+    """
+    from benchmark.training import composition
+    from benchmark.training.method import Method
+
+    if issubclass(cls, composition.Composition):
+        members = {member.name: source_fingerprint(member) for member in cls.members}
+        text = Path(inspect.getfile(composition)).read_text(encoding="utf-8")
+        return fingerprint({"members": members, "composition": text})
+    # Numbered and not named: two files of a lineage may share a name, and where a plugin's file lies says nothing.
+    bases = [base for base in cls.__mro__ if issubclass(base, Method) and base is not Method]
+    texts = {f"{number}:{base.__qualname__}": _source(base) for number, base in enumerate(bases)}
+    waiting = [name for base in bases for name in own_imports(_source(base), base.__module__)]
+    while waiting:
+        module = waiting.pop()
+        if module not in texts:
+            texts[module] = Path(str(_origin(module))).read_text(encoding="utf-8")
+            waiting += own_imports(texts[module], module)
+    return fingerprint(texts)
+
+
+def _source(cls: type) -> str:
+    return Path(inspect.getfile(cls)).read_text(encoding="utf-8")
+
+
+def own_imports(source: str, module: str) -> list[str]:
+    """Modules that a source text imports out of its own outermost package or of the toolbox, in every spelling."""
+    package, root = module.rpartition(".")[0], module.partition(".")[0]
+    named: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            start = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            base = ".".join(filter(None, (start, node.module)))
+            named |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    # Of the engine only the toolbox is part of a method; the rest has a version of its own in the key.
+    homes = (f"{TOOLBOX}.",) if root == "benchmark" else (f"{TOOLBOX}.", f"{root}.")
+    return sorted(name for name in named if name.startswith(homes) and _origin(name))
+
+
+def _lineage(found: Found) -> Iterator[Found]:
+    """A class and those that it derives from, up to the base class of all methods."""
+    module, cls = found
+    yield found
+    for base in cls.bases:
+        parent = _class(module, base.id) if isinstance(base, ast.Name) else None
+        if parent is not None and (parent[0], parent[1].name) != (BASE, "Method"):
+            yield from _lineage(parent)
+
+
+def _class(module: str, name: str) -> Found | None:
+    """The definition of a class that a module defines or imports by ``from … import``."""
+    for node in _tree(module).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return module, node
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            for alias in node.names:
+                if (alias.asname or alias.name) == name and _origin(str(node.module)):
+                    return _class(str(node.module), alias.name)
+    return None
+
+
+def _texts(cls: ast.ClassDef, name: str) -> Iterator[str]:
+    """Text that a class variable is set to."""
+    for node in cls.body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        value = getattr(node, "value", None)
+        if any(isinstance(t, ast.Name) and t.id == name for t in targets) and isinstance(value, ast.Constant):
+            yield str(value.value)
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    origin = _origin(module)
+    if origin is None:
+        raise ImportError(f"there is no module {module!r}")
+    return ast.parse(Path(origin).read_text(encoding="utf-8"))
+
+
+def _origin(module: str) -> str | None:
+    """The file of a module; only the outermost package is asked, so that no package runs its ``__init__``."""
+    package, *inner = module.split(".")
+    spec = importlib.util.find_spec(package)
+    if spec is None or not inner:
+        return None if spec is None else spec.origin
+    for root in spec.submodule_search_locations or ():
+        for file in (Path(root, *inner).with_suffix(".py"), Path(root, *inner, "__init__.py")):
+            if file.is_file():
+                return str(file)
+    return None

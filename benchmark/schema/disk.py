@@ -1,0 +1,25 @@
+"""Telling a full or closed disk from every other error, whoever noticed it."""
+
+import errno
+import re
+from pathlib import Path
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_ENTRY = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
+
+
+def error_number(error: BaseException) -> int:
+    """The system's error number, 0 for none; libraries that write by themselves have it only in their message."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    found = re.search(r"os error (\d+)", str(error))
+    return int(found[1]) if found else 0
+
+
+def is_disk_error(error: BaseException, folder: Path) -> bool:
+    """Whether writing below a folder failed for want of room or of permission."""
+    number = error_number(error)
+    if number in NO_ROOM:
+        return True
+    place = getattr(error, "filename", None)
+    return number in NO_ENTRY and place is not None and Path(str(place)).is_relative_to(folder)

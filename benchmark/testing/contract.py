@@ -1,0 +1,150 @@
+"""MethodContract: a class of tests that pytest collects from any subclass of its; this module needs no pytest."""
+
+import json
+import math
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from benchmark.testing.errors import ContractError
+
+if TYPE_CHECKING:
+    from benchmark.testing.subject import Subject
+    from benchmark.training import Method
+
+KILLS = (3, 6, 9)
+"""Optimizer steps that an interrupted run is cut in: inside an epoch of five, after its end, near the run's."""
+
+
+class MethodContract:
+    """What every method must hold to, tested on a tiny random BERT with a tiny task; a few seconds a method.
+
+    Attributes:
+        method: A registered name, with hyper-parameters as on the command line (``mine:alpha=0.6``, ``mine+sam``), or
+            a class. A subclass sets it.
+    """
+
+    method: "ClassVar[str | type[Method]]"
+    _subject: "ClassVar[Subject]"
+    _folder: ClassVar[Path]
+
+    @classmethod
+    def write_backbone(cls, folder: Path) -> Path:
+        """Write the pre-trained model to fine-tune into a folder; override it for a method that needs another."""
+        from benchmark.testing.tiny import write_tiny_bert
+
+        return write_tiny_bert(folder)
+
+    @classmethod
+    def setup_class(cls) -> None:
+        """Make the backbone, once for all rules."""
+        from benchmark.testing.subject import subject_of
+
+        cls._folder = Path(tempfile.mkdtemp(prefix="temper-contract-"))
+        (cls._folder / "backbone").mkdir()
+        backbone = cls.write_backbone(cls._folder / "backbone")
+        cls._subject = subject_of(cls.method, backbone, cls._folder)
+
+    @classmethod
+    def teardown_class(cls) -> None:
+        """Take everything down."""
+        shutil.rmtree(cls._folder, ignore_errors=True)
+
+    def test_its_hyperparameters_are_json_scalars_with_defaults(self) -> None:
+        """They go into records, keys and the command line, and make the same method again."""
+        subject, rule = self._subject, "hyper-parameters are JSON scalars with defaults"
+        bare = sorted(set(subject.cls.types()) - set(subject.cls.defaults()))
+        if bare:
+            raise ContractError(subject.name, rule, f"{', '.join(bare)} has no default.")
+        values = subject.make().hyperparameters()
+        for key, value in values.items():
+            if not (value is None or isinstance(value, (bool, int, float, str))):
+                raise ContractError(subject.name, rule, f"{key} is a {type(value).__name__}.")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ContractError(subject.name, rule, f"{key} is {value}, which JSON cannot write.")
+        if subject.cls(**json.loads(json.dumps(values))).hyperparameters() != values:
+            raise ContractError(subject.name, rule, "a method made from its own hyper-parameters has others.")
+
+    def test_every_verb_leaves_the_model_as_it_was(self) -> None:
+        """No hooks, frozen or moved weights, replaced modules, switched modes or reseeded generators stay behind."""
+        found = self._subject.whole.violations
+        if found:
+            more = f" And {len(found) - 1} more times." if len(found) > 1 else ""
+            raise ContractError(self._subject.name, found[0].rule, found[0].where + more)
+
+    def test_the_same_seed_gives_the_same_weights(self) -> None:
+        """And another seed gives others."""
+        subject, rule = self._subject, "the same seed gives the same weights"
+        whole, again = subject.whole, subject.run("again", rule)
+        differing = whole.first_difference(again)
+        if differing:
+            raise ContractError(
+                subject.name,
+                rule,
+                f"two runs with seed 0 end with different {differing}; draw from torch's global generators or "
+                f"ctx.generator(purpose), and keep nothing on the class or the module.{whole.suspects(again)}",
+            )
+        if not whole.first_difference(subject.run("other", rule, seed=1)):
+            raise ContractError(subject.name, "another seed gives other weights", "those of seeds 0 and 1 are equal.")
+
+    def test_an_interrupted_run_goes_on_to_the_same_weights(self) -> None:
+        """Killed at several steps and resumed: the same weights, log and cost."""
+        subject, rule = self._subject, "an interrupted run goes on to the same weights, log and cost"
+        whole = subject.whole
+        if not whole.first_difference(subject.run("cut", rule, kills=KILLS)):
+            return
+        for step in KILLS:
+            cut = subject.run(f"cut-{step}", rule, kills=(step,))
+            differing = whole.first_difference(cut)
+            if differing:
+                break
+        raise ContractError(
+            subject.name,
+            rule,
+            f"cut in step {step} and resumed, it ends with a different {differing}; what setup and earlier steps made "
+            f"must go through state_dict and load_state_dict.{whole.suspects(cut)}",
+        )
+
+    def test_accumulation_keeps_running(self) -> None:
+        """Windows of several micro-batches, the last one ragged, give finite weights."""
+        subject, rule = self._subject, "it runs under accumulation"
+        run = subject.run("accumulated", rule, batch_size=4, accumulation=3, epochs=1)
+        for name, value in run.weights.items():
+            if value.is_floating_point() and not bool(value.isfinite().all()):
+                raise ContractError(subject.name, rule, f"{name} is not finite after windows of 4 x 3 examples.")
+
+    def test_the_batch_size_does_not_change_a_prediction(self) -> None:
+        """An example gets the same logits alone and among 16."""
+        subject = self._subject
+        gap, example = subject.batching_gap()
+        if gap > 1e-4:
+            where = f"example {example} alone has logits that differ by {gap:.2g} from those among 16."
+            raise ContractError(subject.name, "the batch size does not change a prediction", where)
+
+    def test_a_saved_model_predicts_the_same(self) -> None:
+        """What the engine writes and loads again is the model that was trained."""
+        subject, rule = self._subject, "a saved and loaded model predicts the same"
+        gap = subject.reload_gap()
+        if gap > 0:
+            raise ContractError(subject.name, rule, f"logits differ by {gap:.2g} after save and Classifier.load.")
+
+
+def broken_rules(method: "str | type[Method]") -> list[str]:
+    """Run a method's contract without pytest; one sentence for each test that fails, none for a sound method."""
+    contract: type[MethodContract] = type("Contract", (MethodContract,), {"method": method})
+    contract.setup_class()
+    try:
+        tests = [getattr(contract(), name) for name in dir(contract) if name.startswith("test_")]
+        return [sentence for sentence in map(_sentence, tests) if sentence]
+    finally:
+        contract.teardown_class()
+
+
+def _sentence(test: Callable[[], None]) -> str:
+    try:
+        test()
+    except ContractError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,8 @@
+"""The failure of a contract's test."""
+
+
+class ContractError(AssertionError):
+    """A method breaks a rule; the sentence says which and where."""
+
+    def __init__(self, method: str, rule: str, where: str) -> None:
+        super().__init__(f"{method} breaks the rule {rule!r}: {where}")

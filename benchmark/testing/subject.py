@@ -1,0 +1,197 @@
+"""A method under test: its runs on the tiny task, and how two of them differ."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from benchmark.execution.registry import MethodRequest, configure
+from benchmark.models.classifier import Classifier
+from benchmark.models.inference import predict_logits
+from benchmark.testing.errors import ContractError
+from benchmark.testing.tiny import sentences, trainer, weights
+from benchmark.testing.watching import Violation, Watcher
+from benchmark.training import Method, MethodError
+from benchmark.training.checkpoint import Position
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing may catch it and nothing after it runs."""
+
+
+@dataclass
+class Finished:
+    """A run that came to its end.
+
+    Attributes:
+        weights: Those of the best epoch, by name.
+        violations: What its verbs left behind, where that was watched.
+    """
+
+    method: Method
+    model: Classifier
+    position: Position
+    violations: list[Violation] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.weights = weights(self.model)
+
+    def first_difference(self, other: "Finished") -> str:
+        """Name of the first weight, or else of the part of the outcome, that differs; empty if none does."""
+        for name, value in self.weights.items():
+            if name not in other.weights or not torch.equal(value, other.weights[name]):
+                return name
+        outcomes = {
+            "log": (self.position.log, other.position.log),
+            "cost in passes": (self.position.passes, other.position.passes),
+        }
+        return next((name for name, (left, right) in outcomes.items() if left != right), "")
+
+    def suspects(self, other: "Finished") -> str:
+        """A sentence that names the attributes in which the two methods ended differently; empty if none."""
+        names = sorted(_differing("self", vars(self.method), vars(other.method)))
+        return f" Look at {', '.join(names[:5])}." if names else ""
+
+
+@dataclass
+class Subject:
+    """A method with a backbone and a folder to run in.
+
+    Attributes:
+        name: As the sentences name it.
+        cls: Its class.
+        make: Makes a fresh instance.
+    """
+
+    name: str
+    cls: type[Method]
+    make: Callable[[], Method]
+    backbone: Path
+    folder: Path
+
+    @cached_property
+    def whole(self) -> Finished:
+        """The undisturbed run with seed 0, watched verb by verb."""
+        return self.run("whole", "it trains to the end", watcher=Watcher())
+
+    def run(
+        self,
+        folder: str,
+        rule: str,
+        *,
+        kills: tuple[int, ...] = (),
+        seed: int = 0,
+        watcher: Watcher | None = None,
+        **recipe: object,
+    ) -> Finished:
+        """Train from the start to the end, killed in the given steps and resumed.
+
+        Raises:
+            ContractError: a verb raised, or the loss or the method's state is not what it must be.
+        """
+        for kill in (*kills, 0):
+            method = self.make()
+            self._check_state(method)
+            if watcher is not None:
+                watcher.watch(method)
+            run = trainer(method, self.backbone, self.folder / folder, seed, **recipe)
+            run.checkpoint_seconds = 0.0 if kill else 60.0
+            run.report = _reporter(kill, watcher)
+            try:
+                model, position = run.run()
+            except Killed:
+                continue
+            except MethodError as error:
+                raise ContractError(self.name, rule, str(error)) from error
+            break
+        return Finished(method, model, position, [] if watcher is None else watcher.violations)
+
+    def _check_state(self, method: Method) -> None:
+        """Look at every state that is asked for."""
+        give, rule = method.state_dict, "state_dict holds tensors of its own by name, and nothing else"
+
+        def state_dict() -> dict[str, Tensor]:
+            state = give()
+            for key, value in state.items():
+                if not (isinstance(key, str) and isinstance(value, Tensor)):
+                    raise ContractError(self.name, rule, f"{key!r} is a {type(value).__name__}.")
+            try:
+                save({key: value.contiguous() for key, value in state.items()})
+            except (RuntimeError, ValueError) as error:
+                raise ContractError(self.name, rule, f"safetensors refuses it: {error}") from error
+            return state
+
+        method.state_dict = state_dict  # type: ignore[method-assign]
+
+    def batching_gap(self) -> tuple[float, int]:
+        """Largest difference of an example's logits alone from those among 16, and which example's it is."""
+        model, texts = self.whole.model.eval(), [(text,) for text, _ in sentences(16, seed=3)]
+        with torch.inference_mode(), model.passes.paused():
+            alone = torch.cat([model(model.encode([text])) for text in texts])
+            gaps = (alone - model(model.encode(texts))).abs().amax(dim=1)
+        return float(gaps.max()), int(gaps.argmax())
+
+    def reload_gap(self) -> float:
+        """Largest difference of logits after saving and loading as the engine does."""
+        model, texts = self.whole.model, [(text,) for text, _ in sentences(16, seed=3)]
+        model.save(self.folder / "saved")
+        loaded = Classifier.load(self.folder / "saved").to(model.device).eval()
+        return float(np.abs(predict_logits(model, texts) - predict_logits(loaded, texts)).max())
+
+
+def subject_of(method: str | type[Method], backbone: Path, folder: Path) -> Subject:
+    """A method by its name or class, ready to run."""
+    if isinstance(method, str):
+        configured = configure(MethodRequest.parse(method), {})
+        return Subject(configured.label, configured.cls, configured.make, backbone, folder)
+    return Subject(method.name or method.__name__, method, method, backbone, folder)
+
+
+def _reporter(kill: int, watcher: Watcher | None) -> Callable[[int, int], None]:
+    def report(done: int, _total: int) -> None:
+        if watcher is not None:
+            watcher.step = done
+        if done == kill:
+            raise Killed
+
+    return report
+
+
+def _differing(name: str, left: Any, right: Any) -> Iterator[str]:
+    """Attributes, elements among them, that differ between two objects of like make."""
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        for key in left.keys() | right.keys():
+            yield from _differing(f"{name}.{key}", left.get(key), right.get(key))
+    elif isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)) and len(left) == len(right):
+        if any(True for pair in zip(left, right, strict=True) for _ in _differing(name, *pair)):
+            yield name
+    elif isinstance(left, Method) and isinstance(right, Method):
+        yield from _differing(name, vars(left), vars(right))
+    elif not _equal(left, right):
+        yield name
+
+
+def _equal(left: Any, right: Any) -> bool:
+    """Whether two values are equal, as far as they are of a kind that can be compared; the model's own are passed."""
+    if isinstance(left, nn.Parameter) or callable(left) or callable(right):
+        return True
+    states: dict[type, Callable[[Any], Any]] = {
+        torch.Generator: lambda g: g.get_state().tolist(),
+        np.random.Generator: lambda g: g.bit_generator.state,
+        random.Random: lambda g: g.getstate(),
+        Tensor: lambda t: t.tolist(),
+        np.ndarray: lambda a: a.tolist(),
+    }
+    for kind, state in states.items():
+        if isinstance(left, kind) and isinstance(right, kind):
+            return bool(state(left) == state(right))
+    if isinstance(left, (bool, int, float, str)) and isinstance(right, (bool, int, float, str)):
+        return left == right
+    return (left is None) == (right is None)

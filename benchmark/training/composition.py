@@ -1,0 +1,193 @@
+"""Composition: one method made of several, each giving the verbs that it overrides.
+
+Every exclusive verb has at most one owner. `transform_batch` is a chain and the other verbs run side by side, both in
+the order in which the members are named. Members are instances of their own, so their attributes cannot collide; a
+member that calls an exclusive verb that it does not override, such as ``self.loss``, gets the owner's.
+"""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
+from types import FunctionType
+from typing import ClassVar, TypeVar, cast
+
+from torch import Tensor, nn
+
+from benchmark.models.batch import Batch
+from benchmark.schema.errors import UsageError
+from benchmark.training.context import Context
+from benchmark.training.method import Hyperparameter, Method
+
+T = TypeVar("T")
+
+EXCLUSIVE = ("build_model", "encode_example", "phases", "build_optimizer", "batches", "loss", "backward")
+"""Verbs that answer or train; two answers cannot both hold."""
+
+TOGETHER = ("setup", "transform_batch", "transform_gradients", "after_step", "on_epoch_end")
+"""Verbs that run one member after the other."""
+
+
+class Composition(Method):
+    """Base of the classes that `compose` makes. Hyper-parameters are named ``<member>.<hyper-parameter>``."""
+
+    members: ClassVar[tuple[type[Method], ...]] = ()
+
+    def __init__(self, **hyperparameters: Hyperparameter) -> None:
+        self._parts = {member.name: member(**_inside(hyperparameters, member.name)) for member in self.members}
+        for verb in EXCLUSIVE:
+            owner = next((part for part in self._parts.values() if verb in overridden(type(part))), None)
+            others = [part for part in (self, *self._parts.values()) if part is not owner]
+            for part in others if owner is not None else ():
+                setattr(part, verb, getattr(owner, verb))
+        for part in self._parts.values():
+            # What a member sees of a batch, in its importance pass say, is what training sees of it.
+            part.transform_batch = self.transform_batch  # type: ignore[method-assign]
+
+    def setup(self, ctx: Context) -> None:
+        """Every member's, in order."""
+        for part in self._parts.values():
+            part.setup(ctx)
+
+    def transform_batch(self, batch: Batch, ctx: Context) -> Batch:
+        """Every member's on the one before's."""
+        for part in self._parts.values():
+            batch = type(part).transform_batch(part, batch, ctx)
+        return batch
+
+    def transform_gradients(self, parameters: Sequence[nn.Parameter], ctx: Context) -> None:
+        """Every member's, in order."""
+        for part in self._parts.values():
+            part.transform_gradients(parameters, ctx)
+
+    def after_step(self, ctx: Context) -> None:
+        """Every member's, in order."""
+        for part in self._parts.values():
+            part.after_step(ctx)
+
+    def on_epoch_end(self, ctx: Context) -> None:
+        """Every member's, in order."""
+        for part in self._parts.values():
+            part.on_epoch_end(ctx)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Every member's, under its name."""
+        return _outside({name: part.state_dict() for name, part in self._parts.items()})
+
+    def load_state_dict(self, state: Mapping[str, Tensor], ctx: Context) -> None:
+        """Give every member its own back."""
+        for name, part in self._parts.items():
+            part.load_state_dict(_inside(state, name), ctx)
+
+    def hyperparameters(self) -> dict[str, Hyperparameter]:
+        """Every member's, under its name."""
+        return _outside({name: part.hyperparameters() for name, part in self._parts.items()})
+
+    @classmethod
+    def defaults(cls) -> dict[str, Hyperparameter]:
+        """Every member's, under its name."""
+        return _outside({member.name: member.defaults() for member in cls.members})
+
+    @classmethod
+    def types(cls) -> dict[str, type]:
+        """Every member's, under its name."""
+        return _outside({member.name: member.types() for member in cls.members})
+
+
+def compose(members: Sequence[type[Method]]) -> type[Composition]:
+    """Make one method of two or more; its name is theirs joined by ``+``.
+
+    Two members may not override the same exclusive verb. `loss` and `backward` may have different owners where the
+    `backward` trains ``self.loss``, whatever that is (SAM's does); a `backward` that makes a loss of its own (FreeLB's)
+    would leave the other's out, so it owns both.
+
+    Raises:
+        UsageError: a member twice, or two owners of one exclusive verb; the message names both and the verb.
+    """
+    name = "+".join(member.name for member in members)
+    for first, second in combinations(members, 2):
+        if first.name == second.name:
+            raise UsageError(f"{name} names {first.name} twice; name it once.")
+        clash = _clash(first, second)
+        if clash:
+            raise UsageError(f"{name} cannot be composed: {clash}.")
+    settled = {
+        "__doc__": f"{' and '.join(member.name for member in members)}, composed.",
+        "__module__": __name__,
+        "name": name,
+        "version": "+".join(member.version for member in members),
+        "paper": "; ".join(dict.fromkeys(member.paper for member in members)),
+        "members": tuple(members),
+    }
+    return cast(type[Composition], type(name, (Composition,), settled))
+
+
+def overridden(cls: type[Method]) -> frozenset[str]:
+    """Verbs that a method class, or one that it derives from, overrides."""
+    return frozenset(verb for verb in (*EXCLUSIVE, *TOGETHER) if getattr(cls, verb) is not getattr(Method, verb))
+
+
+def _clash(first: type[Method], second: type[Method]) -> str | None:
+    """Why two methods cannot be one."""
+    shared = overridden(first) & overridden(second)
+    for verb in EXCLUSIVE:
+        if verb in shared:
+            return f"both {first.name} and {second.name} own {verb}"
+    for trains, computes in ((first, second), (second, first)):
+        if "backward" in overridden(trains) and "loss" in overridden(computes) and not _trains_own_loss(trains):
+            return (
+                f"both {first.name} and {second.name} own the loss, {computes.name} by its loss and {trains.name} by a "
+                "backward that does not train self.loss"
+            )
+    return None
+
+
+def _trains_own_loss(cls: type[Method]) -> bool:
+    """Whether `backward`, or what it calls on itself, asks for ``self.loss``; read from the source."""
+    waiting: list[tuple[str, type | None]] = [("backward", None)]
+    seen = set(waiting)
+    while waiting:
+        name, after = waiting.pop()
+        if name == "loss":
+            return True
+        found = _defined(cls, name, after)
+        for asked in () if found is None else _asks(*found):
+            if asked not in seen:
+                seen.add(asked)
+                waiting.append(asked)
+    return False
+
+
+def _defined(cls: type, name: str, after: type | None) -> tuple[type, Callable[..., object]] | None:
+    """The function that a name stands for, and its class; behind the class `after` where that is given."""
+    order = cls.__mro__[0 if after is None else cls.__mro__.index(after) + 1 :]
+    for base in order:
+        value = vars(base).get(name)
+        function = value.fget if isinstance(value, property) else value
+        if isinstance(function, FunctionType):
+            return base, function
+    return None
+
+
+def _asks(owner: type, function: Callable[..., object]) -> Iterator[tuple[str, type | None]]:
+    """Names that a function takes from ``self``, and from ``super()`` with the class behind which to look."""
+    try:
+        source = inspect.getsource(function)
+    except OSError:  # typed in at a prompt: then it is not known to ask for anything
+        return
+    for node in ast.walk(ast.parse(textwrap.dedent(source))):
+        if not isinstance(node, ast.Attribute):
+            continue
+        if isinstance(node.value, ast.Name) and node.value.id == "self":
+            yield node.attr, None
+        if isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "super":
+            yield node.attr, owner
+
+
+def _inside(named: Mapping[str, T], member: str) -> dict[str, T]:
+    return {key.removeprefix(f"{member}."): value for key, value in named.items() if key.startswith(f"{member}.")}
+
+
+def _outside(named: Mapping[str, Mapping[str, T]]) -> dict[str, T]:
+    return {f"{member}.{key}": value for member, inner in named.items() for key, value in inner.items()}

@@ -1,0 +1,57 @@
+"""AdamW with a factor on each parameter's step."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmark.suites import Recipe
+from benchmark.training.toolbox.importance import gradients_of
+
+
+class ScaledAdamW(torch.optim.AdamW):
+    """Fused AdamW whose step, weight decay included, is multiplied by a factor for each parameter.
+
+    The moments follow the gradients whatever the factor. Parameters are grouped by factor, so that a step costs
+    what AdamW's does as long as there are few different ones.
+
+    Attributes:
+        factors: Factor of a parameter's next step, 1 where there is none; a method sets it anew before each step.
+    """
+
+    def __init__(self, groups: Sequence[Mapping[str, Any]], recipe: Recipe) -> None:
+        super().__init__(
+            [dict(g) for g in groups], lr=recipe.learning_rate, betas=recipe.betas, eps=recipe.epsilon, fused=True
+        )
+        self.factors: dict[Tensor, float] = {}
+
+    @torch.no_grad()
+    def hold(self, parameters: Sequence[Tensor], keep: Sequence[float]) -> None:
+        """Let only a share of the next step happen: 1 all of it, 0 a parameter that stays as it is.
+
+        The gradient becomes keep * g + (1 - keep) * m, so that the first moment m of a held parameter stays too.
+        """
+        torch._foreach_mul_(gradients_of(parameters), list(keep))
+        met = [(p, 1.0 - share) for p, share in zip(parameters, keep, strict=True) if share < 1 and p in self.state]
+        if met:
+            moments = torch._foreach_mul([self.state[p]["exp_avg"] for p, _ in met], [rest for _, rest in met])
+            torch._foreach_add_(gradients_of([p for p, _ in met]), moments)
+        self.factors = dict(zip(parameters, keep, strict=True))
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """One step with the factors in force."""
+        whole = self.param_groups
+        self.param_groups = [part for group in whole for part in self._by_factor(group)]
+        try:
+            loss: float | None = super().step(closure)
+            return loss
+        finally:
+            self.param_groups = whole
+
+    def _by_factor(self, group: dict[str, Any]) -> list[dict[str, Any]]:
+        split: dict[float, list[Tensor]] = {}
+        for parameter in group["params"]:
+            split.setdefault(self.factors.get(parameter, 1.0), []).append(parameter)
+        return [{**group, "params": params, "lr": group["lr"] * factor} for factor, params in split.items()]

@@ -1,0 +1,50 @@
+"""The weights that training started from, for methods that stay near them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.training.toolbox.importance import gradients_of
+
+
+class Origin:
+    """A copy of parameters as they stood when it was made.
+
+    Attributes:
+        parameters: The parameters in training.
+        values: Where each of them stood.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter], values: Sequence[Tensor] | None = None) -> None:
+        self.parameters: list[Tensor] = list(parameters)
+        self.values = [p.detach().clone() for p in parameters] if values is None else list(values)
+
+    @classmethod
+    def from_state(cls, parameters: Sequence[nn.Parameter], state: Mapping[str, Tensor]) -> Self:
+        """Take back what `state_dict` gave."""
+        return cls(parameters, [state[f"origin.{index}"] for index in range(len(parameters))])
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The values by position."""
+        return {f"origin.{index}": value for index, value in enumerate(self.values)}
+
+    @torch.no_grad()
+    def offsets(self) -> list[Tensor]:
+        """How far each parameter is from where it stood."""
+        return list(torch._foreach_sub(self.parameters, self.values))
+
+    @torch.no_grad()
+    def pull_gradients(self, strength: float) -> None:
+        """Add strength * (w - origin) to every gradient: that of strength / 2 * |w - origin|^2."""
+        # A parameter without a gradient has never moved.
+        pairs = [(p, value) for p, value in zip(self.parameters, self.values, strict=True) if p.grad is not None]
+        moved, values = [p for p, _ in pairs], [value for _, value in pairs]
+        if moved:
+            torch._foreach_add_(gradients_of(moved), torch._foreach_sub(moved, values), alpha=strength)
+
+    @torch.no_grad()
+    def pull_weights(self, share: float) -> None:
+        """Move every parameter this share, in [0, 1], of its way back."""
+        torch._foreach_lerp_(self.parameters, self.values, share)

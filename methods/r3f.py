@@ -1,0 +1,59 @@
+"""R3F: robust representations through regularised finetuning (Aghajanyan et al., ICLR 2021)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.training import Batch, Classifier, Context, Method, UsageError
+from benchmark.training.toolbox.consistency import symmetric_kl
+from benchmark.training.toolbox.pairs import attend_padding, paired_loss
+
+
+@dataclass(kw_only=True, eq=False)
+class R3F(Method):
+    """Ask predictions to agree under tiny parametric noise on the embeddings.
+
+    Loss: CE(z, y) + kl_weight * (KL(z || z~) + KL(z~ || z)), averaged over examples. z~ starts from the detached word
+    embeddings plus noise, U(-epsilon, epsilon) or N(0, epsilon^2); positions and normalisation follow. Defaults are
+    those of fairseq's rxf example, whose script for RTE takes kl_weight 0.7.
+
+    Variants: ``paper`` is the above. ``released`` is the version in RoAST's release: noise on the embedding layer's
+    output, CE(z, y) / 2 + kl_weight * half the KLs summed over the batch (so that accumulation changes their weight),
+    padding attended in training.
+    """
+
+    name: ClassVar[str] = "r3f"
+    paper: ClassVar[str] = "Aghajanyan et al., ICLR 2021"
+
+    kl_weight: float = 1.0
+    epsilon: float = 1e-5
+    noise: str = "uniform"
+    variant: str = "paper"
+
+    def __post_init__(self) -> None:
+        if self.kl_weight < 0 or self.epsilon <= 0:
+            raise UsageError("r3f needs kl_weight >= 0 and epsilon > 0.")
+        if self.noise not in {"uniform", "normal"}:
+            raise UsageError(f"r3f draws its noise uniform or normal, not {self.noise!r}.")
+        if self.variant not in {"paper", "released"}:
+            raise UsageError(f"r3f has the variants paper and released, not {self.variant!r}.")
+
+    def transform_batch(self, batch: Batch, ctx: Context) -> Batch:
+        """Attend the padding where RoAST's code does."""
+        return attend_padding(batch) if self.variant == "released" else batch
+
+    def loss(self, model: Classifier, batch: Batch, ctx: Context) -> Tensor:
+        """A clean pass and one from noisy embeddings, which get no gradient of their own."""
+        clean, targets = model(batch), batch.targets()
+        if self.variant == "released":
+            noisy = model(batch, embeds=self._noised(model.embed(batch).detach()))
+            return paired_loss(clean, noisy, targets, self.kl_weight, released=True)
+        noisy = model(batch, words=self._noised(model.embed_words(batch).detach()))
+        return nn.functional.cross_entropy(clean, targets) + self.kl_weight * 2 * symmetric_kl(clean, noisy)
+
+    def _noised(self, embeds: Tensor) -> Tensor:
+        if self.noise == "normal":
+            return embeds + self.epsilon * torch.randn_like(embeds)
+        return embeds + self.epsilon * (2 * torch.rand_like(embeds) - 1)

@@ -1,0 +1,318 @@
+"""The contract catches what it must: each deliberately broken method is named with its rule and its place."""
+
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import nn
+
+from benchmark.testing import ContractError, MethodContract, broken_rules
+from benchmark.training import Batch, Classifier, Context, Method
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+GENERATOR = torch.Generator().manual_seed(0)
+
+
+@dataclass(kw_only=True, eq=False)
+class Mine(Method):
+    name: ClassVar[str] = "mine"
+
+
+def sentence(method: type[Method], test: str) -> str:
+    """What one test of the contract says about a method."""
+    contract = type("Contract", (MethodContract,), {"method": method})
+    contract.setup_class()
+    try:
+        with pytest.raises(ContractError) as caught:
+            getattr(contract(), f"test_{test}")()
+        return str(caught.value)
+    finally:
+        contract.teardown_class()
+
+
+def test_a_sound_method_breaks_no_rule() -> None:
+    assert broken_rules(Mine) == []
+
+
+def test_a_method_that_raises() -> None:
+    class Raises(Mine):
+        def after_step(self, ctx: Context) -> None:
+            if ctx.step == 4:
+                raise KeyError("teacher")
+
+    said = sentence(Raises, "every_verb_leaves_the_model_as_it_was")
+    assert said.startswith(
+        "mine breaks the rule 'it trains to the end': Method 'mine' raised KeyError in after_step at"
+    )
+    assert "test_contract.py:" in said
+    assert "step 4" in said
+
+
+def test_a_loss_that_is_not_finite() -> None:
+    class Diverges(Mine):
+        def loss(self, model: Classifier, batch: Batch, ctx: Context) -> torch.Tensor:
+            return super().loss(model, batch, ctx) * (float("nan") if ctx.step == 3 else 1.0)
+
+    said = sentence(Diverges, "the_same_seed_gives_the_same_weights")
+    assert said == "mine breaks the rule 'it trains to the end': The loss is nan at step 3 (epoch 0, seed 0)."
+
+
+class Trace(Mine):
+    """Leaves a trace in one verb of one step."""
+
+    def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
+        super().backward(model, batch, ctx)
+        if ctx.step == 2:
+            self.leave(model)
+
+    def leave(self, model: Classifier) -> None:
+        raise NotImplementedError
+
+
+class LeaksHook(Trace):
+    def leave(self, model: Classifier) -> None:
+        model.blocks[1].register_forward_hook(lambda *_: None)
+
+
+class LeaksGradientHook(Trace):
+    def leave(self, model: Classifier) -> None:
+        model.output_layer.weight.register_hook(lambda g: g)
+
+
+class LeaksGlobalHook(Trace):
+    def leave(self, model: Classifier) -> None:
+        self.handle = nn.modules.module.register_module_forward_pre_hook(lambda *_: None)
+
+
+class Freezes(Trace):
+    def leave(self, model: Classifier) -> None:
+        model.output_layer.bias.requires_grad_(False)
+
+
+class Perturbs(Trace):
+    def leave(self, model: Classifier) -> None:
+        model.output_layer.bias.data.add_(1e-3)
+
+
+class Replaces(Trace):
+    def leave(self, model: Classifier) -> None:
+        model.network.dropout = nn.Dropout(0.3)
+
+
+class StaysInEval(Trace):
+    def leave(self, model: Classifier) -> None:
+        model.blocks[0].eval()
+
+
+class Reseeds(Trace):
+    def leave(self, model: Classifier) -> None:
+        torch.manual_seed(7)
+
+
+class StopsGradients(Trace):
+    def leave(self, model: Classifier) -> None:
+        torch.set_grad_enabled(False)
+
+
+@pytest.mark.parametrize(
+    ("method", "rule", "thing"),
+    [
+        (LeaksHook, "no hook is left behind", "network.bert.encoder.layer.1._forward_hooks"),
+        (LeaksGradientHook, "no hook is left behind", "network.classifier.weight._backward_hooks"),
+        (LeaksGlobalHook, "no hook is left behind", "torch._forward_pre_hooks"),
+        (Freezes, "requires_grad comes back", "network.classifier.bias"),
+        (Perturbs, "only the optimizer, setup, after_step and on_epoch_end move weights", "network.classifier.bias"),
+        (Replaces, "no module is replaced", "network.dropout"),
+        (StaysInEval, "train and eval modes come back", "network.bert.encoder.layer.0.training"),
+        (Reseeds, "seed and settings", "torch.initial_seed()"),
+    ],
+)
+def test_what_a_verb_leaves_behind(method: type[Method], rule: str, thing: str) -> None:
+    said = sentence(method, "every_verb_leaves_the_model_as_it_was")
+    if method is LeaksGlobalHook:
+        nn.modules.module._global_forward_pre_hooks.clear()
+    assert rule in said
+    assert f"in step 2, backward changed {thing}" in said
+
+
+def test_a_verb_that_switches_gradients_off_is_caught_one_way_or_the_other() -> None:
+    try:
+        assert "mine breaks the rule" in sentence(StopsGradients, "every_verb_leaves_the_model_as_it_was")
+    finally:
+        torch.set_grad_enabled(True)
+
+
+def test_state_outside_state_dict_is_named() -> None:
+    @dataclass(kw_only=True, eq=False)
+    class Counts(Mine):
+        def __post_init__(self) -> None:
+            self._count = 0
+
+        def loss(self, model: Classifier, batch: Batch, ctx: Context) -> torch.Tensor:
+            self._count += 1
+            return super().loss(model, batch, ctx) / self._count
+
+    said = sentence(Counts, "an_interrupted_run_goes_on_to_the_same_weights")
+    assert "'an interrupted run goes on to the same weights, log and cost': cut in step 3" in said
+    assert said.endswith("Look at self._count.")
+
+
+def test_state_that_setup_made_and_nothing_restores_is_named() -> None:
+    class Forgets(Mine):
+        def setup(self, ctx: Context) -> None:
+            self._origin = ctx.model.output_layer.weight.detach().clone()
+
+        def after_step(self, ctx: Context) -> None:
+            self._origin.mul_(0.9)
+
+    said = sentence(Forgets, "an_interrupted_run_goes_on_to_the_same_weights")
+    assert "raised AttributeError in after_step" in said
+
+
+def test_a_generator_of_its_own_is_named() -> None:
+    @dataclass(kw_only=True, eq=False)
+    class Own(Mine):
+        def __post_init__(self) -> None:
+            self._generator = torch.Generator().manual_seed(0)
+
+        def transform_gradients(self, parameters: Any, ctx: Context) -> None:
+            for p in parameters:
+                p.grad.mul_(torch.rand(p.shape, generator=self._generator))
+
+    said = sentence(Own, "an_interrupted_run_goes_on_to_the_same_weights")
+    assert said.endswith("Look at self._generator.")
+
+
+def test_a_generator_of_the_module_is_caught_by_the_second_run() -> None:
+    class Shared(Mine):
+        def transform_gradients(self, parameters: Any, ctx: Context) -> None:
+            for p in parameters:
+                p.grad.mul_(torch.rand(p.shape, generator=GENERATOR))
+
+    said = sentence(Shared, "the_same_seed_gives_the_same_weights")
+    assert "'the same seed gives the same weights': two runs with seed 0 end with different network." in said
+    assert "ctx.generator(purpose)" in said
+
+
+def test_a_run_that_ignores_the_seed() -> None:
+    class Frozen(Mine):
+        def build_model(self, backbone: Any, task: Any) -> Classifier:
+            torch.manual_seed(0)
+            return super().build_model(backbone, task)
+
+        def transform_batch(self, batch: Batch, ctx: Context) -> Batch:
+            torch.manual_seed(0)
+            return batch
+
+        def batches(self, data: Any, size: int, rng: Any) -> Any:
+            return (list(range(start, start + size)) for start in range(0, len(data), size))
+
+    assert "'another seed gives other weights'" in sentence(Frozen, "the_same_seed_gives_the_same_weights")
+
+
+@pytest.mark.parametrize("state", [{"count": 3}, {"a": torch.ones(2), "b": [1.0]}])
+def test_a_state_that_is_not_tensors(state: dict[str, Any]) -> None:
+    class Keeps(Mine):
+        def state_dict(self) -> dict[str, Any]:
+            return state
+
+    said = sentence(Keeps, "an_interrupted_run_goes_on_to_the_same_weights")
+    assert "'state_dict holds tensors of its own by name, and nothing else': " in said
+
+
+def test_a_state_that_shares_its_memory() -> None:
+    shared = torch.ones(4)
+
+    class Shares(Mine):
+        def state_dict(self) -> dict[str, torch.Tensor]:
+            return {"a": shared, "b": shared}
+
+    said = sentence(Shares, "an_interrupted_run_goes_on_to_the_same_weights")
+    assert "safetensors refuses it" in said
+
+
+def test_hyperparameters_that_no_record_can_hold() -> None:
+    @dataclass(kw_only=True, eq=False)
+    class Listed(Mine):
+        layers: tuple[int, ...] = (1, 2)
+
+    @dataclass(kw_only=True, eq=False)
+    class Infinite(Mine):
+        radius: float = float("inf")
+
+    @dataclass(kw_only=True, eq=False)
+    class Rounds(Mine):
+        share: float = 0.25
+
+        def __post_init__(self) -> None:
+            self.share = self.share / 2
+
+    test = "its_hyperparameters_are_json_scalars_with_defaults"
+    assert "layers is a tuple" in sentence(Listed, test)
+    assert "radius is inf, which JSON cannot write" in sentence(Infinite, test)
+    assert "has others" in sentence(Rounds, test)
+
+
+def test_a_hyperparameter_without_a_default() -> None:
+    @dataclass(kw_only=True, eq=False)
+    class Bare(Mine):
+        strength: float
+        words: list[str] = field(default_factory=list)
+
+    said = sentence(Bare, "its_hyperparameters_are_json_scalars_with_defaults")
+    assert "strength, words has no default" in said
+
+
+def test_a_method_that_forgets_accumulation() -> None:
+    class Single(Mine):
+        def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
+            super().backward(model, batch, ctx)
+            if ctx.accumulation > 1:
+                raise IndexError("window")
+
+    assert "'it runs under accumulation': Method 'mine' raised" in sentence(Single, "accumulation_keeps_running")
+
+
+def test_a_prediction_that_depends_on_its_batch() -> None:
+    class Together(Classifier):
+        def forward(self, batch: Batch, *more: Any, **named: Any) -> torch.Tensor:
+            logits = super().forward(batch, *more, **named)
+            return logits - logits.mean(dim=0)
+
+    class Centred(Mine):
+        def build_model(self, backbone: Any, task: Any) -> Classifier:
+            return Together.from_pretrained(backbone.path, len(task.classes), task.max_length)
+
+    said = sentence(Centred, "the_batch_size_does_not_change_a_prediction")
+    assert "'the batch size does not change a prediction': example " in said
+
+
+def test_a_model_that_is_not_all_saved() -> None:
+    class Scaled(Classifier):
+        def forward(self, batch: Batch, *more: Any, **named: Any) -> torch.Tensor:
+            return 2.0 * super().forward(batch, *more, **named)
+
+    class Scales(Mine):
+        def build_model(self, backbone: Any, task: Any) -> Classifier:
+            return Scaled.from_pretrained(backbone.path, len(task.classes), task.max_length)
+
+    said = sentence(Scales, "a_saved_model_predicts_the_same")
+    assert "'a saved and loaded model predicts the same': logits differ by" in said
+
+
+def test_all_broken_rules_are_listed_without_pytest() -> None:
+    @dataclass(kw_only=True, eq=False)
+    class Twice(LeaksHook):
+        layers: tuple[int, ...] = ()
+
+    assert len(broken_rules(Twice)) == 2
+
+
+def test_the_contract_imports_without_pytest_and_without_torch() -> None:
+    script = "import sys; import benchmark.testing; print([m for m in ('pytest', 'torch') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
