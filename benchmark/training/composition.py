@@ -37,13 +37,18 @@ class Composition(Method):
     def __init__(self, **hyperparameters: Hyperparameter) -> None:
         self._parts = {member.name: member(**_inside(hyperparameters, member.name)) for member in self.members}
         for verb in EXCLUSIVE:
-            owner = next((part for part in self._parts.values() if verb in overridden(type(part))), None)
-            others = [part for part in (self, *self._parts.values()) if part is not owner]
-            for part in others if owner is not None else ():
-                setattr(part, verb, getattr(owner, verb))
+            for owner in self._parts.values():
+                if verb in overridden(type(owner)):
+                    self._lend(verb, owner)
         for part in self._parts.values():
             # What a member sees of a batch, in its importance pass say, is what training sees of it.
             part.transform_batch = self.transform_batch  # type: ignore[method-assign]
+
+    def _lend(self, verb: str, owner: Method) -> None:
+        """Let the composition and every other member answer a verb as its owner does."""
+        for part in (self, *self._parts.values()):
+            if part is not owner:
+                setattr(part, verb, getattr(owner, verb))
 
     def setup(self, ctx: Context) -> None:
         """Every member's, in order."""

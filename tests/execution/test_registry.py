@@ -83,9 +83,17 @@ def test_the_source_fingerprint_follows_the_plugin_and_what_it_imports_of_the_to
     assert configure(MethodRequest("vanilla", {}), {}).source == vanilla
 
 
-def test_the_toolbox_modules_of_a_source_are_found_in_both_spellings() -> None:
-    source = "from benchmark.training.toolbox import masks\nfrom benchmark.training.toolbox.ascent import x\nimport os"
-    assert own_imports(source, "methods.x") == ["benchmark.training.toolbox.ascent", "benchmark.training.toolbox.masks"]
+def test_the_toolbox_modules_of_a_source_are_found_in_every_spelling() -> None:
+    source = (
+        "from benchmark.training.toolbox import masks\nfrom benchmark.training.toolbox.ascent import x\nimport os\n"
+        "import benchmark.training.toolbox.pairs\nfrom . import roast\nfrom .sam import SAM\nfrom benchmark.training import Method"
+    )
+    toolbox = [f"benchmark.training.toolbox.{name}" for name in ("ascent", "masks", "pairs")]
+    assert followed_imports(source, "methods.mine") == [*toolbox, "methods.roast", "methods.sam"]
+    assert followed_imports(source, "benchmark.training.toolbox.free") == [
+        *toolbox[:2],
+        "benchmark.training.toolbox.pairs",
+    ]
 
 
 def entry(name: str, value: str) -> EntryPoint:
@@ -288,7 +296,8 @@ def test_an_installed_package_brings_its_methods(tmp_path: Path, monkeypatch: py
     """What an installer would leave: the package beside a folder of metadata that holds its entry points."""
     (tmp_path / "elsewhere").mkdir()
     write(tmp_path / "elsewhere/__init__.py", "raise RuntimeError('listing must not run this')")
-    write(tmp_path / "elsewhere/mine.py", PLUGIN.format(name="elsewhere"))
+    helper = write(tmp_path / "elsewhere/helper.py", "x = 1")
+    write(tmp_path / "elsewhere/mine.py", PLUGIN.format(name="elsewhere") + "\nfrom elsewhere.helper import x\n")
     metadata = tmp_path / "elsewhere-1.0.dist-info"
     metadata.mkdir()
     write(metadata / "METADATA", "Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
@@ -300,6 +309,8 @@ def test_an_installed_package_brings_its_methods(tmp_path: Path, monkeypatch: py
     made = configure(MethodRequest.parse("elsewhere:strength=3"), {})
     assert made.make().strength == 3.0
     assert made.label == "elsewhere (strength=3.0)"
+    write(helper, "x = 2")
+    assert configure(MethodRequest("elsewhere", {}), {}).source != made.source
 
 
 def test_a_hyperparameter_without_a_default_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ def sample_multipliers(
     Returns:
         float32 tensors of 0 and 1, or of 0 and 1 / (p + 1e-12).
     """
-    masks = [torch.bernoulli(p, generator=generator) for p in probabilities]
+    # In float32 a probability of 1e-8 is drawn several times too often: its uniform numbers are too coarse.
+    masks = [torch.bernoulli(p.double(), generator=generator).to(p.dtype) for p in probabilities]
     if unbiased:
         torch._foreach_div_(masks, torch._foreach_add(list(probabilities), 1e-12))
     return masks
