@@ -63,7 +63,8 @@ def verbs() -> tuple[str, ...]:
 
 
 def source_fingerprint(cls: "type[Method]") -> str:
-    """Hash of the source of a method's classes and of what it imports of the toolbox and its own package, however deep.
+    """Hash of the source files of a method's classes and of what they import, however deep, of the toolbox and of
+    their own package.
 
     That of a composition is over its members' and over what composes them.
     """
@@ -74,35 +75,36 @@ def source_fingerprint(cls: "type[Method]") -> str:
         members = {member.name: source_fingerprint(member) for member in cls.members}
         text = Path(inspect.getfile(composition)).read_text(encoding="utf-8")
         return fingerprint({"members": members, "composition": text})
+    # Numbered and not named: two files of a lineage may share a name, and where a plugin's file lies says nothing.
     bases = [base for base in cls.__mro__ if issubclass(base, Method) and base is not Method]
-    texts: dict[str, str] = {}
-    waiting: list[str] = []
-    for base in bases:
-        path = Path(inspect.getfile(base))
-        texts[path.name] = path.read_text(encoding="utf-8")
-        waiting += followed_imports(texts[path.name], base.__module__)
-    own = {base.__module__ for base in bases}
+    texts = {f"{number}:{base.__qualname__}": _source(base) for number, base in enumerate(bases)}
+    waiting = [name for base in bases for name in own_imports(_source(base), base.__module__)]
     while waiting:
         module = waiting.pop()
-        if module not in texts and module not in own:
+        if module not in texts:
             texts[module] = Path(str(_origin(module))).read_text(encoding="utf-8")
-            waiting += followed_imports(texts[module], module)
+            waiting += own_imports(texts[module], module)
     return fingerprint(texts)
 
 
-def followed_imports(source: str, module: str) -> list[str]:
-    """Modules of the toolbox, and of the module's own package if that is not ours, that a source text imports."""
-    named = set()
+def _source(cls: type) -> str:
+    return Path(inspect.getfile(cls)).read_text(encoding="utf-8")
+
+
+def own_imports(source: str, module: str) -> list[str]:
+    """Modules that a source text imports out of its own outermost package or of the toolbox, in every spelling."""
+    package, root = module.rpartition(".")[0], module.partition(".")[0]
+    named: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             named |= {alias.name for alias in node.names}
-        if isinstance(node, ast.ImportFrom):
-            above = module.split(".")[: -node.level] if node.level else []
-            base = ".".join([*above, *filter(None, [node.module])])
+        elif isinstance(node, ast.ImportFrom):
+            start = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            base = ".".join(filter(None, (start, node.module)))
             named |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-    package = module.partition(".")[0]
-    inside = (f"{TOOLBOX}.",) if package == "benchmark" else (f"{TOOLBOX}.", f"{package}.")
-    return sorted(name for name in named if name.startswith(inside) and _origin(name))
+    # Of the engine only the toolbox is part of a method; the rest has a version of its own in the key.
+    homes = (f"{TOOLBOX}.",) if root == "benchmark" else (f"{TOOLBOX}.", f"{root}.")
+    return sorted(name for name in named if name.startswith(homes) and _origin(name))
 
 
 def _lineage(found: Found) -> Iterator[Found]:

@@ -102,7 +102,10 @@ def test_importance_ranks_probabilities_and_multipliers(tiny_backbone: Path, var
     p = expected_probabilities(importance)
     m = torch.cat([t.reshape(-1) for t in s.method._multipliers]).numpy()
     kept = m > 0
-    np.testing.assert_allclose(m[kept], 1.0 / p[kept], rtol=1e-4)
+    # A key's bias moves no softmax, so its gradient is rounding and its rank an accident.
+    named = zip(s.masked_names(), importance, strict=True)
+    real = np.concatenate([np.full(i.size, not name.endswith("key.bias")) for name, i in named])
+    np.testing.assert_allclose(m[kept & real], 1.0 / p[kept & real], rtol=1e-4)
     # The share kept is the mean probability, within four standard deviations.
     assert abs(kept.mean() - p.mean()) < 4 * np.sqrt((p * (1 - p)).sum()) / p.size
 
