@@ -115,6 +115,8 @@ def explain(
         for difference in found.differences:
             wanted, there = difference.wanted or "nothing", difference.found or "nothing"
             output.print(Text(f"    {difference.pointer}: asked for {wanted}, there {there}"))
+    for note in store.notes:
+        console.print(Text(f"note: {note}"))
     if not count:
         output.print("Every cell whose inputs are known is there.")
 

@@ -19,7 +19,7 @@ from benchmark.execution.registry import ConfiguredMethod, MethodRequest, config
 from benchmark.execution.store import Store
 from benchmark.execution.workload import materialise
 from benchmark.models.backbones import resolve_backbone
-from benchmark.schema import read_results
+from benchmark.schema import UsageError, read_results
 from benchmark.suites import load_suite
 from methods.vanilla import Vanilla
 from tests.support.tiny_suite import write_tiny_suite
@@ -134,6 +134,55 @@ def test_a_diverging_method_is_a_row_with_its_reason_and_stops_no_other(suite: P
     assert by_method == {"diverging": {"failed"}, "vanilla": {"ok"}}
 
 
+@dataclass(kw_only=True, eq=False)
+class Raising(Vanilla):
+    """Raises."""
+
+    name: ClassVar[str] = "raising"
+
+    def transform_gradients(self, parameters, ctx):
+        raise ZeroDivisionError("no gradients today")
+
+
+def test_a_raising_plugin_is_a_row_with_verb_and_line(suite: Path, tmp_path: Path) -> None:
+    rows, work = rows_of(suite, methods="vanilla")
+    bad = Row(ConfiguredMethod(Raising, {}, "", "sha256:" + "0" * 64), rows[0].backbone, 0)
+    report = run_rows([bad, *rows], work, Store(tmp_path / "store"), tmp_path / "results", Quiet())
+    (failure,) = report.failures
+    assert "'raising' raised ZeroDivisionError in transform_gradients at test_run.py:" in failure
+    assert (report.computed, report.reused) == (8, 0)
+
+
+def test_rows_of_another_state_of_the_suite_are_not_left_behind(suite: Path, tmp_path: Path) -> None:
+    run(suite, tmp_path / "out")
+    copied = suite.with_name("copied.toml")
+    copied.write_text(suite.read_text().replace("ece_bins = 10", "ece_bins = 15"))
+    before = tree(tmp_path / "out/results")
+    with pytest.raises(UsageError, match=r"rows of another state of tiny@1, such as tiny@1/roast/"):
+        run(copied, tmp_path / "out", methods="vanilla")
+    assert tree(tmp_path / "out/results") == before
+
+
+def test_looking_moves_nothing_and_calls_a_broken_cell_broken(suite: Path, tmp_path: Path) -> None:
+    run(suite, tmp_path / "out", methods="vanilla")
+    (weights,) = (tmp_path / "out/store/train").glob("*/model/model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1])
+    before = tree(tmp_path / "out")
+    rows, work = rows_of(suite, methods="vanilla")
+    store = Store(tmp_path / "out/store")
+    states = [state_of(c, store) for c in cells_of(rows[0], work, store)]
+    assert states == ["broken"] + ["waiting"] * 7
+    assert [e.label for e in explain(rows, work, store)] == ["vanilla, seed 0: train"]
+    assert tree(tmp_path / "out") == before
+
+
+def test_a_backbone_that_cannot_be_used_stops_before_any_row(suite: Path, tmp_path: Path) -> None:
+    suite.write_text(suite.read_text().replace("max_length = 16", "max_length = 65"))
+    with pytest.raises(UsageError, match="reads at most 64 tokens"):
+        run(suite, tmp_path / "out")
+    assert not (tmp_path / "out/results").exists()
+
+
 COMMAND = [sys.executable, "-m", "benchmark.cli.main", "run"]
 
 
@@ -161,16 +210,12 @@ def kill_when(process: subprocess.Popen, happened) -> bool:
     return False
 
 
-def partial(out: Path, kind: str) -> bool:
-    return any((out / "store/partial").glob(f"{kind}-*/spec.json"))
-
-
 @pytest.mark.slow()
 def test_kill_nine_in_any_cell_and_the_same_command_gives_the_same_bytes(suite: Path, tmp_path: Path) -> None:
     finish(suite, tmp_path / "whole", "roast")
-    for kind in ("train", "predict", "score"):
+    for glob in ("train-*/scratch/checkpoint/state.json", "predict-*/spec.json", "score-*/spec.json"):
         process = start(suite, tmp_path / "cut", "roast")
-        assert kill_when(process, lambda kind=kind: partial(tmp_path / "cut", kind)), kind
+        assert kill_when(process, lambda glob=glob: any((tmp_path / "cut/store/partial").glob(glob))), glob
     finish(suite, tmp_path / "cut", "roast")
     assert tree(tmp_path / "cut/results") == tree(tmp_path / "whole/results")
 

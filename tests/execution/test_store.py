@@ -31,7 +31,7 @@ def test_an_artifact_is_found_with_its_hashes_and_without_scratch(tmp_path: Path
     assert found is not None
     assert sorted(found.files) == ["model/file.txt", "spec.json"]
     assert not (folder / SCRATCH).exists()
-    assert not list((tmp_path / "partial").iterdir())
+    assert [path.suffix for path in (tmp_path / "partial").iterdir()] == [".lock"]
 
 
 def test_nothing_is_there_before_the_block_ends_well(tmp_path: Path) -> None:
@@ -58,6 +58,30 @@ def test_one_flipped_byte_sets_the_artifact_aside_and_says_so(tmp_path: Path, vi
     assert "set aside as" in note
     assert len(list((tmp_path / "set-aside").iterdir())) == 1
     make(store)
+
+
+def test_a_cell_that_another_process_finished_meanwhile_is_not_computed_again(tmp_path: Path) -> None:
+    make(Store(tmp_path), "first")
+    with Store(tmp_path).work("predict", SPEC) as folder:
+        assert folder is None
+    found = Store(tmp_path).find("predict", KEY)
+    assert found is not None
+    assert (found.folder / "model/file.txt").read_text() == "first"
+
+
+def test_scratch_left_by_a_kill_right_after_the_rename_is_cleaned(tmp_path: Path) -> None:
+    folder = make(Store(tmp_path))
+    (folder / SCRATCH).mkdir()
+    (folder / SCRATCH / "checkpoint").write_text("large")
+    assert Store(tmp_path).find("predict", KEY) is not None
+    assert not (folder / SCRATCH).exists()
+
+
+def test_a_spec_that_cannot_be_read_is_noted_and_skipped(tmp_path: Path) -> None:
+    (make(Store(tmp_path)) / "spec.json").write_text("{")
+    store = Store(tmp_path)
+    assert list(store.specs("predict")) == []
+    assert "cannot be read" in store.notes[0]
 
 
 def test_a_missing_or_truncated_file_is_noticed(tmp_path: Path) -> None:
