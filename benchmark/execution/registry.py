@@ -6,6 +6,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
+from benchmark.execution.hyperparameters import check, read
 from benchmark.execution.plugins import GROUP, place_of, read_plugin, require_usable_name
 from benchmark.execution.sources import source_fingerprint
 from benchmark.schema.errors import TemperError, UsageError, nearest
@@ -126,12 +127,23 @@ def configure(request: MethodRequest, suite_overrides: Mapping[str, "Hyperparame
     written = {_full_key(name, key, known): text for key, text in request.overrides.items()}
     if len(written) < len(request.overrides):
         raise UsageError(f"{name} sets {' and '.join(request.overrides)}, of which two are the same; set it once.")
-    asked = {key: _convert(name, key, text, types[key]) for key, text in written.items()}
+    base = {key: check(name, key, value, types[key]) for key, value in base.items()}
+    asked = {key: read(name, key, text, types[key]) for key, text in written.items()}
     differing = {key: value for key, value in sorted(asked.items()) if value != base[key]}
     configuration = ",".join(f"{key}={value}" for key, value in differing.items())
-    settled = {key: _settle(types[key], value) for key, value in {**base, **asked}.items()}
-    cls(**settled)  # a bad value is a usage error now, not after an hour
+    settled = {**base, **asked}
+    _try(name, cls, settled)
     return ConfiguredMethod(cls, settled, configuration, source_fingerprint(cls))
+
+
+def _try(name: str, cls: "type[Method]", settled: "Mapping[str, Hyperparameter]") -> None:
+    """Make the method once, so that a value it does not take is a usage error now and not after an hour."""
+    try:
+        cls(**settled)
+    except TemperError:
+        raise
+    except Exception as error:
+        raise UsageError(f"Method {name!r} does not take {dict(settled)}: {error}") from error
 
 
 def load_plugin(text: str) -> None:
@@ -188,18 +200,3 @@ def _load(name: str) -> "type[Method]":
         raise TemperError(f"Method {name!r} ({points[name].value}) calls itself {cls.name!r}; the names must agree.")
     require_usable_name(cls.name, f"Method {name!r} ({points[name].value})")
     return cls
-
-
-def _convert(method: str, key: str, text: str, kind: type) -> "Hyperparameter":
-    """Read a hyper-parameter's text as the type its field declares."""
-    try:
-        if kind is bool:
-            return {"true": True, "false": False}[text.lower()]
-        return kind(text) if kind in {int, float} else text
-    except (ValueError, KeyError):
-        raise UsageError(f"{method}:{key}={text}: {key} takes {kind.__name__}.") from None
-
-
-def _settle(kind: type, value: "Hyperparameter") -> "Hyperparameter":
-    """An integer where a float is declared (``beta = 10`` in a suite) must not make another key."""
-    return float(value) if kind is float and isinstance(value, int) and not isinstance(value, bool) else value

@@ -2,16 +2,20 @@
 
 import importlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import pytest
 
 from benchmark.execution import registry
+from benchmark.execution.hyperparameters import check, read
 from benchmark.execution.registry import MethodRequest, configure, load_plugin, registered
 from benchmark.execution.sources import Summary, own_imports, source_fingerprint, summary, verbs
 from benchmark.schema import method_slug
 from benchmark.schema.errors import TemperError, UsageError
+from methods.vanilla import Vanilla
 
 
 def test_a_request_is_a_name_and_pairs() -> None:
@@ -48,7 +52,10 @@ def test_an_unknown_hyperparameter_names_the_nearest() -> None:
         configure(MethodRequest("roast", {"alhpa": "0.5"}), {})
 
 
-@pytest.mark.parametrize(("key", "text", "kind"), [("alpha", "much", "float"), ("unbiased", "perhaps", "bool")])
+@pytest.mark.parametrize(
+    ("key", "text", "kind"),
+    [("alpha", "much", "a finite float"), ("unbiased", "perhaps", "bool"), ("beta", "nan", "a finite float")],
+)
 def test_a_value_of_the_wrong_type_is_named(key: str, text: str, kind: str) -> None:
     with pytest.raises(UsageError, match=f"roast:{key}={text}: {key} takes {kind}"):
         configure(MethodRequest("roast", {key: text}), {})
@@ -154,7 +161,7 @@ def test_a_hyperparameter_of_a_composition_needs_its_member_only_where_two_have_
         ("recadam+freelb:rate=1", r"recadam\+freelb:rate could be recadam.rate or freelb.rate; write which"),
         ("sam+roast:roast.alhpa=1", r"has no hyper-parameter 'roast.alhpa'. Did you mean 'roast.alpha'\?"),
         ("sam+roast:alpha=1:roast.alpha=0.5", "of which two are the same"),
-        ("sam+roast:roast.alpha=much", r"sam\+roast:roast.alpha=much: roast.alpha takes float"),
+        ("sam+roast:roast.alpha=much", r"sam\+roast:roast.alpha=much: roast.alpha takes a finite float"),
         ("sam+raost", r"no method 'raost'. Did you mean 'roast'\?"),
         ("freelb+smart", r"freelb\+smart cannot be composed: both freelb and smart own the loss"),
     ],
@@ -346,3 +353,57 @@ def test_two_files_of_one_name_both_count_and_so_do_helpers_beside_them(
         path.write_text(path.read_text() + "# edited\n")
         seen.add(source_fingerprint(cls))
     assert len(seen) == 4
+
+
+@pytest.mark.parametrize(
+    ("declared", "text", "value"),
+    [
+        (float | None, "0.5", 0.5),
+        (float | None, "none", None),
+        (int | None, "3", 3),
+        (Literal["mean", "sum"], "sum", "sum"),
+        (bool, "True", True),
+        (str, "none", "none"),
+    ],
+)
+def test_text_is_read_as_the_field_declares(declared: object, text: str, value: object) -> None:
+    found = read("m", "k", text, declared)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "sentence"),
+    [
+        (float, "x", "m:k=x: k takes a finite float."),
+        (bool, 3, "m:k=3: k takes bool."),
+        (int, 2.5, "m:k=2.5: k takes int."),
+        (int, True, "m:k=True: k takes int."),
+        (float, float("inf"), "m:k=inf: k takes a finite float."),
+        (float | None, "x", "m:k=x: k takes a finite float or none."),
+        (Literal["mean", "sum"], "max", "m:k=max: k takes 'mean', 'sum'."),
+    ],
+)
+def test_a_value_that_does_not_fit_its_field_is_named(declared: object, value: object, sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check("m", "k", value, declared)
+    assert str(caught.value) == sentence
+
+
+def test_a_suites_value_of_the_wrong_type_names_the_method() -> None:
+    with pytest.raises(UsageError, match="roast:alpha=x: alpha takes a finite float"):
+        configure(MethodRequest("roast", {}), {"alpha": "x"})
+
+
+def test_a_plugins_own_complaint_about_its_values_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass(kw_only=True, eq=False)
+    class Picky(Vanilla):
+        name: ClassVar[str] = "picky"
+        strength: float = 1.0
+
+        def __post_init__(self) -> None:
+            if self.strength > 1:
+                raise ValueError("too strong")
+
+    monkeypatch.setattr(registry, "_load", lambda _name: Picky)
+    with pytest.raises(UsageError, match=r"'picky' does not take.*too strong"):
+        configure(MethodRequest("picky", {"strength": "2"}), {})
