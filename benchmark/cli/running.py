@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 SuiteArgument = Annotated[str, typer.Argument(help="Name of a packaged suite, or path of a suite file.")]
 MethodsOption = Annotated[
-    str, typer.Option("--methods", help="Names separated by commas; roast:variant=released sets a hyper-parameter.")
+    str,
+    typer.Option(
+        "--methods",
+        help="Names separated by commas, or all; roast:variant=released sets a hyper-parameter, a+b composes.",
+    ),
 ]
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds: 3 stands for 0, 1 and 2.")]
 BackboneOption = Annotated[
@@ -125,11 +129,12 @@ def _prepare(
     suite_name: str, methods: str, seeds: int, backbone: str | None, out: Path, *, plugins: Sequence[str]
 ) -> "tuple[list[Row], Workload, Store]":
     """Check everything that was asked for before anything long starts."""
-    from benchmark.execution.registry import MethodRequest, load_plugin
+    from benchmark.execution.registry import MethodRequest, load_plugin, registered
     from benchmark.suites import load_suite
 
     suite = load_suite(suite_name)
-    requests = [MethodRequest.parse(text) for text in methods.split(",") if text.strip()]
+    names = registered() if methods.strip() == "all" else methods.split(",")
+    requests = [MethodRequest.parse(text) for text in names if text.strip()]
     for plugin in plugins:
         load_plugin(plugin)
     for request in requests:

@@ -18,7 +18,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from benchmark.schema import file_fingerprint, fingerprint
-from benchmark.schema.disk import error_number, is_disk_error
+from benchmark.schema.disk import error_number, is_disk_error, sync
 from benchmark.schema.errors import IntegrityError, TemperError
 
 SPEC, RECEIPT, SCRATCH = "spec.json", "receipt.json", "scratch"
@@ -133,7 +133,7 @@ class Store:
         _write_json(folder / RECEIPT, receipt)
         target.parent.mkdir(parents=True, exist_ok=True)
         folder.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
         # Only after the rename: a kill before it must find the checkpoints and the journal still there.
         shutil.rmtree(target / SCRATCH)
 
@@ -189,12 +189,3 @@ def _write_json(path: Path, value: object) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     fresh.rename(path)
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename last through a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,6 +1,7 @@
-"""Telling a full or closed disk from every other error, whoever noticed it."""
+"""Files that last, and telling a full or closed disk from every other error, whoever noticed it."""
 
 import errno
+import os
 import re
 from pathlib import Path
 
@@ -23,3 +24,12 @@ def is_disk_error(error: BaseException, folder: Path) -> bool:
         return True
     place = getattr(error, "filename", None)
     return number in NO_ENTRY and place is not None and Path(str(place)).is_relative_to(folder)
+
+
+def sync(path: Path) -> None:
+    """Make a file or a folder last through a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,7 +1,6 @@
 """Checkpoints: everything an interrupted run needs, as safetensors and JSON, replaced atomically."""
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,6 +11,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
+
+from benchmark.schema.disk import sync
 
 _NAME = "checkpoint"
 
@@ -57,12 +58,12 @@ def save_checkpoint(
     state = {"position": asdict(position), "optimizer": numbers}
     (fresh / "state.json").write_text(json.dumps(state, allow_nan=False), encoding="utf-8")
     for path in (*fresh.iterdir(), fresh):
-        _sync(path)
+        sync(path)
     if current.exists():
         shutil.rmtree(old, ignore_errors=True)
         current.rename(old)
     fresh.rename(current)
-    _sync(folder)
+    sync(folder)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -101,15 +102,6 @@ def load_checkpoint(checkpoint: Path, model: nn.Module, optimizer: torch.optim.O
         state.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return load_file(checkpoint / "method.safetensors")
-
-
-def _sync(path: Path) -> None:
-    """Make a file or a folder last through a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _state(checkpoint: Path) -> dict[str, Any]:

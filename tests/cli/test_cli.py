@@ -99,6 +99,15 @@ def test_one_row_named_twice_is_refused(tmp_path: Path, tiny_backbone: Path) -> 
     assert "vanilla twice" in done.stderr
 
 
+def test_all_methods_can_be_asked_for_at_once(tmp_path: Path, tiny_backbone: Path) -> None:
+    suite = str(write_tiny_suite(tmp_path, tiny_backbone))
+    shown = temper("status", suite, "--methods", "all", "--out", str(tmp_path / "out")).stdout
+    assert "roast, seed 0" in shown
+    assert "freelb, seed 0" in shown
+    assert shown.count(": train") == 0
+    assert shown.count("train ") >= 20
+
+
 @pytest.mark.slow
 def test_a_full_disk_is_one_sentence_and_the_same_command_goes_on(tmp_path: Path, tiny_backbone: Path) -> None:
     """A limit on the size of files stands for the disk: the weights do not fit, everything before them does."""
