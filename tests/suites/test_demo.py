@@ -34,7 +34,7 @@ def test_it_says_what_it_is(demo: Suite) -> None:
     assert "MiniLM, not by the Universal Sentence Encoder" in demo.note
     assert Counter(probe.perspective for probe in demo.probes) == {"in-distribution": 1, "shift": 3, "anomaly": 5}
     assert demo.attacks[0].parameters["candidates"] == 16
-    assert demo.hyperparameters["roast"] == {"alpha": 0.9, "beta": 10.0}
+    assert demo.hyperparameters["roast"] == {"alpha": 0.6, "beta": 1.0}
 
 
 def test_every_set_is_pinned_and_every_text_says_its_licence(demo: Suite) -> None:
