@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.cli.display import ByteDisplay, console, output
+from benchmark.schema.errors import UnavailableError
 
 if TYPE_CHECKING:
     from benchmark.suites import Suite
@@ -68,14 +69,38 @@ def _wanted(names: list[str] | None, suite: str | None) -> list[str] | None:
         return names or None
     from benchmark.suites import load_suite
 
-    return sorted({*(names or []), *suite_resources(load_suite(suite))})
+    loaded = load_suite(suite)
+    return sorted({*(names or []), *suite_resources(loaded, loaded.backbone)})
 
 
-def suite_resources(suite: "Suite") -> set[str]:
-    """Names of the pinned resources that a suite reads: its data, its backbone and the parts of its attacks."""
+def require_resources(suite: "Suite", backbone: str) -> None:
+    """Name everything that a suite lacks on this machine at once, and not one thing a run.
+
+    Raises:
+        UnavailableError: something is absent; the sentence says how to get all of it.
+    """
+    from benchmark.resources import cache_root, load_manifest, offline, state
+
+    manifest = load_manifest()
+    absent = [name for name in sorted(suite_resources(suite, backbone)) if state(manifest[name]) == "absent"]
+    if not absent:
+        return
+    command = f"temper resources fetch {' '.join(absent)}"
+    how = f"run `{command}`"
+    if offline():
+        how = (
+            f"TEMPER_OFFLINE=1 forbids the network, so run `TEMPER_CACHE=FOLDER {command}` on a connected machine, "
+            "carry FOLDER here and set TEMPER_CACHE to it"
+        )
+    verb = "is" if len(absent) == 1 else "are"
+    raise UnavailableError(f"{', '.join(absent)} {verb} not in {cache_root()}: {how}.")
+
+
+def suite_resources(suite: "Suite", backbone: str) -> set[str]:
+    """Names of the pinned resources that a run of a suite reads: its data, the backbone and the parts of attacks."""
     from benchmark.resources import load_manifest
 
     specs = [suite.training.data, suite.training.split.test_data, *(probe.data for probe in suite.probes)]
-    named = {suite.backbone, *(str(spec.resource) for spec in specs if spec is not None)}
+    named = {backbone, *(str(spec.resource) for spec in specs if spec is not None)}
     named |= {str(value) for attack in suite.attacks for value in attack.parameters.values()}
     return named & set(load_manifest())

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.cli.display import CellDisplay, console, output
+from benchmark.cli.resources import require_resources
 from benchmark.schema import UsageError, method_slug
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ def _prepare(
         request.require_known()
     if not requests:
         raise UsageError("--methods names no method; `temper list --methods` shows them.")
+    require_resources(suite, backbone or suite.backbone)
     with console.status("Reading the suite's data"):
         from benchmark.execution.cells import Row
         from benchmark.execution.registry import configure
