@@ -79,21 +79,12 @@ def require_resources(suite: "Suite", backbone: str) -> None:
     Raises:
         UnavailableError: something is absent; the sentence says how to get all of it.
     """
-    from benchmark.resources import cache_root, load_manifest, offline, state
+    from benchmark.resources import load_manifest, missing_sentence, state
 
-    manifest = load_manifest()
-    absent = [name for name in sorted(suite_resources(suite, backbone)) if state(manifest[name]) == "absent"]
-    if not absent:
-        return
-    command = f"temper resources fetch {' '.join(absent)}"
-    how = f"run `{command}`"
-    if offline():
-        how = (
-            f"TEMPER_OFFLINE=1 forbids the network, so run `TEMPER_CACHE=FOLDER {command}` on a connected machine, "
-            "carry FOLDER here and set TEMPER_CACHE to it"
-        )
-    verb = "is" if len(absent) == 1 else "are"
-    raise UnavailableError(f"{', '.join(absent)} {verb} not in {cache_root()}: {how}.")
+    needed = suite_resources(suite, backbone)
+    absent = [one for name, one in load_manifest().items() if name in needed and state(one) == "absent"]
+    if absent:
+        raise UnavailableError(missing_sentence(absent))
 
 
 def suite_resources(suite: "Suite", backbone: str) -> set[str]:

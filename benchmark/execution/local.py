@@ -7,11 +7,11 @@ from pathlib import Path
 from benchmark.execution.cells import Row, cells_of
 from benchmark.execution.explaining import state_of
 from benchmark.execution.observer import Observer
-from benchmark.execution.records import failed_records, records_of, suite_card, write_card, write_records
+from benchmark.execution.records import failed_records, file_of, records_of, suite_card, write_card, write_records
 from benchmark.execution.running import Runner
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
-from benchmark.schema import TemperError, printable, record_path
+from benchmark.schema import TemperError, printable
 from benchmark.training.context import MethodError
 
 
@@ -42,7 +42,7 @@ def run_rows(rows: Sequence[Row], work: Workload, store: Store, results: Path, o
     card = suite_card(work)
     _require_backbones(rows, work, store)
     with store.guarded():
-        write_card(results, card, [record_path(failed_records(row, card, "-")[0]) for row in rows])
+        write_card(results, card, [file_of(row, card) for row in rows])
     runner = Runner(work, store, observer)
     for row in rows:
         try:
@@ -63,9 +63,9 @@ def _require_backbones(rows: Sequence[Row], work: Workload, store: Store) -> Non
     from benchmark.models.support import require_supported
 
     task = work.suite.training
-    for row in rows:
-        if state_of(next(cells_of(row, work, store)), store) != "done":
-            require_supported(row.backbone, len(task.classes), task.max_length)
+    untrained = [row for row in rows if state_of(next(cells_of(row, work, store)), store) != "done"]
+    for backbone in dict.fromkeys(row.backbone for row in untrained):
+        require_supported(backbone, len(task.classes), task.max_length)
 
 
 class RowFailedError(TemperError):

@@ -145,6 +145,11 @@ def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Pa
     return path
 
 
+def file_of(row: Row, card: Mapping[str, Any]) -> str:
+    """Where a row's records stand below the results folder."""
+    return record_path(_base(row, card))
+
+
 def _replace(path: Path, text: str) -> None:
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return

