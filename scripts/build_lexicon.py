@@ -1,4 +1,4 @@
-"""Build benchmark/attacks/data/counterfitted-glove-wordnet.tsv.gz from two pinned resources.
+"""Build benchmark/lexicons/data/counterfitted-glove-wordnet.tsv.gz from two pinned resources.
 
 Run from the repository root, after ``temper resources fetch glove-6b-50d wordnet-3.0``::
 
@@ -18,7 +18,7 @@ from scripts.lexicon.neighbours import Rules, counts, lexicon_bytes, nearest_wor
 from scripts.lexicon.relations import WORD, RowPairs, find_forms, find_relations
 from scripts.lexicon.wordnet import read_wordnet
 
-OUTPUT = Path(__file__).parents[1] / "benchmark/attacks/data/counterfitted-glove-wordnet.tsv.gz"
+OUTPUT = Path(__file__).parents[1] / "benchmark/lexicons/data/counterfitted-glove-wordnet.tsv.gz"
 VOCABULARY, HEADS = 60_000, 40_000
 REMOVED_COMPONENTS = 3
 LEAST_SHARE = 0.05

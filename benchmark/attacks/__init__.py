@@ -1,6 +1,5 @@
 """Attacks: searches for inputs that a model gets wrong, with every part local and every outcome recorded."""
 
-from benchmark.attacks.lexicon import Lexicon
 from benchmark.attacks.run import run_attack
 from benchmark.attacks.spec import (
     Parts,
@@ -17,7 +16,6 @@ from benchmark.schema.attack_rows import OUTCOMES, AttackRow, Outcome
 __all__ = [
     "OUTCOMES",
     "AttackRow",
-    "Lexicon",
     "Outcome",
     "Parts",
     "TextFooler",

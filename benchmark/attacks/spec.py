@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.attacks.encoder import Encoder, SentenceEncoder
-from benchmark.attacks.lexicon import Lexicon, lexicon_fingerprint, lexicon_path
 from benchmark.attacks.stopwords import stop_words
 from benchmark.attacks.tagger import TAGGERS, Tagger, installed_version, require_tagger, tagger_identity
+from benchmark.lexicons import Lexicon, lexicon_fingerprint, lexicon_path
 from benchmark.resources import locate, resource_fingerprint
 from benchmark.schema.canonical import fingerprint
 from benchmark.schema.errors import UsageError, nearest

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from benchmark.attacks.encoder import Encoder, Vectors
-from benchmark.attacks.lexicon import Lexicon
 from benchmark.attacks.spec import Parts, TextFooler
 from benchmark.attacks.tagger import Tagger
 from benchmark.attacks.textattack_import import load_textattack
 from benchmark.attacks.textattack_victim import VictimWrapper
+from benchmark.lexicons import Lexicon
 
 load_textattack()
 

@@ -98,6 +98,7 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
     from benchmark.training.optimization import pick_device, resolve_precision
 
     task, recipe = work.suite.training, work.suite.recipe
+    reads = row.method.make().reads(row.backbone)
     return {
         "kind": "train",
         "key_version": KEY_VERSION,
@@ -107,6 +108,7 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
             "version": row.method.cls.version,
             "source": row.method.source,
             "hyperparameters": dict(row.method.hyperparameters),
+            **({"reads": reads} if reads else {}),
         },
         "backbone": row.backbone.identity(),
         "task": {"classes": list(task.classes), "max_length": task.max_length},

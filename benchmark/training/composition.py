@@ -15,6 +15,7 @@ from typing import ClassVar, TypeVar, cast
 
 from torch import Tensor, nn
 
+from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch
 from benchmark.schema.errors import UsageError
 from benchmark.training.context import Context
@@ -84,6 +85,10 @@ class Composition(Method):
         """Give every member its own back."""
         for name, part in self._parts.items():
             part.load_state_dict(_inside(state, name), ctx)
+
+    def reads(self, backbone: Backbone) -> dict[str, str]:
+        """Every member's, under its name."""
+        return _outside({name: part.reads(backbone) for name, part in self._parts.items()})
 
     def hyperparameters(self) -> dict[str, Hyperparameter]:
         """Every member's, under its name."""

@@ -106,6 +106,16 @@ class Method:
     def load_state_dict(self, state: Mapping[str, Tensor], ctx: "Context") -> None:
         """Take `state_dict`'s tensors back; `setup` is not called on a resumed run."""
 
+    def reads(self, backbone: Backbone) -> dict[str, str]:
+        """What a run reads beside the backbone and the data, such as a lexicon: names with content hashes.
+
+        They enter the training's key.
+
+        Raises:
+            TemperError: something of it is not on this machine.
+        """
+        return {}
+
     def hyperparameters(self) -> dict[str, Hyperparameter]:
         """All hyper-parameters with their values."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.init}

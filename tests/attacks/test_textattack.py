@@ -356,7 +356,8 @@ def test_outcomes_equal_those_of_textattacks_own_parts(run, shared):
     """60 real sentences, a lexicon of 8 neighbours a word, and a victim without ties."""
     from textattack.attack_results import SkippedAttackResult, SuccessfulAttackResult
 
-    from benchmark.attacks import Lexicon, textfooler
+    from benchmark.attacks import textfooler
+    from benchmark.lexicons import Lexicon
 
     lexicon = shared / "lexicon/counterfitted_neighbors.json"
     if not lexicon.is_file():

@@ -160,7 +160,7 @@ def test_a_packaged_file_is_located_and_hashed(shelf):
     assert [check.outcome for check in verify()] == ["ok"]
 
 
-@pytest.mark.parametrize("fields", [{"sha256": "0" * 64}, {"file": "attacks/data/none.gz"}])
+@pytest.mark.parametrize("fields", [{"sha256": "0" * 64}, {"file": "lexicons/data/none.gz"}])
 def test_a_packaged_file_that_is_not_the_pinned_one(shelf, fields):
     packaged(shelf, **fields)
     with pytest.raises(IntegrityError, match="install the distribution again"):

@@ -5,9 +5,8 @@ import json
 
 import pytest
 
-from benchmark.attacks import Lexicon
-from benchmark.attacks.lexicon import lexicon_fingerprint, lexicon_path
 from benchmark.attacks.stopwords import stop_words
+from benchmark.lexicons import Lexicon, lexicon_fingerprint, lexicon_path
 from benchmark.schema.errors import IntegrityError, UnavailableError, UsageError
 from tests.attacks.fakes import write_lexicon
 
