@@ -1,16 +1,8 @@
 """Attacks: searches for inputs that a model gets wrong, with every part local and every outcome recorded."""
 
+from benchmark.attacks.parts import Parts, load_parts
 from benchmark.attacks.run import run_attack
-from benchmark.attacks.spec import (
-    Parts,
-    TextFooler,
-    Victim,
-    attack_fingerprint,
-    attack_identity,
-    load_parts,
-    require_parts,
-    textfooler,
-)
+from benchmark.attacks.spec import Victim, attack_fingerprint, attack_identity, numbers_of, require_parts
 from benchmark.schema.attack_rows import OUTCOMES, AttackRow, Outcome
 
 __all__ = [
@@ -18,12 +10,11 @@ __all__ = [
     "AttackRow",
     "Outcome",
     "Parts",
-    "TextFooler",
     "Victim",
     "attack_fingerprint",
     "attack_identity",
     "load_parts",
+    "numbers_of",
     "require_parts",
     "run_attack",
-    "textfooler",
 ]

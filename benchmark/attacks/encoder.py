@@ -1,7 +1,8 @@
 """Sentence vectors by mean pooling, for the attacks' similarity constraint."""
 
+import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -49,6 +50,11 @@ class SentenceEncoder:
         self._model = model.float().eval().to(device)
         self._device = device
 
+    def tiers(self) -> list[Callable[[Sequence[str]], Vectors]]:
+        """Ways to encode: full batches in bfloat16 where that is quicker, full batches, and each sentence alone."""
+        quick = [self._in_bfloat16().encode] if bfloat16_is_quicker(str(self._device)) else []
+        return [*quick, self.encode, lambda sentences: np.concatenate([self.encode([s]) for s in sentences])]
+
     def encode(self, sentences: Sequence[str]) -> Vectors:
         """Vectors of the sentences, float32, each of length 1, shape (sentences, dimensions).
 
@@ -67,6 +73,13 @@ class SentenceEncoder:
             start = stop
         return vectors
 
+    def _in_bfloat16(self) -> "SentenceEncoder":
+        import torch
+
+        other = copy.copy(self)
+        other._model = copy.deepcopy(self._model).to(torch.bfloat16)
+        return other
+
     def _pooled(self, ids: list[list[int]]) -> Vectors:
         import torch
 
@@ -76,7 +89,17 @@ class SentenceEncoder:
         lengths = torch.tensor([len(row) for row in ids], device=self._device)
         attended = (torch.arange(width, device=self._device) < lengths[:, None]).long()
         with torch.inference_mode():
-            states = self._model(input_ids=tokens, attention_mask=attended).last_hidden_state
+            states = self._model(input_ids=tokens, attention_mask=attended).last_hidden_state.float()
             mask = attended.unsqueeze(-1).to(states.dtype)
             mean: torch.Tensor = (states * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1e-9)
             return np.asarray(torch.nn.functional.normalize(mean, dim=1).cpu().numpy(), dtype=np.float32)
+
+
+def bfloat16_is_quicker(device: str) -> bool:
+    """Whether a device multiplies matrices in bfloat16 in hardware."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.is_bf16_supported()
+    supported: bool = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return supported

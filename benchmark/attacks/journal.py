@@ -1,8 +1,8 @@
-"""The diary of an attack: a line per example, on the disk before the next example begins."""
+"""The diary of an attack: a line per example, on the disk as soon as its search has ended."""
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
@@ -16,10 +16,8 @@ from benchmark.schema.errors import IntegrityError, TemperError
 class Journal:
     """An append-only file: a first line that says what it belongs to, then one canonical JSON line per example.
 
-    A line that a killed run left unfinished is dropped; anything else that does not fit is an error.
-
-    Attributes:
-        rows: What the file holds, in order.
+    Searches end in any order, and so do the lines stand. A line that a killed run left unfinished is dropped; anything
+    else that does not fit is an error.
     """
 
     def __init__(self, path: Path, attack: str, data: str, plan: Sequence[str]) -> None:
@@ -29,16 +27,17 @@ class Journal:
             path: Where it is; its folder exists.
             attack: Fingerprint of the attack.
             data: Hash of the attacked examples.
-            plan: Ids of the examples in the order of the attack.
+            plan: Ids of the examples, in the order of the data set.
 
         Raises:
             IntegrityError: the file belongs to something else, or is broken before its last line.
             TemperError: it cannot be written.
         """
         self._path = path
+        self._plan = list(plan)
         self._header = {"attack": attack, "data": data}
         try:
-            self.rows, size = self._read(plan)
+            self._rows, size = self._read()
             self._stream: IO[bytes] = path.open("ab")
             self._stream.truncate(size)
         except OSError as error:
@@ -53,7 +52,17 @@ class Journal:
             TemperError: it cannot be written.
         """
         self._write(canonical_json(asdict(row)))
-        self.rows.append(row)
+        self._rows[row.id] = row
+
+    @property
+    def done(self) -> Set[str]:
+        """Ids of the examples that have a line."""
+        return self._rows.keys()
+
+    @property
+    def rows(self) -> list[AttackRow]:
+        """The rows so far, in the order of the plan."""
+        return [self._rows[example] for example in self._plan if example in self._rows]
 
     def __enter__(self) -> Self:
         """The journal itself."""
@@ -79,10 +88,10 @@ class Journal:
             "so make room or permission and run again."
         )
 
-    def _read(self, plan: Sequence[str]) -> tuple[list[AttackRow], int]:
+    def _read(self) -> tuple[dict[str, AttackRow], int]:
         """Rows of the file, and the number of its bytes that are whole lines."""
         if not self._path.is_file():
-            return [], 0
+            return {}, 0
         lines = self._path.read_bytes().splitlines(keepends=True)
         whole = [line for line in lines if line.endswith(b"\n")]
         values = [self._value(line, number, last=number == len(whole)) for number, line in enumerate(whole, start=1)]
@@ -90,14 +99,20 @@ class Journal:
             values.pop()
             whole.pop()
         if not values:
-            return [], 0
+            return {}, 0
         if values[0] != self._header:
             raise self._broken(1, "belongs to another attack or other examples")
-        rows = [self._row(value, number) for number, value in enumerate(values[1:], start=2)]
+        return self._by_id([self._row(value, number) for number, value in enumerate(values[1:], start=2)]), sum(
+            map(len, whole)
+        )
+
+    def _by_id(self, rows: Sequence[AttackRow]) -> dict[str, AttackRow]:
+        known, found = set(self._plan), dict[str, AttackRow]()
         for number, row in enumerate(rows, start=2):
-            if number - 2 >= len(plan) or row.id != plan[number - 2]:
-                raise self._broken(number, f"has the example {row.id!r} where the plan has another")
-        return rows, sum(map(len, whole))
+            if row.id not in known or row.id in found:
+                raise self._broken(number, f"has the example {row.id!r}, which is {_why(row.id in found)}")
+            found[row.id] = row
+        return found
 
     def _value(self, line: bytes, number: int, *, last: bool) -> object:
         try:
@@ -117,3 +132,7 @@ class Journal:
 
     def _broken(self, number: int, problem: str) -> IntegrityError:
         return IntegrityError(f"{self._path}:{number}: the line {problem}; delete the file to attack from the start.")
+
+
+def _why(twice: bool) -> str:
+    return "there already" if twice else "not in the plan"

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmark.attacks.spec import Parts, TextFooler, Victim
+from benchmark.attacks.parts import Parts
+from benchmark.attacks.spec import Victim
 from benchmark.data import Example
 from benchmark.schema.attack_rows import AttackRow, Outcome
 from benchmark.schema.errors import TemperError
+from benchmark.suites.recipes import TextFooler
 
 if TYPE_CHECKING:
     from textattack import Attack

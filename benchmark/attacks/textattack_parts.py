@@ -8,11 +8,13 @@ import numpy as np
 import torch
 
 from benchmark.attacks.encoder import Encoder, Vectors
-from benchmark.attacks.spec import Parts, TextFooler
+from benchmark.attacks.parts import Parts
 from benchmark.attacks.tagger import Tagger
 from benchmark.attacks.textattack_import import load_textattack
 from benchmark.attacks.textattack_victim import VictimWrapper
 from benchmark.lexicons import Lexicon
+from benchmark.schema.errors import TemperError
+from benchmark.suites.recipes import TextFooler
 
 load_textattack()
 
@@ -151,6 +153,8 @@ def build(parameters: TextFooler, parts: Parts, victim: VictimWrapper, *, pair: 
         victim: The model.
         pair: Whether an example has two texts, of which the second is attacked.
     """
+    if parts.lexicon is None or parts.tagger is None:
+        raise TemperError("TextFooler needs a lexicon and a tagger; load_parts gives both.")
     embedding = LexiconEmbedding(parts.lexicon)
     # TextAttack takes a threshold of 0 for none; nothing lies between 0 and this.
     least = parameters.min_cosine or -5e-324

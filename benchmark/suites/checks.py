@@ -9,7 +9,8 @@ from benchmark.data.spec import DataSpec, LabelSpec, Thresholds
 from benchmark.schema.errors import nearest
 from benchmark.suites.convert import Converter, Problem, Problems
 from benchmark.suites.data_checks import check_data, check_label, check_thresholds
-from benchmark.suites.spec import ATTACK_PARAMETERS, Attack, Probe, SplitSpec, Suite
+from benchmark.suites.recipes import RECIPES
+from benchmark.suites.spec import Attack, Probe, SplitSpec, Suite
 from benchmark.suites.vocabulary import METRIC_IDS, PROBE_METRICS, RESERVED_IDS
 
 
@@ -64,7 +65,7 @@ def _check_metrics(probe: Probe) -> Iterator[Problem]:
 
 def _check_attack(attack: Attack) -> Iterator[Problem]:
     problems = Problems()
-    Converter(problems).table(ATTACK_PARAMETERS[attack.recipe], attack.parameters, "parameters")
+    Converter(problems).table(RECIPES[attack.recipe], attack.parameters, "parameters")
     yield from problems.found
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from benchmark.data.constraints import Doc
 from benchmark.data.spec import DataSpec, LabelSpec, Thresholds
 from benchmark.suites.kinds import describe, keys_of, type_hints, unwrap
+from benchmark.suites.recipes import RECIPES
 from benchmark.suites.spec import (
     Attack,
     MetricSettings,
@@ -13,7 +14,6 @@ from benchmark.suites.spec import (
     Recipe,
     SplitSpec,
     Suite,
-    TextFoolerParameters,
     TrainingTask,
 )
 
@@ -30,7 +30,7 @@ TABLES: tuple[tuple[str, type], ...] = (
     ("`[metrics]`", MetricSettings),
     ("`[[probes]]`", Probe),
     ("`[[attacks]]`", Attack),
-    ('`[attacks.parameters]` with `recipe = "textfooler"`', TextFoolerParameters),
+    *((f'`[attacks.parameters]` with `recipe = "{name}"`', cls) for name, cls in RECIPES.items()),
 )
 """Every table of a suite file: how it is headed, and the dataclass that reads it."""
 

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from benchmark.data import DataSpec
 from benchmark.data.constraints import IDENTIFIER, NONEMPTY, Doc, Length, Range
+from benchmark.suites.recipes import RecipeName, Scalar
 from benchmark.suites.vocabulary import Perspective
 
-Scalar: TypeAlias = bool | int | float | str
 Text: TypeAlias = Annotated[str, NONEMPTY]
 Id: TypeAlias = Annotated[str, IDENTIFIER]
 Count: TypeAlias = Annotated[int, Range(1)]
@@ -119,34 +119,13 @@ class Attack:
     description: Annotated[Text, Doc("What it does, and how it departs from the published attack.")]
     on: Annotated[Id, Doc("Id of the labelled probe whose examples it attacks.")]
     subset: Annotated[Count, Doc("How many of them: stratified by label, chosen by a hash of the text.")]
-    backend: Annotated[Literal["textattack"], Doc("Who runs the search.")]
-    recipe: Annotated[Literal["textfooler"], Doc("Which attack it runs.")]
+    recipe: Annotated[RecipeName, Doc("Which attack it is.")]
+    backend: Annotated[
+        Literal["engine", "textattack"], Doc("Who runs the search: Temper's engine, or TextAttack itself.")
+    ] = "engine"
     parameters: Annotated[Mapping[str, Scalar], Doc("The attack's numbers and parts; see the recipe's own table.")] = (
         field(default_factory=dict)
     )
-
-
-@dataclass(frozen=True, slots=True)
-class TextFoolerParameters:
-    """Parameters of the attack recipe `textfooler`. An absent one keeps the attack's own default."""
-
-    candidates: Annotated[Count | None, Doc("Substitutes tried for a word, nearest first.")] = None
-    min_cosine: Annotated[float | None, Range(-1, 1), Doc("Least cosine between a word and its substitute.")] = None
-    lexicon: Annotated[Text | None, Doc("Which list of neighbours the substitutes come from.")] = None
-    encoder: Annotated[Text | None, Doc("Resource whose sentence vectors measure similarity.")] = None
-    similarity_metric: Annotated[Literal["angular", "cosine"] | None, Doc("How two sentence vectors are compared.")] = (
-        None
-    )
-    similarity_threshold: Annotated[
-        float | None, Range(-1, 1), Doc("Least similarity between the text with and without a swap.")
-    ] = None
-    window: Annotated[Count | None, Doc("Words around the substitute that the similarity looks at.")] = None
-    tagger: Annotated[Text | None, Doc("Part-of-speech tagger; a substitute keeps the word's part of speech.")] = None
-    stopwords: Annotated[Text | None, Doc("Which list of words is never replaced.")] = None
-    query_budget: Annotated[Count | None, Doc("Most model queries for one example; absent: no bound.")] = None
-
-
-ATTACK_PARAMETERS: Mapping[str, type] = {"textfooler": TextFoolerParameters}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 from benchmark.suites import Suite, parse_suite
 from benchmark.suites.kinds import keys_of, type_hints, unwrap
 from benchmark.suites.reference import TABLES, reference, with_reference
-from benchmark.suites.spec import ATTACK_PARAMETERS
+from benchmark.suites.recipes import RECIPES
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "suites.md"
 
@@ -22,7 +22,7 @@ def test_the_reference_in_the_docs_is_current() -> None:
 
 def test_every_table_and_every_key_is_in_the_reference() -> None:
     text, reached = reference(), set[type]()
-    todo: list[Any] = [Suite, *ATTACK_PARAMETERS.values()]
+    todo: list[Any] = [Suite, *RECIPES.values()]
     while todo:
         cls = todo.pop()
         reached.add(cls)

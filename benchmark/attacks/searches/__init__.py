@@ -1,0 +1,1 @@
+"""Searches: in which order words are tried, and which of the candidates is gone on with."""
