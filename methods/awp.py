@@ -45,4 +45,5 @@ class AWP(Method):
         sizes = torch.stack(torch._foreach_norm(cast(list[Tensor], matrices)))
         slopes = torch.stack(torch._foreach_norm(gradients)).clamp_min(1e-20)
         scales: list[float] = (self.gamma * sizes / slopes).tolist()
-        return dict(zip(matrices, torch._foreach_mul(gradients, scales), strict=True))
+        torch._foreach_mul_(gradients, scales)
+        return dict(zip(matrices, gradients, strict=True))

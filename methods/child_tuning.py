@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.training import Context, Method, UsageError
-from benchmark.training.toolbox.importance import SquaredGradients, gradients_of
-from benchmark.training.toolbox.masks import bernoulli_multipliers, keep_largest
+from benchmark.training.toolbox.importance import SquaredGradients
+from benchmark.training.toolbox.masks import keep_largest, mask_gradients, thin_gradients
 
 
 @dataclass(kw_only=True, eq=False)
@@ -50,24 +50,28 @@ class ChildTuning(Method):
                 nn.functional.cross_entropy(ctx.model(seen), seen.targets()).backward()
                 if ctx.recipe.clip is not None:
                     nn.utils.clip_grad_norm_(ctx.model.parameters(), ctx.recipe.clip)
-                importance.add(gradients_of(self._blocks))
-        self._multipliers = keep_largest(importance.sums, self.reserve)
+                importance.add([p.grad for p in self._blocks])
+        ranked = importance.seen()
+        self._multipliers = [torch.ones_like(total) for total in importance.sums]
+        masks = keep_largest([importance.sums[i] for i in ranked], self.reserve)
+        for index, mask in zip(ranked, masks, strict=True):
+            self._multipliers[index] = mask
 
     def transform_gradients(self, parameters: Sequence[nn.Parameter], ctx: Context) -> None:
         """Mask the gradient."""
-        masked = self._blocks if self.mode == "D" else [p for p in parameters if p.grad is not None]
-        gradients = gradients_of(masked)
-        if self.mode == "F":
-            self._multipliers = bernoulli_multipliers(gradients, self.reserve, ctx.generator("child-tuning"))
-        torch._foreach_mul_(gradients, self._multipliers)
+        if self.mode == "D":
+            mask_gradients(self._blocks, self._multipliers)
+        else:
+            thin_gradients(parameters, self.reserve, ctx.generator("child-tuning"))
 
     def state_dict(self) -> dict[str, Tensor]:
         """Mode D's mask."""
-        masks = self._multipliers if self.mode == "D" else []
-        return {f"mask.{index}": mask.bool() for index, mask in enumerate(masks)}
+        if self.mode == "F":
+            return {}
+        return {f"mask.{index}": mask.bool() for index, mask in enumerate(self._multipliers)}
 
     def load_state_dict(self, state: Mapping[str, Tensor], ctx: Context) -> None:
         """Take it back."""
-        self._blocks = ctx.block_parameters()
         if self.mode == "D":
+            self._blocks = ctx.block_parameters()
             self._multipliers = [state[f"mask.{index}"].to(p.dtype) for index, p in enumerate(self._blocks)]

@@ -19,6 +19,8 @@ class FreeLB(Method):
 
     Variants: ``paper`` is the above, as in the code for ALBERT and BERT. ``released`` is that of the fairseq code for
     RoBERTa: a clean pass before the K perturbed ones, all with the weight 1 / (K + 1), each with its own dropout.
+
+    A perturbation is its sequence's own, so 4 x 4 equals 1 x 16 but for what is drawn at random: starts and dropout.
     """
 
     name: ClassVar[str] = "freelb"

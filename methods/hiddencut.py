@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from benchmark.training import Batch, Classifier, Context, Method, UsageError
 from benchmark.training.toolbox.consistency import jensen_shannon
-from benchmark.training.toolbox.cut import attended_span, editing_feedforward
+from benchmark.training.toolbox.cut import attended_span, editing_feedforward, require_feedforward
 
 
 @dataclass(kw_only=True, eq=False)
@@ -36,6 +36,10 @@ class HiddenCut(Method):
             raise UsageError("hiddencut needs ratio and top in (0, 1] and weights >= 0.")
         if self.variant not in {"paper", "released"}:
             raise UsageError(f"hiddencut has the variants paper and released, not {self.variant!r}.")
+
+    def setup(self, ctx: Context) -> None:
+        """Find out whether the family's feed-forward layers are known."""
+        require_feedforward(ctx.model)
 
     def loss(self, model: Classifier, batch: Batch, ctx: Context) -> Tensor:
         """A clean pass and one with a span cut in every block."""

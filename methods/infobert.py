@@ -75,7 +75,7 @@ class InfoBERT(Method):
                 chosen = middle_ranked(gradient, batch.attention_mask, self.low, self.high)
                 if seen.last is not None and bool(chosen.any()):
                     rows = chosen.nonzero()[shuffles[number, : int(chosen.sum())].argsort()]
-                    whole = model.summary(batch, seen.last)[rows[:, 0]]
+                    whole = model.summary(batch, seen.last)[rows[:, 0] // batch.sequences]
                     loss = loss - self.alpha * critic(first[rows[:, 0], rows[:, 1]], whole, len(batch))
                 ctx.backward(loss / self.steps)
                 delta = self._ascent.move(delta, gradient)

@@ -39,8 +39,8 @@ class LPFT(Method):
     @torch.no_grad()
     def setup(self, ctx: Context) -> None:
         """Extract features, fit the probe and install it."""
-        features, labels = self._features(ctx)
         layer = ctx.model.output_layer
+        features, labels = self._features(ctx)
         bias: Tensor | None = layer.bias
         weight, offset = logistic_regression(
             features, labels, ctx.model.classes, self.inverse_strength, bias=bias is not None

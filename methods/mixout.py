@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.training import Batch, Classifier, Context, Method, UsageError
-from benchmark.training.toolbox.importance import gradients_of
+from benchmark.training.toolbox.masks import mask_gradients
 from benchmark.training.toolbox.origin import Origin
 
 
@@ -21,8 +21,10 @@ class Mixout(Method):
     is off. Embeddings, biases, normalisation and raw tensors that are no linear layer (XLNet's attention) are not
     mixed. One draw serves all micro-batches of a step, so 4 x 4 equals 1 x 16; the released code draws per forward.
 
-    p is 0.9 in the released example. Variants: ``paper`` leaves the new output layer alone. ``released`` mixes every
-    linear layer, the head's with its random start, and its backward lacks the factor 1 / (1 - p).
+    p is 0.9 in both released examples. All linear layers are mixed as in the one for Hugging Face models; the other mixes
+    those behind a dropout only. Variants: ``paper`` leaves the new output layer alone, which is ours and not checked in
+    the paper. ``released`` mixes every linear layer, the head's with its random start, and its backward lacks the factor
+    1 / (1 - p).
     """
 
     name: ClassVar[str] = "mixout"
@@ -53,7 +55,7 @@ class Mixout(Method):
         with ctx.perturbed(dict(zip(axes, offsets, strict=True))), ctx.no_dropout():
             for part in window:
                 ctx.backward(self.loss(model, part, ctx))
-        torch._foreach_mul_(gradients_of(list(axes)), masks if self.variant == "released" else scaled)
+        mask_gradients(list(axes), masks if self.variant == "released" else scaled)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Where the weights stood."""

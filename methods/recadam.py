@@ -58,7 +58,10 @@ class RecAdam(Method):
         rate = self._optimizer.param_groups[0]["lr"]
         self._origin.pull_weights(min(1.0, rate * (1.0 - self._learning(ctx.step)) * self.pull))
         for parameters, decay in self._decay:
-            torch._foreach_mul_(parameters, 1.0 - rate * decay)
+            # AdamW passes parameters that have never had a gradient, and so do we.
+            moved = [p for p in parameters if p in self._optimizer.state]
+            if moved:
+                torch._foreach_mul_(moved, 1.0 - rate * decay)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Where the body stood."""

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from benchmark.training import Batch, Classifier, Context, Method, UsageError
 from benchmark.training.toolbox.ascent import normalise_per_token, uniform_noise
 from benchmark.training.toolbox.consistency import symmetric_kl
-from benchmark.training.toolbox.importance import SquaredGradients, gradients_of
+from benchmark.training.toolbox.importance import SquaredGradients
+from benchmark.training.toolbox.masks import mask_gradients
+from benchmark.training.toolbox.pairs import differentiable
 from benchmark.training.toolbox.ranked import ranked_multipliers
 
 
@@ -41,8 +43,8 @@ class RoAST(Method):
     variant: str = "paper"
 
     def __post_init__(self) -> None:
-        if not 0 < self.alpha < 1 or self.beta <= 0 or self.epsilon <= 0:
-            raise UsageError("roast needs 0 < alpha < 1, beta > 0 and epsilon > 0.")
+        if not 0 < self.alpha < 1 or self.beta <= 0 or self.epsilon <= 0 or self.kl_weight < 0:
+            raise UsageError("roast needs 0 < alpha < 1, beta > 0, epsilon > 0 and kl_weight >= 0.")
         if self.variant not in {"paper", "released"}:
             raise UsageError(f"roast has the variants paper and released, not {self.variant!r}.")
 
@@ -57,7 +59,7 @@ class RoAST(Method):
             with ctx.scratch_gradients():
                 moved = self.transform_batch(batch, ctx)
                 nn.functional.cross_entropy(ctx.model(moved), moved.targets()).backward()
-                self._importance.add(gradients_of(self._masked))
+                self._importance.add([p.grad for p in self._masked])
         self._refresh(ctx)
 
     def transform_batch(self, batch: Batch, ctx: Context) -> Batch:
@@ -73,7 +75,7 @@ class RoAST(Method):
 
     def _paper_passes(self, model: Classifier, batch: Batch, ctx: Context) -> tuple[Tensor, Tensor]:
         """The direction is taken on the clean pass's own graph, which saves the released code's second forward."""
-        embeds = model.embed(batch)
+        embeds = differentiable(model.embed(batch))
         clean = model(batch, embeds=embeds)
         gradient = ctx.input_gradient(nn.functional.cross_entropy(clean, batch.targets()), embeds, retain_graph=True)
         return clean, model(batch, embeds=(embeds + self.epsilon * normalise_per_token(gradient)).detach())
@@ -88,9 +90,8 @@ class RoAST(Method):
 
     def transform_gradients(self, parameters: Sequence[nn.Parameter], ctx: Context) -> None:
         """Add the unmasked gradient to the importance, then mask it."""
-        gradients = gradients_of(self._masked)
-        self._importance.add(gradients)
-        torch._foreach_mul_(gradients, self._multipliers)
+        self._importance.add([p.grad for p in self._masked])
+        mask_gradients(self._masked, self._multipliers)
 
     def on_epoch_end(self, ctx: Context) -> None:
         """Draw the next epoch's mask from this epoch's gradients."""
@@ -113,10 +114,15 @@ class RoAST(Method):
 
     def _start(self, ctx: Context) -> None:
         self._masked = ctx.block_parameters()
-        self._importance = SquaredGradients(self._masked, skip_first=self._released)
+        self._multipliers = [torch.ones((), device=p.device).expand_as(p) for p in self._masked]
+        self._importance: SquaredGradients = SquaredGradients(self._masked, skip_first=self._released)
 
     def _refresh(self, ctx: Context) -> None:
-        self._multipliers = ranked_multipliers(
-            self._importance.mean(), self.alpha, self.beta, ctx.generator("roast-mask"), unbiased=self.unbiased
-        )
+        # A tensor that has had no gradient, in a phase that freezes it say, is not ranked and keeps its mask.
+        # Sums over the same number of batches rank as their means do.
+        seen = self._importance.seen()
+        sums = [self._importance.sums[index] for index in seen]
+        drawn = ranked_multipliers(sums, self.alpha, self.beta, ctx.generator("roast-mask"), unbiased=self.unbiased)
+        for index, multiplier in zip(seen, drawn, strict=True):
+            self._multipliers[index] = multiplier
         self._importance.reset()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benchmark.training import Batch, Classifier, Context, Method, UsageError
 from benchmark.training.toolbox.consistency import symmetric_kl
-from benchmark.training.toolbox.importance import gradients_of
+from benchmark.training.toolbox.importance import gradients_of, having_gradients
 from benchmark.training.toolbox.masks import within_quantiles
 from benchmark.training.toolbox.optimizers import ScaledAdamW
 
@@ -40,8 +40,9 @@ class Rose(Method):
 
     def transform_gradients(self, parameters: Sequence[nn.Parameter], ctx: Context) -> None:
         """Choose the tensors that the coming step updates."""
-        tensors = ctx.block_parameters(biases=False)
-        keep: list[float] = self._keep(tensors).tolist()
+        tensors = having_gradients(ctx.block_parameters(biases=False))
+        # A phase that freezes the blocks leaves nothing to choose from.
+        keep: list[float] = self._keep(tensors).tolist() if tensors else []
         self._optimizer.hold(tensors, keep)
 
     @abstractmethod
@@ -49,15 +50,11 @@ class Rose(Method):
         """Share of the coming update that each tensor gets."""
 
     def _second_order(self, tensors: Sequence[nn.Parameter]) -> Tensor:
-        """Keep the tensors whose gradient is like their momentum; all of them in the first step."""
-        states = [self._optimizer.state[p] for p in tensors if p in self._optimizer.state]
-        if not states:
+        """Keep the tensors whose gradient is like their momentum; all of them until each has one."""
+        saliency = self._optimizer.departures(tensors)
+        if saliency is None:
             return torch.ones(len(tensors))
-        fresh = torch.stack(torch._foreach_norm(gradients_of(tensors)))
-        momenta = torch.stack(torch._foreach_norm([state["exp_avg"] for state in states]))
-        beta = self._optimizer.param_groups[0]["betas"][0]
-        saliency = ((1.0 - beta) * fresh / momenta.clamp_min(torch.finfo(momenta.dtype).tiny) - 1.0).abs()
-        return within_quantiles(saliency, self.lower, self.upper).to(fresh.dtype)
+        return within_quantiles(saliency, self.lower, self.upper).to(saliency.dtype)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -94,28 +91,33 @@ class RoseFirst(Rose):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._sensitivity: list[Tensor] = []
+        self._sensitivity: dict[nn.Parameter, Tensor] = {}
 
     def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
         """Gradients of the KL to look at, then those of the cross-entropy."""
         first, second = model(batch), model(batch)
-        tensors = ctx.block_parameters(biases=False)
-        with ctx.scratch_gradients():
-            (0.5 * symmetric_kl(first, second, "sum")).backward(inputs=tensors, retain_graph=True)
-            if self._sensitivity:
-                torch._foreach_add_(self._sensitivity, gradients_of(tensors))
-            else:
-                self._sensitivity = gradients_of(tensors)
+        tensors = [p for p in ctx.block_parameters(biases=False) if p.requires_grad]
+        if tensors:
+            with ctx.scratch_gradients():
+                (0.5 * symmetric_kl(first, second, "sum")).backward(inputs=tensors, retain_graph=True)
+                self._look(having_gradients(tensors))
         labels = batch.targets()
         losses = nn.functional.cross_entropy(first, labels) + nn.functional.cross_entropy(second, labels)
         ctx.backward(0.5 * losses)
 
-    def _keep(self, tensors: Sequence[nn.Parameter]) -> Tensor:
-        return self._first_order()
+    def _look(self, tensors: Sequence[nn.Parameter]) -> None:
+        """Add a micro-batch's gradients of the KL to those of its window."""
+        if self._sensitivity:
+            torch._foreach_add_([self._sensitivity[p] for p in tensors], gradients_of(tensors))
+        else:
+            self._sensitivity = dict(zip(tensors, gradients_of(tensors), strict=True))
 
-    def _first_order(self) -> Tensor:
-        norms = torch.stack(torch._foreach_norm(self._sensitivity))
-        self._sensitivity = []
+    def _keep(self, tensors: Sequence[nn.Parameter]) -> Tensor:
+        return self._first_order(tensors)
+
+    def _first_order(self, tensors: Sequence[nn.Parameter]) -> Tensor:
+        norms = torch.stack(torch._foreach_norm([self._sensitivity[p] for p in tensors]))
+        self._sensitivity = {}
         return within_quantiles(norms, self.lower, self.upper).to(norms.dtype)
 
 
@@ -137,5 +139,5 @@ class RoseEnsemble(RoseFirst):
             raise UsageError("rose-ensemble needs 0 <= gamma <= 1.")
 
     def _keep(self, tensors: Sequence[nn.Parameter]) -> Tensor:
-        first = self._first_order()
+        first = self._first_order(tensors)
         return (1.0 - self.gamma) * self._second_order(tensors).to(first) + self.gamma * first

@@ -44,5 +44,6 @@ class SAM(Method):
             steps = list(torch._foreach_mul(steps, weights))
         scale: Tensor = self.rho / (torch.stack(torch._foreach_norm(steps)).norm() + 1e-12)
         if self.adaptive:
-            steps = list(torch._foreach_mul(steps, weights))
-        return dict(zip(parameters, torch._foreach_mul(steps, scale), strict=True))
+            torch._foreach_mul_(steps, weights)
+        torch._foreach_mul_(steps, scale)
+        return dict(zip(parameters, steps, strict=True))

@@ -22,7 +22,8 @@ class SMART(Method):
     the gradient of KL(z || .) at the noise, over its token's largest entry + 1e-6. t is predicted, without dropout, by
     an exponential moving average of the weights: momentum 0.99 for the first tenth of the steps, then 0.999.
 
-    kl_weight, sigma and step_size are those of mt-dnn, the authors' code; bregman and the momenta are the paper's.
+    kl_weight, sigma and step_size are those of mt-dnn, the authors' code; bregman and the momenta are those of the
+    paper's experiments as published notes on it give them, not checked in the paper itself.
 
     Variants: ``paper`` is the above. ``released`` is mt-dnn, which has no Bregman term.
     """

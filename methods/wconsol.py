@@ -7,7 +7,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from benchmark.training import Context, Method, UsageError
-from benchmark.training.optimization import parameter_groups
+from benchmark.training.optimization import decayed_parameters
 from benchmark.training.toolbox.origin import Origin
 
 
@@ -52,6 +52,5 @@ class WConsol(Method):
         self._origin = Origin.from_state(self._held(ctx), state)
 
     def _held(self, ctx: Context) -> list[nn.Parameter]:
-        decayed: list[nn.Parameter] = parameter_groups(ctx.model, ctx.recipe)[0]["params"]
         body = set(ctx.body_parameters())
-        return [p for p in decayed if p in body or self.variant == "released"]
+        return [p for p in decayed_parameters(ctx.model) if p in body or self.variant == "released"]

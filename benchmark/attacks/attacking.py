@@ -5,15 +5,16 @@ import re
 from dataclasses import dataclass
 from hashlib import sha256
 
-import numpy as np
-
-from benchmark.attacks.engine import Ask, Case, Failed, Finding, Scored
-from benchmark.attacks.engine.questions import ENCODER, VICTIM, Question
+from benchmark.attacks.engine import Ask, Case, Failed, Finding
+from benchmark.attacks.engine.scored import rounded, wrong
 from benchmark.attacks.recipes import Search
 from benchmark.attacks.text import AttackedText
 from benchmark.data import Example
 from benchmark.schema.attack_rows import AttackRow, Outcome
 from benchmark.schema.errors import TemperError
+
+LOGIT_DECIMALS, SIMILARITY_DECIMALS = 3, 4
+"""Decimals that a row keeps: so many that what is kept can be had without asking about each text alone."""
 
 _REASON_LENGTH = 300
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
@@ -27,75 +28,71 @@ class Attempt:
         example: What is attacked.
         case: What was asked about it so far.
         search: The attack.
-        last_victim: Tier of the victim whose logits go into the row.
-        last_encoder: Tier of the encoder whose similarity does.
     """
 
     example: Example
     case: Case
     search: Search
-    last_victim: int
-    last_encoder: int
-    start: Scored | None = None
+    _first: tuple[float, ...] = ()
 
     def run(self) -> Ask[AttackRow]:
         """Ask about the original, search unless the victim is wrong already, and put the outcome into a row."""
-        start = self.start = yield from self._exactly(self.case.original)
-        self.case.queries += 1
-        if start.wrong:
-            return self._row("skipped", None, None)
+        (start,) = yield from self.case.classify([self.case.original])
+        self._first = yield from rounded(start, LOGIT_DECIMALS)
+        if (yield from wrong([start]))[0]:
+            return self._row("skipped")
         found = yield from self.search(self.case, start)
-        final = yield from self._exactly(found.text)
-        outcome = self._outcome(final)
+        outcome = yield from self._outcome(found)
         if outcome == "budget":
-            return self._row(outcome, None, None)
+            return self._row(outcome)
         similarity = (yield from self._similarity(found)) if outcome == "flipped" else None
-        return self._row(outcome, Finding(found.text, final), similarity)
+        last = yield from rounded(found.scored, LOGIT_DECIMALS)
+        return self._row(outcome, found.text, last, similarity)
 
     def failed(self, failure: Failed) -> AttackRow:
         """The row of an example whose search ended with an error."""
         first = (str(failure.error).splitlines() or [""])[0]
         # An address differs from run to run, and a row must not.
         reason = _ADDRESS.sub("0x…", f"{type(failure.error).__name__}: {first}")[:_REASON_LENGTH]
-        return self._row("error", None, None, reason)
+        return self._row("error", reason=reason)
 
-    def _outcome(self, final: Scored) -> Outcome:
-        if final.wrong:
+    def _outcome(self, found: Finding) -> Ask[Outcome]:
+        if (yield from wrong([found.scored]))[0]:
             return "flipped"
         return "budget" if self.case.spent else "survived"
 
-    def _exactly(self, text: AttackedText) -> Ask[Scored]:
-        """What the victim's last tier says; its numbers are the same in whatever company the text is asked about."""
-        (answer,) = yield Question(VICTIM, (text.columns,), self.last_victim)
-        return Scored(VICTIM, text.columns, self.case.label, answer)
-
     def _similarity(self, found: Finding) -> Ask[float]:
         pair = (self.case.original.columns[-1], found.text.columns[-1])
-        (answer,) = yield Question(ENCODER, (pair,), self.last_encoder)
-        return float(answer.values[0])
+        (scored,) = yield from self.case.similarities([pair])
+        return (yield from rounded(scored, SIMILARITY_DECIMALS))[0]
 
     def _row(
-        self, outcome: Outcome, end: Finding | None, similarity: float | None, reason: str | None = None
+        self,
+        outcome: Outcome,
+        end: AttackedText | None = None,
+        last: tuple[float, ...] | None = None,
+        similarity: float | None = None,
+        reason: str | None = None,
     ) -> AttackRow:
         original = self.case.original
-        words = tuple(original.words[i] for i in original.attacked_words)
+        words = len(original.attacked_words)
         return AttackRow(
             id=self.example.id,
             label=self.case.label,
             outcome=outcome,
             queries=self.case.queries,
             original=original.columns[-1],
-            perturbed=None if end is None else end.text.columns[-1],
-            words=len(words),
-            changed=0 if end is None else min(end.text.differing(original), len(words)),
+            perturbed=None if end is None else end.columns[-1],
+            words=words,
+            changed=0 if end is None else min(end.differing(original), words),
             similarity=similarity,
             reason=reason,
-            logits_original=() if self.start is None else _floats(self.start.answer.values),
-            logits_final=None if end is None else _floats(end.scored.answer.values),
+            logits_original=self._first,
+            logits_final=last,
         )
 
 
-def begin(example: Example, search: Search, seed: str, budget: int | None, tiers: tuple[int, int]) -> Attempt:
+def begin(example: Example, search: Search, seed: str, budget: int | None) -> Attempt:
     """Take an example up.
 
     Args:
@@ -103,7 +100,6 @@ def begin(example: Example, search: Search, seed: str, budget: int | None, tiers
         search: The attack.
         seed: Text that the example's random numbers come from.
         budget: Most queries; None for no bound.
-        tiers: Last tier of the victim and of the encoder.
 
     Raises:
         TemperError: the example has no label.
@@ -111,9 +107,5 @@ def begin(example: Example, search: Search, seed: str, budget: int | None, tiers
     if example.label is None:
         raise TemperError(f"The example {example.id!r} has no label; an attack needs a labelled probe.")
     rng = random.Random(int.from_bytes(sha256(seed.encode()).digest()[:8], "big"))
-    case = Case(AttackedText(tuple(example.texts)), example.label, rng, budget)
-    return Attempt(example, case, search, *tiers)
-
-
-def _floats(values: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> tuple[float, ...]:
-    return tuple(values.tolist())
+    case = Case(AttackedText(tuple(example.texts)), example.label, rng, budget, id=example.id)
+    return Attempt(example, case, search)

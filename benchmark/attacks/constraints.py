@@ -32,7 +32,12 @@ class Candidate:
 
 def modifiable(text: AttackedText, stopwords: Collection[str]) -> list[int]:
     """Numbers of the words that may be replaced: of the attacked column, not replaced yet, and no stop words."""
-    return [i for i in text.attacked_words if i not in text.modified and text.words[i] not in stopwords]
+    return [i for i in text.attacked_words if may_replace(text, i, stopwords)]
+
+
+def may_replace(text: AttackedText, index: int, stopwords: Collection[str]) -> bool:
+    """Whether a text has a word of this number, and it may be replaced."""
+    return index in text.attacked_words and index not in text.modified and text.words[index] not in stopwords
 
 
 def near_enough(lexicon: Lexicon, least: float, original: AttackedText, candidate: AttackedText) -> bool:
@@ -93,7 +98,8 @@ class Similarity:
 
     def _pair(self, reference: AttackedText, text: AttackedText) -> tuple[str, str]:
         if self.window is None:
-            return reference.joined, text.joined
+            # As a window of all words is cut: what stands before the first and after the last one is left out.
+            return reference.window(0, len(reference.words)), text.window(0, len(text.words))
         index = min(text.latest)
         return reference.window(index, self.window), text.window(index, self.window)
 

@@ -9,11 +9,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.attacks.precision import bfloat16_pays
 from benchmark.schema.errors import UsageError
 
 Vectors = NDArray[np.float32]
 
-TOKENS_PER_BATCH = 2048
+TOKENS_PER_BATCH = 1024
 """Padded tokens in a batch; beyond about 500 a CPU gains nothing more."""
 
 
@@ -52,8 +53,7 @@ class SentenceEncoder:
 
     def tiers(self) -> list[Callable[[Sequence[str]], Vectors]]:
         """Ways to encode: full batches in bfloat16 where that is quicker, full batches, and each sentence alone."""
-        quick = [self._in_bfloat16().encode] if bfloat16_is_quicker(str(self._device)) else []
-        return [*quick, self.encode, lambda sentences: np.concatenate([self.encode([s]) for s in sentences])]
+        return [*self._quick(), self.encode, lambda sentences: np.concatenate([self.encode([s]) for s in sentences])]
 
     def encode(self, sentences: Sequence[str]) -> Vectors:
         """Vectors of the sentences, float32, each of length 1, shape (sentences, dimensions).
@@ -73,12 +73,14 @@ class SentenceEncoder:
             start = stop
         return vectors
 
-    def _in_bfloat16(self) -> "SentenceEncoder":
+    def _quick(self) -> list[Callable[[Sequence[str]], Vectors]]:
         import torch
 
+        if not bfloat16_pays(str(self._device)):
+            return []
         other = copy.copy(self)
         other._model = copy.deepcopy(self._model).to(torch.bfloat16)
-        return other
+        return [other.encode]
 
     def _pooled(self, ids: list[list[int]]) -> Vectors:
         import torch
@@ -93,13 +95,3 @@ class SentenceEncoder:
             mask = attended.unsqueeze(-1).to(states.dtype)
             mean: torch.Tensor = (states * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1e-9)
             return np.asarray(torch.nn.functional.normalize(mean, dim=1).cpu().numpy(), dtype=np.float32)
-
-
-def bfloat16_is_quicker(device: str) -> bool:
-    """Whether a device multiplies matrices in bfloat16 in hardware."""
-    import torch
-
-    if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported()
-    supported: bool = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return supported

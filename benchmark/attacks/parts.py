@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from benchmark.attacks.encoder import Encoder, SentenceEncoder
+from benchmark.attacks.masked_lm import MaskedLM, load_named, masked_lm_identity
+from benchmark.attacks.replay import Replay, read_replay, replay_identity
 from benchmark.attacks.stopwords import stop_words
 from benchmark.attacks.tagger import TAGGERS, Tagger, tagger_identity
 from benchmark.lexicons import Lexicon, lexicon_fingerprint, lexicon_path
@@ -21,6 +24,8 @@ class Parts:
     stopwords: frozenset[str] = frozenset()
     lexicon: Lexicon | None = None
     tagger: Tagger | None = None
+    masked_lm: MaskedLM | None = None
+    table: Replay | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ _KINDS: Mapping[str, _Kind] = {
     "lexicon": _Kind(lambda name: lexicon_fingerprint(lexicon_path(name)), lambda name, _: _read_lexicon(name)),
     "encoder": _Kind(resource_fingerprint, lambda name, device: SentenceEncoder(locate(name), device)),
     "tagger": _Kind(tagger_identity, lambda name, _: TAGGERS[name]()),
+    "masked_lm": _Kind(masked_lm_identity, load_named),
+    "table": _Kind(lambda name: replay_identity(Path(name)), lambda name, _: read_replay(Path(name))),
     "stopwords": _Kind(lambda name: fingerprint(sorted(stop_words(name))), lambda name, _: stop_words(name)),
 }
 """By the name of the field that holds a part's name."""

@@ -1,23 +1,22 @@
 """An attack on a set of examples: many at a time, resumable, the same rows in whatever company."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.attacks.attacking import begin
 from benchmark.attacks.engine import Failed, run_searches
-from benchmark.attacks.engine.questions import ENCODER, VICTIM
-from benchmark.attacks.journal import Journal
+from benchmark.attacks.engine.questions import ENCODER, MASKED_LM, VICTIM
 from benchmark.attacks.parts import Parts, load_parts
 from benchmark.attacks.recipes import prepare
+from benchmark.attacks.recording import Progress, record
 from benchmark.attacks.spec import Victim, attack_fingerprint, numbers_of
-from benchmark.attacks.victim import encoder_oracle, victim_oracle
+from benchmark.attacks.victim import encoder_oracle, masked_lm_oracle, victim_oracle
+from benchmark.attacks.workers import Workers
 from benchmark.data import Dataset, Example
 from benchmark.schema.attack_rows import AttackRow
-from benchmark.schema.errors import TemperError
+from benchmark.schema.errors import TemperError, UsageError
 from benchmark.suites.spec import Attack
-
-Progress = Callable[[AttackRow, int, int], None]
 
 IN_FLIGHT = 64
 """Searches at once: enough to fill batches with the questions of a round."""
@@ -33,11 +32,13 @@ def run_attack(
     parts: Parts | None = None,
     device: str = "cpu",
     in_flight: int = IN_FLIGHT,
+    workers: int = 1,
 ) -> list[AttackRow]:
     """Attack every example of a data set.
 
     A run that was killed goes on with the examples that the journal lacks, and its rows equal those of a run that was
-    not: an example's row depends on nothing but the attack, the victim and the example.
+    not: an example's row depends on nothing but the attack, the victim and the example. A script that asks for more
+    than one worker does so under ``if __name__ == "__main__":``, since each of them imports it.
 
     Args:
         attack: An attack of a suite.
@@ -49,53 +50,65 @@ def run_attack(
         parts: What the attack works with, if it is loaded already.
         device: Where the attack's own models run.
         in_flight: Most examples under attack at once; a kill loses no more than those.
+        workers: Processes that share the examples and torch's threads, at least 1; another number may go on where one
+            stopped. With more than one, a victim that is no `ModelVictim` is a function of a module.
 
     Returns:
         One row for each example, in the order of `dataset`.
 
     Raises:
-        UsageError: the attack names something that does not exist.
+        UsageError: the attack names something that does not exist, or the job cannot be given to workers.
         UnavailableError: a resource or an optional library is missing.
         IntegrityError: the journal belongs to another attack or other examples.
         TemperError: an example has no label, or the machine ran out of memory or disk space.
     """
+    if workers < 1:
+        raise UsageError(f"workers ({workers}) must be at least 1.")
+    if workers > 1 and attack.backend != "engine":
+        raise UsageError(f"Backend {attack.backend!r} runs in one process; leave `workers` at 1.")
     identity = attack_fingerprint(attack)
-    plan = [example.id for example in dataset.examples]
-    unlabelled = next((example.id for example in dataset.examples if example.label is None), None)
-    if unlabelled is not None:
-        raise TemperError(f"{dataset.name}: example {unlabelled!r} has no label; an attack needs a labelled probe.")
-    with Journal(journal, identity, dataset.content_hash, plan) as log:
-        remaining = [example for example in dataset.examples if example.id not in log.done]
-        if remaining:
-            loaded = parts or load_parts(numbers_of(attack), device)
-            ours = attack.backend == "engine"
-            backend = _Engine(attack, loaded, victim, in_flight) if ours else _textattack(attack, loaded, victim)
-            for row in backend(remaining, identity):
-                log.append(row)
-                if progress is not None:
-                    progress(row, len(log.done), len(plan))
-        return log.rows
-
-
-_Backend = Callable[[Sequence[Example], str], Iterator[AttackRow]]
+    job = Job(attack, victim, parts, device, max(1, in_flight // workers))
+    return record(job if workers == 1 else Workers(job, workers), dataset, journal, identity, progress)
 
 
 @dataclass(frozen=True)
-class _Engine:
-    """Our own search."""
+class Job:
+    """An attack with everything that it needs; called with examples, it gives their rows.
+
+    Attributes:
+        attack: What is done.
+        victim: The model.
+        parts: What the attack works with; None until it is loaded.
+        device: Where they are loaded.
+        in_flight: Most examples under attack at once.
+    """
 
     attack: Attack
-    parts: Parts
     victim: Victim
+    parts: Parts | None
+    device: str
     in_flight: int
 
-    def __call__(self, examples: Sequence[Example], identity: str) -> Iterator[AttackRow]:
+    def __call__(self, examples: Sequence[Example], identity: str) -> Generator[AttackRow, None, None]:
+        """Rows of the examples, in the order in which the searches end."""
+        if not examples:
+            return
+        parts = self.parts or load_parts(numbers_of(self.attack), self.device)
+        if self.attack.backend == "engine":
+            yield from self._searched(examples, identity, parts)
+        else:
+            from benchmark.attacks.textattack_adapter import recipe_search
+
+            yield from recipe_search(self.attack, parts, self.victim).all(examples, identity)
+
+    def _searched(self, examples: Sequence[Example], identity: str, parts: Parts) -> Generator[AttackRow, None, None]:
         numbers = numbers_of(self.attack)
-        search = prepare(self.attack.recipe, numbers, self.parts)
-        oracles = {VICTIM: victim_oracle(self.victim), ENCODER: encoder_oracle(self.parts.encoder)}
-        tiers = oracles[VICTIM].last_tier, oracles[ENCODER].last_tier
+        search = prepare(self.attack.recipe, numbers, parts)
+        oracles = {VICTIM: victim_oracle(self.victim), ENCODER: encoder_oracle(parts.encoder)}
+        if parts.masked_lm is not None:
+            oracles[MASKED_LM] = masked_lm_oracle(parts.masked_lm)
         budget = numbers.query_budget
-        attempts = (begin(e, search, f"{identity}/{e.id}", budget, tiers) for e in examples)
+        attempts = (begin(e, search, f"{identity}/{e.id}", budget) for e in examples)
         searches = ((attempt, attempt.run()) for attempt in attempts)
         try:
             for attempt, outcome in run_searches(searches, oracles, self.in_flight):
@@ -106,16 +119,6 @@ class _Engine:
             if "out of memory" not in str(error):
                 raise
             raise _stopped(error) from error
-
-
-def _textattack(
-    attack: Attack, parts: Parts, victim: Victim
-) -> Callable[[Sequence[Example], str], Iterator[AttackRow]]:
-    """TextAttack's search, one example after the other."""
-    from benchmark.attacks.textattack_adapter import TextAttackSearch
-
-    search = TextAttackSearch(numbers_of(attack), parts, victim)
-    return lambda examples, identity: (search.attack(e, f"{identity}/{e.id}") for e in examples)
 
 
 def _stopped(error: BaseException) -> TemperError:

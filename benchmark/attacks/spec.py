@@ -50,7 +50,7 @@ def attack_identity(attack: Attack) -> dict[str, Any]:
     numbers = numbers_of(attack)
     # Where a part lies says nothing about it; its hash does.
     return {
-        "search": _search(attack.backend),
+        "search": search_identity(attack.backend),
         "id": attack.id,
         "version": attack.version,
         "on": attack.on,
@@ -77,7 +77,12 @@ def attack_fingerprint(attack: Attack) -> str:
     return fingerprint(attack_identity(attack))
 
 
-def _search(backend: str) -> str:
+def search_identity(backend: str) -> str:
+    """Who searches, with the versions that decide an outcome.
+
+    Raises:
+        UnavailableError: TextAttack is asked for and not installed.
+    """
     if backend == "textattack":
         return f"adapter/{ADAPTER_VERSION} textattack/{installed_version('textattack')}"
     return f"engine/{ENGINE_VERSION}"

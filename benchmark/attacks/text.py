@@ -12,10 +12,10 @@ from functools import cached_property, lru_cache
 _EDGES = "'-_*@"
 """Characters that may stand inside a word and not at its edges."""
 
-_HOMOGLYPHS = "˗৭Ȣ𝟕бƼᏎƷᒿlO`ɑЬϲԁе𝚏ɡհіϳ𝒌ⅼｍոорԛⲅѕ𝚝սѵԝ×уᴢ"
+LOOKALIKES = "˗৭Ȣ𝟕бƼᏎƷᒿlO`ɑЬϲԁе𝚏ɡհіϳ𝒌ⅼｍոорԛⲅѕ𝚝սѵԝ×уᴢ"
 """What TextAttack swaps letters for; some are no word characters, and would otherwise cut a word in two."""
 
-_WORD = re.compile(f"[\\w{_HOMOGLYPHS}'\\-_*@]+")
+_WORD = re.compile(f"[\\w{LOOKALIKES}'\\-_*@]+")
 
 Span = tuple[int, int]
 

@@ -1,46 +1,109 @@
-"""One example through TextAttack, and its result in our words."""
+"""TextAttack as a probe: an example through one of its attacks, and the result in our words."""
 
 import math
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmark.attacks.encoder import Encoder
 from benchmark.attacks.parts import Parts
-from benchmark.attacks.spec import Victim
-from benchmark.data import Example
+from benchmark.attacks.recording import Progress, record
+from benchmark.attacks.spec import Victim, numbers_of, search_identity
+from benchmark.data import Dataset, Example
 from benchmark.schema.attack_rows import AttackRow, Outcome
-from benchmark.schema.errors import TemperError
-from benchmark.suites.recipes import TextFooler
+from benchmark.schema.canonical import fingerprint
+from benchmark.schema.errors import TemperError, UsageError
+from benchmark.suites import spec
 
 if TYPE_CHECKING:
     from textattack import Attack
 
+    from benchmark.attacks.textattack_victim import VictimWrapper
 
 _REASON_LENGTH = 300
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 
 
+def attack_with(
+    attack: "Attack",
+    dataset: Dataset,
+    journal: Path,
+    progress: Progress | None = None,
+    *,
+    encoder: Encoder | None = None,
+) -> list[AttackRow]:
+    """Attack every example of a data set with an attack of TextAttack's, be it a stock recipe or one of the caller's.
+
+    The attack is built around `benchmark.attacks.textattack_victim.VictimWrapper`, whose import loads TextAttack and
+    downloads nothing; what the attack's own parts download is their affair. An example counts as flipped if the model
+    has the attack's last text wrong, whatever the attack's goal was.
+
+    Args:
+        attack: An attack on a `VictimWrapper`; one on pairs leaves their first text alone.
+        dataset: Labelled examples of one or two texts each.
+        journal: A file in an existing folder; one for each pair of attack and victim.
+        progress: Called after each example with its row, the number of examples done, and their total.
+        encoder: Measures the similarity of flipped texts; None leaves it out.
+
+    Returns:
+        One row for each example, in the order of `dataset`.
+
+    Raises:
+        UsageError: the attack has a victim of another kind, or changed the first text of a pair.
+        IntegrityError: the journal belongs to another attack or other examples.
+        TemperError: an example has no label, or the machine ran out of memory or disk space.
+    """
+    from benchmark.attacks.textattack_victim import VictimWrapper
+
+    victim = attack.goal_function.model
+    if not isinstance(victim, VictimWrapper):
+        raise UsageError(
+            "The attack's victim must be a benchmark.attacks.textattack_victim.VictimWrapper; build it so."
+        )
+    identity = fingerprint({"search": search_identity("textattack"), "attack": _ADDRESS.sub("0x…", repr(attack))})
+    search = TextAttackSearch({1: attack, 2: attack}, victim, encoder)
+    return record(search.all, dataset, journal, identity, progress)
+
+
+def recipe_search(attack: spec.Attack, parts: Parts, victim: Victim) -> "TextAttackSearch":
+    """A suite's attack, composed of TextAttack's classes and our parts.
+
+    Raises:
+        UnavailableError: TextAttack is not installed.
+        UsageError: only Temper's engine has this recipe.
+    """
+    from benchmark.attacks.textattack_recipes import build
+    from benchmark.attacks.textattack_victim import VictimWrapper
+
+    wrapped, numbers = VictimWrapper(victim), numbers_of(attack)
+    built = {texts: build(attack.recipe, numbers, parts, wrapped, pair=texts == 2) for texts in (1, 2)}
+    return TextAttackSearch(built, wrapped, parts.encoder)
+
+
 class TextAttackSearch:
-    """Runs TextFooler on one example at a time; nothing of an example is left when the next begins."""
+    """Runs an attack on one example at a time; nothing of an example is left when the next begins."""
 
-    def __init__(self, parameters: TextFooler, parts: Parts, victim: Victim) -> None:
-        """Import TextAttack and put the attack together.
+    def __init__(self, attacks: "Mapping[int, Attack]", victim: "VictimWrapper", encoder: Encoder | None) -> None:
+        """Take what is composed already.
 
-        Raises:
-            UnavailableError: TextAttack is not installed.
+        Args:
+            attacks: By the number of an example's texts.
+            victim: The victim of all of them.
+            encoder: Measures the similarity of flipped texts; None leaves it out.
         """
-        from benchmark.attacks.textattack_parts import build
-        from benchmark.attacks.textattack_victim import VictimWrapper
+        self._attacks = attacks
+        self._victim = victim
+        self._encoder = encoder
 
-        self._parameters = parameters
-        self._parts = parts
-        self._victim = VictimWrapper(victim)
-        self._attacks = {texts: build(parameters, parts, self._victim, pair=texts == 2) for texts in (1, 2)}
+    def all(self, examples: Sequence[Example], identity: str) -> Generator[AttackRow, None, None]:
+        """Attack examples, each with random numbers that `identity` and its id decide."""
+        return (self.attack(example, f"{identity}/{example.id}") for example in examples)
 
     def attack(self, example: Example, seed: str) -> AttackRow:
         """Attack one example, with Python's, numpy's and torch's random numbers seeded by `seed`.
@@ -71,8 +134,9 @@ class TextAttackSearch:
         from benchmark.attacks.textattack_parts import attacked_text
 
         result = attack.attack(attacked_text(example.texts), _label(example))
+        _require_frozen(example, _texts(result.perturbed_result.attacked_text))
         before, after = (part.attacked_text for part in (result.original_result, result.perturbed_result))
-        outcome = self._outcome(example, result)
+        outcome = self._outcome(example, result, attack.goal_function.query_budget)
         words, found = before.words_per_input[-1], outcome in {"flipped", "survived"}
         original, perturbed = example.texts[-1], _texts(after)[-1]
         return AttackRow(
@@ -90,7 +154,7 @@ class TextAttackSearch:
             logits_final=self._logits(_texts(after)) if found else None,
         )
 
-    def _outcome(self, example: Example, result: Any) -> Outcome:
+    def _outcome(self, example: Example, result: Any, budget: float) -> Outcome:
         """Ours for TextAttack's: a maximised or failed search counts by what the victim says about its last text."""
         from textattack.attack_results import SkippedAttackResult
 
@@ -99,8 +163,7 @@ class TextAttackSearch:
         logits = self._logits(_texts(result.perturbed_result.attacked_text))
         if logits.index(max(logits)) != _label(example):
             return "flipped"
-        budget = self._parameters.query_budget
-        return "budget" if budget is not None and result.num_queries >= budget else "survived"
+        return "budget" if result.num_queries >= budget else "survived"
 
     def _failed(self, example: Example, attack: "Attack", error: Exception) -> AttackRow:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -124,8 +187,10 @@ class TextAttackSearch:
     def _logits(self, texts: tuple[str, ...]) -> tuple[float, ...]:
         return tuple(self._victim.logits[texts].tolist())
 
-    def _similarity(self, original: str, perturbed: str) -> float:
-        first, second = self._parts.encoder.encode([original, perturbed])
+    def _similarity(self, original: str, perturbed: str) -> float | None:
+        if self._encoder is None:
+            return None
+        first, second = self._encoder.encode([original, perturbed])
         return float(np.float32(np.clip(math.fsum(first.astype(np.float64) * second), -1, 1)))
 
 
@@ -138,6 +203,14 @@ def _label(example: Example) -> int:
 def _texts(attacked: Any) -> tuple[str, ...]:
     given = attacked.tokenizer_input
     return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _require_frozen(example: Example, texts: tuple[str, ...]) -> None:
+    if texts[:-1] != example.texts[:-1]:
+        raise UsageError(
+            f"The attack changed the first text of the pair {example.id!r}, which a row has no place for; freeze it by "
+            'InputColumnModification(["premise", "hypothesis"], {"premise"}).'
+        )
 
 
 def _differences(before: list[str], after: list[str]) -> int:

@@ -1,6 +1,6 @@
-"""TextFooler's parts for TextAttack, made of ours. Importing this module imports TextAttack, which takes seconds."""
+"""Parts of TextAttack's recipes, made of ours. Importing this module imports TextAttack, which takes seconds."""
 
-import warnings
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,36 +8,20 @@ import numpy as np
 import torch
 
 from benchmark.attacks.encoder import Encoder, Vectors
-from benchmark.attacks.parts import Parts
 from benchmark.attacks.tagger import Tagger
 from benchmark.attacks.textattack_import import load_textattack
-from benchmark.attacks.textattack_victim import VictimWrapper
 from benchmark.lexicons import Lexicon
-from benchmark.schema.errors import TemperError
-from benchmark.suites.recipes import TextFooler
 
 load_textattack()
 
 # TextAttack may be imported only after the call above.
-from textattack import Attack  # noqa: E402
 from textattack.constraints.grammaticality import PartOfSpeech  # noqa: E402
-from textattack.constraints.pre_transformation import (  # noqa: E402
-    InputColumnModification,
-    RepeatModification,
-    StopwordModification,
-)
-from textattack.constraints.semantics import WordEmbeddingDistance  # noqa: E402
 from textattack.constraints.semantics.sentence_encoders import SentenceEncoder  # noqa: E402
-from textattack.goal_functions import UntargetedClassification  # noqa: E402
 from textattack.search_methods import GreedyWordSwapWIR  # noqa: E402
 from textattack.shared import AbstractWordEmbedding, AttackedText  # noqa: E402
-from textattack.transformations import WordSwapEmbedding  # noqa: E402
 
 COLUMNS = ("premise", "hypothesis")
 """Names of the two texts of a pair; the first is never changed."""
-
-_ALL_AT_ONCE = 1 << 30
-"""The victim cuts its own batches."""
 
 
 class LexiconEmbedding(AbstractWordEmbedding):  # type: ignore[misc]  # TextAttack has no types
@@ -85,15 +69,26 @@ class LocalPartOfSpeech(PartOfSpeech):  # type: ignore[misc]
 
 
 class LocalSentenceEncoder(SentenceEncoder):  # type: ignore[misc]
-    """The recipe's constraint with our encoder, which is asked about each text once and only if the answer counts."""
+    """The recipes' constraint with our encoder, which is asked about each text once and only if the answer counts."""
 
-    def __init__(self, encoder: Encoder, *, threshold: float, metric: str, window: int) -> None:
+    def __init__(
+        self, encoder: Encoder, *, threshold: float, metric: str, window: int | None, against_original: bool = False
+    ) -> None:
+        """Take an encoder.
+
+        Args:
+            encoder: Whose vectors are compared.
+            threshold: Least similarity.
+            metric: "cosine" or "angular".
+            window: Words around the replaced one that are compared, and texts that are shorter are not; None for all.
+            against_original: Whether a candidate is compared with the original; else with what it was made from.
+        """
         super().__init__(
             threshold=threshold,
             metric=metric,
-            compare_against_original=False,
+            compare_against_original=against_original,
             window_size=window,
-            skip_text_shorter_than_window=True,
+            skip_text_shorter_than_window=window is not None,
         )
         self._encoder = encoder
         self._vectors: dict[str, Vectors] = {}
@@ -111,79 +106,40 @@ class LocalSentenceEncoder(SentenceEncoder):  # type: ignore[misc]
 
     def _check_constraint_many(self, transformed_texts: list[Any], reference_text: Any) -> list[Any]:
         scores = torch.ones(len(transformed_texts))
-        rows = [row for row, text in enumerate(transformed_texts) if len(text.words) >= self.window_size]
+        skipped = self.window_size if self.skip_text_shorter_than_window else 0
+        rows = [row for row, text in enumerate(transformed_texts) if len(text.words) >= skipped]
         if rows:
-            places = [next(iter(transformed_texts[row].attack_attrs["newly_modified_indices"])) for row in rows]
-            before = {place: reference_text.text_window_around_index(place, self.window_size) for place in set(places)}
-            after = [
-                transformed_texts[row].text_window_around_index(place, self.window_size)
-                for row, place in zip(rows, places, strict=True)
-            ]
-            vectors = self.encode([*(before[place] for place in places), *after])
+            pairs = [self._pair(reference_text, transformed_texts[row]) for row in rows]
+            vectors = self.encode([text for side in zip(*pairs, strict=True) for text in side])
             scores[rows] = self.sim_metric(vectors[: len(rows)], vectors[len(rows) :])
         for text, score in zip(transformed_texts, scores.tolist(), strict=True):
             text.attack_attrs["similarity_score"] = score
         kept = (scores >= self.threshold).tolist()
         return [text for text, keep in zip(transformed_texts, kept, strict=True) if keep]
 
+    def _pair(self, reference: Any, candidate: Any) -> tuple[str, str]:
+        """What of two texts is compared; a window of all words leaves out what stands before and after them."""
+        place = min(candidate.attack_attrs["newly_modified_indices"])
+        first, second = (text.text_window_around_index(place, self.window_size) for text in (reference, candidate))
+        return str(first), str(second)
+
 
 class OrderedGreedySearch(GreedyWordSwapWIR):  # type: ignore[misc]
-    """The recipe's search, with ties in the words' importance broken by position.
+    """The recipes' search, with ties in the words' importance broken by position.
 
     TextAttack leaves them to the order of a set and an unstable sort, which no two machines need share.
     """
 
-    def __init__(self) -> None:
-        super().__init__(wir_method="delete")
-
     def _get_index_order(self, initial_text: Any, max_len: int = -1) -> tuple[list[int], bool]:
+        without = {"delete": "", "unk": self.unk_token}[self.wir_method]
         indices = sorted(self.get_indices_to_order(initial_text)[1])
-        results, search_over = self.get_goal_results([initial_text.delete_word_at_index(index) for index in indices])
+        texts = [initial_text.replace_word_at_index(index, without) for index in indices]
+        results, search_over = self.get_goal_results(texts)
         # A query budget may have cut the results short; words without one are not tried.
         scored = zip(indices, results, strict=False)
         return [index for index, _ in sorted(scored, key=lambda pair: -pair[1].score)], search_over
 
 
-def build(parameters: TextFooler, parts: Parts, victim: VictimWrapper, *, pair: bool) -> Attack:
-    """Put TextFooler together in the order of Jin et al.'s recipe.
-
-    Args:
-        parameters: Its numbers.
-        parts: Its lexicon, tagger, encoder and stop words.
-        victim: The model.
-        pair: Whether an example has two texts, of which the second is attacked.
-    """
-    if parts.lexicon is None or parts.tagger is None:
-        raise TemperError("TextFooler needs a lexicon and a tagger; load_parts gives both.")
-    embedding = LexiconEmbedding(parts.lexicon)
-    # TextAttack takes a threshold of 0 for none; nothing lies between 0 and this.
-    least = parameters.min_cosine or -5e-324
-    constraints = [
-        RepeatModification(),
-        StopwordModification(stopwords=parts.stopwords),
-        *([InputColumnModification(list(COLUMNS), {COLUMNS[0]})] if pair else []),
-        WordEmbeddingDistance(embedding=embedding, min_cos_sim=least),
-        LocalPartOfSpeech(parts.tagger),
-        LocalSentenceEncoder(
-            parts.encoder,
-            threshold=parameters.similarity_threshold,
-            metric=parameters.similarity_metric,
-            window=parameters.window,
-        ),
-    ]
-    budget = parameters.query_budget
-    with warnings.catch_warnings():
-        # It knows no victims but its own, and says so with a deprecated function.
-        warnings.simplefilter("ignore")
-        goal = UntargetedClassification(
-            victim, query_budget=float("inf") if budget is None else budget, model_batch_size=_ALL_AT_ONCE
-        )
-    transformation = WordSwapEmbedding(max_candidates=parameters.candidates, embedding=embedding)
-    return Attack(goal, constraints, transformation, OrderedGreedySearch())
-
-
 def attacked_text(texts: tuple[str, ...]) -> AttackedText:
     """One text, or the two of a pair, as TextAttack sees them."""
-    from collections import OrderedDict
-
     return AttackedText(texts[0] if len(texts) == 1 else OrderedDict(zip(COLUMNS, texts, strict=True)))

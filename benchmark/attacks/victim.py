@@ -6,8 +6,11 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.attacks.encoder import Encoder, SentenceEncoder, bfloat16_is_quicker
-from benchmark.attacks.engine.oracles import Cosines, Tier, Tiered
+from benchmark.attacks.encoder import Encoder, SentenceEncoder
+from benchmark.attacks.engine.oracles import Cosines, Ranked, Tier, Tiered, Values
+from benchmark.attacks.masked_lm import MARGIN as MASKED_LM_MARGIN
+from benchmark.attacks.masked_lm import MaskedLM
+from benchmark.attacks.precision import bfloat16_pays
 from benchmark.attacks.spec import Victim
 from benchmark.models.classifier import Classifier
 
@@ -17,31 +20,36 @@ Logits = NDArray[np.float32]
 class ModelVictim:
     """A classifier under attack.
 
+    Questions are asked in bfloat16 first where the machine is quicker at that, and again in float32 where it leaves
+    anything open.
+
     Attributes:
         model: In eval mode.
-        quick: Whether questions are asked in bfloat16 first, and again in float32 where that leaves anything open.
+        tokens_per_batch: Padded tokens in a batch.
     """
 
-    def __init__(self, model: Classifier, *, quick: bool | None = None, tokens_per_batch: int = 1024) -> None:
+    def __init__(self, model: Classifier, *, tokens_per_batch: int = 1024) -> None:
         """Take a model.
 
         Args:
             model: The victim.
-            quick: None leaves it to the machine: yes where bfloat16 is quicker.
             tokens_per_batch: Padded tokens in a batch.
         """
         self.model = model
-        self._tokens = tokens_per_batch
-        self.quick = bfloat16_is_quicker(model.device.type) if quick is None else quick
+        self.tokens_per_batch = tokens_per_batch
 
     def __call__(self, texts: Sequence[tuple[str, ...]]) -> Logits:
         """Logits in full batches, float32."""
-        return self._ask(self.model, texts, self._tokens)
+        return self._ask(self.model, texts, self.tokens_per_batch)
 
     def tiers(self) -> list[Tier]:
         """Full batches in bfloat16 where that is quicker, full batches in float32, and each text alone."""
-        quick = [self._tier(_in_bfloat16(self.model), self._tokens)] if self.quick else []
-        return [*quick, self._tier(self.model, self._tokens), self._tier(self.model, 1)]
+        return [*self._quick(), self._tier(self.model, self.tokens_per_batch), self._tier(self.model, 1)]
+
+    def _quick(self) -> list[Tier]:
+        if not bfloat16_pays(self.model.device.type):
+            return []
+        return [self._tier(_in_bfloat16(self.model), self.tokens_per_batch)]
 
     def _tier(self, model: Classifier, tokens: int) -> Tier:
         return lambda texts: self._ask(model, texts, tokens)  # type: ignore[arg-type]  # a victim's items are texts
@@ -56,14 +64,36 @@ class ModelVictim:
 def victim_oracle(victim: Victim) -> Tiered:
     """An oracle of a victim; what a plain function says is taken for exact."""
     if isinstance(victim, ModelVictim):
-        return Tiered(victim.tiers())
+        return Tiered(_settled(victim.tiers()))
     return Tiered([_checked(victim)])
 
 
 def encoder_oracle(encoder: Encoder) -> Tiered:
     """An oracle of a sentence encoder's cosines."""
     tiers = encoder.tiers() if isinstance(encoder, SentenceEncoder) else [encoder.encode]
-    return Tiered([Cosines(encode) for encode in tiers])
+    return Tiered(_settled([Cosines(encode) for encode in tiers]))
+
+
+def masked_lm_oracle(model: MaskedLM) -> Tiered:
+    """An oracle of a masked LM's likeliest tokens."""
+    return Tiered(_settled(model.tiers()), least=MASKED_LM_MARGIN)
+
+
+def _settled(tiers: Sequence[Tier]) -> list[Tier]:
+    """Tiers of which the last one runs on one thread: a sum's last bits depend on how many share it."""
+    *others, last = tiers
+
+    def alone(items: Sequence[Hashable]) -> list[Values | Ranked]:
+        import torch
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return list(last(items))
+        finally:
+            torch.set_num_threads(threads)
+
+    return [*others, alone]
 
 
 def _in_bfloat16(model: Classifier) -> Classifier:

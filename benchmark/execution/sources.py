@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 TOOLBOX = "benchmark.training.toolbox"
 BASE = "benchmark.training.method"
 
+PLUGIN = "temper_plugin_"
+"""How the names begin that modules get which are files of the user's."""
+
 Found = tuple[str, ast.ClassDef]
 """A class and the module that defines it."""
 
@@ -64,7 +67,7 @@ def verbs() -> tuple[str, ...]:
 
 def source_fingerprint(cls: "type[Method]") -> str:
     """Hash of the source files of a method's classes and of what they import, however deep, of the toolbox and of
-    their own package.
+    their own package, or of the folder that a plugin's file lies in.
 
     That of a composition is over its members' and over what composes them.
     """
@@ -79,10 +82,13 @@ def source_fingerprint(cls: "type[Method]") -> str:
     bases = [base for base in cls.__mro__ if issubclass(base, Method) and base is not Method]
     texts = {f"{number}:{base.__qualname__}": _source(base) for number, base in enumerate(bases)}
     waiting = [name for base in bases for name in own_imports(_source(base), base.__module__)]
+    for base in bases:
+        if base.__module__.startswith(PLUGIN):
+            waiting += imported_beside(_source(base), Path(inspect.getfile(base)).resolve().parent)
     while waiting:
         module = waiting.pop()
         if module not in texts:
-            texts[module] = Path(str(_origin(module))).read_text(encoding="utf-8")
+            texts[module] = Path(str(origin(module))).read_text(encoding="utf-8")
             waiting += own_imports(texts[module], module)
     return fingerprint(texts)
 
@@ -93,8 +99,33 @@ def _source(cls: type) -> str:
 
 def own_imports(source: str, module: str) -> list[str]:
     """Modules that a source text imports out of its own outermost package or of the toolbox, in every spelling."""
-    package, root = module.rpartition(".")[0], module.partition(".")[0]
-    named: set[str] = set()
+    root = module.partition(".")[0]
+    # Of the engine only the toolbox is part of a method; the rest has a version of its own in the key.
+    homes = (f"{TOOLBOX}.",) if root == "benchmark" else (f"{TOOLBOX}.", f"{root}.")
+    return sorted(name for name in _named(source, module) if name.startswith(homes) and origin(name))
+
+
+def imported_beside(source: str, folder: Path) -> list[str]:
+    """Modules in a folder that a source text imports by name, however deep; the engine is not among them."""
+    waiting, found = [(source, "")], set[str]()
+    while waiting:
+        for name in _named(*waiting.pop()) - found:
+            file = origin(name) if beside(name.partition(".")[0], folder) else None
+            if file is not None:
+                found.add(name)
+                waiting += [(Path(file).read_text(encoding="utf-8"), name)] if file.endswith(".py") else []
+    return sorted(found)
+
+
+def beside(root: str, folder: Path) -> Path | None:
+    """The module or package of a name in a folder, where there is one; the engine does not count."""
+    files = (folder / f"{root}.py", folder / root / "__init__.py")
+    return next((file for file in files if root != "benchmark" and file.is_file()), None)
+
+
+def _named(source: str, module: str) -> set[str]:
+    """Names that a source text imports, those of modules and of things in them, in every spelling."""
+    package, named = module.rpartition(".")[0], set[str]()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             named |= {alias.name for alias in node.names}
@@ -102,9 +133,7 @@ def own_imports(source: str, module: str) -> list[str]:
             start = package.rsplit(".", node.level - 1)[0] if node.level else ""
             base = ".".join(filter(None, (start, node.module)))
             named |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-    # Of the engine only the toolbox is part of a method; the rest has a version of its own in the key.
-    homes = (f"{TOOLBOX}.",) if root == "benchmark" else (f"{TOOLBOX}.", f"{root}.")
-    return sorted(name for name in named if name.startswith(homes) and _origin(name))
+    return named
 
 
 def _lineage(found: Found) -> Iterator[Found]:
@@ -124,7 +153,7 @@ def _class(module: str, name: str) -> Found | None:
             return module, node
         if isinstance(node, ast.ImportFrom) and not node.level:
             for alias in node.names:
-                if (alias.asname or alias.name) == name and _origin(str(node.module)):
+                if (alias.asname or alias.name) == name and origin(str(node.module)):
                     return _class(str(node.module), alias.name)
     return None
 
@@ -142,14 +171,17 @@ def _texts(cls: ast.ClassDef, name: str) -> Iterator[str]:
 
 @cache
 def _tree(module: str) -> ast.Module:
-    origin = _origin(module)
-    if origin is None:
+    file = origin(module)
+    if file is None:
         raise ImportError(f"there is no module {module!r}")
-    return ast.parse(Path(origin).read_text(encoding="utf-8"))
+    return ast.parse(Path(file).read_text(encoding="utf-8"))
 
 
-def _origin(module: str) -> str | None:
-    """The file of a module; only the outermost package is asked, so that no package runs its ``__init__``."""
+def origin(module: str) -> str | None:
+    """The file of a module; only the outermost package is asked, so that no package runs its ``__init__``.
+
+    None where there is no such module; a word like ``built-in`` where it has no file.
+    """
     package, *inner = module.split(".")
     spec = importlib.util.find_spec(package)
     if spec is None or not inner:

@@ -6,11 +6,14 @@ A row holds the attribute paths inside the base model of (1) the module whose ou
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from torch import nn
 
 from benchmark.schema.errors import UsageError, nearest
+
+Place: TypeAlias = tuple[nn.Module, str]
+"""A module and the name of one of its children, so that the child can be read or replaced."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,14 @@ def architecture_of(model_type: str, base: nn.Module) -> Architecture:
     return found
 
 
-def submodule(root: nn.Module, path: str) -> tuple[nn.Module, str]:
-    """Parent module and attribute name of a dotted path, so that the attribute can be read or replaced."""
+def submodule(root: nn.Module, path: str) -> Place:
+    """Where a dotted path ends."""
     parent, _, name = path.rpartition(".")
     return root.get_submodule(parent), name
+
+
+def last_linear(network: nn.Module, body: nn.Module) -> Place:
+    """The last linear map of a head, which makes the logits: that of `network` outside of its `body`."""
+    inside = set(body.modules())
+    linear = [name for name, part in network.named_modules() if isinstance(part, nn.Linear) and part not in inside]
+    return submodule(network, linear[-1])

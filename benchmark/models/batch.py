@@ -1,7 +1,7 @@
 """A padded batch of token ids."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -17,13 +17,19 @@ class Batch:
         tokens: Model inputs by name, each int64 of shape (batch, length): ``input_ids``, ``attention_mask`` and, for
             families that have them, ``token_type_ids``. The attention mask is always there.
         labels: Class indices, int64 of shape (batch,), or None.
+        marks: Further numbers per token by name, which the model is not given, each int64 of shape (batch, length), 0
+            on padding: what a method's `encode_example` says of tokens.
+        sequences: Rows of `tokens` and `marks` that stand for one example, next to each other; 1 but for models that
+            read a text several times. `len` and `labels` count examples.
     """
 
     tokens: dict[str, Tensor]
     labels: Tensor | None = None
+    marks: dict[str, Tensor] = field(default_factory=dict)
+    sequences: int = 1
 
     def __len__(self) -> int:
-        return int(self.tokens["input_ids"].shape[0])
+        return int(self.tokens["input_ids"].shape[0]) // self.sequences
 
     @property
     def attention_mask(self) -> Tensor:
@@ -47,4 +53,11 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
         labels = None if self.labels is None else self.labels.to(device)
-        return Batch({name: value.to(device) for name, value in self.tokens.items()}, labels)
+        tokens, marks = ({name: t.to(device) for name, t in named.items()} for named in (self.tokens, self.marks))
+        return replace(self, tokens=tokens, labels=labels, marks=marks)
+
+
+def padded_rows(rows: Sequence[Sequence[int]], side: str) -> Tensor:
+    """Rows of numbers with zeros to the longest on the ``left`` or ``right``, int64 of shape (rows, length)."""
+    tensors = [torch.tensor(row, dtype=torch.long) for row in rows]
+    return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_side=side)

@@ -1,5 +1,6 @@
 """The blocks' feed-forward outputs, edited in flight with their block's attention in view."""
 
+import inspect
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -41,7 +42,6 @@ def editing_feedforward(model: Classifier, edit: Edit) -> Iterator[None]:
     Raises:
         UsageError: the family has no row here.
     """
-    body = cast(Any, model.network).base_model
     config = cast(Any, model.network).config
     attention_path, output_path = _parts(config.model_type)
     time_major = config.model_type == "xlnet"
@@ -50,13 +50,22 @@ def editing_feedforward(model: Classifier, edit: Edit) -> Iterator[None]:
         stack.callback(setattr, config, "_attn_implementation", config._attn_implementation)
         config._attn_implementation = "eager"
         stack.enter_context(_quiet())
-        stack.callback(body.register_forward_pre_hook(_ask_for_attention, with_kwargs=True).remove)
         for block in model.blocks:
             for attending, ending in zip(_inside(block, attention_path), _inside(block, output_path), strict=True):
                 seen: list[Tensor] = []
+                stack.callback(attending.register_forward_pre_hook(_ask_for_attention, with_kwargs=True).remove)
                 stack.callback(attending.register_forward_hook(_keeper(seen, time_major)).remove)
                 stack.callback(ending.register_forward_hook(_editor(seen, edit, time_major)).remove)
         yield
+
+
+def require_feedforward(model: Classifier) -> None:
+    """Find out before training whether `editing_feedforward` knows a model's family.
+
+    Raises:
+        UsageError: it has no row here.
+    """
+    _parts(cast(Any, model.network).config.model_type)
 
 
 def _parts(family: str) -> tuple[str, str]:
@@ -73,8 +82,12 @@ def _inside(block: nn.Module, path: str) -> list[nn.Module]:
     return [module for name, module in block.named_modules() if fnmatchcase(name, path)]
 
 
-def _ask_for_attention(_body: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    return args, {**kwargs, "output_attentions": True}
+def _ask_for_attention(attending: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Ask where it is computed: some models, asked as a whole, put hooks of their own on their parts and leave them."""
+    call = inspect.signature(attending.forward).bind(*args, **kwargs)
+    if "output_attentions" in call.signature.parameters:
+        call.arguments["output_attentions"] = True
+    return call.args, call.kwargs
 
 
 def _keeper(seen: list[Tensor], time_major: bool) -> Callable[[nn.Module, Any, Any], None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from benchmark.data.constraints import NONEMPTY, Doc, Range
 
@@ -11,26 +11,31 @@ Part: TypeAlias = Annotated[str, NONEMPTY]
 Many: TypeAlias = Annotated[int, Range(1)]
 Metric: TypeAlias = Literal["angular", "cosine"]
 
-RecipeName: TypeAlias = Literal["textfooler"]
+RecipeName: TypeAlias = Literal["textfooler", "bert_attack", "pwws", "genetic", "textbugger", "random_swap", "transfer"]
 
 Budget: TypeAlias = Annotated[int | None, Range(1), Doc("Most model queries for one example; absent: no bound.")]
 Encoder: TypeAlias = Annotated[Part, Doc("Resource whose sentence vectors measure similarity.")]
+ReportedEncoder: TypeAlias = Annotated[
+    Part, Doc("Resource whose sentence vectors measure the similarity that is reported; the search does without.")
+]
 Stopwords: TypeAlias = Annotated[Part, Doc("Which list of words is never replaced.")]
 Lexicon: TypeAlias = Annotated[Part, Doc("Which list of neighbours the substitutes come from, or a file.")]
+Cosine: TypeAlias = Annotated[float, Range(-1, 1), Doc("Least cosine between a word and its substitute.")]
+SimilarityMetric: TypeAlias = Annotated[Metric, Doc("How two sentence vectors are compared.")]
 Share: TypeAlias = Annotated[
     float | None, Range(0, 1, open_low=True), Doc("Most words changed, as a share rounded up; absent: no bound.")
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class TextFooler:
-    """TextFooler (Jin et al., 2020) as TextAttack has it; its lexicon, encoder and tagger are not the published ones."""
+class Substitution:
+    """Which substitutes TextFooler allows."""
 
     candidates: Annotated[Many, Doc("Substitutes tried for a word, nearest first.")] = 50
-    min_cosine: Annotated[float, Range(-1, 1), Doc("Least cosine between a word and its substitute.")] = 0.5
+    min_cosine: Cosine = 0.5
     lexicon: Lexicon = "counterfitted-glove-wordnet"
     encoder: Encoder = "minilm"
-    similarity_metric: Annotated[Metric, Doc("How two sentence vectors are compared.")] = "angular"
+    similarity_metric: SimilarityMetric = "angular"
     similarity_threshold: Annotated[
         float, Range(-1, 1), Doc("Least similarity between the text with and without a swap.")
     ] = 0.840845057
@@ -40,10 +45,118 @@ class TextFooler:
     )
     stopwords: Stopwords = "textfooler"
     max_share: Share = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextFooler(Substitution):
+    """TextFooler (Jin et al., 2020) as TextAttack has it; lexicon, encoder and tagger are not the published ones."""
+
     query_budget: Budget = None
 
 
-Numbers: TypeAlias = TextFooler
+@dataclass(frozen=True, slots=True)
+class BertAttack:
+    """BERT-Attack (Li et al., 2020) as TextAttack has it; the paper's masked LM is bert-base-uncased."""
 
-RECIPES: Mapping[str, type[Numbers]] = {"textfooler": TextFooler}
+    candidates: Annotated[
+        Many, Doc("Likeliest tokens tried for a word, or for each of its pieces. TextAttack has 8, the paper 48.")
+    ] = 8
+    max_combinations: Annotated[
+        Many, Doc("Combinations of pieces that are looked at, until there are `candidates` words.")
+    ] = 32_768
+    masked_lm: Annotated[
+        Part, Doc("Masked LM that proposes substitutes: `minilm` with the head packaged for it, a folder or a Hub id.")
+    ] = "minilm"
+    encoder: Encoder = "minilm"
+    similarity_metric: SimilarityMetric = "cosine"
+    similarity_threshold: Annotated[float, Range(-1, 1), Doc("Least similarity of a text to the original.")] = 0.2
+    stopwords: Stopwords = "nltk-english"
+    max_share: Share = 0.4
+    query_budget: Budget = None
+
+
+@dataclass(frozen=True, slots=True)
+class PWWS:
+    """PWWS (Ren et al., 2019) as TextAttack has it: synonyms from WordNet, any text allowed, no named entities."""
+
+    lexicon: Lexicon = "wordnet-synonyms"
+    encoder: ReportedEncoder = "minilm"
+    stopwords: Stopwords = "nltk-english"
+    query_budget: Budget = None
+
+
+@dataclass(frozen=True, slots=True)
+class Genetic:
+    """The genetic attack of Alzantot et al. (2018) as Jia et al. (2019) and RIFT use it, without its language model."""
+
+    candidates: Annotated[Many, Doc("Substitutes tried for a word, nearest first.")] = 8
+    min_cosine: Cosine = 0.75
+    lexicon: Lexicon = "counterfitted-glove-wordnet"
+    encoder: ReportedEncoder = "minilm"
+    stopwords: Stopwords = "nltk-english"
+    max_share: Annotated[
+        float, Range(0, 1, open_low=True), Doc("Most words changed before a further swap, as a share rounded up.")
+    ] = 0.2
+    population: Annotated[Many, Doc("Texts of a generation.")] = 60
+    generations: Annotated[Many, Doc("Most generations after the first.")] = 40
+    temperature: Annotated[
+        float, Range(0, open_low=True), Doc("How little a text's score counts when parents are drawn.")
+    ] = 0.3
+    query_budget: Budget = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextBugger:
+    """TextBugger (Li et al., 2019) as TextAttack has it; its lexicon and encoder are not the published ones."""
+
+    edits: Annotated[bool, Doc("Whether words are misspelt too; if not, only neighbours are tried, as MVP does.")] = (
+        True
+    )
+    candidates: Annotated[Many, Doc("Neighbours tried for a word, nearest first.")] = 5
+    lexicon: Lexicon = "counterfitted-glove-wordnet"
+    encoder: Encoder = "minilm"
+    similarity_metric: SimilarityMetric = "angular"
+    similarity_threshold: Annotated[
+        float, Range(-1, 1), Doc("Least similarity of a text to what it is compared to.")
+    ] = 0.8
+    similar_to: Annotated[
+        Literal["original", "current"], Doc("What a text is compared to: the original, or the text before the swap.")
+    ] = "original"
+    window: Annotated[
+        int | None,
+        Range(1),
+        Doc("Words around the change that are compared; shorter texts pass. Absent: all words."),
+    ] = None
+    stopwords: Stopwords = "nltk-english"
+    query_budget: Budget = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomSwap(Substitution):
+    """TextFooler's substitutes at random: a check that an attack's success is due to its search."""
+
+    queries: Annotated[Many, Doc("Texts that the model is asked about for one example, the original included.")]
+    query_budget: ClassVar[None] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """Texts with which an attack flipped another model: a check that this one does not just mislead the search."""
+
+    table: Annotated[Part, Doc("File of the attack table, parquet, that the texts are taken from.")]
+    encoder: ReportedEncoder = "minilm"
+    query_budget: ClassVar[None] = None
+
+
+Numbers: TypeAlias = TextFooler | BertAttack | PWWS | Genetic | TextBugger | RandomSwap | Transfer
+
+RECIPES: Mapping[str, type[Numbers]] = {
+    "textfooler": TextFooler,
+    "bert_attack": BertAttack,
+    "pwws": PWWS,
+    "genetic": Genetic,
+    "textbugger": TextBugger,
+    "random_swap": RandomSwap,
+    "transfer": Transfer,
+}
 """By the name that a suite gives."""

@@ -32,10 +32,10 @@ class MethodContract:
 
     @classmethod
     def write_backbone(cls, folder: Path) -> Path:
-        """Write the pre-trained model to fine-tune into a folder; override it for a method that needs another."""
-        from benchmark.testing.tiny import write_tiny_bert
+        """Write the pre-trained model, a masked LM, into a folder; override it for a method that needs another."""
+        from benchmark.testing.tiny import write_tiny_masked_lm
 
-        return write_tiny_bert(folder)
+        return write_tiny_masked_lm(folder)
 
     @classmethod
     def setup_class(cls) -> None:

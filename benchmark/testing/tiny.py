@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from transformers import BertConfig
 
     from benchmark.data import Dataset
     from benchmark.models.classifier import Classifier
@@ -47,29 +48,47 @@ WORDS = [
     "end",
     "story",
 ]
+PROMPT_WORDS = ["negative", "positive", "true", "false", "sentiment", "of", "statement", "answer", "question", "."]
 GOOD, BAD = ["good", "great", "fine", "funny", "warm"], ["bad", "awful", "dull", "cold", "slow"]
 
 
 def write_tiny_bert(folder: Path, seed: int = 0) -> Path:
     """Write config, safetensors weights and tokenizer of a 2 x 32 BERT; the same bytes for the same seed."""
     import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertModel
+
+    config = _write_vocabulary(folder, WORDS)
+    torch.manual_seed(seed)
+    BertModel(config).save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def write_tiny_masked_lm(folder: Path, seed: int = 0) -> Path:
+    """Write a 2 x 32 BERT with its masked-LM head, which knows words for prompts besides."""
+    import torch
+    from transformers import BertForMaskedLM
+
+    config = _write_vocabulary(folder, [*WORDS, *PROMPT_WORDS])
+    torch.manual_seed(seed)
+    BertForMaskedLM(config).save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def _write_vocabulary(folder: Path, words: list[str]) -> "BertConfig":
+    """Write a tokenizer with one token a word and return the configuration of a model for it."""
+    from transformers import BertConfig, BertTokenizerFast
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    (folder / "vocab.txt").write_text("\n".join(special + WORDS) + "\n")
-    tokenizer = BertTokenizerFast(vocab_file=str(folder / "vocab.txt"), model_max_length=64)
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(seed)
-    config = BertConfig(
-        vocab_size=len(special) + len(WORDS),
+    (folder / "vocab.txt").write_text("\n".join(special + words) + "\n")
+    BertTokenizerFast.from_pretrained(str(folder), model_max_length=64).save_pretrained(folder)
+    return BertConfig(
+        vocab_size=len(special) + len(words),
         hidden_size=32,
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=64,
     )
-    BertModel(config).save_pretrained(folder, safe_serialization=True)
-    return folder
 
 
 def sentences(count: int, seed: int = 0) -> list[tuple[str, int]]:

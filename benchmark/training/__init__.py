@@ -1,19 +1,25 @@
 """The public training API: what a method may import, and the one loop that runs it."""
 
+from benchmark.data import Example
+from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch, Encoded
 from benchmark.models.classifier import Classifier
 from benchmark.schema.errors import UsageError
+from benchmark.suites import TrainingTask
 from benchmark.training.context import Context, MethodError, NonFiniteLossError
 from benchmark.training.method import Method, Phase
 
 __all__ = [
+    "Backbone",
     "Batch",
     "Classifier",
     "Context",
     "Encoded",
+    "Example",
     "Method",
     "MethodError",
     "NonFiniteLossError",
     "Phase",
+    "TrainingTask",
     "UsageError",
 ]

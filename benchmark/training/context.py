@@ -1,7 +1,7 @@
 """Context: what a verb may use, and the things that multi-pass methods get wrong, done once."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -104,19 +104,21 @@ class Context:
 
     @contextmanager
     def perturbed(self, deltas: Mapping[nn.Parameter, Tensor]) -> Iterator[None]:
-        """Move weights by deltas inside; they come back by copy, since adding and subtracting drifts."""
+        """Move weights by deltas inside; the weights themselves come back, since adding and subtracting drifts.
+
+        A pass's graph must be back-propagated on the side on which it was made; on the other, autograd refuses it.
+
+        Args:
+            deltas: Shaped as their parameters. Their memory becomes that of the moved weights.
+        """
         moved: list[Tensor] = list(deltas)
-        kept, steps = [weight.detach().clone() for weight in moved], list(deltas.values())
-        with torch.no_grad():
-            torch._foreach_add_(moved, steps)
-        # Autocast remembers the bfloat16 copy of a weight and does not see that the weight was moved.
-        torch.clear_autocast_cache()
+        here, elsewhere = [weight.data for weight in moved], [delta.detach() for delta in deltas.values()]
+        torch._foreach_add_(elsewhere, here)
+        _put(moved, elsewhere)
         try:
             yield
         finally:
-            with torch.no_grad():
-                torch._foreach_copy_(moved, kept)
-            torch.clear_autocast_cache()
+            _put(moved, here)
 
     @contextmanager
     def same_dropout(self) -> Iterator[None]:
@@ -166,13 +168,23 @@ class Context:
         return torch.Generator(self.model.device).manual_seed(derive_seed(self.seed, purpose, self.epoch, self.step))
 
     def block_parameters(self, *, biases: bool = True) -> list[nn.Parameter]:
-        """Trainable parameters of the transformer blocks, in order; embeddings and head are not among them.
+        """Parameters of the transformer blocks, in order; embeddings and head are not among them.
 
-        Without `biases`, only the matrices and the weights of normalisation layers.
+        They are the same ones in every phase: those that the phase under way freezes, and those that the batch does
+        not reach, have no gradient. Without `biases`, only the matrices and the weights of normalisation layers.
         """
         named = [pair for block in self.model.blocks for pair in block.named_parameters()]
-        return [p for name, p in named if p.requires_grad and (biases or not name.endswith("bias"))]
+        return [p for name, p in named if biases or not name.endswith("bias")]
 
     def body_parameters(self) -> list[nn.Parameter]:
-        """Trainable parameters of the pre-trained body, in order; those of the head are not among them."""
-        return [p for p in self.model.body.parameters() if p.requires_grad]
+        """Parameters of the pre-trained body, in order, in every phase; those of the head are not among them."""
+        return list(self.model.body.parameters())
+
+
+def _put(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    """Give weights other memory, which costs nothing, and let autograd and autocast know."""
+    for weight, value in zip(weights, values, strict=True):
+        weight.data = value
+    torch.autograd.graph.increment_version(weights)
+    # Autocast remembers the bfloat16 copy of a weight and does not see that the weight was moved.
+    torch.clear_autocast_cache()

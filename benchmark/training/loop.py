@@ -109,10 +109,7 @@ class Trainer:
         self._enter_phase(self._phases[self._position.phase])
         context = self._context
         if checkpoint is None:
-            seed_everything(self.seed, "setup")
-            self._model.train()
-            with self._verb("setup"), context.autocast():
-                self.method.setup(context)
+            self._set_up()
             return
         context.step, context.epoch = self._position.step, self._epochs_before() + self._position.epoch
         state = load_checkpoint(checkpoint, self._model, context.optimizer)
@@ -121,12 +118,23 @@ class Trainer:
         for name, count in self._position.passes.items():
             setattr(self._model.passes, name, count)
 
+    def _set_up(self) -> None:
+        """Run `setup` on a model that is trainable as a whole: later phases may train what the first one does not."""
+        seed_everything(self.seed, "setup")
+        self._model.train().requires_grad_(True)
+        with self._verb("setup"), self._context.autocast():
+            self.method.setup(self._context)
+        self._freeze(self._phases[0])
+
     def _epochs_before(self) -> int:
         return sum(phase.epochs for phase in self._phases[: self._position.phase])
 
-    def _enter_phase(self, phase: Phase) -> None:
+    def _freeze(self, phase: Phase) -> None:
         for name, parameter in self._model.named_parameters():
             parameter.requires_grad_(phase.trainable is None or phase.trainable(name))
+
+    def _enter_phase(self, phase: Phase) -> None:
+        self._freeze(phase)
         self._trainable = [p for p in self._model.parameters() if p.requires_grad]
         if not self._trainable:
             raise MethodError(f"Phase {phase.name!r} of method {self.method.name!r} trains no parameter.")

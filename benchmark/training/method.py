@@ -69,7 +69,11 @@ class Method:
         )
 
     def setup(self, ctx: "Context") -> None:
-        """Prepare before the first step: teachers, origins, an importance pass."""
+        """Prepare before the first step: teachers, origins, an importance pass.
+
+        It runs once, with every parameter trainable whatever the first phase says. A method that picks parameters
+        here picks them for all phases; in a step, those that the phase under way freezes have no gradient.
+        """
 
     def batches(self, data: Sequence[Example], size: int, rng: np.random.Generator) -> Iterator[list[int]]:
         """One epoch as lists of at most `size` positions in `data`: by default a fresh shuffle."""

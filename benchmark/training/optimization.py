@@ -8,15 +8,20 @@ from torch import nn
 from benchmark.suites import Recipe
 
 
+def decayed_parameters(model: nn.Module) -> list[nn.Parameter]:
+    """Parameters that weight decay is for, trainable now or not: no biases and none of normalisation layers."""
+    spared = {p for m in model.modules() if "norm" in type(m).__name__.lower() for p in m.parameters(recurse=False)}
+    return [p for name, p in model.named_parameters() if p not in spared and not name.endswith("bias")]
+
+
 def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     """Trainable parameters in two groups; biases and normalisation layers get no weight decay."""
-    spared = {id(p) for m in model.modules() if "norm" in type(m).__name__.lower() for p in m.parameters(recurse=False)}
-    decayed: list[nn.Parameter] = []
-    plain: list[nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            (plain if id(parameter) in spared or name.endswith("bias") else decayed).append(parameter)
-    return [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    decayed = set(decayed_parameters(model))
+    trained = [p for p in model.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p in decayed], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in trained if p not in decayed], "weight_decay": 0.0},
+    ]
 
 
 def learning_rate(recipe: Recipe, step: int, total: int) -> float:

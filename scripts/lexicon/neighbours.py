@@ -78,11 +78,15 @@ def _replaceable(forms: Forms, row: int, other: int) -> bool:
 
 def lexicon_bytes(entries: Iterable[Entry]) -> bytes:
     """The packaged file: gzip without a time or a name, of lines ``word<TAB>neighbour:0.873 ...`` sorted by word."""
-    lines = [
+    return gzipped(
         word + "\t" + " ".join(f"{neighbour}:{cosine / 1000:.3f}" for neighbour, cosine in neighbours) + "\n"
         for word, neighbours in sorted(entries)
         if neighbours
-    ]
+    )
+
+
+def gzipped(lines: Iterable[str]) -> bytes:
+    """Lines as a gzip file that is the same for the same lines."""
     target = BytesIO()
     with gzip.GzipFile(filename="", fileobj=target, mode="wb", compresslevel=9, mtime=0) as stream:
         stream.write("".join(lines).encode())

@@ -3,13 +3,13 @@
 import gzip
 import zlib
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
 from benchmark.attacks import Parts
 from benchmark.data import Dataset, Example
 from benchmark.lexicons import Lexicon
+from benchmark.suites.spec import Attack
 
 WEIGHTS = {
     "good": 2.0, "fine": 1.0, "decent": -0.25, "nice": 0.5, "great": 3.0, "big": -1.0, "charming": 1.0, "cute": -2.0,
@@ -68,15 +68,19 @@ class VerbTagger:
         )
 
 
-def parts(entries=LEXICON, stopwords=("the", "a", "is", "this", "to")):
+def lexicon(entries=LEXICON):
     text = {word: " ".join(f"{w}:{c}" for w, c in near) for word, near in entries.items()}
-    return Parts(Lexicon(text, "sha256:tiny", "tiny"), VerbTagger(), WordEncoder(), frozenset(stopwords))
+    return Lexicon(text, "sha256:tiny", "tiny")
 
 
-def attack(lexicon: Path, **parameters):
-    return SimpleNamespace(
-        id="textfooler", version=1, title="", description="", on="in-distribution", subset=10, backend="textattack",
-        recipe="textfooler", parameters={"lexicon": str(lexicon), **parameters},
+def parts(entries=LEXICON, stopwords=("the", "a", "is", "this", "to")):
+    return Parts(encoder=WordEncoder(), lexicon=lexicon(entries), tagger=VerbTagger(), stopwords=frozenset(stopwords))
+
+
+def attack(lexicon: Path, backend="engine", **parameters):
+    return Attack(
+        id="textfooler", version=1, title="A title", description="A description.", on="in-distribution", subset=10,
+        recipe="textfooler", backend=backend, parameters={"lexicon": str(lexicon), **parameters},
     )  # fmt: skip
 
 

@@ -27,7 +27,8 @@ def main(folder: Path) -> None:
 
     changed = sorted(name for name in before.keys() | os.environ.keys() if before.get(name) != os.environ.get(name))
     examples = dataset("good good good film film to watch", "a bad film and a bad movie", "great charming film")
-    rows = run_attack(attack(write_lexicon(folder / "tiny.tsv.gz")), examples, victim, folder / "j", parts=parts())
+    spec = attack(write_lexicon(folder / "tiny.tsv.gz"), "textattack")
+    rows = run_attack(spec, examples, victim, folder / "j", parts=parts())
     report = {
         "rows": [repr(row) for row in rows],
         "changed": changed,

@@ -63,10 +63,25 @@ def test_another_attack_or_data_is_refused(path, change):
         opened(path, **change)
 
 
-@pytest.mark.parametrize("plan", [["3", "5", "9"], ["5", "9"], ["5"], []])
-def test_another_order_of_examples_is_refused(path, plan):
-    with pytest.raises(IntegrityError, match=r"attack\.jsonl:[23]: the line has the example '[53]'"):
+def test_rows_stand_in_any_order_and_come_back_in_the_plans(path):
+    with opened(path, plan=["3", "9", "5"]) as journal:
+        assert journal.done == {"3", "5"}
+        assert [r.id for r in journal.rows] == ["3", "5"]
+        journal.append(row("9"))
+        assert [r.id for r in journal.rows] == ["3", "9", "5"]
+
+
+@pytest.mark.parametrize(("plan", "line"), [(["5", "9"], 3), (["3"], 2), ([], 2)])
+def test_a_row_of_an_example_that_is_not_attacked_is_refused(path, plan, line):
+    with pytest.raises(IntegrityError, match=rf"attack\.jsonl:{line}: the line has the example .* not in the plan"):
         opened(path, plan=plan)
+
+
+def test_a_row_that_is_there_twice_is_refused(path):
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines, lines[1]]))
+    with pytest.raises(IntegrityError, match=r"attack\.jsonl:4: the line has the example '5', which is there already"):
+        opened(path)
 
 
 def test_a_broken_middle_is_refused(path):

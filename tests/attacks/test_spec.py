@@ -7,8 +7,9 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from benchmark.attacks import TextFooler, attack_fingerprint, spec, tagger, textattack_import, textfooler
+from benchmark.attacks import attack_fingerprint, numbers_of, parts, spec, tagger, textattack_import
 from benchmark.schema.errors import UnavailableError, UsageError
+from benchmark.suites.recipes import TextFooler
 from tests.attacks.fakes import attack, write_lexicon
 
 needs_extra = pytest.mark.skipif(
@@ -23,41 +24,54 @@ def lexicon(tmp_path):
 
 
 def test_what_is_left_out_keeps_the_recipes_numbers(lexicon):
-    assert textfooler(attack(lexicon)) == replace(TextFooler(), lexicon=str(lexicon))
+    assert numbers_of(attack(lexicon)) == replace(TextFooler(), lexicon=str(lexicon))
     published = TextFooler()
     assert (published.candidates, published.min_cosine, published.window) == (50, 0.5, 15)
     assert (published.similarity_threshold, published.similarity_metric) == (0.840845057, "angular")
-    assert textfooler(attack(lexicon, min_cosine=1, query_budget=9)).min_cosine == 1.0
+    assert numbers_of(attack(lexicon, min_cosine=1, query_budget=9)).min_cosine == 1.0
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"candidate": 8}, "'candidate' does not exist. Did you mean 'candidates'"),
-        ({"candidates": 8.0}, "candidates = 8.0 must be of type int"),
-        ({"candidates": True}, "candidates = True must be of type int"),
-        ({"candidates": 0}, "at least 1"),
+        ({"candidate": 8}, "candidate: unknown key. Did you mean 'candidates'"),
+        ({"candidates": 8.0}, "candidates: 8.0 where an integer is needed"),
+        ({"candidates": True}, "candidates: true where an integer is needed"),
+        ({"candidates": 0}, "candidates: 0 does not fit; it must be at least 1"),
         ({"window": 0}, "at least 1"),
         ({"query_budget": 0}, "at least 1"),
-        ({"query_budget": None}, "must be of type int"),
-        ({"min_cosine": 1.5}, "between -1 and 1"),
-        ({"similarity_threshold": float("nan")}, "between -1 and 1"),
-        ({"similarity_metric": "euclid"}, "similarity_metric 'euclid' does not exist"),
-        ({"tagger": "textblob-patern"}, "Did you mean 'textblob-pattern'"),
-        ({"encoder": 3}, "must be of type str"),
+        ({"query_budget": 3.5}, "query_budget: 3.5 where an integer is needed"),
+        ({"max_share": 0}, "must be more than 0 and at most 1"),
+        ({"min_cosine": 1.5}, "at least -1 and at most 1"),
+        ({"similarity_threshold": float("nan")}, "nan is no number to compute with"),
+        ({"similarity_metric": "euclid"}, "'euclid' is not one of the choices. Known: angular, cosine"),
+        ({"encoder": 3}, "encoder: 3 where a text is needed"),
     ],
 )
 def test_parameters_that_cannot_be_are_refused(lexicon, parameters, message):
+    with pytest.raises(UsageError, match=f"Attack 'textfooler': parameters.*{message}"):
+        numbers_of(attack(lexicon, **parameters))
+
+
+@needs_extra
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"tagger": "textblob-patern"}, "no tagger 'textblob-patern'. Did you mean 'textblob-pattern'"),
+        ({"stopwords": "textfoole"}, "no stop-word list 'textfoole'. Did you mean 'textfooler'"),
+        ({"encoder": "minilmm"}, "Did you mean 'minilm'"),
+        ({"lexicon": "counterfitted-glove"}, "no lexicon 'counterfitted-glove'"),
+    ],
+)
+def test_parts_that_do_not_exist_are_refused_before_anything_is_loaded(lexicon, parameters, message):
     with pytest.raises(UsageError, match=message):
-        textfooler(attack(lexicon, **parameters))
+        attack_fingerprint(attack(**{"lexicon": lexicon, **parameters}))
 
 
 def test_other_recipes_are_refused(lexicon):
-    for key in ("backend", "recipe"):
-        other = attack(lexicon)
-        setattr(other, key, "textfooled")
-        with pytest.raises(UsageError, match=f"{key} 'textfooled' does not exist"):
-            textfooler(other)
+    other = replace(attack(lexicon), recipe="textfooled")
+    with pytest.raises(UsageError, match=r"recipe 'textfooled' does not exist\. Did you mean 'textfooler'"):
+        numbers_of(other)
 
 
 @needs_extra
@@ -71,27 +85,27 @@ def test_the_fingerprint_covers_every_number_and_part(lexicon, tmp_path, monkeyp
 
     for parameters in (
         {"candidates": 8}, {"min_cosine": 0.6}, {"similarity_threshold": 0.8}, {"similarity_metric": "cosine"},
-        {"window": 9}, {"query_budget": 100}, {"encoder": "vader"},
+        {"window": 9}, {"query_budget": 100}, {"max_share": 0.4}, {"encoder": "vader"},
     ):  # fmt: skip
         assert differs(attack(lexicon, **parameters)), parameters
-    for key, value in {"id": "other", "version": 2, "on": "amazon", "subset": 11}.items():
-        other = attack(lexicon)
-        setattr(other, key, value)
-        assert differs(other), key
+    for change in ({"id": "other"}, {"version": 2}, {"on": "amazon"}, {"subset": 11}, {"backend": "textattack"}):
+        assert differs(replace(attack(lexicon), **change)), change
     assert differs(attack(write_lexicon(tmp_path / "other.tsv.gz", {"film": [("movie", 0.9)]})))
-    monkeypatch.setattr(spec, "stop_words", lambda _: frozenset({"the"}))
+    monkeypatch.setattr(parts, "stop_words", lambda _: frozenset({"the"}))
     assert differs(attack(lexicon))
-    monkeypatch.setattr(spec, "tagger_identity", lambda _: "textblob-pattern/0.99")
+    monkeypatch.setattr(tagger, "version", lambda _: "0.99")
     assert differs(attack(lexicon))
-    monkeypatch.setattr(spec, "ADAPTER_VERSION", 2)
+    assert differs(attack(lexicon, "textattack"))
+    monkeypatch.setattr(spec, "ADAPTER_VERSION", spec.ADAPTER_VERSION + 1)
+    assert differs(attack(lexicon, "textattack"))
+    monkeypatch.setattr(spec, "ENGINE_VERSION", spec.ENGINE_VERSION + 1)
     assert differs(attack(lexicon))
 
 
 @needs_extra
 def test_the_fingerprint_ignores_words_and_places(lexicon, tmp_path):
     moved = write_lexicon(tmp_path / "moved.tsv.gz")
-    titled = attack(lexicon)
-    titled.title = titled.description = "another"
+    titled = replace(attack(lexicon), title="another", description="another")
     explicit = attack(lexicon, candidates=50)
     assert {attack_fingerprint(a) for a in (attack(lexicon), attack(moved), titled, explicit)} == {
         attack_fingerprint(attack(lexicon))

@@ -50,6 +50,48 @@ def test_a_plugin_runs_as_an_in_tree_method_does(tmp_path: Path, tiny_backbone: 
     assert "mine+r_drop" in built.stdout
 
 
+def write_package(folder: Path) -> Path:
+    """What an installer leaves of a package: its modules, and its metadata with the entry points."""
+    package, metadata = folder / "elsewhere", folder / "elsewhere-1.0.dist-info"
+    package.mkdir(parents=True)
+    metadata.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "scaling.py").write_text("SCALE = 0.25\n")
+    text = PLUGIN.replace('"mine"', '"elsewhere"').replace("= 0.5", "= SCALE")
+    (package / "method.py").write_text(text.replace("from typing", "from elsewhere.scaling import SCALE\nfrom typing"))
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[temper.methods]\nelsewhere = elsewhere.method:Mine\n")
+    return folder
+
+
+def tables_of(out: Path, method: str) -> set[str]:
+    """Hashes of the tables that a method's records were computed from."""
+    paths = (out / f"results/tiny@1/{method}").rglob("seed-0.jsonl")
+    return {json.loads(line)["table"] for path in paths for line in path.read_text().splitlines()}
+
+
+@pytest.mark.slow
+def test_a_separate_package_and_a_file_with_a_helper_run_as_an_in_tree_method_does(
+    tmp_path: Path, tiny_backbone: Path
+) -> None:
+    suite, out, file = str(write_tiny_suite(tmp_path, tiny_backbone)), tmp_path / "out", tmp_path / "mine.py"
+    installed = str(write_package(tmp_path / "site"))
+    file.write_text(PLUGIN.replace("= 0.5", "= SCALE").replace("from typing", "from helper import SCALE\nfrom typing"))
+    (tmp_path / "helper.py").write_text("SCALE = 0.25\n")
+    arguments = ["run", suite, "--plugin", f"{file}:Mine", "--methods", "elsewhere,mine", "--out", str(out)]
+    done = temper(*arguments, PYTHONPATH=installed)
+    assert done.returncode == 0, done.stderr
+    assert all(f"{method}, seed 0: train" in done.stderr for method in ("elsewhere", "mine"))
+    # The same weights give the same tables, which are not computed twice.
+    assert tables_of(out, "elsewhere") == tables_of(out, "mine")
+    assert "7 were there already" in done.stderr
+    assert "Scale every gradient" in temper("list", "--methods", PYTHONPATH=installed).stdout
+    (tmp_path / "helper.py").write_text("SCALE = 0.125\n")
+    again = temper(*arguments, PYTHONPATH=installed)
+    assert "mine, seed 0: train" in again.stderr
+    assert "elsewhere, seed 0: train" not in again.stderr
+
+
 @pytest.mark.slow
 def test_mistakes_with_plugins_and_compositions_are_one_sentence(tmp_path: Path, tiny_backbone: Path) -> None:
     suite, file = str(write_tiny_suite(tmp_path, tiny_backbone)), tmp_path / "mine.py"

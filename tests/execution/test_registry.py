@@ -1,6 +1,7 @@
 """Methods by name: spelling, hyper-parameters, plugins that do not import, duplicate names."""
 
 import importlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
@@ -297,6 +298,87 @@ def test_two_files_with_one_name_are_both_named(tmp_path: Path) -> None:
     load_plugin(f"{tmp_path}/a/mine.py:Mine")
     with pytest.raises(UsageError, match=r"b/mine.py:Mine calls itself 'mine', and so does .*/a/mine.py:Mine;"):
         load_plugin(f"{tmp_path}/b/mine.py:Mine")
+
+
+SIBLINGS = """
+from dataclasses import dataclass
+from typing import ClassVar
+
+import outer_helper
+from inner_parts.scaling import scaled
+from benchmark.training import Method
+
+
+@dataclass(kw_only=True, eq=False)
+class Mine(Method):
+    name: ClassVar[str] = "{name}"
+
+    def strength(self):
+        from late_helper import LATE
+
+        return scaled(outer_helper.ONE + LATE)
+"""
+
+
+@pytest.fixture
+def _own_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a plugin's folder brings is gone afterwards."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith(("outer_helper", "inner_parts", "late_helper", "deep_helper")):
+            del sys.modules[name]
+
+
+def write_siblings(folder: Path, name: str = "mine") -> Path:
+    (folder / "inner_parts").mkdir(parents=True)
+    write(folder / "outer_helper.py", "import deep_helper\nONE = deep_helper.ONE\n")
+    write(folder / "deep_helper.py", "ONE = 1\n")
+    write(folder / "late_helper.py", "LATE = 2\n")
+    write(folder / "unused_helper.py", "raise RuntimeError\n")
+    write(folder / "inner_parts/__init__.py", "")
+    write(folder / "inner_parts/scaling.py", "from .factor import TEN\ndef scaled(x):\n    return TEN * x\n")
+    write(folder / "inner_parts/factor.py", "TEN = 10\n")
+    return write(folder / "mine.py", SIBLINGS.format(name=name))
+
+
+@pytest.mark.usefixtures("_fresh_registry", "_own_path")
+def test_a_plugins_file_imports_those_beside_it_and_all_of_them_count(tmp_path: Path) -> None:
+    load_plugin(f"{write_siblings(tmp_path)}:Mine")
+    made = configure(MethodRequest("mine", {}), {})
+    assert made.make().strength() == 30  # type: ignore[attr-defined]
+    for name in ("outer_helper", "deep_helper", "late_helper", "inner_parts/scaling", "inner_parts/factor"):
+        path = tmp_path / f"{name}.py"
+        text = path.read_text()
+        write(path, text + "# edited")
+        assert configure(MethodRequest("mine", {}), {}).source != made.source, name
+        write(path, text)
+    write(tmp_path / "unused_helper.py", "edited = True")
+    assert configure(MethodRequest("mine", {}), {}).source == made.source
+
+
+@pytest.mark.usefixtures("_fresh_registry", "_own_path")
+@pytest.mark.parametrize("name", ["random", "time", "rich", "methods"])
+def test_a_file_beside_a_plugin_takes_no_installed_packages_place(tmp_path: Path, name: str) -> None:
+    write(tmp_path / f"{name}.py", "x = 1")
+    text = f"import {name}\n" + PLUGIN.format(name="mine")
+    file = write(tmp_path / "mine.py", text)
+    with pytest.raises(UsageError, match=rf"imports '{name}', which is .* and not the file of that name beside mine"):
+        load_plugin(f"{file}:Mine")
+    assert "mine" not in registered()
+    write(file, PLUGIN.format(name="mine"))
+    load_plugin(f"{file}:Mine")
+    assert Path(str(importlib.import_module("rich").__file__)).parent.name == "rich"
+
+
+@pytest.mark.usefixtures("_fresh_registry", "_own_path")
+def test_two_plugins_with_helpers_of_one_name_are_refused(tmp_path: Path) -> None:
+    first, second = (write_siblings(tmp_path / folder, name) for folder, name in (("a", "one"), ("b", "two")))
+    load_plugin(f"{first}:Mine")
+    with pytest.raises(UsageError, match=r"b/mine.py:Mine imports 'deep_helper', which is .*/a/deep_helper.py and not"):
+        load_plugin(f"{second}:Mine")
+    assert "two" not in registered()
 
 
 @pytest.mark.usefixtures("_fresh_registry")

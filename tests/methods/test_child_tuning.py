@@ -8,7 +8,7 @@ import torch
 
 from benchmark.schema.errors import UsageError
 from benchmark.training import Context
-from benchmark.training.toolbox.masks import bernoulli_multipliers, keep_largest
+from benchmark.training.toolbox.masks import keep_largest, thin_gradients
 from methods.child_tuning import ChildTuning
 from tests.support.steps import Setting, check_run
 from tests.support.updates import (
@@ -75,20 +75,34 @@ def test_mode_f_scales_a_random_share_of_every_gradient_anew_each_step(tiny_back
     assert any((s.model.get_parameter(name).grad is None) for name in g)
 
 
-def test_fast_multipliers_have_their_mean_and_rate_and_repeat() -> None:
-    shapes = [torch.empty(300, 401), torch.empty(77_777)]
-    first = bernoulli_multipliers(shapes, 0.3, torch.Generator().manual_seed(3))
-    again = bernoulli_multipliers(shapes, 0.3, torch.Generator().manual_seed(3))
+def thinned(keep: float = 0.3) -> list[torch.Tensor]:
+    """Gradients of ones after thinning; the first is cut into pieces, the others share one."""
+    shapes = [torch.zeros(900, 401), torch.zeros(77_777), torch.zeros(7, 9, 11), torch.zeros(3)]
+    parameters = [torch.nn.Parameter(shape) for shape in shapes]
+    for parameter in parameters[:3]:
+        parameter.grad = torch.ones_like(parameter)
+    thin_gradients(parameters, keep, torch.Generator().manual_seed(3))
+    assert parameters[3].grad is None
+    return [p.grad for p in parameters[:3]]
+
+
+def test_thinned_gradients_have_their_mean_and_rate_and_repeat() -> None:
+    first, again = thinned(), thinned()
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    assert [m.shape for m in first] == [s.shape for s in shapes]
     flat = torch.cat([m.reshape(-1) for m in first]).double()
     n = flat.numel()
     assert abs(float((flat > 0).double().mean()) - 0.3) < 4 * (0.21 / n) ** 0.5
-    assert float(flat.max()) == pytest.approx(1 / 0.3, rel=1e-4)
-    # Draws that share a 64-bit number are independent: neighbours agree as often as chance has it.
-    for lag in (1, 2, 3, 4):
+    assert flat.unique().tolist() == pytest.approx([0, 1 / 0.3], rel=1e-4)
+    # Draws that share a 64-bit number are independent: neighbours agree as often as chance has it. So do pieces.
+    for lag in (1, 2, 3, 4, 2**18):
         both = float(((flat[lag:] > 0) & (flat[:-lag] > 0)).double().mean())
-        assert abs(both - 0.09) < 5 * (0.09 / n) ** 0.5
+        assert abs(both - 0.09) < 5 * (0.09 / (n - lag)) ** 0.5
+
+
+@pytest.mark.parametrize(("keep", "multiplier"), [(1e-9, 2**16), (0.999999, 2**16 / (2**16 - 1))])
+def test_the_rate_keeps_off_zero_and_one(keep: float, multiplier: float) -> None:
+    flat = torch.cat([m.reshape(-1) for m in thinned(keep)])
+    assert flat.unique().tolist() == pytest.approx([0, multiplier])
 
 
 @pytest.mark.parametrize("share", [0.999, 0.5, 0.1, 0.001])

@@ -5,8 +5,21 @@ import pytest
 from benchmark.execution.registry import registered
 from benchmark.testing import MethodContract
 
-COMPOSITIONS = ("rose-second+freelb", "recadam+smart", "child_tuning+r_drop", "sam+roast", "wconsol+mixout")
-VARIANTS = ("roast:variant=released", "child_tuning:mode=F")
+COMPOSITIONS = (
+    "rose-second+freelb",
+    "recadam+smart",
+    "child_tuning+r_drop",
+    "sam+roast",
+    "wconsol+mixout",
+    "mvp+roast",
+)
+VARIANTS = (
+    "roast:variant=released",
+    "child_tuning:mode=F",
+    "ascc:variant=released",
+    "rift:variant=released",
+    "mvp+adv_embed:space=words:norm=l2:epsilon=1:rate=1.5:random_start=true:clean=false",
+)
 
 for _method in (*registered(), *VARIANTS, *COMPOSITIONS):
     _name = "Test_" + "".join(c if c.isalnum() else "_" for c in _method)

@@ -1,5 +1,6 @@
 """FreeLB's and FreeLB++'s step against their equations."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,12 @@ import torch
 from torch import Tensor
 
 from benchmark.schema.errors import UsageError
+from benchmark.training import Method
 from methods.freelb import FreeLB
 from methods.freelb_pp import FreeLBPlusPlus
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer_from, logits_from, word_vectors
 from tests.support.steps import Setting, accumulation_gap, check_run, check_step
+from tests.support.updates import split_and_whole
 
 VARIANTS = ["paper", "released"]
 
@@ -75,9 +78,19 @@ def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, make: type)
     check_run(make, tiny_backbone, tmp_path)
 
 
-def test_accumulating_changes_nothing(tiny_backbone: Path, tmp_path: Path) -> None:
-    """From a start at zero, since a random start draws other noise for other batches."""
-    assert accumulation_gap(lambda: FreeLB(start=0.0), tiny_backbone, tmp_path) < 2e-6
+@pytest.mark.parametrize("make", [FreeLB, lambda **own: FreeLB(variant="released", **own), FreeLBPlusPlus])
+def test_accumulating_changes_nothing_but_the_random_starts(
+    make: Callable[..., Method], tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert split_and_whole(lambda: make(start=0.0), tiny_backbone, lambda _s: None) < 1e-9
+    assert accumulation_gap(lambda: make(start=0.0), tiny_backbone, tmp_path) < 2e-6
+    assert split_and_whole(lambda: make(start=1.0), tiny_backbone, lambda _s: None) > 1e-5
+
+    def of_the_words(embeds: Tensor, mask: Tensor, magnitude: float, _norm: str) -> Tensor:
+        return magnitude * embeds.sin() * mask.unsqueeze(-1)
+
+    monkeypatch.setattr("benchmark.training.toolbox.free.masked_start", of_the_words)
+    assert split_and_whole(lambda: make(start=1.0), tiny_backbone, lambda _s: None) < 1e-9
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def embedding_layer(w: Weights, ids: Tensor) -> Tensor:
     return embedding_layer_from(w, word_vectors(w, ids))
 
 
-def logits_from(
+def last_hidden_from(
     w: Weights,
     hidden: Tensor,
     mask: Tensor,
@@ -73,8 +73,30 @@ def logits_from(
         hidden = layer_norm(hidden + inner, w, f"{base}.output.LayerNorm")
         if seen is not None:
             seen.append(hidden)
-    pooled = torch.tanh(linear(hidden[:, 0], w, "network.bert.pooler.dense"))
+    return hidden
+
+
+def logits_from(
+    w: Weights,
+    hidden: Tensor,
+    mask: Tensor,
+    layers: int,
+    heads: int,
+    edit: Callable[[Tensor, Tensor], Tensor] | None = None,
+    seen: list[Tensor] | None = None,
+) -> Tensor:
+    """The classification head's answer; see `last_hidden_from`."""
+    last = last_hidden_from(w, hidden, mask, layers, heads, edit, seen)
+    pooled = torch.tanh(linear(last[:, 0], w, "network.bert.pooler.dense"))
     return linear(pooled, w, "network.classifier")
+
+
+def word_scores(w: Weights, states: Tensor, tokens: list[int]) -> Tensor:
+    """The masked-LM head's logits of some words, for hidden states of shape (n, width): (n, words)."""
+    base = "network.cls.predictions"
+    x = linear(states, w, f"{base}.transform.dense")
+    x = layer_norm(x * 0.5 * (1.0 + torch.erf(x / math.sqrt(2.0))), w, f"{base}.transform.LayerNorm")
+    return x @ w["network.bert.embeddings.word_embeddings.weight"][tokens].T + w[f"{base}.bias"][tokens]
 
 
 def cross_entropy(z: Tensor, y: Tensor) -> Tensor:

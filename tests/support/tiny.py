@@ -10,6 +10,18 @@ from benchmark.testing.tiny import (
     weights,
     without_dropout,
     write_tiny_bert,
+    write_tiny_masked_lm,
 )
 
-__all__ = ["BAD", "GOOD", "WORDS", "dataset", "sentences", "trainer", "weights", "without_dropout", "write_tiny_bert"]
+__all__ = [
+    "BAD",
+    "GOOD",
+    "WORDS",
+    "dataset",
+    "sentences",
+    "trainer",
+    "weights",
+    "without_dropout",
+    "write_tiny_bert",
+    "write_tiny_masked_lm",
+]

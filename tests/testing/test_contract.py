@@ -139,6 +139,61 @@ def test_what_a_verb_leaves_behind(method: type[Method], rule: str, thing: str) 
     assert f"in step 2, backward changed {thing}" in said
 
 
+WHEN = {"setup": 0, "transform_batch": 0, "transform_gradients": 0, "after_step": 0, "on_epoch_end": 5}
+"""The step that the first call of a verb is told to be in."""
+
+
+@pytest.mark.parametrize("verb", WHEN)
+@pytest.mark.parametrize(
+    ("leave", "rule", "thing"),
+    [
+        (lambda m: m.blocks[0].register_forward_hook(lambda *_: None), "no hook is left behind", "layer.0._forward"),
+        (lambda m: m.output_layer.bias.requires_grad_(False), "requires_grad comes back", "classifier.bias"),
+    ],
+    ids=["hook", "requires_grad"],
+)
+def test_a_trace_is_found_in_whichever_verb_leaves_it(verb: str, leave: Any, rule: str, thing: str) -> None:
+    def leaving(self: Method, *arguments: Any) -> Any:
+        context = next(a for a in arguments if isinstance(a, Context))
+        leave(context.model)
+        return getattr(Method, verb)(self, *arguments)
+
+    said = sentence(type("Leaves", (Mine,), {verb: leaving}), "every_verb_leaves_the_model_as_it_was")
+    assert said.startswith("mine breaks the rule '")
+    assert rule in said
+    assert thing in said
+    assert f"in step {WHEN[verb]}, {verb} changed network." in said
+
+
+@pytest.mark.parametrize("verb", ["setup", "transform_batch", "transform_gradients", "on_epoch_end", "state_dict"])
+def test_a_verb_that_raises_is_named_with_its_place(verb: str) -> None:
+    def raising(self: Method, *_arguments: Any) -> Any:
+        raise LookupError("gone")
+
+    said = sentence(type("Raises", (Mine,), {verb: raising}), "every_verb_leaves_the_model_as_it_was")
+    assert f"'it trains to the end': Method 'mine' raised LookupError in {verb} at test_contract.py:" in said
+    assert said.endswith(": gone")
+
+
+def test_a_gradient_that_is_not_finite() -> None:
+    class Explodes(Mine):
+        def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
+            super().backward(model, batch, ctx)
+            if ctx.step == 6:
+                model.output_layer.weight.grad.fill_(float("inf"))
+
+    said = sentence(Explodes, "every_verb_leaves_the_model_as_it_was")
+    assert said == "mine breaks the rule 'it trains to the end': The gradient norm is inf at step 6 (seed 0)."
+
+
+def test_the_tiny_backbones_tokenizer_knows_its_words(tiny_backbone: Path) -> None:
+    """Were all words unknown, every rule would hold of anything."""
+    model = Classifier.from_pretrained(tiny_backbone, 2, 16)
+    ids = model.encode([("the good film", "awful")]).tokens["input_ids"]
+    assert model.tokenizer.unk_token_id not in ids
+    assert len(ids.unique()) == 6
+
+
 def test_a_verb_that_switches_gradients_off_is_caught_one_way_or_the_other() -> None:
     try:
         assert "mine breaks the rule" in sentence(StopsGradients, "every_verb_leaves_the_model_as_it_was")

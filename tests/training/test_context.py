@@ -37,6 +37,17 @@ def test_moved_weights_are_seen_under_autocast_and_come_back(setting: Setting) -
     assert all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
 
 
+def test_a_graph_made_of_other_weights_cannot_be_back_propagated(setting: Setting) -> None:
+    deltas = {p: torch.zeros_like(p) for p in setting.model.parameters()}
+    before = setting.model(setting.batch).sum()
+    with setting.context.perturbed(deltas):
+        inside = setting.model(setting.batch).sum()
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            before.backward()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        inside.backward()
+
+
 def test_what_was_rehearsed_is_drawn_again(setting: Setting) -> None:
     torch.manual_seed(1)
     with setting.context.rehearsal():

@@ -32,6 +32,7 @@ class Case:
         rng: The example's own random numbers.
         budget: Most queries; None for no bound.
         queries: Texts asked about, repetitions included, as TextAttack counts them.
+        id: Of the example.
     """
 
     original: AttackedText
@@ -39,6 +40,7 @@ class Case:
     rng: random.Random
     budget: int | None = None
     queries: int = 0
+    id: str = ""
     _known: dict[tuple[str, ...], Scored] = field(default_factory=dict)
 
     @property
@@ -58,7 +60,8 @@ class Case:
         if fresh:
             answers = yield Question(VICTIM, fresh)
             for item, answer in zip(fresh, answers, strict=True):
-                self._known[item] = Scored(VICTIM, item, self.label, answer)
+                # What another part of the search has asked about since may be known better by now.
+                self._known.setdefault(item, Scored(VICTIM, item, self.label, answer))
         return [self._known[c] for c in columns]
 
     def similarities(self, pairs: Sequence[tuple[str, str]]) -> Ask[list[Scored]]:

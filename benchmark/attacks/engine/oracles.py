@@ -6,7 +6,7 @@ again whenever an item is asked about twice.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,13 +15,28 @@ from numpy.typing import NDArray
 from benchmark.attacks.engine.questions import Answer
 
 Values = NDArray[np.float32]
-Tier = Callable[[Sequence[Hashable]], Values]
-"""Gives a row of numbers for each item."""
 
-SAMPLE = 24
-"""Items on which the tiers are compared at the start."""
 
-SAFETY = 4.0
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The largest of many numbers, row by row from the largest down.
+
+    Attributes:
+        values: The numbers, shape (rows, how many).
+        ids: Which ones they are, in the same shape.
+    """
+
+    values: Values
+    ids: NDArray[np.int64]
+
+
+Tier = Callable[[Sequence[Hashable]], Iterable[Values | Ranked]]
+"""Gives numbers for each item, or the largest of them."""
+
+SAMPLE, ALONE = 32, 8
+"""Items on which two tiers are compared at the start, and how many where one of them looks at each item alone."""
+
+SAFETY = 2.0
 """A tier's margin is so many times the largest error seen on it."""
 
 LEAST = 1e-5
@@ -34,11 +49,13 @@ class Tiered:
 
     Attributes:
         tiers: From the quickest to the one that counts.
+        least: Smallest margin of any tier but the last.
         margins: Bound on the error of each tier but the last, which has none.
         widened: How often a later answer showed an error of more than half of a margin.
     """
 
     tiers: Sequence[Tier]
+    least: float = LEAST
     margins: list[float] = field(default_factory=list)
     widened: int = 0
     _seen: "OrderedDict[tuple[Hashable, int], Values]" = field(default_factory=OrderedDict)
@@ -51,42 +68,52 @@ class Tiered:
     def answer(self, items: Sequence[Hashable], tier: int) -> list[Answer]:
         """Answers of a tier, with the margin that is known for it."""
         if not self.margins:
-            self._calibrate(items)
-        values = self.tiers[tier](items)
+            self._calibrate(items if self.last_tier else ())
+        rows = list(self.tiers[tier](items))
+        numbers = [_numbers(row) for row in rows]
         if tier > 0:
-            self._compare(items, values, tier)
+            self._compare(items, numbers, tier)
         if tier < self.last_tier:
-            self._remember(items, values, tier)
-        return [Answer(row, self.margins[tier], tier) for row in values]
+            self._remember(items, numbers, tier)
+        ids = [row.ids if isinstance(row, Ranked) else None for row in rows]
+        return [Answer(n, self.margins[tier], tier, i) for n, i in zip(numbers, ids, strict=True)]
 
     def _calibrate(self, items: Sequence[Hashable]) -> None:
-        """Ask about the first items on every tier."""
-        sample = items[:: max(1, len(items) // SAMPLE)][:SAMPLE]
-        answers = [tier(sample) for tier in self.tiers]
-        for values in answers[:-1]:
-            error = float(np.abs(values.astype(np.float64) - answers[-1]).max(initial=0.0))
-            self.margins.append(max(LEAST, SAFETY * error))
-        self.margins.append(0.0)
+        """Ask about the first items on every tier; a tier's error adds up from its steps to the last one."""
+        self.margins = [0.0]
+        for tier in reversed(range(self.last_tier)):
+            count = ALONE if tier + 1 == self.last_tier else SAMPLE
+            sample = items[:: max(1, len(items) // count)][:count]
+            error = _largest(self.tiers[tier](sample), self.tiers[tier + 1](sample))
+            self.margins.insert(0, self.margins[0] + max(self.least, SAFETY * error))
 
-    def _compare(self, items: Sequence[Hashable], values: Values, tier: int) -> None:
+    def _compare(self, items: Sequence[Hashable], rows: Sequence[Values], tier: int) -> None:
         """Widen the margin of the tier below where it was half used up."""
-        for item, row in zip(items, values, strict=True):
+        for item, row in zip(items, rows, strict=True):
             before = self._seen.get((item, tier - 1))
             if before is None:
                 continue
-            error = float(np.abs(row.astype(np.float64) - before).max())
+            error = _error(before, row)
             if 2 * error > self.margins[tier - 1]:
                 self.margins[tier - 1] = SAFETY * error
                 self.widened += 1
 
-    def _remember(self, items: Sequence[Hashable], values: Values, tier: int) -> None:
-        for item, row in zip(items, values, strict=True):
+    def _remember(self, items: Sequence[Hashable], rows: Sequence[Values], tier: int) -> None:
+        for item, row in zip(items, rows, strict=True):
             self._seen[item, tier] = row
-        while len(self._seen) > _REMEMBERED:
+        room = _NUMBERS // max((row.size for row in rows), default=1)
+        while len(self._seen) > max(len(rows), min(room, _REMEMBERED)):
             self._seen.popitem(last=False)
 
 
-_REMEMBERED = 1 << 14
+_REMEMBERED, _NUMBERS = 1 << 14, 1 << 18
+"""Most answers that are kept for comparison, and about how many numbers in all."""
+
+
+def _largest(some: Iterable[Values | Ranked], others: Iterable[Values | Ranked]) -> float:
+    """Largest difference of answers; one that is no number says nothing about the others."""
+    errors = [_error(_numbers(one), _numbers(other)) for one, other in zip(some, others, strict=True)]
+    return float(np.fmax.reduce(errors, initial=0.0))
 
 
 @dataclass
@@ -107,6 +134,15 @@ class Cosines:
         first = vectors[[place[_pair(p)[0]] for p in pairs]]
         second = vectors[[place[_pair(p)[1]] for p in pairs]]
         return np.asarray((first * second).sum(axis=1, keepdims=True).clip(-1, 1), dtype=np.float32)
+
+
+def _numbers(row: Values | Ranked) -> Values:
+    return row.values if isinstance(row, Ranked) else row
+
+
+def _error(row: Values, exact: Values) -> float:
+    """Largest difference of two answers; of ranked ones it is at most that of the numbers that are ranked."""
+    return float(np.abs(row.astype(np.float64) - exact).max(initial=0.0))
 
 
 def _pair(item: Hashable) -> tuple[str, str]:

@@ -35,11 +35,14 @@ class Answer:
         values: Its numbers.
         margin: The last tier's numbers differ from these by at most so much, each; 0 on the last tier.
         tier: How exactly it was answered.
+        ids: Of an oracle that says only the largest of many numbers, which ones these are, in the shape of `values`;
+            None of any other.
     """
 
     values: NDArray[np.float32]
     margin: float
     tier: int
+    ids: NDArray[np.int64] | None = None
 
 
 Ask = Generator[Question, Sequence[Answer], T]

@@ -72,7 +72,7 @@ def best(scored: Sequence[Scored]) -> Ask[int]:
     """Position of the highest score; of equal ones, the first."""
     while True:
         top = max(range(len(scored)), key=lambda row: scored[row].score)
-        reach = scored[top].score - scored[top].margin
+        reach = max(s.score - s.margin for s in scored)
         rivals = [s for row, s in enumerate(scored) if row != top and s.score + s.margin >= reach]
         doubtful = [s for s in (scored[top], *rivals) if s.answer.margin > 0]
         if not rivals or not doubtful:
@@ -99,6 +99,21 @@ def wrong(scored: Sequence[Scored]) -> Ask[list[bool]]:
     while doubtful := [s for s in scored if s.answer.margin > 0 and abs(s.lead) <= s.margin]:
         yield from refine(doubtful)
     return [s.wrong for s in scored]
+
+
+def rounded(scored: Scored, decimals: int) -> Ask[tuple[float, ...]]:
+    """The answer's numbers, rounded as the last tier's would be.
+
+    A number whose margin reaches over the border between two roundings is asked about again, so that what is written
+    down does not depend on who was asked about beside it.
+    """
+    scale = 10.0**decimals
+    while margin := scored.answer.margin:
+        exact = scored.answer.values.astype(np.float64)
+        if (np.round((exact - margin) * scale) == np.round((exact + margin) * scale)).all():
+            break
+        yield from refine([scored])
+    return tuple(float(value) for value in np.round(scored.answer.values.astype(np.float64), decimals))
 
 
 def descending(scored: Sequence[Scored]) -> Generator[Question, Sequence[Answer], list[int]]:

@@ -19,17 +19,15 @@ from benchmark.attacks.searches.greedy import by_importance, greedy
 from benchmark.attacks.text import AttackedText
 from benchmark.attacks.transformations import neighbours, swaps
 from benchmark.schema.errors import TemperError
-from benchmark.suites.recipes import TextFooler
+from benchmark.suites.recipes import Substitution, TextFooler
 
 
 def textfooler(numbers: TextFooler, parts: Parts) -> Callable[[Case, Scored], Ask[Finding]]:
     """Words by how much their deletion hurts; neighbours of like meaning, kind and context in their place."""
-    lexicon, tagger = parts.lexicon, parts.tagger
-    if lexicon is None or tagger is None:
-        raise TemperError("TextFooler needs a lexicon and a tagger; load_parts gives both.")
-    rules: list[Rule] = [partial(near_enough, lexicon, numbers.min_cosine), partial(same_part_of_speech, tagger)]
-    if numbers.max_share is not None:
-        rules.insert(0, partial(few_enough, numbers.max_share))
+    lexicon = parts.lexicon
+    if lexicon is None:
+        raise TemperError("TextFooler needs a lexicon; load_parts gives it.")
+    rules = rules_of(numbers, parts)
     similarity = Similarity(numbers.similarity_threshold, numbers.similarity_metric, numbers.window)
 
     def propose(case: Case, text: AttackedText, index: int) -> Ask[list[Candidate]]:
@@ -41,3 +39,12 @@ def textfooler(numbers: TextFooler, parts: Parts) -> Callable[[Case, Scored], As
         return (yield from greedy(case, start, following, propose))
 
     return search
+
+
+def rules_of(numbers: Substitution, parts: Parts) -> list[Rule]:
+    """What a substitute must keep beside the sentence's similarity, from the cheapest rule to the dearest."""
+    lexicon, tagger = parts.lexicon, parts.tagger
+    if lexicon is None or tagger is None:
+        raise TemperError("TextFooler's substitutes need a lexicon and a tagger; load_parts gives both.")
+    few: list[Rule] = [] if numbers.max_share is None else [partial(few_enough, numbers.max_share)]
+    return [*few, partial(near_enough, lexicon, numbers.min_cosine), partial(same_part_of_speech, tagger)]

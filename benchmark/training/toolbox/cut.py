@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from benchmark.models.feedforward import editing_feedforward
+from benchmark.models.feedforward import editing_feedforward, require_feedforward
 
-__all__ = ["attended_span", "editing_feedforward"]
+__all__ = ["attended_span", "editing_feedforward", "require_feedforward"]
 
 
 def attended_span(

@@ -1,15 +1,18 @@
 """Relative importance of parameters from squared gradients."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from benchmark.schema.errors import TemperError
 
+P = TypeVar("P", bound=Tensor)
+
 
 class SquaredGradients:
-    """Mean of squared batch gradients: the diagonal-Fisher-like score of Child-Tuning and RoAST.
+    """Sums of squared batch gradients: the diagonal-Fisher-like score of Child-Tuning and RoAST, but for a factor.
 
     Args:
         shapes_like: Tensors whose shapes and device the sums take.
@@ -21,16 +24,19 @@ class SquaredGradients:
         self.count = 0
         self.skip_first = skip_first
 
-    def add(self, gradients: Sequence[Tensor]) -> None:
-        """Add one batch's gradients, squared."""
+    def add(self, gradients: Sequence[Tensor | None]) -> None:
+        """Add one batch's gradients, squared; None stands for a tensor that has none."""
         self.count += 1
         if self.skip_first and self.count == 1:
             return
-        torch._foreach_addcmul_(self.sums, list(gradients), list(gradients))
+        pairs = [(total, g) for total, g in zip(self.sums, gradients, strict=True) if g is not None]
+        if pairs:
+            totals, given = [total for total, _ in pairs], [g for _, g in pairs]
+            torch._foreach_addcmul_(totals, given, given)
 
-    def mean(self) -> list[Tensor]:
-        """Sum over the gradients added, divided by their number; zeros before the first."""
-        return list(torch._foreach_div(self.sums, float(max(1, self.count))))
+    def seen(self) -> list[int]:
+        """Numbers of the tensors that had a gradient other than zero since the last reset."""
+        return [index for index, total in enumerate(self.sums) if bool(total.any())]
 
     def reset(self) -> None:
         """Forget everything."""
@@ -53,6 +59,11 @@ def rank_fractions(scores: Sequence[Tensor]) -> list[Tensor]:
     fractions[order] = ranks.div_(max(1, flat.numel() - 1)).float()
     pieces = fractions.split([s.numel() for s in scores])
     return [piece.view(s.shape) for piece, s in zip(pieces, scores, strict=True)]
+
+
+def having_gradients(parameters: Sequence[P]) -> list[P]:
+    """Those of the parameters that have a gradient: no frozen ones, none that the batch does not reach."""
+    return [p for p in parameters if p.grad is not None]
 
 
 def gradients_of(parameters: Sequence[Tensor]) -> list[Tensor]:

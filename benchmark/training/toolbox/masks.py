@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from benchmark.training.toolbox.pieces import in_pieces
+
 
 def keep_probabilities(fractions: Sequence[Tensor], alpha: float, beta: float) -> list[Tensor]:
     """Probability to keep each entry: sigmoid(2 * beta * (s - alpha)) for its rank fraction s (RoAST).
@@ -44,18 +46,25 @@ def keep_largest(scores: Sequence[Tensor], share: float) -> list[Tensor]:
     return [(s >= threshold).to(s.dtype) for s in scores]
 
 
-def bernoulli_multipliers(shapes_like: Sequence[Tensor], keep: float, generator: torch.Generator) -> list[Tensor]:
-    """Draw m / p for every entry, m ~ Bernoulli(p), where p is `keep` rounded to a multiple of 2^-16.
+def thin_gradients(parameters: Sequence[Tensor], keep: float, generator: torch.Generator) -> None:
+    """Multiply every entry of the gradients there are by m / p, m ~ Bernoulli(p), in place.
 
-    Four draws come from one 64-bit random number: several times faster than `torch.bernoulli`.
+    p is `keep` rounded to a multiple of 2^-16, so that four draws come from one 64-bit random number.
     """
-    total, device = sum(t.numel() for t in shapes_like), shapes_like[0].device
-    numbers = torch.empty((total + 3) // 4, dtype=torch.int64, device=device)
-    draws = numbers.random_(-(2**63), None, generator=generator).view(torch.int16)[:total]
     levels = min(2**16 - 1, max(1, round(keep * 2**16)))
-    pieces = (draws < levels - 2**15).split([t.numel() for t in shapes_like])
-    scale = 2**16 / levels
-    return [piece.view(t.shape).to(t.dtype).mul_(scale) for piece, t in zip(pieces, shapes_like, strict=True)]
+    for (pieces,) in in_pieces([p.grad for p in parameters if p.grad is not None]):
+        sizes = [piece.numel() for piece in pieces]
+        numbers = torch.empty((sum(sizes) + 3) // 4, dtype=torch.int64, device=pieces[0].device)
+        draws = numbers.random_(-(2**63), None, generator=generator).view(torch.int16)[: sum(sizes)]
+        multipliers = draws.lt_(levels - 2**15).to(pieces[0].dtype).mul_(2**16 / levels)
+        torch._foreach_mul_(pieces, list(multipliers.split(sizes)))
+
+
+def mask_gradients(parameters: Sequence[Tensor], multipliers: Sequence[Tensor]) -> None:
+    """Multiply each parameter's gradient, where it has one, by its multiplier, in place."""
+    pairs = [(p.grad, m) for p, m in zip(parameters, multipliers, strict=True) if p.grad is not None]
+    if pairs:
+        torch._foreach_mul_([g for g, _ in pairs], [m for _, m in pairs])
 
 
 def within_quantiles(values: Tensor, lower: float, upper: float) -> Tensor:

@@ -32,12 +32,26 @@ class ScaledAdamW(torch.optim.AdamW):
 
         The gradient becomes keep * g + (1 - keep) * m, so that the first moment m of a held parameter stays too.
         """
-        torch._foreach_mul_(gradients_of(parameters), list(keep))
+        if parameters:
+            torch._foreach_mul_(gradients_of(parameters), list(keep))
         met = [(p, 1.0 - share) for p, share in zip(parameters, keep, strict=True) if share < 1 and p in self.state]
         if met:
             moments = torch._foreach_mul([self.state[p]["exp_avg"] for p, _ in met], [rest for _, rest in met])
             torch._foreach_add_(gradients_of([p for p, _ in met]), moments)
         self.factors = dict(zip(parameters, keep, strict=True))
+
+    @torch.no_grad()
+    def departures(self, parameters: Sequence[Tensor]) -> Tensor | None:
+        """How far each gradient is from its running mean: | (1 - beta1) |g| / |m| - 1 |, with norms per tensor.
+
+        m is the first moment before the coming step. Shape (parameters,); None until all of them have one.
+        """
+        momenta = [self.state[p]["exp_avg"] for p in parameters if p in self.state]
+        if len(momenta) < len(parameters):
+            return None
+        fresh, sizes = (torch.stack(torch._foreach_norm(ts)) for ts in (gradients_of(parameters), momenta))
+        share: float = 1.0 - self.param_groups[0]["betas"][0]
+        return (share * fresh / sizes.clamp_min(torch.finfo(sizes.dtype).tiny) - 1.0).abs()
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.training.toolbox.importance import gradients_of
+from benchmark.training.toolbox.pieces import in_pieces
 
 
 class Origin:
@@ -41,10 +42,12 @@ class Origin:
         # A parameter without a gradient has never moved.
         pairs = [(p, value) for p, value in zip(self.parameters, self.values, strict=True) if p.grad is not None]
         moved, values = [p for p, _ in pairs], [value for _, value in pairs]
-        if moved:
-            torch._foreach_add_(gradients_of(moved), torch._foreach_sub(moved, values), alpha=strength)
+        for gradients, here, there in in_pieces(gradients_of(moved), moved, values):
+            torch._foreach_add_(gradients, torch._foreach_sub(here, there), alpha=strength)
 
     @torch.no_grad()
     def pull_weights(self, share: float) -> None:
-        """Move every parameter this share, in [0, 1], of its way back."""
-        torch._foreach_lerp_(self.parameters, self.values, share)
+        """Move every parameter in training this share, in [0, 1], of its way back."""
+        pairs = [(p, value) for p, value in zip(self.parameters, self.values, strict=True) if p.requires_grad]
+        if pairs:
+            torch._foreach_lerp_([p for p, _ in pairs], [value for _, value in pairs], share)

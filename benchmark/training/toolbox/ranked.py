@@ -35,6 +35,8 @@ def ranked_multipliers(
     Returns:
         float32 tensors shaped as `scores`.
     """
+    if not scores:
+        return []
     if sum(s.numel() for s in scores) <= SORTED or not _binnable(scores):
         probabilities = keep_probabilities(rank_fractions(scores), alpha, beta)
         return sample_multipliers(probabilities, generator, unbiased=unbiased)

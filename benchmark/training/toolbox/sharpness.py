@@ -23,7 +23,8 @@ def backward_uphill(batch: Batch, ctx: Context, loss: Callable[[Batch], Tensor],
         batch: A micro-batch of the window under way.
         ctx: The run's context.
         loss: Mean loss of a batch.
-        ascent: Deltas from parameters that all have a gradient; a parameter that it leaves out stays where it is.
+        ascent: Deltas from parameters that all have a gradient, which it may change in place; a parameter that it
+            leaves out stays where it is.
     """
     window = ctx.collect(batch)
     if not window:

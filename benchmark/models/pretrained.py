@@ -1,0 +1,44 @@
+"""Tokenizers and networks out of a backbone's folder: weights in safetensors, no pickle, no remote code."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The folder's tokenizer; one without a padding token pads with the end of text."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_config(folder: Path, **settings: object) -> Any:
+    """The folder's configuration, with some settings replaced."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(str(folder), trust_remote_code=False, **settings)
+
+
+def load_with_head(folder: Path, config: Any) -> nn.Module:
+    """The body with the family's own classification head: the folder's, or one drawn from torch's generator."""
+    from transformers import AutoModelForSequenceClassification
+
+    network = AutoModelForSequenceClassification.from_pretrained(
+        str(folder), config=config, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+    )
+    return cast(nn.Module, network)
+
+
+def load_causal_lm(folder: Path) -> nn.Module:
+    """A causal language model, in eval mode; its output layer is the table of word embeddings."""
+    from transformers import AutoModelForCausalLM
+
+    network = AutoModelForCausalLM.from_pretrained(
+        str(folder), trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+    )
+    return cast(nn.Module, network)

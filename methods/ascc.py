@@ -1,0 +1,83 @@
+"""ASCC: adversarial sparse convex combination (Dong et al., ICLR 2021)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from benchmark.training import Backbone, Batch, Classifier, Context, Encoded, Example, Method, UsageError
+from benchmark.training.toolbox.combination import Hull, SparseAttack
+from benchmark.training.toolbox.substitutes import Substitutes, lexicon_reads, mark_words
+
+
+@dataclass(kw_only=True, eq=False)
+class ASCC(Method):
+    """Train on words moved inside the convex hull of their substitutes.
+
+    Loss: CE(z, y) + kl_weight * mean KL(p || p~), gradients through both sides. z~ comes from word embeddings
+    sum_j a_j e_j over a word and up to nine substitutes; the shares a = softmax(w) are found by `steps` of Adam that
+    climb sum KL(p || p~) - sparsity * mean entropy of a, without dropout, from w by Kaiming's normal rule. e_j are
+    trained, a is not. Of two texts only the second is moved.
+
+    A word takes part where it is one token, with those substitutes that are one token too; all others stay as they
+    are. The authors' code has instead a tokenizer of one token for each word, in which BERT knows no other words.
+
+    Defaults: the authors' code for BERT; its LSTM and CNN take rate 10. `min_cosine` is ours; a JSON lexicon has no
+    cosines and is not filtered. Variants: ``paper`` takes the mean entropy over the words that have substitutes,
+    ``released`` over all positions, padding included.
+
+    Accumulation attacks a micro-batch at a time, so it is not quite the same as a larger batch.
+    """
+
+    name: ClassVar[str] = "ascc"
+    paper: ClassVar[str] = "Dong et al., ICLR 2021"
+
+    kl_weight: float = 4.0
+    steps: int = 10
+    rate: float = 1.0
+    sparsity: float = 15.0
+    lexicon: str = "counterfitted-glove-wordnet"
+    min_cosine: float = 0.7
+    variant: str = "paper"
+
+    def __post_init__(self) -> None:
+        if self.kl_weight < 0 or not -1 <= self.min_cosine <= 1:
+            raise UsageError(f"{self.name} needs kl_weight >= 0 and min_cosine in [-1, 1].")
+        self._attack.check(self.name)
+        if self.variant not in {"paper", "released"}:
+            raise UsageError(f"{self.name} has the variants paper and released, not {self.variant!r}.")
+        self._substitutes: Substitutes | None = None
+
+    @property
+    def _attack(self) -> SparseAttack:
+        return SparseAttack(self.steps, self.rate, self.sparsity)
+
+    def reads(self, backbone: Backbone) -> dict[str, str]:
+        """The lexicon."""
+        return lexicon_reads(self.lexicon)
+
+    def encode_example(self, model: Classifier, example: Example) -> Encoded:
+        """Tokenise, and mark the words that may be moved."""
+        return mark_words(model, example.texts)
+
+    def loss(self, model: Classifier, batch: Batch, ctx: Context) -> Tensor:
+        """The attack, a clean pass and an adversarial one."""
+        words = self._adversarial_words(model, batch, ctx)
+        return self._supervised(model(batch), model(batch, words=words), batch)
+
+    def _supervised(self, clean: Tensor, moved: Tensor, batch: Batch) -> Tensor:
+        divergence = nn.functional.kl_div(
+            moved.log_softmax(dim=-1), clean.log_softmax(dim=-1), reduction="batchmean", log_target=True
+        )
+        return nn.functional.cross_entropy(clean, batch.targets()) + self.kl_weight * divergence
+
+    def _adversarial_words(self, model: Classifier, batch: Batch, ctx: Context) -> Tensor:
+        """Word embeddings at the attack's shares, with their graph to the table of words."""
+        if self._substitutes is None:
+            self._substitutes = Substitutes.read(model, self.lexicon, self.min_cosine)
+        hull = Hull.of(model, batch, self._substitutes)
+        return hull.at(self._attack.shares(model, batch, ctx, hull, self._positions(batch, hull)))
+
+    def _positions(self, batch: Batch, hull: Hull) -> float:
+        """What the sum of entropies is divided by."""
+        return float(batch.attention_mask.numel() if self.variant == "released" else len(hull.valid))

@@ -1,0 +1,76 @@
+"""Attacks from tiny parts, on both backends where a test holds for both."""
+
+import importlib.util
+
+import pytest
+
+from benchmark.attacks import run_attack
+from tests.attacks.fakes import attack, parts, victim, write_lexicon
+
+with_textattack = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("textattack") is None or importlib.util.find_spec("textblob") is None,
+        reason="the extra [textattack] is not installed",
+    ),
+]
+
+
+@pytest.fixture(params=["engine", pytest.param("textattack", marks=with_textattack)])
+def backend(request):
+    return request.param
+
+
+@pytest.fixture
+def _own_cache(tmp_path_factory, monkeypatch):
+    """TextAttack marks its downloads as done in the cache folder."""
+    monkeypatch.setenv("TEMPER_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def spec(tmp_path, backend, _own_cache):
+    tiny = write_lexicon(tmp_path / "tiny.tsv.gz")
+    return lambda lexicon=tiny, **parameters: attack(lexicon, backend, **parameters)
+
+
+@pytest.fixture
+def run(tmp_path, spec):
+    def attacked(examples, asked=victim, made=None, journal="journal.jsonl", in_flight=64, **parameters):
+        (tmp_path / journal).unlink(missing_ok=True)
+        path, made = tmp_path / journal, made or parts()
+        return run_attack(spec(**parameters), examples, asked, path, parts=made, in_flight=in_flight)
+
+    return attacked
+
+
+@pytest.fixture(scope="session")
+def masked_lm_folder(tmp_path_factory):
+    """A tiny masked LM with pieces of words."""
+    from tests.attacks.masked import write_masked_lm
+
+    return write_masked_lm(tmp_path_factory.mktemp("masked-lm"))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_backbone):
+    """A tiny classifier with random layers, whose output layer is fitted to the tiny task."""
+    import torch
+    from sklearn.linear_model import LogisticRegression
+
+    from benchmark.models.classifier import Classifier
+    from tests.support.tiny import sentences
+
+    torch.manual_seed(0)
+    model = Classifier.from_pretrained(tiny_backbone, 2, 32).eval()
+    texts, labels = zip(*sentences(300, seed=5), strict=True)
+    with torch.no_grad():
+        # Random word vectors hardly differ; larger ones make texts differ as well.
+        model.word_table.mul_(20)
+        features = model.penultimate(model.encode([(text,) for text in texts])).numpy()
+        mean, spread = features.mean(axis=0), features.std(axis=0)
+        probe = LogisticRegression(max_iter=500).fit((features - mean) / spread, labels)
+        weight = torch.tensor(probe.coef_ / spread, dtype=torch.float32) / 2
+        bias = float(probe.intercept_[0] - (probe.coef_[0] / spread) @ mean) / 2
+        model.output_layer.weight.copy_(torch.cat([-weight, weight]))
+        model.output_layer.bias.copy_(torch.tensor([-bias, bias]))
+    return model

@@ -1,0 +1,93 @@
+"""Oracles: tiers, margins that are measured at the start and widened when they surprise, cosines of pairs."""
+
+import numpy as np
+import pytest
+
+from benchmark.attacks.engine.oracles import ALONE, LEAST, SAFETY, SAMPLE, Cosines, Tiered
+
+
+class Tier:
+    """Says the square of a number, with an error of its own, and counts what it is asked."""
+
+    def __init__(self, error=0.0, at=None):
+        self.error, self.at, self.asked = error, at or {}, []
+
+    def __call__(self, items):
+        self.asked.append(list(items))
+        rows = [[item * item + self.at.get(item, self.error), 1.0] for item in items]
+        return np.array(rows, dtype=np.float32).reshape(len(items), 2)
+
+
+def values(answers):
+    return [float(answer.values[0]) for answer in answers]
+
+
+def test_margins_add_up_from_the_errors_between_the_tiers():
+    oracle = Tiered([Tier(0.5), Tier(-0.25), Tier()])
+    answers = oracle.answer(range(10), 0)
+    assert values(answers) == [n * n + 0.5 for n in range(10)]
+    assert oracle.last_tier == 2
+    assert oracle.margins == pytest.approx([SAFETY * 0.75 + SAFETY * 0.25, SAFETY * 0.25, 0.0])
+    assert {(answer.tier, answer.margin) for answer in answers} == {(0, oracle.margins[0])}
+    (exact,) = oracle.answer([3], 2)
+    assert (float(exact.values[0]), exact.margin, exact.tier) == (9.0, 0.0, 2)
+
+
+def test_tiers_that_agree_still_have_a_margin():
+    oracle = Tiered([Tier(), Tier()])
+    oracle.answer([1, 2], 0)
+    assert oracle.margins == [LEAST, 0.0]
+
+
+def test_only_a_few_items_are_asked_about_on_every_tier():
+    tiers = [Tier(0.1), Tier(0.1), Tier()]
+    Tiered(tiers).answer(list(range(1000)), 0)
+    assert sum(map(len, tiers[2].asked)) == ALONE
+    assert sum(map(len, tiers[1].asked)) == ALONE + SAMPLE
+    spread = tiers[2].asked[0]
+    assert spread[-1] - spread[0] > 500
+
+
+def test_one_tier_is_asked_once_and_is_exact():
+    only = Tier()
+    oracle = Tiered([only])
+    assert [answer.margin for answer in oracle.answer([1, 2, 3], 0)] == [0.0] * 3
+    assert only.asked == [[1, 2, 3]]
+
+
+def test_an_answer_that_surprises_widens_the_margin():
+    oracle = Tiered([Tier(0.001, at={77: 5.0}), Tier()])
+    (usual,) = oracle.answer([1], 0)
+    assert usual.margin == pytest.approx(SAFETY * 0.001, rel=1e-3)
+    oracle.answer([77], 0)
+    oracle.answer([1], 1)
+    assert oracle.widened == 0
+    oracle.answer([77], 1)
+    assert oracle.widened == 1
+    assert oracle.margins == pytest.approx([SAFETY * 5.0, 0.0])
+    assert oracle.answer([2], 0)[0].margin == pytest.approx(SAFETY * 5.0)
+
+
+def test_a_number_that_is_none_says_nothing_about_the_margin():
+    oracle = Tiered([Tier(0.5, at={0: np.nan}), Tier(at={0: np.nan})])
+    assert np.isnan(oracle.answer([0, 1, 2], 0)[0].values[0])
+    assert oracle.margins == [pytest.approx(SAFETY * 0.5), 0.0]
+    oracle.answer([0], 1)
+    assert oracle.widened == 0
+
+
+def test_cosines_encode_each_text_once():
+    asked = []
+
+    def encode(texts):
+        asked.append(list(texts))
+        angles = np.array([float(text) for text in texts])
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+    cosines = Cosines(encode)([("0", "1"), ("0", "2"), ("1", "1"), ("2", "0")])
+    assert asked == [["0", "1", "2"]]
+    assert cosines.dtype == np.float32
+    np.testing.assert_allclose(cosines[:, 0], np.cos([1, 2, 0, 2]), atol=1e-6)
+    assert cosines.max() <= 1
+    with pytest.raises(TypeError, match="not a pair"):
+        Cosines(encode)(["0"])

@@ -1,0 +1,160 @@
+"""Several processes: the rows of one, whoever dies."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmark.attacks import run_attack
+from benchmark.attacks.victim import ModelVictim
+from benchmark.data import Dataset, Example
+from benchmark.schema.errors import TemperError, UsageError
+from tests.attacks.fakes import attack, dataset, parts, victim, write_lexicon
+from tests.attacks.killing_script import SENTENCES
+from tests.support.tiny import sentences
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = {
+    "good": [("bad", 0.9), ("fine", 0.8)], "great": [("dull", 0.9), ("good", 0.8)], "fine": [("slow", 0.7)],
+    "funny": [("cold", 0.6)], "warm": [("cold", 0.9)], "bad": [("good", 0.9)], "awful": [("fine", 0.8)],
+    "dull": [("funny", 0.7), ("slow", 0.6)], "cold": [("warm", 0.9)], "slow": [("fine", 0.7)],
+    "film": [("movie", 0.9), ("story", 0.6)], "plot": [("script", 0.9)], "very": [("not", 0.6)],
+}  # fmt: skip
+
+
+def dying(texts):
+    """A victim whose process is gone once it is asked about a certain text."""
+    if any("watch" in text[0] for text in texts):
+        os._exit(7)
+    return victim(texts)
+
+
+def refusing(texts):
+    if any("watch" in text[0] for text in texts):
+        raise TemperError("The machine is out of answers.")
+    return victim(texts)
+
+
+def slowly(texts):
+    time.sleep(0.05)
+    return victim(texts)
+
+
+@pytest.fixture
+def spec(tmp_path):
+    return attack(write_lexicon(tmp_path / "tiny.tsv.gz"))
+
+
+def test_rows_do_not_depend_on_the_number_of_workers(tiny_model, tmp_path):
+    spec = attack(write_lexicon(tmp_path / "words.tsv.gz", TINY), similarity_threshold=0.5, window=4)
+    labelled = [Example(str(i), (text,), label) for i, (text, label) in enumerate(sentences(24, seed=9))]
+    examples, model = Dataset("tiny", tuple(labelled), ("negative", "positive")), ModelVictim(tiny_model)
+    rows = {
+        workers: run_attack(spec, examples, model, tmp_path / f"{workers}.jsonl", parts=parts(TINY), workers=workers)
+        for workers in (1, 2)
+    }
+    assert rows[1] == rows[2]
+    assert {row.outcome for row in rows[1]} == {"skipped", "flipped", "survived"}
+
+
+def test_another_number_of_workers_goes_on(spec, tmp_path):
+    examples, journal = dataset(*SENTENCES), tmp_path / "journal.jsonl"
+    expected = run_attack(spec, examples, victim, tmp_path / "undisturbed.jsonl", parts=parts())
+
+    def stop_at(count):
+        def progress(_, done, total):
+            if done == count:
+                raise KeyboardInterrupt
+
+        return progress
+
+    for workers, count in ((2, 3), (1, 6), (3, 8)):
+        with pytest.raises(KeyboardInterrupt):
+            run_attack(spec, examples, victim, journal, stop_at(count), parts=parts(), workers=workers, in_flight=3)
+        assert not multiprocessing.active_children()
+        assert len(journal.read_bytes().splitlines()) == 1 + count
+    assert run_attack(spec, examples, victim, journal, parts=parts(), workers=2) == expected
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [(dying, r"A worker of the attack died \(exit code 7\).* are kept, so run again"), (refusing, "out of answers")],
+)
+def test_a_worker_that_fails_is_one_error_and_loses_nothing(spec, tmp_path, broken, sentence):
+    examples, journal = (
+        dataset("a good film", "a good film to watch", "a great film", "nice", "bad film"),
+        tmp_path / "j",
+    )
+    with pytest.raises(TemperError, match=sentence):
+        run_attack(spec, examples, broken, journal, parts=parts(), workers=2, in_flight=2)
+    assert not multiprocessing.active_children()
+    kept = len(journal.read_bytes().splitlines()) - 1
+    finished = []
+    rows = run_attack(spec, examples, victim, journal, lambda row, *_: finished.append(row.id), parts=parts())
+    assert len(finished) == len(examples) - kept
+    assert "11" in finished
+    assert rows == run_attack(spec, examples, victim, tmp_path / "undisturbed.jsonl", parts=parts())
+
+
+def test_what_cannot_be_given_to_workers_is_refused(spec, tmp_path):
+    examples = dataset("a good film", "a bad film")
+    with pytest.raises(UsageError, match="must be a ModelVictim or a function of a module"):
+        run_attack(spec, examples, lambda texts: np.zeros((len(texts), 2)), tmp_path / "j", parts=parts(), workers=2)
+    with pytest.raises(UsageError, match=r"workers \(0\) must be at least 1"):
+        run_attack(spec, examples, victim, tmp_path / "j", parts=parts(), workers=0)
+    with pytest.raises(UsageError, match="'textattack' runs in one process"):
+        run_attack(attack(tmp_path / "tiny.tsv.gz", "textattack"), examples, victim, tmp_path / "j", workers=2)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from benchmark.attacks import run_attack
+from tests.attacks.fakes import attack, dataset, parts
+from tests.attacks.test_workers import SENTENCES, slowly
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    run_attack(attack(folder / "tiny.tsv.gz"), dataset(*SENTENCES * 4), slowly, folder / "j", parts=parts(), workers=2,
+               in_flight=2)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_workers_end_with_the_process_that_started_them(spec, tmp_path, how):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True, text=True)
+    journal = tmp_path / "j"
+    _until(lambda: journal.exists() and journal.read_bytes().count(b"\n") > 2)
+    # Ctrl-C goes to the whole group of a terminal; a kill to one process.
+    os.killpg(process.pid, how) if how == signal.SIGINT else process.kill()
+    errors = process.communicate(timeout=60)[1]
+    _until(lambda: not _alive(process.pid))
+    assert errors.count("Traceback") == (1 if how == signal.SIGINT else 0), errors
+    assert journal.read_bytes().count(b"\n") < 4 * len(SENTENCES)
+
+
+def _until(condition):
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not happen within a minute")
+
+
+def _alive(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,213 @@
+"""RIFT's step, its contrast with the teacher and its batches against their equations."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from benchmark.data import Example
+from benchmark.schema.errors import UsageError
+from benchmark.training.optimization import parameter_groups
+from benchmark.training.toolbox.contrast import Teacher, info_nce
+from methods.rift import RIFT
+from tests.support.plain_bert import Weights, cross_entropy, word_vectors
+from tests.support.steps import Killed, Setting, check_run, check_step
+from tests.support.swaps import (
+    attacked_shares,
+    divergence,
+    marked_setting,
+    moved_words,
+    plain_logits,
+    shaken,
+    swappable,
+    write_neighbours,
+)
+from tests.support.tiny import trainer
+
+
+@pytest.fixture(scope="module")
+def lexicon(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_neighbours(tmp_path_factory.mktemp("lexicon"))
+
+
+def started(backbone: Path, method: RIFT) -> tuple[Setting, Weights]:
+    """With a student that is no longer where its teacher is, and the teacher's weights."""
+    s = marked_setting(backbone, method)
+    old = shaken(s, 0.2)
+    method.build_optimizer(parameter_groups(s.model, s.context.recipe), s.context)
+    shaken(s, 0.05)
+    return s, old
+
+
+def projected(c: Weights, side: str, label: int, x: Tensor) -> Tensor:
+    base = f"{side}.{label}"
+    hidden = torch.clamp(c[f"{base}.0.weight"] @ x + c[f"{base}.0.bias"], min=0)
+    out = c[f"{base}.2.weight"] @ hidden + c[f"{base}.2.bias"]
+    return out / (out**2).sum().sqrt()
+
+
+def contrast(c: Weights, students: Tensor, teachers: Tensor, labels: list[int]) -> Tensor:
+    """Mean over classes of minus the mean log-probability of a teacher's own student among the class's students."""
+    losses = []
+    for label in sorted(set(labels)):
+        own = [i for i, y in enumerate(labels) if y == label]
+        s = [projected(c, "student", label, students[i]) for i in own]
+        t = [projected(c, "teacher", label, teachers[i]) for i in own]
+        terms = []
+        for at, teacher in enumerate(t):
+            scores = torch.stack([(student * teacher).sum() / 0.2 for student in s])
+            terms.append(scores[at] - scores.exp().sum().log())
+        losses.append(-torch.stack(terms).mean())
+    return torch.stack(losses).mean()
+
+
+@pytest.mark.parametrize("variant", ["paper", "released"])
+def test_one_step_of_model_and_projections(tiny_backbone: Path, lexicon: str, variant: str) -> None:
+    method = RIFT(steps=2, rate=0.7, kl_weight=3.0, mi_weight=0.8, lexicon=lexicon, variant=variant)
+    s, old = started(tiny_backbone, method)
+    c = {name: p.detach().clone().requires_grad_() for name, p in method._contrast.named_parameters()}
+    of_projections: list[dict[str, Tensor]] = []
+
+    def expected(w: Weights) -> Tensor:
+        divisor = len(swappable(s)) if variant == "paper" else 300 * 128
+        shares = attacked_shares(s, w, 2, 0.7, 15.0, divisor)
+        pretrained, student = [], []
+        with torch.no_grad():
+            plain_logits(old, word_vectors(old, s.ids), s.mask, seen=pretrained)
+        z = plain_logits(w, word_vectors(w, s.ids), s.mask)
+        moved = plain_logits(w, moved_words(w, s.ids, swappable(s), shares), s.mask, seen=student)
+        kept = contrast(c, student[-1][:, 0], pretrained[-1][:, 0], s.labels.tolist())
+        total = cross_entropy(z, s.labels) + 3.0 * divergence(z, moved) / 6 + 0.8 * kept
+        of_projections.append(
+            dict(zip(c, torch.autograd.grad(total, list(c.values()), retain_graph=True), strict=True))
+        )
+        return total
+
+    check_step(s, expected)
+    for name, parameter in method._contrast.named_parameters():
+        assert of_projections[0][name].abs().max() > 1e-6
+        torch.testing.assert_close(parameter.grad, of_projections[0][name], rtol=1e-6, atol=1e-10, msg=name)
+
+
+def test_info_nce_by_hand() -> None:
+    """Cosines 1 0 / 0.6 0.8 over 0.2; each column is a teacher."""
+    student, teacher = torch.tensor([[2.0, 0.0], [3.0, 4.0]]), torch.tensor([[5.0, 0.0], [0.0, 1.0]])
+    first, second = np.exp(5.0) / (np.exp(5.0) + np.exp(3.0)), np.exp(4.0) / (np.exp(0.0) + np.exp(4.0))
+    assert info_nce(student, teacher, 0.2).item() == pytest.approx(-(np.log(first) + np.log(second)) / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("variant", "passes"),
+    [
+        # 10 (F + Bx) + F + 2 (F + Bp) + F of the teacher = 28 units, 9.33 times vanilla's 3.
+        ("paper", {"forward": 14, "backward": 2, "input_backward": 10}),
+        ("released", {"forward": 15, "backward": 3, "input_backward": 10}),
+    ],
+)
+def test_passes_of_a_step(tiny_backbone: Path, lexicon: str, variant: str, passes: dict) -> None:
+    s, _ = started(tiny_backbone, RIFT(lexicon=lexicon, variant=variant))
+    assert s.passes() == passes
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in s.model.modules())
+
+
+def test_the_teacher_has_no_dropout_and_the_student_has(tiny_backbone: Path, lexicon: str) -> None:
+    s, _ = started(tiny_backbone, RIFT(steps=2, lexicon=lexicon))
+    modes: list[bool] = []
+    handle = s.model.network.register_forward_pre_hook(lambda module, _: modes.append(module.training))
+    s.run_backward()
+    handle.remove()
+    assert modes == [False] * 3 + [False] + [True] * 2
+
+
+def test_gradients_in_bfloat16_are_those_in_float32_but_for_rounding(tiny_backbone: Path, lexicon: str) -> None:
+    """Passes without a graph must not leave weights behind, cast once and for all, that later passes take."""
+    found = []
+    for autocast in (False, True):
+        s, _ = started(tiny_backbone, RIFT(steps=1, rate=1e-6, lexicon=lexicon))
+        s.model.float()
+        s.method._contrast.float()
+        s.method._teacher = Teacher(s.model)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+            s.run_backward()
+        found.append(torch.cat([p.grad.flatten() for p in s.model.parameters()]))
+    assert not torch.equal(*found)
+    assert (found[0] - found[1]).norm() < 0.1 * found[0].norm()
+
+
+def test_the_projections_are_trained_with_their_own_decay(tiny_backbone: Path, lexicon: str) -> None:
+    s = marked_setting(tiny_backbone, RIFT(lexicon=lexicon))
+    optimizer = s.method.build_optimizer(parameter_groups(s.model, s.context.recipe), s.context)
+    *_, last = optimizer.param_groups
+    assert {id(p) for p in last["params"]} == {id(p) for p in s.method._contrast.parameters()}
+    assert last["weight_decay"] == 2e-4
+    shapes = [tuple(p.shape) for name, p in s.method._contrast.named_parameters() if name.startswith("teacher.1")]
+    assert shapes == [(512, 32), (512,), (256, 512), (256,)]
+
+
+def labelled(counts: dict[int, int]) -> list[Example]:
+    return [Example(f"{label}-{i}", ("a",), label) for label, count in counts.items() for i in range(count)]
+
+
+def test_batches_hold_as_many_of_each_class() -> None:
+    data = labelled({0: 23, 1: 9, 2: 4})
+    made = list(RIFT().batches(data, 8, np.random.default_rng(0)))
+    assert len(made) == 6  # 36 examples in batches of 3 x 2
+    for rows in made:
+        assert Counter(data[row].label for row in rows) == {0: 2, 1: 2, 2: 2}
+    seen = Counter(row for rows in made for row in rows)
+    # Twelve of each: the smallest class goes round three times, none of the largest comes twice.
+    assert {label: sorted(n for row, n in seen.items() if data[row].label == label) for label in range(3)} == {
+        0: [1] * 12,
+        1: [1] * 6 + [2] * 3,
+        2: [3] * 4,
+    }
+
+
+def test_balanced_data_is_seen_once_an_epoch_and_in_another_order_each_time() -> None:
+    data = labelled({0: 12, 1: 12})
+    first, again, other = (list(RIFT().batches(data, 8, np.random.default_rng(seed))) for seed in (0, 0, 1))
+    assert sorted(row for rows in first for row in rows) == list(range(24))
+    assert first == again
+    assert first != other
+
+
+def test_a_batch_without_two_of_each_class_is_refused() -> None:
+    with pytest.raises(UsageError, match="3 classes need batch_size >= 6"):
+        list(RIFT().batches(labelled({0: 4, 1: 4, 2: 4}), 5, np.random.default_rng(0)))
+
+
+def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, lexicon: str) -> None:
+    check_run(lambda: RIFT(steps=1, lexicon=lexicon), tiny_backbone, tmp_path)
+
+
+def test_a_resumed_run_has_the_teacher_without_storing_it(tiny_backbone: Path, tmp_path: Path, lexicon: str) -> None:
+    whole = trainer(RIFT(steps=1, lexicon=lexicon), tiny_backbone, tmp_path / "whole", epochs=1)
+    whole.run()
+    cut = trainer(RIFT(steps=1, lexicon=lexicon), tiny_backbone, tmp_path / "cut", epochs=1)
+
+    def report(done: int, _total: int) -> None:
+        if done == 3:
+            raise Killed
+
+    cut.checkpoint_seconds, cut.report = 0.0, report
+    with pytest.raises(Killed):
+        cut.run()
+    resumed = trainer(RIFT(steps=1, lexicon=lexicon), tiny_backbone, tmp_path / "cut", epochs=1)
+    resumed.run()
+    assert set(resumed.method.state_dict()) == set(resumed.method._contrast.state_dict())
+    kept, found = whole.method._teacher._weights, resumed.method._teacher._weights
+    assert kept.keys() == found.keys()
+    assert all(torch.equal(kept[name], found[name]) for name in kept)
+    moved = dict(whole._model.named_parameters())
+    assert any(not torch.equal(kept[name], moved[name]) for name in kept)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"mi_weight": -1.0}, {"temperature": 0.0}, {"kl_weight": -1.0}, {"steps": 0}, {"variant": "other"}]
+)
+def test_bad_hyperparameters_are_refused(bad: dict) -> None:
+    with pytest.raises(UsageError, match="rift"):
+        RIFT(**bad)

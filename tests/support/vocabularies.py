@@ -1,0 +1,48 @@
+"""Tiny tokenizers of the two kinds that write spaces differently from BERT's, made on the spot."""
+
+from typing import Any
+
+TEXT = [
+    "a film was negative", "the film is positive", "this was a good film", "the statement is negative .",
+    "the plot was not positive", "it was bad but this is good", "i think the answer is true and the plot is false",
+]  # fmt: skip
+
+
+def byte_level(*, special: bool = True) -> Any:
+    """Like RoBERTa's, with <s> and </s> around a text and between two, or without: like GPT-2's."""
+    from tokenizers import ByteLevelBPETokenizer
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    names = ["<s>", "</s>", "<pad>", "<unk>", "<mask>"]
+    made = ByteLevelBPETokenizer()
+    made.train_from_iterator(TEXT * 20, vocab_size=400, min_frequency=1, special_tokens=names, show_progress=False)
+    backend = made._tokenizer
+    if special:
+        around = [("<s>", backend.token_to_id("<s>")), ("</s>", backend.token_to_id("</s>"))]
+        pair = "<s> $A </s> </s> $B </s>"
+        backend.post_processor = TemplateProcessing(single="<s> $A </s>", pair=pair, special_tokens=around)
+        roles = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "mask_token": "<mask>"}
+    else:
+        roles = {"bos_token": "</s>", "eos_token": "</s>"}
+    inputs = ["input_ids", "attention_mask"]
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>", model_input_names=inputs, **roles)
+
+
+def pieces() -> Any:
+    """Like ALBERT's and XLM-R's: a mark in front of every word, the first one too."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    names = ["<unk>", "[CLS]", "[SEP]", "<pad>", "[MASK]"]
+    words = sorted({f"▁{word}" for line in TEXT for word in line.split()})
+    scored = [(name, 0.0) for name in names] + [(word, -2.0) for word in words] + [("▁", -9.0)]
+    backend = Tokenizer(models.Unigram(scored, unk_id=0))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    around = [("[CLS]", 1), ("[SEP]", 2)]
+    backend.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=around
+    )
+    roles = {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "<pad>", "mask_token": "[MASK]"}
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>", **roles)

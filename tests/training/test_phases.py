@@ -1,0 +1,194 @@
+"""Phases: what a later one trains, methods that picked parameters at the start work on, too, alone and composed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import torch
+
+from benchmark.execution.registry import MethodRequest, configure, registered
+from benchmark.suites import Recipe
+from benchmark.training import Context, Method, Phase
+from benchmark.training.composition import compose
+from methods.lp_ft import LPFT
+from methods.recadam import RecAdam
+from methods.roast import RoAST
+from methods.vanilla import Vanilla
+from tests.support.tiny import trainer, weights
+
+ELSEWHERE = {"ascc", "mvp", "rift"}
+"""Need a lexicon or a masked LM, which the tiny backbone here is not."""
+
+MEMBERS = [name for name in registered() if name not in ELSEWHERE]
+# RecAdam's body stays at its start until the midpoint.
+SETTINGS: dict[object, dict[str, float]] = {
+    "recadam": {"recadam.midpoint": 1, "recadam.pull": 10.0},
+    "roast": {"roast.alpha": 0.6, "roast.beta": 1.0},
+}
+Weights = dict[str, torch.Tensor]
+
+
+def head(name: str) -> bool:
+    return "classifier" in name
+
+
+def head_and_last_block(name: str) -> bool:
+    return head(name) or ".layer.1." in name
+
+
+class Phased(Vanilla):
+    plan: ClassVar[list[Phase]] = []
+
+    def phases(self, recipe: Recipe) -> list[Phase]:
+        return self.plan
+
+
+class Probed(Phased):
+    name: ClassVar[str] = "probed"
+    plan: ClassVar[list[Phase]] = [Phase("probe", 1, head), Phase("all", 1)]
+
+
+class Unfrozen(Phased):
+    name: ClassVar[str] = "unfrozen"
+    plan: ClassVar[list[Phase]] = [Phase("head", 1, head), Phase("top", 1, head_and_last_block), Phase("all", 1)]
+
+
+class Frozen(Phased):
+    name: ClassVar[str] = "frozen"
+    plan: ClassVar[list[Phase]] = [Phase("all", 1), Phase("head", 1, head)]
+
+
+def made(*members: type[Method] | str) -> Callable[[], Method]:
+    classes = [configure(MethodRequest(m, {}), {}).cls if isinstance(m, str) else m for m in members]
+    cls = compose(classes)
+    settings = {key: value for m in members for key, value in SETTINGS.get(m, {}).items()}
+    return lambda: cls(**settings)
+
+
+class Killed(BaseException):
+    """Stands for kill -9."""
+
+
+def train(method: Method, backbone: Path, folder: Path, kill: int = 0) -> list[Weights]:
+    """The weights after each step, those of the start first."""
+    run, seen = trainer(method, backbone, folder), []
+    prepare = run._prepare
+
+    def note(done: int, _total: int) -> None:
+        seen.append(weights(run._model))
+        if done == kill:
+            raise Killed
+
+    def start() -> None:
+        prepare()
+        seen.append(weights(run._model))
+
+    run._prepare, run.report, run.checkpoint_seconds = start, note, 0.0 if kill else 60.0  # type: ignore[method-assign]
+    run.run()
+    return seen
+
+
+def moved(before: Weights, after: Weights) -> set[str]:
+    return {name for name, value in before.items() if not torch.equal(value, after[name])}
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_a_probe_before_it_freezes_the_body_and_changes_nothing_of_the_method(
+    member: str, tiny_backbone: Path, tmp_path: Path
+) -> None:
+    make = made(Probed, member)
+    steps = train(make(), tiny_backbone, tmp_path / "whole")
+    plain = train(Probed(), tiny_backbone, tmp_path / "plain")
+    assert all(all(v.isfinite().all() for v in step.values()) for step in steps)
+    assert all(head(name) for name in moved(steps[0], steps[5]))
+    assert moved(steps[0], steps[5])
+    body = {name for name in moved(steps[5], steps[10]) if ".layer." in name}
+    assert len(body) > 16  # of 32
+    if member != "vanilla":
+        assert any(not torch.equal(steps[10][name], plain[10][name]) for name in body)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", [3, 7])
+@pytest.mark.parametrize("member", MEMBERS)
+def test_it_is_resumed_in_either_phase(member: str, kill: int, tiny_backbone: Path, tmp_path: Path) -> None:
+    make = made(Probed, member)
+    whole = train(make(), tiny_backbone, tmp_path / "whole")
+    with pytest.raises(Killed):
+        train(make(), tiny_backbone, tmp_path / "cut", kill)
+    assert not moved(whole[-1], train(make(), tiny_backbone, tmp_path / "cut")[-1])
+
+
+@pytest.mark.parametrize("member", [name for name in MEMBERS if name != "lp_ft"])
+def test_linear_probing_goes_before_every_method(member: str, tiny_backbone: Path, tmp_path: Path) -> None:
+    """The probe is installed, the body as pre-trained when the first step begins; then the method trains both."""
+    both = train(made("lp_ft", member)(), tiny_backbone, tmp_path / "both")
+    alone = train(made(Vanilla, member)() if member != "vanilla" else Vanilla(), tiny_backbone, tmp_path / "alone")
+    probe = train(LPFT(), tiny_backbone, tmp_path / "probe")
+    assert moved(alone[0], both[0]) == {"network.classifier.weight", "network.classifier.bias"}
+    assert not moved(probe[0], both[0])
+    assert {name.split(".")[1] for name in moved(both[0], both[10])} == {"bert", "classifier"}
+    assert moved(alone[10], both[10])
+    assert bool(moved(probe[10], both[10])) == (member != "vanilla")
+
+
+@pytest.mark.parametrize("member", ["child_tuning", "recadam", "roast", "rose-ensemble", "rose-second", "mixout"])
+def test_blocks_are_unfrozen_one_after_the_other(member: str, tiny_backbone: Path, tmp_path: Path) -> None:
+    steps = train(made(Unfrozen, member)(), tiny_backbone, tmp_path)
+    assert all(head(name) for name in moved(steps[0], steps[5]))
+    assert all(head_and_last_block(name) for name in moved(steps[5], steps[10]))
+    for block in (".layer.0.", ".layer.1."):
+        assert any(block in name for name in moved(steps[10], steps[15]))
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_what_a_phase_freezes_stays(member: str, tiny_backbone: Path, tmp_path: Path) -> None:
+    steps = train(made(Frozen, member)(), tiny_backbone, tmp_path)
+    assert moved(steps[5], steps[10])
+    assert all(head(name) for name in moved(steps[5], steps[10]))
+
+
+def test_setup_sees_the_whole_model_trainable_and_the_phase_comes_back(tiny_backbone: Path, tmp_path: Path) -> None:
+    seen: list[tuple[str, int]] = []
+
+    @dataclass(kw_only=True, eq=False)
+    class Looks(Probed):
+        def setup(self, ctx: Context) -> None:
+            seen.append(("setup", sum(not p.requires_grad for p in ctx.model.parameters())))
+
+        def transform_gradients(self, parameters: Sequence[torch.nn.Parameter], ctx: Context) -> None:
+            seen.append((f"epoch {ctx.epoch}", sum(not p.requires_grad for p in ctx.model.parameters())))
+
+    trainer(Looks(), tiny_backbone, tmp_path).run()
+    assert seen[0] == ("setup", 0)
+    assert dict(seen[1:]) == {"epoch 0": 39, "epoch 1": 0}
+
+
+def test_roasts_mask_waits_for_the_phase_that_trains_the_blocks(tiny_backbone: Path, tmp_path: Path) -> None:
+    masks: list[torch.Tensor] = []
+
+    @dataclass(kw_only=True, eq=False)
+    class Watched(RoAST):
+        def transform_gradients(self, parameters: Sequence[torch.nn.Parameter], ctx: Context) -> None:
+            super().transform_gradients(parameters, ctx)
+            masks.append(torch.cat([m.reshape(-1) for m in self._multipliers]))
+
+    class Long(Phased):
+        name: ClassVar[str] = "long"
+        plan: ClassVar[list[Phase]] = [Phase("probe", 2, head), Phase("all", 2)]
+
+    trainer(compose([Long, Watched])(), tiny_backbone, tmp_path).run()
+    assert len(masks) == 20
+    assert all(torch.equal(masks[0], mask) for mask in masks[:15])
+    assert 0 < float((masks[0] == 0).float().mean()) < 1
+    assert not torch.equal(masks[14], masks[15])
+
+
+def test_recadam_recalls_the_pre_trained_weights_in_every_phase(tiny_backbone: Path, tmp_path: Path) -> None:
+    method = compose([Unfrozen, RecAdam])(**{"recadam.midpoint": 10_000, "recadam.pull": 1e9})
+    steps = train(method, tiny_backbone, tmp_path)
+    for name, value in steps[-1].items():
+        if not head(name):
+            torch.testing.assert_close(value, steps[0][name], rtol=1e-3, atol=1e-7)
