@@ -78,7 +78,8 @@ class MaskedLM:
         if self.tokenizer.mask_token_id not in masked:
             return range(0)
         first = masked.index(self.tokenizer.mask_token_id)
-        pieces = len(self.tokenizer.encode(text.words[index], add_special_tokens=False))
+        # Told not to warn of a word that is longer than a text may be: what is behind the longest is cut off here.
+        pieces = len(self.tokenizer.encode(text.words[index], add_special_tokens=False, verbose=False))
         return range(first, min(first + pieces, self.longest))
 
     def length(self, text: str) -> int:

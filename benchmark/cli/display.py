@@ -1,10 +1,15 @@
 """Progress on standard error: a live bar with time left on a terminal, one line a task elsewhere."""
 
+import time
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from benchmark.schema.attack_rows import AttackRow
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 output = Console(highlight=False, soft_wrap=True)
@@ -71,3 +76,43 @@ class ByteDisplay:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+class AttackDisplay:
+    """Shows an attack: examples done, queries per second, and the time left."""
+
+    def __init__(self, label: str) -> None:
+        """Open a bar; its length is not known before the first row."""
+        self.done = 0
+        self._label = escape(label)
+        self._queries = 0
+        self._started = time.monotonic()
+        self._bar: Progress | None = None
+        if console.is_terminal:
+            columns = (TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+            rate = TextColumn("{task.fields[rate]:.0f} queries/s")
+            self._bar = Progress(*columns, rate, TimeRemainingColumn(), TextColumn("left"), console=console)
+            self._bar.start()
+            self._task = self._bar.add_task(self._label, total=None, rate=0.0)
+
+    def __call__(self, row: "AttackRow", done: int, total: int) -> None:
+        """Take a row that has just been kept."""
+        self.done = done
+        self._queries += row.queries
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total, rate=self._rate)
+
+    def close(self) -> None:
+        """Take the bar down and leave one line, also after an error."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+        if not self.done:
+            return
+        taken = timedelta(seconds=round(time.monotonic() - self._started))
+        console.print(f"  {self._label}  [dim]{self._queries} queries, {self._rate:.0f} a second, {taken}[/dim]")
+
+    @property
+    def _rate(self) -> float:
+        """Queries per second since the start."""
+        return self._queries / max(time.monotonic() - self._started, 1e-9)

@@ -1,7 +1,7 @@
-"""`temper list`: methods, suites and backbones, without loading any of them."""
+"""`temper list`: methods, suites, attacks and backbones, without loading any of them."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -9,21 +9,33 @@ from rich.text import Text
 
 from benchmark.cli.display import output
 
+if TYPE_CHECKING:
+    from benchmark.execution.costs import Cost
+
+_COLUMNS = (
+    "Floor: the passes of a step over vanilla's, as the engine counted them in a run, at 1 for a forward, 2 for a "
+    "backward and 1 for a backward to the inputs. Once: those before the first step, in epochs of vanilla. Measured: "
+    "the time of a step over vanilla's."
+)
+
 
 def show(
     methods: Annotated[
-        bool, typer.Option("--methods", help="Only the methods: name, paper, verbs overridden.")
+        bool, typer.Option("--methods", help="Only the methods: what they cost, verbs overridden, paper.")
     ] = False,
     suites: Annotated[bool, typer.Option("--suites", help="Only the suites.")] = False,
+    attacks: Annotated[bool, typer.Option("--attacks", help="Only the attacks: name, paper, what they do.")] = False,
 ) -> None:
-    """List what can be run: methods, suites and packaged backbones."""
-    everything = not (methods or suites)
+    """List what can be run: methods, suites, attacks and packaged backbones."""
+    everything = not (methods or suites or attacks)
     if methods:
-        _print("Methods", [("Name", "Paper", "Verbs overridden"), *_verbs()])
+        _show_costs()
     if everything:
         _print("Methods", _methods())
     if suites or everything:
         _print("Suites", _suites())
+    if attacks or everything:
+        _print("Attacks", _attacks())
     if everything:
         _print(
             "Backbones",
@@ -42,12 +54,34 @@ def _methods() -> list[tuple[str, str]]:
     return [(name, summary(point).text) for name, point in registered().items()]
 
 
-def _verbs() -> list[tuple[str, str, str]]:
+def _show_costs() -> None:
+    """Methods with what a step of theirs costs, as it was counted and timed."""
+    from benchmark.execution.costs import Costs
     from benchmark.execution.registry import registered
     from benchmark.execution.sources import summary
 
-    found = [(name, summary(point)) for name, point in registered().items()]
-    return [(name, s.paper or s.text, ", ".join(s.verbs) or "none") for name, s in found]
+    known = {name: Costs.beside(point).methods.get(name) for name, point in registered().items()}
+    found = {name: summary(point) for name, point in registered().items()}
+    rows = [(n, *_figures(known[n]), ", ".join(s.verbs) or "none", s.paper or s.text) for n, s in found.items()]
+    _print("Methods", [("Name", "Floor", "Once", "Measured", "Verbs overridden", "Paper"), *rows])
+    settings = sorted({cost.setting for cost in known.values() if cost and cost.setting})
+    notes = [_COLUMNS, *(f"Measured: {setting}." for setting in settings)]
+    uncounted = [name for name, cost in known.items() if cost is None]
+    if uncounted:
+        command = f"python -m benchmark.testing.costs {' '.join(uncounted)}"
+        notes.append(f"Not measured: {', '.join(uncounted)}. `{command}` counts their passes.")
+    output.print(Text("\n" + "\n".join(notes)), soft_wrap=False)
+
+
+def _figures(cost: "Cost | None") -> tuple[str, str, str]:
+    """Floor, what is done once, and the ratio of times."""
+    from benchmark.execution.costs import over_vanilla
+
+    if cost is None:
+        return "-", "-", "-"
+    once = over_vanilla(cost.once)
+    timed = "-" if cost.measured is None else f"{cost.measured:.2f}"
+    return f"{over_vanilla(cost.step):.2f}", f"{once:.2f}" if once else "", timed
 
 
 def _suites() -> list[tuple[str, str]]:
@@ -57,8 +91,24 @@ def _suites() -> list[tuple[str, str]]:
     return [(f"{suite.name}@{suite.version}", suite.title) for suite in loaded]
 
 
+def _attacks() -> list[tuple[str, str, str]]:
+    """Name, paper and first sentence of each attack; a paper stands in the sentence as "Jin et al., 2020"."""
+    import re
+
+    from benchmark.suites.recipes import RECIPES
+
+    found = []
+    for name, numbers in RECIPES.items():
+        sentence = str(numbers.__doc__)
+        paper = re.search(r"([A-Z]\w+ et al\.),? \(?(\d{4})", sentence)
+        found.append((name, ", ".join(paper.groups()) if paper else "-", sentence))
+    return found
+
+
 def _print(title: str, rows: Sequence[tuple[str, ...]]) -> None:
     table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+    for column in zip(*rows, strict=True):
+        table.add_column(min_width=max(len(word) for text in column for word in text.split() or [""]))
     for name, *texts in rows:
         table.add_row(Text(name, style="bold"), *map(Text, texts))
     output.print(table)

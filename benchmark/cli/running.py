@@ -46,7 +46,7 @@ def run(
 ) -> None:
     """Train, predict, attack and score; compute only what is missing. The same command resumes."""
     rows, work, store = _prepare(suite, methods, seeds, backbone, out, plugins=plugin or ())
-    _require_writable(out)
+    require_writable(out)
     from benchmark.attacks import require_parts
     from benchmark.execution.local import run_rows
 
@@ -165,7 +165,7 @@ def _require_distinct(slugs: list[str]) -> None:
             raise UsageError(f"--methods names {slug} twice; name it once.")
 
 
-def _require_writable(out: Path) -> None:
+def require_writable(out: Path) -> None:
     """Find out now, and not after the training, that nothing can be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 import json
 import time
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,17 +109,16 @@ class Runner:
 
     def _attack(self, cell: Cell, folder: Path) -> None:
         from benchmark.attacks import run_attack
-        from benchmark.models.inference import predict_logits
+        from benchmark.attacks.victim import ModelVictim
         from benchmark.training.optimization import pick_device
 
         attack = next(a for a in self.work.suite.attacks if a.id == cell.subject)
-        victim = partial(predict_logits, self._model(cell))
         data = self.work.attacked[attack.id]
         # The journal outlives the scratch folder's fate only until the table stands.
         rows = run_attack(
             attack,
             data,
-            victim,
+            ModelVictim(self._model(cell)),
             folder / SCRATCH / "journal.jsonl",
             lambda _row, done, total: self.observer.advance(done, total),
             device=str(pick_device()),

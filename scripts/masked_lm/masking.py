@@ -18,17 +18,21 @@ SHORTEST_WORD = 3
 def windows(tokenizer: Any, texts: Iterable[str], length: int = LENGTH) -> Iterator[list[int]]:
     """Token ids of whole sentences of one text, as many as fit, between the special tokens; long ones are cut up."""
     room = length - 2
+
+    def closed(pieces: list[int]) -> list[int]:
+        return [tokenizer.cls_token_id, *pieces, tokenizer.sep_token_id]
+
     for text in texts:
         open_window: list[int] = []
         for pieces in tokenizer(sentences(text), add_special_tokens=False)["input_ids"]:
             for start in range(0, len(pieces), room):
                 part = pieces[start : start + room]
                 if len(open_window) + len(part) > room:
-                    yield tokenizer.build_inputs_with_special_tokens(open_window)
+                    yield closed(open_window)
                     open_window = []
                 open_window = open_window + part
         if open_window:
-            yield tokenizer.build_inputs_with_special_tokens(open_window)
+            yield closed(open_window)
 
 
 def hide(ids: Sequence[int], vocabulary: int, mask: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:

@@ -49,28 +49,3 @@ def masked_lm_folder(tmp_path_factory):
     from tests.attacks.masked import write_masked_lm
 
     return write_masked_lm(tmp_path_factory.mktemp("masked-lm"))
-
-
-@pytest.fixture(scope="session")
-def tiny_model(tiny_backbone):
-    """A tiny classifier with random layers, whose output layer is fitted to the tiny task."""
-    import torch
-    from sklearn.linear_model import LogisticRegression
-
-    from benchmark.models.classifier import Classifier
-    from tests.support.tiny import sentences
-
-    torch.manual_seed(0)
-    model = Classifier.from_pretrained(tiny_backbone, 2, 32).eval()
-    texts, labels = zip(*sentences(300, seed=5), strict=True)
-    with torch.no_grad():
-        # Random word vectors hardly differ; larger ones make texts differ as well.
-        model.word_table.mul_(20)
-        features = model.penultimate(model.encode([(text,) for text in texts])).numpy()
-        mean, spread = features.mean(axis=0), features.std(axis=0)
-        probe = LogisticRegression(max_iter=500).fit((features - mean) / spread, labels)
-        weight = torch.tensor(probe.coef_ / spread, dtype=torch.float32) / 2
-        bias = float(probe.intercept_[0] - (probe.coef_[0] / spread) @ mean) / 2
-        model.output_layer.weight.copy_(torch.cat([-weight, weight]))
-        model.output_layer.bias.copy_(torch.tensor([-bias, bias]))
-    return model

@@ -29,6 +29,14 @@ LEXICON = {
 
 VERBS = {"watch", "view"}
 
+TINY = {
+    "good": [("bad", 0.9), ("fine", 0.8)], "great": [("dull", 0.9), ("good", 0.8)], "fine": [("slow", 0.7)],
+    "funny": [("cold", 0.6)], "warm": [("cold", 0.9)], "bad": [("good", 0.9)], "awful": [("fine", 0.8)],
+    "dull": [("funny", 0.7), ("slow", 0.6)], "cold": [("warm", 0.9)], "slow": [("fine", 0.7)],
+    "film": [("movie", 0.9), ("story", 0.6)], "plot": [("script", 0.9)], "very": [("not", 0.6)],
+}  # fmt: skip
+"""Neighbours among the words that the tiny model knows."""
+
 
 def write_lexicon(path: Path, entries=LEXICON) -> Path:
     lines = [f"{word}\t{' '.join(f'{w}:{c}' for w, c in near)}\n" for word, near in sorted(entries.items())]

@@ -2,6 +2,7 @@
 
 import random
 import zlib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,9 @@ def victim(classes=2, seed=0):
 
 def _logits(words, classes, seed):
     features = [*words, *map(" ".join, zip(words, words[1:], strict=False))]
-    drawn = [np.random.default_rng(zlib.crc32(f"{seed} {feature}".encode())).normal(size=classes) for feature in features]
+    drawn = [
+        np.random.default_rng(zlib.crc32(f"{seed} {feature}".encode())).normal(size=classes) for feature in features
+    ]
     return sum(drawn, np.zeros(classes)) * 0.6
 
 

@@ -41,6 +41,26 @@ def write_masked_lm(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def write_byte_level(folder: Path) -> Path:
+    """A random RoBERTa whose tokenizer marks where words begin."""
+    import torch
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import RobertaConfig, RobertaForMaskedLM, RobertaTokenizerFast
+
+    tokenizer = ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokenizer.train_from_iterator([*SENTENCES] * 3, vocab_size=360, min_frequency=1, special_tokens=special)
+    tokenizer.save_model(str(folder))
+    RobertaTokenizerFast.from_pretrained(str(folder), model_max_length=64).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = RobertaConfig(
+        vocab_size=360, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+        max_position_embeddings=66, initializer_range=0.3, pad_token_id=1, bos_token_id=0, eos_token_id=2,
+    )  # fmt: skip
+    RobertaForMaskedLM(config).save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
 def load(folder: Path) -> MaskedLM:
     from benchmark.models.masked_lm import load_masked_lm
     from benchmark.models.pretrained import load_tokenizer

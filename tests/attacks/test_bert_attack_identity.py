@@ -54,6 +54,17 @@ def generated(count, seed):
 @pytest.mark.usefixtures("_own_cache")
 @pytest.mark.parametrize("most", [3, 8])
 def test_substitutes_are_those_of_textattacks_transformation(model, most):
+    texts = [*SENTENCES, *ODD, *generated(12, seed=most)]
+    compare([*((text,) for text in texts), *PAIRS], model, most)
+
+
+@pytest.mark.usefixtures("_own_cache")
+def test_substitutes_of_a_byte_level_model_are_textattacks(tmp_path):
+    compare([*((text,) for text in SENTENCES), *PAIRS], masked.load(masked.write_byte_level(tmp_path)), 3)
+
+
+def compare(examples, model, most):
+    """Every substitute for the first and last words of examples."""
     # Importing the parts imports TextAttack as it must be imported.
     from benchmark.attacks.textattack_parts import attacked_text  # isort: split
 
@@ -64,8 +75,7 @@ def test_substitutes_are_those_of_textattacks_transformation(model, most):
         max_candidates=most, max_length=model.longest,
     )  # fmt: skip
     oracle = masked_lm_oracle(model)
-    texts = [*SENTENCES, *ODD, *generated(12, seed=most)]
-    for columns in [*((text,) for text in texts), *PAIRS]:
+    for columns in examples:
         text, substitutes = AttackedText(columns), Substitutes(model, most, limit=10**6)
         for index in [*text.attacked_words][:4] + [*text.attacked_words][-1:]:
             ours = swaps(text, index, answered(substitutes.words(text, index), oracle))

@@ -7,19 +7,22 @@ import random
 import subprocess
 import sys
 import warnings
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmark.attacks import run_attack
 from benchmark.data import Dataset, Example
-from tests.attacks.fakes import WordEncoder, attack, dataset, parts, victim
+from benchmark.schema.errors import IntegrityError, UsageError
+from tests.attacks.fakes import LEXICON, WordEncoder, attack, dataset, parts, victim
 from tests.attacks.test_outcomes import LONG
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.usefixtures("_own_cache"),
     pytest.mark.skipif(
         importlib.util.find_spec("textattack") is None or importlib.util.find_spec("textblob") is None,
         reason="the extra [textattack] is not installed",
@@ -43,6 +46,7 @@ def test_a_victim_that_draws_has_its_own_seed_and_leaves_the_process_as_it_was(r
         drawn.append((random.random(), float(np.random.rand()), float(torch.rand(1))))
         return victim(texts)
 
+    run(dataset("a film"))  # The import draws, once.
     random.seed(1), np.random.seed(1), torch.manual_seed(1)
     expected = random.random(), float(np.random.rand()), float(torch.rand(1))
     random.seed(1), np.random.seed(1), torch.manual_seed(1)
@@ -123,6 +127,133 @@ def stock_attack(made, asked, parameters):
     with warnings.catch_warnings(action="ignore"):
         goal = UntargetedClassification(VictimWrapper(asked))
     return Attack(goal, constraints, swap, GreedyWordSwapWIR(wir_method="delete"))
+
+
+def characters(asked, *frozen):
+    """An attack of nobody's: two letters of a random word change places, until the victim is wrong."""
+    from textattack import Attack
+    from textattack.constraints.pre_transformation import RepeatModification, StopwordModification
+    from textattack.goal_functions import UntargetedClassification
+    from textattack.search_methods import GreedySearch
+    from textattack.transformations import WordSwapNeighboringCharacterSwap
+
+    with warnings.catch_warnings(action="ignore"):
+        goal = UntargetedClassification(asked, query_budget=40)
+    rules = [RepeatModification(), StopwordModification(stopwords={"the"}), *frozen]
+    return Attack(goal, rules, WordSwapNeighboringCharacterSwap(random_one=True), GreedySearch())
+
+
+def test_any_attack_of_textattacks_is_a_probe(tmp_path):
+    from benchmark.attacks.textattack_adapter import attack_with
+    from benchmark.attacks.textattack_victim import VictimWrapper
+
+    asked, made = VictimWrapper(victim), parts()
+    examples = dataset("a good charming film", "the bad film", "nothing", "good", labels=[1, 1, 0, 1])
+    rows = attack_with(characters(asked), examples, tmp_path / "a", encoder=made.encoder)
+    assert [row.outcome for row in rows] == ["flipped", "skipped", "survived", "flipped"]
+    first = rows[0]
+    assert victim([(first.perturbed,)])[0].argmax() == 0
+    assert sorted(first.perturbed.replace(" ", "")) == sorted("agoodcharmingfilm")
+    assert first.changed == sum(a != b for a, b in zip(first.original.split(), first.perturbed.split(), strict=True))
+    assert 0 < first.similarity < 1
+    assert attack_with(characters(asked), examples, tmp_path / "b", encoder=made.encoder) == rows
+    without = attack_with(characters(asked), examples, tmp_path / "c")
+    assert [row.similarity for row in without] == [None] * 4
+    assert [row.perturbed for row in without] == [row.perturbed for row in rows]
+
+
+def test_an_attack_of_textattacks_is_resumed_and_no_other_goes_on(tmp_path):
+    from textattack.search_methods import BeamSearch
+
+    from benchmark.attacks.textattack_adapter import attack_with
+    from benchmark.attacks.textattack_victim import VictimWrapper
+
+    asked, examples = VictimWrapper(victim), dataset("a good charming film", "a great film", "good")
+    expected = attack_with(characters(asked), examples, tmp_path / "whole")
+
+    def stop(_row, done, _total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        attack_with(characters(asked), examples, tmp_path / "part", stop)
+    finished = []
+    again = attack_with(characters(asked), examples, tmp_path / "part", lambda row, *_: finished.append(row.id))
+    assert (again, finished) == (expected, ["12"])
+    other = characters(asked)
+    other.search_method = BeamSearch(2)
+    with pytest.raises(IntegrityError, match="belongs to another attack"):
+        attack_with(other, examples, tmp_path / "part")
+
+
+def test_attacks_that_rows_have_no_place_for_are_refused(tmp_path):
+    from textattack.constraints.pre_transformation import InputColumnModification
+
+    from benchmark.attacks.textattack_adapter import attack_with
+    from benchmark.attacks.textattack_victim import VictimWrapper
+
+    def both(texts):
+        return victim([(" ".join(pair),) for pair in texts])
+
+    asked, pairs = VictimWrapper(both), dataset(("good good good", "the the"), labels=[1])
+    with pytest.raises(UsageError, match=r"changed the first text of the pair '10'.*InputColumnModification"):
+        attack_with(characters(asked), pairs, tmp_path / "a")
+    frozen = InputColumnModification(["premise", "hypothesis"], {"premise"})
+    assert attack_with(characters(asked, frozen), pairs, tmp_path / "b")[0].outcome == "survived"
+    foreign = characters(asked)
+    foreign.goal_function.model = victim
+    with pytest.raises(UsageError, match=r"victim must be a .*VictimWrapper"):
+        attack_with(foreign, pairs, tmp_path / "c")
+
+
+def test_only_recipes_that_textattack_can_compose_run_there(spec):
+    from benchmark.attacks.textattack_recipes import build
+
+    with pytest.raises(UsageError, match=r"'unheard-of' runs with backend = \"engine\" only\. Known: "):
+        build("unheard-of", None, parts(), victim, pair=False)
+
+
+def random_case(rng):
+    """Sentences and pairs of words that the lexicon knows, and numbers that make every rule matter."""
+    words = sorted({*LEXICON, *(near for entry in LEXICON.values() for near, _ in entry), "the", "of", "Good", "BAD"})
+
+    def sentence(most):
+        joined = (rng.choice(words) + rng.choice(["", "", "", ",", " -", "."]) for _ in range(rng.randint(1, most)))
+        return " ".join(joined)
+
+    texts = [(sentence(4), sentence(8)) if rng.random() < 0.3 else sentence(16) for _ in range(4)]
+    numbers = {
+        "candidates": rng.randint(1, 4),
+        "min_cosine": rng.choice([-1, 0, 0.5, 0.75]),
+        "similarity_threshold": rng.choice([0.5, 0.7, 0.85]),
+        "similarity_metric": rng.choice(["angular", "cosine"]),
+        "window": rng.choice([2, 3, 5, 15]),
+    }
+    if rng.random() < 0.4:
+        numbers["query_budget"] = rng.randint(1, 25)
+    if rng.random() < 0.4:
+        numbers["max_share"] = rng.choice([0.1, 0.3, 0.5])
+    return dataset(*texts), numbers
+
+
+def test_the_engine_finds_what_textattacks_search_finds(spec, tmp_path):
+    rng, outcomes = random.Random(0), Counter()
+    for number in range(60):
+        examples, numbers = random_case(rng)
+        theirs, ours = (
+            run_attack(replace(spec(**numbers), backend=backend), examples, victim, tmp_path / f"{number}{backend}",
+                       parts=parts())
+            for backend in ("textattack", "engine")
+        )  # fmt: skip
+        for one, other in zip(theirs, ours, strict=True):
+            assert not one.reason
+            kept = "outcome", "queries", "perturbed", "words", "changed"
+            assert [getattr(one, name) for name in kept] == [getattr(other, name) for name in kept], numbers
+            assert other.logits_original == pytest.approx(one.logits_original, abs=6e-4)
+            assert (other.similarity is None) == (one.similarity is None)
+            assert one.similarity is None or other.similarity == pytest.approx(one.similarity, abs=6e-5)
+            outcomes[one.outcome] += 1
+    assert min(outcomes[kind] for kind in ("flipped", "survived", "budget")) > 20
 
 
 def real_examples(shared, number):

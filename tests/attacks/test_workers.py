@@ -15,19 +15,13 @@ from benchmark.attacks import run_attack
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Dataset, Example
 from benchmark.schema.errors import TemperError, UsageError
-from tests.attacks.fakes import attack, dataset, parts, victim, write_lexicon
+from tests.attacks.fakes import TINY, attack, dataset, parts, victim, write_lexicon
 from tests.attacks.killing_script import SENTENCES
 from tests.support.tiny import sentences
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = {
-    "good": [("bad", 0.9), ("fine", 0.8)], "great": [("dull", 0.9), ("good", 0.8)], "fine": [("slow", 0.7)],
-    "funny": [("cold", 0.6)], "warm": [("cold", 0.9)], "bad": [("good", 0.9)], "awful": [("fine", 0.8)],
-    "dull": [("funny", 0.7), ("slow", 0.6)], "cold": [("warm", 0.9)], "slow": [("fine", 0.7)],
-    "film": [("movie", 0.9), ("story", 0.6)], "plot": [("script", 0.9)], "very": [("not", 0.6)],
-}  # fmt: skip
 
 
 def dying(texts):

@@ -36,7 +36,16 @@ def loaded_by(*arguments: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["run", "--help"], ["list"], ["list", "--methods"], ["suite", "show", "demo"], ["resources", "list"]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["attack", "--help"],
+        ["list"],
+        ["list", "--methods"],
+        ["list", "--attacks"],
+        ["suite", "show", "demo"],
+        ["resources", "list"],
+    ],
 )
 def test_help_and_lists_load_nothing_heavy(arguments: list[str]) -> None:
     assert loaded_by(*arguments) == []

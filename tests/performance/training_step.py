@@ -1,122 +1,138 @@
-"""Time a training step of each method over vanilla's, beside the floor that its arithmetic sets.
+"""Time a training step of each method over vanilla's, beside the floor that its passes set.
 
-    python -m tests.performance.training_step --methods vanilla,roast --rounds 7
+    python -m tests.performance.training_step
+    python -m tests.performance.training_step --device cuda --precision bf16 --backbone roberta-base-random
 
-Every round runs each method once, so that a busy moment of the machine hits all of them alike; the medians of the
-rounds' ratios are printed. The floor uses this machine's own cost of a backward pass, full and to the inputs only,
-in forwards, measured in the same rounds.
+The floor is what the passes that a step makes cost by this machine's own prices: those of a forward, of a backward,
+full and to the inputs only, and of the optimizer's step, measured in the same rounds. Methods go in groups; in each
+round of a group every method makes a step, and so does vanilla, so that a busy moment of the machine hits all of them
+alike. Printed are the medians of the rounds' ratios.
 """
 
 import argparse
 import os
 import statistics
-import time
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import torch
 
-from benchmark.execution.registry import MethodRequest, configure
-from benchmark.models.backbones import resolve_backbone
-from benchmark.models.batch import Batch
-from benchmark.models.classifier import Classifier
-from benchmark.suites import Recipe
-from benchmark.training import Context, Method
-from benchmark.training.optimization import parameter_groups
+from benchmark.execution.costs import Costs
+from benchmark.execution.registry import registered
+from benchmark.models.backbones import Backbone, resolve_backbone
+from benchmark.models.memory import keep_freed_memory
+from tests.performance.stepping import Shape, Stepper, random_backbone, stopwatch, time_parts
 
-BATCH, LENGTH, WARM_UP = 16, 64, 2
-
-
-class Run:
-    """One method on a model of its own, a step at a time."""
-
-    def __init__(self, method: Method, device: torch.device) -> None:
-        torch.manual_seed(0)
-        self.method = method
-        self.model = Classifier.from_pretrained(resolve_backbone("minilm").path, 2, LENGTH).to(device).train()
-        ids = torch.randint(1000, 20000, (BATCH, LENGTH), device=device)
-        tokens = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
-        self.batch = Batch(tokens, torch.arange(BATCH, device=device) % 2)
-        recipe = Recipe(epochs=1, batch_size=BATCH, learning_rate=1e-6, clip=1.0)
-        self.context = Context(self.model, recipe, 0, 1, self._batches)
-        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.context.optimizer = method.build_optimizer(parameter_groups(self.model, recipe), self.context)
-        method.setup(self.context)
-
-    def _batches(self, _purpose: str) -> Iterator[Batch]:
-        yield self.batch
-
-    def step(self) -> None:
-        """What the loop does for one step, without its bookkeeping."""
-        context = self.context
-        self.method.backward(self.model, self.method.transform_batch(self.batch, context), context)
-        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        self.method.transform_gradients(self.parameters, context)
-        context.optimizer.step()
-        context.optimizer.zero_grad(set_to_none=True)
-        context.step += 1
-        self.method.after_step(context)
-
-    def passes(self) -> dict[str, float]:
-        """Forward, backward and input-backward passes of one step, in batches."""
-        before = self.model.passes.counts()
-        self.step()
-        return {name: (count - before[name]) / BATCH for name, count in self.model.passes.counts().items()}
+VARIANTS = ("child_tuning:mode=F", "roast:variant=released")
+RANDOM = {"roberta-base-random": (12, 768, 50265), "roberta-tiny-random": (2, 32, 2000)}
+"""Backbones with random weights: layers, width, vocabulary."""
+GROUP = 6
+"""Methods, and so models, that are held at a time."""
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Wall time of a call."""
-    started = time.perf_counter()
-    work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - started
+@dataclass(frozen=True)
+class Timing:
+    """Medians over rounds.
+
+    Attributes:
+        ratio: Time of a step over vanilla's.
+        floor: The least that its passes leave possible, over vanilla's.
+        excess: The first over the second.
+    """
+
+    ratio: float
+    floor: float
+    excess: float
 
 
-def unit_costs(run: Run) -> dict[str, float]:
-    """Seconds of a forward, a full backward, a backward to the inputs, and of the optimizer with clipping."""
-    model, batch = run.model, run.batch
-    embeds = model.embed(batch)
-    logits: list[torch.Tensor] = []
-    forward = seconds(lambda: logits.append(model(batch, embeds=embeds)))
-    inputs = seconds(lambda: torch.autograd.grad(logits[0].sum(), embeds, retain_graph=True))
-    full = seconds(lambda: logits[0].sum().backward())
+def measure(
+    names: Sequence[str], backbone: Backbone, shape: Shape, rounds: int, clock: str = "wall",
+    show: Callable[[str, Timing], None] = lambda name, timing: None,
+) -> dict[str, Timing]:  # fmt: skip
+    """Time methods, given as on the command line."""
+    seconds, found = stopwatch(clock, shape.device), {}
+    vanilla = _warm(Stepper("vanilla", backbone, shape))
+    time_parts(vanilla, seconds)
+    for start in range(0, len(names), GROUP):
+        group = {name: _warm(Stepper(name, backbone, shape)) for name in names[start : start + GROUP]}
+        passes = {name: stepper.passes() for name, stepper in group.items()}
+        drawn: dict[str, list[Timing]] = {name: [] for name in group}
+        for _ in range(rounds):
+            price, base = time_parts(vanilla, seconds), seconds(vanilla.step)
+            whole = price["forward"] + price["backward"] + price["update"]
+            for name, stepper in group.items():
+                floor = (sum(price[kind] * n for kind, n in passes[name].items()) + price["update"]) / whole
+                ratio = seconds(stepper.step) / base
+                drawn[name].append(Timing(ratio, floor, ratio / floor))
+        for name, timings in drawn.items():
+            columns = zip(*((t.ratio, t.floor, t.excess) for t in timings), strict=True)
+            found[name] = Timing(*map(statistics.median, columns))
+            show(name, found[name])
+    return found
 
-    def update() -> None:
-        torch.nn.utils.clip_grad_norm_(run.parameters, 1.0)
-        run.context.optimizer.step()
 
-    rest = seconds(update)
-    run.context.optimizer.zero_grad(set_to_none=True)
-    return {"forward": forward, "backward": full, "input_backward": inputs, "update": rest}
+def _warm(stepper: Stepper) -> Stepper:
+    """The first step makes the optimizer's state; the second finds memory as the later ones do."""
+    stepper.step()
+    return stepper
+
+
+def keep(found: dict[str, Timing], setting: str) -> None:
+    """Write the ratios of registered methods into the files that `temper list --methods` reads."""
+    for name in found.keys() & registered().keys():
+        costs = Costs.beside(registered()[name])
+        if name in costs.methods:
+            costs.methods[name] = replace(costs.methods[name], measured=round(found[name].ratio, 2), setting=setting)
+            costs.write()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--methods", default="", help="separated by commas; all registered ones and two variants")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: on a machine that others use")
+    parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves them as they are")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    parser.add_argument("--backbone", default="minilm", help=f"also {', '.join(RANDOM)}")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--length", type=int, default=64)
+    parser.add_argument("--write", action="store_true", help="keep the ratios for `temper list --methods`")
+    return parser.parse_args()
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--methods", default="vanilla,roast")
-    parser.add_argument("--rounds", type=int, default=7)
-    options = parser.parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    names = [name for name in options.methods.split(",") if name != "vanilla"]
-    runs = {n: Run(configure(MethodRequest.parse(n), {}).make(), device) for n in ["vanilla", *names]}
-    for run in runs.values():
-        for _ in range(WARM_UP):
-            run.step()
-    units = [unit_costs(runs["vanilla"]) for _ in range(options.rounds)]
-    unit = {name: statistics.median(u[name] for u in units) for name in units[0]}
-    times = [{name: seconds(run.step) for name, run in runs.items()} for _ in range(options.rounds)]
-    base = unit["forward"] + unit["backward"] + unit["update"]
-    print(f"backward {unit['backward'] / unit['forward']:.2f} forwards, to the inputs only "
-          f"{unit['input_backward'] / unit['forward']:.2f}")  # fmt: skip
-    print(f"{'method':30} {'x vanilla':>9} {'floor':>6} {'ratio to floor':>14}")
-    for name, run in runs.items():
-        ratio = statistics.median(t[name] / t["vanilla"] for t in times)
-        counted = run.passes()
-        floor = (sum(counted[kind] * unit[kind] for kind in counted) + unit["update"]) / base
-        print(f"{name:30} {ratio:9.2f} {floor:6.2f} {ratio / floor:14.2f}")
+    options = _options()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    keep_freed_memory()
+    shape = Shape(options.batch, options.length, torch.device(options.device), options.precision)
+    names = options.methods.split(",") if options.methods else [*registered(), *VARIANTS]
+    setting = (
+        f"{options.backbone}, {shape.batch} x {shape.length} tokens, {shape.precision} on {options.device}, "
+        f"{options.clock} time, {torch.get_num_threads()} threads, median of {options.rounds} rounds"
+    )
+    print(setting)
+    print(f"{'method':30} {'x vanilla':>9} {'floor':>6} {'over its floor':>14}")
+    with tempfile.TemporaryDirectory() as scratch:
+        if options.backbone in RANDOM:
+            backbone = random_backbone(Path(scratch), *RANDOM[options.backbone])
+        else:
+            backbone = resolve_backbone(options.backbone)
+        found = measure(names, backbone, shape, options.rounds, options.clock, _print)
+    if options.write:
+        keep(found, setting)
+
+
+def _print(name: str, timing: Timing) -> None:
+    print(f"{name:30} {timing.ratio:9.2f} {timing.floor:6.2f} {timing.excess:14.2f}", flush=True)
 
 
 if __name__ == "__main__":

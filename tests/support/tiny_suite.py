@@ -67,7 +67,6 @@ title = "TextFooler"
 description = "From tiny parts."
 on = "home"
 subset = 8
-backend = "textattack"
 recipe = "textfooler"
 parameters = { candidates = 4, min_cosine = 0.0, lexicon = "counterfitted-glove-wordnet", encoder = "minilm", similarity_threshold = 0.0, window = 4, tagger = "textblob-pattern", stopwords = "textfooler" }
 """

@@ -1,0 +1,200 @@
+"""`temper attack`: one attack on one saved model and one file of examples."""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.cli.display import AttackDisplay, console, output
+from benchmark.cli.running import require_writable
+from benchmark.schema import UsageError
+
+if TYPE_CHECKING:
+    from benchmark.attacks.victim import ModelVictim
+    from benchmark.data import Dataset
+    from benchmark.schema.attack_rows import AttackRow
+    from benchmark.suites.spec import Attack
+
+AttackOption = Annotated[str, typer.Option("--attack", help="Name of an attack; `temper list --attacks` shows them.")]
+ModelOption = Annotated[
+    Path, typer.Option("--model", help="Folder of a trained model: a run keeps them as store/train/…/model.")
+]
+DataOption = Annotated[Path, typer.Option("--data", help="Labelled examples: a csv, tsv, jsonl or parquet file.")]
+TextOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--text",
+        help="Column of the texts; twice for pairs, whose second text is attacked. [default: text, or sentence, or "
+        "premise and hypothesis, or sentence1 and sentence2]",
+    ),
+]
+LabelOption = Annotated[str, typer.Option("--label", help="Column of the labels: the model's class numbers, from 0.")]
+ParameterOption = Annotated[
+    list[str] | None,
+    typer.Option("--parameter", help="One of the attack's numbers or parts, as candidates=8; may be given again."),
+]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Attack at most so many examples, the same share of every class.")
+]
+OutOption = Annotated[Path, typer.Option("--out", help="Folder for the table and the journal.")]
+WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes that share the examples.")]
+BackendOption = Annotated[
+    str, typer.Option("--backend", help="Who searches: engine, or textattack, which takes one example at a time.")
+]
+
+
+def attack(
+    name: AttackOption,
+    model: ModelOption,
+    data: DataOption,
+    text: TextOption = None,
+    label: LabelOption = "label",
+    *,
+    limit: LimitOption = None,
+    parameter: ParameterOption = None,
+    out: OutOption = Path("attacks"),
+    workers: WorkersOption = 1,
+    backend: BackendOption = "engine",
+) -> None:
+    """Attack a trained model on a file of examples; the same command goes on where it was stopped."""
+    spec = _spec(name, parameter or (), backend)
+    _require_model(model)
+    from benchmark.attacks import require_parts, run_attack
+    from benchmark.data import load
+    from benchmark.data.labelled_file import labelled_file
+    from benchmark.evaluation.tables import write_attack
+    from benchmark.training.optimization import pick_device
+
+    examples = load(labelled_file(data, text or (), label, limit), name=str(data))
+    _note_losses(examples)
+    require_parts(spec)
+    require_writable(out)
+    device = str(pick_device())
+    with console.status("Loading the model"):
+        victim = _victim(model, device)
+    _require_classes(examples, victim)
+    table = out / f"{spec.id}-{_key(spec, examples, model)}.parquet"
+    journal = table.with_suffix(".jsonl")
+    display = AttackDisplay(f"{spec.id} on {data.name}")
+    try:
+        rows = run_attack(spec, examples, victim, journal, display, device=device, workers=workers)
+    except KeyboardInterrupt:
+        kept = f"{display.done} of {len(examples)} examples" if display.done else "The examples that were finished"
+        console.print(Text(f"Interrupted. {kept} are kept in {journal}; the same command goes on from there."))
+        raise typer.Exit(130) from None
+    finally:
+        display.close()
+    write_attack(table, rows)
+    _show(rows, examples)
+    console.print(Text(f"Table: {table}"))
+
+
+def _spec(name: str, parameters: Sequence[str], backend: str) -> "Attack":
+    """The attack as a suite would have it, with its numbers checked."""
+    from benchmark.attacks import numbers_of
+    from benchmark.schema.errors import nearest
+    from benchmark.suites.spec import Attack
+
+    if backend not in {"engine", "textattack"}:
+        raise UsageError(f"--backend {backend} does not exist. {nearest(backend, ('engine', 'textattack'))}")
+    given = dict(map(_parameter, parameters))
+    recipe, runner = cast(Any, name), cast(Any, backend)
+    spec = Attack(name, 1, name, "From the command line.", "data", 1, recipe, backend=runner, parameters=given)
+    numbers_of(spec)
+    return spec
+
+
+def _parameter(given: str) -> tuple[str, bool | int | float | str]:
+    """A value is read as TOML would read it; what is no TOML value is a text."""
+    key, equals, value = given.partition("=")
+    if not equals or not key.isidentifier():
+        raise UsageError(f"--parameter {given}: write key=value, as candidates=8.")
+    try:
+        read = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value
+    return key, read if isinstance(read, bool | int | float | str) else value
+
+
+def _note_losses(examples: "Dataset") -> None:
+    """Say which rows have no class number, as -1 is none."""
+    counts = examples.report.unmapped if examples.report is not None else {}
+    if counts:
+        listed = ", ".join(f"{value!r} {count}" for value, count in counts.items())
+        console.print(Text(f"note: rows whose label is no class number are left out: {listed}."))
+
+
+def _require_model(folder: Path) -> None:
+    """Find out before anything is loaded that a folder holds no model of Temper's."""
+    try:
+        settings = (folder / "config.json").read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--model {folder} holds no config.json; name the folder that holds one.") from error
+    if "temper_max_length" not in settings and "temper_prompt" not in settings:
+        raise UsageError(f"--model {folder} was not saved by Temper; train the model with `temper run`.")
+
+
+def _victim(folder: Path, device: str) -> "ModelVictim":
+    from benchmark.attacks.victim import ModelVictim
+    from benchmark.models.classifier import Classifier
+
+    try:
+        return ModelVictim(Classifier.load(folder).to(device).eval())
+    except (OSError, ValueError, TypeError) as error:
+        # A TypeError is what a tokenizer without its files ends with.
+        first = str(error).partition("\n")[0]
+        raise UsageError(f"--model {folder} cannot be loaded ({first}); name a complete folder.") from error
+
+
+def _require_classes(examples: "Dataset", victim: "ModelVictim") -> None:
+    largest = max(example.label or 0 for example in examples.examples)
+    if largest >= victim.model.classes:
+        raise UsageError(
+            f"{examples.name} has the label {largest}, but the model's classes are 0 to {victim.model.classes - 1}; "
+            "number the labels as the model does."
+        )
+
+
+def _key(spec: "Attack", examples: "Dataset", folder: Path) -> str:
+    """Tells the outcome of this attack on these examples and this model from all others."""
+    import hashlib
+
+    from benchmark.attacks import attack_fingerprint
+    from benchmark.schema.canonical import fingerprint
+
+    files = {}
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        with path.open("rb") as stream:
+            files[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    identity = {"attack": attack_fingerprint(spec), "data": examples.content_hash, "model": files}
+    return fingerprint(identity).removeprefix("sha256:")[:12]
+
+
+def _show(rows: "Sequence[AttackRow]", examples: "Dataset") -> None:
+    """Print outcomes and measures; of errors the first reason."""
+    from benchmark.evaluation.metrics import ATTACK_METRICS, METRICS, attack_measurements
+    from benchmark.schema.attack_rows import OUTCOMES
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for outcome in OUTCOMES:
+        table.add_row(outcome, str(sum(row.outcome == outcome for row in rows)), "")
+    table.add_row("Right before the attack", _percent(sum(row.initially_right for row in rows) / len(rows)), "")
+    measured = attack_measurements(rows, metrics=ATTACK_METRICS, resamples=1, seed_text=examples.content_hash)
+    for metric, measurement in measured.items():
+        if metric in {"attack_errors", "attack_budget"}:
+            continue
+        value, in_percent = measurement.value, METRICS[metric].unit == "fraction"
+        shown = "-" if value is None else _percent(value) if in_percent else f"{value:.3g}"
+        table.add_row(Text(METRICS[metric].title), shown, Text(measurement.reason or "", style="dim"))
+    output.print(table)
+    failed = next((row.reason for row in rows if row.reason), None)
+    if failed is not None:
+        console.print(Text(f"note: the first error: {failed}"))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

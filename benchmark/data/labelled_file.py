@@ -1,0 +1,76 @@
+"""A labelled file of a user's: its format from its name, its columns by habit where none are named."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark.data.files import open_member
+from benchmark.data.readers import Table, read_rows
+from benchmark.data.spec import DataSpec, Format, LabelSpec
+from benchmark.schema.errors import IntegrityError, UsageError, nearest
+
+HABITS: tuple[tuple[str, ...], ...] = (("text",), ("sentence",), ("premise", "hypothesis"), ("sentence1", "sentence2"))
+"""What the columns of texts are called, in the order in which they are looked for."""
+
+_FORMATS: dict[str, Format] = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
+_COMPRESSED = (".gz", ".bz2")
+
+
+def labelled_file(path: Path, text: Sequence[str] = (), label: str = "label", limit: int | None = None) -> DataSpec:
+    """Describe a file whose labels are class numbers.
+
+    Args:
+        path: A csv, tsv, jsonl or parquet file; the first three may be compressed (.gz, .bz2).
+        text: Its column of texts, or the two of a pair; empty takes the first of `HABITS` that the file has.
+        label: Its column of class numbers.
+        limit: Keep at most so many examples, the same share of every class.
+
+    Raises:
+        UsageError: there is no such file, its name says no format, or it lacks a column.
+        IntegrityError: it cannot be read.
+    """
+    if not path.is_file():
+        raise UsageError(f"There is no file {path}.")
+    form = _format(path)
+    present = _columns(path, form)
+    chosen = tuple(text) or next((habit for habit in HABITS if set(habit) <= set(present)), ())
+    if not chosen:
+        habits = ", ".join("+".join(habit) for habit in HABITS)
+        raise UsageError(f"{path} has none of the columns {habits}; name its own. It has: {', '.join(present)}.")
+    if len(chosen) > 2:
+        raise UsageError(f"{len(chosen)} columns of texts ({', '.join(chosen)}); an example has one text or two.")
+    for column in (*chosen, label):
+        if column not in present:
+            raise UsageError(f"{path} has no column {column!r}. {nearest(column, present)}")
+    return DataSpec(
+        source="file", path=str(path.absolute()), format=form, text=chosen, label=LabelSpec(label), limit=limit
+    )
+
+
+def _format(path: Path) -> Format:
+    name = path.name
+    for ending in _COMPRESSED:
+        name = name.removesuffix(ending)
+    form = _FORMATS.get(Path(name).suffix)
+    if form is None:
+        raise UsageError(f"{path}: its name says no format; let it end in {', '.join(_FORMATS)}.")
+    return form
+
+
+def _columns(path: Path, form: Format) -> list[str]:
+    if form == "parquet":
+        return _parquet_columns(path)
+    with open_member(path) as stream:
+        first = next(read_rows(stream, form, Table(str(path), ())), None)
+    if first is None:
+        raise IntegrityError(f"{path} has no rows.")
+    return list(first)
+
+
+def _parquet_columns(path: Path) -> list[str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return [str(name) for name in pq.ParquetFile(path).schema_arrow.names]
+    except pa.ArrowException as error:
+        raise IntegrityError(f"{path} is not a readable parquet file ({error}); get it again.") from error

@@ -1,0 +1,81 @@
+"""What a method costs is counted by the engine, and the file that a list shows says what it counts."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmark.execution.costs import Costs, over_vanilla
+from benchmark.execution.registry import registered
+from benchmark.schema.errors import UsageError
+from benchmark.testing.costs import count_passes, main
+from tests.support.tiny import write_tiny_masked_lm
+
+K = 3
+
+# Passes of a step over vanilla's at the floor, forward : backward : input-backward being 1 : 2 : 1.
+FLOORS = {
+    "adv_embed": 7 / 3,  # 2F + Bx + 2Bp: the direction comes from the clean pass's own graph
+    f"adv_embed:steps={K}:clean=false": (2 * K + 3) / 3,  # PGD that trains on the last perturbation
+    "adv_embed:variant=released": 8 / 3,
+    "ascc": 9.0,  # ten iterations of F + Bx, a clean target, two passes
+    "awp": 2.0,
+    "child_tuning": 1.0,
+    "child_tuning:mode=F": 1.0,
+    "freelb": 2.0,
+    f"freelb:steps={K}": float(K),
+    "freelb:variant=released": 3.0,
+    "freelb_pp": 5.0,
+    "hiddencut": 2.0,
+    "infobert": 4.0,  # three passes, each with a backward to the inputs that chooses the tokens
+    "lp_ft": 1.0,
+    "mixout": 1.0,
+    "mvp": 4.0,  # one sequence for each of four templates
+    "mvp+adv_embed:space=words:norm=l2:epsilon=1:rate=1.5:random_start=true:clean=false": 20 / 3,
+    "r3f": 2.0,
+    "r_drop": 2.0,
+    "recadam": 1.0,
+    "rift": 28 / 3,  # ascc and the teacher's forward
+    "roast": 7 / 3,
+    "roast:variant=released": 8 / 3,
+    "rose-ensemble": 10 / 3,
+    "rose-first": 10 / 3,
+    "rose-second": 1.0,
+    "sam": 2.0,
+    "smart": 3.0,
+    "smart:variant=released": 8 / 3,
+    f"tavat:steps={K}": float(K),
+    "tavat": 2.0,
+    "vanilla": 1.0,
+    "wconsol": 1.0,
+    "worddrop": 2.0,
+}
+# The same for all that is done before the first step, in epochs of vanilla.
+ONCE = {"child_tuning": 1.0, "roast": 1.0, "roast:variant=released": 1.0, "lp_ft": 1 / 3}
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_masked_lm(tmp_path_factory.mktemp("tiny-masked-lm"))
+
+
+@pytest.mark.parametrize("method", FLOORS)
+def test_the_passes_counted_are_those_of_the_floor_and_of_the_file(method: str, backbone: Path, tmp_path: Path) -> None:
+    counted = count_passes(method, backbone, tmp_path)
+    assert over_vanilla(counted.step) == pytest.approx(FLOORS[method])
+    assert over_vanilla(counted.once) == pytest.approx(ONCE.get(method, 0.0))
+    if method in registered():
+        kept = Costs.beside(registered()[method]).methods[method]
+        assert (kept.step, kept.once) == (counted.step, counted.once), "run `python -m benchmark.testing.costs all`"
+
+
+def test_every_method_of_the_repository_has_a_floor_and_a_line_in_the_file() -> None:
+    own = {name: point for name, point in registered().items() if point.value.startswith("methods.")}
+    assert own.keys() <= FLOORS.keys()
+    assert all(name in Costs.beside(point).methods for name, point in own.items())
+
+
+def test_an_unknown_method_is_refused() -> None:
+    with pytest.raises(UsageError, match="vanilla"):
+        main(["vanila"])
+    with pytest.raises(UsageError, match="names of methods"):
+        main([])
