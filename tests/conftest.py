@@ -48,22 +48,14 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_model(tiny_backbone: Path) -> "Classifier":
     """A tiny classifier with random layers, whose output layer is fitted to the tiny task."""
     import torch
-    from sklearn.linear_model import LogisticRegression
 
     from benchmark.models.classifier import Classifier
+    from tests.support.probing import fit_output_layer
     from tests.support.tiny import sentences
 
     torch.manual_seed(0)
-    model = Classifier.from_pretrained(tiny_backbone, 2, 32).eval()
+    model = Classifier.from_pretrained(tiny_backbone, 2, 32)
+    # Random word vectors hardly differ; larger ones make texts differ as well.
+    model.word_table.mul_(20)
     texts, labels = zip(*sentences(300, seed=5), strict=True)
-    with torch.no_grad():
-        # Random word vectors hardly differ; larger ones make texts differ as well.
-        model.word_table.mul_(20)
-        features = model.penultimate(model.encode([(text,) for text in texts])).numpy()
-        mean, spread = features.mean(axis=0), features.std(axis=0)
-        probe = LogisticRegression(max_iter=500).fit((features - mean) / spread, labels)
-        weight = torch.tensor(probe.coef_ / spread, dtype=torch.float32) / 2
-        bias = float(probe.intercept_[0] - (probe.coef_[0] / spread) @ mean) / 2
-        model.output_layer.weight.copy_(torch.cat([-weight, weight]))
-        model.output_layer.bias.copy_(torch.tensor([-bias, bias]))
-    return model
+    return fit_output_layer(model, texts, labels)

@@ -81,7 +81,8 @@ class Similarity:
     @property
     def least_cosine(self) -> float:
         """The threshold as a cosine; the angle descends with it, so both order alike."""
-        return math.cos(math.pi * (1 - self.threshold)) if self.metric == "angular" else self.threshold
+        # An angular similarity is never below 0, so that a lower threshold bounds nothing.
+        return math.cos(math.pi * (1 - max(self.threshold, 0))) if self.metric == "angular" else self.threshold
 
     def keep(self, case: Case, reference: AttackedText, texts: Sequence[AttackedText]) -> Ask[list[Candidate]]:
         """The texts that are similar enough to a reference, with their similarities."""

@@ -1,1 +1,1 @@
-"""Parts of the script that trains a masked-LM head on a frozen body."""
+"""Parts of the scripts that train and judge a masked-LM head."""

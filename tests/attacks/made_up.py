@@ -3,6 +3,7 @@
 import random
 import zlib
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +44,13 @@ def victim(classes=2, seed=0):
 
 
 def _logits(words, classes, seed):
-    features = [*words, *map(" ".join, zip(words, words[1:], strict=False))]
-    drawn = [
-        np.random.default_rng(zlib.crc32(f"{seed} {feature}".encode())).normal(size=classes) for feature in features
-    ]
-    return sum(drawn, np.zeros(classes)) * 0.6
+    features = [*words, *map(" ".join, pairwise(words))]
+    return sum((_drawn(f"{seed} {feature}", classes) for feature in features), np.zeros(classes))
+
+
+@cache
+def _drawn(feature, classes):
+    return np.random.default_rng(zlib.crc32(feature.encode())).normal(scale=0.6, size=classes)
 
 
 def examples(number, words, asked, seed=0, pair=False):
@@ -77,11 +80,11 @@ class Unsure(ModelVictim):
 
     def _noisy(self, error):
         def asked(texts):
-            company = zlib.crc32(repr(sorted(texts)).encode())
-            rngs = [np.random.default_rng([company, zlib.crc32(repr(text).encode())]) for text in texts]
-            exact = self._function(texts)
-            # The bound is met by a random sign, so that it is seen in a few answers.
-            return exact + np.array([rng.choice([-error, error], size=exact.shape[1]) for rng in rngs], np.float32)
+            company, exact = zlib.crc32(repr(sorted(texts)).encode()), self._function(texts)
+            # The bound itself, up or down, so that it is seen in a few answers.
+            seeds = [zlib.crc32(repr(text).encode(), company) for text in texts]
+            signs = [[1 - 2 * (seed >> place & 1) for place in range(exact.shape[1])] for seed in seeds]
+            return exact + np.array(signs, np.float32) * np.float32(error)
 
         return asked
 

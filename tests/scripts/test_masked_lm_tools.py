@@ -9,10 +9,11 @@ from safetensors.torch import load
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from benchmark.attacks.stopwords import stop_words
+from benchmark.data.text import text_key
 from benchmark.models.masked_lm import load_masked_lm
 from scripts.judge_masked_lm_head import content_by_frequency, frequency_ranks, head_ranks, summary
 from scripts.masked_lm.masking import Question, hide, questions, windows
-from scripts.masked_lm.text import sentences
+from scripts.masked_lm.text import evaluated_keys, read_texts, sentences
 from scripts.masked_lm.training import LowRank, Settings
 from scripts.train_masked_lm_head import build
 from tests.support.tiny import sentences as labelled
@@ -139,3 +140,14 @@ def test_a_question_masks_one_content_word(tiny_backbone):
 
 def test_the_summary_counts_ranks():
     assert summary(np.array([1, 10, 11, 51])) == "0.250 / 0.500 / 0.750 / 0.303 of 4"
+
+
+@pytest.mark.slow
+@pytest.mark.resources
+def test_nothing_that_is_judged_on_or_evaluated_is_trained_on():
+    train, judged = read_texts()
+    keys = {text_key((text,)) for texts in train.values() for text in texts}
+    assert {name: len(texts) for name, texts in judged.items()} == {"rt": 2608, "nyt": 935, "plots": 229}
+    assert not keys & {text_key((text,)) for texts in judged.values() for text in texts}
+    assert not keys & evaluated_keys()
+    assert sum(len(text.split()) for texts in train.values() for text in texts) == 1_497_214

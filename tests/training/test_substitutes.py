@@ -23,7 +23,7 @@ def word_pieces(folder: Path) -> Any:
 
     words = ["a", "the", "good", "great", "film", "movie", "was", "feel", "##good", "##s", "(", ")", "-", "hearted"]
     (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]))
-    return BertTokenizerFast(vocab_file=str(folder / "vocab.txt"))
+    return BertTokenizerFast.from_pretrained(str(folder))
 
 
 def byte_level(folder: Path) -> Any:
@@ -168,7 +168,7 @@ def real_words(folder: Path, words: list[str]) -> Any:
     from transformers import BertTokenizerFast
 
     (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]))
-    return subject(BertTokenizerFast(vocab_file=str(folder / "vocab.txt")))
+    return subject(BertTokenizerFast.from_pretrained(str(folder)))
 
 
 def test_the_packaged_lexicon_on_real_words(tmp_path: Path) -> None:

@@ -1,0 +1,234 @@
+"""Prove that the engine finds what TextAttack's own search finds: outcome, final text and query count of each example.
+
+    python -m scripts.prove_attacks textfooler bert_attack pwws --sets sst2,reviews,nli --out runs/proof
+
+Victims are MiniLM, trained here for a few minutes and kept. TextAttack's search works with the same parts, which it
+asks about one text at a time on one thread: then what a model says about a text does not depend on its company, and
+neither search can differ by the last bits of a sum. Everything is resumed by the same command.
+
+TEMPER_MIRROR names a mirror of the Hub's data sets; without it the Hub is asked.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from benchmark.attacks import AttackRow, Parts, Victim, load_parts, numbers_of, run_attack
+from benchmark.attacks.encoder import Encoder, Vectors
+from benchmark.attacks.textattack_recipes import BUILDERS
+from benchmark.attacks.victim import ModelVictim
+from benchmark.data import Dataset, DataSpec, Example, LabelSpec, load
+from benchmark.models.backbones import resolve_backbone
+from benchmark.models.classifier import Classifier
+from benchmark.models.inference import predict_logits
+from benchmark.schema.errors import UsageError, nearest
+from benchmark.suites import Recipe, SplitSpec, TrainingTask
+from benchmark.suites.spec import Attack
+from benchmark.training.loop import Trainer
+from methods.vanilla import Vanilla
+
+SENTIMENT, ENTAILMENT = ("negative", "positive"), ("entailment", "neutral", "contradiction")
+_SST2 = partial(DataSpec, source="hub", repository="nyu-mll/glue", configuration="sst2", text=("sentence",))
+_PAIR = ("premise", "hypothesis")
+_LABEL = LabelSpec("label")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Examples and the victim that they are tried on.
+
+    Attributes:
+        train: What the victim learns from.
+        attacked: Where the examples come from.
+        classes: Names of the classes.
+        max_length: Longest input of the victim, in tokens.
+        examples: How many are attacked.
+        words: Fewest and most words of an attacked text.
+    """
+
+    train: DataSpec
+    attacked: DataSpec
+    classes: tuple[str, ...]
+    max_length: int
+    examples: int
+    words: tuple[int, int] = (0, 1 << 30)
+
+
+SETS = {
+    "sst2": Proof(
+        train=_SST2(split="train", label=_LABEL, rows=67_349, limit=2000),
+        attacked=_SST2(split="validation", label=_LABEL, rows=872),
+        classes=SENTIMENT,
+        max_length=64,
+        examples=200,
+    ),
+    "reviews": Proof(
+        train=_SST2(split="train", label=_LABEL, rows=67_349, limit=2000),
+        attacked=DataSpec("hub", ("text",), repository="stanfordnlp/imdb", split="test", label=_LABEL, rows=1000),
+        classes=SENTIMENT,
+        max_length=256,
+        examples=50,
+        words=(130, 260),
+    ),
+    "nli": Proof(
+        train=DataSpec(
+            "hub", _PAIR, repository="tasksource/counterfactually-augmented-snli", split="train", label=_LABEL,
+            rows=8330, limit=3000,
+        ),
+        attacked=DataSpec("hub", _PAIR, repository="stanfordnlp/snli", split="test", label=_LABEL, rows=1000),
+        classes=ENTAILMENT,
+        max_length=64,
+        examples=100,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Alone:
+    """An encoder that is asked about one text at a time."""
+
+    encoder: Encoder
+
+    def encode(self, sentences: Sequence[str]) -> Vectors:
+        """Vectors of length 1, shape (sentences, dimensions)."""
+        import numpy as np
+
+        return np.concatenate([self.encoder.encode([sentence]) for sentence in sentences])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two searches made of the same examples.
+
+    Attributes:
+        rows: The engine's and TextAttack's row of each example.
+    """
+
+    rows: Sequence[tuple[AttackRow, AttackRow]]
+
+    def equal(self, name: str) -> int:
+        """Examples on which a field is the same."""
+        return sum(getattr(ours, name) == getattr(theirs, name) for ours, theirs in self.rows)
+
+    @property
+    def different(self) -> list[tuple[AttackRow, AttackRow]]:
+        """Rows that differ in outcome, final text or query count."""
+        kept = ("outcome", "perturbed", "queries")
+        return [pair for pair in self.rows if any(getattr(pair[0], k) != getattr(pair[1], k) for k in kept)]
+
+
+def compare(attack: Attack, examples: Dataset, model: Classifier, parts: Parts, folder: Path) -> Comparison:
+    """Run an attack on the engine and through TextAttack; journals go into a folder."""
+    victims: dict[str, Victim] = {
+        "engine": ModelVictim(model),
+        "textattack": partial(predict_logits, model, tokens_per_batch=1),
+    }
+    made = {"engine": parts, "textattack": replace(parts, encoder=Alone(parts.encoder))}
+    found = [
+        run_attack(
+            replace(attack, backend=backend),
+            examples,
+            victims[backend],
+            folder / f"{attack.id}-{backend}.jsonl",
+            _progress(f"{attack.id} {backend}"),
+            parts=made[backend],
+        )
+        for backend in ("engine", "textattack")
+    ]
+    return Comparison(list(zip(*found, strict=True)))
+
+
+def victim_of(proof: Proof, folder: Path) -> Classifier:
+    """The set's victim: trained on one thread for two epochs, or as an earlier run left it."""
+    if not (folder / "model/config.json").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        task = TrainingTask("t", "d", proof.classes, proof.max_length, proof.train, SplitSpec("example", 0.1))
+        trainer = Trainer(
+            method=Vanilla(),
+            backbone=resolve_backbone("minilm"),
+            task=task,
+            recipe=Recipe(epochs=2, batch_size=16, learning_rate=1e-4, clip=1.0),
+            train=load(proof.train, classes=proof.classes),
+            validation=load(replace(proof.attacked, limit=100), classes=proof.classes),
+            seed=0,
+            folder=folder,
+            report=_progress(f"training {folder.name}", every=50),
+        )
+        trainer.run()[0].save(folder / "model")
+    return Classifier.load(folder / "model").eval()
+
+
+def examples_of(proof: Proof, count: int | None) -> Dataset:
+    """The first examples, in the order of a hash of their texts, whose attacked text is neither short nor long."""
+    whole = load(proof.attacked, classes=proof.classes)
+    low, high = proof.words
+
+    def fits(example: Example) -> bool:
+        return low <= len(example.texts[-1].split()) <= high
+
+    chosen = tuple(filter(fits, whole.examples))[: count or proof.examples]
+    return replace(whole, examples=chosen)
+
+
+def _progress(label: str, every: int = 20) -> Callable[..., None]:
+    def report(*counts: object) -> None:
+        done, total = counts[-2:]
+        if isinstance(done, int) and (done % every == 0 or done == total):
+            print(f"  {label}: {done} of {total}", file=sys.stderr, flush=True)
+
+    return report
+
+
+def main() -> None:
+    """Print a line for each recipe and set, and the first differences; the exit code is 1 if there are any."""
+    arguments = _arguments()
+    torch.set_num_threads(arguments.threads)
+    unlike = 0
+    for name in arguments.sets.split(","):
+        if name not in SETS:
+            raise UsageError(f"There is no set {name!r}. {nearest(name, SETS)}")
+        proof = SETS[name]
+        model, examples = victim_of(proof, arguments.out / "victims" / name), examples_of(proof, arguments.examples)
+        for recipe in arguments.recipes:
+            attack = Attack(
+                id=recipe, version=1, title=recipe, description="-", on=name, subset=len(examples), recipe=recipe
+            )
+            folder = arguments.out / name / str(len(examples))
+            folder.mkdir(parents=True, exist_ok=True)
+            found = compare(attack, examples, model, load_parts(numbers_of(attack)), folder)
+            unlike += len(found.different)
+            _show(f"{recipe} on {name}", found)
+    raise SystemExit(1 if unlike else 0)
+
+
+def _show(label: str, found: Comparison) -> None:
+    outcomes = {row.outcome for row, _ in found.rows}
+    counts = ", ".join(f"{sum(row.outcome == o for row, _ in found.rows)} {o}" for o in sorted(outcomes))
+    equal = ", ".join(f"{found.equal(field)} same {word}" for field, word in _FIELDS.items())
+    print(f"{label}: {len(found.rows)} examples ({counts}): {equal}", flush=True)
+    for ours, theirs in found.different[:3]:
+        print(f"  {ours.id}: {ours.original}")
+        for who, row in (("engine", ours), ("textattack", theirs)):
+            print(f"    {who}: {row.outcome}, {row.queries} queries, {row.reason or row.perturbed}")
+
+
+_FIELDS = {"outcome": "outcomes", "perturbed": "texts", "queries": "query counts"}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipes", nargs="+", choices=sorted(BUILDERS))
+    parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument("--examples", type=int, help="of each set; else as many as the proof needs")
+    parser.add_argument("--out", type=Path, default=Path("runs/proof"))
+    parser.add_argument("--threads", type=int, default=1)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""The genetic attack: its steps one by one, and TextAttack's distribution of outcomes and queries."""
+
+import math
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from benchmark.attacks.engine import Answer, Case, Finding, Scored
+from benchmark.attacks.searches.genetic import Breeding, _Farm, crossed
+from benchmark.attacks.text import AttackedText
+from benchmark.data import Dataset, Example
+from tests.attacks import made_up
+from tests.attacks.conftest import with_textattack
+from tests.attacks.fakes import dataset, parts, victim
+from tests.attacks.made_up import Unsure, outcomes, spec
+from tests.attacks.test_textbugger import assert_same_distribution
+
+SMALL = {"population": 8, "generations": 5, "min_cosine": 0.5}
+
+
+def test_a_text_that_one_swap_flips_takes_one_generation(tmp_path):
+    attack = spec("genetic", population=4, generations=1, min_cosine=0.65)
+    ((_, outcome, text, queries, _),) = outcomes(tmp_path, attack, dataset("a good film"), victim, parts())
+    assert (outcome, text) == ("flipped", "a decent film")
+    # 1 for the text; each member asks about fine, nice and decent, and about movie first if film is drawn first.
+    assert 1 + 4 * 3 <= queries <= 1 + 4 * 4
+
+
+@pytest.mark.parametrize(("share", "outcome"), [(0.2, "survived"), (0.5, "flipped")])
+def test_no_more_words_are_swapped_than_may_be(tmp_path, share, outcome):
+    attack = spec("genetic", population=6, generations=20, min_cosine=0.5, max_share=share)
+    ((_, found, text, *_),) = outcomes(tmp_path, attack, dataset("good good good film"), victim, parts())
+    assert found == outcome
+    if share == 0.2:
+        # Crossing may put the swaps of two texts together, which TextAttack's recipe does not check.
+        assert text.split().count("good") == 2 or text.split().count("good") == 1
+
+
+def test_the_last_generation_is_asked_about_and_not_looked_at(tmp_path):
+    """Two swaps are needed; the first generation has one, the second may have both."""
+    made, found = parts(), []
+    for generations in (1, 2):
+        attack = spec("genetic", population=30, generations=generations, min_cosine=0.5, max_share=1.0)
+        found += outcomes(tmp_path, attack, dataset("good good film"), victim, made)
+    assert [row[1] for row in found] == ["survived", "flipped"]
+    assert found[0][3] == found[1][3]
+
+
+@pytest.mark.parametrize("budget", [1, 2, 3, 10, 40])
+def test_a_budget_is_kept(tmp_path, budget):
+    examples = dataset("good good good good film", "good film to watch")
+    rows = outcomes(tmp_path, spec("genetic", **SMALL, query_budget=budget), examples, victim, parts())
+    unbound = outcomes(tmp_path, spec("genetic", **SMALL), examples, victim, parts())
+    for row, free in zip(rows, unbound, strict=True):
+        assert row[3] == min(budget, free[3])
+        assert row[1] == "budget" if budget < 5 else row[1] in {"budget", "flipped"}
+        if free[3] < budget:
+            assert row == free
+
+
+@pytest.mark.parametrize("budget", [None, 80])
+@pytest.mark.parametrize("pair", [False, True])
+def test_doubt_company_and_order_change_nothing(tmp_path, pair, budget):
+    asked, made = made_up.victim(3), made_up.parts()
+    attack = spec("genetic", **SMALL) if budget is None else spec("genetic", **SMALL, query_budget=budget)
+    examples = made_up.examples(5, (4, 14), asked, pair=pair)
+    expected = outcomes(tmp_path, attack, examples, asked, made)
+    turned = Dataset("turned", examples.examples[::-1], examples.label_names)
+    for in_flight in (1, 64):
+        assert outcomes(tmp_path, attack, turned, Unsure(asked, 0.5), made, in_flight) == expected[::-1]
+
+
+def test_a_seed_belongs_to_an_example(tmp_path):
+    same = tuple(Example(str(i), ("good good charming film to watch",), 1) for i in range(6))
+    attack = spec("genetic", **SMALL, max_share=1.0)
+    found = [
+        outcomes(tmp_path, attack, Dataset("same", some, ("a", "b")), victim, parts())
+        for some in (same, same[::-1], same[3:])
+    ]
+    assert len({row[3] for row in found[0]}) > 1
+    assert found[0] == found[1][::-1]
+    assert found[0][3:] == found[2]
+
+
+def member(doubt, text="a"):
+    logits = np.array([0.0, math.log(doubt / (1 - doubt))], dtype=np.float32)
+    return Finding(AttackedText((text,)), Scored("victim", doubt, 0, Answer(logits, 0.0, 0)))
+
+
+def test_parents_are_drawn_with_textattacks_probabilities():
+    """Those that the victim believes more are likelier, as exp(-doubt / temperature); 4,000 draws, chi-square."""
+    members = [member(doubt) for doubt in (0.05, 0.2, 0.35, 0.9)]
+    case = Case(AttackedText(("a",)), 0, random.Random(0))
+    farm = _Farm(case, Breeding(4, 1, 0.3), lambda text, index: [], [1])
+    rng, drawn = random.Random(1), Counter()
+    for _ in range(4000):
+        with pytest.raises(StopIteration) as end:
+            next(farm._parent(members, rng))
+        drawn[members.index(end.value.value)] += 1
+    weights = np.exp(-np.array([0.05, 0.2, 0.35, 0.9]) / 0.3)
+    expected = 4000 * weights / weights.sum()
+    assert sum((drawn[i] - expected[i]) ** 2 / expected[i] for i in range(4)) < 16.3  # 0.1 % of chi-square with 3
+
+
+def test_a_crossed_text_has_each_different_word_from_either_parent():
+    text = AttackedText(("a good film, to watch",))
+    one, two = text.replace(1, "fine").replace(4, "view"), text.replace(1, "nice").replace(2, "movie")
+    seen = Counter(crossed(one, two, random.Random(seed)).joined for seed in range(400))
+    assert set(seen) == {
+        f"a {first} {second}, to {third}"
+        for first in ("fine", "nice") for second in ("film", "movie") for third in ("view", "watch")
+    }  # fmt: skip
+    assert min(seen.values()) > 25
+    for seed in range(20):
+        child = crossed(one, two, random.Random(seed))
+        assert child.modified == {i for i, (a, b) in enumerate(zip(child.words, text.words, strict=True)) if a != b}
+
+
+def test_words_of_two_parts_are_no_substitutes(tmp_path):
+    made = parts({"good": [("on-the spot", 0.9), ("bad", 0.8)]})
+    ((_, outcome, text, *_),) = outcomes(tmp_path, spec("genetic", **SMALL), dataset("good film"), victim, made)
+    assert (outcome, text) == ("flipped", "bad film")
+
+
+class TestAgainstTextAttack:
+    pytestmark = with_textattack
+
+    @pytest.mark.parametrize(
+        ("pair", "numbers"),
+        [
+            (False, {}),
+            (True, {}),
+            (False, {"query_budget": 60}),
+            (False, {"max_share": 0.6, "temperature": 0.05, "candidates": 2}),
+        ],
+        ids=["one text", "a pair", "a budget", "sharp"],
+    )
+    def test_outcomes_and_queries_agree_in_distribution(self, tmp_path, pair, numbers):
+        """Over 60 seeds an example: mean queries within 4 standard errors, the share of flips within 0.15."""
+        asked, made = made_up.victim(2, seed=1), made_up.parts(1)
+        originals = made_up.examples(3, (6, 14), asked, 1, pair).examples
+        seeds = tuple(Example(f"{e.id}-{seed}", e.texts, e.label) for e in originals for seed in range(60))
+        examples = Dataset("seeds", seeds, ("a", "b"))
+        ours, theirs = (
+            outcomes(tmp_path, spec("genetic", backend, **SMALL, **numbers), examples, asked, made)
+            for backend in ("engine", "textattack")
+        )
+        assert_same_distribution(ours, theirs, [e.id for e in originals])

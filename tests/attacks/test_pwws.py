@@ -1,0 +1,154 @@
+"""PWWS: TextAttack's order of words to the last bit, its texts and its queries."""
+
+import random
+
+import numpy as np
+import pytest
+
+from benchmark.attacks.engine import Answer, Case, Scored
+from benchmark.attacks.searches import saliency
+from benchmark.attacks.searches.saliency import by_weighted_saliency
+from benchmark.attacks.text import AttackedText
+from benchmark.data import Dataset
+from tests.attacks import made_up
+from tests.attacks.conftest import with_textattack
+from tests.attacks.fakes import dataset, parts, victim
+from tests.attacks.made_up import Unsure, outcomes, spec
+
+ENTRIES = {"good": [("good", 1), ("fine", 1), ("decent", 1)], "film": [("movie", 1)], "watch": [("view", 1)]}
+
+
+def pwws(tmp_path, text, made=None, **parameters):
+    examples = text if isinstance(text, Dataset) else dataset(text)
+    return outcomes(tmp_path, spec("pwws", **parameters), examples, victim, made or parts(ENTRIES))
+
+
+def test_the_word_whose_swap_helps_most_comes_first_and_queries_count_twice(tmp_path):
+    # 1 for the text; good, film and watch unknown; fine and decent, movie, view; then good again, which flips.
+    assert pwws(tmp_path, "a good film to watch") == [("10", "flipped", "a decent film to watch", 1 + 3 + 4 + 2, None)]
+
+
+def test_a_synonym_is_written_as_the_lexicon_has_it_and_may_be_the_word_itself(tmp_path):
+    ((_, outcome, text, queries, _),) = pwws(tmp_path, "Good film")
+    assert (outcome, text, queries) == ("flipped", "decent film", 1 + 2 + 4 + 3)
+
+
+def test_words_without_synonyms_and_stop_words_are_not_asked_about_again(tmp_path):
+    ((_, outcome, text, queries, _),) = pwws(
+        tmp_path, "the good slow thing", parts({"the": [("a", 1)], "good": [("fine", 1)]})
+    )
+    assert (outcome, text, queries) == ("survived", "the fine slow thing", 1 + 3 + 1 + 1)
+
+
+@pytest.mark.parametrize("budget", range(1, 11))
+def test_a_budget_cuts_each_phase_short(tmp_path, budget):
+    ((_, outcome, _, queries, _),) = pwws(tmp_path, "a good film to watch", query_budget=budget)
+    assert queries == budget
+    assert outcome == ("flipped" if budget >= 9 else "budget")
+
+
+@pytest.mark.parametrize("pair", [False, True])
+def test_doubt_company_and_order_change_nothing(tmp_path, pair):
+    asked, made = made_up.victim(3), made_up.parts()
+    examples = made_up.examples(5, (1, 12), asked, pair=pair)
+    expected = outcomes(tmp_path, spec("pwws"), examples, asked, made)
+    assert {row[1] for row in expected} >= {"flipped"}
+    unsure = Unsure(asked, 0.5)
+    turned = Dataset("turned", examples.examples[::-1], examples.label_names)
+    for in_flight in (1, 64):
+        assert outcomes(tmp_path, spec("pwws"), examples, unsure, made, in_flight) == expected
+        assert outcomes(tmp_path, spec("pwws"), turned, unsure, made, in_flight) == expected[::-1]
+    if pair:
+        assert all(text[2] != example.texts[0] for text, example in zip(expected, examples.examples, strict=True))
+
+
+def scored(doubt, margin=0.0):
+    logits = np.array([0.0, np.log(doubt / (1 - doubt))], dtype=np.float32)
+    return Scored("victim", doubt, 0, Answer(logits, margin, 0))
+
+
+def order(saliencies, doubts, monkeypatch, weights=None):
+    """The order of words whose saliencies and best swaps are given."""
+    text = AttackedText((" ".join("abcdefgh"[: len(saliencies)]),))
+    answers = iter([[scored(s) for s in saliencies], [scored(d) for d in doubts]])
+    case = Case(text, 0, random.Random(0))
+    monkeypatch.setattr(Case, "classify", lambda self, texts: given(next(answers)))
+    if weights is not None:
+        monkeypatch.setattr(saliency, "_softmax", lambda values: np.array(weights, dtype=np.float32))
+    following = finish(by_weighted_saliency(case, range(len(saliencies)), swapped))
+    return [finish(following()) for _ in saliencies]
+
+
+def swapped(case, text, index):
+    yield from ()
+    return [type("Swap", (), {"text": text.replace(index, "x")})]
+
+
+def given(value):
+    yield from ()
+    return value
+
+
+def finish(asking):
+    with pytest.raises(StopIteration) as end:
+        next(asking)
+    return end.value.value
+
+
+def test_saliency_counts_as_its_exponential(monkeypatch):
+    # exp(0.9) 0.30 > exp(0.1) 0.60 > exp(0.5) 0.35
+    assert order([0.1, 0.9, 0.5], [0.60, 0.30, 0.35], monkeypatch) == [1, 0, 2]
+
+
+def test_equal_products_come_in_the_order_of_the_text(monkeypatch):
+    assert order([0.5, 0.2, 0.2, 0.5], [0.3, 0.4, 0.4, 0.3], monkeypatch) == [0, 3, 1, 2]
+
+
+def test_products_that_differ_by_less_than_float32_tells_are_compared_as_textattack_does(monkeypatch):
+    near = [0.3, 0.3 + 1e-7]
+    assert order([0.5, 0.5], near, monkeypatch) == [1, 0]
+    assert order([0.5, 0.5], near, monkeypatch, weights=[0.5000003, 0.4999997]) == [0, 1]
+    assert order([0.5, 0.5], [0.3, 0.31], monkeypatch, weights=[1.0, 0.0]) == [1, 0]
+
+
+class TestAgainstTextAttack:
+    pytestmark = with_textattack
+
+    @pytest.mark.parametrize("budget", [None, 3, 17, 60])
+    @pytest.mark.parametrize("pair", [False, True])
+    def test_outcome_text_and_queries_are_the_same(self, tmp_path, pair, budget):
+        asked, made = made_up.victim(3, seed=1), made_up.parts(1)
+        examples = made_up.examples(10, (1, 25), asked, 1, pair)
+        numbers = {} if budget is None else {"query_budget": budget}
+        ours, theirs = (
+            outcomes(tmp_path, spec("pwws", backend, **numbers), examples, asked, made)
+            for backend in ("engine", "textattack")
+        )
+        assert ours == theirs
+        assert len({row[1] for row in ours} & {"flipped", "budget"}) > 0
+
+    def test_our_ordered_search_is_textattacks_where_nothing_is_equal(self):
+        from textattack.search_methods import GreedyWordSwapWIR
+
+        from benchmark.attacks.textattack_parts import attacked_text
+        from benchmark.attacks.textattack_recipes import build
+        from benchmark.attacks.textattack_swaps import OrderedSaliencySearch
+        from benchmark.attacks.textattack_victim import VictimWrapper
+        from benchmark.suites.recipes import PWWS
+
+        asked, made = made_up.victim(2, seed=2), made_up.parts(2)
+        compared = 0
+        for example in made_up.examples(10, (5, 15), asked, 2).examples:
+            orders = []
+            for search in (OrderedSaliencySearch(), GreedyWordSwapWIR("weighted-saliency")):
+                attack = build("pwws", PWWS(), made, VictimWrapper(asked), pair=False)
+                for name in ("get_transformations", "get_goal_results", "get_indices_to_order"):
+                    setattr(search, name, getattr(attack.search_method, name))
+                text = attacked_text(example.texts)
+                attack.goal_function.init_attack_example(text, example.label)
+                order = [int(index) for index in search._get_index_order(text)[0]]
+                with_synonyms = [i for i in order if attack.get_transformations(text, text, indices_to_modify=[i])]
+                orders.append(with_synonyms)
+            assert orders[0] == orders[1]
+            compared += len(orders[0])
+        assert compared > 50
