@@ -21,10 +21,10 @@ class Mixout(Method):
     is off. Embeddings, biases, normalisation and raw tensors that are no linear layer (XLNet's attention) are not
     mixed. One draw serves all micro-batches of a step, so 4 x 4 equals 1 x 16; the released code draws per forward.
 
-    p is 0.9 in both released examples. All linear layers are mixed as in the one for Hugging Face models; the other mixes
-    those behind a dropout only. Variants: ``paper`` leaves the new output layer alone, which is ours and not checked in
-    the paper. ``released`` mixes every linear layer, the head's with its random start, and its backward lacks the factor
-    1 / (1 - p).
+    p is 0.9 in both released examples. All linear layers are mixed as in the one for Hugging Face models; the other
+    mixes those behind a dropout only. Variants: ``paper`` leaves the new output layer alone, which is ours and not
+    checked in the paper. ``released`` mixes every linear layer, the head's with its random start, and its backward
+    lacks the factor 1 / (1 - p).
     """
 
     name: ClassVar[str] = "mixout"

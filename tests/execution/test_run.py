@@ -225,7 +225,6 @@ def test_kill_nine_in_any_cell_and_the_same_command_gives_the_same_bytes(suite: 
 @pytest.mark.slow()
 @pytest.mark.resources()
 def test_kill_nine_in_the_attack_and_the_same_command_gives_the_same_bytes(tmp_path: Path, tiny_backbone: Path) -> None:
-    # Importing it for a look would fail: it needs word lists that only our own import gives it.
     if importlib.util.find_spec("textblob") is None:
         pytest.skip("needs the extra [textattack]")
     try:

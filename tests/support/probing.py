@@ -15,7 +15,7 @@ def fit_output_layer(model: Classifier, texts: Sequence[str], labels: Sequence[i
     batches = [model.encode([(text,) for text in texts[start : start + 32]]) for start in range(0, len(texts), 32)]
     features = torch.cat([model.penultimate(batch) for batch in batches]).numpy()
     mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-9
-    probe = LogisticRegression(C=0.1, max_iter=500).fit((features - mean) / spread, labels)
+    probe = LogisticRegression(max_iter=500).fit((features - mean) / spread, labels)
     weight = torch.tensor(probe.coef_ / spread, dtype=torch.float32) / 2
     bias = float(probe.intercept_[0] - (probe.coef_[0] / spread) @ mean) / 2
     model.output_layer.weight.copy_(torch.cat([-weight, weight]))

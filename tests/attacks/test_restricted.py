@@ -1,0 +1,35 @@
+"""MVP's TextFooler, which may change a tenth or three tenths of the words, and the lists of stop words."""
+
+import pytest
+
+from benchmark.attacks.stopwords import stop_words
+from tests.attacks import made_up
+from tests.attacks.conftest import with_textattack
+from tests.attacks.made_up import outcomes, spec
+
+
+class TestAgainstTextAttack:
+    pytestmark = with_textattack
+
+    @pytest.mark.parametrize("budget", [None, 40])
+    @pytest.mark.parametrize("pair", [False, True])
+    @pytest.mark.parametrize("share", [0.1, 0.3])
+    def test_a_share_of_the_words_means_what_max_words_perturbed_does(self, tmp_path, share, pair, budget):
+        asked, made = made_up.victim(2, seed=1), made_up.parts(1)
+        examples = made_up.examples(8, (1, 30), asked, 1, pair)
+        numbers = {"max_share": share} if budget is None else {"max_share": share, "query_budget": budget}
+        ours, theirs = (
+            outcomes(tmp_path, spec("textfooler", backend, **numbers), examples, asked, made)
+            for backend in ("engine", "textattack")
+        )
+        assert ours == theirs
+        if budget is None and share == 0.1:
+            assert {row[1] for row in ours} == {"flipped", "survived"}
+
+
+def test_the_english_stop_words_are_nltks_179():
+    words = stop_words("nltk-english")
+    assert len(words) == 179
+    assert {"i", "any", "shouldn't", "wouldn", "s", "ma"} <= words
+    assert {"be", "do", "so", "very", "because"} <= words - stop_words("textfooler")
+    assert "first" not in words
