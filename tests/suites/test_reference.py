@@ -9,8 +9,8 @@ import pytest
 
 from benchmark.suites import Suite, parse_suite
 from benchmark.suites.kinds import keys_of, type_hints, unwrap
-from benchmark.suites.reference import TABLES, reference, with_reference
 from benchmark.suites.recipes import RECIPES
+from benchmark.suites.reference import TABLES, reference, with_reference
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "suites.md"
 
