@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,9 @@ from benchmark.attacks.masked_lm import MARGIN as MASKED_LM_MARGIN
 from benchmark.attacks.masked_lm import MaskedLM
 from benchmark.attacks.precision import bfloat16_pays
 from benchmark.attacks.spec import Victim
-from benchmark.models.classifier import Classifier
+
+if TYPE_CHECKING:
+    from benchmark.models.classifier import Classifier
 
 Logits = NDArray[np.float32]
 
@@ -28,7 +31,7 @@ class ModelVictim:
         tokens_per_batch: Padded tokens in a batch.
     """
 
-    def __init__(self, model: Classifier, *, tokens_per_batch: int = 1024) -> None:
+    def __init__(self, model: "Classifier", *, tokens_per_batch: int = 1024) -> None:
         """Take a model.
 
         Args:
@@ -51,11 +54,11 @@ class ModelVictim:
             return []
         return [self._tier(_in_bfloat16(self.model), self.tokens_per_batch)]
 
-    def _tier(self, model: Classifier, tokens: int) -> Tier:
+    def _tier(self, model: "Classifier", tokens: int) -> Tier:
         return lambda texts: self._ask(model, texts, tokens)  # type: ignore[arg-type]  # a victim's items are texts
 
     @staticmethod
-    def _ask(model: Classifier, texts: Sequence[tuple[str, ...]], tokens: int) -> Logits:
+    def _ask(model: "Classifier", texts: Sequence[tuple[str, ...]], tokens: int) -> Logits:
         from benchmark.models.inference import predict_logits
 
         return predict_logits(model, texts, tokens_per_batch=tokens)
@@ -96,7 +99,7 @@ def _settled(tiers: Sequence[Tier]) -> list[Tier]:
     return [*others, alone]
 
 
-def _in_bfloat16(model: Classifier) -> Classifier:
+def _in_bfloat16(model: "Classifier") -> "Classifier":
     import torch
 
     return copy.deepcopy(model).to(torch.bfloat16).eval()

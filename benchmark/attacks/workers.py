@@ -80,7 +80,7 @@ def _portable(job: "Job", folder: Path) -> bytes:
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         raise UsageError(
             f"The attack cannot be given to several workers ({error}): its victim must be a ModelVictim or a function "
-            "of a module; correct that, or use one worker."
+            "of a module, and its parts are best left to the workers to load; correct that, or use one worker."
         ) from error
 
 

@@ -106,7 +106,7 @@ def _attacks() -> list[tuple[str, str, str]]:
 
 
 def _print(title: str, rows: Sequence[tuple[str, ...]]) -> None:
-    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False, collapse_padding=True)
     for column in zip(*rows, strict=True):
         table.add_column(min_width=max(len(word) for text in column for word in text.split() or [""]))
     for name, *texts in rows:

@@ -38,7 +38,7 @@ def load_suite(name_or_path: str | Path) -> Suite:
     """Load a suite.
 
     Args:
-        name_or_path: a packaged suite (``demo``, or ``demo@1`` to insist on a version) or the path of a TOML file.
+        name_or_path: a packaged suite (``demo``, or ``demo@2`` to insist on a version) or the path of a TOML file.
 
     Raises:
         UsageError: there is no such suite or file, or not in that version.

@@ -8,7 +8,7 @@ from benchmark.data import DataSpec, load
 from benchmark.data.text import share_of, text_key
 from benchmark.suites import load_suite, probe_dataset, training_splits
 
-SUITE = "demo@1"
+SUITE = "demo"
 HELD_OUT = 0.2
 VADER = "additional_resources/hutto_ICWSM_2014.tar.gz!hutto_ICWSM_2014/{}_GroundTruth.txt"
 _SECTION = re.compile(r"Context \(\d+\): ?")

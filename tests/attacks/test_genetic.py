@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmark.attacks.attacking import begin
-from benchmark.attacks.engine import Answer, Case, Finding, Scored, run_searches
+from benchmark.attacks.engine import Answer, Case, Finding, Scored, case, run_searches
 from benchmark.attacks.engine.questions import ENCODER, VICTIM
 from benchmark.attacks.recipes import prepare
 from benchmark.attacks.searches import genetic as searches
@@ -97,6 +97,24 @@ def test_a_seed_belongs_to_an_example(tmp_path):
     assert found[0][3:] == found[2]
 
 
+def test_what_is_forgotten_is_asked_again_and_changes_nothing(tmp_path, monkeypatch):
+    asked, made = made_up.victim(3), made_up.parts()
+    examples = made_up.examples(3, (4, 10), asked)
+    passes = []
+
+    def counted(texts):
+        passes[-1] += len(texts)
+        return asked(texts)
+
+    found = []
+    for remembered in (case.REMEMBERED, 5):
+        monkeypatch.setattr(case, "REMEMBERED", remembered)
+        passes.append(0)
+        found.append(outcomes(tmp_path, spec("genetic", **SMALL), examples, counted, made))
+    assert found[0] == found[1]
+    assert passes[0] < passes[1]
+
+
 def member(doubt, text="a"):
     logits = np.array([0.0, math.log(doubt / (1 - doubt))], dtype=np.float32)
     return Finding(AttackedText((text,)), Scored("victim", doubt, 0, Answer(logits, 0.0, 0)))
@@ -105,8 +123,7 @@ def member(doubt, text="a"):
 def test_parents_are_drawn_with_textattacks_probabilities():
     """Those that the victim believes more are likelier, as exp(-doubt / temperature); 4,000 draws, chi-square."""
     members = [member(doubt) for doubt in (0.05, 0.2, 0.35, 0.9)]
-    case = Case(AttackedText(("a",)), 0, random.Random(0))
-    farm = _Farm(case, Breeding(4, 1, 0.3), lambda text, index: [], [1])
+    farm = _Farm(Case(AttackedText(("a",)), 0, random.Random(0)), Breeding(4, 1, 0.3), lambda text, index: [], [1])
     rng, drawn = random.Random(1), Counter()
     for _ in range(4000):
         with pytest.raises(StopIteration) as end:

@@ -8,7 +8,7 @@ import pytest
 from benchmark.attacks.engine import Answer, Case, Scored
 from benchmark.attacks.searches import saliency
 from benchmark.attacks.searches.saliency import by_weighted_saliency
-from benchmark.attacks.text import AttackedText
+from benchmark.attacks.text import AttackedText, words_of
 from benchmark.data import Dataset
 from tests.attacks import made_up
 from tests.attacks.conftest import with_textattack
@@ -60,6 +60,19 @@ def test_doubt_company_and_order_change_nothing(tmp_path, pair):
         assert outcomes(tmp_path, spec("pwws"), turned, unsure, made, in_flight) == expected[::-1]
     if pair:
         assert all(text[2] != example.texts[0] for text, example in zip(expected, examples.examples, strict=True))
+
+
+def test_every_changed_word_is_a_synonym_of_the_originals(tmp_path):
+    asked, made = made_up.victim(2, seed=3), made_up.parts(3)
+    examples = made_up.examples(10, (3, 15), asked, 3)
+    changed = 0
+    for row, example in zip(outcomes(tmp_path, spec("pwws"), examples, asked, made), examples.examples, strict=True):
+        for old, new in zip(words_of(example.texts[0]), words_of(row[2]), strict=True):
+            if old != new:
+                assert new in {near for near, _ in made.lexicon.neighbours(old.lower())}
+                assert old not in made.stopwords
+                changed += 1
+    assert changed > 10
 
 
 def scored(doubt, margin=0.0):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.attacks.engine import Scored
@@ -72,6 +72,7 @@ def high(s):
     return s.score + s.margin
 
 
+@settings(derandomize=True, max_examples=200, deadline=None)
 @given(numbers(1))
 def test_the_best_is_the_first_of_the_exactly_highest(oracle):
     scored, exact = oracle.scored(), [row[0] for row in oracle.exact]
@@ -79,6 +80,7 @@ def test_the_best_is_the_first_of_the_exactly_highest(oracle):
     assert won == exact.index(max(exact))
 
 
+@settings(derandomize=True, max_examples=200, deadline=None)
 @given(numbers(1, 2, 2))
 def test_exceeding_is_exact_and_equal_does_not_exceed(oracle):
     one, other = scored = oracle.scored()
@@ -87,6 +89,7 @@ def test_exceeding_is_exact_and_equal_does_not_exceed(oracle):
     assert all(s.answer.tier <= 2 for s in scored)
 
 
+@settings(derandomize=True, max_examples=200, deadline=None)
 @given(numbers(1), values)
 def test_reaching_a_threshold_is_exact(oracle, threshold):
     scored = oracle.scored()
@@ -94,6 +97,7 @@ def test_reaching_a_threshold_is_exact(oracle, threshold):
     assert kept == [row[0] >= threshold for row in oracle.exact]
 
 
+@settings(derandomize=True, max_examples=200, deadline=None)
 @given(numbers(1))
 def test_the_order_is_exact_and_stable(oracle):
     scored, exact = oracle.scored(), [row[0] for row in oracle.exact]
@@ -106,6 +110,7 @@ def test_the_order_is_exact_and_stable(oracle):
     assert oracle.decide(descending(scored), in_doubt) == sorted(range(len(exact)), key=lambda row: -exact[row])
 
 
+@settings(derandomize=True, max_examples=200, deadline=None)
 @given(numbers(3), st.integers(0, 2))
 def test_whether_the_model_is_wrong_is_exact(oracle, label):
     scored = oracle.scored(label)
@@ -113,6 +118,7 @@ def test_whether_the_model_is_wrong_is_exact(oracle, label):
     assert found == [int(np.argmax(row)) != label for row in oracle.exact]
 
 
+@settings(derandomize=True, max_examples=200, deadline=None)
 @given(numbers(3), st.integers(0, 2))
 def test_log_odds_decide_as_the_label_s_probability_does(oracle, label):
     rows = np.exp(np.array(oracle.exact))
@@ -121,6 +127,7 @@ def test_log_odds_decide_as_the_label_s_probability_does(oracle, label):
     assert probabilities[won] == pytest.approx(probabilities.min(), rel=1e-12)
 
 
+@settings(derandomize=True, max_examples=200, deadline=None)
 @given(numbers(3), st.integers(0, 2))
 def test_the_score_and_the_lead_err_by_no_more_than_their_margin(oracle, label):
     exact = [Scored("victim", item, label, oracle.answer(item, 2)) for item in range(len(oracle.exact))]
@@ -131,6 +138,7 @@ def test_the_score_and_the_lead_err_by_no_more_than_their_margin(oracle, label):
             assert abs(noisy.lead - true.lead) <= noisy.margin + 1e-6
 
 
+@settings(derandomize=True, max_examples=200, deadline=None)
 @given(st.floats(-3, 3, width=32), st.lists(st.floats(-1, 1), min_size=2, max_size=2), st.integers(1, 4))
 def test_what_is_written_down_is_the_last_tiers_number_rounded(value, shares, decimals):
     margins = (0.02, 1e-4, 0.0)

@@ -58,7 +58,7 @@ def test_the_board_loads_nothing_heavy(tmp_path: Path) -> None:
 
 def test_list_shows_methods_suites_and_backbones() -> None:
     shown = temper("list").stdout
-    for name in ("vanilla", "roast", "demo@1", "minilm"):
+    for name in ("vanilla", "roast", "demo@2", "minilm"):
         assert name in shown
 
 

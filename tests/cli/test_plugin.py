@@ -109,6 +109,6 @@ def test_mistakes_with_plugins_and_compositions_are_one_sentence(tmp_path: Path,
 def test_the_list_of_methods_shows_papers_and_verbs() -> None:
     shown = {line.split()[0]: line for line in temper("list", "--methods").stdout.splitlines() if line}
     assert "Foret et al., ICLR 2021" in shown["sam"]
-    assert shown["sam"].rstrip().endswith("backward")
-    assert shown["vanilla"].rstrip().endswith("none")
-    assert shown["recadam"].rstrip().endswith("build_optimizer, setup, transform_gradients, after_step")
+    assert " backward " in shown["sam"]
+    assert " none " in shown["vanilla"]
+    assert " build_optimizer, setup, transform_gradients, after_step " in shown["recadam"]

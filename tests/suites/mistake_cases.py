@@ -48,7 +48,7 @@ MISTAKES: list[tuple[str, str, tuple[str, ...]]] = [
     ("at_most = 2", "at_most = nan", ("probes[shop].data.label.thresholds.at_most: nan is no number to compute with; give a finite one.",)),
     # choices
     ('perspective = "shift"', 'perspective = "shfit"', ("probes[shop].perspective: the text 'shfit' is not one of the choices. Did you mean 'shift'? Known: adversarial, anomaly, in-distribution, shift.",)),
-    ('recipe = "textfooler"', 'recipe = "textfooled"', ("attacks[fooler].recipe: the text 'textfooled' is not one of the choices. Did you mean 'textfooler'? Known: textfooler.",)),
+    ('recipe = "textfooler"', 'recipe = "textfooled"', ("attacks[fooler].recipe: the text 'textfooled' is not one of the choices. Did you mean 'textfooler'? Known: bert_attack, genetic, pwws, random_swap, textbugger, textfooler, transfer.",)),
     ('source = "hub"', 'source = "hugh"', ("probes[glue].data.source: the text 'hugh' is not one of the choices. Did you mean 'hub'? Known: artifact, file, hub, mirror.",)),
     # data
     ('path = "train.csv"\n', "", ("training.data.path: missing; source = 'file' needs it.",)),

@@ -3,10 +3,14 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from benchmark.attacks.engine.questions import ENCODER, VICTIM, Ask, Question
 from benchmark.attacks.engine.scored import Scored
 from benchmark.attacks.text import AttackedText
+
+REMEMBERED = 1 << 11
+"""Texts whose answers an example keeps: more than a search asks about again, and little for a thousand examples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +55,21 @@ class Case:
     def classify(self, texts: Sequence[AttackedText]) -> Ask[list[Scored]]:
         """Ask the victim about texts, as many of them as the budget still allows; each counts as a query.
 
-        A text that was asked about before costs a query and no pass.
+        A text that was asked about before costs a query and, unless that was long ago, no pass.
         """
         allowed = texts if self.budget is None else texts[: max(0, self.budget - self.queries)]
         self.queries += len(allowed)
         columns = [text.columns for text in allowed]
-        fresh = tuple(c for c in dict.fromkeys(columns) if c not in self._known)
+        known = {c: self._known[c] for c in columns if c in self._known}
+        fresh = tuple(dict.fromkeys(c for c in columns if c not in known))
         if fresh:
             answers = yield Question(VICTIM, fresh)
             for item, answer in zip(fresh, answers, strict=True):
                 # What another part of the search has asked about since may be known better by now.
-                self._known.setdefault(item, Scored(VICTIM, item, self.label, answer))
-        return [self._known[c] for c in columns]
+                known[item] = self._known.setdefault(item, Scored(VICTIM, item, self.label, answer))
+            for item in list(islice(self._known, max(0, len(self._known) - REMEMBERED))):
+                del self._known[item]
+        return [known[c] for c in columns]
 
     def similarities(self, pairs: Sequence[tuple[str, str]]) -> Ask[list[Scored]]:
         """Cosine similarities of pairs of texts by the sentence encoder; not queries of the victim."""

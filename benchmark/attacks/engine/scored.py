@@ -58,14 +58,15 @@ class Scored:
 
 
 def refine(scored: Sequence[Scored]) -> Ask[None]:
-    """Ask about items again, each one tier up; those that are exact stay as they are."""
+    """Ask about the least exactly known of the items again, one tier up: what that settles need not be asked dearly."""
     for oracle in dict.fromkeys(s.oracle for s in scored):
-        for tier in sorted({s.answer.tier for s in scored if s.oracle == oracle}):
-            doubtful = [s for s in scored if s.oracle == oracle and s.answer.tier == tier and s.answer.margin > 0]
-            if doubtful:
-                answers = yield Question(oracle, tuple(s.item for s in doubtful), tier + 1)
-                for item, answer in zip(doubtful, answers, strict=True):
-                    item.learn(answer)
+        open_ones = [s for s in scored if s.oracle == oracle and s.answer.margin > 0]
+        tier = min((s.answer.tier for s in open_ones), default=0)
+        doubtful = [s for s in open_ones if s.answer.tier == tier]
+        if doubtful:
+            answers = yield Question(oracle, tuple(s.item for s in doubtful), tier + 1)
+            for item, answer in zip(doubtful, answers, strict=True):
+                item.learn(answer)
 
 
 def best(scored: Sequence[Scored]) -> Ask[int]:

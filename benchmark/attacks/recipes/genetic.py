@@ -4,10 +4,11 @@ Decisions are those of TextAttack's recipe FasterGeneticAlgorithmJia2019 without
 be had; and the bound on the distance of word vectors is one on their cosine.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 
-from benchmark.attacks.constraints import Rule, allowed, few_enough, may_replace, near_enough
+from benchmark.attacks.constraints import Rule, allowed, modifiable, near_enough
 from benchmark.attacks.engine import Ask, Case, Finding, Scored
 from benchmark.attacks.parts import Parts
 from benchmark.attacks.searches.genetic import Breeding
@@ -23,20 +24,25 @@ def genetic(numbers: Genetic, parts: Parts) -> Callable[[Case, Scored], Ask[Find
     lexicon = parts.lexicon
     if lexicon is None:
         raise TemperError("The genetic attack needs a lexicon; load_parts gives it.")
-    rules: list[Rule] = [
-        partial(few_enough, numbers.max_share),
-        partial(near_enough, lexicon, numbers.min_cosine),
-    ]
+    rules: list[Rule] = [partial(near_enough, lexicon, numbers.min_cosine)]
     breeding = Breeding(numbers.population, numbers.generations, numbers.temperature)
 
-    def search(case: Case, start: Scored) -> Ask[Finding]:
-        def substitutes(text: AttackedText, index: int) -> list[AttackedText]:
-            if not may_replace(text, index, parts.stopwords):
-                return []
-            # Texts that are crossed must have the same words at the same numbers.
-            words = filter(one_word, neighbours(lexicon, text.words[index], numbers.candidates))
-            return sorted(allowed(case.original, swaps(text, index, words), rules), key=lambda swapped: swapped.joined)
+    def fitting(original: AttackedText, index: int) -> list[str]:
+        """What may replace a word of the original; no other word is ever replaced."""
+        # Texts that are crossed must have the same words at the same numbers.
+        words = filter(one_word, neighbours(lexicon, original.words[index], numbers.candidates))
+        return [word for word in words if allowed(original, swaps(original, index, [word]), rules)]
 
-        return (yield from bred(case, Finding(case.original, start), breeding, substitutes))
+    def search(case: Case, start: Scored) -> Ask[Finding]:
+        original = case.original
+        words = {index: fitting(original, index) for index in modifiable(original, parts.stopwords)}
+        most = math.ceil(len(original.words) * numbers.max_share)
+
+        def substitutes(text: AttackedText, index: int) -> list[AttackedText]:
+            if index in text.modified or len(text.modified) >= most:
+                return []
+            return sorted(swaps(text, index, words.get(index, ())), key=lambda swapped: swapped.joined)
+
+        return (yield from bred(case, Finding(original, start), breeding, substitutes))
 
     return search

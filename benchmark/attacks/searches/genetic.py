@@ -45,7 +45,9 @@ def genetic(case: Case, start: Finding, breeding: Breeding, substitutes: Substit
         substitutes: Gives what may stand in a word's place.
     """
     counts = [len(substitutes(start.text, index)) for index in range(len(start.text.words))]
-    weights = [max(count, 1, int(min(counts) * 0.1)) for count in counts]
+    # Also words without a substitute are drawn now and then, in vain.
+    least = max(1, int(min(counts, default=0) * 0.1))
+    weights = [max(count, least) for count in counts]
     farm = _Farm(case, breeding, substitutes, weights)
     members = (yield from farm.all([farm.mutated(start, rng) for rng in farm.seeds(breeding.population)])) or [start]
     for _ in range(breeding.generations):

@@ -1,0 +1,56 @@
+"""Every attack of the engine on texts that no one thought of."""
+
+import numpy as np
+import pytest
+
+from benchmark.attacks.replay import Replay
+from tests.attacks.fakes import dataset, parts, victim
+from tests.attacks.made_up import outcomes, spec
+
+RECIPES = {
+    "pwws": {}, "genetic": {"population": 4, "generations": 3}, "textbugger": {}, "random_swap": {"queries": 30},
+}  # fmt: skip
+TEXTS = [
+    "", "good", "the", "the a is", "!!!", "🙂 🙂", "a good 🙂 film", "<br /> good <b>film</b> &amp;", "  good  film ",
+    "好电影 good film", "好电影", "good\u00a0film\u2028watch", "GOOD Film", "x" * 3000, "it's a 'good' film--really_good",
+    "\x00 good", "naïve café good", "İstanbul good", "ﬁlm good",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_odd_texts_have_an_outcome(tmp_path, recipe):
+    rows = outcomes(tmp_path, spec(recipe, **RECIPES[recipe]), dataset(*TEXTS), victim, parts())
+    assert [row[4] for row in rows] == [None] * len(TEXTS)
+    assert {row[1] for row in rows} <= {"flipped", "survived"}
+    assert [row[1] for row in rows if row[0] == "11"] == ["flipped"]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_text_of_600_words_has_an_outcome(tmp_path, recipe):
+    long = " ".join(["good", "dull", "film", "the", "watch", "decent"] * 100)
+    numbers = {**RECIPES[recipe], **({} if recipe == "random_swap" else {"query_budget": 900})}
+    ((_, outcome, *_, reason),) = outcomes(tmp_path, spec(recipe, **numbers), dataset(long), victim, parts())
+    assert (outcome in {"flipped", "survived", "budget"}, reason) == (True, None)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_wrong_label_is_skipped_and_a_victim_without_numbers_is_an_error(tmp_path, recipe):
+    attack = spec(recipe, **RECIPES[recipe])
+    ((_, outcome, _, queries, _),) = outcomes(tmp_path, attack, dataset("good film", labels=[0]), victim, parts())
+    assert (outcome, queries) == ("skipped", 1)
+
+    def broken(texts):
+        return victim(texts) * np.array([[np.nan if text[-1] != "good film" else 1.0] for text in texts])
+
+    ((_, outcome, _, _, reason),) = outcomes(tmp_path, attack, dataset("good film"), broken, parts())
+    assert (outcome, "not finite" in reason) == ("error", True)
+
+
+def test_transfer_of_odd_texts(tmp_path):
+    made = parts()
+    replay = Replay("a table", {str(10 + i): (text, text + "!") for i, text in enumerate(TEXTS)})
+    (tmp_path / "table").touch()
+    attack = spec("transfer", table=str(tmp_path / "table"))
+    made = type(made)(encoder=made.encoder, table=replay)
+    rows = outcomes(tmp_path, attack, dataset(*TEXTS), victim, made)
+    assert [row[1:3] for row in rows] == [("survived", text + "!") for text in TEXTS]
