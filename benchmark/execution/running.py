@@ -31,7 +31,6 @@ from benchmark.execution.provenance import environment
 from benchmark.execution.store import SCRATCH, Artifact, Store
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.classifier import Classifier
-from benchmark.models.memory import keep_freed_memory
 from benchmark.schema.errors import TemperError
 
 
@@ -59,7 +58,6 @@ class Runner:
         if cell.spec is None:
             raise TemperError(f"{cell.label} waits for a cell that is not finished.")
         compute = {"train": self._train, "predict": self._predict, "attack": self._attack, "score": self._score}
-        keep_freed_memory()
         started = time.monotonic()
         self.observer.begin(cell.label)
         try:

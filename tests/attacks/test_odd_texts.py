@@ -8,11 +8,15 @@ from tests.attacks.fakes import dataset, parts, victim
 from tests.attacks.made_up import outcomes, spec
 
 RECIPES = {
-    "pwws": {}, "genetic": {"population": 4, "generations": 3}, "textbugger": {}, "random_swap": {"queries": 30},
-}  # fmt: skip
+    "pwws": {},
+    "genetic": {"population": 4, "generations": 3, "min_cosine": 0.5},
+    "textbugger": {"similarity_threshold": -1},
+    "random_swap": {"queries": 30},
+}
 TEXTS = [
     "", "good", "the", "the a is", "!!!", "🙂 🙂", "a good 🙂 film", "<br /> good <b>film</b> &amp;", "  good  film ",
-    "好电影 good film", "好电影", "good\u00a0film\u2028watch", "GOOD Film", "x" * 3000, "it's a 'good' film--really_good",
+    "好电影 good film", "好电影", "good\u00a0film\u2028watch",  "GOOD Film", "x" * 3000,
+    "it's a 'good' film--really_good",
     "\x00 good", "naïve café good", "İstanbul good", "ﬁlm good",
 ]  # fmt: skip
 
@@ -28,7 +32,7 @@ def test_odd_texts_have_an_outcome(tmp_path, recipe):
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_text_of_600_words_has_an_outcome(tmp_path, recipe):
     long = " ".join(["good", "dull", "film", "the", "watch", "decent"] * 100)
-    numbers = {**RECIPES[recipe], **({} if recipe == "random_swap" else {"query_budget": 900})}
+    numbers = {**RECIPES[recipe], **({} if recipe == "random_swap" else {"query_budget": 600})}
     ((_, outcome, *_, reason),) = outcomes(tmp_path, spec(recipe, **numbers), dataset(long), victim, parts())
     assert (outcome in {"flipped", "survived", "budget"}, reason) == (True, None)
 

@@ -40,8 +40,9 @@ def test_words_have_substitutes_and_prompts_have_label_words(backbone: Backbone)
 
 def test_vanillas_floor_is_its_own_cost(backbone: Backbone) -> None:
     shown = []
-    found = measure(["vanilla"], backbone, TINY, rounds=1, show=lambda *line: shown.append(line))
+    found, price = measure(["vanilla"], backbone, TINY, rounds=1, show=lambda *line: shown.append(line))
     timing = found["vanilla"]
+    assert price.keys() == {"forward", "backward", "input_backward", "update"}
     assert timing.floor == 1.0
     assert timing.excess == timing.ratio > 0
     assert shown == [("vanilla", timing)]
@@ -60,5 +61,5 @@ def test_only_counted_methods_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_every_method_can_be_timed(backbone: Backbone, precision: str) -> None:
     names = [*registered(), *VARIANTS]
-    found = measure(names, backbone, Shape(4, 32, precision=precision), rounds=1)
+    found, _ = measure(names, backbone, Shape(4, 32, precision=precision), rounds=1)
     assert list(found) == names

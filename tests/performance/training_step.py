@@ -26,8 +26,7 @@ import torch
 from benchmark.execution.costs import Costs
 from benchmark.execution.registry import registered
 from benchmark.models.backbones import Backbone, resolve_backbone
-from benchmark.models.memory import keep_freed_memory
-from tests.performance.stepping import Shape, Stepper, random_backbone, stopwatch, time_parts
+from tests.performance.stepping import Shape, Stepper, keep_freed_memory, random_backbone, stopwatch, time_parts
 
 VARIANTS = ("child_tuning:mode=F", "roast:variant=released")
 RANDOM = {"roberta-base-random": (12, 768, 50265), "roberta-tiny-random": (2, 32, 2000)}
@@ -54,9 +53,9 @@ class Timing:
 def measure(
     names: Sequence[str], backbone: Backbone, shape: Shape, rounds: int, clock: str = "wall",
     show: Callable[[str, Timing], None] = lambda name, timing: None,
-) -> dict[str, Timing]:  # fmt: skip
-    """Time methods, given as on the command line."""
-    seconds, found = stopwatch(clock, shape.device), {}
+) -> tuple[dict[str, Timing], dict[str, float]]:  # fmt: skip
+    """Time methods, given as on the command line; with them the median seconds of the parts of a vanilla step."""
+    seconds, found, prices = stopwatch(clock, shape.device), {}, list[dict[str, float]]()
     vanilla = _warm(Stepper("vanilla", backbone, shape))
     time_parts(vanilla, seconds)
     for start in range(0, len(names), GROUP):
@@ -65,6 +64,7 @@ def measure(
         drawn: dict[str, list[Timing]] = {name: [] for name in group}
         for _ in range(rounds):
             price, base = time_parts(vanilla, seconds), seconds(vanilla.step)
+            prices.append(price)
             whole = price["forward"] + price["backward"] + price["update"]
             for name, stepper in group.items():
                 floor = (sum(price[kind] * n for kind, n in passes[name].items()) + price["update"]) / whole
@@ -74,7 +74,7 @@ def measure(
             columns = zip(*((t.ratio, t.floor, t.excess) for t in timings), strict=True)
             found[name] = Timing(*map(statistics.median, columns))
             show(name, found[name])
-    return found
+    return found, {kind: statistics.median(price[kind] for price in prices) for kind in prices[0]}
 
 
 def _warm(stepper: Stepper) -> Stepper:
@@ -119,20 +119,21 @@ def main() -> None:
         f"{options.backbone}, {shape.batch} x {shape.length} tokens, {shape.precision} on {options.device}, "
         f"{options.clock} time, {torch.get_num_threads()} threads, median of {options.rounds} rounds"
     )
-    print(setting)
-    print(f"{'method':30} {'x vanilla':>9} {'floor':>6} {'over its floor':>14}")
+    print(f"{setting}\n\n| method | over vanilla | floor | over its floor |\n|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         if options.backbone in RANDOM:
             backbone = random_backbone(Path(scratch), *RANDOM[options.backbone])
         else:
             backbone = resolve_backbone(options.backbone)
-        found = measure(names, backbone, shape, options.rounds, options.clock, _print)
+        found, price = measure(names, backbone, shape, options.rounds, options.clock, _print)
+    backward, inputs = (price[kind] / price["forward"] for kind in ("backward", "input_backward"))
+    print(f"\nIn forwards, a full backward takes {backward:.2f} and one to the inputs {inputs:.2f}.")
     if options.write:
         keep(found, setting)
 
 
 def _print(name: str, timing: Timing) -> None:
-    print(f"{name:30} {timing.ratio:9.2f} {timing.floor:6.2f} {timing.excess:14.2f}", flush=True)
+    print(f"| `{name}` | {timing.ratio:.2f} | {timing.floor:.2f} | {timing.excess:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

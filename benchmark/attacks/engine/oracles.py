@@ -95,7 +95,7 @@ class Tiered:
                 continue
             error = _error(before, row)
             if 2 * error > self.margins[tier - 1]:
-                self.margins[tier - 1] = SAFETY * error
+                self.margins[tier - 1] = self.margins[tier] + SAFETY * error
                 self.widened += 1
 
     def _remember(self, items: Sequence[Hashable], rows: Sequence[Values], tier: int) -> None:

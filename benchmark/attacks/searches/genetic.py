@@ -61,10 +61,10 @@ def genetic(case: Case, start: Finding, breeding: Breeding, substitutes: Substit
 
 def _best_first(members: Sequence[Finding]) -> Ask[list[Finding]]:
     """The members with the one that the victim doubts most in front; nothing depends on the others' order."""
-    different = {member.scored.item: member for member in reversed(members)}
-    firsts = [member for member in members if different[member.scored.item] is member]
-    top = firsts[(yield from best([member.scored for member in firsts]))]
-    return [top, *(member for member in members if member is not top)]
+    # A text is often there many times, and asking exactly about one of them is enough.
+    firsts = list({member.scored.item: place for place, member in reversed(list(enumerate(members)))}.values())
+    top = firsts[(yield from best([members[place].scored for place in firsts]))]
+    return [members[top], *members[:top], *members[top + 1 :]]
 
 
 @dataclass(frozen=True, slots=True)
