@@ -20,7 +20,7 @@ _WORD = re.compile(f"[\\w{LOOKALIKES}'\\-_*@]+")
 Span = tuple[int, int]
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 12)
 def word_spans(text: str) -> tuple[Span, ...]:
     """Where the words of a text begin and end."""
     spans = []

@@ -62,7 +62,7 @@ def genetic(case: Case, start: Finding, breeding: Breeding, substitutes: Substit
 def _best_first(members: Sequence[Finding]) -> Ask[list[Finding]]:
     """The members with the one that the victim doubts most in front; nothing depends on the others' order."""
     # A text is often there many times, and asking exactly about one of them is enough.
-    firsts = list({member.scored.item: place for place, member in reversed(list(enumerate(members)))}.values())
+    firsts = sorted({members[place].scored.item: place for place in reversed(range(len(members)))}.values())
     top = firsts[(yield from best([members[place].scored for place in firsts]))]
     return [members[top], *members[:top], *members[top + 1 :]]
 
