@@ -4,12 +4,12 @@ import copy
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.attacks.precision import bfloat16_pays
+from benchmark.attacks.quickness import batched
 from benchmark.schema.errors import UsageError
 
 Vectors = NDArray[np.float32]
@@ -53,7 +53,8 @@ class SentenceEncoder:
 
     def tiers(self) -> list[Callable[[Sequence[str]], Vectors]]:
         """Ways to encode: full batches in bfloat16 where that is quicker, full batches, and each sentence alone."""
-        return [*self._quick(), self.encode, lambda sentences: np.concatenate([self.encode([s]) for s in sentences])]
+        quick = [self._with(model).encode for model in batched(self._model, str(self._device))]
+        return [*quick, lambda sentences: np.concatenate([self.encode([s]) for s in sentences])]
 
     def encode(self, sentences: Sequence[str]) -> Vectors:
         """Vectors of the sentences, float32, each of length 1, shape (sentences, dimensions).
@@ -73,14 +74,10 @@ class SentenceEncoder:
             start = stop
         return vectors
 
-    def _quick(self) -> list[Callable[[Sequence[str]], Vectors]]:
-        import torch
-
-        if not bfloat16_pays(str(self._device)):
-            return []
+    def _with(self, model: Any) -> "SentenceEncoder":
         other = copy.copy(self)
-        other._model = copy.deepcopy(self._model).to(torch.bfloat16)
-        return [other.encode]
+        other._model = model
+        return other
 
     def _pooled(self, ids: list[list[int]]) -> Vectors:
         import torch

@@ -1,5 +1,6 @@
 """A masked language model as attacks ask it: which tokens it thinks likeliest at some places of a text."""
 
+import copy
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmark.attacks.engine.oracles import Ranked, Tier
+from benchmark.attacks.quickness import kept_type
 from benchmark.attacks.text import AttackedText
 from benchmark.schema.errors import UsageError, nearest
 
@@ -107,7 +109,9 @@ class MaskedLM:
         There is none in bfloat16: its error exceeds the distance between a word that is still wanted and the next one,
         so that nearly every question would be asked twice.
         """
-        return [self.likeliest, lambda items: [row for item in items for row in self.likeliest([item])]]
+        quick = copy.copy(self)
+        quick.network = kept_type(self.network, self._device)
+        return [quick.likeliest, lambda items: [row for item in items for row in self.likeliest([item])]]
 
     def likeliest(self, items: Sequence[Hashable]) -> list[Ranked]:
         """For each item the `most` + 1 likeliest tokens of each place, with their logits; equal ones by number.

@@ -1,6 +1,5 @@
 """Victims as oracles: a trained classifier, or any function from texts to logits."""
 
-import copy
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from benchmark.attacks.encoder import Encoder, SentenceEncoder
 from benchmark.attacks.engine.oracles import Cosines, Ranked, Tier, Tiered, Values
 from benchmark.attacks.masked_lm import MARGIN as MASKED_LM_MARGIN
 from benchmark.attacks.masked_lm import MaskedLM
-from benchmark.attacks.precision import bfloat16_pays
+from benchmark.attacks.quickness import batched
 from benchmark.attacks.spec import Victim
 
 if TYPE_CHECKING:
@@ -47,12 +46,8 @@ class ModelVictim:
 
     def tiers(self) -> list[Tier]:
         """Full batches in bfloat16 where that is quicker, full batches in float32, and each text alone."""
-        return [*self._quick(), self._tier(self.model, self.tokens_per_batch), self._tier(self.model, 1)]
-
-    def _quick(self) -> list[Tier]:
-        if not bfloat16_pays(self.model.device.type):
-            return []
-        return [self._tier(_in_bfloat16(self.model), self.tokens_per_batch)]
+        quick = batched(self.model, str(self.model.device))
+        return [*(self._tier(model, self.tokens_per_batch) for model in quick), self._tier(self.model, 1)]
 
     def _tier(self, model: "Classifier", tokens: int) -> Tier:
         return lambda texts: self._ask(model, texts, tokens)  # type: ignore[arg-type]  # a victim's items are texts
@@ -97,12 +92,6 @@ def _settled(tiers: Sequence[Tier]) -> list[Tier]:
             torch.set_num_threads(threads)
 
     return [*others, alone]
-
-
-def _in_bfloat16(model: "Classifier") -> "Classifier":
-    import torch
-
-    return copy.deepcopy(model).to(torch.bfloat16).eval()
 
 
 def _checked(victim: Victim) -> Tier:

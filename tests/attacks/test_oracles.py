@@ -1,9 +1,11 @@
 """Oracles: tiers, margins that are measured at the start and widened when they surprise, cosines of pairs."""
 
+import time
+
 import numpy as np
 import pytest
 
-from benchmark.attacks.engine.oracles import ALONE, LEAST, SAFETY, SAMPLE, Cosines, Tiered
+from benchmark.attacks.engine.oracles import ALONE, ENOUGH, LEAST, SAFETY, SAMPLE, Cosines, Tiered
 
 
 class Tier:
@@ -91,3 +93,43 @@ def test_cosines_encode_each_text_once():
     assert cosines.max() <= 1
     with pytest.raises(TypeError, match="not a pair"):
         Cosines(encode)(["0"])
+
+
+class Slow(Tier):
+    """A tier that moves a clock on by so much an item."""
+
+    def __init__(self, clock, each, error=0.0):
+        super().__init__(error)
+        self.clock, self.each = clock, each
+
+    def __call__(self, items):
+        self.clock[0] += self.each * len(list(items))
+        return super().__call__(items)
+
+
+@pytest.mark.parametrize(("again", "given_up"), [(0.25, False), (0.75, True)])
+def test_a_quick_tier_that_leaves_too_much_open_is_given_up(monkeypatch, again, given_up):
+    clock = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    tiers = [Slow(clock, 1.0, error=0.25), Slow(clock, 2.0), Slow(clock, 9.0)]
+    oracle = Tiered(tiers)
+    items = list(range(ENOUGH))
+    assert {answer.tier for answer in oracle.answer(items, 0)} == {0}
+    oracle.answer(items[: int(again * ENOUGH)], 1)
+    (answer,) = oracle.answer([7], 0)
+    assert oracle.given_up is given_up
+    assert (answer.tier, answer.margin) == (int(given_up), oracle.margins[int(given_up)])
+    assert float(answer.values[0]) == 49 + (0 if given_up else 0.25)
+
+
+def test_nothing_is_given_up_before_enough_is_known(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    oracle = Tiered([Slow(clock, 1.0), Slow(clock, 0.1), Slow(clock, 9.0)])
+    items = list(range(ENOUGH - 1))
+    for _ in range(2):
+        assert oracle.answer(items, 0)[0].tier == 0
+        assert not oracle.given_up
+        oracle.answer(items[:5], 1)
+        items = items[:1]
+    assert oracle.answer(items, 0)[0].tier == 1

@@ -2,9 +2,11 @@
 
 An oracle has tiers of asking, each slower and more exact than the one before. The last one looks at each item alone, so
 that its numbers do not depend on the items beside it. How far the others are off is measured on the first items, and
-again whenever an item is asked about twice.
+again whenever an item is asked about twice. Where the quickest tier leaves so much open that it saves no time, it is
+given up; no decision depends on that.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +45,37 @@ LEAST = 1e-5
 """Smallest margin of any tier but the last: floating point in batches of another shape differs by less."""
 
 
+ENOUGH = 512
+"""Items asked about quickly before it is judged whether that pays."""
+
+
+@dataclass
+class Screening:
+    """Whether it saves time to ask quickly first, and again what that leaves open.
+
+    Attributes:
+        asked: Items that the first tier and the second were asked about.
+        seconds: What that took.
+    """
+
+    asked: list[int] = field(default_factory=lambda: [0, 0])
+    seconds: list[float] = field(default_factory=lambda: [0.0, 0.0])
+
+    def note(self, tier: int, items: int, seconds: float) -> None:
+        """Take down what a question cost."""
+        if tier < len(self.asked):
+            self.asked[tier] += items
+            self.seconds[tier] += seconds
+
+    @property
+    def pays(self) -> bool:
+        """True until enough is known."""
+        if self.asked[0] < ENOUGH or not self.asked[1]:
+            return True
+        quick, exact = (seconds / items for seconds, items in zip(self.seconds, self.asked, strict=True))
+        return quick + self.asked[1] / self.asked[0] * exact < exact
+
+
 @dataclass
 class Tiered:
     """An oracle made of tiers.
@@ -52,12 +85,16 @@ class Tiered:
         least: Smallest margin of any tier but the last.
         margins: Bound on the error of each tier but the last, which has none.
         widened: How often a later answer showed an error of more than half of a margin.
+        screening: What the first two tiers cost.
+        given_up: Whether the second tier is asked at once.
     """
 
     tiers: Sequence[Tier]
     least: float = LEAST
     margins: list[float] = field(default_factory=list)
     widened: int = 0
+    screening: Screening = field(default_factory=Screening)
+    given_up: bool = False
     _seen: "OrderedDict[tuple[Hashable, int], Values]" = field(default_factory=OrderedDict)
 
     @property
@@ -66,10 +103,16 @@ class Tiered:
         return len(self.tiers) - 1
 
     def answer(self, items: Sequence[Hashable], tier: int) -> list[Answer]:
-        """Answers of a tier, with the margin that is known for it."""
+        """Answers of a tier, or of the second one where the first does not pay, with the margin known for it."""
         if not self.margins:
             self._calibrate(items if self.last_tier else ())
+        if tier == 0 and self.last_tier > 0:
+            self.given_up = self.given_up or not self.screening.pays
+            tier = int(self.given_up)
+        started = time.perf_counter()
         rows = list(self.tiers[tier](items))
+        if not self.given_up:
+            self.screening.note(tier, len(items), time.perf_counter() - started)
         numbers = [_numbers(row) for row in rows]
         if tier > 0:
             self._compare(items, numbers, tier)
