@@ -20,7 +20,7 @@ import torch
 
 from benchmark.attacks import AttackRow, Parts, Victim, load_parts, numbers_of, run_attack
 from benchmark.attacks.encoder import Encoder, Vectors
-from benchmark.attacks.textattack_recipes import BUILDERS
+from benchmark.attacks.textattack.recipes import BUILDERS
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Dataset, DataSpec, Example, LabelSpec, load
 from benchmark.models.backbones import resolve_backbone

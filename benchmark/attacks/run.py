@@ -97,7 +97,7 @@ class Job:
         if self.attack.backend == "engine":
             yield from self._searched(examples, identity, parts)
         else:
-            from benchmark.attacks.textattack_adapter import recipe_search
+            from benchmark.attacks.textattack.adapter import recipe_search
 
             yield from recipe_search(self.attack, parts, self.victim).all(examples, identity)
 

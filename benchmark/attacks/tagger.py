@@ -25,6 +25,11 @@ _UNIVERSAL = {
 """Penn Treebank to the universal tags of Petrov et al. (2012); whatever is not listed is "X"."""
 
 
+def universal(penn: str) -> str:
+    """Universal tag of a Penn one, which may come with an alternative ("NN|VB") or the kind of a name ("NNP-PERS")."""
+    return _UNIVERSAL.get(re.split(r"[|-]", penn, maxsplit=1)[0], "X")
+
+
 class Tagger(Protocol):
     """Tags words in their context."""
 
@@ -53,9 +58,7 @@ class PatternTagger:
         return self._tags(tuple(words))
 
     def _compute(self, words: tuple[str, ...]) -> tuple[str, ...]:
-        # A Penn tag may come with an alternative ("NN|VB") or the kind of a name ("NNP-PERS").
-        penn = (re.split(r"[|-]", tag, maxsplit=1)[0] for _, tag in self._parser.find_tags(list(words)))
-        return tuple(_UNIVERSAL.get(tag, "X") for tag in penn)
+        return tuple(universal(tag) for _, tag in self._parser.find_tags(list(words)))
 
 
 TAGGERS = {"textblob-pattern": PatternTagger}

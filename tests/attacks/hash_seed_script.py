@@ -18,7 +18,7 @@ def main(folder: Path) -> None:
     mine = logging.getLogger("a.logger.of.the.user")
     before = dict(os.environ)
     from benchmark.attacks import run_attack
-    from benchmark.attacks.textattack_import import load_textattack
+    from benchmark.attacks.textattack.importing import load_textattack
     from tests.attacks.fakes import attack, dataset, parts, victim, write_lexicon
 
     load_textattack()

@@ -66,7 +66,7 @@ def test_substitutes_of_a_byte_level_model_are_textattacks(tmp_path):
 def compare(examples, model, most):
     """Every substitute for the first and last words of examples."""
     # Importing the parts imports TextAttack as it must be imported.
-    from benchmark.attacks.textattack_parts import attacked_text  # isort: split
+    from benchmark.attacks.textattack.parts import attacked_text  # isort: split
 
     from textattack.transformations import WordSwapMaskedLM
 

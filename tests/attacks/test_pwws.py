@@ -143,10 +143,10 @@ class TestAgainstTextAttack:
     def test_our_ordered_search_is_textattacks_where_nothing_is_equal(self):
         from textattack.search_methods import GreedyWordSwapWIR
 
-        from benchmark.attacks.textattack_parts import attacked_text
-        from benchmark.attacks.textattack_recipes import build
-        from benchmark.attacks.textattack_swaps import OrderedSaliencySearch
-        from benchmark.attacks.textattack_victim import VictimWrapper
+        from benchmark.attacks.textattack.parts import attacked_text
+        from benchmark.attacks.textattack.recipes import build
+        from benchmark.attacks.textattack.swaps import OrderedSaliencySearch
+        from benchmark.attacks.textattack.victim import VictimWrapper
         from benchmark.suites.recipes import PWWS
 
         asked, made = made_up.victim(2, seed=2), made_up.parts(2)

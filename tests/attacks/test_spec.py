@@ -7,7 +7,8 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from benchmark.attacks import attack_fingerprint, numbers_of, parts, spec, tagger, textattack_import
+from benchmark.attacks import attack_fingerprint, numbers_of, parts, spec, tagger
+from benchmark.attacks.textattack import importing
 from benchmark.schema.errors import UnavailableError, UsageError
 from benchmark.suites.recipes import TextFooler
 from tests.attacks.fakes import attack, write_lexicon
@@ -125,6 +126,6 @@ def test_a_missing_library_is_named_with_its_command(lexicon, monkeypatch):
     with pytest.raises(UnavailableError, match=f"textblob, which is not installed; run `{command}`"):
         tagger.PatternTagger()
     monkeypatch.delitem(sys.modules, "textattack", raising=False)
-    monkeypatch.setattr(textattack_import.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importing.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(UnavailableError, match=f"TextAttack is not installed; run `{command}`"):
-        textattack_import.load_textattack()
+        importing.load_textattack()

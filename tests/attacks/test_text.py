@@ -104,7 +104,7 @@ def test_a_replacement_by_a_word_can_be_taken_back(given_text, data):
 def theirs(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEMPER_CACHE", str(tmp_path_factory.mktemp("cache")))
-        from benchmark.attacks.textattack_import import load_textattack
+        from benchmark.attacks.textattack.importing import load_textattack
 
         load_textattack()
     from textattack.shared import AttackedText as TheirText

@@ -77,7 +77,7 @@ def test_textattacks_own_marker_in_a_text_is_an_error_of_that_example(run):
 
 
 def test_a_maximised_search_counts_by_its_last_text(spec):
-    from benchmark.attacks.textattack_adapter import recipe_search
+    from benchmark.attacks.textattack.adapter import recipe_search
 
     search = recipe_search(spec(), parts(), victim)
     search._attacks[1].goal_function.maximizable = True
@@ -98,8 +98,8 @@ def stock_attack(made, asked, parameters):
     from textattack.search_methods import GreedyWordSwapWIR
     from textattack.transformations import WordSwapEmbedding
 
-    from benchmark.attacks.textattack_parts import LexiconEmbedding
-    from benchmark.attacks.textattack_victim import VictimWrapper
+    from benchmark.attacks.textattack.parts import LexiconEmbedding
+    from benchmark.attacks.textattack.victim import VictimWrapper
 
     class Tagged(PartOfSpeech):
         def _get_pos(self, before, word, after):
@@ -144,8 +144,8 @@ def characters(asked, *frozen):
 
 
 def test_any_attack_of_textattacks_is_a_probe(tmp_path):
-    from benchmark.attacks.textattack_adapter import attack_with
-    from benchmark.attacks.textattack_victim import VictimWrapper
+    from benchmark.attacks.textattack.adapter import attack_with
+    from benchmark.attacks.textattack.victim import VictimWrapper
 
     asked, made = VictimWrapper(victim), parts()
     examples = dataset("a good charming film", "the bad film", "nothing", "good", labels=[1, 1, 0, 1])
@@ -165,8 +165,8 @@ def test_any_attack_of_textattacks_is_a_probe(tmp_path):
 def test_an_attack_of_textattacks_is_resumed_and_no_other_goes_on(tmp_path):
     from textattack.search_methods import BeamSearch
 
-    from benchmark.attacks.textattack_adapter import attack_with
-    from benchmark.attacks.textattack_victim import VictimWrapper
+    from benchmark.attacks.textattack.adapter import attack_with
+    from benchmark.attacks.textattack.victim import VictimWrapper
 
     asked, examples = VictimWrapper(victim), dataset("a good charming film", "a great film", "good")
     expected = attack_with(characters(asked), examples, tmp_path / "whole")
@@ -189,8 +189,8 @@ def test_an_attack_of_textattacks_is_resumed_and_no_other_goes_on(tmp_path):
 def test_attacks_that_rows_have_no_place_for_are_refused(tmp_path):
     from textattack.constraints.pre_transformation import InputColumnModification
 
-    from benchmark.attacks.textattack_adapter import attack_with
-    from benchmark.attacks.textattack_victim import VictimWrapper
+    from benchmark.attacks.textattack.adapter import attack_with
+    from benchmark.attacks.textattack.victim import VictimWrapper
 
     def both(texts):
         return victim([(" ".join(pair),) for pair in texts])
@@ -207,7 +207,7 @@ def test_attacks_that_rows_have_no_place_for_are_refused(tmp_path):
 
 
 def test_only_recipes_that_textattack_can_compose_run_there(spec):
-    from benchmark.attacks.textattack_recipes import build
+    from benchmark.attacks.textattack.recipes import build
 
     with pytest.raises(UsageError, match=r"'unheard-of' runs with backend = \"engine\" only\. Known: "):
         build("unheard-of", None, parts(), victim, pair=False)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmark.attacks.textattack_import import load_textattack
+from benchmark.attacks.textattack.importing import load_textattack
 from benchmark.attacks.transformations import HOMOGLYPHS
 from benchmark.lexicons import Lexicon
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.attacks.spec import Victim
-from benchmark.attacks.textattack_import import load_textattack
+from benchmark.attacks.textattack.importing import load_textattack
 
 load_textattack()
 

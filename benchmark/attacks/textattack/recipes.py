@@ -8,17 +8,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmark.attacks.parts import Parts
-from benchmark.attacks.textattack_import import load_textattack
-from benchmark.attacks.textattack_masked_lm import masked_lm_swaps
-from benchmark.attacks.textattack_parts import (
+from benchmark.attacks.textattack.importing import load_textattack
+from benchmark.attacks.textattack.masked_lm import masked_lm_swaps
+from benchmark.attacks.textattack.parts import (
     COLUMNS,
     LexiconEmbedding,
     LocalPartOfSpeech,
     LocalSentenceEncoder,
     OrderedGreedySearch,
 )
-from benchmark.attacks.textattack_swaps import LexiconSwap, OrderedSaliencySearch, bugs
-from benchmark.attacks.textattack_victim import VictimWrapper
+from benchmark.attacks.textattack.swaps import LexiconSwap, OrderedSaliencySearch, bugs
+from benchmark.attacks.textattack.victim import VictimWrapper
 from benchmark.schema.errors import TemperError, UsageError, nearest
 from benchmark.suites.recipes import PWWS, BertAttack, Genetic, Numbers, TextBugger, TextFooler
 

@@ -24,7 +24,7 @@ from benchmark.suites import spec
 if TYPE_CHECKING:
     from textattack import Attack
 
-    from benchmark.attacks.textattack_victim import VictimWrapper
+    from benchmark.attacks.textattack.victim import VictimWrapper
 
 _REASON_LENGTH = 300
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
@@ -40,7 +40,7 @@ def attack_with(
 ) -> list[AttackRow]:
     """Attack every example of a data set with an attack of TextAttack's, be it a stock recipe or one of the caller's.
 
-    The attack is built around `benchmark.attacks.textattack_victim.VictimWrapper`, whose import loads TextAttack and
+    The attack is built around `benchmark.attacks.textattack.victim.VictimWrapper`, whose import loads TextAttack and
     downloads nothing; what the attack's own parts download is their affair. An example counts as flipped if the model
     has the attack's last text wrong, whatever the attack's goal was.
 
@@ -59,12 +59,12 @@ def attack_with(
         IntegrityError: the journal belongs to another attack or other examples.
         TemperError: an example has no label, or the machine ran out of memory or disk space.
     """
-    from benchmark.attacks.textattack_victim import VictimWrapper
+    from benchmark.attacks.textattack.victim import VictimWrapper
 
     victim = attack.goal_function.model
     if not isinstance(victim, VictimWrapper):
         raise UsageError(
-            "The attack's victim must be a benchmark.attacks.textattack_victim.VictimWrapper; build it so."
+            "The attack's victim must be a benchmark.attacks.textattack.victim.VictimWrapper; build it so."
         )
     identity = fingerprint({"search": search_identity("textattack"), "attack": _ADDRESS.sub("0x…", repr(attack))})
     search = TextAttackSearch({1: attack, 2: attack}, victim, encoder)
@@ -78,8 +78,8 @@ def recipe_search(attack: spec.Attack, parts: Parts, victim: Victim) -> "TextAtt
         UnavailableError: TextAttack is not installed.
         UsageError: only Temper's engine has this recipe.
     """
-    from benchmark.attacks.textattack_recipes import build
-    from benchmark.attacks.textattack_victim import VictimWrapper
+    from benchmark.attacks.textattack.recipes import build
+    from benchmark.attacks.textattack.victim import VictimWrapper
 
     wrapped, numbers = VictimWrapper(victim), numbers_of(attack)
     built = {texts: build(attack.recipe, numbers, parts, wrapped, pair=texts == 2) for texts in (1, 2)}
@@ -131,7 +131,7 @@ class TextAttackSearch:
             self._victim.clear()
 
     def _row(self, example: Example, attack: "Attack") -> AttackRow:
-        from benchmark.attacks.textattack_parts import attacked_text
+        from benchmark.attacks.textattack.parts import attacked_text
 
         result = attack.attack(attacked_text(example.texts), _label(example))
         _require_frozen(example, _texts(result.perturbed_result.attacked_text))

@@ -9,7 +9,7 @@ import torch
 
 from benchmark.attacks.encoder import Encoder, Vectors
 from benchmark.attacks.tagger import Tagger
-from benchmark.attacks.textattack_import import load_textattack
+from benchmark.attacks.textattack.importing import load_textattack
 from benchmark.lexicons import Lexicon
 
 load_textattack()

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from benchmark.attacks.masked_lm import MaskedLM
-from benchmark.attacks.textattack_import import load_textattack
+from benchmark.attacks.textattack.importing import load_textattack
 
 load_textattack()
 
