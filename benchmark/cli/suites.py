@@ -1,4 +1,4 @@
-"""`temper suite show`."""
+"""`temper suite show` and `temper suite check`."""
 
 from typing import Annotated
 
@@ -6,14 +6,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.cli import checking
 from benchmark.cli.display import output
 
-app = typer.Typer(help="What a suite holds.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `show` a sub-command while it is the only one."""
+app = typer.Typer(help="What a suite holds, and whether its data is as it says.", no_args_is_help=True)
+app.command("check")(checking.check)
 
 
 @app.command()

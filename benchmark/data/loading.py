@@ -42,14 +42,14 @@ def load(spec: DataSpec, *, name: str = "", classes: Sequence[str] = (), base: P
     """
     sieve = _Sieve(spec, classes)
     examples = sieve.examples(source_rows(spec, base))
-    _check_rows(spec, sieve.rows)
+    check_rows(spec, sieve.rows)
     unique = deduplicate(examples) if spec.deduplicate else Unique(canonical(examples), 0, 0)
     kept = stratified(unique.kept, spec.limit)
     report = sieve.report(unique, len(kept))
     if not kept:
         raise TemperError(f"{spec.place}: none of {report.rows} rows is left ({_losses(report)}); correct the filters.")
     dataset = Dataset(name or spec.place, kept, tuple(classes) if spec.label else (), report)
-    _check_content(spec, dataset)
+    check_content(spec, dataset)
     return dataset
 
 
@@ -101,7 +101,12 @@ class _Sieve:
         return text
 
 
-def _check_rows(spec: DataSpec, rows: int) -> None:
+def check_rows(spec: DataSpec, rows: int) -> None:
+    """Refuse a source with another number of rows than declared.
+
+    Raises:
+        IntegrityError: a `PartialDataError` where a Hub data set lacks rows.
+    """
     if spec.rows is not None and rows != spec.rows:
         partial = rows < spec.rows and spec.source in ("hub", "mirror")
         raise (PartialDataError if partial else IntegrityError)(
@@ -110,7 +115,12 @@ def _check_rows(spec: DataSpec, rows: int) -> None:
         )
 
 
-def _check_content(spec: DataSpec, dataset: Dataset) -> None:
+def check_content(spec: DataSpec, dataset: Dataset) -> None:
+    """Refuse examples with another hash than declared.
+
+    Raises:
+        IntegrityError: texts, labels or class names differ.
+    """
     if spec.content_hash is not None and dataset.content_hash != spec.content_hash:
         raise IntegrityError(
             f"{spec.place} gives content {dataset.content_hash} where {spec.content_hash} is declared; "

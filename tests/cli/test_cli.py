@@ -44,6 +44,7 @@ def loaded_by(*arguments: str) -> list[str]:
         ["list", "--methods"],
         ["list", "--attacks"],
         ["suite", "show", "demo"],
+        ["suite", "check", "--help"],
         ["resources", "list"],
     ],
 )
