@@ -210,6 +210,7 @@ def _base(row: Row, card: Mapping[str, Any]) -> dict[str, Any]:
         },
         "backbone": row.backbone.identity(),
         "seed": row.seed,
+        **({"protocol": list(row.protocol)} if row.protocol else {}),
         "verification": "self-reported",
         "source": None,
     }

@@ -39,7 +39,7 @@ def test_near_miss_names_what_was_meant(pointer, value, hint):
 
 def test_nothing_is_reported_twice_for_a_record_that_is_an_empty_object():
     pointers = [problem.pointer for problem in validate_record({})]
-    assert pointers == [f"/{name}" for name in RECORD.fields]
+    assert pointers == [f"/{name}" for name in RECORD.fields if name not in RECORD.optional]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, (0.5, 0.6), b"0.5"])
