@@ -7,10 +7,14 @@ loader gives the same rows but would first copy them into its cache.
 
 import os
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from benchmark.data.readers import Row, Table, read_rows, require_columns
 from benchmark.data.spec import DataSpec
@@ -99,15 +103,31 @@ def _load(spec: DataSpec, root: Path | None) -> Any:
 
 @contextmanager
 def _as_offline_as_temper(datasets: Any) -> Iterator[None]:
-    """Let TEMPER_OFFLINE=1 hold for the Hub's loader too, which reads its own switch at import and never again."""
+    """Let TEMPER_OFFLINE=1 hold for the Hub's loader too, which reads its own switch at import and never again.
+
+    Where the Hub cannot be reached it is offline as well: the loader would try for half a minute for each set.
+    """
     from benchmark.resources import offline
 
     before = datasets.config.HF_HUB_OFFLINE
-    datasets.config.HF_HUB_OFFLINE = before or offline()
+    datasets.config.HF_HUB_OFFLINE = before or offline() or not _hub_in_reach()
     try:
         yield
     finally:
         datasets.config.HF_HUB_OFFLINE = before
+
+
+@cache
+def _hub_in_reach() -> bool:
+    """Whether the Hub's host answers; behind a proxy, which only the loader knows how to use, it is taken to."""
+    if getproxies():
+        return True
+    host = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
+    try:
+        socket.create_connection((host.hostname or "", host.port or 443), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def _folders(spec: DataSpec, root: Path) -> tuple[Path, ...]:

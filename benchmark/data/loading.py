@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmark.data.examples import Dataset, Example, LoadReport
 from benchmark.data.labels import check_range, class_of, value_text
+from benchmark.data.obtaining import obtaining
 from benchmark.data.readers import Row
 from benchmark.data.selection import Unique, canonical, deduplicate, stratified
 from benchmark.data.sources import source_rows
@@ -108,10 +109,12 @@ def check_rows(spec: DataSpec, rows: int) -> None:
         IntegrityError: a `PartialDataError` where a Hub data set lacks rows.
     """
     if spec.rows is not None and rows != spec.rows:
-        partial = rows < spec.rows and spec.source in ("hub", "mirror")
-        raise (PartialDataError if partial else IntegrityError)(
-            f"{spec.place} has {rows} rows here where the suite declares {spec.rows}: this is another version of the "
-            "data set; get the declared one, or declare this one in a suite of your own."
+        found = f"{spec.place} has {rows} rows here where the suite declares {spec.rows}"
+        if rows < spec.rows and spec.source in ("hub", "mirror"):
+            raise PartialDataError(f"{found}: this is a part of the data set; get all of it by {obtaining(spec)}.")
+        raise IntegrityError(
+            f"{found}: this is another version of the data set; get the declared one, or declare this one in a suite "
+            "of your own."
         )
 
 
