@@ -43,7 +43,7 @@ def _attack_part(attack: "Attack", parts: Iterable["Part"]) -> "Part":
     part = Part(attack.id, rows=attack.subset)
     probe = next(one for one in parts if one.name == attack.on)
     if probe.state != "ok":
-        part.get = f"it attacks {attack.on}"
+        part.get = f"waiting for {attack.on}"
     try:
         require_parts(attack)
     except UnavailableError as error:
@@ -65,13 +65,24 @@ def _print(parts: Iterable["Part"]) -> None:
     output.print(table)
 
 
+def _ways(absent: Iterable["Part"]) -> list[str]:
+    """How to get what is not here, each way once."""
+    ways: dict[str, list[str]] = {}
+    for part in absent:
+        ways.setdefault(part.get, []).append(part.name)
+    return [
+        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} unavailable here: {way}."
+        for way, names in ways.items()
+    ]
+
+
 def _conclude(suite: "Suite", parts: Iterable["Part"]) -> None:
     """Every mistake as file, key and sentence; how to get what is not here; what else is worth knowing."""
     place = suite.path.name
     wrong = [f"{place}: {key}: {sentence}" for part in parts for key, sentence in part.problems]
-    absent = [f"{part.name} is unavailable here: {part.get}." for part in parts if part.state == "unavailable"]
+    absent = [part for part in parts if part.state == "unavailable"]
     notes = [f"note: {place}: {note}" for part in parts for note in part.notes]
-    for line in ("", *wrong, *absent):
+    for line in ("", *wrong, *_ways(absent)):
         output.print(Text(line))
     for line in notes:
         output.print(Text(line, style="dim"))

@@ -25,6 +25,10 @@ _SHARD = re.compile(r"(?P<split>\w+(?:[.]\w+)*)-(?P<index>\d{5})-of-(?P<total>\d
 _BATCH = 4096
 
 
+class HubAnswerError(UnavailableError):
+    """The Hub was asked for a data set and did not give it; the message ends with what it said."""
+
+
 def mirror_root() -> Path | None:
     """The mirror's folder, or None where no mirror is set.
 
@@ -93,7 +97,8 @@ def _load(spec: DataSpec, root: Path | None) -> Any:
         try:
             return datasets.load_dataset(spec.repository, spec.configuration, split=spec.split, revision=spec.revision)
         except OSError as error:  # covers a Hub out of reach, an unknown or gated repository, an empty cache
-            raise UnavailableError(f"{_missing(spec, root)} (The Hub said: {_first_line(error)})") from error
+            kind = UnavailableError if datasets.config.HF_HUB_OFFLINE else HubAnswerError
+            raise kind(f"{_missing(spec, root)} (The Hub said: {_first_line(error)})") from error
         except ValueError as error:
             # What the loader says offline of a data set that it has in another configuration only.
             if "cache" in str(error):

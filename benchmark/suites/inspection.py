@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 from benchmark.data import Dataset, DataSpec, Overlap, Splits, TrainingIndex, load, obtaining
-from benchmark.data.loading import check_content, check_rows
+from benchmark.data.hub import HubAnswerError
+from benchmark.data.loading import PartialDataError, check_content, check_rows
 from benchmark.data.readers import ColumnError
 from benchmark.schema.errors import TemperError, UnavailableError
 from benchmark.suites.convert import Problem
@@ -93,7 +94,7 @@ def _probe_part(suite: Suite, probe: Probe, splits: Splits | None, index: Traini
     part, key = Part(probe.id), f"probes[{probe.id}]"
     if probe.data is None:
         dataset = None if splits is None else splits.test
-        part.get = "" if splits is not None else "it is the test part of the training task"
+        part.get = "" if splits is not None else "waiting for the training data"
     else:
         dataset = _read(suite, probe.data, part, f"{key}.data", probe.merge)
     if dataset is None:
@@ -145,7 +146,8 @@ def _loaded(part: Part, key: str, spec: DataSpec, work: Callable[[], T]) -> T | 
             part.problems.append((f"{key}.path", str(error)))
         else:
             part.get = obtaining(spec)
-            part.notes.append(f"{key}: {error}")
+            if isinstance(error, PartialDataError | HubAnswerError):
+                part.notes.append(f"{key}: {error}")
     except TemperError as error:
         part.problems.append((key, str(error)))
     return None
