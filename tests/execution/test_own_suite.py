@@ -115,3 +115,24 @@ def test_a_missing_set_is_said_once_with_its_command_and_the_run_goes_on(suite: 
     built = temper("board", "build", "--results", str(tmp_path / "out/results"), "--site", str(tmp_path / "site"))
     assert built.returncode == 0, built.stderr
     assert "unavailable, The data, me/away train with its 24 rows, was not at hand" in built.stdout
+
+
+def test_a_package_that_only_a_probe_needs_may_be_missing(suite: Path, tmp_path: Path) -> None:
+    old = 'source = "file", path = "foreign.txt", format = "lines"'
+    text = suite.read_text()
+    assert old in text
+    new = 'source = "artifact", resource = "vader", member = "README.md", format = "lines"'
+    suite.write_text(text.replace(old, new))
+    cache = {"TEMPER_CACHE": str(tmp_path / "empty"), "TEMPER_OFFLINE": "1"}
+    checked = temper("suite", "check", str(suite), **cache)
+    assert checked.returncode == 0
+    assert "foreign is unavailable here: `temper resources fetch vader`." in checked.stdout
+    done = temper("run", str(suite), "--out", str(tmp_path / "out"), **cache)
+    assert done.returncode == 0, done.stderr
+    assert "note: foreign is left out" in done.stderr
+    (folder,) = read_results(tmp_path / "out/results")
+    reasons = {r.record["reason"] for r in folder.records if r.record["probe"]["id"] == "foreign"}
+    assert reasons == {
+        "The data, README.md of resource 'vader', was not at hand; `temper resources fetch vader` and the same run "
+        "fill this in."
+    }
