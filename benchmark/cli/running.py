@@ -32,6 +32,12 @@ BackboneOption = Annotated[
 PluginOption = Annotated[
     list[str] | None, typer.Option("--plugin", help="A method of your own, as file.py:Class; may be given again.")
 ]
+ProtocolOption = Annotated[
+    str,
+    typer.Option(
+        "--protocol", help="Options of papers' code, separated by commas; `temper suite show` says what each does."
+    ),
+]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for artifacts and records.")]
 
 
@@ -43,15 +49,19 @@ def run(
     out: OutOption = Path("runs"),
     *,
     plugin: PluginOption = None,
+    protocol: ProtocolOption = "",
 ) -> None:
     """Train, predict, attack and score; compute only what is missing. The same command resumes."""
-    rows, work, store = _prepare(suite, methods, seeds, backbone, out, plugins=plugin or ())
+    rows, work, store = _prepare(suite, methods, seeds, backbone, out, plugins=plugin or (), protocol=protocol)
     require_writable(out)
     from benchmark.attacks import require_parts
     from benchmark.execution.local import run_rows
 
     for attack in work.suite.attacks:
-        require_parts(attack)
+        if attack.id not in work.missing:
+            require_parts(attack)
+    for subject, absence in work.missing.items():
+        console.print(Text(f"note: {subject} is left out, with the reason in its records: {absence.here}"))
 
     display = CellDisplay()
     try:
@@ -80,12 +90,13 @@ def status(
     out: OutOption = Path("runs"),
     *,
     plugin: PluginOption = None,
+    protocol: ProtocolOption = "",
 ) -> None:
     """Show which cells of a run are done, begun, missing or waiting for another."""
     from benchmark.execution.cells import cells_of
     from benchmark.execution.explaining import state_of
 
-    rows, work, store = _prepare(suite, methods, seeds, backbone, out, plugins=plugin or ())
+    rows, work, store = _prepare(suite, methods, seeds, backbone, out, plugins=plugin or (), protocol=protocol)
     table = Table(box=None, pad_edge=False)
     for heading in ("Row", "Cell", "State"):
         table.add_column(heading)
@@ -93,6 +104,8 @@ def status(
         for cell in cells_of(row, work, store):
             name = f"{cell.kind} {cell.subject}".rstrip()
             table.add_row(Text(row.label), Text(name), Text(state_of(cell, store)))
+    for subject in work.missing:
+        table.add_row(Text("all rows"), Text(subject), Text("unavailable"))
     output.print(table)
 
 
@@ -104,11 +117,12 @@ def explain(
     out: OutOption = Path("runs"),
     *,
     plugin: PluginOption = None,
+    protocol: ProtocolOption = "",
 ) -> None:
     """Say why cells are not there: which fields differ from the nearest finished cell."""
     from benchmark.execution.explaining import explain as explanations
 
-    rows, work, store = _prepare(suite, methods, seeds, backbone, out, plugins=plugin or ())
+    rows, work, store = _prepare(suite, methods, seeds, backbone, out, plugins=plugin or (), protocol=protocol)
     count = 0
     for found in explanations(rows, work, store):
         count += 1
@@ -127,13 +141,21 @@ def explain(
 
 
 def _prepare(
-    suite_name: str, methods: str, seeds: int, backbone: str | None, out: Path, *, plugins: Sequence[str]
+    suite_name: str,
+    methods: str,
+    seeds: int,
+    backbone: str | None,
+    out: Path,
+    *,
+    plugins: Sequence[str],
+    protocol: str,
 ) -> "tuple[list[Row], Workload, Store]":
     """Check everything that was asked for before anything long starts."""
     from benchmark.execution.registry import MethodRequest, load_plugin, registered
     from benchmark.suites import load_suite
+    from benchmark.suites.protocol import parse_protocol
 
-    suite = load_suite(suite_name)
+    suite, options = load_suite(suite_name), parse_protocol(protocol)
     names = registered() if methods.strip() == "all" else methods.split(",")
     requests = [MethodRequest.parse(text) for text in names if text.strip()]
     for plugin in plugins:
@@ -154,7 +176,8 @@ def _prepare(
         _require_distinct([method_slug(method.cls.name, method.configuration) for method in configured])
         found = resolve_backbone(backbone or suite.backbone)
         work = materialise(suite)
-    rows = [Row(method, found, seed) for seed in range(seeds) for method in configured]
+        work.selection(options)
+    rows = [Row(method, found, seed, options) for seed in range(seeds) for method in configured]
     return rows, work, Store(out / "store")
 
 

@@ -7,10 +7,14 @@ loader gives the same rows but would first copy them into its cache.
 
 import os
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from benchmark.data.readers import Row, Table, read_rows, require_columns
 from benchmark.data.spec import DataSpec
@@ -19,6 +23,10 @@ from benchmark.schema.errors import IntegrityError, UnavailableError, UsageError
 MIRROR_VARIABLE = "TEMPER_MIRROR"
 _SHARD = re.compile(r"(?P<split>\w+(?:[.]\w+)*)-(?P<index>\d{5})-of-(?P<total>\d{5})[.]parquet")
 _BATCH = 4096
+
+
+class HubAnswerError(UnavailableError):
+    """The Hub was asked for a data set and did not give it; the message ends with what it said."""
 
 
 def mirror_root() -> Path | None:
@@ -89,22 +97,42 @@ def _load(spec: DataSpec, root: Path | None) -> Any:
         try:
             return datasets.load_dataset(spec.repository, spec.configuration, split=spec.split, revision=spec.revision)
         except OSError as error:  # covers a Hub out of reach, an unknown or gated repository, an empty cache
-            raise UnavailableError(f"{_missing(spec, root)} (The Hub said: {_first_line(error)})") from error
+            kind = UnavailableError if datasets.config.HF_HUB_OFFLINE else HubAnswerError
+            raise kind(f"{_missing(spec, root)} (The Hub said: {_first_line(error)})") from error
         except ValueError as error:
+            # What the loader says offline of a data set that it has in another configuration only.
+            if "cache" in str(error):
+                raise UnavailableError(f"{_missing(spec, root)} (The Hub said: {_first_line(error)})") from error
             raise UsageError(f"{spec.place}: {_first_line(error)}; correct configuration or split.") from error
 
 
 @contextmanager
 def _as_offline_as_temper(datasets: Any) -> Iterator[None]:
-    """Let TEMPER_OFFLINE=1 hold for the Hub's loader too, which reads its own switch at import and never again."""
+    """Let TEMPER_OFFLINE=1 hold for the Hub's loader too, which reads its own switch at import and never again.
+
+    Where the Hub cannot be reached it is offline as well: the loader would try for half a minute for each set.
+    """
     from benchmark.resources import offline
 
     before = datasets.config.HF_HUB_OFFLINE
-    datasets.config.HF_HUB_OFFLINE = before or offline()
+    datasets.config.HF_HUB_OFFLINE = before or offline() or not _hub_in_reach()
     try:
         yield
     finally:
         datasets.config.HF_HUB_OFFLINE = before
+
+
+@cache
+def _hub_in_reach() -> bool:
+    """Whether the Hub's host answers; behind a proxy, which only the loader knows how to use, it is taken to."""
+    if getproxies():
+        return True
+    host = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
+    try:
+        socket.create_connection((host.hostname or "", host.port or 443), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def _folders(spec: DataSpec, root: Path) -> tuple[Path, ...]:
@@ -130,10 +158,15 @@ def _refuse_gaps(shards: list[Path], folder: Path) -> None:
         raise IntegrityError(f"{folder} holds {len(shards)} of the {total} files of split {split!r}; get the others.")
 
 
+def download_command(spec: DataSpec) -> str:
+    """The command that brings a data set of the Hub into the mirror."""
+    target = f'"${MIRROR_VARIABLE}/{spec.repository}"'
+    return f"hf download --repo-type dataset {spec.repository} --local-dir {target}"
+
+
 def _missing(spec: DataSpec, root: Path | None) -> str:
     """What is not there, and the command that gets it."""
-    target = f'"${MIRROR_VARIABLE}/{spec.repository}"'
-    command = f"`hf download --repo-type dataset {spec.repository} --local-dir {target}`"
+    command = f"`{download_command(spec)}`"
     if root is None:
         return f"{spec.place} is not at hand: set {MIRROR_VARIABLE} to a folder and run {command}."
     held = {_split(path) for folder in _folders(spec, root) for path in _parquets(folder)}

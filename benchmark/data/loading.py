@@ -7,14 +7,19 @@ from pathlib import Path
 
 from benchmark.data.examples import Dataset, Example, LoadReport
 from benchmark.data.labels import check_range, class_of, value_text
+from benchmark.data.obtaining import obtaining
 from benchmark.data.readers import Row
 from benchmark.data.selection import Unique, canonical, deduplicate, stratified
 from benchmark.data.sources import source_rows
 from benchmark.data.spec import DataSpec
 from benchmark.data.text import normalise
-from benchmark.schema.errors import IntegrityError, TemperError
+from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+
+
+class PartialDataError(IntegrityError, UnavailableError):
+    """A copy of a Hub data set holds fewer rows than the suite declares: the declared set is not on this machine."""
 
 
 def load(spec: DataSpec, *, name: str = "", classes: Sequence[str] = (), base: Path | None = None) -> Dataset:
@@ -32,19 +37,20 @@ def load(spec: DataSpec, *, name: str = "", classes: Sequence[str] = (), base: P
     Raises:
         UnavailableError: the data is not on this machine; the message says how to get it.
         UsageError: a column, member, configuration or class does not exist.
-        IntegrityError: the source has another number of rows or other content than declared, or is damaged.
+        IntegrityError: the source has another number of rows or other content than declared, or is damaged; a
+            `PartialDataError`, which is an UnavailableError too, where a Hub data set lacks rows.
         TemperError: no row is left.
     """
     sieve = _Sieve(spec, classes)
     examples = sieve.examples(source_rows(spec, base))
-    _check_rows(spec, sieve.rows)
+    check_rows(spec, sieve.rows)
     unique = deduplicate(examples) if spec.deduplicate else Unique(canonical(examples), 0, 0)
     kept = stratified(unique.kept, spec.limit)
     report = sieve.report(unique, len(kept))
     if not kept:
         raise TemperError(f"{spec.place}: none of {report.rows} rows is left ({_losses(report)}); correct the filters.")
     dataset = Dataset(name or spec.place, kept, tuple(classes) if spec.label else (), report)
-    _check_content(spec, dataset)
+    check_content(spec, dataset)
     return dataset
 
 
@@ -96,15 +102,28 @@ class _Sieve:
         return text
 
 
-def _check_rows(spec: DataSpec, rows: int) -> None:
+def check_rows(spec: DataSpec, rows: int) -> None:
+    """Refuse a source with another number of rows than declared.
+
+    Raises:
+        IntegrityError: a `PartialDataError` where a Hub data set lacks rows.
+    """
     if spec.rows is not None and rows != spec.rows:
+        found = f"{spec.place} has {rows} rows here where the suite declares {spec.rows}"
+        if rows < spec.rows and spec.source in ("hub", "mirror"):
+            raise PartialDataError(f"{found}: this is a part of the data set; get all of it by {obtaining(spec)}.")
         raise IntegrityError(
-            f"{spec.place} has {rows} rows here where the suite declares {spec.rows}: this is another version of the "
-            "data set; get the declared one, or declare this one in a suite of your own."
+            f"{found}: this is another version of the data set; get the declared one, or declare this one in a suite "
+            "of your own."
         )
 
 
-def _check_content(spec: DataSpec, dataset: Dataset) -> None:
+def check_content(spec: DataSpec, dataset: Dataset) -> None:
+    """Refuse examples with another hash than declared.
+
+    Raises:
+        IntegrityError: texts, labels or class names differ.
+    """
     if spec.content_hash is not None and dataset.content_hash != spec.content_hash:
         raise IntegrityError(
             f"{spec.place} gives content {dataset.content_hash} where {spec.content_hash} is declared; "

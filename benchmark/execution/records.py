@@ -1,85 +1,17 @@
-"""Records and the suite card, made from finished cells."""
+"""Records, made from finished cells."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark.evaluation.metrics import ATTACK_METRICS, HEADLINES, METRICS, Measurement
-from benchmark.execution.cells import ATTACKED, MEASURED, PREDICTIONS, TRAINING, Cell, Row, probe_metrics
+from benchmark.evaluation.metrics import METRICS, Measurement
+from benchmark.execution.cards import replace_text
+from benchmark.execution.cells import ATTACKED, MEASURED, PREDICTIONS, TRAINING, Cell, Row
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
-from benchmark.schema import UsageError, fingerprint, line_order, record_line, record_path, suite_card_text
+from benchmark.schema import card_fingerprint, line_order, record_line, record_path
 from benchmark.schema.records import RECORD_SCHEMA_VERSION
-from benchmark.suites import Attack, Probe
-
-CALIBRATION = "calibration"
-_CALIBRATION_METRICS = {"ece", "ece_adaptive", "ece_temperature", "ece_roast", "brier", "nll"}
-
-
-def suite_card(work: Workload) -> dict[str, Any]:
-    """The closed list of what a complete row of this suite holds, with the words that explain it."""
-    suite = work.suite
-    probes = [entry for probe in suite.probes for entry in _probe_entries(probe, work)]
-    probes += [_entry(a, "adversarial", sorted(ATTACK_METRICS), work.attacked[a.id]) for a in suite.attacks]
-    used = sorted({metric for probe in probes for metric in probe["metrics"]})
-    return {
-        "schema": 1,
-        "name": suite.name,
-        "version": suite.version,
-        "title": suite.title,
-        "note": suite.note,
-        "ranked": suite.ranked,
-        "minimum_seeds": suite.minimum_seeds,
-        "settings": {"ece_bins": suite.metrics.ece_bins, "resamples": suite.metrics.resamples},
-        "training": {
-            "title": suite.training.title,
-            "description": suite.training.description,
-            "data": work.splits.train.content_hash,
-            "n": len(work.splits.train),
-        },
-        "probes": probes,
-        "metrics": {name: _metric(name) for name in used},
-        "overlap": [
-            {"probe": name, "exact": o.exact, "near": o.near, "n": o.n} for name, o in sorted(work.overlaps().items())
-        ],
-    }
-
-
-def _probe_entries(probe: Probe, work: Workload) -> Iterator[dict[str, Any]]:
-    """A labelled probe is listed twice: under its perspective, and under calibration."""
-    data = work.probes[probe.id]
-    own = [m for m in probe_metrics(probe) if m not in _CALIBRATION_METRICS]
-    calibration = [m for m in probe_metrics(probe) if m in _CALIBRATION_METRICS]
-    if own:
-        yield _entry(probe, probe.perspective, own, data)
-    if calibration:
-        yield _entry(probe, CALIBRATION, calibration, data)
-
-
-def _entry(probe: Probe | Attack, perspective: str, metrics: list[str], data: Any) -> dict[str, Any]:
-    return {
-        "id": probe.id,
-        "version": probe.version,
-        "perspective": perspective,
-        "title": probe.title,
-        "description": probe.description,
-        "data": data.content_hash,
-        "n": len(data),
-        "metrics": metrics,
-        "headline": next((m for m in metrics if m in HEADLINES), metrics[0]),
-    }
-
-
-def _metric(name: str) -> dict[str, Any]:
-    metric = METRICS[name]
-    return {
-        "version": metric.version,
-        "direction": metric.direction,
-        "title": metric.title,
-        "description": metric.description,
-        "unit": metric.unit,
-    }
 
 
 def records_of(
@@ -100,7 +32,12 @@ def records_of(
         upstream = next(c for c in cells if c.kind == read_by and c.subject == cell.subject)
         keys = {"train": train.key, read_by: upstream.key, "score": cell.key}
         common = base | {"keys": keys, "table": cell.reads["table"].files[file]}
-        made += [_record(common, entry, name, values[name]) for entry, name in _wanted(card, cell.subject)]
+        data = {"data": work.content_hash(cell.subject)}
+        made += [_record(common, entry | data, name, values[name]) for entry, name in _wanted(card, cell.subject)]
+    common = base | {"keys": {"train": train.key}, "table": None}
+    for subject, absence in work.missing.items():
+        nothing = Measurement(None, None, absence.reason)
+        made += [_record(common, entry, name, nothing) for entry, name in _wanted(card, subject)]
     return sorted(made, key=line_order)
 
 
@@ -117,31 +54,7 @@ def failed_records(row: Row, card: Mapping[str, Any], reason: str) -> list[dict[
 def write_records(results: Path, records: list[dict[str, Any]]) -> Path:
     """Write a row's file; every line is validated first, and an unchanged file is left alone."""
     path = results / record_path(records[0])
-    _replace(path, "".join(record_line(record) for record in records))
-    return path
-
-
-def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Path:
-    """Write ``suite.json`` beside the suite's rows.
-
-    Args:
-        results: Folder of records.
-        card: What to write.
-        ours: Paths below `results` of the rows that will be written anew.
-
-    Raises:
-        UsageError: rows that stay belong to another state of the suite; the board would refuse them all.
-    """
-    path = results / f"{card['name']}@{card['version']}" / "suite.json"
-    text = suite_card_text(card)
-    if path.is_file() and path.read_text(encoding="utf-8") != text:
-        others = sorted({str(p.relative_to(results)) for p in path.parent.rglob("*.jsonl")} - set(ours))
-        if others:
-            raise UsageError(
-                f"{results} holds rows of another state of {card['name']}@{card['version']}, such as {others[0]}. Run "
-                "their methods and seeds together with these, raise the suite's version, or give another --out."
-            )
-    _replace(path, text)
+    replace_text(path, "".join(record_line(record) for record in records))
     return path
 
 
@@ -150,21 +63,12 @@ def file_of(row: Row, card: Mapping[str, Any]) -> str:
     return record_path(_base(row, card))
 
 
-def _replace(path: Path, text: str) -> None:
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
-
-
 def _base(row: Row, card: Mapping[str, Any]) -> dict[str, Any]:
     method = row.method
     return {
         "schema": RECORD_SCHEMA_VERSION,
         "kind": "measured",
-        "suite": {"name": card["name"], "version": card["version"], "fingerprint": fingerprint(card)},
+        "suite": {"name": card["name"], "version": card["version"], "fingerprint": card_fingerprint(card)},
         "method": {
             "name": method.cls.name,
             "version": method.cls.version,
@@ -174,6 +78,7 @@ def _base(row: Row, card: Mapping[str, Any]) -> dict[str, Any]:
         },
         "backbone": row.backbone.identity(),
         "seed": row.seed,
+        **({"protocol": list(row.protocol)} if row.protocol else {}),
         "verification": "self-reported",
         "source": None,
     }

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.schema.canonical import file_fingerprint, fingerprint
-from benchmark.schema.cards import Card
+from benchmark.schema.canonical import file_fingerprint
+from benchmark.schema.cards import Card, card_fingerprint, fingerprints_of
 from benchmark.schema.errors import IntegrityError, UsageError
 from benchmark.schema.fields import Problem
 from benchmark.schema.reading import read_numbered_records, read_suite_card
@@ -100,7 +100,7 @@ def _read_suite(name: str, roots: list[Path]) -> SuiteFolder:
     card = read_suite_card(path)
     if name != (full := f"{card['name']}@{card['version']}"):
         raise IntegrityError(f"{path}: /name: the card of {full} is in the folder {name}; rename the folder.")
-    gathering = _Gathering(card, fingerprint(card))
+    gathering = _Gathering(card, card_fingerprint(card))
     gathering.files.append((f"{name}/{CARD_FILE}", file_fingerprint(path)))
     for root in roots:
         files, strays = _record_files(root / name)
@@ -132,9 +132,12 @@ class _Gathering:
     files: list[tuple[str, str]] = field(default_factory=list)
     seen: dict[tuple[str | int, ...], Located] = field(default_factory=dict)
     entries: dict[tuple[str, str], dict[str, Any]] = field(init=False)
+    data: dict[str, Located] = field(default_factory=dict)
+    accepted: tuple[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.entries = {(entry["id"], entry["perspective"]): entry for entry in self.card["probes"]}
+        self.accepted = fingerprints_of(self.card)
 
     def folder(self) -> SuiteFolder:
         """Close the gathering."""
@@ -153,6 +156,7 @@ class _Gathering:
         for line, record in records:
             this = Located(name, line, record)
             problems = [*_fits_place(record, name), *self._fits_suite(record), *_same_run(record, records[0][1])]
+            problems += self._same_data(this)
             other = self.seen.setdefault(record_key(record), this)
             if other is not this:
                 problems.append(Problem("/metric/id", f"repeats {other}: same row, seed, probe and metric; keep one."))
@@ -161,6 +165,16 @@ class _Gathering:
                 self.dropped.append(Dropped(str(this), reason))
             else:
                 self.records.append(this)
+
+    def _same_data(self, this: Located) -> Iterator[Problem]:
+        """One probe is one data set in every record, also where the card declares no hash."""
+        probe = this.record["probe"]
+        if probe["data"] is None:
+            return
+        other = self.data.setdefault(probe["id"], this)
+        if other.record["probe"]["data"] != probe["data"]:
+            there = f"{other.record['probe']['data']} in {other}"
+            yield Problem("/probe/data", f"is {probe['data']}, but {there}; measure both rows on one data set.")
 
     def _unlisted(self, record: Record) -> str:
         """Say why the card's closed list does not hold a record; empty when it does."""
@@ -173,7 +187,7 @@ class _Gathering:
     def _fits_suite(self, record: Record) -> Iterator[Problem]:
         """Compare a record with the card: suite fingerprint, probe and metric."""
         stated = record["suite"]["fingerprint"]
-        if stated not in (None, self.fingerprint):
+        if stated is not None and stated not in self.accepted:
             message = f"is {stated}, the suite card's is {self.fingerprint}; run the record again with this suite."
             yield Problem("/suite/fingerprint", message)
             return
@@ -197,9 +211,9 @@ def _fits_place(record: Record, name: str) -> Iterator[Problem]:
 
 
 def _agrees(here: Mapping[str, Any], card: Mapping[str, Any], at: str, names: tuple[str, ...]) -> Iterator[Problem]:
-    """Compare fields with the suite card's; null, which only published records may hold, says nothing."""
+    """Compare fields with the suite card's; null, in a published record or an undeclared hash, says nothing."""
     for name in names:
-        if here[name] not in (None, card[name]):
+        if None not in (here[name], card[name]) and here[name] != card[name]:
             yield Problem(f"{at}/{name}", f"is {here[name]}, the suite card says {card[name]}; never mix versions.")
 
 

@@ -193,3 +193,22 @@ def test_batches_of_one_and_of_many_give_the_same_logits(model: PromptClassifier
     texts = [(text,) for text, _ in sentences(16)]
     alone = np.concatenate([predict_logits(model, [text]) for text in texts])
     np.testing.assert_allclose(predict_logits(model, texts), alone, atol=1e-6)
+
+
+def test_attended_padding_reaches_the_language_model_and_comes_back_from_disk(
+    model: PromptClassifier, tmp_path: Path
+) -> None:
+    batch = model.encode(TEXTS)
+    masked, hidden = model(batch), model.features(batch)
+    model.attend_padding = True
+    ones = batch.with_tokens(attention_mask=torch.ones_like(batch.attention_mask))
+    attended = model(batch)
+    assert (attended - masked).abs().max() > 1e-6
+    assert not torch.equal(model.features(batch), hidden)
+    model.save(tmp_path)
+    again = Classifier.load(tmp_path).eval()
+    assert again.attend_padding
+    torch.testing.assert_close(again(batch), attended)
+    with model.reading_mask():
+        torch.testing.assert_close(model(ones), attended)
+        torch.testing.assert_close(model(batch), masked)
