@@ -1,0 +1,159 @@
+"""A paper's table, measured: each cell with its interval, the number that the paper prints, and the difference."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.schema import Located, Record, read_published, read_results, suite_of
+from leaderboard.intervals import Estimate, mean, over_seeds
+from leaderboard.load import Item
+
+
+@dataclass(frozen=True, slots=True)
+class PaperColumn:
+    """A column as the paper has it.
+
+    Attributes:
+        label: as the paper prints it.
+        suite: ``name@version`` of the suite that it is about.
+        item: (probe, perspective, metric) under which a published number stands; the probe of a mean over several
+            sets is the perspective's own name.
+        probes: whose values are averaged, in the paper's order.
+        absent: sets of the paper that the suite has no probe for, each with the reason.
+        unit: of the metric, as a suite card has it.
+        better: "up" or "down".
+    """
+
+    label: str
+    suite: str
+    item: Item
+    probes: tuple[str, ...]
+    absent: Mapping[str, str]
+    unit: str
+    better: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row's records for one suite are: folder of the suite, method and configuration; or why there are none."""
+
+    folder: str
+    method: str
+    configuration: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperRow:
+    """A row as the paper prints it, and by a column's suite where it was measured."""
+
+    label: str
+    places: Mapping[str, Place]
+
+
+@dataclass(frozen=True, slots=True)
+class PaperTable:
+    """What a paper's table holds, and what of it was run.
+
+    Attributes:
+        title: with what was cut, where something was.
+        paper: as the sources of published numbers name it.
+        seeds: those that count.
+        notes: sentences for below the table.
+    """
+
+    title: str
+    paper: str
+    backbone: str
+    seeds: tuple[int, ...]
+    columns: tuple[PaperColumn, ...]
+    rows: tuple[PaperRow, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell: measured, published, and what is to be said about it.
+
+    Attributes:
+        difference: measured minus published, in the metric's own unit; None where either is missing, or where the
+            measured mean lacks sets that the published one has.
+        notes: why something is missing.
+    """
+
+    measured: Estimate
+    published: float | None
+    difference: float | None
+    notes: tuple[str, ...]
+
+
+def fill(table: PaperTable, results: Path, published: Path | None) -> list[list[Cell]]:
+    """Look up every cell of a paper's table, rows first.
+
+    Args:
+        table: rows, columns and seeds.
+        results: a results folder; need not exist.
+        published: the folder of published numbers; None for none.
+
+    Raises:
+        IntegrityError: a record is refused.
+    """
+    found: dict[tuple[str, str, str], list[Record]] = {}
+    for suite in read_results(results) if results.is_dir() else ():
+        for record in (located.record for located in suite.records):
+            if record["backbone"]["name"] == table.backbone and record["seed"] in table.seeds:
+                method = record["method"]
+                found.setdefault((suite_of(record), method["name"], method["configuration"]), []).append(record)
+    printed = [located for located in read_published(published) if _is_printed_in(located, table)]
+    return [[_cell(row, column, found, printed) for column in table.columns] for row in table.rows]
+
+
+def _is_printed_in(located: Located, table: PaperTable) -> bool:
+    record = located.record
+    return (record["source"]["paper"], record["backbone"]["name"]) == (table.paper, table.backbone)
+
+
+def _cell(
+    row: PaperRow,
+    column: PaperColumn,
+    found: Mapping[tuple[str, str, str], Sequence[Record]],
+    printed: Iterable[Located],
+) -> Cell:
+    place = row.places[column.suite]
+    records = found.get((place.folder, place.method, place.configuration), ())
+    estimate, missing = _measure(records, column)
+    numbers = (p.record["value"] for p in printed if _is_printed_at(p.record, row.label, column))
+    number = next(numbers, None)
+    if not records:
+        return Cell(estimate, number, None, (place.reason or "not run",))
+    notes = tuple(f"{probe}: {reason}" for probe, reason in missing.items())
+    if estimate.value is not None and missing:
+        total = len(column.probes) + len(column.absent)
+        notes = (f"a mean over {total - len(missing)} of the paper's {total} sets; without " + "; ".join(notes),)
+    whole = estimate.value is not None and number is not None and not missing
+    return Cell(estimate, number, estimate.value - number if whole else None, notes)  # type: ignore[operator]
+
+
+def _is_printed_at(record: Record, label: str, column: PaperColumn) -> bool:
+    item = (record["probe"]["id"], record["probe"]["perspective"], record["metric"]["id"])
+    here = (suite_of(record), record["source"]["row"], item)
+    return here == (column.suite, label, column.item)
+
+
+def _measure(records: Iterable[Record], column: PaperColumn) -> tuple[Estimate, dict[str, str]]:
+    """Average a column's probes per seed, then over seeds; with the sets that could not be averaged, and why."""
+    values: dict[str, dict[int, float]] = {probe: {} for probe in column.probes}
+    reasons: dict[str, str] = {}
+    for record in records:
+        probe = record["probe"]["id"]
+        if probe not in values or (record["probe"]["perspective"], record["metric"]["id"]) != column.item[1:]:
+            continue
+        if record["value"] is None:
+            reasons.setdefault(probe, str(record["reason"]))
+        else:
+            values[probe][record["seed"]] = float(record["value"])
+    seeds = sorted({seed for by_seed in values.values() for seed in by_seed})
+    whole = [probe for probe in column.probes if seeds and values[probe].keys() >= set(seeds)]
+    missing = {probe: reasons.get(probe, "no record") for probe in column.probes if probe not in whole}
+    points = [(seed, mean([values[probe][seed] for probe in whole])) for seed in seeds if whole]
+    return over_seeds(points), {**missing, **column.absent}
