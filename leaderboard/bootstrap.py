@@ -80,8 +80,10 @@ class Bootstrap:
     def _one_seed(self, entrant: Entrant, entries: Sequence[Mapping[str, Any]], seed: int) -> list[float]:
         columns = []
         for entry in entries:
-            replicates = entrant.records[headline(entry)][seed]["replicates"]
-            columns.append(self._resample(entry["data"], len(replicates))(replicates))
+            record = entrant.records[headline(entry)][seed]
+            # Not the card's: it may declare no hash, and where it does, they are the same.
+            data, replicates = record["probe"]["data"], record["replicates"]
+            columns.append(self._resample(data, len(replicates))(replicates))
         return list(columns[0]) if len(columns) == 1 else list(map(mean, zip(*columns, strict=True)))
 
     def _resample(self, data: str, choices: int) -> Callable[[Sequence[float]], Sequence[float]]:

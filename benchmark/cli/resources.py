@@ -77,13 +77,14 @@ def require_resources(suite: "Suite", backbone: str) -> None:
     """Name everything that a suite lacks on this machine at once, and not one thing a run.
 
     Raises:
-        UnavailableError: something is absent; the sentence says how to get all of it.
+        UnavailableError: something is absent that no run does without; the sentence says how to get all that is absent.
     """
     from benchmark.resources import load_manifest, missing_sentence, state
 
     needed = suite_resources(suite, backbone)
     absent = [one for name, one in load_manifest().items() if name in needed and state(one) == "absent"]
-    if absent:
+    only_of_probes = needed - _indispensable(suite, backbone)
+    if any(one.name not in only_of_probes for one in absent):
         raise UnavailableError(missing_sentence(absent))
 
 
@@ -91,7 +92,15 @@ def suite_resources(suite: "Suite", backbone: str) -> set[str]:
     """Names of the pinned resources that a run of a suite reads: its data, the backbone and the parts of attacks."""
     from benchmark.resources import load_manifest
 
-    specs = [suite.training.data, suite.training.split.test_data, *(probe.data for probe in suite.probes)]
+    named = {str(probe.data.resource) for probe in suite.probes if probe.data is not None}
+    return _indispensable(suite, backbone) | named & set(load_manifest())
+
+
+def _indispensable(suite: "Suite", backbone: str) -> set[str]:
+    """Those without which nothing is run: a probe whose data is missing is left out."""
+    from benchmark.resources import load_manifest
+
+    specs = [suite.training.data, suite.training.split.test_data]
     named = {backbone, *(str(spec.resource) for spec in specs if spec is not None)}
     named |= {str(value) for attack in suite.attacks for value in attack.parameters.values()}
     return named & set(load_manifest())

@@ -51,7 +51,10 @@ def run(
     from benchmark.execution.local import run_rows
 
     for attack in work.suite.attacks:
-        require_parts(attack)
+        if attack.id not in work.missing:
+            require_parts(attack)
+    for subject, absence in work.missing.items():
+        console.print(Text(f"note: {subject} is left out, with the reason in its records: {absence.here}"))
 
     display = CellDisplay()
     try:
@@ -93,6 +96,8 @@ def status(
         for cell in cells_of(row, work, store):
             name = f"{cell.kind} {cell.subject}".rstrip()
             table.add_row(Text(row.label), Text(name), Text(state_of(cell, store)))
+    for subject in work.missing:
+        table.add_row(Text("all rows"), Text(subject), Text("unavailable"))
     output.print(table)
 
 

@@ -2,6 +2,7 @@
 
 from benchmark.data.examples import Dataset, Example, LoadReport, Splits
 from benchmark.data.loading import load
+from benchmark.data.obtaining import absence, obtaining
 from benchmark.data.overlap import Overlap, TrainingIndex, overlap
 from benchmark.data.selection import limited, split, stratified
 from benchmark.data.spec import DataSpec, LabelSpec, Thresholds
@@ -16,8 +17,10 @@ __all__ = [
     "Splits",
     "Thresholds",
     "TrainingIndex",
+    "absence",
     "limited",
     "load",
+    "obtaining",
     "overlap",
     "split",
     "stratified",

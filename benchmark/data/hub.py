@@ -91,6 +91,9 @@ def _load(spec: DataSpec, root: Path | None) -> Any:
         except OSError as error:  # covers a Hub out of reach, an unknown or gated repository, an empty cache
             raise UnavailableError(f"{_missing(spec, root)} (The Hub said: {_first_line(error)})") from error
         except ValueError as error:
+            # What the loader says offline of a data set that it has in another configuration only.
+            if "cache" in str(error):
+                raise UnavailableError(f"{_missing(spec, root)} (The Hub said: {_first_line(error)})") from error
             raise UsageError(f"{spec.place}: {_first_line(error)}; correct configuration or split.") from error
 
 
@@ -130,10 +133,15 @@ def _refuse_gaps(shards: list[Path], folder: Path) -> None:
         raise IntegrityError(f"{folder} holds {len(shards)} of the {total} files of split {split!r}; get the others.")
 
 
+def download_command(spec: DataSpec) -> str:
+    """The command that brings a data set of the Hub into the mirror."""
+    target = f'"${MIRROR_VARIABLE}/{spec.repository}"'
+    return f"hf download --repo-type dataset {spec.repository} --local-dir {target}"
+
+
 def _missing(spec: DataSpec, root: Path | None) -> str:
     """What is not there, and the command that gets it."""
-    target = f'"${MIRROR_VARIABLE}/{spec.repository}"'
-    command = f"`hf download --repo-type dataset {spec.repository} --local-dir {target}`"
+    command = f"`{download_command(spec)}`"
     if root is None:
         return f"{spec.place} is not at hand: set {MIRROR_VARIABLE} to a folder and run {command}."
     held = {_split(path) for folder in _folders(spec, root) for path in _parquets(folder)}

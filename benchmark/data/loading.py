@@ -12,9 +12,13 @@ from benchmark.data.selection import Unique, canonical, deduplicate, stratified
 from benchmark.data.sources import source_rows
 from benchmark.data.spec import DataSpec
 from benchmark.data.text import normalise
-from benchmark.schema.errors import IntegrityError, TemperError
+from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+
+
+class PartialDataError(IntegrityError, UnavailableError):
+    """A copy of a Hub data set holds fewer rows than the suite declares: the declared set is not on this machine."""
 
 
 def load(spec: DataSpec, *, name: str = "", classes: Sequence[str] = (), base: Path | None = None) -> Dataset:
@@ -32,7 +36,8 @@ def load(spec: DataSpec, *, name: str = "", classes: Sequence[str] = (), base: P
     Raises:
         UnavailableError: the data is not on this machine; the message says how to get it.
         UsageError: a column, member, configuration or class does not exist.
-        IntegrityError: the source has another number of rows or other content than declared, or is damaged.
+        IntegrityError: the source has another number of rows or other content than declared, or is damaged; a
+            `PartialDataError`, which is an UnavailableError too, where a Hub data set lacks rows.
         TemperError: no row is left.
     """
     sieve = _Sieve(spec, classes)
@@ -98,7 +103,8 @@ class _Sieve:
 
 def _check_rows(spec: DataSpec, rows: int) -> None:
     if spec.rows is not None and rows != spec.rows:
-        raise IntegrityError(
+        partial = rows < spec.rows and spec.source in ("hub", "mirror")
+        raise (PartialDataError if partial else IntegrityError)(
             f"{spec.place} has {rows} rows here where the suite declares {spec.rows}: this is another version of the "
             "data set; get the declared one, or declare this one in a suite of your own."
         )

@@ -84,12 +84,12 @@ def cells_of(row: Row, work: Workload, store: Store) -> Iterator[Cell]:
         predict = Cell("predict", name, spec, _known(model=trained), row)
         yield predict
         tables[name] = _artifact(predict, store)
-    for attack in work.suite.attacks:
+    for attack in (a for a in work.suite.attacks if a.id not in work.missing):
         spec = None if trained is None else attack_spec(trained, attack, work.attacked[attack.id])
         live = Cell("attack", attack.id, spec, _known(model=trained), row)
         yield live
         yield _score_attack(live, attack, work, store)
-    for probe in work.suite.probes:
+    for probe in (p for p in work.suite.probes if p.id not in work.missing):
         yield _score_probe(probe, work, tables, row)
 
 

@@ -9,7 +9,16 @@ from benchmark.evaluation.metrics import ATTACK_METRICS, HEADLINES, METRICS, Mea
 from benchmark.execution.cells import ATTACKED, MEASURED, PREDICTIONS, TRAINING, Cell, Row, probe_metrics
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
-from benchmark.schema import UsageError, fingerprint, line_order, record_line, record_path, suite_card_text
+from benchmark.schema import (
+    IntegrityError,
+    UsageError,
+    card_fingerprint,
+    line_order,
+    read_suite_card,
+    record_line,
+    record_path,
+    suite_card_text,
+)
 from benchmark.schema.records import RECORD_SCHEMA_VERSION
 from benchmark.suites import Attack, Probe
 
@@ -18,10 +27,14 @@ _CALIBRATION_METRICS = {"ece", "ece_adaptive", "ece_temperature", "ece_roast", "
 
 
 def suite_card(work: Workload) -> dict[str, Any]:
-    """The closed list of what a complete row of this suite holds, with the words that explain it."""
+    """The closed list of what a complete row of this suite holds, with the words that explain it.
+
+    It is the same on every machine that has the training data: of all other data it says what the suite declares.
+    Only `overlap`, which is no part of its identity, lists the probes whose data is here.
+    """
     suite = work.suite
     probes = [entry for probe in suite.probes for entry in _probe_entries(probe, work)]
-    probes += [_entry(a, "adversarial", sorted(ATTACK_METRICS), work.attacked[a.id]) for a in suite.attacks]
+    probes += [_attack_entry(attack, work) for attack in suite.attacks]
     used = sorted({metric for probe in probes for metric in probe["metrics"]})
     return {
         "schema": 1,
@@ -48,24 +61,31 @@ def suite_card(work: Workload) -> dict[str, Any]:
 
 def _probe_entries(probe: Probe, work: Workload) -> Iterator[dict[str, Any]]:
     """A labelled probe is listed twice: under its perspective, and under calibration."""
-    data = work.probes[probe.id]
+    data = work.splits.test.content_hash if probe.data is None else probe.data.content_hash
     own = [m for m in probe_metrics(probe) if m not in _CALIBRATION_METRICS]
     calibration = [m for m in probe_metrics(probe) if m in _CALIBRATION_METRICS]
     if own:
-        yield _entry(probe, probe.perspective, own, data)
+        yield _entry(probe, probe.perspective, own, data, probe.rows)
     if calibration:
-        yield _entry(probe, CALIBRATION, calibration, data)
+        yield _entry(probe, CALIBRATION, calibration, data, probe.rows)
 
 
-def _entry(probe: Probe | Attack, perspective: str, metrics: list[str], data: Any) -> dict[str, Any]:
+def _attack_entry(attack: Attack, work: Workload) -> dict[str, Any]:
+    """An attack's examples are a part of its probe's; their hash is known where that is the test part."""
+    probe = next(probe for probe in work.suite.probes if probe.id == attack.on)
+    data = work.attacked[attack.id].content_hash if probe.data is None else None
+    return _entry(attack, "adversarial", sorted(ATTACK_METRICS), data, attack.subset)
+
+
+def _entry(probe: Probe | Attack, perspective: str, metrics: list[str], data: str | None, rows: int) -> dict[str, Any]:
     return {
         "id": probe.id,
         "version": probe.version,
         "perspective": perspective,
         "title": probe.title,
         "description": probe.description,
-        "data": data.content_hash,
-        "n": len(data),
+        "data": data,
+        "n": rows,
         "metrics": metrics,
         "headline": next((m for m in metrics if m in HEADLINES), metrics[0]),
     }
@@ -100,7 +120,12 @@ def records_of(
         upstream = next(c for c in cells if c.kind == read_by and c.subject == cell.subject)
         keys = {"train": train.key, read_by: upstream.key, "score": cell.key}
         common = base | {"keys": keys, "table": cell.reads["table"].files[file]}
-        made += [_record(common, entry, name, values[name]) for entry, name in _wanted(card, cell.subject)]
+        data = {"data": work.content_hash(cell.subject)}
+        made += [_record(common, entry | data, name, values[name]) for entry, name in _wanted(card, cell.subject)]
+    common = base | {"keys": {"train": train.key}, "table": None}
+    for subject, absence in work.missing.items():
+        nothing = Measurement(None, None, absence.reason)
+        made += [_record(common, entry, name, nothing) for entry, name in _wanted(card, subject)]
     return sorted(made, key=line_order)
 
 
@@ -122,7 +147,7 @@ def write_records(results: Path, records: list[dict[str, Any]]) -> Path:
 
 
 def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Path:
-    """Write ``suite.json`` beside the suite's rows.
+    """Write ``suite.json`` beside the suite's rows, with the overlaps that it had there already.
 
     Args:
         results: Folder of records.
@@ -133,16 +158,27 @@ def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Pa
         UsageError: rows that stay belong to another state of the suite; the board would refuse them all.
     """
     path = results / f"{card['name']}@{card['version']}" / "suite.json"
-    text = suite_card_text(card)
-    if path.is_file() and path.read_text(encoding="utf-8") != text:
+    found = _card_at(path)
+    if found is not None and card_fingerprint(found) == card_fingerprint(card):
+        known = {entry["probe"]: entry for entry in (*found["overlap"], *card["overlap"])}
+        card = {**card, "overlap": [known[name] for name in sorted(known)]}
+    elif path.is_file():
         others = sorted({str(p.relative_to(results)) for p in path.parent.rglob("*.jsonl")} - set(ours))
         if others:
             raise UsageError(
                 f"{results} holds rows of another state of {card['name']}@{card['version']}, such as {others[0]}. Run "
                 "their methods and seeds together with these, raise the suite's version, or give another --out."
             )
-    _replace(path, text)
+    _replace(path, suite_card_text(card))
     return path
+
+
+def _card_at(path: Path) -> dict[str, Any] | None:
+    """The card of a file; None where there is none, or none that can be read."""
+    try:
+        return read_suite_card(path)
+    except (FileNotFoundError, IntegrityError):
+        return None
 
 
 def file_of(row: Row, card: Mapping[str, Any]) -> str:
@@ -164,7 +200,7 @@ def _base(row: Row, card: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "schema": RECORD_SCHEMA_VERSION,
         "kind": "measured",
-        "suite": {"name": card["name"], "version": card["version"], "fingerprint": fingerprint(card)},
+        "suite": {"name": card["name"], "version": card["version"], "fingerprint": card_fingerprint(card)},
         "method": {
             "name": method.cls.name,
             "version": method.cls.version,

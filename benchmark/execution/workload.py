@@ -1,13 +1,27 @@
 """A suite with its data read: what all rows of a run share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from benchmark.data import Dataset, Overlap, Splits, TrainingIndex
-from benchmark.suites import Suite, attack_subset, probe_dataset, training_splits
+from benchmark.data import Dataset, Overlap, Splits, TrainingIndex, absence
+from benchmark.schema import UnavailableError
+from benchmark.suites import Probe, Suite, attack_subset, probe_dataset, training_splits
 
 VALIDATION = "validation"
 """Name under which the predictions on the carved validation split are kept; no probe may be called so."""
+
+
+@dataclass(frozen=True)
+class Absence:
+    """Why a probe or an attack cannot be measured here.
+
+    Attributes:
+        reason: For records: what is missing and how it is got, the same on every machine.
+        here: What this machine has to say about it.
+    """
+
+    reason: str
+    here: str
 
 
 @dataclass(frozen=True)
@@ -16,19 +30,25 @@ class Workload:
 
     Attributes:
         splits: Training, validation and test parts of the training task.
-        probes: Examples of each probe by its id.
-        attacked: The examples that each attack starts from, by the attack's id.
+        probes: Examples of each probe by its id, of those that can be measured here.
+        attacked: The examples that each attack starts from, by the attack's id, of those that can be run here.
+        missing: Why the others cannot, by the id of the probe or attack.
     """
 
     suite: Suite
     splits: Splits
     probes: Mapping[str, Dataset]
     attacked: Mapping[str, Dataset]
+    missing: Mapping[str, Absence] = field(default_factory=dict)
 
     @property
     def in_distribution(self) -> str:
         """Id of the probe that foreign texts are told apart from."""
-        return next(p.id for p in self.suite.probes if p.perspective == "in-distribution")
+        return in_distribution(self.suite).id
+
+    def content_hash(self, subject: str) -> str:
+        """Hash of the examples of a probe or attack that can be measured here."""
+        return {**self.probes, **self.attacked}[subject].content_hash
 
     def overlaps(self) -> dict[str, Overlap]:
         """How much of each probe is in the training set."""
@@ -36,13 +56,48 @@ class Workload:
         return {probe: index.overlap(data) for probe, data in self.probes.items()}
 
 
+def in_distribution(suite: Suite) -> Probe:
+    """The probe that foreign texts are told apart from."""
+    return next(probe for probe in suite.probes if probe.perspective == "in-distribution")
+
+
 def materialise(suite: Suite) -> Workload:
-    """Read all data of a suite.
+    """Read all data of a suite; a probe whose data cannot be had here is left out with the reason.
 
     Raises:
-        UnavailableError: a part is not on this machine; the message says how to get it.
+        UnavailableError: training data, or a file of the suite's own, is not on this machine; the message says how to
+            get it.
+        IntegrityError: data is there and is not what the suite declares.
     """
     splits = training_splits(suite)
-    probes = {probe.id: probe_dataset(suite, probe, splits) for probe in suite.probes}
-    attacked = {attack.id: attack_subset(suite, attack, probes[attack.on]) for attack in suite.attacks}
-    return Workload(suite, splits, probes, attacked)
+    missing: dict[str, Absence] = {}
+    probes: dict[str, Dataset] = {}
+    for probe in suite.probes:
+        found = _data_of(probe, suite, splits)
+        if isinstance(found, Absence):
+            missing[probe.id] = found
+        else:
+            probes[probe.id] = found
+    missing |= _waiting(suite, missing)
+    attacked = {a.id: attack_subset(suite, a, probes[a.on]) for a in suite.attacks if a.id not in missing}
+    return Workload(suite, splits, {k: v for k, v in probes.items() if k not in missing}, attacked, missing)
+
+
+def _data_of(probe: Probe, suite: Suite, splits: Splits) -> Dataset | Absence:
+    try:
+        return probe_dataset(suite, probe, splits)
+    except UnavailableError as error:
+        # A file belongs to the suite: where it is not, the suite is not whole, or its path is wrong.
+        if probe.data is None or probe.data.source == "file":
+            raise
+        return Absence(absence(probe.data), str(error))
+
+
+def _waiting(suite: Suite, missing: Mapping[str, Absence]) -> dict[str, Absence]:
+    """What cannot be measured for want of another probe: attacks on it, and foreign texts to be told apart from it."""
+    needs = {attack.id: attack.on for attack in suite.attacks}
+    for probe in suite.probes:
+        if probe.perspective == "anomaly" and probe.id not in missing:
+            needs[probe.id] = in_distribution(suite).id
+    waiting = {id_: (other, missing[other]) for id_, other in needs.items() if other in missing}
+    return {id_: Absence(f"It needs {other}. {a.reason}", f"it needs {other}") for id_, (other, a) in waiting.items()}

@@ -1,7 +1,7 @@
 """What a reproduction is going to run: suites as they are run, rows, and what is done of them already."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchmark.data import Dataset
 from benchmark.execution.cells import Cell, Row, cells_of
@@ -157,4 +157,4 @@ def _job(base: Suite, rate: float | None, rows: Mapping[str, Sequence[Row]], run
     if isinstance(work, str) or not isinstance(small_or, CutSuite):
         return Job(base, with_rate(base, rate), None, rows, reason=str(work))
     suite = with_rate(small_or.suite, rate)
-    return Job(base, suite, Workload(suite, work.splits, work.probes, work.attacked), rows, notes=small_or.notes)
+    return Job(base, suite, replace(work, suite=suite), rows, notes=small_or.notes)

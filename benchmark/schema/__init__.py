@@ -1,7 +1,7 @@
 """Records, suite cards and their validation: the standard library only, and the one thing the board imports."""
 
 from benchmark.schema.canonical import canonical_json, file_fingerprint, fingerprint
-from benchmark.schema.cards import CARD_SCHEMA_VERSION, UNITS, Card
+from benchmark.schema.cards import CARD_SCHEMA_VERSION, UNITS, Card, card_fingerprint
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError, UsageError, nearest
 from benchmark.schema.fields import Problem, printable
 from benchmark.schema.folders import Dropped, SuiteFolder, read_results
@@ -38,6 +38,7 @@ __all__ = [
     "UnavailableError",
     "UsageError",
     "canonical_json",
+    "card_fingerprint",
     "file_fingerprint",
     "fingerprint",
     "line_order",

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
+from benchmark.schema.canonical import fingerprint
 from benchmark.schema.errors import nearest
-from benchmark.schema.fields import Choice, Flag, ListOf, MapOf, Problem, Scalar, Text, Whole, shape
+from benchmark.schema.fields import Choice, Flag, ListOf, MapOf, Maybe, Problem, Scalar, Text, Whole, shape
 from benchmark.schema.records import DIRECTIONS, HASH, NAME, PERSPECTIVES, SCHEMA
 
 CARD_SCHEMA_VERSION = 1
@@ -21,7 +22,7 @@ _PROBE = shape(
     perspective=Choice(PERSPECTIVES),
     title=TITLE,
     description=PROSE,
-    data=HASH,
+    data=Maybe(HASH),
     n=Whole(minimum=1),
     metrics=ListOf(NAME, minimum=1),
     headline=NAME,
@@ -48,6 +49,16 @@ SUITE_CARD = shape(
     overlap=ListOf(shape(probe=NAME, exact=Whole(), near=Whole(), n=Whole(minimum=1))),
     settings=MapOf(Scalar()),
 )
+
+
+def card_fingerprint(card: Mapping[str, Any]) -> str:
+    """Identify a card by all that it says but the overlaps: these can be counted only where the probes' data is."""
+    return fingerprint({key: value for key, value in card.items() if key != "overlap"})
+
+
+def fingerprints_of(card: Mapping[str, Any]) -> tuple[str, str]:
+    """What a record of a suite may state of its card: `card_fingerprint`, or, in older records, the whole card's."""
+    return card_fingerprint(card), fingerprint(card)
 
 
 def card_coherence(card: Mapping[str, Any]) -> Iterator[Problem]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.schema.canonical import file_fingerprint, fingerprint
-from benchmark.schema.cards import Card
+from benchmark.schema.canonical import file_fingerprint
+from benchmark.schema.cards import Card, card_fingerprint, fingerprints_of
 from benchmark.schema.errors import IntegrityError, UsageError
 from benchmark.schema.fields import Problem
 from benchmark.schema.published import read_published, suite_of
@@ -93,7 +93,7 @@ def _read_suite(folder: Path, published: Sequence[Located]) -> SuiteFolder:
     card = read_suite_card(path)
     if name != (full := f"{card['name']}@{card['version']}"):
         raise IntegrityError(f"{path}: /name: the card of {full} is in the folder {name}; rename the folder.")
-    gathering = _Gathering(card, fingerprint(card))
+    gathering = _Gathering(card, card_fingerprint(card))
     gathering.files.append((f"{name}/{CARD_FILE}", file_fingerprint(path)))
     files, strays = _record_files(folder)
     root = folder.parent
@@ -127,6 +127,7 @@ class _Gathering:
     files: list[tuple[str, str]] = field(default_factory=list)
     seen: dict[tuple[str | int, ...], Located] = field(default_factory=dict)
     entries: dict[tuple[str, str], dict[str, Any]] = field(init=False)
+    data: dict[str, Located] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.entries = {(entry["id"], entry["perspective"]): entry for entry in self.card["probes"]}
@@ -151,7 +152,7 @@ class _Gathering:
 
     def add(self, this: Located, file: str, problems: list[Problem]) -> None:
         """Take in one record; what is wrong with it, `problems` and the rest, joins the complaints."""
-        problems += self._fits_suite(this.record)
+        problems += [*self._fits_suite(this.record), *self._same_data(this)]
         other = self.seen.setdefault(record_key(this.record), this)
         if other is not this:
             problems.append(Problem("/metric/id", f"repeats {other}: same row, seed, probe and metric; keep one."))
@@ -160,6 +161,16 @@ class _Gathering:
             self.dropped.append(Dropped(str(this), reason))
         else:
             self.records.append(this)
+
+    def _same_data(self, this: Located) -> Iterator[Problem]:
+        """One probe is one data set in every record, also where the card declares no hash."""
+        probe = this.record["probe"]
+        if probe["data"] is None:
+            return
+        other = self.data.setdefault(probe["id"], this)
+        if other.record["probe"]["data"] != probe["data"]:
+            there = f"{other.record['probe']['data']} in {other}"
+            yield Problem("/probe/data", f"is {probe['data']}, but {there}; measure both rows on one data set.")
 
     def _unlisted(self, record: Record) -> str:
         """Say why the card's closed list does not hold a record; empty when it does."""
@@ -174,7 +185,7 @@ class _Gathering:
     def _fits_suite(self, record: Record) -> Iterator[Problem]:
         """Compare a record with the card: suite fingerprint, probe and metric."""
         stated = record["suite"]["fingerprint"]
-        if stated not in (None, self.fingerprint):
+        if stated is not None and stated not in fingerprints_of(self.card):
             message = f"is {stated}, the suite card's is {self.fingerprint}; run the record again with this suite."
             yield Problem("/suite/fingerprint", message)
             return
@@ -198,9 +209,9 @@ def _fits_place(record: Record, name: str) -> Iterator[Problem]:
 
 
 def _agrees(here: Mapping[str, Any], card: Mapping[str, Any], at: str, names: tuple[str, ...]) -> Iterator[Problem]:
-    """Compare fields with the suite card's; null, which only published records may hold, says nothing."""
+    """Compare fields with the suite card's; null, in a published record or an undeclared hash, says nothing."""
     for name in names:
-        if here[name] not in (None, card[name]):
+        if None not in (here[name], card[name]) and here[name] != card[name]:
             yield Problem(f"{at}/{name}", f"is {here[name]}, the suite card says {card[name]}; never mix versions.")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.schema import fingerprint, line_order, record_line, record_path, suite_card_text
+from benchmark.schema import card_fingerprint, fingerprint, line_order, record_line, record_path, suite_card_text
 
 RESAMPLES = 40
 
@@ -99,7 +99,7 @@ def records(suite: dict[str, Any], method: Method, seed: int) -> list[dict[str, 
     base = {
         "schema": 1,
         "kind": "measured",
-        "suite": {"name": suite["name"], "version": suite["version"], "fingerprint": fingerprint(suite)},
+        "suite": {"name": suite["name"], "version": suite["version"], "fingerprint": card_fingerprint(suite)},
         "method": {
             "name": method.name,
             "version": "1",

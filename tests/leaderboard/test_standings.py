@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from benchmark.schema import fingerprint
+from benchmark.schema import card_fingerprint
 from leaderboard.load import Contest, load
 from leaderboard.standings import standings
 from tests.leaderboard.synthetic import Method, card, digest, records, write_card, write_records, write_results
@@ -202,4 +202,4 @@ def test_draws_with_vanilla_at_zero_are_endless_but_only_many_take_the_interval(
 def test_contest_fingerprint_is_the_cards(exact):
     _, (contest,) = load(exact)
     assert isinstance(contest, Contest)
-    assert contest.fingerprint == fingerprint(card())
+    assert contest.fingerprint == card_fingerprint(card())
