@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from benchmark.cli import attacking, board, listing, resources, running, suites
+from benchmark.cli import attacking, board, listing, reproducing, resources, running, suites
 from benchmark.resources import offline
 from benchmark.schema.errors import TemperError
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("run")(running.run)
 app.command("status")(running.status)
 app.command("explain")(running.explain)
+app.command("reproduce")(reproducing.reproduce)
 app.command("attack")(attacking.attack)
 app.command("list")(listing.show)
 app.add_typer(suites.app, name="suite")

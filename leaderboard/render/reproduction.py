@@ -16,6 +16,11 @@ from leaderboard.reproduction import Cell, PaperColumn, PaperTable
 
 MEASURED, PUBLISHED, DIFFERENCE = "measured", "published", "difference"
 
+NOTHING_PUBLISHED = (
+    "Published: of these cells, no number was found in a source that can be cited. `temper published import FILE` adds "
+    "what a paper prints."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Grid:
@@ -38,6 +43,8 @@ def grid(table: PaperTable, cells: Sequence[Sequence[Cell]]) -> Grid:
         lines.append(("", DIFFERENCE, *(_signed(cell.difference, column) for column, cell in pairs)))
     notes = [f"[{number}] {note}" for note, number in numbers.items()]
     spread = [words.SPREAD] if len(table.seeds) > 1 else []
+    if all(cell.published is None for found in cells for cell in found):
+        spread.append(NOTHING_PUBLISHED)
     headings = ("Method", "", *map(_heading, table.columns))
     return Grid(table.title, headings, tuple(lines), (*notes, *spread, *table.notes))
 
