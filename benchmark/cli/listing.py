@@ -34,6 +34,7 @@ def show(
         _print("Methods", _methods())
     if suites or everything:
         _print("Suites", _suites())
+        _print("Groups of suites", _groups())
     if attacks or everything:
         _print("Attacks", _attacks())
     if everything:
@@ -89,6 +90,13 @@ def _suites() -> list[tuple[str, str]]:
 
     loaded = [load_suite(name) for name in available_suites()]
     return [(f"{suite.name}@{suite.version}", suite.title) for suite in loaded]
+
+
+def _groups() -> list[tuple[str, str, str]]:
+    from benchmark.suites import available_groups, find_group
+
+    loaded = filter(None, map(find_group, available_groups()))
+    return [(f"{group.name}@{group.version}", group.title, ", ".join(group.suites)) for group in loaded]
 
 
 def _attacks() -> list[tuple[str, str, str]]:

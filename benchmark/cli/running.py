@@ -1,6 +1,6 @@
 """`temper run`, `status` and `explain`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,14 +10,16 @@ from rich.text import Text
 
 from benchmark.cli.display import CellDisplay, console, output
 from benchmark.cli.resources import require_resources
-from benchmark.schema import UsageError, method_slug
+from benchmark.schema import TemperError, UsageError, method_slug
 
 if TYPE_CHECKING:
     from benchmark.execution.cells import Row
+    from benchmark.execution.registry import MethodRequest
     from benchmark.execution.store import Store
     from benchmark.execution.workload import Workload
+    from benchmark.suites import Suite
 
-SuiteArgument = Annotated[str, typer.Argument(help="Name of a packaged suite, or path of a suite file.")]
+SuiteArgument = Annotated[str, typer.Argument(help="Name of a packaged suite or group, or path of a file of either.")]
 MethodsOption = Annotated[
     str,
     typer.Option(
@@ -34,6 +36,9 @@ PluginOption = Annotated[
 ]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for artifacts and records.")]
 
+INTERRUPTED = 130
+"""Exit code of a run that was stopped from the keyboard."""
+
 
 def run(
     suite: SuiteArgument,
@@ -45,7 +50,45 @@ def run(
     plugin: PluginOption = None,
 ) -> None:
     """Train, predict, attack and score; compute only what is missing. The same command resumes."""
-    rows, work, store = _prepare(suite, methods, seeds, backbone, out, plugins=plugin or ())
+    requests = _requests(methods, plugin or ())
+    each_suite(suite, lambda one: _run(one, requests, seeds, backbone, out))
+
+
+def each_suite(name: str, work: "Callable[[Suite], None]") -> None:
+    """Do something with the suite of a name, or with all of a group: the failure of one does not stop the others.
+
+    Raises:
+        TemperError: as `work` does, where there is one suite only.
+        Exit: a suite of a group failed; the code is the highest of theirs.
+    """
+    from benchmark.suites import load_suites
+
+    suites = load_suites(name)
+    if len(suites) == 1:
+        work(suites[0])
+        return
+    codes = [_code_of(suite, work) for suite in suites]
+    if any(codes):
+        raise typer.Exit(max(codes))
+
+
+def _code_of(suite: "Suite", work: "Callable[[Suite], None]") -> int:
+    output.print(Text(f"{suite.name}@{suite.version}: {suite.title}", style="bold"))
+    try:
+        work(suite)
+    except TemperError as error:
+        console.print(Text(f"temper: {error}"))
+        return error.exit_code
+    except typer.Exit as stop:
+        if stop.exit_code == INTERRUPTED:
+            raise
+        return stop.exit_code
+    return 0
+
+
+def _run(suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path) -> None:
+    """Bring all rows of one suite to their records."""
+    rows, work, store = _prepare(suite, requests, seeds, backbone, out)
     require_writable(out)
     from benchmark.attacks import require_parts
     from benchmark.execution.local import run_rows
@@ -62,7 +105,7 @@ def run(
     except KeyboardInterrupt:
         display.close()
         console.print("Interrupted. Finished cells and checkpoints are kept; the same command goes on from there.")
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
     finally:
         display.close()
     if report.computed or report.failures:
@@ -85,10 +128,15 @@ def status(
     plugin: PluginOption = None,
 ) -> None:
     """Show which cells of a run are done, begun, missing or waiting for another."""
+    requests = _requests(methods, plugin or ())
+    each_suite(suite, lambda one: _status(one, requests, seeds, backbone, out))
+
+
+def _status(suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path) -> None:
     from benchmark.execution.cells import cells_of
     from benchmark.execution.explaining import state_of
 
-    rows, work, store = _prepare(suite, methods, seeds, backbone, out, plugins=plugin or ())
+    rows, work, store = _prepare(suite, requests, seeds, backbone, out)
     table = Table(box=None, pad_edge=False)
     for heading in ("Row", "Cell", "State"):
         table.add_column(heading)
@@ -111,9 +159,14 @@ def explain(
     plugin: PluginOption = None,
 ) -> None:
     """Say why cells are not there: which fields differ from the nearest finished cell."""
+    requests = _requests(methods, plugin or ())
+    each_suite(suite, lambda one: _explain(one, requests, seeds, backbone, out))
+
+
+def _explain(suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path) -> None:
     from benchmark.execution.explaining import explain as explanations
 
-    rows, work, store = _prepare(suite, methods, seeds, backbone, out, plugins=plugin or ())
+    rows, work, store = _prepare(suite, requests, seeds, backbone, out)
     count = 0
     for found in explanations(rows, work, store):
         count += 1
@@ -131,14 +184,10 @@ def explain(
         output.print("Every cell whose inputs are known is there.")
 
 
-def _prepare(
-    suite_name: str, methods: str, seeds: int, backbone: str | None, out: Path, *, plugins: Sequence[str]
-) -> "tuple[list[Row], Workload, Store]":
-    """Check everything that was asked for before anything long starts."""
+def _requests(methods: str, plugins: Sequence[str]) -> "list[MethodRequest]":
+    """The methods that were asked for, each known."""
     from benchmark.execution.registry import MethodRequest, load_plugin, registered
-    from benchmark.suites import load_suite
 
-    suite = load_suite(suite_name)
     names = registered() if methods.strip() == "all" else methods.split(",")
     requests = [MethodRequest.parse(text) for text in names if text.strip()]
     for plugin in plugins:
@@ -147,6 +196,13 @@ def _prepare(
         request.require_known()
     if not requests:
         raise UsageError("--methods names no method; `temper list --methods` shows them.")
+    return requests
+
+
+def _prepare(
+    suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path
+) -> "tuple[list[Row], Workload, Store]":
+    """Check everything that was asked for before anything long starts."""
     require_resources(suite, backbone or suite.backbone)
     with console.status("Reading the suite's data"):
         from benchmark.execution.cells import Row
