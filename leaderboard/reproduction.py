@@ -1,7 +1,7 @@
 """A paper's table, measured: each cell with its interval, the number that the paper prints, and the difference."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.schema import Located, Record, read_published, read_results, suite_of
@@ -20,6 +20,7 @@ class PaperColumn:
             sets is the perspective's own name.
         probes: whose values are averaged, in the paper's order.
         absent: sets of the paper that the suite has no probe for, each with the reason.
+        departs: how the probes are not the paper's sets, so that no difference can be taken; may be empty.
         unit: of the metric, as a suite card has it.
         better: "up" or "down".
     """
@@ -29,6 +30,7 @@ class PaperColumn:
     item: Item
     probes: tuple[str, ...]
     absent: Mapping[str, str]
+    departs: str
     unit: str
     better: str
 
@@ -77,14 +79,16 @@ class Cell:
 
     Attributes:
         difference: measured minus published, in the metric's own unit; None where either is missing, or where the
-            measured mean lacks sets that the published one has.
-        notes: why something is missing.
+            measured mean is not over the same sets.
+        notes: what is to be said about the measured number, or about there being none.
+        missing: sets that were not measured, each with the reason.
     """
 
     measured: Estimate
     published: float | None
     difference: float | None
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 def fill(table: PaperTable, results: Path, published: Path | None) -> list[list[Cell]]:
@@ -126,12 +130,18 @@ def _cell(
     number = next(numbers, None)
     if not records:
         return Cell(estimate, number, None, (place.reason or "not run",))
-    notes = tuple(f"{probe}: {reason}" for probe, reason in missing.items())
-    if estimate.value is not None and missing:
-        total = len(column.probes) + len(column.absent)
-        notes = (f"a mean over {total - len(missing)} of the paper's {total} sets; without " + "; ".join(notes),)
-    whole = estimate.value is not None and number is not None and not missing
-    return Cell(estimate, number, estimate.value - number if whole else None, notes)  # type: ignore[operator]
+    value, notes = estimate.value, _notes(column, tuple(missing), whole=estimate.value is None)
+    same = value is not None and number is not None and not missing and not column.departs
+    return Cell(estimate, number, value - number if same else None, notes, missing)  # type: ignore[operator]
+
+
+def _notes(column: PaperColumn, missing: Sequence[str], *, whole: bool) -> tuple[str, ...]:
+    """What a measured cell lacks; `whole` where it lacks everything."""
+    if whole:
+        return (f"not measured, for want of {', '.join(missing)}",)
+    total = len(column.probes) + len(column.absent)
+    mean_of = f"a mean over {total - len(missing)} of the paper's {total} sets, without {', '.join(missing)}"
+    return tuple(filter(None, (mean_of if missing else "", column.departs)))
 
 
 def _is_printed_at(record: Record, label: str, column: PaperColumn) -> bool:

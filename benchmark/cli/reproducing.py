@@ -98,7 +98,7 @@ def _run(jobs: "Sequence[Job]", out: Path, *, only_plan: bool, yes: bool) -> int
     from benchmark.execution.store import Store
 
     store = Store(out / "store")
-    todo = show_plan(jobs, store, output if only_plan else console)
+    todo = show_plan(jobs, store, output if only_plan else console, gaps=only_plan)
     if only_plan:
         return 0
     if todo and console.is_terminal and not yes and not typer.confirm("Start?", default=True, err=True):

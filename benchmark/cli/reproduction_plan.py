@@ -13,8 +13,7 @@ from benchmark.execution.store import Store
 from benchmark.reproduction.effort import Effort, effort, relative_cost
 from benchmark.reproduction.planning import Job
 
-_LEFT = ("Row", "Suite")
-_RIGHT = ("Seeds", "Cells done", "To do", "Step over vanilla's", "Time")
+_HEADINGS = ("Row", "Seeds", "Cells done", "To do", "Step over vanilla's", "Time")
 
 
 @dataclass(frozen=True)
@@ -25,27 +24,44 @@ class _Line:
     label: str
     effort: Effort | None
 
+    @property
+    def passes(self) -> float:
+        """Passes that are left."""
+        return 0.0 if self.effort is None else self.effort.passes
 
-def show_plan(jobs: Sequence[Job], store: Store, console: Console) -> int:
+
+def show_plan(jobs: Sequence[Job], store: Store, console: Console, *, gaps: bool) -> int:
     """Print what is done, what is left and what it costs; a few steps are timed where training is left.
+
+    Args:
+        jobs: what is going to be run.
+        store: where it is looked for.
+        console: where the plan goes.
+        gaps: whether to say of each set that is left out how it is got.
 
     Returns:
         The number of cells that are left.
     """
-    lines = [_line(job, label, store) for job in jobs for label in job.methods]
-    seconds = {id(line.job): 0.0 for line in lines}
-    for line in lines:
-        if line.effort is not None and line.effort.passes and not seconds[id(line.job)]:
-            seconds[id(line.job)] = _timed(line.job)
-    table = Table(box=None, pad_edge=False)
-    for heading in (*_LEFT, *_RIGHT):
-        table.add_column(heading, justify="left" if heading in _LEFT else "right", overflow="fold")
-    for line in lines:
-        table.add_row(*map(Text, _cells(line, seconds[id(line.job)])))
-    console.print(table)
-    for sentence in _sentences(jobs, lines, seconds):
+    lines = [[_line(job, label, store) for label in job.methods] for job in jobs]
+    seconds = [
+        _timed(job) if any(line.passes for line in of_job) else 0.0 for job, of_job in zip(jobs, lines, strict=True)
+    ]
+    for job, of_job, second in zip(jobs, lines, seconds, strict=True):
+        table = Table(
+            title=Text(f"{job.suite.name}@{job.suite.version}"), title_justify="left", box=None, pad_edge=False
+        )
+        for heading in _HEADINGS:
+            table.add_column(heading, justify="left" if heading == "Row" else "right")
+        for line in of_job:
+            table.add_row(*map(Text, _cells(line, second)))
+        console.print(table)
+        for sentence in _left_out(job, whole=gaps):
+            console.print(Text(sentence))
+    taken = sum(line.passes * second for of_job, second in zip(lines, seconds, strict=True) for line in of_job)
+    counted = [line.effort for of_job in lines for line in of_job if line.effort is not None]
+    for sentence in _sum(counted, taken):
         console.print(Text(sentence))
-    return sum(line.effort.todo for line in lines if line.effort is not None)
+    return sum(one.todo for one in counted)
 
 
 def _line(job: Job, label: str, store: Store) -> _Line:
@@ -66,24 +82,28 @@ def _cells(line: _Line, second: float) -> tuple[str, ...]:
     cost = relative_cost(line.job.methods[line.label].cls.name)
     step = "-" if cost is None else f"{cost[0]:.2f}"
     if line.effort is None:
-        return line.label, line.job.suite.name, str(line.job.seeds), "-", "-", step, "-"
-    taken = timedelta(seconds=round(line.effort.passes * second))
-    done, todo = str(line.effort.done), str(line.effort.todo)
-    return line.label, line.job.suite.name, str(line.job.seeds), done, todo, step, str(taken)
+        return line.label, str(line.job.seeds), "-", "-", step, "-"
+    taken = timedelta(seconds=round(line.passes * second))
+    return line.label, str(line.job.seeds), str(line.effort.done), str(line.effort.todo), step, str(taken)
 
 
-def _sentences(jobs: Sequence[Job], lines: Sequence[_Line], seconds: dict[int, float]) -> Iterator[str]:
-    """The sum, what is not in it, and what is left out."""
-    counted = [(line, line.effort) for line in lines if line.effort is not None]
-    if counted:
-        total = timedelta(seconds=round(sum(one.passes * seconds[id(line.job)] for line, one in counted)))
-        todo = sum(one.todo for _, one in counted)
-        basis = "from a few vanilla steps timed here and each method's counted passes"
-        yield f"{todo} cells to do, about {total} for training and predictions, {basis}." if todo else "All is there."
-    if attacked := sum(one.attacked for _, one in counted):
+def _left_out(job: Job, *, whole: bool) -> Iterator[str]:
+    if job.reason:
+        yield f"Nothing can be run: {job.reason}"
+    missing = {} if job.work is None else job.work.missing
+    if missing and not whole:
+        yield f"Left out, with the reason in the table: {', '.join(missing)}."
+    for subject, absence in missing.items() if whole else ():
+        yield f"{subject} is left out: {absence.reason}"
+
+
+def _sum(counted: Sequence[Effort], seconds: float) -> Iterator[str]:
+    todo, attacked = sum(one.todo for one in counted), sum(one.attacked for one in counted)
+    if todo:
+        taken = timedelta(seconds=round(seconds))
+        basis = "from a few vanilla steps timed here and the counted passes of each method"
+        yield f"{todo} cells to do, about {taken} for training and predictions, {basis}."
+    elif counted:
+        yield "Nothing to compute: every cell is there."
+    if attacked:
         yield f"Not in it: {attacked} examples to attack, whose queries are known only afterwards."
-    for job in jobs:
-        if job.reason:
-            yield f"{job.suite.name} cannot be run: {job.reason}"
-        for subject, absence in ({} if job.work is None else job.work.missing).items():
-            yield f"{job.suite.name}: {subject} is left out: {absence.here}"

@@ -76,6 +76,7 @@ def _column(column: ColumnSpec, suite: str) -> PaperColumn:
         item=(probe, column.perspective, column.metric),
         probes=column.probes,
         absent=column.absent,
+        departs=column.departs,
         unit=metric.unit,
         better=metric.direction,
     )

@@ -19,6 +19,8 @@ from benchmark.schema.errors import IntegrityError, UnavailableError, UsageError
 MIRROR_VARIABLE = "TEMPER_MIRROR"
 _SHARD = re.compile(r"(?P<split>\w+(?:[.]\w+)*)-(?P<index>\d{5})-of-(?P<total>\d{5})[.]parquet")
 _BATCH = 4096
+_out_of_reach: list[str] = []
+"""Data sets for which this process found the Hub out of reach."""
 
 
 def mirror_root() -> Path | None:
@@ -89,6 +91,8 @@ def _load(spec: DataSpec, root: Path | None) -> Any:
         try:
             return datasets.load_dataset(spec.repository, spec.configuration, split=spec.split, revision=spec.revision)
         except OSError as error:  # covers a Hub out of reach, an unknown or gated repository, an empty cache
+            if isinstance(error, ConnectionError):
+                _out_of_reach.append(spec.place)
             raise UnavailableError(f"{_missing(spec, root)} (The Hub said: {_first_line(error)})") from error
         except ValueError as error:
             # What the loader says offline of a data set that it has in another configuration only.
@@ -99,11 +103,14 @@ def _load(spec: DataSpec, root: Path | None) -> Any:
 
 @contextmanager
 def _as_offline_as_temper(datasets: Any) -> Iterator[None]:
-    """Let TEMPER_OFFLINE=1 hold for the Hub's loader too, which reads its own switch at import and never again."""
+    """Let TEMPER_OFFLINE=1 hold for the Hub's loader too, which reads its own switch at import and never again.
+
+    Once the Hub was out of reach it is not asked again: the loader tries for half a minute for each set.
+    """
     from benchmark.resources import offline
 
     before = datasets.config.HF_HUB_OFFLINE
-    datasets.config.HF_HUB_OFFLINE = before or offline()
+    datasets.config.HF_HUB_OFFLINE = before or offline() or bool(_out_of_reach)
     try:
         yield
     finally:

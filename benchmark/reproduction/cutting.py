@@ -3,6 +3,7 @@
 They have names of their own, so that their records never stand among those of the packaged suite.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from benchmark.data import Dataset, DataSpec, load
@@ -26,6 +27,18 @@ def with_rate(suite: Suite, learning_rate: float | None) -> Suite:
     name = f"{suite.name}-lr-{learning_rate:g}".replace(".", "-")
     recipe = replace(suite.recipe, learning_rate=learning_rate)
     return replace(suite, name=name, ranked=False, recipe=recipe)
+
+
+def without_attacks(suite: Suite, wanted: Collection[str]) -> Suite:
+    """The suite without the attacks that no column shows, under another name; itself where all are wanted.
+
+    Probes stay: a prediction costs little, and foreign texts are told apart from one of them.
+    """
+    kept = tuple(attack for attack in suite.attacks if attack.id in wanted)
+    if len(kept) == len(suite.attacks):
+        return suite
+    dropped = "-".join(attack.id for attack in suite.attacks if attack.id not in wanted)
+    return replace(suite, name=f"{suite.name}-without-{dropped}", ranked=False, attacks=kept)
 
 
 def cut(suite: Suite, limit: int | None) -> CutSuite:

@@ -10,7 +10,7 @@ from benchmark.execution.records import suite_card
 from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure
 from benchmark.execution.workload import Workload, materialise
 from benchmark.models.backbones import Backbone
-from benchmark.reproduction.cutting import CutSuite, cut, with_rate
+from benchmark.reproduction.cutting import CutSuite, cut, with_rate, without_attacks
 from benchmark.reproduction.spec import Reproduction, RowSpec
 from benchmark.schema import card_fingerprint, read_suite_card
 from benchmark.schema.errors import UnavailableError
@@ -60,6 +60,7 @@ class _Plan:
     short_name: str
     seeds: int
     limit: int | None
+    shown: frozenset[str]
     read: dict[str, tuple[CutSuite, Workload] | str] = field(default_factory=dict)
 
     def data(self, base: Suite) -> tuple[CutSuite, Workload] | str:
@@ -68,7 +69,7 @@ class _Plan:
             return self.backbone
         if base.name not in self.read:
             try:
-                small = cut(base, self.limit)
+                small = cut(without_attacks(base, self.shown), self.limit)
                 self.read[base.name] = small, materialise(small.suite)
             except UnavailableError as error:
                 self.read[base.name] = str(error)
@@ -89,7 +90,8 @@ def plan(table: Reproduction, backbone: Backbone | str, short_name: str, seeds: 
         UsageError: a suite, method or hyper-parameter does not exist.
         IntegrityError: data is damaged.
     """
-    shared = _Plan(backbone, short_name, seeds, limit)
+    shown = frozenset(probe for column in table.columns for probe in column.probes)
+    shared = _Plan(backbone, short_name, seeds, limit, shown)
     return [job for name in table.suites for job in _jobs(load_suite(name), table.rows, shared)]
 
 

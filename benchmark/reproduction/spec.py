@@ -24,6 +24,7 @@ class ColumnSpec:
     absent: Annotated[
         Mapping[str, str], Doc("Sets of the paper that the suite has no probe for: name to the reason, in a sentence.")
     ] = field(default_factory=dict)
+    departs: Annotated[str, Doc("How the probes are not the paper's sets; no difference is taken then.")] = ""
 
 
 @dataclass(frozen=True, slots=True)

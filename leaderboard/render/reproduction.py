@@ -42,11 +42,12 @@ def grid(table: PaperTable, cells: Sequence[Sequence[Cell]]) -> Grid:
         lines.append(("", PUBLISHED, *(_number(cell.published, column) for column, cell in pairs)))
         lines.append(("", DIFFERENCE, *(_signed(cell.difference, column) for column, cell in pairs)))
     notes = [f"[{number}] {note}" for note, number in numbers.items()]
+    gaps = {f"{name}: {reason}": None for found in cells for cell in found for name, reason in cell.missing.items()}
     spread = [words.SPREAD] if len(table.seeds) > 1 else []
     if all(cell.published is None for found in cells for cell in found):
         spread.append(NOTHING_PUBLISHED)
     headings = ("Method", "", *map(_heading, table.columns))
-    return Grid(table.title, headings, tuple(lines), (*notes, *spread, *table.notes))
+    return Grid(table.title, headings, tuple(lines), (*notes, *gaps, *spread, *table.notes))
 
 
 def as_markdown(shown: Grid) -> str:
@@ -127,4 +128,5 @@ def _plain(column: PaperColumn, cell: Cell) -> dict[str, Any]:
         "published": cell.published,
         "difference": cell.difference,
         "notes": list(cell.notes),
+        "missing": dict(cell.missing),
     }
