@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from benchmark.cli import attacking, board, listing, reproducing, resources, running, suites
+from benchmark.cli import attacking, board, listing, published, reproducing, resources, running, suites
 from benchmark.resources import offline
 from benchmark.schema.errors import TemperError
 
@@ -26,6 +26,7 @@ app.command("list")(listing.show)
 app.add_typer(suites.app, name="suite")
 app.add_typer(resources.app, name="resources")
 app.add_typer(board.app, name="board")
+app.add_typer(published.app, name="published")
 
 
 def main() -> None:
