@@ -26,7 +26,7 @@ def show(
     suites: Annotated[bool, typer.Option("--suites", help="Only the suites.")] = False,
     attacks: Annotated[bool, typer.Option("--attacks", help="Only the attacks: name, paper, what they do.")] = False,
 ) -> None:
-    """List what can be run: methods, suites, attacks and packaged backbones."""
+    """List what can be run: methods, suites, attacks, papers' tables and packaged backbones."""
     everything = not (methods or suites or attacks)
     if methods:
         _show_costs()
@@ -38,6 +38,7 @@ def show(
     if attacks or everything:
         _print("Attacks", _attacks())
     if everything:
+        _print("Tables to reproduce", _tables())
         _print(
             "Backbones",
             [
@@ -97,6 +98,13 @@ def _groups() -> list[tuple[str, str, str]]:
 
     loaded = filter(None, map(find_group, available_groups()))
     return [(f"{group.name}@{group.version}", group.title, ", ".join(group.suites)) for group in loaded]
+
+
+def _tables() -> list[tuple[str, str]]:
+    from benchmark.reproduction import available_reproductions, load_reproduction
+
+    loaded = [load_reproduction(name) for name in available_reproductions()]
+    return [(table.name, f"{table.title} ({table.paper})") for table in loaded]
 
 
 def _attacks() -> list[tuple[str, str, str]]:

@@ -33,9 +33,10 @@ def import_file(
     console.print(Text(f"{filed.added} numbers added, {filed.known} were there already."))
     for path in filed.files:
         console.print(Text(f"Written: {path}"))
-    papers = {record["source"]["paper"] for record in records}
-    tables = [name for name in available_reproductions() if load_reproduction(name).paper in papers]
+    told = {(record["source"]["paper"], record["suite"]["name"]) for record in records}
+    known = [load_reproduction(name) for name in available_reproductions()]
+    tables = [one.name for one in known if any((one.paper, suite) in told for suite in one.suites)]
     for name in tables:
-        console.print(Text(f"`temper reproduce {name}` shows those whose row and backbone it has."))
+        console.print(Text(f"`temper reproduce {name}` shows those in its rows and columns."))
     if not tables:
-        console.print("No table to reproduce names this paper; the board shows what its suites have.")
+        console.print("No table to reproduce has this paper and these suites; the board shows what its suites have.")

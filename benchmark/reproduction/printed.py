@@ -1,43 +1,22 @@
-"""A CSV of numbers that a paper prints, as records: every mistake with its line and column, before anything is written."""
+"""A CSV of numbers that a paper prints, as records; every mistake is told with its line and column."""
 
-import csv
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from benchmark.evaluation.metrics import METRICS
 from benchmark.execution.registry import registered
-from benchmark.schema import PERSPECTIVES, Record, TemperError, UsageError, nearest, record_key, validate_record
+from benchmark.reproduction.printed_lines import COLUMNS, PrintedError, Reading, lines_of
+from benchmark.schema import PERSPECTIVES, Record, TemperError, nearest, record_key, validate_record
 from benchmark.schema.fields import printable
 from benchmark.schema.records import RECORD_SCHEMA_VERSION
 from benchmark.suites import Suite, available_suites, load_suite
 from benchmark.suites.vocabulary import ATTACK_METRICS, CALIBRATION_METRICS
 
-COLUMNS = ("paper", "table", "row", "column", "suite", "backbone", "method", "probe", "metric", "value")
-MOST_BYTES, MOST_LINES = 4_000_000, 5_000
 _FORMULA = re.compile(r"\s*[=+\-@|%＝＋－＠]")
 _NUMBER = re.compile(r"(-?[0-9]{1,12}(?:\.[0-9]{1,12})?)(\s*%)?")
-
-
-class PrintedError(UsageError):
-    """A CSV with mistakes; its text is one sentence a mistake."""
-
-
-@dataclass
-class _Reading:
-    """What is known while the lines of a file are read."""
-
-    place: str
-    complaints: list[str] = field(default_factory=list)
-    suites: dict[str, Suite] = field(default_factory=dict)
-    seen: dict[tuple[str | int, ...], int] = field(default_factory=dict)
-
-    def complain(self, line: int, column: str, sentence: str) -> None:
-        where = f", column {column}" if column else ""
-        self.complaints.append(f"{self.place}: line {line}{where}: {sentence}")
 
 
 def read_printed(path: Path) -> list[Record]:
@@ -49,9 +28,9 @@ def read_printed(path: Path) -> list[Record]:
     Raises:
         PrintedError: the file has mistakes; all of them are listed.
     """
-    reading = _Reading(path.name)
+    reading = Reading(path.name)
     records: list[Record] = []
-    for line, cells in _lines(path, reading):
+    for line, cells in lines_of(path, reading):
         known = len(reading.complaints)
         record = _record(line, cells, reading)
         if len(reading.complaints) == known:
@@ -63,57 +42,7 @@ def read_printed(path: Path) -> list[Record]:
     return records
 
 
-def _lines(path: Path, reading: _Reading) -> Iterator[tuple[int, dict[str, str]]]:
-    """Lines with their numbers; an empty line is skipped."""
-    reader = csv.reader(_text(path).splitlines(keepends=True), strict=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        _check_header(header, reading)
-        for cells in reader:
-            if reader.line_num > MOST_LINES:
-                raise PrintedError(f"{path.name} has more than {MOST_LINES} lines; import it in parts.")
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(header):
-                reading.complain(reader.line_num, "", f"has {len(cells)} cells where the header has {len(header)}.")
-                continue
-            yield reader.line_num, dict(zip(header, (cell.strip() for cell in cells), strict=True))
-    except csv.Error as error:
-        raise PrintedError(f"{path.name}: line {reader.line_num}: is no CSV ({error}); correct the quotes.") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}; name a CSV file.") from error
-    if len(data) > MOST_BYTES:
-        raise PrintedError(f"{path.name} has {len(data):,} bytes; import at most {MOST_BYTES:,} at once.")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise PrintedError(f"{path.name}: line {line}: is not UTF-8; save the file as UTF-8.") from error
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise PrintedError(f"{path.name}: line {line}: holds a NUL character, so it is no text; remove it.")
-    return text
-
-
-def _check_header(header: list[str], reading: _Reading) -> None:
-    """The header alone decides whether the lines can be read."""
-    for name in header:
-        if name not in COLUMNS:
-            reading.complain(1, printable(name[:60]), f"is unknown. {nearest(name[:60], COLUMNS)}")
-        elif header.count(name) > 1:
-            reading.complain(1, name, "stands there twice; keep one.")
-    if missing := [name for name in COLUMNS if name not in header]:
-        reading.complain(1, "", f"lacks {', '.join(missing)}; the first line names the columns {','.join(COLUMNS)}.")
-    if reading.complaints:
-        raise PrintedError("\n".join(dict.fromkeys(reading.complaints)))
-
-
-def _record(line: int, cells: Mapping[str, str], reading: _Reading) -> Record:
+def _record(line: int, cells: Mapping[str, str], reading: Reading) -> Record:
     """A line's record; what is wrong joins the complaints, and then the record is worth nothing."""
     known = len(reading.complaints)
     for column in COLUMNS[:-1]:
@@ -125,19 +54,18 @@ def _record(line: int, cells: Mapping[str, str], reading: _Reading) -> Record:
         return {}
     suite = _suite(line, cells["suite"], reading)
     metric = _metric(line, cells["metric"], reading)
-    method, configuration = _method(line, cells["method"], reading)
+    method = _method(line, cells["method"], reading)
     if suite is None or metric is None:
         return {}
     probe = _probe(line, cells["probe"], metric, suite, reading)
     value = _value(line, cells["value"], metric, reading)
-    source = {name: cells[name] for name in COLUMNS[:4]}
-    record = _assembled(suite, method, configuration, cells["backbone"], probe, metric, value, source)
+    record = _assembled(suite, cells, method, {"probe": probe, "value": value})
     if len(reading.complaints) == known:
         _check(line, record, reading)
     return record
 
 
-def _suite(line: int, name: str, reading: _Reading) -> Suite | None:
+def _suite(line: int, name: str, reading: Reading) -> Suite | None:
     plain, _, version = name.partition("@")
     if plain not in available_suites():
         reading.complain(line, "suite", f"there is no suite {plain[:60]!r}. {nearest(plain[:60], available_suites())}")
@@ -150,23 +78,23 @@ def _suite(line: int, name: str, reading: _Reading) -> Suite | None:
     return suite
 
 
-def _metric(line: int, name: str, reading: _Reading) -> str | None:
+def _metric(line: int, name: str, reading: Reading) -> str | None:
     if name in METRICS:
         return name
     reading.complain(line, "metric", f"there is no metric {name[:60]!r}. {nearest(name[:60], METRICS)}")
     return None
 
 
-def _method(line: int, text: str, reading: _Reading) -> tuple[str, str]:
+def _method(line: int, text: str, reading: Reading) -> dict[str, Any]:
     """Name and configuration; a method that Temper lacks may have been published, another spelling of one may not."""
     name, _, settings = text.partition(":")
     for known in registered():
         if name != known and name.casefold().replace("-", "_") == known.casefold().replace("-", "_"):
             reading.complain(line, "method", f"{name!r} is called {known!r} here; write that.")
-    return name, settings.replace(":", ",")
+    return {"name": name, "configuration": settings.replace(":", ",")}
 
 
-def _probe(line: int, name: str, metric: str, suite: Suite, reading: _Reading) -> dict[str, Any]:
+def _probe(line: int, name: str, metric: str, suite: Suite, reading: Reading) -> dict[str, Any]:
     """The probe's entry in a record; a perspective's name stands for the mean over the paper's own sets."""
     probes = {probe.id: (probe.version, str(probe.perspective), tuple(probe.metrics)) for probe in suite.probes}
     probes |= {attack.id: (attack.version, "adversarial", ATTACK_METRICS) for attack in suite.attacks}
@@ -181,7 +109,7 @@ def _probe(line: int, name: str, metric: str, suite: Suite, reading: _Reading) -
     return {"id": name, "version": version, "perspective": perspective, "data": None, "n": None}
 
 
-def _value(line: int, text: str, metric: str, reading: _Reading) -> float | None:
+def _value(line: int, text: str, metric: str, reading: Reading) -> float | None:
     """Decimal arithmetic: 84.2 % is 0.842 and not 0.8420000000000001."""
     found = _NUMBER.fullmatch(text)
     fraction = METRICS[metric].unit == "fraction"
@@ -199,29 +127,17 @@ def _value(line: int, text: str, metric: str, reading: _Reading) -> float | None
     return float(number)
 
 
-def _assembled(
-    suite: Suite,
-    method: str,
-    configuration: str,
-    backbone: str,
-    probe: dict[str, Any],
-    metric: str,
-    value: float | None,
-    source: dict[str, str],
-) -> Record:
-    known = METRICS[metric]
+def _assembled(suite: Suite, cells: Mapping[str, str], method: dict[str, Any], found: dict[str, Any]) -> Record:
+    known = METRICS[cells["metric"]]
     return {
         "schema": RECORD_SCHEMA_VERSION,
         "kind": "published",
         "suite": {"name": suite.name, "version": suite.version, "fingerprint": None},
-        "method": {
-            "name": method, "version": None, "configuration": configuration, "source": None, "hyperparameters": {},
-        },
-        "backbone": {"name": backbone, "source": None, "revision": None},
+        "method": {**method, "version": None, "source": None, "hyperparameters": {}},
+        "backbone": {"name": cells["backbone"], "source": None, "revision": None},
         "seed": None,
-        "probe": probe,
+        **found,
         "metric": {"id": known.id, "version": known.version, "direction": known.direction},
-        "value": value,
         "status": "ok",
         "reason": None,
         "replicates": None,
@@ -230,14 +146,14 @@ def _assembled(
         "keys": {},
         "table": None,
         "verification": "self-reported",
-        "source": source,
-    }  # fmt: skip
+        "source": {name: cells[name] for name in COLUMNS[:4]},
+    }
 
 
 _CSV_COLUMN = {"/method/name": "method", "/method/configuration": "method", "/backbone/name": "backbone"}
 
 
-def _check(line: int, record: Record, reading: _Reading) -> None:
+def _check(line: int, record: Record, reading: Reading) -> None:
     """Hold the record against the schema, and against the lines before it."""
     for problem in validate_record(record):
         column = _CSV_COLUMN.get(problem.pointer, problem.pointer.rpartition("/")[2])
