@@ -53,7 +53,7 @@ def grid(table: PaperTable, cells: Sequence[Sequence[Cell]]) -> Grid:
 def as_markdown(shown: Grid) -> str:
     """Write a heading, a table and a list of notes."""
     edges = [":--", ":--", *["--:"] * (len(shown.headings) - 2)]
-    body = [shown.headings, edges, *(map(markdown.escape, line) for line in shown.lines)]
+    body = [shown.headings, edges, *(map(markdown.cell_text, line) for line in shown.lines)]
     lines = [f"| {' | '.join(line)} |" for line in body]
     notes = [f"- {markdown.escape(note)}" for note in shown.notes]
     return "\n".join([f"## {markdown.escape(shown.title)}", "", *lines, "", *notes, ""])
