@@ -96,7 +96,7 @@ def _row(contest: Contest, place: Place, anchor: str) -> Row:
         rank="" if place.best is None else str(place.best),
         worst="" if place.worst is None else str(place.worst),
         method=entrant.name,
-        configuration=entrant.configuration,
+        configuration=entrant.settings,
         overall=overall_figure(standing.overall),
         perspectives=tuple(
             metric_figure(

@@ -42,6 +42,7 @@ class Entrant:
         seeds: in ascending order; -1 alone for a published row.
         records: the record of each item and seed.
         files: the record files, relative to the results folder.
+        protocol: the protocol options under which it was measured, in alphabetical order.
     """
 
     name: str
@@ -51,11 +52,18 @@ class Entrant:
     seeds: tuple[int, ...]
     records: Mapping[Item, Mapping[int, Record]]
     files: tuple[str, ...]
+    protocol: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> str:
+        """Configuration and protocol options on one line."""
+        options = f"protocol {', '.join(self.protocol)}" if self.protocol else ""
+        return "; ".join(filter(None, (self.configuration, options)))
 
     @property
     def full_name(self) -> str:
-        """Name and configuration on one line."""
-        return f"{self.name} ({self.configuration})" if self.configuration else self.name
+        """Name and settings on one line."""
+        return f"{self.name} ({self.settings})" if self.settings else self.name
 
     def all_records(self) -> list[Record]:
         """Every record, by item and seed."""
@@ -97,7 +105,7 @@ class Contest:
 
     def vanilla(self) -> Entrant | None:
         """The row that all others are compared with: plain fine-tuning in its default configuration."""
-        plain = (e for e in self.entrants if e.kind == "measured" and e.name == "vanilla" and not e.configuration)
+        plain = (e for e in self.entrants if e.kind == "measured" and e.name == "vanilla" and not e.settings)
         return next(plain, None)
 
     def entries(self) -> list[dict[str, Any]]:
@@ -154,7 +162,8 @@ def _contests(suite: SuiteFolder) -> list[Contest]:
     for located in suite.records:
         record = located.record
         method, source = record["method"], record["source"]
-        key = (record["kind"], method["name"], method["configuration"], source["paper"] if source else "")
+        options, paper = ",".join(record.get("protocol", ())), source["paper"] if source else ""
+        key = (record["kind"], method["name"], method["configuration"], options, paper)
         by_backbone.setdefault(record["backbone"]["name"], {}).setdefault(key, []).append(located)
     if not by_backbone:
         return [Contest(suite.card, suite.fingerprint, "", ())]
@@ -173,6 +182,7 @@ def _entrant(key: tuple[str, ...], rows: list[Located]) -> Entrant:
         item = (record["probe"]["id"], record["probe"]["perspective"], record["metric"]["id"])
         records.setdefault(item, {})[seed] = record
         seeds.add(seed)
-    kind, name, configuration, paper = key
+    kind, name, configuration, options, paper = key
     files = tuple(sorted({located.file for located in rows}))
-    return Entrant(name, configuration, kind, paper, tuple(sorted(seeds)), records, files)
+    protocol = tuple(filter(None, options.split(",")))
+    return Entrant(name, configuration, kind, paper, tuple(sorted(seeds)), records, files, protocol)

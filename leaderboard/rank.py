@@ -88,4 +88,4 @@ def _order(place: Place) -> tuple[int, int, float, str, str, str]:
     entrant = place.standing.entrant
     group = (RANKED, ORDERED, APART, PUBLISHED).index(place.group)
     score = float("inf") if overall is None else -overall
-    return group, place.best or 0, score, entrant.name, entrant.configuration, entrant.paper
+    return group, place.best or 0, score, entrant.name, entrant.settings, entrant.paper

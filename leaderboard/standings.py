@@ -85,6 +85,9 @@ class _Match:
 
     def _blocking(self) -> Iterator[str]:
         """Yield why the row can be neither ranked nor ordered, whatever the suite."""
+        if self.entrant.protocol:
+            options = ", ".join(self.entrant.protocol)
+            yield f"measured under protocol options ({options}), which are there to show what they are worth"
         yield from missing_headlines(self.contest, self.entrant)
         if differing := self.entrant.differing():
             yield f"its seeds were run with different {' and '.join(differing)}"

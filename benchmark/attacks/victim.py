@@ -61,7 +61,9 @@ class ModelVictim:
     def _ask(model: "Classifier", texts: Sequence[tuple[str, ...]], tokens: int) -> Logits:
         from benchmark.models.inference import predict_logits
 
-        return predict_logits(model, texts, tokens_per_batch=tokens)
+        # Queries are batched anew each time: a model whose answers depend on the batch cannot be searched.
+        with model.reading_mask():
+            return predict_logits(model, texts, tokens_per_batch=tokens)
 
 
 def victim_oracle(victim: Victim) -> Tiered:

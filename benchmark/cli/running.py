@@ -34,6 +34,12 @@ BackboneOption = Annotated[
 PluginOption = Annotated[
     list[str] | None, typer.Option("--plugin", help="A method of your own, as file.py:Class; may be given again.")
 ]
+ProtocolOption = Annotated[
+    str,
+    typer.Option(
+        "--protocol", help="Options of papers' code, separated by commas; `temper suite show` says what each does."
+    ),
+]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for artifacts and records.")]
 
 INTERRUPTED = 130
@@ -48,10 +54,11 @@ def run(
     out: OutOption = Path("runs"),
     *,
     plugin: PluginOption = None,
+    protocol: ProtocolOption = "",
 ) -> None:
     """Train, predict, attack and score; compute only what is missing. The same command resumes."""
     requests = _requests(methods, plugin or ())
-    each_suite(suite, lambda one: _run(one, requests, seeds, backbone, out))
+    each_suite(suite, lambda one: _run(one, requests, seeds, backbone, out, protocol=protocol))
 
 
 def each_suite(name: str, work: "Callable[[Suite], None]") -> None:
@@ -86,9 +93,11 @@ def _code_of(suite: "Suite", work: "Callable[[Suite], None]") -> int:
     return 0
 
 
-def _run(suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path) -> None:
+def _run(
+    suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path, *, protocol: str
+) -> None:
     """Bring all rows of one suite to their records."""
-    rows, work, store = _prepare(suite, requests, seeds, backbone, out)
+    rows, work, store = _prepare(suite, requests, seeds, backbone, out, protocol=protocol)
     require_writable(out)
     from benchmark.attacks import require_parts
     from benchmark.execution.local import run_rows
@@ -126,17 +135,20 @@ def status(
     out: OutOption = Path("runs"),
     *,
     plugin: PluginOption = None,
+    protocol: ProtocolOption = "",
 ) -> None:
     """Show which cells of a run are done, begun, missing or waiting for another."""
     requests = _requests(methods, plugin or ())
-    each_suite(suite, lambda one: _status(one, requests, seeds, backbone, out))
+    each_suite(suite, lambda one: _status(one, requests, seeds, backbone, out, protocol=protocol))
 
 
-def _status(suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path) -> None:
+def _status(
+    suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path, *, protocol: str
+) -> None:
     from benchmark.execution.cells import cells_of
     from benchmark.execution.explaining import state_of
 
-    rows, work, store = _prepare(suite, requests, seeds, backbone, out)
+    rows, work, store = _prepare(suite, requests, seeds, backbone, out, protocol=protocol)
     table = Table(box=None, pad_edge=False)
     for heading in ("Row", "Cell", "State"):
         table.add_column(heading)
@@ -157,16 +169,19 @@ def explain(
     out: OutOption = Path("runs"),
     *,
     plugin: PluginOption = None,
+    protocol: ProtocolOption = "",
 ) -> None:
     """Say why cells are not there: which fields differ from the nearest finished cell."""
     requests = _requests(methods, plugin or ())
-    each_suite(suite, lambda one: _explain(one, requests, seeds, backbone, out))
+    each_suite(suite, lambda one: _explain(one, requests, seeds, backbone, out, protocol=protocol))
 
 
-def _explain(suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path) -> None:
+def _explain(
+    suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path, *, protocol: str
+) -> None:
     from benchmark.execution.explaining import explain as explanations
 
-    rows, work, store = _prepare(suite, requests, seeds, backbone, out)
+    rows, work, store = _prepare(suite, requests, seeds, backbone, out, protocol=protocol)
     count = 0
     for found in explanations(rows, work, store):
         count += 1
@@ -200,9 +215,12 @@ def _requests(methods: str, plugins: Sequence[str]) -> "list[MethodRequest]":
 
 
 def _prepare(
-    suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path
+    suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path, *, protocol: str
 ) -> "tuple[list[Row], Workload, Store]":
     """Check everything that was asked for before anything long starts."""
+    from benchmark.suites.protocol import parse_protocol
+
+    options = parse_protocol(protocol)
     require_resources(suite, backbone or suite.backbone)
     with console.status("Reading the suite's data"):
         from benchmark.execution.cells import Row
@@ -215,7 +233,8 @@ def _prepare(
         _require_distinct([method_slug(method.cls.name, method.configuration) for method in configured])
         found = resolve_backbone(backbone or suite.backbone)
         work = materialise(suite)
-    rows = [Row(method, found, seed) for seed in range(seeds) for method in configured]
+        work.selection(options)
+    rows = [Row(method, found, seed, options) for seed in range(seeds) for method in configured]
     return rows, work, Store(out / "store")
 
 

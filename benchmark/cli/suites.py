@@ -1,4 +1,4 @@
-"""`temper suite show`."""
+"""`temper suite show` and `temper suite check`."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -6,17 +6,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.cli import checking
 from benchmark.cli.display import output
 
 if TYPE_CHECKING:
     from benchmark.suites import Group, Suite
 
-app = typer.Typer(help="What a suite holds.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `show` a sub-command while it is the only one."""
+app = typer.Typer(help="What a suite holds, and whether its data is as it says.", no_args_is_help=True)
+app.command("check")(checking.check)
 
 
 @app.command()
@@ -65,6 +62,19 @@ def _show_suite(loaded: "Suite") -> None:
         row = (attack.id, "adversarial", str(attack.subset), f"on {attack.on}", attack.title)
         table.add_row(*map(Text, row))
     output.print(table)
+    _show_numbers(loaded)
+    _show_options()
+
+
+def _show_numbers(loaded: "Suite") -> None:
     for attack in loaded.attacks:
         numbers = ", ".join(f"{key}={value}" for key, value in attack.parameters.items())
         output.print(Text(f"\n{attack.id}: {numbers}"))
+
+
+def _show_options() -> None:
+    from benchmark.suites.protocol import OPTIONS
+
+    output.print(Text("\nProtocol options of papers' code, off unless `temper run --protocol` names them:"))
+    for name, option in OPTIONS.items():
+        output.print(Text(f"  {name}: {option.text}"))

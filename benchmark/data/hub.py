@@ -7,10 +7,14 @@ loader gives the same rows but would first copy them into its cache.
 
 import os
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from benchmark.data.readers import Row, Table, read_rows, require_columns
 from benchmark.data.spec import DataSpec
@@ -19,8 +23,10 @@ from benchmark.schema.errors import IntegrityError, UnavailableError, UsageError
 MIRROR_VARIABLE = "TEMPER_MIRROR"
 _SHARD = re.compile(r"(?P<split>\w+(?:[.]\w+)*)-(?P<index>\d{5})-of-(?P<total>\d{5})[.]parquet")
 _BATCH = 4096
-_out_of_reach: list[str] = []
-"""Data sets for which this process found the Hub out of reach."""
+
+
+class HubAnswerError(UnavailableError):
+    """The Hub was asked for a data set and did not give it; the message ends with what it said."""
 
 
 def mirror_root() -> Path | None:
@@ -91,9 +97,8 @@ def _load(spec: DataSpec, root: Path | None) -> Any:
         try:
             return datasets.load_dataset(spec.repository, spec.configuration, split=spec.split, revision=spec.revision)
         except OSError as error:  # covers a Hub out of reach, an unknown or gated repository, an empty cache
-            if isinstance(error, ConnectionError):
-                _out_of_reach.append(spec.place)
-            raise UnavailableError(f"{_missing(spec, root)} (The Hub said: {_first_line(error)})") from error
+            kind = UnavailableError if datasets.config.HF_HUB_OFFLINE else HubAnswerError
+            raise kind(f"{_missing(spec, root)} (The Hub said: {_first_line(error)})") from error
         except ValueError as error:
             # What the loader says offline of a data set that it has in another configuration only.
             if "cache" in str(error):
@@ -105,16 +110,29 @@ def _load(spec: DataSpec, root: Path | None) -> Any:
 def _as_offline_as_temper(datasets: Any) -> Iterator[None]:
     """Let TEMPER_OFFLINE=1 hold for the Hub's loader too, which reads its own switch at import and never again.
 
-    Once the Hub was out of reach it is not asked again: the loader tries for half a minute for each set.
+    Where the Hub cannot be reached it is offline as well: the loader would try for half a minute for each set.
     """
     from benchmark.resources import offline
 
     before = datasets.config.HF_HUB_OFFLINE
-    datasets.config.HF_HUB_OFFLINE = before or offline() or bool(_out_of_reach)
+    datasets.config.HF_HUB_OFFLINE = before or offline() or not _hub_in_reach()
     try:
         yield
     finally:
         datasets.config.HF_HUB_OFFLINE = before
+
+
+@cache
+def _hub_in_reach() -> bool:
+    """Whether the Hub's host answers; behind a proxy, which only the loader knows how to use, it is taken to."""
+    if getproxies():
+        return True
+    host = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
+    try:
+        socket.create_connection((host.hostname or "", host.port or 443), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def _folders(spec: DataSpec, root: Path) -> tuple[Path, ...]:

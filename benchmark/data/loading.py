@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmark.data.examples import Dataset, Example, LoadReport
 from benchmark.data.labels import check_range, class_of, value_text
+from benchmark.data.obtaining import obtaining
 from benchmark.data.readers import Row
 from benchmark.data.selection import Unique, canonical, deduplicate, stratified
 from benchmark.data.sources import source_rows
@@ -42,14 +43,14 @@ def load(spec: DataSpec, *, name: str = "", classes: Sequence[str] = (), base: P
     """
     sieve = _Sieve(spec, classes)
     examples = sieve.examples(source_rows(spec, base))
-    _check_rows(spec, sieve.rows)
+    check_rows(spec, sieve.rows)
     unique = deduplicate(examples) if spec.deduplicate else Unique(canonical(examples), 0, 0)
     kept = stratified(unique.kept, spec.limit)
     report = sieve.report(unique, len(kept))
     if not kept:
         raise TemperError(f"{spec.place}: none of {report.rows} rows is left ({_losses(report)}); correct the filters.")
     dataset = Dataset(name or spec.place, kept, tuple(classes) if spec.label else (), report)
-    _check_content(spec, dataset)
+    check_content(spec, dataset)
     return dataset
 
 
@@ -101,16 +102,28 @@ class _Sieve:
         return text
 
 
-def _check_rows(spec: DataSpec, rows: int) -> None:
+def check_rows(spec: DataSpec, rows: int) -> None:
+    """Refuse a source with another number of rows than declared.
+
+    Raises:
+        IntegrityError: a `PartialDataError` where a Hub data set lacks rows.
+    """
     if spec.rows is not None and rows != spec.rows:
-        partial = rows < spec.rows and spec.source in ("hub", "mirror")
-        raise (PartialDataError if partial else IntegrityError)(
-            f"{spec.place} has {rows} rows here where the suite declares {spec.rows}: this is another version of the "
-            "data set; get the declared one, or declare this one in a suite of your own."
+        found = f"{spec.place} has {rows} rows here where the suite declares {spec.rows}"
+        if rows < spec.rows and spec.source in ("hub", "mirror"):
+            raise PartialDataError(f"{found}: this is a part of the data set; get all of it by {obtaining(spec)}.")
+        raise IntegrityError(
+            f"{found}: this is another version of the data set; get the declared one, or declare this one in a suite "
+            "of your own."
         )
 
 
-def _check_content(spec: DataSpec, dataset: Dataset) -> None:
+def check_content(spec: DataSpec, dataset: Dataset) -> None:
+    """Refuse examples with another hash than declared.
+
+    Raises:
+        IntegrityError: texts, labels or class names differ.
+    """
     if spec.content_hash is not None and dataset.content_hash != spec.content_hash:
         raise IntegrityError(
             f"{spec.place} gives content {dataset.content_hash} where {spec.content_hash} is declared; "

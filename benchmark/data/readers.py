@@ -24,6 +24,18 @@ _BATCH = 4096
 _BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
 
+class ColumnError(UsageError):
+    """A source lacks a column.
+
+    Attributes:
+        column: Its name.
+    """
+
+    def __init__(self, column: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.column = column
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """What a reader has to know beside the bytes.
@@ -43,7 +55,7 @@ def read_rows(stream: IO[bytes], form: Format, table: Table) -> Iterator[Row]:
     """Yield the rows of a file, in order.
 
     Raises:
-        UsageError: a column asked for does not exist; the message names the nearest one.
+        ColumnError: a column asked for does not exist; the message names the nearest one.
         IntegrityError: the bytes are not what the format says (bad UTF-8, ragged row, broken JSON, cut-off archive).
     """
     try:
@@ -56,7 +68,7 @@ def require_columns(table: Table, present: Sequence[str]) -> None:
     """Refuse a file that lacks a column, naming the nearest one that it has."""
     for column in table.needed:
         if column not in present:
-            raise UsageError(f"{table.place} has no column {column!r}. {nearest(column, present)}")
+            raise ColumnError(column, f"{table.place} has no column {column!r}. {nearest(column, present)}")
 
 
 def _lines(stream: IO[bytes], table: Table) -> Iterator[tuple[int, str]]:

@@ -4,19 +4,20 @@ A spec holds what decides the outcome and nothing else: no suite name, no path, 
 cells hold hashes of what earlier cells made, so they exist only once those are finished.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from benchmark.attacks import attack_identity
 from benchmark.data import Dataset
-from benchmark.evaluation.metrics import ATTACK_METRICS, LABELLED_METRICS, METRICS
+from benchmark.evaluation.metrics import ATTACK_METRICS, ECES, LABELLED_METRICS, METRICS
 from benchmark.execution.registry import ConfiguredMethod
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.backbones import Backbone
 from benchmark.schema import IntegrityError, fingerprint
 from benchmark.suites import Attack, Probe
+from benchmark.suites.protocol import ECE_INDEX_BUG, ECE_UNMERGED, MERGE_AFTER_ARGMAX, of_training
 
 Kind = Literal["train", "predict", "attack", "score"]
 
@@ -32,16 +33,18 @@ TRAINING = "training.json"
 
 @dataclass(frozen=True)
 class Row:
-    """One method, backbone and seed: a file of records."""
+    """One method, backbone and seed, and the protocol options in force: a file of records."""
 
     method: ConfiguredMethod
     backbone: Backbone
     seed: int
+    protocol: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         """For progress and messages."""
-        return f"{self.method.label}, seed {self.seed}"
+        options = f" [{', '.join(self.protocol)}]" if self.protocol else ""
+        return f"{self.method.label}{options}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
 
     task, recipe = work.suite.training, work.suite.recipe
     reads = row.method.make().reads(row.backbone)
+    options = of_training(row.protocol)
     return {
         "kind": "train",
         "key_version": KEY_VERSION,
@@ -112,9 +116,10 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
         },
         "backbone": row.backbone.identity(),
         "task": {"classes": list(task.classes), "max_length": task.max_length},
-        "data": {"train": work.splits.train.content_hash, "validation": work.splits.validation.content_hash},
+        "data": {"train": work.splits.train.content_hash, "validation": work.selection(row.protocol).content_hash},
         "recipe": {**asdict(recipe), "precision": resolve_precision(recipe.precision, pick_device())},
         "seed": row.seed,
+        **({"protocol": options} if options else {}),
     }
 
 
@@ -158,7 +163,20 @@ def _score_probe(probe: Probe, work: Workload, tables: Mapping[str, Artifact | N
     spec = _score_spec(probe_metrics(probe), work, known, PREDICTIONS, work.probes[probe.id])
     if probe.merge is not None:
         spec["merge"] = list(probe.merge)
+    if options := _that_matter(row.protocol, probe):
+        spec["protocol"] = options
     return Cell("score", probe.id, spec, known, row)
+
+
+def _that_matter(protocol: Iterable[str], probe: Probe) -> list[str]:
+    """Options that change a probe's scores; the others leave its cell the same as without them."""
+    merged = probe.merge is not None
+    matters = {
+        ECE_INDEX_BUG: "ece_roast" in probe.metrics,
+        ECE_UNMERGED: merged and any(metric in ECES for metric in probe.metrics),
+        MERGE_AFTER_ARGMAX: merged and "accuracy" in probe.metrics,
+    }
+    return [name for name in protocol if matters.get(name)]
 
 
 def _score_attack(live: Cell, attack: Attack, work: Workload, store: Store) -> Cell:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmark.execution.cards import suite_card, write_card
 from benchmark.execution.cells import Row, cells_of
 from benchmark.execution.explaining import state_of
 from benchmark.execution.observer import Observer
-from benchmark.execution.records import failed_records, file_of, records_of, suite_card, write_card, write_records
+from benchmark.execution.records import failed_records, file_of, records_of, write_records
 from benchmark.execution.running import Runner
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload

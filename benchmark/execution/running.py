@@ -32,6 +32,7 @@ from benchmark.execution.store import SCRATCH, Artifact, Store
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.classifier import Classifier
 from benchmark.schema.errors import TemperError
+from benchmark.suites.protocol import PADDING_ATTENDED
 
 
 @dataclass
@@ -81,10 +82,11 @@ class Runner:
             task=suite.training,
             recipe=suite.recipe,
             train=self.work.splits.train,
-            validation=self.work.splits.validation,
+            validation=self.work.selection(row.protocol),
             seed=row.seed,
             folder=folder / SCRATCH,
             report=self.observer.advance,
+            attend_padding=PADDING_ATTENDED in row.protocol,
         )
         model, position = trainer.run()
         model.save(folder / MODEL)
@@ -155,6 +157,7 @@ class Runner:
             merge=spec.get("merge"),
             settings_bins=settings["ece_bins"],
             temperature=fit_temperature(held_out.logits, held_out.labels),
+            protocol=spec.get("protocol", ()),
             **shared,
         )
 

@@ -1,11 +1,12 @@
 """A suite with its data read: what all rows of a run share."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from benchmark.data import Dataset, Overlap, Splits, TrainingIndex, absence
-from benchmark.schema import UnavailableError
+from benchmark.schema import UnavailableError, UsageError
 from benchmark.suites import Probe, Suite, attack_subset, probe_dataset, training_splits
+from benchmark.suites.protocol import SELECT_ON_REPORTED
 
 VALIDATION = "validation"
 """Name under which the predictions on the carved validation split are kept; no probe may be called so."""
@@ -45,6 +46,22 @@ class Workload:
     def in_distribution(self) -> str:
         """Id of the probe that foreign texts are told apart from."""
         return in_distribution(self.suite).id
+
+    def selection(self, protocol: Collection[str]) -> Dataset:
+        """The examples on which the best epoch is chosen.
+
+        Raises:
+            UsageError: they are to be those of a probe that is not here.
+        """
+        if SELECT_ON_REPORTED not in protocol:
+            return self.splits.validation
+        reported = next((p.id for p in self.suite.probes if p.perspective == "in-distribution"), "")
+        if reported not in self.probes:
+            raise UsageError(
+                f"--protocol {SELECT_ON_REPORTED} chooses epochs on an in-distribution probe, and the data of "
+                f"{reported or 'none'} is not here; leave the option out, or get the data."
+            )
+        return self.probes[reported]
 
     def content_hash(self, subject: str) -> str:
         """Hash of the examples of a probe or attack that can be measured here."""

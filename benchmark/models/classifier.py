@@ -21,6 +21,8 @@ class Classifier(nn.Module):
     Attributes:
         passes: Counters of the passes made through the model.
         max_length: Longest input in tokens; longer texts are cut.
+        attend_padding: Whether the network is given a mask of ones, as in RoAST's released code; saved with the
+            model. `Batch.attention_mask` stays the real one.
     """
 
     def __init__(self, network: nn.Module, tokenizer: Any, max_length: int) -> None:
@@ -29,6 +31,7 @@ class Classifier(nn.Module):
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.passes = Passes()
+        self.attend_padding = False
         self._architecture = architecture_of(self._config.model_type, self.body)
 
     @classmethod
@@ -52,12 +55,17 @@ class Classifier(nn.Module):
         if prompt is not None:
             from benchmark.models.prompt_classifier import PromptClassifier
 
-            return PromptClassifier.restore(folder, prompt)
-        return Classifier.from_pretrained(folder, config.num_labels, config.temper_max_length)
+            model: Classifier = PromptClassifier.restore(folder, prompt)
+        else:
+            model = Classifier.from_pretrained(folder, config.num_labels, config.temper_max_length)
+        model.attend_padding = getattr(config, "temper_attend_padding", False)
+        return model
 
     def save(self, folder: Path) -> None:
         """Write config.json, model.safetensors and the tokenizer's files."""
         self._config.temper_max_length = self.max_length
+        if self.attend_padding:
+            self._config.temper_attend_padding = True
         cast(Any, self.network).save_pretrained(str(folder), safe_serialization=True)
         self.tokenizer.save_pretrained(str(folder))
 
@@ -92,7 +100,7 @@ class Classifier(nn.Module):
 
         Where the family normalises and drops out in the embedding layer (all but XLNet), both are done.
         """
-        return self._turned(first_answer(getattr(*self._embedding), lambda: self.network(**batch.tokens)))
+        return self._turned(first_answer(getattr(*self._embedding), lambda: self.network(**self._inputs(batch))))
 
     def embed_words(self, batch: Batch) -> Tensor:
         """Word embeddings of the tokens, before positions and normalisation, shape (batch, length, width)."""
@@ -103,19 +111,19 @@ class Classifier(nn.Module):
         """Logits in float32 (float64 for a model in float64), shape (batch, classes).
 
         Args:
-            batch: Tokenised examples; the attention mask is always passed on.
+            batch: Tokenised examples; an attention mask is always passed on.
             embeds: Output of the embedding layer to go on from, shape (batch, length, width), instead of embedding
                 the token ids.
             words: Word embeddings to go on from, of the same shape; the rest of the embedding layer still runs.
         """
         with self._going_on_from(embeds, words):
-            logits: Tensor = self.network(**batch.tokens).logits
+            logits: Tensor = self.network(**self._inputs(batch)).logits
         return self.passes.watch(at_least_float32(logits))
 
     def features(self, batch: Batch, embeds: Tensor | None = None, words: Tensor | None = None) -> Tensor:
         """Last hidden state of the token that the head reads, float32, shape (batch, width)."""
         with self._going_on_from(embeds, words):
-            hidden: Tensor = self.body(**batch.tokens).last_hidden_state
+            hidden: Tensor = self.body(**self._inputs(batch)).last_hidden_state
         return self.passes.watch(at_least_float32(self.summary(batch, hidden)))
 
     def summary(self, batch: Batch, hidden: Tensor) -> Tensor:
@@ -181,6 +189,21 @@ class Classifier(nn.Module):
     @property
     def _output(self) -> Place:
         return last_linear(self.network, self.body)
+
+    @contextmanager
+    def reading_mask(self) -> Iterator[None]:
+        """Inside, padding is not attended to, whatever `attend_padding` says."""
+        before, self.attend_padding = self.attend_padding, False
+        try:
+            yield
+        finally:
+            self.attend_padding = before
+
+    def _inputs(self, batch: Batch) -> dict[str, Tensor]:
+        """What the network is given."""
+        if not self.attend_padding:
+            return batch.tokens
+        return {**batch.tokens, "attention_mask": torch.ones_like(batch.attention_mask)}
 
     def _turned(self, embeds: Tensor) -> Tensor:
         """Between our (batch, length, width) and the family's own order; its own inverse."""

@@ -12,6 +12,9 @@ from benchmark.models.classifier import Classifier
 TOKENS_PER_BATCH = 2048
 """Padded tokens in a batch: past about 500 a CPU gains nothing more, and memory stays small."""
 
+PADDED_BATCH = 16
+"""Texts in a batch where padding is attended to: that of RoAST's training."""
+
 
 def predict_logits(
     model: Classifier,
@@ -22,7 +25,8 @@ def predict_logits(
 ) -> NDArray[np.float32]:
     """Logits of examples of one or two texts each, float32 of shape (len(texts), classes), in the order given.
 
-    The model is put into eval mode for it, runs in fp32 and is put back; its pass counters do not move.
+    The model is put into eval mode for it, runs in fp32 and is put back; its pass counters do not move. A model that
+    attends to padding reads the texts as they come, `PADDED_BATCH` at a time: what it says depends on it.
     """
     encoded = [model.tokenise(t) for t in texts]
     logits = np.zeros((len(texts), model.classes), dtype=np.float32)
@@ -30,7 +34,7 @@ def predict_logits(
     model.eval()
     try:
         with torch.inference_mode(), model.passes.paused():
-            for rows in _pack(encoded, tokens_per_batch):
+            for rows in _as_they_come(len(texts)) if model.attend_padding else _pack(encoded, tokens_per_batch):
                 logits[rows] = model(model.collate([encoded[r] for r in rows])).cpu().numpy()
                 done += len(rows)
                 if report is not None:
@@ -49,3 +53,7 @@ def _pack(encoded: Sequence[Encoded], budget: int) -> list[list[int]]:
             batches.append([])
         batches[-1].append(row)
     return batches
+
+
+def _as_they_come(count: int) -> list[list[int]]:
+    return [list(range(start, min(start + PADDED_BATCH, count))) for start in range(0, count, PADDED_BATCH)]

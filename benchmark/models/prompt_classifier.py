@@ -106,7 +106,7 @@ class PromptClassifier(Classifier):
     def features(self, batch: Batch, embeds: Tensor | None = None, words: Tensor | None = None) -> Tensor:
         """Last hidden state at the slot, averaged over templates, float32, shape (batch, width)."""
         with self._going_on_from(embeds, words):
-            hidden = self.body(**batch.tokens).last_hidden_state[self._read(batch)]
+            hidden = self.body(**self._inputs(batch)).last_hidden_state[self._read(batch)]
         return self._averaged(self.passes.watch(at_least_float32(hidden)))
 
     def summary(self, batch: Batch, hidden: Tensor) -> Tensor:
@@ -139,8 +139,8 @@ class PromptClassifier(Classifier):
         """Logits of some words at the slots, or of all, one row a sequence."""
         where = self._read(batch)
         if not self._causal:
-            return logits_at(self.network, batch.tokens, where, words)
-        hidden: Tensor = self.body(**batch.tokens).last_hidden_state[where]
+            return logits_at(self.network, self._inputs(batch), where, words)
+        hidden: Tensor = self.body(**self._inputs(batch)).last_hidden_state[where]
         if words is None:
             return hidden
         table: Tensor = cast(Any, self.network).lm_head.weight

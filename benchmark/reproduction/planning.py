@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import Row
-from benchmark.execution.records import suite_card
 from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure
 from benchmark.execution.workload import Workload, materialise
 from benchmark.models.backbones import Backbone

@@ -128,9 +128,11 @@ class _Gathering:
     seen: dict[tuple[str | int, ...], Located] = field(default_factory=dict)
     entries: dict[tuple[str, str], dict[str, Any]] = field(init=False)
     data: dict[str, Located] = field(default_factory=dict)
+    accepted: tuple[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.entries = {(entry["id"], entry["perspective"]): entry for entry in self.card["probes"]}
+        self.accepted = fingerprints_of(self.card)
 
     def folder(self) -> SuiteFolder:
         """Close the gathering."""
@@ -185,7 +187,7 @@ class _Gathering:
     def _fits_suite(self, record: Record) -> Iterator[Problem]:
         """Compare a record with the card: suite fingerprint, probe and metric."""
         stated = record["suite"]["fingerprint"]
-        if stated is not None and stated not in fingerprints_of(self.card):
+        if stated is not None and stated not in self.accepted:
             message = f"is {stated}, the suite card's is {self.fingerprint}; run the record again with this suite."
             yield Problem("/suite/fingerprint", message)
             return

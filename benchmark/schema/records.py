@@ -1,7 +1,7 @@
 """What a record is: its field table, its identity and its place in a results folder."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from benchmark.schema.fields import Choice, ListOf, MapOf, Maybe, Number, Scalar, Text, Whole, shape
@@ -33,6 +33,7 @@ SCHEMA = Whole(minimum=1)
 SENTENCE = Text("a sentence", limit=4_000)
 
 RECORD = shape(
+    optional=["protocol"],
     schema=SCHEMA,
     kind=Choice(KINDS),
     suite=shape(name=NAME, version=Whole(minimum=1), fingerprint=Maybe(HASH)),
@@ -45,6 +46,7 @@ RECORD = shape(
     ),
     backbone=shape(name=NAME, source=Maybe(BACKBONE_SOURCE), revision=Maybe(REVISION)),
     seed=Maybe(Whole()),
+    protocol=ListOf(NAME, minimum=1),
     probe=shape(
         id=NAME,
         version=Whole(minimum=1),
@@ -66,16 +68,17 @@ RECORD = shape(
 )
 
 
-def row_key(record: Mapping[str, Any]) -> tuple[str, str, int, str, str, str, str]:
-    """Identify the board row: kind, suite, suite version, backbone, method, configuration, paper.
+def row_key(record: Mapping[str, Any]) -> tuple[str, str, int, str, str, str, str, str]:
+    """Identify the board row: kind, suite, suite version, backbone, method, configuration, protocol options, paper.
 
-    The paper is empty for measured records. Two papers that print the same cell are two rows.
+    The options are joined by commas, empty for none. The paper is empty for measured records. Two papers that print the
+    same cell are two rows.
     """
     suite, method = record["suite"], record["method"]
     paper = record["source"]["paper"] if record["source"] else ""
     return (
         record["kind"], suite["name"], suite["version"], record["backbone"]["name"],
-        method["name"], method["configuration"], paper,
+        method["name"], method["configuration"], ",".join(record.get("protocol", ())), paper,
     )  # fmt: skip
 
 
@@ -88,9 +91,13 @@ def record_key(record: Mapping[str, Any]) -> tuple[str | int, ...]:
     return (*row_key(record), seed, record["probe"]["id"], record["probe"]["perspective"], record["metric"]["id"])
 
 
-def method_slug(name: str, configuration: str) -> str:
-    """Name the folder of a method: ``roast``, or ``roast~alpha=0.6`` with what a file name cannot hold as ``-``."""
-    return f"{name}~{re.sub('[^A-Za-z0-9._=,+-]', '-', configuration)}" if configuration else name
+def method_slug(name: str, configuration: str, protocol: Iterable[str] = ()) -> str:
+    """Name the folder of a method: ``roast``, or ``roast~alpha=0.6`` with what a file name cannot hold as ``-``.
+
+    Protocol options stand behind a second ``~``: ``roast~~ece-index-bug``.
+    """
+    parts = (name, re.sub("[^A-Za-z0-9._=,+-]", "-", configuration), ",".join(protocol))
+    return "~".join(parts).rstrip("~")
 
 
 def record_path(record: Mapping[str, Any]) -> str:
@@ -100,7 +107,7 @@ def record_path(record: Mapping[str, Any]) -> str:
     """
     suite, method = record["suite"], record["method"]
     seed = "published" if record["kind"] == "published" else f"seed-{record['seed']}"
-    slug = method_slug(method["name"], method["configuration"])
+    slug = method_slug(method["name"], method["configuration"], record.get("protocol", ()))
     return f"{suite['name']}@{suite['version']}/{slug}/{record['backbone']['name']}/{seed}.jsonl"
 
 

@@ -118,9 +118,17 @@ def _rescored_has_table(record: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("/table", f"is null although /verification is {record['verification']}; name the table's hash.")
 
 
+def _protocol_is_in_order(record: Mapping[str, Any]) -> Iterator[Problem]:
+    """One set of options is written one way, or two names for a row would stand for one."""
+    names = record.get("protocol")
+    if isinstance(names, list) and all(isinstance(name, str) for name in names) and names != sorted(set(names)):
+        yield Problem("/protocol", "must name each option once, in alphabetical order; sort it.")
+
+
 _RULES: tuple[Callable[[Mapping[str, Any]], Iterator[Problem]], ...] = (
     _value_has_status,
     _measured_is_traceable,
     _published_is_sourced,
     _rescored_has_table,
+    _protocol_is_in_order,
 )

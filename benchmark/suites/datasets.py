@@ -1,5 +1,6 @@
 """The data of a suite's parts, with every declared count checked."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from benchmark.data import Dataset, Splits, limited, load, split
@@ -18,20 +19,37 @@ def training_splits(suite: Suite) -> Splits:
     task, spec = suite.training, suite.training.split
     base = suite.path.parent
     whole = load(task.data, name=f"{suite.name}/training", classes=task.classes, base=base)
-    parts = split(whole, by=spec.by, test=spec.test, validation=spec.validation)
-    test = parts.test
+    test = None
     if spec.test_data is not None:
         test = load(spec.test_data, name=f"{suite.name}/training/test", classes=task.classes, base=base)
-    parts = Splits(
+    parts = divided(suite, whole, test)
+    for dataset, declared, key in declared_counts(suite, parts):
+        check_count(dataset, declared, key, suite)
+    return parts
+
+
+def divided(suite: Suite, whole: Dataset, test: Dataset | None) -> Splits:
+    """The parts of loaded training data, after limits; `test` is the official test part where there is one.
+
+    Raises:
+        TemperError: one text stands in two parts, or an example has no group.
+    """
+    spec = suite.training.split
+    parts = split(whole, by=spec.by, test=spec.test, validation=spec.validation)
+    return Splits(
         train=limited(parts.train, spec.train_limit),
         validation=limited(parts.validation, spec.validation_limit),
-        test=limited(test, spec.test_limit),
+        test=limited(parts.test if test is None else test, spec.test_limit),
     )
-    _check_count(parts.train, spec.train_rows, "training.split.train_rows", suite)
-    _check_count(parts.validation, spec.validation_rows, "training.split.validation_rows", suite)
+
+
+def declared_counts(suite: Suite, parts: Splits) -> Iterator[tuple[Dataset, int | None, str]]:
+    """The parts that a training task has, with their declared sizes and the keys that declare them."""
+    spec = suite.training.split
+    yield parts.train, spec.train_rows, "training.split.train_rows"
+    yield parts.validation, spec.validation_rows, "training.split.validation_rows"
     if has_test(spec):
-        _check_count(parts.test, spec.test_rows, "training.split.test_rows", suite)
-    return parts
+        yield parts.test, spec.test_rows, "training.split.test_rows"
 
 
 def probe_dataset(suite: Suite, probe: Probe, splits: Splits | None = None) -> Dataset:
@@ -50,7 +68,7 @@ def probe_dataset(suite: Suite, probe: Probe, splits: Splits | None = None) -> D
         dataset = (splits or training_splits(suite)).test
     else:
         dataset = load(probe.data, name=probe.id, classes=suite.training.classes, base=suite.path.parent)
-    _check_count(dataset, probe.rows, f"probes[{probe.id}].rows", suite)
+    check_count(dataset, probe.rows, f"probes[{probe.id}].rows", suite)
     return replace(dataset, name=probe.id)
 
 
@@ -70,13 +88,23 @@ def attack_subset(suite: Suite, attack: Attack, attacked: Dataset | None = None)
     return replace(limited(attacked, attack.subset), name=attack.id)
 
 
-def _check_count(dataset: Dataset, declared: int | None, key: str, suite: Suite) -> None:
+def check_count(dataset: Dataset, declared: int | None, key: str, suite: Suite) -> None:
+    """Refuse a part of another size than declared, or an empty one where no size is.
+
+    Raises:
+        IntegrityError: naming file, key and both numbers.
+    """
+    if sentence := count_problem(dataset, declared):
+        raise IntegrityError(f"{suite.path.name}: {key}: {sentence}")
+
+
+def count_problem(dataset: Dataset, declared: int | None) -> str:
+    """What is wrong with the size of a part; empty where nothing is."""
     if declared is None:
-        if not len(dataset):
-            raise IntegrityError(f"{suite.path.name}: {key}: {dataset.name} is empty; change the split's shares.")
-        return
-    if len(dataset) != declared:
-        raise IntegrityError(
-            f"{suite.path.name}: {key}: {dataset.name} has {len(dataset)} examples where {declared} are declared; "
-            "get the declared version of the data, or declare the real number in a suite of your own."
-        )
+        return "" if len(dataset) else f"{dataset.name} is empty; change the split's shares."
+    if len(dataset) == declared:
+        return ""
+    return (
+        f"{dataset.name} has {len(dataset)} examples where {declared} are declared; "
+        "get the declared version of the data, or declare the real number in a suite of your own."
+    )

@@ -107,6 +107,11 @@ class Probe:
         tuple[str, ...],
         Doc("Ids of what it is scored by.", default="all that fit the perspective"),
     ] = ()
+    max_overlap: Annotated[
+        float,
+        Range(0, 1),
+        Doc("Largest share of its examples that may stand in the training part too; `temper suite check` holds it."),
+    ] = 0.01
 
 
 @dataclass(frozen=True, slots=True)

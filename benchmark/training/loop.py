@@ -45,6 +45,7 @@ class Trainer:
         report: Progress.
         checkpoint_seconds: Least wall time between checkpoints inside an epoch; it changes no result. It is longer
             where writing one takes long, so that no more than a twentieth of the time goes into them.
+        attend_padding: Whether the model attends to padding; see `Classifier`.
     """
 
     method: Method
@@ -58,6 +59,7 @@ class Trainer:
     report: Report = lambda done, total: None
     checkpoint_seconds: float = 60.0
     device: torch.device = field(default_factory=pick_device)
+    attend_padding: bool = False
 
     def run(self) -> tuple[Classifier, Position]:
         """Train to the end and return the model with its best epoch's weights, in eval mode.
@@ -81,6 +83,7 @@ class Trainer:
         seed_everything(self.seed, "model")
         with self._verb("build_model"):
             self._model = self.method.build_model(self.backbone, self.task).to(self.device)
+        self._model.attend_padding = self.attend_padding
         with self._verb("encode_example"):
             self._encoded = [self.method.encode_example(self._model, e) for e in self.train.examples]
         with self._verb("phases"):
@@ -229,7 +232,7 @@ class Trainer:
         fresh.rename(target)
 
     def _validate(self) -> float:
-        """Accuracy on the validation split carved from train: the only thing that selects a checkpoint."""
+        """Accuracy on `validation`: the only thing that selects a checkpoint."""
         logits = predict_logits(self._model, [e.texts for e in self.validation.examples])
         labels = np.array([e.label for e in self.validation.examples])
         return float((logits.argmax(axis=1) == labels).mean())

@@ -44,6 +44,7 @@ def loaded_by(*arguments: str) -> list[str]:
         ["list", "--methods"],
         ["list", "--attacks"],
         ["suite", "show", "demo"],
+        ["suite", "check", "--help"],
         ["resources", "list"],
     ],
 )
@@ -67,6 +68,7 @@ def test_list_shows_methods_suites_and_backbones() -> None:
     [
         (["run", "demo", "--methods", "raost"], "There is no method 'raost'. Did you mean 'roast'?"),
         (["run", "demmo"], "Did you mean 'demo'?"),
+        (["run", "demo", "--protocol", "ece-index"], "there is no option 'ece-index'. Did you mean 'ece-index-bug'?"),
         (["run", "demo", "--methods", ""], "--methods names no method"),
         (["resources", "fetch", "minlm"], "Did you mean 'minilm'?"),
     ],
@@ -160,3 +162,9 @@ def test_run_status_explain_and_board_in_turn(tmp_path: Path, tiny_backbone: Pat
     drifted = temper("board", "check", "--results", f"{out}/results", "--site", site)
     assert drifted.returncode == 1
     assert "vanila" in drifted.stdout
+
+
+def test_suite_show_says_what_protocol_options_there_are() -> None:
+    shown = temper("suite", "show", "demo").stdout
+    for name in ("padding-attended", "select-on-reported", "ece-index-bug", "ece-unmerged", "merge-after-argmax"):
+        assert f"  {name}: " in shown

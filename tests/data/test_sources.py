@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+import benchmark.data.hub as hub_module
 import benchmark.resources
 from benchmark.data import DataSpec, LabelSpec, load
 from benchmark.schema.errors import IntegrityError, UnavailableError, UsageError
 
+REACH = hub_module._hub_in_reach
 HUB = DataSpec(
     source="hub", repository="own/set", configuration="small", split="test", text=("text",), label=LabelSpec("label")
 )
@@ -150,6 +152,50 @@ class FakeHub(ModuleType):
         assert batch_size > 1
         yield pa.table({"text": ["a", "b"], "label": [0, 1]})
         yield pa.table({"text": ["c"], "label": [-1]})
+
+
+@pytest.fixture(autouse=True)
+def _hub_in_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests ask no network, not even whether it is there."""
+    monkeypatch.setattr(hub_module, "_hub_in_reach", lambda: True)
+
+
+def test_a_hub_out_of_reach_is_not_tried_for_every_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = FakeHub(ConnectionError("Couldn't reach 'own/set' on the Hub (OfflineModeIsEnabled)"))
+    monkeypatch.setitem(sys.modules, "datasets", library)
+    monkeypatch.setattr(hub_module, "_hub_in_reach", lambda: False)
+    with pytest.raises(UnavailableError, match="OfflineModeIsEnabled"):
+        load(HUB)
+    assert library.calls[0][2] is True
+    assert library.config.HF_HUB_OFFLINE is False
+
+
+def test_reach_is_asked_of_the_endpoint_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def refuse(address: tuple[str, int], timeout: float) -> None:
+        asked.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(hub_module.socket, "create_connection", refuse)
+    monkeypatch.setattr(hub_module, "getproxies", dict)
+    monkeypatch.setenv("HF_ENDPOINT", "http://hub.example:8080")
+    REACH.cache_clear()
+    try:
+        assert [REACH() for _ in range(3)] == [False] * 3
+        assert asked == [("hub.example", 8080)]
+        REACH.cache_clear()
+        monkeypatch.setattr(hub_module, "getproxies", lambda: {"https": "http://proxy"})
+        assert REACH()
+    finally:
+        REACH.cache_clear()
+
+
+def test_a_set_cached_in_another_configuration_only_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "Couldn't find cache for own/set for config 'small'\nAvailable configs in the cache: ['large']"
+    monkeypatch.setitem(sys.modules, "datasets", FakeHub(ValueError(said)))
+    with pytest.raises(UnavailableError, match="own/set small test is not at hand"):
+        load(HUB)
 
 
 def test_hub_is_asked_for_one_split_of_one_revision(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from benchmark.evaluation.metrics import anomaly
+from benchmark.evaluation.metrics import anomaly, anomaly_measurements
 from benchmark.evaluation.metrics.bootstrap import replicate_auroc, resample_indices
 
 scores = st.lists(st.integers(0, 12).map(float), min_size=1, max_size=30).map(np.array)
@@ -106,3 +106,19 @@ def test_replicates_are_auroc_on_the_resamples():
     values = replicate_auroc(*anomaly.dense_ranks(inside, outside), resamples=5, seed_text="probe")
     drawn = zip(resample_indices(25, 5, "probe/inside"), resample_indices(17, 5, "probe/outside"), strict=True)
     assert values == tuple(round(auroc_by_pairs(inside[i], outside[o]), 6) for i, o in drawn)
+
+
+def test_the_three_measures_are_those_of_roast_on_the_score_minus_the_highest_probability():
+    """Foreign is positive; FPR95 is cut at the foreign scores' fifth percentile."""
+    from scipy.special import softmax
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    random = np.random.default_rng(8)
+    inside, outside = random.normal(0, 3, (150, 3)), random.normal(0, 1.5, (101, 3))
+    scores = [-softmax(logits, axis=1).max(axis=1) for logits in (inside, outside)]
+    truth, joined = np.r_[np.zeros(150), np.ones(101)], np.concatenate(scores)
+    found = anomaly_measurements(inside, outside, metrics=["auroc", "aupr", "fpr95"], seed_text="p")
+    assert found["auroc"].value == pytest.approx(roc_auc_score(truth, joined))
+    assert found["aupr"].value == pytest.approx(average_precision_score(truth, joined))
+    # Of 101 scores the fifth percentile is the sixth lowest itself: nothing is interpolated.
+    assert found["fpr95"].value == (scores[0] >= np.percentile(scores[1], 5)).mean()

@@ -191,3 +191,33 @@ def test_features_of_a_family_that_reads_its_last_token(model: Classifier, side:
     batch = Batch({"input_ids": padded[0], "attention_mask": padded[1]})
     expected = other.network.base_model(**batch.tokens).last_hidden_state[0, 3 if side == "right" else 6]
     torch.testing.assert_close(other.features(batch)[0], expected)
+
+
+def test_attended_padding_makes_logits_depend_on_the_batch_and_comes_back_from_disk(
+    model: Classifier, tmp_path: Path
+) -> None:
+    texts = [(text,) for text, _ in sentences(40)]
+    masked = predict_logits(model, texts)
+    model.attend_padding = True
+    attended = predict_logits(model, texts)
+    assert np.abs(attended - masked).max() > 1e-5
+    by_hand = []
+    for start in range(0, 40, 16):
+        batch = model.encode(texts[start : start + 16])
+        ones = batch.with_tokens(attention_mask=torch.ones_like(batch.attention_mask))
+        by_hand.append(model.network(**ones.tokens).logits.detach().numpy())
+    np.testing.assert_allclose(attended, np.concatenate(by_hand), atol=1e-6)
+    batch = batch_of(model)
+    assert torch.equal(model(batch, embeds=model.embed(batch)), model(batch))
+    assert not torch.equal(batch.attention_mask, torch.ones_like(batch.attention_mask))
+    with model.reading_mask():
+        np.testing.assert_allclose(predict_logits(model, texts), masked, atol=1e-6)
+    model.save(tmp_path / "saved")
+    again = Classifier.load(tmp_path / "saved").eval()
+    np.testing.assert_allclose(predict_logits(again, texts), attended, atol=1e-6)
+
+
+def test_a_model_that_reads_its_mask_says_nothing_of_padding_on_disk(model: Classifier, tmp_path: Path) -> None:
+    """Or every model that was ever saved would be another one."""
+    model.save(tmp_path)
+    assert "padding" not in (tmp_path / "config.json").read_text().replace("padding_idx", "")

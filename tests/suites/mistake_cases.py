@@ -87,6 +87,8 @@ MISTAKES: list[tuple[str, str, tuple[str, ...]]] = [
     (PROBE, f"{PROBE}\nmerge = [0, 2]", ("probes[shop].merge: must number at least two scored classes from 0 without gaps, such as [0, 1, 1].",)),
     ('metrics = ["auroc", "fpr95"]', "merge = [0, 1]", ("probes[foreign].merge: an anomaly probe has no classes to merge; remove it.",)),
     ('id = "shop"', 'id = "validation"', ("probes[validation].id: 'validation' is the name of the validation part; choose another.",)),
+    ("rows = 20\n", "rows = 20\nmax_overlap = 1.5\n", ("probes[shop].max_overlap: 1.5 does not fit; it must be at least 0 and at most 1.",)),
+    ("rows = 20\n", "rows = 20\nmax_overlp = 0\n", ("probes[shop].max_overlp: unknown key. Did you mean 'max_overlap'? Known: ",)),
     # metrics
     ('"fpr95"', '"fpr59"', ("probes[foreign].metrics: unknown metric 'fpr59'. Did you mean 'fpr95'? Known: aupr, auroc, auroc_energy, auroc_entropy, fpr95.",)),
     ('"fpr95"', '"accuracy"', ("probes[foreign].metrics: 'accuracy' does not fit perspective 'anomaly'; use auroc, aupr, fpr95, auroc_entropy, auroc_energy.",)),

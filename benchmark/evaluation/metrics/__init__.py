@@ -7,6 +7,7 @@ from benchmark.evaluation.metrics.labelled import labelled_measurements
 from benchmark.evaluation.metrics.registry import (
     ANOMALY_METRICS,
     ATTACK_METRICS,
+    ECES,
     HEADLINES,
     LABELLED_METRICS,
     METRICS,
@@ -17,6 +18,7 @@ from benchmark.evaluation.metrics.registry import (
 __all__ = [
     "ANOMALY_METRICS",
     "ATTACK_METRICS",
+    "ECES",
     "HEADLINES",
     "LABELLED_METRICS",
     "METRICS",

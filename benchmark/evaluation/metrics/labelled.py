@@ -1,9 +1,10 @@
 """All metrics of a probe with labels, from one table of logits."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from benchmark.evaluation.metrics import calibration
@@ -17,8 +18,9 @@ from benchmark.evaluation.metrics.probabilities import (
     merged_log_probabilities,
     non_finite_reason,
 )
-from benchmark.evaluation.metrics.registry import LABELLED_METRICS, Measurement, require_known, undefined
+from benchmark.evaluation.metrics.registry import ECES, LABELLED_METRICS, Measurement, require_known, undefined
 from benchmark.schema.errors import TemperError
+from benchmark.suites.protocol import ECE_INDEX_BUG, ECE_UNMERGED, MERGE_AFTER_ARGMAX
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class _Probe:
     resamples: int
     seed_text: str
     temperature: float | None
+    protocol: Collection[str]
 
     @cached_property
     def log_probabilities(self) -> Floats:
@@ -53,6 +56,7 @@ def labelled_measurements(
     resamples: int = 200,
     seed_text: str,
     temperature: float | None = None,
+    protocol: Collection[str] = (),
 ) -> dict[str, Measurement]:
     """Measure one probe with labels.
 
@@ -65,6 +69,7 @@ def labelled_measurements(
         resamples: Number of bootstrap resamples for the headline metrics, at least 1.
         seed_text: Seeds the resamples; the probe's data hash, so that they are the same for every method.
         temperature: Above 0, from `fit_temperature`, or None where none could be fitted.
+        protocol: Names out of `benchmark.suites.protocol.OPTIONS`; those that concern no score say nothing here.
 
     Returns:
         A measurement for each id, in the order asked; undefined ones carry their reason.
@@ -78,12 +83,14 @@ def labelled_measurements(
     table = checked_logits(logits, "The logits")
     if not len(table):
         return undefined(metrics, "The probe has no examples.")
-    answers = merged_labels(checked_labels(labels, len(table), table.shape[1]), merge, table.shape[1])
+    classes = checked_labels(labels, len(table), table.shape[1])
+    answers = merged_labels(classes, merge, table.shape[1])
     broken = non_finite_reason(table, "The model's logits")
     if broken:
         return undefined(metrics, f"{broken}; the model has diverged.")
-    probe = _Probe(table, answers, merge, settings_bins, resamples, seed_text, temperature)
-    return {name: _MEASURES[name](probe) for name in metrics}
+    probe = _Probe(table, answers, merge, settings_bins, resamples, seed_text, temperature, protocol)
+    for_ece = replace(probe, labels=classes, merge=None) if ECE_UNMERGED in protocol else probe
+    return {name: _MEASURES[name](for_ece if name in ECES else probe) for name in metrics}
 
 
 def _check_settings(bins: int, resamples: int, temperature: float | None) -> None:
@@ -95,6 +102,9 @@ def _check_settings(bins: int, resamples: int, temperature: float | None) -> Non
 
 def _accuracy(probe: _Probe) -> Measurement:
     correct = probe.top[1]
+    if MERGE_AFTER_ARGMAX in probe.protocol:
+        chosen = merged_labels(probe.logits.argmax(axis=1), probe.merge, probe.logits.shape[1])
+        correct = (chosen == probe.labels).astype(np.float64)
     return Measurement(float(correct.mean()), probe.replicates(lambda rows: float(correct[rows].mean())))
 
 
@@ -119,7 +129,14 @@ def _ece_roast(probe: _Probe) -> Measurement:
     if len(probe.labels) < calibration.ROAST_FOLDS:
         return Measurement(None, None, f"The protocol needs {calibration.ROAST_FOLDS} examples, one for each fold.")
     return Measurement(
-        calibration.ece_roast(probe.logits, probe.labels, merge=probe.merge, bins=probe.bins, seed_text=probe.seed_text)
+        calibration.ece_roast(
+            probe.logits,
+            probe.labels,
+            merge=probe.merge,
+            bins=probe.bins,
+            seed_text=probe.seed_text,
+            released=ECE_INDEX_BUG in probe.protocol,
+        )
     )
 
 

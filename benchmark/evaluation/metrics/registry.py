@@ -173,6 +173,9 @@ ATTACK_METRICS: tuple[str, ...] = tuple(metric.id for metric in _ATTACK)
 METRICS: dict[str, Metric] = {metric.id: metric for metric in (*_LABELLED, *_ANOMALY, *_ATTACK)}
 """Every metric by its id."""
 
+ECES: frozenset[str] = frozenset({"ece", "ece_adaptive", "ece_temperature", "ece_roast"})
+"""Metrics that compare the confidence in the top label with how often it is right."""
+
 HEADLINES: frozenset[str] = frozenset({"accuracy", "ece", "auroc", "accuracy_under_attack"})
 """Metrics that enter an aggregate and therefore carry bootstrap replicates."""
 

@@ -1,0 +1,93 @@
+"""`temper suite check`: a suite file and its data, with all that is wrong with them."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.cli.display import console, output
+
+if TYPE_CHECKING:
+    from benchmark.suites import Attack, Suite
+    from benchmark.suites.inspection import Part
+
+
+def check(suite: Annotated[str, typer.Argument(help="Name of a packaged suite, or path of a suite file.")]) -> None:
+    """Hold a suite file and its data against each other; exits with 1 where anything is wrong."""
+    from benchmark.suites import SuiteError, load_suite
+    from benchmark.suites.inspection import inspect
+
+    try:
+        loaded = load_suite(suite)
+    except SuiteError as error:
+        output.print(Text(f"{error}\n{len(error.problems)} mistakes; the data is looked at once they are mended."))
+        raise typer.Exit(1) from None
+    parts: list[Part] = []
+    with console.status("Reading the suite's data") as status:
+        for part in inspect(loaded):
+            parts.append(part)
+            status.update(f"Read {part.name}")
+    parts += [_attack_part(attack, parts) for attack in loaded.attacks]
+    _print(parts)
+    _conclude(loaded, parts)
+
+
+def _attack_part(attack: "Attack", parts: Iterable["Part"]) -> "Part":
+    """An attack's state: that of the probe it attacks, and of its own lexicon, encoder and other parts."""
+    from benchmark.attacks import require_parts
+    from benchmark.schema import TemperError, UnavailableError
+    from benchmark.suites.inspection import Part
+
+    part = Part(attack.id, rows=attack.subset)
+    probe = next(one for one in parts if one.name == attack.on)
+    if probe.state != "ok":
+        part.get = f"waiting for {attack.on}"
+    try:
+        require_parts(attack)
+    except UnavailableError as error:
+        part.get = str(error)
+    except TemperError as error:
+        part.problems.append((f"attacks[{attack.id}].parameters", str(error)))
+    return part
+
+
+def _print(parts: Iterable["Part"]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("Part", "Rows", "Classes", "Also in training", "State"):
+        table.add_column(heading, justify="right" if heading == "Rows" else "left")
+    for part in parts:
+        classes = ", ".join(f"{name} {count}" for name, count in part.classes.items()) or "-"
+        leak = "-" if part.leak is None else f"{part.leak.exact} exact, {part.leak.near} near"
+        rows = "-" if part.rows is None else str(part.rows)
+        table.add_row(*map(Text, (part.name, rows, classes, leak, part.state)))
+    output.print(table)
+
+
+def _ways(absent: Iterable["Part"]) -> list[str]:
+    """How to get what is not here, each way once."""
+    ways: dict[str, list[str]] = {}
+    for part in absent:
+        ways.setdefault(part.get, []).append(part.name)
+    return [
+        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} unavailable here: {way}."
+        for way, names in ways.items()
+    ]
+
+
+def _conclude(suite: "Suite", parts: Iterable["Part"]) -> None:
+    """Every mistake as file, key and sentence; how to get what is not here; what else is worth knowing."""
+    place = suite.path.name
+    wrong = [f"{place}: {key}: {sentence}" for part in parts for key, sentence in part.problems]
+    absent = [part for part in parts if part.state == "unavailable"]
+    notes = [f"note: {place}: {note}" for part in parts for note in part.notes]
+    for line in ("", *wrong, *_ways(absent)):
+        output.print(Text(line))
+    for line in notes:
+        output.print(Text(line, style="dim"))
+    if wrong:
+        output.print(Text(f"{suite.name}@{suite.version}: {len(wrong)} mistakes."))
+        raise typer.Exit(1)
+    rest = f", but for {len(absent)} that are unavailable here" if absent else ""
+    output.print(Text(f"{suite.name}@{suite.version}: every part is as the suite declares it{rest}."))

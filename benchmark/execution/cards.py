@@ -1,0 +1,135 @@
+"""The suite card: made from a suite, written beside its rows, the same on every machine with the training data."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmark.evaluation.metrics import ATTACK_METRICS, ECES, HEADLINES, METRICS
+from benchmark.execution.cells import probe_metrics
+from benchmark.execution.workload import Workload
+from benchmark.schema import IntegrityError, UsageError, card_fingerprint, read_suite_card, suite_card_text
+from benchmark.suites import Attack, Probe
+
+CALIBRATION = "calibration"
+_CALIBRATION_METRICS = ECES | {"brier", "nll"}
+
+
+def suite_card(work: Workload) -> dict[str, Any]:
+    """The closed list of what a complete row of this suite holds, with the words that explain it.
+
+    It is the same on every machine that has the training data: of all other data it says what the suite declares.
+    Only `overlap`, which is no part of its identity, lists the probes whose data is here.
+    """
+    suite = work.suite
+    probes = [entry for probe in suite.probes for entry in _probe_entries(probe, work)]
+    probes += [_attack_entry(attack, work) for attack in suite.attacks]
+    used = sorted({metric for probe in probes for metric in probe["metrics"]})
+    return {
+        "schema": 1,
+        "name": suite.name,
+        "version": suite.version,
+        "title": suite.title,
+        "note": suite.note,
+        "ranked": suite.ranked,
+        "minimum_seeds": suite.minimum_seeds,
+        "settings": {"ece_bins": suite.metrics.ece_bins, "resamples": suite.metrics.resamples},
+        "training": {
+            "title": suite.training.title,
+            "description": suite.training.description,
+            "data": work.splits.train.content_hash,
+            "n": len(work.splits.train),
+        },
+        "probes": probes,
+        "metrics": {name: _metric(name) for name in used},
+        "overlap": [
+            {"probe": name, "exact": o.exact, "near": o.near, "n": o.n} for name, o in sorted(work.overlaps().items())
+        ],
+    }
+
+
+def _probe_entries(probe: Probe, work: Workload) -> Iterator[dict[str, Any]]:
+    """A labelled probe is listed twice: under its perspective, and under calibration."""
+    data = work.splits.test.content_hash if probe.data is None else probe.data.content_hash
+    own = [m for m in probe_metrics(probe) if m not in _CALIBRATION_METRICS]
+    calibration = [m for m in probe_metrics(probe) if m in _CALIBRATION_METRICS]
+    if own:
+        yield _entry(probe, probe.perspective, own, data, probe.rows)
+    if calibration:
+        yield _entry(probe, CALIBRATION, calibration, data, probe.rows)
+
+
+def _attack_entry(attack: Attack, work: Workload) -> dict[str, Any]:
+    """An attack's examples are a part of its probe's; their hash is known where that is the test part."""
+    probe = next(probe for probe in work.suite.probes if probe.id == attack.on)
+    data = work.attacked[attack.id].content_hash if probe.data is None else None
+    return _entry(attack, "adversarial", sorted(ATTACK_METRICS), data, attack.subset)
+
+
+def _entry(probe: Probe | Attack, perspective: str, metrics: list[str], data: str | None, rows: int) -> dict[str, Any]:
+    return {
+        "id": probe.id,
+        "version": probe.version,
+        "perspective": perspective,
+        "title": probe.title,
+        "description": probe.description,
+        "data": data,
+        "n": rows,
+        "metrics": metrics,
+        "headline": next((m for m in metrics if m in HEADLINES), metrics[0]),
+    }
+
+
+def _metric(name: str) -> dict[str, Any]:
+    metric = METRICS[name]
+    return {
+        "version": metric.version,
+        "direction": metric.direction,
+        "title": metric.title,
+        "description": metric.description,
+        "unit": metric.unit,
+    }
+
+
+def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Path:
+    """Write ``suite.json`` beside the suite's rows, with the overlaps that it had there already.
+
+    Args:
+        results: Folder of records.
+        card: What to write.
+        ours: Paths below `results` of the rows that will be written anew.
+
+    Raises:
+        UsageError: rows that stay belong to another state of the suite; the board would refuse them all.
+    """
+    path = results / f"{card['name']}@{card['version']}" / "suite.json"
+    found = _card_at(path)
+    if found is not None and card_fingerprint(found) == card_fingerprint(card):
+        known = {entry["probe"]: entry for entry in (*found["overlap"], *card["overlap"])}
+        card = {**card, "overlap": [known[name] for name in sorted(known)]}
+    elif path.is_file():
+        others = sorted({str(p.relative_to(results)) for p in path.parent.rglob("*.jsonl")} - set(ours))
+        if others:
+            raise UsageError(
+                f"{results} holds rows of another state of {card['name']}@{card['version']}, such as {others[0]}. Run "
+                "their methods and seeds together with these, raise the suite's version, or give another --out."
+            )
+    replace_text(path, suite_card_text(card))
+    return path
+
+
+def _card_at(path: Path) -> dict[str, Any] | None:
+    """The card of a file; None where there is none, or none that can be read."""
+    try:
+        return read_suite_card(path)
+    except (FileNotFoundError, IntegrityError):
+        return None
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file at once; one that says the same already is left alone."""
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)

@@ -1,0 +1,164 @@
+"""A suite held against its data, part by part: what `temper suite check` says."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar
+
+from benchmark.data import Dataset, DataSpec, Overlap, Splits, TrainingIndex, load, obtaining
+from benchmark.data.hub import HubAnswerError
+from benchmark.data.loading import PartialDataError, check_content, check_rows
+from benchmark.data.readers import ColumnError
+from benchmark.schema.errors import TemperError, UnavailableError
+from benchmark.suites.convert import Problem
+from benchmark.suites.datasets import count_problem, declared_counts, divided
+from benchmark.suites.label_checks import class_counts, label_notes, label_problems
+from benchmark.suites.spec import Probe, Suite
+
+T = TypeVar("T")
+State = Literal["ok", "unavailable", "wrong"]
+
+
+@dataclass
+class Part:
+    """One part of a suite's data.
+
+    Attributes:
+        name: "training", "validation", "test", or the id of a probe.
+        rows: Examples that came out; None where nothing did.
+        classes: Examples of each class by name; empty without labels.
+        leak: What of it stands in the training part; None for that part itself and where nothing could be compared.
+        get: How to have the data, where it is not here.
+        problems: What is wrong, by the path of the key in the suite file.
+        notes: What is no mistake and worth knowing.
+    """
+
+    name: str
+    rows: int | None = None
+    classes: Mapping[str, int] = field(default_factory=dict)
+    leak: Overlap | None = None
+    get: str = ""
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def state(self) -> State:
+        """Whether the part is as declared, not here, or wrong."""
+        return "wrong" if self.problems else "unavailable" if self.get else "ok"
+
+    def found(self, dataset: Dataset) -> None:
+        """Take down what a data set holds."""
+        self.rows, self.classes = len(dataset), class_counts(dataset)
+
+    def count(self, dataset: Dataset, declared: int | None, key: str) -> None:
+        """Compare a data set's size with the declared one."""
+        if sentence := count_problem(dataset, declared):
+            self.problems.append((key, sentence))
+
+
+def inspect(suite: Suite) -> Iterator[Part]:
+    """Read a suite's data and compare it with what the suite says, the training task first.
+
+    Yields:
+        The training, validation and test parts and every probe; nothing is raised for what is wrong with one.
+    """
+    whole, test = Part("training"), Part("test")
+    data = _read(suite, suite.training.data, whole, "training.data")
+    official = suite.training.split.test_data
+    given = None if official is None else _read(suite, official, test, "training.split.test_data")
+    splits = None
+    if data is not None and (official is None or given is not None):
+        splits = _loaded(whole, "training.split", suite.training.data, lambda: divided(suite, data, given))
+    yield from _training_parts(suite, whole, test, splits)
+    index = None if splits is None else TrainingIndex(splits.train)
+    for probe in suite.probes:
+        yield _probe_part(suite, probe, splits, index)
+
+
+def _training_parts(suite: Suite, whole: Part, test: Part, splits: Splits | None) -> Iterator[Part]:
+    """The training task's parts; where there is no split, what there is to say about its sources."""
+    parts = [whole, Part("validation"), test]
+    if splits is None:
+        yield from (whole, test) if test.get or test.problems else (whole,)
+        return
+    for part, (dataset, declared, key) in zip(parts, declared_counts(suite, splits), strict=False):
+        part.found(dataset)
+        part.count(dataset, declared, key)
+        for name in [name for name, count in part.classes.items() if not count and len(dataset)]:
+            part.problems.append(
+                ("training.split", f"no example of class {name!r} is in the {part.name} part; raise its share.")
+            )
+        yield part
+
+
+def _probe_part(suite: Suite, probe: Probe, splits: Splits | None, index: TrainingIndex | None) -> Part:
+    part, key = Part(probe.id), f"probes[{probe.id}]"
+    if probe.data is None:
+        dataset = None if splits is None else splits.test
+        part.get = "" if splits is not None else "waiting for the training data"
+    else:
+        dataset = _read(suite, probe.data, part, f"{key}.data", probe.merge)
+    if dataset is None:
+        return part
+    part.found(dataset)
+    part.count(dataset, probe.rows, f"{key}.rows")
+    if index is not None:
+        part.leak = index.overlap(dataset)
+        part.problems += _leaks(part.leak, probe, key)
+    return part
+
+
+def _leaks(leak: Overlap, probe: Probe, key: str) -> Iterator[Problem]:
+    if leak.exact > probe.max_overlap * leak.n:
+        yield (
+            f"{key}.max_overlap",
+            f"{leak.exact} of {leak.n} examples stand in the training part too, {leak.exact / leak.n:.2g} of it where "
+            f"{probe.max_overlap:g} may; filter the set or take another, or raise the key where that is the point.",
+        )
+
+
+def _read(suite: Suite, spec: DataSpec, part: Part, key: str, merge: Sequence[int] | None = None) -> Dataset | None:
+    """Load a data set whatever it declares, and compare the two afterwards, so that one mistake hides no other."""
+    classes, base = suite.training.classes, suite.path.parent
+    free = replace(spec, rows=None, content_hash=None)
+    dataset = _loaded(part, key, spec, lambda: load(free, name=part.name, classes=classes, base=base))
+    if dataset is None:
+        return None
+    rows = dataset.report.rows if dataset.report is not None else len(dataset)
+    _loaded(part, f"{key}.rows", spec, lambda: check_rows(spec, rows))
+    if part.get:
+        return None
+    _loaded(part, f"{key}.content_hash", spec, lambda: check_content(spec, dataset))
+    if spec.content_hash is None:
+        part.notes.append(f'{key}: content_hash = "{dataset.content_hash}"')
+    part.problems += [(f"{key}.{inside}", text) for inside, text in label_problems(spec, dataset, classes, merge)]
+    part.notes += [f"{key}: {note}" for note in label_notes(spec, dataset)]
+    return dataset
+
+
+def _loaded(part: Part, key: str, spec: DataSpec, work: Callable[[], T]) -> T | None:
+    """What a step gives; a set that is not here is told apart from one that is wrong."""
+    try:
+        return work()
+    except ColumnError as error:
+        part.problems.append((f"{key}.{_key_of(spec, error.column)}", str(error)))
+    except UnavailableError as error:
+        if spec.source == "file":
+            part.problems.append((f"{key}.path", str(error)))
+        else:
+            part.get = obtaining(spec)
+            if isinstance(error, PartialDataError | HubAnswerError):
+                part.notes.append(f"{key}: {error}")
+    except TemperError as error:
+        part.problems.append((key, str(error)))
+    return None
+
+
+def _key_of(spec: DataSpec, column: str) -> str:
+    """The key of a data table that names a column."""
+    if column in spec.text:
+        return "text"
+    if spec.label is not None and column == spec.label.column:
+        return "label.column"
+    if column == spec.group:
+        return "group"
+    return f"where.{column}" if column in spec.where else "columns"

@@ -1,0 +1,79 @@
+"""What a label map does to the rows of a data set, and when that cannot have been meant."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from benchmark.data import Dataset, DataSpec, LabelSpec
+from benchmark.data.labels import BETWEEN
+from benchmark.data.text import text_key
+from benchmark.suites.convert import Problem
+
+MOST = 0.5
+"""Share of the rows from which on a map that drops them is a mistake; `where` says so where it is none."""
+
+
+def class_counts(dataset: Dataset) -> dict[str, int]:
+    """Examples of each class by its name, in the order of the classes; empty for a set without labels."""
+    counts = Counter(example.label for example in dataset.examples)
+    return {name: counts[number] for number, name in enumerate(dataset.label_names)}
+
+
+def label_problems(
+    spec: DataSpec, dataset: Dataset, classes: Sequence[str], merge: Sequence[int] | None
+) -> Iterator[Problem]:
+    """Key, inside the data table, and sentence for each thing that is wrong with a set's labels."""
+    if spec.label is None:
+        return
+    counts, key = unmapped(dataset), "label.map" if spec.label.map is not None else "label.column"
+    report = dataset.report
+    candidates = 0 if report is None else report.rows - report.filtered - report.empty
+    if sum(counts.values()) > MOST * candidates:
+        yield (
+            key,
+            f"{sum(counts.values())} of {candidates} rows have a label outside the map ({_listed(counts)}); map them, "
+            "or say in `where` which rows are meant.",
+        )
+    present = {example.label for example in dataset.examples}
+    for number in sorted(_expected(spec.label, classes, merge) - present):
+        yield key, f"no row becomes class {classes[number]!r}; correct the map, or name there only the classes it has."
+    for scored in sorted(set(merge or ())):
+        members = [number for number, into in enumerate(merge or ()) if into == scored]
+        if not present & set(members):
+            names = " or ".join(repr(classes[number]) for number in members)
+            yield (
+                "label",
+                f"no row becomes class {names}, which `merge` scores as {scored}; correct the map or `merge`.",
+            )
+
+
+def unmapped(dataset: Dataset) -> dict[str, int]:
+    """Label values outside the map, with their rows, most first; ratings between thresholds are meant to be dropped."""
+    found = {} if dataset.report is None else dataset.report.unmapped
+    return dict(Counter({value: count for value, count in found.items() if value != BETWEEN}).most_common())
+
+
+def label_notes(spec: DataSpec, dataset: Dataset) -> Iterator[str]:
+    """What an author should know and what is no mistake: dropped labels, and texts that stand there twice."""
+    if counts := unmapped(dataset):
+        yield f"{sum(counts.values())} rows are dropped for a label outside the map ({_listed(counts)})."
+    same: dict[str, set[int | None]] = {}
+    for example in dataset.examples:
+        same.setdefault(text_key(example.texts), set()).add(example.label)
+    twice, conflicts = len(dataset) - len(same), sum(len(labels) > 1 for labels in same.values())
+    if twice and not spec.deduplicate:
+        both = f", {conflicts} texts have two labels" if conflicts else ""
+        yield f"{twice} examples repeat another's text{both}; `deduplicate = true` drops them."
+
+
+def _expected(label: LabelSpec, classes: Sequence[str], merge: Sequence[int] | None) -> set[int]:
+    """Classes that must have rows: those that the map names; without one, all, but for what `merge` joins."""
+    if label.map is not None:
+        return set(label.map.values())
+    if label.thresholds is not None:
+        return {label.thresholds.low, label.thresholds.high}
+    return set(range(len(classes))) if merge is None else set()
+
+
+def _listed(counts: dict[str, int]) -> str:
+    shown = ", ".join(f"{value[:40]!r} {count}" for value, count in list(counts.items())[:8])
+    return f"{shown} and {len(counts) - 8} more values" if len(counts) > 8 else shown
