@@ -1,5 +1,6 @@
 """`temper reproduce`: a paper's table, measured."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -8,7 +9,7 @@ from rich.text import Text
 
 from benchmark.cli.display import CellDisplay, console, output
 from benchmark.cli.resources import require_resources
-from benchmark.cli.running import require_writable
+from benchmark.cli.running import INTERRUPTED, require_writable
 from benchmark.schema import UnavailableError
 
 if TYPE_CHECKING:
@@ -53,11 +54,11 @@ def reproduce(
     try:
         jobs, name = _planned(read, backbone or read.backbone, count, limit)
         failed = _run(jobs, out, only_plan=plan, yes=yes)
+        if not plan:
+            _print(paper_table(read, jobs, Cut(whole, name, count, limit)), _results(out), published, form)
     except KeyboardInterrupt:
         console.print("Interrupted. Finished cells and checkpoints are kept; the same command goes on from there.")
-        raise typer.Exit(130) from None
-    if not plan:
-        _print(paper_table(read, jobs, Cut(whole, name, count, limit)), _results(out), published, form)
+        raise typer.Exit(INTERRUPTED) from None
     if failed or all(job.work is None for job in jobs):
         raise typer.Exit(1)
 
@@ -101,7 +102,8 @@ def _run(jobs: "Sequence[Job]", out: Path, *, only_plan: bool, yes: bool) -> int
     todo = show_plan(jobs, store, output if only_plan else console, gaps=only_plan)
     if only_plan:
         return 0
-    if todo and console.is_terminal and not yes and not typer.confirm("Start?", default=True, err=True):
+    asked = todo and not yes and console.is_terminal and sys.stdin.isatty()
+    if asked and not typer.confirm("Start?", default=True, err=True):
         console.print("Nothing was started.")
         raise typer.Exit(0)
     require_writable(out)

@@ -10,6 +10,7 @@ from benchmark.execution.cells import Row
 from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure
 from benchmark.execution.workload import Workload, materialise
 from benchmark.models.backbones import Backbone
+from benchmark.models.support import require_supported
 from benchmark.reproduction.cutting import CutSuite, cut, with_rate, without_attacks
 from benchmark.reproduction.spec import Reproduction, RowSpec
 from benchmark.schema import card_fingerprint, read_suite_card
@@ -87,7 +88,7 @@ def plan(table: Reproduction, backbone: Backbone | str, short_name: str, seeds: 
         limit: most examples of training and of a probe; None for all.
 
     Raises:
-        UsageError: a suite, method or hyper-parameter does not exist.
+        UsageError: a suite, method or hyper-parameter does not exist, or the backbone cannot be used.
         IntegrityError: data is damaged.
     """
     shown = frozenset(probe for column in table.columns for probe in column.probes)
@@ -129,6 +130,7 @@ def _job(suite: Suite, rate: float, methods: Mapping[str, ConfiguredMethod], bas
     found = shared.data(base)
     if isinstance(found, str) or isinstance(shared.backbone, str):
         return Job(base, suite, None, None, methods, shared.seeds, reason=str(found))
+    require_supported(shared.backbone, len(base.training.classes), base.training.max_length)
     small, work = found
     suite = with_rate(small.suite, rate)
     return Job(base, suite, replace(work, suite=suite), shared.backbone, methods, shared.seeds, notes=small.notes)

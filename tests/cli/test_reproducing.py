@@ -123,3 +123,28 @@ def test_an_import_says_what_it_did_and_who_shows_it(tmp_path: Path) -> None:
         assert count in done.stderr
         assert "`temper reproduce mvp-sst2` shows" in done.stderr
     assert len((tmp_path / "printed/raman-et-al-mvp-emnlp-2023.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.mirror
+def test_roasts_table_is_printed_from_what_a_mirror_holds(
+    shared: Path, tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    from transformers import BertConfig, BertModel
+
+    longer = Path(shutil.copytree(tiny_backbone, tmp_path / "longer"))
+    BertModel(BertConfig.from_pretrained(longer, max_position_embeddings=128)).save_pretrained(longer)
+    monkeypatch.setenv("TEMPER_MIRROR", str(shared / "hub"))
+    monkeypatch.setenv("TEMPER_OFFLINE", "1")
+    limits = ("--backbone", str(longer), "--limit", "16", "--seeds", "1", "--methods", "vanilla", "--yes")
+    shown = json.loads(temper("reproduce", "roast-sst2", *limits, "--out", str(tmp_path / "runs"), "--format", "json"))
+    (row,) = shown["rows"]
+    cells = {cell["column"]: cell for cell in row["cells"]}
+    assert list(cells) == ["inD", "ooD", "adv", "ECE", "AUROC"]
+    assert [name for name, cell in cells.items() if cell["measured"] is None] == ["ooD"]
+    assert "hf download" in cells["ooD"]["missing"]["yelp"]
+    assert "a mean over 1 of the paper's 5 sets" in cells["adv"]["notes"][0]
+    assert any("rows of nyu-mll/glue mnli validation_matched are here" in note for note in shown["notes"])
+    assert "at most 16 examples in training and in each set" in shown["title"]

@@ -15,6 +15,7 @@ from benchmark.reproduction.cutting import cut, with_rate, without_attacks
 from benchmark.reproduction.effort import effort, relative_cost
 from benchmark.reproduction.planning import Job, forget_other_state, plan
 from benchmark.reproduction.timing import seconds_a_pass
+from benchmark.schema import UsageError
 from benchmark.suites import load_suite
 
 
@@ -139,3 +140,10 @@ def test_records_of_another_state_of_the_data_are_forgotten_and_no_others(
     assert other.work is not None
     assert forget_other_state(results, other.work)
     assert list(results.iterdir()) == []
+
+
+def test_a_backbone_that_reads_too_little_is_told_before_anything_is_run(packaged: Path, backbone: Backbone) -> None:
+    suite = packaged / "tiny.toml"
+    suite.write_text(suite.read_text().replace("max_length = 16", "max_length = 100"))
+    with pytest.raises(UsageError, match="reads at most 64 tokens and the suite asks for max_length 100"):
+        planned(backbone)
