@@ -74,9 +74,9 @@ def as_latex(shown: Grid) -> str:
     lines += [rf"\begin{{tabular}}{{ll{'r' * (len(shown.headings) - 2)}}}", r"\toprule"]
     for number, line in enumerate((shown.headings, *shown.lines)):
         lines += [r"\midrule"] if number % 3 == 1 else []
-        # Braces: a cell that begins with a bracket would be read as an argument of the line break before it.
+        # Braces: a text that begins with a bracket would be read as an argument of the line break before it.
         lines.append(" & ".join(f"{{{latex.escape(cell)}}}" for cell in line) + r" \\")
-    notes = [latex.escape(note) + r" \\" for note in shown.notes]
+    notes = [f"{{{latex.escape(note)}}}" + r" \\" for note in shown.notes]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\par\footnotesize", *notes, r"\end{table}", ""])
 
 

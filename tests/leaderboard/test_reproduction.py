@@ -133,6 +133,7 @@ def test_every_format_has_the_same_texts_and_three_lines_a_row(measured):
     assert rows[1][2:] == list(made.lines[0][2:])
     assert made.lines[0][2] in GRID_FORMATS["md"](made)
     assert json.loads(as_json(shown, cells))["rows"][0]["cells"][0]["measured"] == cells[0][0].measured.value
+    assert not any(line.startswith("[") for line in GRID_FORMATS["tex"](made).splitlines())
     assert any("no number was found in a source that can be cited" in note for note in made.notes)
     assert [note for note in made.notes if note.startswith("poem:")] == ["poem: exists as the authors' file only"]
 
