@@ -105,11 +105,17 @@ def fill(table: PaperTable, results: Path, published: Path | None) -> list[list[
     found: dict[tuple[str, str, str], list[Record]] = {}
     for suite in read_results(results) if results.is_dir() else ():
         for record in (located.record for located in suite.records):
-            if record["backbone"]["name"] == table.backbone and record["seed"] in table.seeds:
+            if _counts(record, table):
                 method = record["method"]
                 found.setdefault((suite_of(record), method["name"], method["configuration"]), []).append(record)
     printed = [located for located in read_published(published) if _is_printed_in(located, table)]
     return [[_cell(row, column, found, printed) for column in table.columns] for row in table.rows]
+
+
+def _counts(record: Record, table: PaperTable) -> bool:
+    """Whether a measured record is of this backbone, one of the seeds, and of the ordinary protocol."""
+    asked = record["backbone"]["name"] == table.backbone and record["seed"] in table.seeds
+    return asked and not record.get("protocol")
 
 
 def _is_printed_in(located: Located, table: PaperTable) -> bool:

@@ -1,8 +1,9 @@
 """Write the contrast set of the suite `offline`: pairs of sentences about a film with the same words, or all but one.
 
-Every template is filled twice with a pair of adjectives, once each way round, so that the two sentences hold the same
-words in another order, or differ in one adjective, and have opposite labels. Who goes by words alone and not by
-negation, contrast and reference is right on half of the set, whatever the words. Nothing is random.
+Every template is filled twice with a pair of adjectives, once each way round. The two sentences have opposite labels
+and hold the same words in another order, or differ in one adjective, which the sentence denies. Who goes by words
+alone, and not by negation, contrast and reference, is right on half of the first kind and wrong on the second. Nothing
+is random.
 
     python -m scripts.build_contrast benchmark/suites/data/contrast.csv
 """

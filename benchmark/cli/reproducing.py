@@ -8,8 +8,9 @@ import typer
 from rich.text import Text
 
 from benchmark.cli.display import CellDisplay, console, output
+from benchmark.cli.groups import INTERRUPTED
 from benchmark.cli.resources import require_resources
-from benchmark.cli.running import INTERRUPTED, require_writable
+from benchmark.cli.running import require_writable
 from benchmark.schema import UnavailableError
 
 if TYPE_CHECKING:

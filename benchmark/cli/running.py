@@ -1,6 +1,6 @@
 """`temper run`, `status` and `explain`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.cli.display import CellDisplay, console, output
+from benchmark.cli.groups import INTERRUPTED, each_suite
 from benchmark.cli.resources import require_resources
-from benchmark.schema import TemperError, UsageError, method_slug
+from benchmark.schema import UsageError, method_slug
 
 if TYPE_CHECKING:
     from benchmark.execution.cells import Row
@@ -42,9 +43,6 @@ ProtocolOption = Annotated[
 ]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for artifacts and records.")]
 
-INTERRUPTED = 130
-"""Exit code of a run that was stopped from the keyboard."""
-
 
 def run(
     suite: SuiteArgument,
@@ -59,38 +57,6 @@ def run(
     """Train, predict, attack and score; compute only what is missing. The same command resumes."""
     requests = _requests(methods, plugin or ())
     each_suite(suite, lambda one: _run(one, requests, seeds, backbone, out, protocol=protocol))
-
-
-def each_suite(name: str, work: "Callable[[Suite], None]") -> None:
-    """Do something with the suite of a name, or with all of a group: the failure of one does not stop the others.
-
-    Raises:
-        TemperError: as `work` does, where there is one suite only.
-        Exit: a suite of a group failed; the code is the highest of theirs.
-    """
-    from benchmark.suites import load_suites
-
-    suites = load_suites(name)
-    if len(suites) == 1:
-        work(suites[0])
-        return
-    codes = [_code_of(suite, work) for suite in suites]
-    if any(codes):
-        raise typer.Exit(max(codes))
-
-
-def _code_of(suite: "Suite", work: "Callable[[Suite], None]") -> int:
-    output.print(Text(f"{suite.name}@{suite.version}: {suite.title}", style="bold"))
-    try:
-        work(suite)
-    except TemperError as error:
-        console.print(Text(f"temper: {error}"))
-        return error.exit_code
-    except typer.Exit as stop:
-        if stop.exit_code == INTERRUPTED:
-            raise
-        return stop.exit_code
-    return 0
 
 
 def _run(

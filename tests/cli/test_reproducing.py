@@ -68,7 +68,7 @@ def test_a_published_value_and_the_difference_stand_below_the_measured_one(
 def test_the_plan_runs_nothing(reproduce, tmp_path: Path) -> None:
     shown = reproduce("--plan", "--seeds", "2")
     assert "tiny-without-textfooler@1" in shown
-    assert "32 cells to do, about 0:00:0" in shown
+    assert "32 cells to do, about " in shown
     assert not (tmp_path / "runs").exists()
 
 

@@ -120,6 +120,14 @@ def test_a_row_that_was_not_run_is_empty_with_a_reason(measured):
     assert fill(table("smart"), results / "nowhere", None)[0][0].notes == ("not run",)
 
 
+def test_a_run_with_a_protocol_option_is_no_row_of_the_table(measured):
+    results, found = measured
+    plain = fill(table("vanilla"), results, None)[0][0].measured
+    for seed in range(3):
+        write_records(results, [{**r, "protocol": ["ece-index-bug"], "value": 0.01} for r in found["vanilla"][seed]])
+    assert fill(table("vanilla"), results, None)[0][0].measured == plain
+
+
 def test_every_format_has_the_same_texts_and_three_lines_a_row(measured):
     results, _ = measured
     shown = table("vanilla", "roast")
