@@ -7,7 +7,7 @@ from typing import Any
 from leaderboard import words
 from leaderboard.facts import facts
 from leaderboard.figures import cost_figure, metric_figure, overall_figure, unit_label
-from leaderboard.load import Contest, Entrant, dropped, headline, load
+from leaderboard.load import Contest, Entrant, dropped, headline, inputs, load
 from leaderboard.rank import PUBLISHED, Place, places
 from leaderboard.scores import item_estimate, perspective_estimate, perspectives
 from leaderboard.standings import standings
@@ -29,7 +29,7 @@ def load_board(results: Path, published: Path | None = None) -> Board:
             for number, suite in enumerate(suites, start=1)
         ),
         dropped=dropped(suites, results, published),
-        inputs=tuple(sorted(file for suite in suites for file in suite.files)),
+        inputs=inputs(suites, published),
     )
 
 

@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from benchmark.schema import PERSPECTIVES, VERIFICATIONS, Card, Dropped, Located, Record, SuiteFolder, read_results
+from benchmark.schema import (
+    PERSPECTIVES,
+    VERIFICATIONS,
+    Card,
+    Dropped,
+    Located,
+    Record,
+    SuiteFolder,
+    file_fingerprint,
+    published_files,
+    read_published,
+    read_results,
+    suite_of,
+)
 
 # What a suite card lists: (probe, perspective, metric).
 Item: TypeAlias = tuple[str, str, str]
@@ -124,11 +137,20 @@ def dropped(suites: Iterable[SuiteFolder], results: Path, published: Path | None
     """Everything in the folders that no row uses, with the reason."""
     found = [drop for suite in suites for drop in suite.dropped]
     found += [Dropped(path.name, "not in a suite's folder") for path in _visible(results) if path.is_file()]
-    known = {path.name for path in _visible(results)}
-    if published is not None and published.is_dir():
-        strangers = [path.name for path in _visible(published) if path.name not in known]
-        found += [Dropped(name, "published numbers of a suite that the results do not hold") for name in strangers]
+    known = {f"{suite.card['name']}@{suite.card['version']}" for suite in suites}
+    beside = [] if published is None or not published.is_dir() else _visible(published)
+    strays = [path.name for path in beside if path not in published_files(published)]
+    found += [Dropped(f"published/{name}", "not a file of published numbers") for name in strays]
+    for located in read_published(published):
+        if (name := suite_of(located.record)) not in known:
+            found.append(Dropped(str(located), f"a published number of {name}, which the results do not hold"))
     return tuple(sorted(found, key=lambda drop: drop.where))
+
+
+def inputs(suites: Iterable[SuiteFolder], published: Path | None = None) -> tuple[tuple[str, str], ...]:
+    """Name and hash of every file that was read, by name; those of published numbers below ``published/``."""
+    printed = [(f"published/{path.name}", file_fingerprint(path)) for path in published_files(published)]
+    return tuple(sorted([*printed, *(file for suite in suites for file in suite.files)]))
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -45,7 +45,7 @@ def build(results: Path, site: Path, published: Path | None = None) -> BuildRepo
     Args:
         results: the results folder, see `benchmark.schema.read_results`.
         site: where to write; made when absent.
-        published: a folder of published records with the same layout; None for none.
+        published: a folder of published records, a file a paper; None for none.
 
     Raises:
         UsageError: there is no results folder, or the site cannot be written.

@@ -33,7 +33,7 @@ def build(results: ResultsOption = RESULTS, published: PublishedOption = PUBLISH
     for table in leaderboard.text_tables(leaderboard.load_board(results, _existing(published))):
         _print(table)
     for dropped in report.dropped:
-        console.print(Text(f"left out: {dropped}"))
+        console.print(Text(f"left out: {dropped.where}: {dropped.reason}"))
     console.print(Text(f"The page: {site / 'index.html'}"))
 
 

@@ -26,7 +26,7 @@ def show(
     suites: Annotated[bool, typer.Option("--suites", help="Only the suites.")] = False,
     attacks: Annotated[bool, typer.Option("--attacks", help="Only the attacks: name, paper, what they do.")] = False,
 ) -> None:
-    """List what can be run: methods, suites, attacks and packaged backbones."""
+    """List what can be run: methods, suites, attacks, papers' tables and packaged backbones."""
     everything = not (methods or suites or attacks)
     if methods:
         _show_costs()
@@ -34,9 +34,11 @@ def show(
         _print("Methods", _methods())
     if suites or everything:
         _print("Suites", _suites())
+        _print("Groups of suites", _groups())
     if attacks or everything:
         _print("Attacks", _attacks())
     if everything:
+        _print("Tables to reproduce", _tables())
         _print(
             "Backbones",
             [
@@ -89,6 +91,20 @@ def _suites() -> list[tuple[str, str]]:
 
     loaded = [load_suite(name) for name in available_suites()]
     return [(f"{suite.name}@{suite.version}", suite.title) for suite in loaded]
+
+
+def _groups() -> list[tuple[str, str, str]]:
+    from benchmark.suites import available_groups, find_group
+
+    loaded = filter(None, map(find_group, available_groups()))
+    return [(f"{group.name}@{group.version}", group.title, ", ".join(group.suites)) for group in loaded]
+
+
+def _tables() -> list[tuple[str, str]]:
+    from benchmark.reproduction import available_reproductions, load_reproduction
+
+    loaded = [load_reproduction(name) for name in available_reproductions()]
+    return [(table.name, f"{table.title} ({table.paper})") for table in loaded]
 
 
 def _attacks() -> list[tuple[str, str, str]]:

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from benchmark.cli import attacking, board, listing, resources, running, suites
+from benchmark.cli import attacking, board, listing, published, reproducing, resources, running, suites
 from benchmark.resources import offline
 from benchmark.schema.errors import TemperError
 
@@ -20,11 +20,13 @@ app = typer.Typer(
 app.command("run")(running.run)
 app.command("status")(running.status)
 app.command("explain")(running.explain)
+app.command("reproduce")(reproducing.reproduce)
 app.command("attack")(attacking.attack)
 app.command("list")(listing.show)
 app.add_typer(suites.app, name="suite")
 app.add_typer(resources.app, name="resources")
 app.add_typer(board.app, name="board")
+app.add_typer(published.app, name="published")
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Pinned models, texts and word lists: list, fetch, verify.", no_args_is_help=True)
 
 Names = Annotated[list[str] | None, typer.Argument(help="Resources; all when none is named.")]
-SuiteOption = Annotated[str | None, typer.Option("--suite", help="What this suite needs.")]
+SuiteOption = Annotated[str | None, typer.Option("--suite", help="What this suite or group needs.")]
 
 
 @app.command("list")
@@ -67,10 +67,10 @@ def verify(names: Names = None, suite: SuiteOption = None) -> None:
 def _wanted(names: list[str] | None, suite: str | None) -> list[str] | None:
     if suite is None:
         return names or None
-    from benchmark.suites import load_suite
+    from benchmark.suites import load_suites
 
-    loaded = load_suite(suite)
-    return sorted({*(names or []), *suite_resources(loaded, loaded.backbone)})
+    needed = (suite_resources(loaded, loaded.backbone) for loaded in load_suites(suite))
+    return sorted(set(names or []).union(*needed))
 
 
 def require_resources(suite: "Suite", backbone: str) -> None:

@@ -9,15 +9,18 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.cli.display import CellDisplay, console, output
+from benchmark.cli.groups import INTERRUPTED, each_suite
 from benchmark.cli.resources import require_resources
 from benchmark.schema import UsageError, method_slug
 
 if TYPE_CHECKING:
     from benchmark.execution.cells import Row
+    from benchmark.execution.registry import MethodRequest
     from benchmark.execution.store import Store
     from benchmark.execution.workload import Workload
+    from benchmark.suites import Suite
 
-SuiteArgument = Annotated[str, typer.Argument(help="Name of a packaged suite, or path of a suite file.")]
+SuiteArgument = Annotated[str, typer.Argument(help="Name of a packaged suite or group, or path of a file of either.")]
 MethodsOption = Annotated[
     str,
     typer.Option(
@@ -52,7 +55,15 @@ def run(
     protocol: ProtocolOption = "",
 ) -> None:
     """Train, predict, attack and score; compute only what is missing. The same command resumes."""
-    rows, work, store = _prepare(suite, methods, seeds, backbone, out, plugins=plugin or (), protocol=protocol)
+    requests = _requests(methods, plugin or ())
+    each_suite(suite, lambda one: _run(one, requests, seeds, backbone, out, protocol=protocol))
+
+
+def _run(
+    suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path, *, protocol: str
+) -> None:
+    """Bring all rows of one suite to their records."""
+    rows, work, store = _prepare(suite, requests, seeds, backbone, out, protocol=protocol)
     require_writable(out)
     from benchmark.attacks import require_parts
     from benchmark.execution.local import run_rows
@@ -69,7 +80,7 @@ def run(
     except KeyboardInterrupt:
         display.close()
         console.print("Interrupted. Finished cells and checkpoints are kept; the same command goes on from there.")
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
     finally:
         display.close()
     if report.computed or report.failures:
@@ -93,10 +104,17 @@ def status(
     protocol: ProtocolOption = "",
 ) -> None:
     """Show which cells of a run are done, begun, missing or waiting for another."""
+    requests = _requests(methods, plugin or ())
+    each_suite(suite, lambda one: _status(one, requests, seeds, backbone, out, protocol=protocol))
+
+
+def _status(
+    suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path, *, protocol: str
+) -> None:
     from benchmark.execution.cells import cells_of
     from benchmark.execution.explaining import state_of
 
-    rows, work, store = _prepare(suite, methods, seeds, backbone, out, plugins=plugin or (), protocol=protocol)
+    rows, work, store = _prepare(suite, requests, seeds, backbone, out, protocol=protocol)
     table = Table(box=None, pad_edge=False)
     for heading in ("Row", "Cell", "State"):
         table.add_column(heading)
@@ -120,9 +138,16 @@ def explain(
     protocol: ProtocolOption = "",
 ) -> None:
     """Say why cells are not there: which fields differ from the nearest finished cell."""
+    requests = _requests(methods, plugin or ())
+    each_suite(suite, lambda one: _explain(one, requests, seeds, backbone, out, protocol=protocol))
+
+
+def _explain(
+    suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path, *, protocol: str
+) -> None:
     from benchmark.execution.explaining import explain as explanations
 
-    rows, work, store = _prepare(suite, methods, seeds, backbone, out, plugins=plugin or (), protocol=protocol)
+    rows, work, store = _prepare(suite, requests, seeds, backbone, out, protocol=protocol)
     count = 0
     for found in explanations(rows, work, store):
         count += 1
@@ -140,22 +165,10 @@ def explain(
         output.print("Every cell whose inputs are known is there.")
 
 
-def _prepare(
-    suite_name: str,
-    methods: str,
-    seeds: int,
-    backbone: str | None,
-    out: Path,
-    *,
-    plugins: Sequence[str],
-    protocol: str,
-) -> "tuple[list[Row], Workload, Store]":
-    """Check everything that was asked for before anything long starts."""
+def _requests(methods: str, plugins: Sequence[str]) -> "list[MethodRequest]":
+    """The methods that were asked for, each known."""
     from benchmark.execution.registry import MethodRequest, load_plugin, registered
-    from benchmark.suites import load_suite
-    from benchmark.suites.protocol import parse_protocol
 
-    suite, options = load_suite(suite_name), parse_protocol(protocol)
     names = registered() if methods.strip() == "all" else methods.split(",")
     requests = [MethodRequest.parse(text) for text in names if text.strip()]
     for plugin in plugins:
@@ -164,6 +177,16 @@ def _prepare(
         request.require_known()
     if not requests:
         raise UsageError("--methods names no method; `temper list --methods` shows them.")
+    return requests
+
+
+def _prepare(
+    suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path, *, protocol: str
+) -> "tuple[list[Row], Workload, Store]":
+    """Check everything that was asked for before anything long starts."""
+    from benchmark.suites.protocol import parse_protocol
+
+    options = parse_protocol(protocol)
     require_resources(suite, backbone or suite.backbone)
     with console.status("Reading the suite's data"):
         from benchmark.execution.cells import Row

@@ -10,20 +10,43 @@ from benchmark.cli import checking
 from benchmark.cli.display import output
 
 if TYPE_CHECKING:
-    from benchmark.suites import Suite
+    from benchmark.suites import Group, Suite
 
 app = typer.Typer(help="What a suite holds, and whether its data is as it says.", no_args_is_help=True)
 app.command("check")(checking.check)
 
 
 @app.command()
-def show(suite: Annotated[str, typer.Argument(help="Name of a packaged suite, or path of a suite file.")]) -> None:
-    """Show a suite: its note, training task, recipe, probes and attacks."""
+def show(
+    suite: Annotated[str, typer.Argument(help="Name of a packaged suite or group, or path of a file of either.")],
+) -> None:
+    """Show a suite: its note, training task, recipe, probes and attacks; or what a group lists."""
+    from benchmark.suites import find_group, load_suite
+
+    group = find_group(suite)
+    if group is None:
+        _show_suite(load_suite(suite))
+    else:
+        _show_group(group)
+
+
+def _show_group(group: "Group") -> None:
+    from benchmark.suites import members
+
+    output.print(Text(f"{group.name}@{group.version}: {group.title}", style="bold"))
+    output.print(Text(f"{group.note}\n"))
+    table = Table(box=None, pad_edge=False)
+    for heading in ("Suite", "Probes", "Attacks", "Backbone", "What"):
+        table.add_column(heading)
+    for loaded in members(group):
+        counts = str(len(loaded.probes)), str(len(loaded.attacks))
+        table.add_row(*map(Text, (f"{loaded.name}@{loaded.version}", *counts, loaded.backbone, loaded.title)))
+    output.print(table)
+
+
+def _show_suite(loaded: "Suite") -> None:
     from dataclasses import asdict
 
-    from benchmark.suites import load_suite
-
-    loaded = load_suite(suite)
     output.print(Text(f"{loaded.name}@{loaded.version}: {loaded.title}", style="bold"))
     output.print(Text(loaded.note))
     output.print(Text(f"\nTraining: {loaded.training.title}. {loaded.training.description}"))

@@ -4,9 +4,10 @@ from benchmark.schema.canonical import canonical_json, file_fingerprint, fingerp
 from benchmark.schema.cards import CARD_SCHEMA_VERSION, UNITS, Card, card_fingerprint
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError, UsageError, nearest
 from benchmark.schema.fields import Problem, printable
-from benchmark.schema.folders import Dropped, Located, SuiteFolder, read_results
+from benchmark.schema.folders import Dropped, SuiteFolder, read_results
 from benchmark.schema.migrations import migrate, migrate_card
-from benchmark.schema.reading import read_records, read_suite_card, record_line, suite_card_text
+from benchmark.schema.published import published_files, read_published, suite_of
+from benchmark.schema.reading import Located, read_records, read_suite_card, record_line, suite_card_text
 from benchmark.schema.records import (
     PERSPECTIVES,
     RECORD_SCHEMA_VERSION,
@@ -46,6 +47,8 @@ __all__ = [
     "migrate_card",
     "nearest",
     "printable",
+    "published_files",
+    "read_published",
     "read_records",
     "read_results",
     "read_suite_card",
@@ -54,6 +57,7 @@ __all__ = [
     "record_path",
     "row_key",
     "suite_card_text",
+    "suite_of",
     "validate_record",
     "validate_suite_card",
 ]

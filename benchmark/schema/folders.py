@@ -1,7 +1,7 @@
 """A results folder as a whole: every suite's card and records, each record held against its card and its place."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from benchmark.schema.canonical import file_fingerprint
 from benchmark.schema.cards import Card, card_fingerprint, fingerprints_of
 from benchmark.schema.errors import IntegrityError, UsageError
 from benchmark.schema.fields import Problem
-from benchmark.schema.reading import read_numbered_records, read_suite_card
+from benchmark.schema.published import read_published, suite_of
+from benchmark.schema.reading import Located, read_numbered_records, read_suite_card
 from benchmark.schema.records import Record, record_key, record_path
 
 CARD_FILE = "suite.json"
@@ -25,18 +26,6 @@ _RUN_FIELDS = (
     "/backbone/revision",
     "/cost",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A valid record and where it stands: file relative to the results folder, line from 1."""
-
-    file: str
-    line: int
-    record: Record
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +51,11 @@ class SuiteFolder:
 
 
 def read_results(root: Path, published: Path | None = None) -> tuple[SuiteFolder, ...]:
-    """Read a results folder and, beside it, a folder of published records with the same layout but no cards.
+    """Read a results folder and, beside it, a folder of published records.
 
     Args:
         root: holds ``<suite>@<version>/suite.json`` and ``<suite>@<version>/<method>/<backbone>/seed-<n>.jsonl``.
-        published: holds ``<suite>@<version>/<method>/<backbone>/published.jsonl``; None or absent for none.
+        published: see `read_published`; None or absent for none.
 
     Returns:
         Suites by name, then by version from the newest. The order of a directory listing never matters.
@@ -81,10 +70,14 @@ def read_results(root: Path, published: Path | None = None) -> tuple[SuiteFolder
         )
     suites: list[SuiteFolder] = []
     complaints: list[str] = []
+    printed: tuple[Located, ...] = ()
+    try:
+        printed = read_published(published)
+    except IntegrityError as error:
+        complaints.append(str(error))
     for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        roots = [root] if published is None or not (published / folder.name).is_dir() else [root, published]
         try:
-            suites.append(_read_suite(folder.name, roots))
+            suites.append(_read_suite(folder, [found for found in printed if suite_of(found.record) == folder.name]))
         except IntegrityError as error:
             complaints.append(str(error))
     if complaints:
@@ -92,9 +85,9 @@ def read_results(root: Path, published: Path | None = None) -> tuple[SuiteFolder
     return tuple(sorted(suites, key=lambda suite: (suite.card["name"], -suite.card["version"])))
 
 
-def _read_suite(name: str, roots: list[Path]) -> SuiteFolder:
-    """Read one suite folder; the card is in the first root."""
-    path = roots[0] / name / CARD_FILE
+def _read_suite(folder: Path, published: Sequence[Located]) -> SuiteFolder:
+    """Read one suite's folder, and take in what papers print about the suite."""
+    path, name = folder / CARD_FILE, folder.name
     if not path.is_file():
         raise IntegrityError(f"{path}: there is no suite card; `temper run` writes it beside the records.")
     card = read_suite_card(path)
@@ -102,11 +95,13 @@ def _read_suite(name: str, roots: list[Path]) -> SuiteFolder:
         raise IntegrityError(f"{path}: /name: the card of {full} is in the folder {name}; rename the folder.")
     gathering = _Gathering(card, card_fingerprint(card))
     gathering.files.append((f"{name}/{CARD_FILE}", file_fingerprint(path)))
-    for root in roots:
-        files, strays = _record_files(root / name)
-        gathering.dropped += [Dropped(stray.relative_to(root).as_posix(), "not a record file") for stray in strays]
-        for file in files:
-            gathering.add_file(root, file)
+    files, strays = _record_files(folder)
+    root = folder.parent
+    gathering.dropped += [Dropped(stray.relative_to(root).as_posix(), "not a record file") for stray in strays]
+    for file in files:
+        gathering.add_file(root, file)
+    for located in published:
+        gathering.add(located, located.file, [])
     if gathering.complaints:
         raise IntegrityError("\n".join(gathering.complaints))
     return gathering.folder()
@@ -154,17 +149,20 @@ class _Gathering:
         name = path.relative_to(root).as_posix()
         self.files.append((name, file_fingerprint(path)))
         for line, record in records:
-            this = Located(name, line, record)
-            problems = [*_fits_place(record, name), *self._fits_suite(record), *_same_run(record, records[0][1])]
-            problems += self._same_data(this)
-            other = self.seen.setdefault(record_key(record), this)
-            if other is not this:
-                problems.append(Problem("/metric/id", f"repeats {other}: same row, seed, probe and metric; keep one."))
-            self.complaints += [f"{path}:{line}: {problem}" for problem in problems]
-            if reason := self._unlisted(record):
-                self.dropped.append(Dropped(str(this), reason))
-            else:
-                self.records.append(this)
+            problems = [*_fits_place(record, name), *_same_run(record, records[0][1])]
+            self.add(Located(name, line, record), str(path), problems)
+
+    def add(self, this: Located, file: str, problems: list[Problem]) -> None:
+        """Take in one record; what is wrong with it, `problems` and the rest, joins the complaints."""
+        problems += [*self._fits_suite(this.record), *self._same_data(this)]
+        other = self.seen.setdefault(record_key(this.record), this)
+        if other is not this:
+            problems.append(Problem("/metric/id", f"repeats {other}: same row, seed, probe and metric; keep one."))
+        self.complaints += [f"{file}:{this.line}: {problem}" for problem in problems]
+        if reason := self._unlisted(this.record):
+            self.dropped.append(Dropped(str(this), reason))
+        else:
+            self.records.append(this)
 
     def _same_data(self, this: Located) -> Iterator[Problem]:
         """One probe is one data set in every record, also where the card declares no hash."""
@@ -180,6 +178,8 @@ class _Gathering:
         """Say why the card's closed list does not hold a record; empty when it does."""
         probe, metric = record["probe"], record["metric"]["id"]
         entry = self.entries.get((probe["id"], probe["perspective"]))
+        if entry is None and record["kind"] == "published" and probe["id"] == probe["perspective"]:
+            return "a mean over the paper's own sets; `temper reproduce` shows it"
         if entry is None:
             return f"the suite card has no probe {probe['id']} under {probe['perspective']}"
         return "" if metric in entry["metrics"] else f"the suite card does not list {metric} for {probe['id']}"

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,18 @@ from benchmark.schema.fields import Problem, child, printable
 from benchmark.schema.migrations import migrate, migrate_card
 from benchmark.schema.records import Record
 from benchmark.schema.validation import validate_record, validate_suite_card
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A valid record and where it stands: file relative to its root folder, line from 1."""
+
+    file: str
+    line: int
+    record: Record
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
 
 
 class _Repeated(dict[str, Any]):

@@ -1,11 +1,13 @@
 """Suites: versioned, closed lists of one training task, its recipe, and its probes and attacks."""
 
 from benchmark.suites.datasets import attack_subset, probe_dataset, training_splits
-from benchmark.suites.loader import SuiteError, available_suites, load_suite, parse_suite
+from benchmark.suites.groups import Group, find_group, load_suites, members
+from benchmark.suites.loader import SuiteError, available_groups, available_suites, load_suite, parse_suite
 from benchmark.suites.spec import Attack, MetricSettings, Probe, Recipe, SplitSpec, Suite, TrainingTask
 
 __all__ = [
     "Attack",
+    "Group",
     "MetricSettings",
     "Probe",
     "Recipe",
@@ -14,8 +16,12 @@ __all__ = [
     "SuiteError",
     "TrainingTask",
     "attack_subset",
+    "available_groups",
     "available_suites",
+    "find_group",
     "load_suite",
+    "load_suites",
+    "members",
     "parse_suite",
     "probe_dataset",
     "training_splits",

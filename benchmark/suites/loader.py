@@ -15,6 +15,7 @@ from benchmark.suites.vocabulary import PROBE_METRICS
 
 _FOLDER = Path(__file__).parent
 _VERSIONED = re.compile(r"(?P<name>[a-z0-9-]+)@(?P<version>[0-9]+)")
+_GROUP = re.compile(r"^suites\s*=", re.MULTILINE)
 
 
 class SuiteError(UsageError):
@@ -31,7 +32,12 @@ class SuiteError(UsageError):
 
 def available_suites() -> dict[str, Path]:
     """The packaged suites: name -> file, by name."""
-    return {path.stem: path for path in sorted(_FOLDER.glob("*.toml"))}
+    return {name: path for name, path in _packaged().items() if not _is_group(path)}
+
+
+def available_groups() -> dict[str, Path]:
+    """The packaged groups of suites: name -> file, by name."""
+    return {name: path for name, path in _packaged().items() if _is_group(path)}
 
 
 def load_suite(name_or_path: str | Path) -> Suite:
@@ -45,22 +51,44 @@ def load_suite(name_or_path: str | Path) -> Suite:
         SuiteError: the file has mistakes; all of them are listed.
     """
     text = str(name_or_path)
-    if isinstance(name_or_path, Path) or text.endswith(".toml") or "/" in text or "\\" in text:
+    if is_path(name_or_path):
         return _read(Path(text).expanduser(), text)
-    versioned = _VERSIONED.fullmatch(text)
-    name = versioned["name"] if versioned else text
+    name, version = split_version(text)
+    if name in available_groups():
+        raise UsageError(f"{name} is a group; name one of its suites, which `temper suite show {name}` lists.")
     suites = available_suites()
     if name not in suites:
         raise UsageError(f"There is no suite {name!r}. {nearest(name, suites)} A path to a suite file ends in .toml.")
     suite = _read(suites[name], f"{name}.toml")
-    if suite.name != name:
-        raise UsageError(f"{name}.toml: name: {suite.name!r} is not the file's name; rename one of the two.")
-    if versioned and int(versioned["version"]) != suite.version:
-        raise UsageError(
-            f"Suite {name} is at version {suite.version} here, not {versioned['version']}; "
-            f"ask for {name}@{suite.version}, or install the release of Temper that has {text}."
-        )
+    require_asked(suite.name, suite.version, name, version)
     return suite
+
+
+def is_path(name_or_path: str | Path) -> bool:
+    """Whether a suite or group is asked for by its file and not by its name."""
+    text = str(name_or_path)
+    return isinstance(name_or_path, Path) or text.endswith(".toml") or "/" in text or "\\" in text
+
+
+def split_version(text: str) -> tuple[str, int | None]:
+    """``demo@2`` as name and version; a name without a version has None."""
+    versioned = _VERSIONED.fullmatch(text)
+    return (versioned["name"], int(versioned["version"])) if versioned else (text, None)
+
+
+def require_asked(name: str, version: int, asked: str, asked_version: int | None, kind: str = "Suite") -> None:
+    """Hold what a packaged file says of itself against what was asked for.
+
+    Raises:
+        UsageError: it calls itself otherwise, or is at another version.
+    """
+    if name != asked:
+        raise UsageError(f"{asked}.toml: name: {name!r} is not the file's name; rename one of the two.")
+    if asked_version not in (None, version):
+        raise UsageError(
+            f"{kind} {name} is at version {version} here, not {asked_version}; "
+            f"ask for {name}@{version}, or install the release of Temper that has {name}@{asked_version}."
+        )
 
 
 def parse_suite(text: str, *, path: Path, place: str = "") -> Suite:
@@ -76,10 +104,7 @@ def parse_suite(text: str, *, path: Path, place: str = "") -> Suite:
         UsageError: the text is no TOML.
     """
     place = place or str(path)
-    try:
-        raw = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"{place}: not TOML: {error}; correct that line.") from error
+    raw = parse_toml(text, place)
     problems = Problems()
     reader = Converter(problems, classes=_classes(raw), checks=CHECKS)
     suite = reader.table(Suite, raw, "", path=path)
@@ -90,15 +115,44 @@ def parse_suite(text: str, *, path: Path, place: str = "") -> Suite:
     return replace(suite, probes=tuple(_with_metrics(probe) for probe in suite.probes))
 
 
-def _read(path: Path, place: str) -> Suite:
+def parse_toml(text: str, place: str) -> dict[str, Any]:
+    """Read TOML.
+
+    Raises:
+        UsageError: the text is no TOML; the sentence names the line.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"{place}: not TOML: {error}; correct that line.") from error
+
+
+def read_text(path: Path, place: str) -> str:
+    """The text of a suite or group file.
+
+    Raises:
+        UsageError: there is no such file, or it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        known = ", ".join(available_suites())
+        known = ", ".join(_packaged())
         raise UsageError(f"There is no suite file {place}; correct it, or name a packaged suite: {known}.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{place}: byte {error.start} is not UTF-8; save the file as UTF-8.") from error
-    return parse_suite(text, path=path, place=place)
+
+
+def _read(path: Path, place: str) -> Suite:
+    return parse_suite(read_text(path, place), path=path, place=place)
+
+
+def _packaged() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(_FOLDER.glob("*.toml"))}
+
+
+def _is_group(path: Path) -> bool:
+    """A look at the text is enough for files of our own, and much faster than reading every suite."""
+    return _GROUP.search(path.read_text(encoding="utf-8")) is not None
 
 
 def _classes(raw: Mapping[str, Any]) -> tuple[str, ...]:

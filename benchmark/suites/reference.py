@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmark.data.constraints import Doc
 from benchmark.data.spec import DataSpec, LabelSpec, Thresholds
+from benchmark.suites.groups import Group
 from benchmark.suites.kinds import describe, keys_of, type_hints, unwrap
 from benchmark.suites.recipes import RECIPES
 from benchmark.suites.spec import (
@@ -30,6 +31,7 @@ TABLES: tuple[tuple[str, type], ...] = (
     ("`[metrics]`", MetricSettings),
     ("`[[probes]]`", Probe),
     ("`[[attacks]]`", Attack),
+    ("A group's file", Group),
     *((f'`[attacks.parameters]` with `recipe = "{name}"`', cls) for name, cls in RECIPES.items()),
 )
 """Every table of a suite file: how it is headed, and the dataclass that reads it."""

@@ -39,7 +39,7 @@ def escape(text: str) -> str:
     return _START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", " ".join(text.split())))
 
 
-def _cell(text: str) -> str:
+def cell_text(text: str) -> str:
     """Escape what is not a number with its interval; inside a table no markup of whole lines is possible."""
     return text if _NUMBERS.fullmatch(text) else _SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))
 
@@ -61,10 +61,10 @@ def _section(section: Section) -> Iterator[str]:
 def _table(headings: list[str], rows: Iterable[list[str]], left: tuple[int, ...]) -> Iterator[str]:
     """Write one table; the columns numbered in `left` are aligned to the left, the others to the right."""
     lefts = {position % len(headings) for position in left}
-    yield _line(map(_cell, headings))
+    yield _line(map(cell_text, headings))
     yield _line(":--" if position in lefts else "--:" for position in range(len(headings)))
     for row in rows:
-        yield _line(map(_cell, row))
+        yield _line(map(cell_text, row))
     yield ""
 
 

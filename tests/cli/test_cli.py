@@ -40,6 +40,8 @@ def loaded_by(*arguments: str) -> list[str]:
         ["--help"],
         ["run", "--help"],
         ["attack", "--help"],
+        ["reproduce", "--help"],
+        ["published", "import", "--help"],
         ["list"],
         ["list", "--methods"],
         ["list", "--attacks"],

@@ -188,6 +188,12 @@ def write_records(root: Path, found: list[dict[str, Any]]) -> None:
         path.write_text("".join(lines), encoding="utf-8")
 
 
+def write_published(root: Path, found: list[dict[str, Any]]) -> None:
+    """Write the numbers of one paper to its file."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "a-paper.jsonl").write_text("".join(map(record_line, found)), encoding="utf-8")
+
+
 def write_results(root: Path, suite: dict[str, Any], *methods: Method) -> Path:
     """Write a results folder: the card, and a file for every method and seed."""
     write_card(root, suite)

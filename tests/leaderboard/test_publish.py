@@ -5,7 +5,16 @@ import pytest
 import leaderboard
 from benchmark.schema import IntegrityError, UsageError
 from leaderboard import publish
-from tests.leaderboard.synthetic import Method, card, published, records, write_card, write_records, write_results
+from tests.leaderboard.synthetic import (
+    Method,
+    card,
+    published,
+    records,
+    write_card,
+    write_published,
+    write_records,
+    write_results,
+)
 
 FILES = ["board.csv", "board.json", "board.md", "board.tex", "index.html"]
 
@@ -79,7 +88,7 @@ def test_missing_folder_is_one_sentence(tmp_path):
 
 
 def test_published_records_may_stand_in_a_folder_of_their_own(results, tmp_path):
-    write_records(tmp_path / "printed", [published(card(), "roast", "A. Author (2020)", "stores", 0.86)])
+    write_published(tmp_path / "printed", [published(card(), "roast", "A. Author (2020)", "stores", 0.86)])
     board = leaderboard.load_board(results, tmp_path / "printed")
     row = board.sections[0].rows[-1]
     assert (row.group, row.verification, row.seeds) == ("published", "published", ())
@@ -90,17 +99,38 @@ def test_published_records_may_stand_in_a_folder_of_their_own(results, tmp_path)
 
 def test_published_suite_without_results_and_files_beside_suites_are_reported(results, tmp_path):
     (results / "README.md").write_text("hello")
-    write_records(tmp_path / "printed", [published(card(name="other"), "roast", "A. Author (2020)", "stores", 0.86)])
+    write_published(tmp_path / "printed", [published(card(name="other"), "roast", "A. Author (2020)", "stores", 0.86)])
+    (tmp_path / "printed/notes.txt").write_text("hello")
     report = leaderboard.build(results, tmp_path / "site", tmp_path / "printed")
     assert [(drop.where, drop.reason) for drop in report.dropped] == [
         ("README.md", "not in a suite's folder"),
-        ("other@1", "published numbers of a suite that the results do not hold"),
+        ("published/a-paper.jsonl:1", "a published number of other@1, which the results do not hold"),
+        ("published/notes.txt", "not a file of published numbers"),
     ]
+
+
+@pytest.mark.parametrize("suite", ["toy", "other"])
+def test_one_changed_digit_of_a_published_row_is_drift(results, tmp_path, suite):
+    """Also where the board shows no row of it, because the suite has no results."""
+    printed, site = tmp_path / "printed", tmp_path / "site"
+    write_published(printed, [published(card(name=suite), "roast", "A. Author (2020)", "stores", 0.86)])
+    leaderboard.build(results, site, printed)
+    assert not leaderboard.check(results, site, printed)
+    path = printed / "a-paper.jsonl"
+    path.write_text(path.read_text().replace("0.86", "0.87"))
+    assert "published/a-paper.jsonl" in leaderboard.check(results, site, printed)
+
+
+def test_a_mean_over_a_papers_own_sets_is_no_row_of_the_board(results, tmp_path):
+    record = published(card(), "roast", "A. Author (2020)", "stores", 0.86)
+    write_published(tmp_path / "printed", [record | {"probe": record["probe"] | {"id": "shift"}}])
+    board = leaderboard.load_board(results, tmp_path / "printed")
+    assert [drop.reason for drop in board.dropped] == ["a mean over the paper's own sets; `temper reproduce` shows it"]
 
 
 def test_published_row_changes_no_measured_one(results, tmp_path):
     before = leaderboard.load_board(results).sections[0].rows
-    write_records(tmp_path / "printed", [published(card(), "vanilla", "A. Author (2020)", "stores", 0.1)])
+    write_published(tmp_path / "printed", [published(card(), "vanilla", "A. Author (2020)", "stores", 0.1)])
     after = leaderboard.load_board(results, tmp_path / "printed").sections[0].rows
     assert after[: len(before)] == before
 

@@ -49,9 +49,23 @@ def test_record_is_read_with_its_place(results):
 
 
 def test_published_records_stand_in_a_folder_of_their_own(results, tmp_path):
-    write(tmp_path / "published", "tiny@1/roast/minilm/published.jsonl", golden("published"))
+    write(tmp_path / "published", "a-paper.jsonl", golden("published"))
     (suite,) = read_results(results, tmp_path / "published")
     assert [located.record["kind"] for located in suite.records] == ["measured", "published"]
+    assert str(suite.records[1]) == "published/a-paper.jsonl:1"
+
+
+def test_a_measured_record_among_published_ones_is_refused(results, tmp_path):
+    path = write(tmp_path / "published", "a-paper.jsonl", golden("published"), golden("measured"))
+    with pytest.raises(IntegrityError, match=rf"{path}:2: /kind: is measured; only what a paper prints"):
+        read_results(results, tmp_path / "published")
+
+
+def test_two_files_of_published_numbers_may_not_repeat_each_other(results, tmp_path):
+    for name in ("a-paper.jsonl", "again.jsonl"):
+        write(tmp_path / "published", name, golden("published"))
+    with pytest.raises(IntegrityError, match=r"published/again.jsonl:1: /metric/id: repeats published/a-paper.jsonl:1"):
+        read_results(results, tmp_path / "published")
 
 
 @pytest.mark.parametrize(

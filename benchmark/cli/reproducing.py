@@ -1,0 +1,143 @@
+"""`temper reproduce`: a paper's table, measured."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.text import Text
+
+from benchmark.cli.display import CellDisplay, console, output
+from benchmark.cli.groups import INTERRUPTED
+from benchmark.cli.resources import require_resources
+from benchmark.cli.running import require_writable
+from benchmark.schema import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmark.execution.store import Store
+    from benchmark.models.backbones import Backbone
+    from benchmark.reproduction import Reproduction
+    from benchmark.reproduction.planning import Job
+    from leaderboard.reproduction import PaperTable
+
+Format = Literal["text", "md", "csv", "tex", "json"]
+PUBLISHED = Path("leaderboard/published")
+
+
+def reproduce(
+    table: Annotated[str, typer.Argument(help="Which table; `temper list` shows them.")],
+    *,
+    backbone: Annotated[
+        str | None, typer.Option("--backbone", help="Packaged name, Hub id or folder. [default: the paper's]")
+    ] = None,
+    methods: Annotated[
+        str | None, typer.Option("--methods", help="Only these rows of the table, by label or method.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="How many seeds. [default: the table's]")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=16, help="At most so many examples in training and in each set.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for artifacts and records.")] = Path("runs"),
+    published: Annotated[Path, typer.Option("--published", help="Folder of numbers printed in papers.")] = PUBLISHED,
+    form: Annotated[Format, typer.Option("--format", help="What the table is written as.")] = "text",
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would be run and what it costs.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Start without asking.")] = False,
+) -> None:
+    """Run what a paper's table needs, or resume it, and print the table: measured, published, difference."""
+    from benchmark.cli.reproduction_table import Cut, paper_table
+    from benchmark.reproduction import choose_rows, load_reproduction
+
+    whole = load_reproduction(table)
+    read = choose_rows(whole, methods)
+    count = seeds or read.seeds
+    try:
+        jobs, name = _planned(read, backbone or read.backbone, count, limit)
+        failed = _run(jobs, out, only_plan=plan, yes=yes)
+        if not plan:
+            _print(paper_table(read, jobs, Cut(whole, name, count, limit)), _results(out), published, form)
+    except KeyboardInterrupt:
+        console.print("Interrupted. Finished cells and checkpoints are kept; the same command goes on from there.")
+        raise typer.Exit(INTERRUPTED) from None
+    if failed or all(job.work is None for job in jobs):
+        raise typer.Exit(1)
+
+
+def _results(out: Path) -> Path:
+    """A folder apart from that of `temper run`: what is cut down or set otherwise is no row of a board."""
+    return out / "reproductions"
+
+
+def _planned(read: "Reproduction", reference: str, seeds: int, limit: int | None) -> "tuple[list[Job], str]":
+    """Settle what is run, and how the backbone is called."""
+    from benchmark.reproduction.planning import plan
+    from benchmark.suites import load_suite
+
+    with console.status("Reading the suites' data"):
+        backbone = _backbone(reference)
+        if not isinstance(backbone, str):
+            for suite in read.suites:
+                require_resources(load_suite(suite), reference)
+        short = reference.partition("@")[0].rstrip("/").rsplit("/", 1)[-1]
+        name = short if isinstance(backbone, str) else backbone.name
+        return plan(read, backbone, name, seeds, limit), name
+
+
+def _backbone(reference: str) -> "Backbone | str":
+    """The backbone, or why it is not here."""
+    from benchmark.models.backbones import resolve_backbone
+
+    try:
+        return resolve_backbone(reference)
+    except UnavailableError as error:
+        return str(error)
+
+
+def _run(jobs: "Sequence[Job]", out: Path, *, only_plan: bool, yes: bool) -> int:
+    """Show the plan, ask, and bring every row to its records; the number of rows that failed."""
+    from benchmark.cli.reproduction_plan import show_plan
+    from benchmark.execution.store import Store
+
+    store = Store(out / "store")
+    todo = show_plan(jobs, store, output if only_plan else console, gaps=only_plan)
+    if only_plan:
+        return 0
+    asked = todo and not yes and console.is_terminal and sys.stdin.isatty()
+    if asked and not typer.confirm("Start?", default=True, err=True):
+        console.print("Nothing was started.")
+        raise typer.Exit(0)
+    require_writable(out)
+    return sum(_run_job(job, store, _results(out)) for job in jobs)
+
+
+def _run_job(job: "Job", store: "Store", results: Path) -> int:
+    from benchmark.attacks import require_parts
+    from benchmark.execution.local import run_rows
+    from benchmark.reproduction.planning import forget_other_state
+
+    if job.work is None:
+        return 0
+    for attack in job.suite.attacks:
+        if attack.id not in job.work.missing:
+            require_parts(attack)
+    if forget_other_state(results, job.work):
+        console.print(Text(f"note: the data of {job.suite.name} has changed; its records here are written anew."))
+    display = CellDisplay()
+    try:
+        report = run_rows(job.all_rows(), job.work, store, results, display)
+    finally:
+        display.close()
+    return len(report.failures)
+
+
+def _print(table: "PaperTable", results: Path, published: Path, form: Format) -> None:
+    from benchmark.cli.reproduction_table import print_grid
+    from leaderboard.render.reproduction import GRID_FORMATS, as_json, grid
+    from leaderboard.reproduction import fill
+
+    cells = fill(table, results, published if published.is_dir() else None)
+    if form == "text":
+        print_grid(grid(table, cells))
+    else:
+        typer.echo(as_json(table, cells) if form == "json" else GRID_FORMATS[form](grid(table, cells)), nl=False)

@@ -1,0 +1,89 @@
+"""Finding and reading the files about papers' tables."""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from benchmark.reproduction.spec import Reproduction
+from benchmark.schema.errors import UsageError, nearest
+from benchmark.suites.convert import Converter, Missing, Problem, Problems
+
+_FOLDER = Path(__file__).parent / "papers"
+
+
+def available_reproductions() -> dict[str, Path]:
+    """Names of all tables that can be reproduced, with their files."""
+    return {path.stem: path for path in sorted(_FOLDER.glob("*.toml"))}
+
+
+def load_reproduction(name: str) -> Reproduction:
+    """Read the file about a table.
+
+    Raises:
+        UsageError: there is none of that name, or it has mistakes; all of them are listed.
+    """
+    known = available_reproductions()
+    if name not in known:
+        raise UsageError(f"There is no reproduction {name!r}. {nearest(name, known)}")
+    return parse_reproduction(known[name].read_text(encoding="utf-8"), known[name])
+
+
+def parse_reproduction(text: str, path: Path) -> Reproduction:
+    """Read the text of a file about a table.
+
+    Raises:
+        UsageError: it is no TOML or has mistakes, one sentence each.
+    """
+    problems = Problems()
+    try:
+        read = Converter(problems).table(Reproduction, tomllib.loads(text), "")
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path.name}: not TOML: {error}; correct that line.") from error
+    if not isinstance(read, Missing):
+        problems.found.extend(_mistakes(read, path))
+    if problems.found or isinstance(read, Missing):
+        raise UsageError("\n".join(f"{path.name}: {where}: {sentence}" for where, sentence in problems.found))
+    return read
+
+
+def _mistakes(read: Reproduction, path: Path) -> Iterator[Problem]:
+    """What must hold between the keys."""
+    if read.name != path.stem:
+        yield "name", f"{read.name!r} is not the file's name; rename one of the two."
+    labels = [row.label for row in read.rows]
+    for label in sorted({label for label in labels if labels.count(label) > 1}):
+        yield "rows", f"{label!r} stands there twice; rename one."
+    for column in read.columns:
+        if not column.probes and not column.absent:
+            yield f"columns[{column.label}].probes", "names no set; name the probes, or in `absent` what is missing."
+    for row in read.rows:
+        for case in row.cases:
+            if case.suite not in read.suites:
+                yield (
+                    f"rows[{row.label}].cases",
+                    f"no column is about {case.suite!r}. {nearest(case.suite, read.suites)}",
+                )
+
+
+def choose_rows(read: Reproduction, wanted: str | None) -> Reproduction:
+    """Keep the rows that are named by label or method; all where nothing is named.
+
+    Args:
+        read: the table.
+        wanted: names separated by commas, or None.
+
+    Raises:
+        UsageError: a name is no row of the table, or none is left.
+    """
+    if wanted is None:
+        return read
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    known = {alias: row for row in read.rows for alias in (row.label, row.method, row.method.partition(":")[0])}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"{read.name} has no row {name!r}. {nearest(name, known)} `temper run` runs any method.")
+    if not names:
+        raise UsageError(f"--methods names no row. {nearest('', known)}")
+    kept = {known[name].label for name in names}
+    return replace(read, rows=tuple(row for row in read.rows if row.label in kept))

@@ -1,0 +1,136 @@
+"""What a reproduction is going to run: suites as they are run, and the methods of the table's rows on each."""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from benchmark.execution.cards import suite_card
+from benchmark.execution.cells import Row
+from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure
+from benchmark.execution.workload import Workload, materialise
+from benchmark.models.backbones import Backbone
+from benchmark.models.support import require_supported
+from benchmark.reproduction.cutting import CutSuite, cut, with_rate, without_attacks
+from benchmark.reproduction.spec import Reproduction, RowSpec
+from benchmark.schema import card_fingerprint, read_suite_card
+from benchmark.schema.errors import UnavailableError
+from benchmark.suites import Suite, load_suite
+
+
+@dataclass(frozen=True)
+class Job:
+    """One suite as it is run, and the methods that are run on it; or why nothing is.
+
+    Attributes:
+        base: The packaged suite.
+        suite: As it is run.
+        work: Its data; None where nothing can be run.
+        backbone: None where it is not here.
+        methods: By the label of the paper's row.
+        seeds: How many.
+        reason: Why nothing can be run; empty where something can.
+        notes: What a reader must know about its data.
+    """
+
+    base: Suite
+    suite: Suite
+    work: Workload | None
+    backbone: Backbone | None
+    methods: Mapping[str, ConfiguredMethod]
+    seeds: int
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+    def rows(self, label: str) -> list[Row]:
+        """The runs of one row of the table, one a seed; none where nothing can be run."""
+        if self.work is None or self.backbone is None:
+            return []
+        return [Row(self.methods[label], self.backbone, seed) for seed in range(self.seeds)]
+
+    def all_rows(self) -> list[Row]:
+        """Every run, seeds in the outer loop: a table of one seed is whole before the next seed begins."""
+        return [row for by_seed in zip(*map(self.rows, self.methods), strict=True) for row in by_seed]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What all jobs of a plan share, and the data that was read."""
+
+    backbone: Backbone | str
+    short_name: str
+    seeds: int
+    limit: int | None
+    shown: frozenset[str]
+    read: dict[str, tuple[CutSuite, Workload] | str] = field(default_factory=dict)
+
+    def data(self, base: Suite) -> tuple[CutSuite, Workload] | str:
+        """A suite's data, read once whatever the learning rates; or why it cannot be had."""
+        if isinstance(self.backbone, str):
+            return self.backbone
+        if base.name not in self.read:
+            try:
+                small = cut(without_attacks(base, self.shown), self.limit)
+                self.read[base.name] = small, materialise(small.suite)
+            except UnavailableError as error:
+                self.read[base.name] = str(error)
+        return self.read[base.name]
+
+
+def plan(table: Reproduction, backbone: Backbone | str, short_name: str, seeds: int, limit: int | None) -> list[Job]:
+    """Read the data of a table's suites and settle its methods.
+
+    Args:
+        table: rows and columns.
+        backbone: the backbone, or the sentence that says why it is not here.
+        short_name: of the backbone.
+        seeds: how many.
+        limit: most examples of training and of a probe; None for all.
+
+    Raises:
+        UsageError: a suite, method or hyper-parameter does not exist, or the backbone cannot be used.
+        IntegrityError: data is damaged.
+    """
+    shown = frozenset(probe for column in table.columns for probe in column.probes)
+    shared = _Plan(backbone, short_name, seeds, limit, shown)
+    return [job for name in table.suites for job in _jobs(load_suite(name), table.rows, shared)]
+
+
+def forget_other_state(results: Path, work: Workload) -> bool:
+    """Remove a suite's records where its data has changed since; the artifacts that they come from stay.
+
+    Returns:
+        Whether there were any.
+    """
+    folder = results / f"{work.suite.name}@{work.suite.version}"
+    card = folder / "suite.json"
+    if not card.is_file() or card_fingerprint(read_suite_card(card)) == card_fingerprint(suite_card(work)):
+        return False
+    shutil.rmtree(folder)
+    return True
+
+
+def _jobs(base: Suite, rows: Sequence[RowSpec], shared: _Plan) -> Iterator[Job]:
+    """A packaged suite as often as it is run: once a learning rate."""
+    by_rate: dict[float, dict[str, ConfiguredMethod]] = {}
+    for row in rows:
+        method, rate = row.on(base.name, shared.short_name)
+        by_rate.setdefault(rate or base.recipe.learning_rate, {})[row.label] = _configured(method, base)
+    for rate, methods in by_rate.items():
+        yield _job(with_rate(base, rate), rate, methods, base, shared)
+
+
+def _configured(method: str, base: Suite) -> ConfiguredMethod:
+    request = MethodRequest.parse(method)
+    request.require_known()
+    return configure(request, request.overrides_of(base.hyperparameters))
+
+
+def _job(suite: Suite, rate: float, methods: Mapping[str, ConfiguredMethod], base: Suite, shared: _Plan) -> Job:
+    found = shared.data(base)
+    if isinstance(found, str) or isinstance(shared.backbone, str):
+        return Job(base, suite, None, None, methods, shared.seeds, reason=str(found))
+    require_supported(shared.backbone, len(base.training.classes), base.training.max_length)
+    small, work = found
+    suite = with_rate(small.suite, rate)
+    return Job(base, suite, replace(work, suite=suite), shared.backbone, methods, shared.seeds, notes=small.notes)

@@ -1,0 +1,175 @@
+"""A paper's table, measured: each cell with its interval, the number that the paper prints, and the difference."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmark.schema import Located, Record, read_published, read_results, suite_of
+from leaderboard.intervals import Estimate, mean, over_seeds
+from leaderboard.load import Item
+
+
+@dataclass(frozen=True, slots=True)
+class PaperColumn:
+    """A column as the paper has it.
+
+    Attributes:
+        label: as the paper prints it.
+        suite: ``name@version`` of the suite that it is about.
+        item: (probe, perspective, metric) under which a published number stands; the probe of a mean over several
+            sets is the perspective's own name.
+        probes: whose values are averaged, in the paper's order.
+        absent: sets of the paper that the suite has no probe for, each with the reason.
+        departs: how the probes are not the paper's sets, so that no difference can be taken; may be empty.
+        unit: of the metric, as a suite card has it.
+        better: "up" or "down".
+    """
+
+    label: str
+    suite: str
+    item: Item
+    probes: tuple[str, ...]
+    absent: Mapping[str, str]
+    departs: str
+    unit: str
+    better: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row's records for one suite are: folder of the suite, method and configuration; or why there are none."""
+
+    folder: str
+    method: str
+    configuration: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperRow:
+    """A row as the paper prints it, and by a column's suite where it was measured."""
+
+    label: str
+    places: Mapping[str, Place]
+
+
+@dataclass(frozen=True, slots=True)
+class PaperTable:
+    """What a paper's table holds, and what of it was run.
+
+    Attributes:
+        title: with what was cut, where something was.
+        paper: as the sources of published numbers name it.
+        seeds: those that count.
+        notes: sentences for below the table.
+    """
+
+    title: str
+    paper: str
+    backbone: str
+    seeds: tuple[int, ...]
+    columns: tuple[PaperColumn, ...]
+    rows: tuple[PaperRow, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell: measured, published, and what is to be said about it.
+
+    Attributes:
+        difference: measured minus published, in the metric's own unit; None where either is missing, or where the
+            measured mean is not over the same sets.
+        notes: what is to be said about the measured number, or about there being none.
+        missing: sets that were not measured, each with the reason.
+    """
+
+    measured: Estimate
+    published: float | None
+    difference: float | None
+    notes: tuple[str, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+def fill(table: PaperTable, results: Path, published: Path | None) -> list[list[Cell]]:
+    """Look up every cell of a paper's table, rows first.
+
+    Args:
+        table: rows, columns and seeds.
+        results: a results folder; need not exist.
+        published: the folder of published numbers; None for none.
+
+    Raises:
+        IntegrityError: a record is refused.
+    """
+    found: dict[tuple[str, str, str], list[Record]] = {}
+    for suite in read_results(results) if results.is_dir() else ():
+        for record in (located.record for located in suite.records):
+            if _counts(record, table):
+                method = record["method"]
+                found.setdefault((suite_of(record), method["name"], method["configuration"]), []).append(record)
+    printed = [located for located in read_published(published) if _is_printed_in(located, table)]
+    return [[_cell(row, column, found, printed) for column in table.columns] for row in table.rows]
+
+
+def _counts(record: Record, table: PaperTable) -> bool:
+    """Whether a measured record is of this backbone, one of the seeds, and of the ordinary protocol."""
+    asked = record["backbone"]["name"] == table.backbone and record["seed"] in table.seeds
+    return asked and not record.get("protocol")
+
+
+def _is_printed_in(located: Located, table: PaperTable) -> bool:
+    record = located.record
+    return (record["source"]["paper"], record["backbone"]["name"]) == (table.paper, table.backbone)
+
+
+def _cell(
+    row: PaperRow,
+    column: PaperColumn,
+    found: Mapping[tuple[str, str, str], Sequence[Record]],
+    printed: Iterable[Located],
+) -> Cell:
+    place = row.places[column.suite]
+    records = found.get((place.folder, place.method, place.configuration), ())
+    estimate, missing = _measure(records, column)
+    numbers = (p.record["value"] for p in printed if _is_printed_at(p.record, row.label, column))
+    number = next(numbers, None)
+    if not records:
+        return Cell(estimate, number, None, (place.reason or "not run",))
+    value, notes = estimate.value, _notes(column, tuple(missing), whole=estimate.value is None)
+    same = value is not None and number is not None and not missing and not column.departs
+    return Cell(estimate, number, value - number if same else None, notes, missing)  # type: ignore[operator]
+
+
+def _notes(column: PaperColumn, missing: Sequence[str], *, whole: bool) -> tuple[str, ...]:
+    """What a measured cell lacks; `whole` where it lacks everything."""
+    if whole:
+        return (f"not measured, for want of {', '.join(missing)}",)
+    total = len(column.probes) + len(column.absent)
+    mean_of = f"a mean over {total - len(missing)} of the paper's {total} sets, without {', '.join(missing)}"
+    return tuple(filter(None, (mean_of if missing else "", column.departs)))
+
+
+def _is_printed_at(record: Record, label: str, column: PaperColumn) -> bool:
+    item = (record["probe"]["id"], record["probe"]["perspective"], record["metric"]["id"])
+    here = (suite_of(record), record["source"]["row"], item)
+    return here == (column.suite, label, column.item)
+
+
+def _measure(records: Iterable[Record], column: PaperColumn) -> tuple[Estimate, dict[str, str]]:
+    """Average a column's probes per seed, then over seeds; with the sets that could not be averaged, and why."""
+    values: dict[str, dict[int, float]] = {probe: {} for probe in column.probes}
+    reasons: dict[str, str] = {}
+    for record in records:
+        probe = record["probe"]["id"]
+        if probe not in values or (record["probe"]["perspective"], record["metric"]["id"]) != column.item[1:]:
+            continue
+        if record["value"] is None:
+            reasons.setdefault(probe, str(record["reason"]))
+        else:
+            values[probe][record["seed"]] = float(record["value"])
+    seeds = sorted({seed for by_seed in values.values() for seed in by_seed})
+    whole = [probe for probe in column.probes if seeds and values[probe].keys() >= set(seeds)]
+    missing = {probe: reasons.get(probe, "no record") for probe in column.probes if probe not in whole}
+    points = [(seed, mean([values[probe][seed] for probe in whole])) for seed in seeds if whole]
+    return over_seeds(points), {**missing, **column.absent}

@@ -1,0 +1,150 @@
+"""`temper reproduce` and `temper published import` as a user meets them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from benchmark.cli.main import app
+from benchmark.schema import TemperError, UsageError
+from tests.leaderboard.synthetic import card, published, write_published
+from tests.reproduction.conftest import packaged
+
+__all__ = ["packaged"]
+
+
+def temper(*arguments: str, code: int = 0) -> str:
+    """Standard output; an error of Temper's own is raised as `main` sees it."""
+    done = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"}, catch_exceptions=False)
+    assert done.exit_code == code, done.output
+    return done.stdout
+
+
+@pytest.fixture
+def reproduce(packaged: Path, tiny_backbone: Path, tmp_path: Path):
+    base = ["reproduce", "tiny-table", "--backbone", str(tiny_backbone), "--out", str(tmp_path / "runs"), "--yes"]
+    return lambda *more, code=0: temper(*base, *more, code=code)
+
+
+def test_a_table_is_run_resumed_and_printed_with_gaps(reproduce, tmp_path: Path, tiny_backbone: Path) -> None:
+    shown = reproduce("--seeds", "2")
+    assert shown.splitlines()[0].startswith(f"Tiny, {tiny_backbone.name}")
+    for text in ("Vanilla", "RoAST", "measured", "published", "difference", "inD % ↑", "ooD % ↑", "±", "A note."):
+        assert text in shown
+    assert "[1] a mean over 1 of the paper's 2 sets, without poem" in shown
+    assert "poem: exists as the authors' file only" in shown
+    store = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs/store").rglob("spec.json")}
+    assert reproduce("--seeds", "2") == shown
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs/store").rglob("spec.json")} == store
+    assert not (tmp_path / "runs/results").exists()
+
+
+def test_a_cut_table_says_in_its_title_what_was_cut(reproduce, tmp_path: Path) -> None:
+    shown = reproduce("--seeds", "1", "--limit", "20", "--methods", "vanilla")
+    title = shown.splitlines()[0]
+    for words in ("cut down", "at most 20 examples in training and in each set", "1 of 2 rows", "1 of 2 seeds"):
+        assert words in title
+    assert "RoAST" not in shown
+    (folder,) = (tmp_path / "runs/reproductions").iterdir()
+    assert folder.name == "tiny-without-textfooler-limit-20@1"
+
+
+def test_a_published_value_and_the_difference_stand_below_the_measured_one(
+    reproduce, tmp_path: Path, tiny_backbone: Path
+) -> None:
+    record = published(card(name="tiny"), "vanilla", "A. Author (2020)", "reviews", 0.5)
+    record["probe"]["id"] = "home"
+    record["source"]["row"] = "Vanilla"
+    record["backbone"]["name"] = tiny_backbone.name
+    write_published(tmp_path / "printed", [record])
+    arguments = ("--seeds", "1", "--methods", "vanilla", "--published", str(tmp_path / "printed"))
+    cell = json.loads(reproduce(*arguments, "--format", "json"))["rows"][0]["cells"][0]
+    assert (cell["published"], cell["difference"]) == (0.5, cell["measured"] - 0.5)
+    lines = reproduce(*arguments, "--format", "csv").splitlines()
+    assert lines[2].split(",")[1:3] == ["published", "50.00"]
+
+
+def test_the_plan_runs_nothing(reproduce, tmp_path: Path) -> None:
+    shown = reproduce("--plan", "--seeds", "2")
+    assert "tiny-without-textfooler@1" in shown
+    assert "32 cells to do, about " in shown
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_interruption_says_that_it_goes_on(reproduce, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmark.execution.local.run_rows", interrupt)
+    assert reproduce("--seeds", "1", code=130) == ""
+
+
+def test_a_row_that_fails_is_a_gap_and_exit_code_1(reproduce, monkeypatch: pytest.MonkeyPatch) -> None:
+    from methods.roast import RoAST
+
+    def fail(*_: object) -> None:
+        raise ValueError("broken here")
+
+    monkeypatch.setattr(RoAST, "loss", fail)
+    shown = reproduce("--seeds", "1", code=1)
+    assert "broken here" in shown
+
+
+def test_nothing_to_run_on_is_a_table_of_gaps_and_exit_code_1(reproduce, packaged: Path) -> None:
+    (packaged / "train.jsonl").unlink()
+    shown = reproduce("--seeds", "1", code=1)
+    assert "train.jsonl does not exist" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["reproduce", "roast-sst"], "There is no reproduction 'roast-sst'. Did you mean 'roast-sst2'?"),
+        (["reproduce", "roast-sst2", "--methods", "raost"], "Did you mean 'roast'?"),
+        (["reproduce", "roast-sst2", "--backbone", "minlm"], "Did you mean 'minilm'?"),
+        (["published", "import", "none.csv"], "none.csv cannot be read"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_usage(arguments: list[str], sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        temper(*arguments)
+    assert sentence in str(caught.value)
+    assert TemperError.exit_code != caught.value.exit_code == 2
+
+
+def test_an_import_says_what_it_did_and_who_shows_it(tmp_path: Path) -> None:
+    header = "paper,table,row,column,suite,backbone,method,probe,metric,value\n"
+    line = '"Raman et al., MVP, EMNLP 2023",Table 1,MVP,Clean,mvp-sst2,roberta-base,mvp,sst2,accuracy,90%\n'
+    (tmp_path / "paper.csv").write_text(header + line)
+    arguments = ["published", "import", str(tmp_path / "paper.csv"), "--published", str(tmp_path / "printed")]
+    for count in ("1 numbers added, 0 were there", "0 numbers added, 1 were there"):
+        done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert count in done.stderr
+        assert "`temper reproduce mvp-sst2` shows" in done.stderr
+    assert len((tmp_path / "printed/raman-et-al-mvp-emnlp-2023.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.mirror
+def test_roasts_table_is_printed_from_what_a_mirror_holds(
+    shared: Path, tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    from transformers import BertConfig, BertModel
+
+    longer = Path(shutil.copytree(tiny_backbone, tmp_path / "longer"))
+    BertModel(BertConfig.from_pretrained(longer, max_position_embeddings=128)).save_pretrained(longer)
+    monkeypatch.setenv("TEMPER_MIRROR", str(shared / "hub"))
+    monkeypatch.setenv("TEMPER_OFFLINE", "1")
+    limits = ("--backbone", str(longer), "--limit", "16", "--seeds", "1", "--methods", "vanilla", "--yes")
+    shown = json.loads(temper("reproduce", "roast-sst2", *limits, "--out", str(tmp_path / "runs"), "--format", "json"))
+    (row,) = shown["rows"]
+    cells = {cell["column"]: cell for cell in row["cells"]}
+    assert list(cells) == ["inD", "ooD", "adv", "ECE", "AUROC"]
+    assert [name for name, cell in cells.items() if cell["measured"] is None] == ["ooD"]
+    assert "hf download" in cells["ooD"]["missing"]["yelp"]
+    assert "a mean over 1 of the paper's 5 sets" in cells["adv"]["notes"][0]
+    assert any("rows of nyu-mll/glue mnli validation_matched are here" in note for note in shown["notes"])
+    assert "at most 16 examples in training and in each set" in shown["title"]

@@ -1,0 +1,97 @@
+"""The files about papers' tables: each fits its suites and methods, and mistakes are told."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmark.evaluation.metrics import METRICS
+from benchmark.execution.registry import MethodRequest, configure
+from benchmark.reproduction import available_reproductions, choose_rows, load_reproduction
+from benchmark.reproduction.loader import parse_reproduction
+from benchmark.schema import UsageError, read_published, suite_of
+from benchmark.suites import load_suite
+from benchmark.suites.vocabulary import ATTACK_METRICS, CALIBRATION_METRICS
+
+PUBLISHED = Path(__file__).resolve().parents[2] / "leaderboard/published"
+NAMES = ("mvp-ag", "mvp-boolq", "mvp-sst2", "rift-imdb", "rift-snli", "roast-mnli", "roast-sst2", "rose-glue")
+
+
+def test_the_tables_of_the_four_papers_are_there() -> None:
+    assert tuple(available_reproductions()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_columns_are_probes_and_metrics_of_their_suites(name: str) -> None:
+    for column in load_reproduction(name).columns:
+        suite = load_suite(column.suite)
+        held = {probe.id: (probe.perspective, probe.metrics) for probe in suite.probes}
+        held |= {attack.id: ("adversarial", ATTACK_METRICS) for attack in suite.attacks}
+        assert column.metric in METRICS
+        for probe in column.probes:
+            perspective, metrics = held[probe]
+            assert column.metric in metrics
+            assert column.perspective == ("calibration" if column.metric in CALIBRATION_METRICS else perspective)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("backbone", ["roberta-base", "roberta-large"])
+def test_rows_are_methods_with_settings_that_they_take(name: str, backbone: str) -> None:
+    read = load_reproduction(name)
+    for suite in map(load_suite, read.suites):
+        configured = []
+        for row in read.rows:
+            request = MethodRequest.parse(row.on(suite.name, backbone)[0])
+            request.require_known()
+            configured.append(configure(request, request.overrides_of(suite.hyperparameters)).label)
+        assert len(set(configured)) == len(configured)
+
+
+def test_rose_has_the_released_settings_for_each_task_and_backbone() -> None:
+    first = next(row for row in load_reproduction("rose-glue").rows if row.label == "ROSE-First")
+    assert first.on("rose-rte", "roberta-large") == ("rose-first:upper=0.8", 1e-5)
+    assert first.on("rose-qnli", "roberta-large") == ("rose-first:upper=0.5", 3e-5)
+    assert first.on("rose-qnli", "minilm") == ("rose-first", None)
+
+
+def test_committed_published_numbers_are_of_suites_that_are_here_and_have_a_source() -> None:
+    found = read_published(PUBLISHED)
+    assert len(found) == 4
+    for located in found:
+        suite = load_suite(located.record["suite"]["name"])
+        assert suite_of(located.record) == f"{suite.name}@{suite.version}"
+        assert all(located.record["source"].values())
+
+
+def test_rows_are_chosen_by_label_or_method() -> None:
+    read = load_reproduction("roast-sst2")
+    assert [row.label for row in choose_rows(read, "roast, Vanilla").rows] == ["Vanilla", "RoAST"]
+    assert choose_rows(read, None) is read
+    with pytest.raises(UsageError, match=r"roast-sst2 has no row 'raost'. Did you mean 'roast'"):
+        choose_rows(read, "raost")
+    with pytest.raises(UsageError, match="--methods names no row"):
+        choose_rows(read, ", ")
+
+
+def test_an_unknown_table_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"There is no reproduction 'roast-sst'. Did you mean 'roast-sst2'"):
+        load_reproduction("roast-sst")
+
+
+MISTAKES = [
+    ('name = "roast-sst2"', 'name = "other"', "name: 'other' is not the file's name"),
+    ('label = "RIFT"', 'label = "SMART"', "rows: 'SMART' stands there twice"),
+    ('perspective = "shift"', 'perspective = "shfit"', r"perspective: .* Did you mean 'shift'"),
+    ("seeds = 3", "seeds = 0", "seeds: 0 does not fit; it must be at least 1"),
+    ('metric = "auroc"', 'metrik = "auroc"', "unknown key. Did you mean 'metric'"),
+    ('probes = ["sst2"]', "probes = []", r"columns\[inD\].probes: names no set"),
+    ("seeds = 3", "seeds = ", "not TOML"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "sentence"), MISTAKES)
+def test_a_mistake_in_a_file_is_one_sentence(old: str, new: str, sentence: str) -> None:
+    path = available_reproductions()["roast-sst2"]
+    text = path.read_text()
+    assert old in text
+    with pytest.raises(UsageError, match=sentence):
+        parse_reproduction(text.replace(old, new, 1), path)

@@ -1,0 +1,125 @@
+"""The suites that come with Temper: what each must say of itself, and the data that a mirror has of them."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmark.attacks import spec
+from benchmark.data import DataSpec, load
+from benchmark.execution.registry import MethodRequest, configure
+from benchmark.execution.workload import materialise
+from benchmark.schema.errors import UnavailableError
+from benchmark.suites import Suite, available_groups, available_suites, find_group, load_suite, load_suites
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "suites.md"
+LICENCE = re.compile(r"MIT|Apache|CC BY|[Ll]icence|terms of use|non-commercial", re.DOTALL)
+HASHED_BY_THE_MIRROR = ("sentiment", "entailment", "rose-rte", "rose-qqp", "rose-qnli", "mvp-ag")
+
+
+def specs(suite: Suite) -> Iterator[tuple[str, DataSpec]]:
+    """Every data table of a suite with what it is called."""
+    yield "training", suite.training.data
+    for probe in suite.probes:
+        if probe.data is not None:
+            yield probe.id, probe.data
+
+
+@pytest.fixture
+def mirror(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPER_MIRROR", str(shared / "hub"))
+    monkeypatch.setenv("TEMPER_OFFLINE", "1")
+
+
+@pytest.mark.parametrize("name", available_suites())
+def test_a_suite_says_what_it_is(name: str) -> None:
+    suite = load_suite(name)
+    assert suite.minimum_seeds >= 3
+    for said in (suite.training.description, *(probe.description for probe in suite.probes if probe.data)):
+        assert LICENCE.search(said), said
+    assert f"`{name}`" in DOCUMENT.read_text(encoding="utf-8")
+    if suite.ranked:
+        assert suite.training.data.content_hash
+
+
+@pytest.mark.parametrize("name", available_suites())
+def test_a_suites_hyperparameters_are_its_methods_own(name: str) -> None:
+    for method, values in load_suite(name).hyperparameters.items():
+        assert dict(configure(MethodRequest.parse(method), dict(values)).hyperparameters).items() >= values.items()
+
+
+@pytest.mark.parametrize("name", available_suites())
+def test_an_attack_states_all_its_numbers(name: str) -> None:
+    for attack in load_suite(name).attacks:
+        numbers = spec.numbers_of(attack)
+        assert {key: getattr(numbers, key) for key in attack.parameters} == attack.parameters
+        left = {key for key in type(numbers).__annotations__ if key not in attack.parameters}
+        assert left <= {"query_budget", "max_share", "max_combinations"}
+
+
+@pytest.mark.parametrize("name", available_groups())
+def test_a_group_loads_and_is_documented(name: str) -> None:
+    group = find_group(name)
+    assert group is not None
+    assert f"`{name}@{group.version}`" in DOCUMENT.read_text(encoding="utf-8")
+    assert [f"{suite.name}@{suite.version}" for suite in load_suites(name)] == list(group.suites)
+
+
+@pytest.mark.parametrize("name", ["offline", "mirror-sentiment", "mirror-entailment"])
+def test_what_needs_no_hub_is_pinned_throughout(name: str) -> None:
+    for place, data in specs(load_suite(name)):
+        assert data.content_hash, place
+        assert data.source != "hub"
+
+
+def test_the_same_set_has_the_same_hash_everywhere() -> None:
+    hashes = defaultdict(set)
+    for suite in map(load_suite, available_suites()):
+        for _, data in specs(suite):
+            content = replace(data, source="hub", revision=None, content_hash=None)
+            hashes[repr((content, suite.training.classes if data.label else ()))].add(data.content_hash)
+    assert [content for content, found in hashes.items() if len(found) > 1] == []
+
+
+def test_two_way_sets_merge_neutral_and_contradiction() -> None:
+    merged = {probe.id for probe in load_suite("entailment").probes if probe.merge == (0, 1, 1)}
+    assert merged == {"hans", "qnli", "wnli"}
+    merged = {probe.id for probe in load_suite("mirror-entailment").probes if probe.merge == (0, 1, 1)}
+    assert merged == {"rte", "advglue-rte", "advglue-qnli"}
+
+
+@pytest.mark.slow
+@pytest.mark.resources
+def test_the_suite_of_the_board_materialises_and_was_not_trained_on() -> None:
+    try:
+        work = materialise(load_suite("offline"))
+    except UnavailableError as error:
+        pytest.skip(str(error))
+    assert (len(work.splits.train), len(work.splits.validation)) == (1000, 300)
+    assert {probe: overlap.exact for probe, overlap in work.overlaps().items() if overlap.exact} == {}
+
+
+@pytest.mark.slow
+@pytest.mark.mirror
+@pytest.mark.usefixtures("mirror")
+@pytest.mark.parametrize("name", ["mirror-sentiment", "mirror-entailment"])
+def test_a_mirror_suite_materialises_with_its_hashes_and_was_hardly_trained_on(name: str) -> None:
+    work = materialise(load_suite(name))
+    assert {probe: len(data) for probe, data in work.probes.items()} == {p.id: p.rows for p in work.suite.probes}
+    for probe, overlap in work.overlaps().items():
+        assert overlap.exact <= 1, probe
+
+
+@pytest.mark.slow
+@pytest.mark.mirror
+@pytest.mark.usefixtures("mirror")
+@pytest.mark.parametrize("name", HASHED_BY_THE_MIRROR)
+def test_sets_of_the_hub_that_the_mirror_has_whole_have_the_declared_hash(name: str) -> None:
+    suite = load_suite(name)
+    hashed = [data for _, data in specs(suite) if data.content_hash]
+    assert hashed
+    for data in hashed:
+        assert load(data, classes=suite.training.classes).content_hash == data.content_hash
