@@ -2,12 +2,14 @@
 
 from benchmark.schema.canonical import canonical_json, file_fingerprint, fingerprint
 from benchmark.schema.cards import CARD_SCHEMA_VERSION, UNITS, Card
+from benchmark.schema.companions import MOST_EXAMPLES, attack_example_line, method_card_text
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError, UsageError, nearest
 from benchmark.schema.fields import Problem, printable
 from benchmark.schema.folders import Dropped, Located, SuiteFolder, read_results
 from benchmark.schema.migrations import migrate, migrate_card
 from benchmark.schema.reading import read_records, read_suite_card, record_line, suite_card_text
 from benchmark.schema.records import (
+    MASKING,
     PERSPECTIVES,
     RECORD_SCHEMA_VERSION,
     VERIFICATIONS,
@@ -22,6 +24,8 @@ from benchmark.schema.validation import validate_record, validate_suite_card
 
 __all__ = [
     "CARD_SCHEMA_VERSION",
+    "MASKING",
+    "MOST_EXAMPLES",
     "PERSPECTIVES",
     "RECORD_SCHEMA_VERSION",
     "UNITS",
@@ -36,10 +40,12 @@ __all__ = [
     "TemperError",
     "UnavailableError",
     "UsageError",
+    "attack_example_line",
     "canonical_json",
     "file_fingerprint",
     "fingerprint",
     "line_order",
+    "method_card_text",
     "method_slug",
     "migrate",
     "migrate_card",

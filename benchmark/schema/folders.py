@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmark.schema.canonical import file_fingerprint, fingerprint
 from benchmark.schema.cards import Card
+from benchmark.schema.companions import Companions, is_companion, read_companions
 from benchmark.schema.errors import IntegrityError, UsageError
 from benchmark.schema.fields import Problem
 from benchmark.schema.reading import read_numbered_records, read_suite_card
@@ -49,7 +50,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class SuiteFolder:
-    """One suite version: its card, the card's fingerprint, the records the card lists, and the rest.
+    """One suite version: its card, the card's fingerprint, the records the card lists, their companions, and the rest.
 
     `files` holds the name, relative to the results folder, and the hash of everything that was read.
     """
@@ -59,6 +60,7 @@ class SuiteFolder:
     records: tuple[Located, ...]
     dropped: tuple[Dropped, ...]
     files: tuple[tuple[str, str], ...]
+    companions: Companions = field(default_factory=Companions)
 
 
 def read_results(root: Path, published: Path | None = None) -> tuple[SuiteFolder, ...]:
@@ -104,11 +106,15 @@ def _read_suite(name: str, roots: list[Path]) -> SuiteFolder:
     gathering.files.append((f"{name}/{CARD_FILE}", file_fingerprint(path)))
     for root in roots:
         files, strays = _record_files(root / name)
+        beside = [stray for stray in strays if root == roots[0] and is_companion(stray, root / name)]
+        if beside:
+            gathering.companions = read_companions(root, root / name, beside)
+        strays = [stray for stray in strays if stray not in beside]
         gathering.dropped += [Dropped(stray.relative_to(root).as_posix(), "not a record file") for stray in strays]
         for file in files:
             gathering.add_file(root, file)
-    if gathering.complaints:
-        raise IntegrityError("\n".join(gathering.complaints))
+    if complaints := gathering.complaints + gathering.companions.complaints:
+        raise IntegrityError("\n".join(complaints))
     return gathering.folder()
 
 
@@ -131,6 +137,7 @@ class _Gathering:
     complaints: list[str] = field(default_factory=list)
     files: list[tuple[str, str]] = field(default_factory=list)
     seen: dict[tuple[str | int, ...], Located] = field(default_factory=dict)
+    companions: Companions = field(default_factory=Companions)
     entries: dict[tuple[str, str], dict[str, Any]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -138,8 +145,8 @@ class _Gathering:
 
     def folder(self) -> SuiteFolder:
         """Close the gathering."""
-        records, dropped, files = tuple(self.records), tuple(self.dropped), tuple(self.files)
-        return SuiteFolder(self.card, self.fingerprint, records, dropped, files)
+        records, dropped, files = tuple(self.records), tuple(self.dropped), (*self.files, *self.companions.files)
+        return SuiteFolder(self.card, self.fingerprint, records, dropped, files, self.companions)
 
     def add_file(self, root: Path, path: Path) -> None:
         """Read one record file; what is wrong with it joins the complaints."""
