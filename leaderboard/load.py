@@ -1,11 +1,21 @@
 """From a results folder to contests: who competes in which suite on which backbone, with every record at hand."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from benchmark.schema import PERSPECTIVES, VERIFICATIONS, Card, Dropped, Located, Record, SuiteFolder, read_results
+from benchmark.schema import (
+    MASKING,
+    PERSPECTIVES,
+    VERIFICATIONS,
+    Card,
+    Dropped,
+    Located,
+    Record,
+    SuiteFolder,
+    read_results,
+)
 
 # What a suite card lists: (probe, perspective, metric).
 Item: TypeAlias = tuple[str, str, str]
@@ -29,6 +39,9 @@ class Entrant:
         seeds: in ascending order; -1 alone for a published row.
         records: the record of each item and seed.
         files: the record files, relative to the results folder.
+        protocol: names of departures from the suite's protocol; empty for a row that may be ranked.
+        about: ``summary`` and ``paper`` of the method, where the results say them.
+        examples: attacked texts by attack, where the results hold any.
     """
 
     name: str
@@ -38,6 +51,9 @@ class Entrant:
     seeds: tuple[int, ...]
     records: Mapping[Item, Mapping[int, Record]]
     files: tuple[str, ...]
+    protocol: tuple[str, ...] = ()
+    about: Mapping[str, str] = field(default_factory=dict)
+    examples: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     @property
     def full_name(self) -> str:
@@ -56,8 +72,8 @@ class Entrant:
     def differing(self) -> tuple[str, ...]:
         """What differs between seeds although it must not; empty when the seeds belong together."""
         found = []
-        for part, field, words in _IDENTITY:
-            values = [record[part][field] for record in self.all_records() if record[part][field] is not None]
+        for part, name, words in _IDENTITY:
+            values = [record[part][name] for record in self.all_records() if record[part][name] is not None]
             if any(value != values[0] for value in values):
                 found.append(words)
         return tuple(found)
@@ -84,12 +100,17 @@ class Contest:
 
     def vanilla(self) -> Entrant | None:
         """The row that all others are compared with: plain fine-tuning in its default configuration."""
-        plain = (e for e in self.entrants if e.kind == "measured" and e.name == "vanilla" and not e.configuration)
-        return next(plain, None)
+        plain = (e for e in self.entrants if e.kind == "measured" and e.name == "vanilla")
+        return next((e for e in plain if not e.configuration and not e.protocol), None)
 
     def entries(self) -> list[dict[str, Any]]:
-        """The card's probe entries, by perspective as `PERSPECTIVES` lists them, then as the card does."""
-        return sorted(self.card["probes"], key=lambda entry: PERSPECTIVES.index(entry["perspective"]))
+        """The card's probe entries that score, by perspective as `PERSPECTIVES` lists them, then as the card does."""
+        scoring = [entry for entry in self.card["probes"] if entry["perspective"] != MASKING]
+        return sorted(scoring, key=lambda entry: PERSPECTIVES.index(entry["perspective"]))
+
+    def checks(self) -> list[dict[str, Any]]:
+        """The card's probe entries that check for masking; they enter no score."""
+        return [entry for entry in self.card["probes"] if entry["perspective"] == MASKING]
 
 
 def headline(entry: Mapping[str, Any]) -> Item:
@@ -114,13 +135,38 @@ def load(results: Path, published: Path | None = None) -> tuple[tuple[SuiteFolde
 
 def dropped(suites: Iterable[SuiteFolder], results: Path, published: Path | None = None) -> tuple[Dropped, ...]:
     """Everything in the folders that no row uses, with the reason."""
-    found = [drop for suite in suites for drop in suite.dropped]
+    found = [drop for suite in suites for drop in (*suite.dropped, *_unused_companions(suite))]
     found += [Dropped(path.name, "not in a suite's folder") for path in _visible(results) if path.is_file()]
     known = {path.name for path in _visible(results)}
     if published is not None and published.is_dir():
         strangers = [path.name for path in _visible(published) if path.name not in known]
         found += [Dropped(name, "published numbers of a suite that the results do not hold") for name in strangers]
     return tuple(sorted(found, key=lambda drop: drop.where))
+
+
+def _unused_companions(suite: SuiteFolder) -> Iterator[Dropped]:
+    """Yield what describes rows that are not there, and attacked texts that no record's table holds."""
+    name = f"{suite.card['name']}@{suite.card['version']}"
+    places = {tuple(located.file.split("/")[1:3]) for located in suite.records}
+    tables = _tables(suite)
+    for method in suite.companions.methods:
+        if method not in {place[0] for place in places}:
+            yield Dropped(f"{name}/{method}/method.json", "describes a method without records")
+    for (place, attack), examples in suite.companions.examples.items():
+        if any(example["table"] not in tables.get((place, attack, example["seed"]), ()) for example in examples):
+            where = f"{name}/{place}/attacks/{attack}.jsonl"
+            yield Dropped(where, "its examples are not of the table that the row's records were scored from")
+
+
+def _tables(suite: SuiteFolder) -> dict[tuple[str, str, int], set[str]]:
+    """Hashes of the attack tables that records name, by row folder, probe and seed."""
+    found: dict[tuple[str, str, int], set[str]] = {}
+    for located in suite.records:
+        record = located.record
+        if record["table"] is not None:
+            place = "/".join(located.file.split("/")[1:3])
+            found.setdefault((place, record["probe"]["id"], record["seed"]), set()).add(record["table"])
+    return found
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -132,17 +178,18 @@ def _contests(suite: SuiteFolder) -> list[Contest]:
     for located in suite.records:
         record = located.record
         method, source = record["method"], record["source"]
-        key = (record["kind"], method["name"], method["configuration"], source["paper"] if source else "")
+        protocol = tuple(record.get("protocol") or ())
+        key = (record["kind"], method["name"], method["configuration"], source["paper"] if source else "", *protocol)
         by_backbone.setdefault(record["backbone"]["name"], {}).setdefault(key, []).append(located)
     if not by_backbone:
         return [Contest(suite.card, suite.fingerprint, "", ())]
     return [
-        Contest(suite.card, suite.fingerprint, backbone, tuple(_entrant(key, rows[key]) for key in sorted(rows)))
+        Contest(suite.card, suite.fingerprint, backbone, tuple(_entrant(key, rows[key], suite) for key in sorted(rows)))
         for backbone, rows in sorted(by_backbone.items())
     ]
 
 
-def _entrant(key: tuple[str, ...], rows: list[Located]) -> Entrant:
+def _entrant(key: tuple[str, ...], rows: list[Located], suite: SuiteFolder) -> Entrant:
     records: dict[Item, dict[int, Record]] = {}
     seeds: set[int] = set()
     for located in rows:
@@ -151,6 +198,24 @@ def _entrant(key: tuple[str, ...], rows: list[Located]) -> Entrant:
         item = (record["probe"]["id"], record["probe"]["perspective"], record["metric"]["id"])
         records.setdefault(item, {})[seed] = record
         seeds.add(seed)
-    kind, name, configuration, paper = key
+    kind, name, configuration, paper, *protocol = key
     files = tuple(sorted({located.file for located in rows}))
-    return Entrant(name, configuration, kind, paper, tuple(sorted(seeds)), records, files)
+    _, folder, backbone, _ = files[0].split("/")
+    examples = {} if kind == "published" else _examples(suite, f"{folder}/{backbone}", records)
+    return Entrant(
+        name, configuration, kind, paper, tuple(sorted(seeds)), records, files,
+        tuple(protocol), suite.companions.methods.get(folder, {}), examples,
+    )  # fmt: skip
+
+
+def _examples(
+    suite: SuiteFolder, place: str, records: Mapping[Item, Mapping[int, Record]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Take the attacked texts of a row, as far as they come from the tables that its records name."""
+    tables = {(item[0], seed, r["table"]) for item, by_seed in records.items() for seed, r in by_seed.items()}
+    found = {}
+    for (where, attack), examples in sorted(suite.companions.examples.items()):
+        kept = [example for example in examples if (attack, example["seed"], example["table"]) in tables]
+        if where == place and kept:
+            found[attack] = kept
+    return found

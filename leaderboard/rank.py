@@ -6,6 +6,7 @@ from operator import le
 
 from leaderboard.intervals import outside
 from leaderboard.load import Contest
+from leaderboard.significance import holm, p_value
 from leaderboard.standings import Standing
 
 RANKED, ORDERED, APART, PUBLISHED = "ranked", "ordered", "apart", "published"
@@ -13,13 +14,17 @@ RANKED, ORDERED, APART, PUBLISHED = "ranked", "ordered", "apart", "published"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a standing is shown: its group, its rank interval where it is ranked, and what to say beside it."""
+    """Where a standing is shown: its group, its rank interval where it is ranked, and what to say beside it.
+
+    `p` is the corrected p-value of its difference from vanilla, where it is ranked.
+    """
 
     standing: Standing
     group: str
     best: int | None
     worst: int | None
     notes: tuple[str, ...]
+    p: float | None = None
 
 
 def places(contest: Contest, standings: Sequence[Standing]) -> list[Place]:
@@ -33,11 +38,20 @@ def places(contest: Contest, standings: Sequence[Standing]) -> list[Place]:
     groups = {id(standing): _group(standing, ranked) for standing in standings}
     contenders = [standing for standing in standings if groups[id(standing)] == RANKED]
     ranks = dict(zip(map(id, contenders), rank_intervals([s.draws for s in contenders]), strict=True))
+    values = _p_values(contest, contenders)
     found = []
     for standing in standings:
         best, worst = ranks.get(id(standing), (None, None))
-        found.append(Place(standing, groups[id(standing)], best, worst, _notes(standing, groups[id(standing)])))
+        notes = _notes(standing, groups[id(standing)])
+        found.append(Place(standing, groups[id(standing)], best, worst, notes, values.get(id(standing))))
     return sorted(found, key=_order)
+
+
+def _p_values(contest: Contest, contenders: Sequence[Standing]) -> dict[int, float]:
+    """Compare ranked rows with vanilla, corrected for how many they are."""
+    compared = [standing for standing in contenders if standing.entrant is not contest.vanilla()]
+    corrected = holm([p_value(standing.draws) for standing in compared])
+    return dict(zip(map(id, compared), corrected, strict=True))
 
 
 def rank_intervals(draws: Sequence[Sequence[float]]) -> list[tuple[int, int]]:

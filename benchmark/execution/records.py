@@ -1,7 +1,7 @@
 """Records and the suite card, made from finished cells."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,12 @@ def write_records(results: Path, records: list[dict[str, Any]]) -> Path:
     path = results / record_path(records[0])
     _replace(path, "".join(record_line(record) for record in records))
     return path
+
+
+def write_companions(results: Path, companions: Iterable[tuple[str, str]]) -> None:
+    """Write what stands beside a row's records; an unchanged file is left alone."""
+    for place, text in companions:
+        _replace(results / place, text)
 
 
 def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Path:

@@ -10,7 +10,7 @@ import pytest
 from leaderboard import load_board, words
 from leaderboard.figures import decimal, nice_bound
 from leaderboard.publish import render_all
-from leaderboard.render.page import Plot
+from leaderboard.render.scales import Plot
 
 VOID = {"meta", "input", "link", "br", "wbr", "line", "circle", "text"}
 
