@@ -11,9 +11,10 @@ from leaderboard.table import Row, Section
 WIDTH, HEIGHT = 440, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 40
 # What a character of a label needs, in the picture's units.
-_CHARACTER, _LINE = 6.4, 12.0
+_CHARACTER, _LINE = 6.9, 12.0
 _LONGEST_LABEL = 22
-_RADIUS = 4.0
+# A label nearer than this to the point of another row would be read as its.
+_NEAR = 9.0
 
 # Where a label may stand: right, left, above, below, and between these.
 _AROUND = (
@@ -140,9 +141,9 @@ def _nice_step(spread: float) -> float:
 def _points(rows: Sequence[tuple[Row, float, Figure]], across: _Axis, up: _Axis) -> Iterator[Point]:
     """Place points, and labels where they overlap neither each other nor a point; the rest is told on hovering."""
     centres = [(across.at(x), up.at(float(y.text))) for _, x, y in rows]
-    taken: list[Box] = [(x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS) for x, y in centres]
+    labelled: list[Box] = []
     order = sorted(range(len(rows)), key=lambda index: rows[index][0].method != "vanilla")
-    labels = {index: _label(method_text(rows[index][0]), centres[index], taken) for index in order}
+    labels = {index: _label(method_text(rows[index][0]), index, centres, labelled) for index in order}
     for index, (row, value, y) in enumerate(rows):
         (x_place, y_place), label = centres[index], labels[index]
         interval = f", {y.low} to {y.high}" if y.low else ""
@@ -153,17 +154,21 @@ def _points(rows: Sequence[tuple[Row, float, Figure]], across: _Axis, up: _Axis)
         )  # fmt: skip
 
 
-def _label(name: str, centre: tuple[float, float], taken: list[Box]) -> tuple[str, str, str, str]:
+def _label(
+    name: str, index: int, centres: Sequence[tuple[float, float]], labelled: list[Box]
+) -> tuple[str, str, str, str]:
     """Find room for a label around a point, and give its text, x, y and anchor; no room, no label."""
+    others = [centre for other, centre in enumerate(centres) if other != index]
+    taken = labelled + [(x - _NEAR, y - _NEAR, x + _NEAR, y + _NEAR) for x, y in others]
     text = name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"
-    width, (x, y) = _CHARACTER * len(text), centre
+    width, (x, y) = _CHARACTER * len(text), centres[index]
     for dx, dy, anchor in _AROUND:
         at, base = x + dx, y + dy
         left = at - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
         box = (left, base - _LINE + 2, left + width, base + 2)
         inside = box[0] >= _LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT - _BOTTOM
         if inside and not any(_overlap(box, other) for other in taken):
-            taken.append(box)
+            labelled.append(box)
             return text, decimal(at, 1), decimal(base, 1), anchor
     return "", "", "", ""
 

@@ -156,21 +156,25 @@
       part.removeAttribute("title");
       part.setAttribute("aria-description", part.dataset.tip);
     });
-    const hide = () => tip.classList.remove("shown");
-    const show = (event) => {
-      const part = event.target.closest?.("[data-tip]");
-      if (!part) return hide();
-      tip.textContent = part.dataset.tip;
-      const at = part.getBoundingClientRect();
+    let told = null;
+    const hide = () => { told = null; tip.classList.remove("shown"); };
+    const place = () => {
+      const at = told.getBoundingClientRect();
       const left = Math.max(8, Math.min(at.left, root.clientWidth - tip.offsetWidth - 8));
       const below = at.bottom + 8 + tip.offsetHeight < innerHeight;
       tip.style.left = `${left}px`;
       tip.style.top = `${below ? at.bottom + 8 : Math.max(8, at.top - 8 - tip.offsetHeight)}px`;
+    };
+    const show = (event) => {
+      told = event.target.closest?.("[data-tip]");
+      if (!told) return hide();
+      tip.textContent = told.dataset.tip;
+      place();
       tip.classList.add("shown");
     };
     ["mouseover", "focusin"].forEach((kind) => document.addEventListener(kind, show));
     document.addEventListener("focusout", hide);
-    addEventListener("scroll", hide, { capture: true, passive: true });
+    addEventListener("scroll", () => told && place(), { capture: true, passive: true });
     addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
   }
 
