@@ -212,10 +212,9 @@ def _examples(
     suite: SuiteFolder, place: str, records: Mapping[Item, Mapping[int, Record]]
 ) -> dict[str, list[dict[str, Any]]]:
     """Take the attacked texts of a row, as far as they come from the tables that its records name."""
-    tables = {(item[0], seed, r["table"]) for item, by_seed in records.items() for seed, r in by_seed.items()}
     found = {}
-    for (where, attack), examples in sorted(suite.companions.examples.items()):
-        kept = [example for example in examples if (attack, example["seed"], example["table"]) in tables]
-        if where == place and kept:
-            found[attack] = kept
-    return found
+    for attack in sorted({item[0] for item in records}):
+        if examples := suite.companions.examples.get((place, attack), []):
+            tables = {(seed, r["table"]) for item, rs in records.items() if item[0] == attack for seed, r in rs.items()}
+            found[attack] = [example for example in examples if (example["seed"], example["table"]) in tables]
+    return {attack: kept for attack, kept in found.items() if kept}

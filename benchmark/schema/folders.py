@@ -214,7 +214,10 @@ def _fractions(record: Record) -> Iterator[Problem]:
     """Hold a headline to its range; other metrics without a unit, a cosine for one, may leave it."""
     if record["value"] is not None and not 0 <= record["value"] <= 1:
         yield Problem("/value", f"is {record['value']}; the metric is a fraction, from 0 to 1.")
-    for index, value in enumerate(record["replicates"] or ()):
+    replicates = record["replicates"] or (0,)
+    if min(replicates) >= 0 and max(replicates) <= 1:
+        return
+    for index, value in enumerate(replicates):
         if not 0 <= value <= 1:
             yield Problem(f"/replicates/{index}", f"is {value}; the metric is a fraction, from 0 to 1.")
 

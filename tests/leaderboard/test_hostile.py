@@ -133,7 +133,10 @@ def test_markdown_tables_keep_their_shape(texts):
 
 def test_latex_braces_balance_and_no_command_comes_from_outside(texts):
     _, files = texts
-    known = r"begin|end|caption|toprule|midrule|bottomrule|multicolumn|emph|uparrow|downarrow|pm|star|times|usepackage|text\w+"
+    known = (
+        r"begin|end|caption|toprule|midrule|bottomrule|multicolumn|emph|"
+        r"uparrow|downarrow|pm|star|times|usepackage|text\w+"
+    )
     text = files["board.tex"].replace("\\\\", "")
     assert not re.search(rf"\\(?!(?:{known})\b)[A-Za-z]", text)
     assert re.findall(r"\\begin\{(\w+)", text) == re.findall(r"\\end\{(\w+)", text)[::-1] or text.count(
