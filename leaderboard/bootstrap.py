@@ -52,13 +52,19 @@ class Bootstrap:
         Returns:
             `count` values, infinite ones where a draw puts vanilla at 0; or why there are none, in words.
         """
-        mine, theirs = self._perspectives(entrant, seeds), self._perspectives(vanilla, seeds)
+        changes = self.changes(entrant, vanilla, seeds)
+        if isinstance(changes, str):
+            return changes
+        # Opposite infinities (vanilla at 0 in two perspectives) cancel to no change.
+        return [0.0 if isnan(draw) else draw for draw in _means(changes)]
+
+    def changes(self, entrant: Entrant, reference: Entrant, seeds: tuple[int, ...]) -> list[list[float]] | str:
+        """Draw every perspective's relative change against another entrant; or say why there are none."""
+        mine, theirs = self._perspectives(entrant, seeds), self._perspectives(reference, seeds)
         if isinstance(mine, str) or isinstance(theirs, str):
             return mine if isinstance(mine, str) else str(theirs)
         signs = [sign_of(self.contest, entries[0]) for entries in perspectives(self.contest).values()]
-        changes = [_changes(a, b, s) for a, b, s in zip(mine, theirs, signs, strict=True)]
-        # Opposite infinities (vanilla at 0 in two perspectives) cancel to no change.
-        return [0.0 if isnan(draw) else draw for draw in _means(changes)]
+        return [_changes(a, b, s) for a, b, s in zip(mine, theirs, signs, strict=True)]
 
     def _perspectives(self, entrant: Entrant, seeds: tuple[int, ...]) -> list[list[float]] | str:
         """Draw every perspective's score of an entrant; a sentence when replicates are missing."""

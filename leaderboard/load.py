@@ -71,9 +71,9 @@ class Entrant:
 
     def differing(self) -> tuple[str, ...]:
         """What differs between seeds although it must not; empty when the seeds belong together."""
-        found = []
+        found, records = [], self.all_records()
         for part, name, words in _IDENTITY:
-            values = [record[part][name] for record in self.all_records() if record[part][name] is not None]
+            values = [record[part][name] for record in records if record[part][name] is not None]
             if any(value != values[0] for value in values):
                 found.append(words)
         return tuple(found)

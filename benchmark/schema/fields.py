@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 
 from benchmark.schema.errors import nearest
@@ -41,6 +42,12 @@ class Kind(Protocol):
 def child(pointer: str, key: str | int) -> str:
     """Extend a JSON pointer by one step, escaped as RFC 6901 asks."""
     return f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
+
+
+@cache
+def steps(pointer: str) -> tuple[str, ...]:
+    """Split a JSON pointer without escapes, one of the few that are written in this program."""
+    return tuple(pointer.split("/")[1:])
 
 
 def printable(text: str) -> str:

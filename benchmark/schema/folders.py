@@ -10,7 +10,7 @@ from benchmark.schema.canonical import file_fingerprint, fingerprint
 from benchmark.schema.cards import Card
 from benchmark.schema.companions import Companions, is_companion, read_companions
 from benchmark.schema.errors import IntegrityError, UsageError
-from benchmark.schema.fields import Problem
+from benchmark.schema.fields import Problem, steps
 from benchmark.schema.reading import read_numbered_records, read_suite_card
 from benchmark.schema.records import Record, record_key, record_path
 
@@ -234,6 +234,6 @@ def _same_run(record: Record, first: Record) -> Iterator[Problem]:
 
 def _at(record: Mapping[str, Any], pointer: str) -> Any:
     value: Any = record
-    for step in pointer.split("/")[1:]:
+    for step in steps(pointer):
         value = value[step]
     return value

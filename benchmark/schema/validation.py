@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from benchmark.schema.cards import CARD_SCHEMA_VERSION, SUITE_CARD, card_coherence
-from benchmark.schema.fields import Problem, Remembered, Shape
+from benchmark.schema.fields import Problem, Remembered, Shape, steps
 from benchmark.schema.records import RECORD, RECORD_SCHEMA_VERSION
 
 # The parts that most records of a file, or of a suite, have in common.
@@ -68,7 +68,7 @@ def _covered(pointer: str, reported: set[str]) -> bool:
 def _at(record: Mapping[str, Any], pointer: str) -> Any:
     """Read the value at a pointer without escapes; null where the way there is broken."""
     value: Any = record
-    for step in pointer.split("/")[1:]:
+    for step in steps(pointer):
         value = value.get(step) if isinstance(value, dict) else None
     return value
 
