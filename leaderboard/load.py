@@ -1,9 +1,9 @@
 """From a results folder to contests: who competes in which suite on which backbone, with every record at hand."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from benchmark.schema import (
     MASKING,
@@ -16,9 +16,9 @@ from benchmark.schema import (
     SuiteFolder,
     read_results,
 )
+from leaderboard.beside import Item, examples_of, unused_companions
 
-# What a suite card lists: (probe, perspective, metric).
-Item: TypeAlias = tuple[str, str, str]
+__all__ = ["Contest", "Entrant", "Item", "dropped", "headline", "load"]
 
 # What has to be one and the same for seeds to be averaged.
 _IDENTITY = (
@@ -135,38 +135,13 @@ def load(results: Path, published: Path | None = None) -> tuple[tuple[SuiteFolde
 
 def dropped(suites: Iterable[SuiteFolder], results: Path, published: Path | None = None) -> tuple[Dropped, ...]:
     """Everything in the folders that no row uses, with the reason."""
-    found = [drop for suite in suites for drop in (*suite.dropped, *_unused_companions(suite))]
+    found = [drop for suite in suites for drop in (*suite.dropped, *unused_companions(suite))]
     found += [Dropped(path.name, "not in a suite's folder") for path in _visible(results) if path.is_file()]
     known = {path.name for path in _visible(results)}
     if published is not None and published.is_dir():
         strangers = [path.name for path in _visible(published) if path.name not in known]
         found += [Dropped(name, "published numbers of a suite that the results do not hold") for name in strangers]
     return tuple(sorted(found, key=lambda drop: drop.where))
-
-
-def _unused_companions(suite: SuiteFolder) -> Iterator[Dropped]:
-    """Yield what describes rows that are not there, and attacked texts that no record's table holds."""
-    name = f"{suite.card['name']}@{suite.card['version']}"
-    places = {tuple(located.file.split("/")[1:3]) for located in suite.records}
-    tables = _tables(suite)
-    for method in suite.companions.methods:
-        if method not in {place[0] for place in places}:
-            yield Dropped(f"{name}/{method}/method.json", "describes a method without records")
-    for (place, attack), examples in suite.companions.examples.items():
-        if any(example["table"] not in tables.get((place, attack, example["seed"]), ()) for example in examples):
-            where = f"{name}/{place}/attacks/{attack}.jsonl"
-            yield Dropped(where, "its examples are not of the table that the row's records were scored from")
-
-
-def _tables(suite: SuiteFolder) -> dict[tuple[str, str, int], set[str]]:
-    """Hashes of the attack tables that records name, by row folder, probe and seed."""
-    found: dict[tuple[str, str, int], set[str]] = {}
-    for located in suite.records:
-        record = located.record
-        if record["table"] is not None:
-            place = "/".join(located.file.split("/")[1:3])
-            found.setdefault((place, record["probe"]["id"], record["seed"]), set()).add(record["table"])
-    return found
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -201,20 +176,8 @@ def _entrant(key: tuple[str, ...], rows: list[Located], suite: SuiteFolder) -> E
     kind, name, configuration, paper, *protocol = key
     files = tuple(sorted({located.file for located in rows}))
     _, folder, backbone, _ = files[0].split("/")
-    examples = {} if kind == "published" else _examples(suite, f"{folder}/{backbone}", records)
+    examples = {} if kind == "published" else examples_of(suite, f"{folder}/{backbone}", records)
     return Entrant(
         name, configuration, kind, paper, tuple(sorted(seeds)), records, files,
         tuple(protocol), suite.companions.methods.get(folder, {}), examples,
     )  # fmt: skip
-
-
-def _examples(
-    suite: SuiteFolder, place: str, records: Mapping[Item, Mapping[int, Record]]
-) -> dict[str, list[dict[str, Any]]]:
-    """Take the attacked texts of a row, as far as they come from the tables that its records name."""
-    found = {}
-    for attack in sorted({item[0] for item in records}):
-        if examples := suite.companions.examples.get((place, attack), []):
-            tables = {(seed, r["table"]) for item, rs in records.items() if item[0] == attack for seed, r in rs.items()}
-            found[attack] = [example for example in examples if (example["seed"], example["table"]) in tables]
-    return {attack: kept for attack, kept in found.items() if kept}
