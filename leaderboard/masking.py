@@ -12,7 +12,7 @@ from leaderboard.load import Contest, Entrant
 from leaderboard.scores import item_estimate, perspective_estimate, perspectives
 
 UNDER_ATTACK = "accuracy_under_attack"
-# How much lower, as a share of examples, an attack that does not search may leave the accuracy.
+# What chance may do, as a share of examples, between accuracies on different examples or under different attacks.
 MARGIN = 0.02
 # Metric of a masking check -> the largest share of examples that is not flagged, and what it is a share of.
 LIMITS = {
@@ -43,17 +43,19 @@ def _above_clean(contest: Contest, entrant: Entrant) -> Iterator[Check]:
     for entry in contest.entries():
         if entry["headline"] != UNDER_ATTACK:
             continue
-        attacked, clean = _value(entrant, entry, UNDER_ATTACK), _clean(contest, entrant, entry)
+        attacked, (clean, allowed) = _value(entrant, entry, UNDER_ATTACK), _clean(contest, entrant, entry)
         if attacked is not None and clean is not None:
-            title = f"Accuracy under {entry['title']} is at most the clean accuracy"
-            yield Check(title, _percent(attacked), f"at most {_percent(clean)}", attacked > clean)
+            title = f"Accuracy under {entry['title']} is not above the clean accuracy"
+            most = min(clean + allowed, 1.0)
+            yield Check(title, _percent(attacked), f"at most {_percent(most)}", attacked > most)
 
 
-def _clean(contest: Contest, entrant: Entrant, attack: Mapping[str, Any]) -> float | None:
-    """Accuracy on the attacked examples where a probe has just these, and in distribution otherwise."""
+def _clean(contest: Contest, entrant: Entrant, attack: Mapping[str, Any]) -> tuple[float | None, float]:
+    """Accuracy on the attacked examples where a probe has just these, otherwise in distribution with a margin."""
     same = [e for e in contest.entries() if e["data"] == attack["data"] and e["headline"] == "accuracy"]
     entries = same or perspectives(contest).get("in-distribution", [])
-    return perspective_estimate(entrant, entries).value if entries else None
+    value = perspective_estimate(entrant, entries).value if entries else None
+    return value, 0.0 if same else MARGIN
 
 
 def _from_records(contest: Contest, entrant: Entrant) -> Iterator[Check]:

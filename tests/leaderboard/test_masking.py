@@ -8,6 +8,7 @@ from tests.leaderboard.synthetic import (
     Method,
     card,
     checked_card,
+    digest,
     records,
     with_checks,
     write_card,
@@ -90,6 +91,13 @@ def test_flag_and_its_numbers_are_in_every_file(tmp_path):
     assert '"flagged": true' in texts["board.json"]
 
 
-def test_suite_without_checks_shows_what_the_records_tell(tmp_path):
-    write_results(tmp_path, card(), Method(), Method("roast"))
-    assert len(row_of(load_board(tmp_path)).checks) == 1
+def test_clean_accuracy_of_other_examples_leaves_two_points_to_chance_and_of_the_same_none(tmp_path):
+    suite = card()
+    write_results(tmp_path / "other", suite, Method(), Method("roast"))
+    row = row_of(load_board(tmp_path / "other"))
+    (check,) = row.checks
+    assert check.limit == f"at most {float(row.perspectives[0].text) + 2:.2f} %"
+    next(entry for entry in suite["probes"] if entry["id"] == "textfooler")["data"] = digest("stores")
+    write_results(tmp_path / "same", suite, Method(), Method("roast"))
+    row = row_of(load_board(tmp_path / "same"))
+    assert row.checks[0].limit == f"at most {row.probes[1].text} %"
