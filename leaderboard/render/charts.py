@@ -16,11 +16,14 @@ _LONGEST_LABEL = 22
 # A label nearer than this to the point of another row would be read as its.
 _NEAR = 9.0
 
-# Where a label may stand: right, left, above, below, and between these.
+# Where a label may stand: right, left, above, below, and between these; farther away, it needs a line to its point.
 _AROUND = (
     (8, 4, "start"), (-8, 4, "end"), (0, -9, "middle"), (0, 17, "middle"),
     (6, -6, "start"), (6, 14, "start"), (-6, -6, "end"), (-6, 14, "end"),
+    (26, -16, "start"), (26, 24, "start"), (-26, -16, "end"), (-26, 24, "end"),
+    (34, -34, "start"), (34, 42, "start"), (-34, -34, "end"), (-34, 42, "end"),
 )  # fmt: skip
+_NEXT_TO = 8
 
 Box = tuple[float, float, float, float]
 
@@ -39,6 +42,7 @@ class Point:
     label_x: str
     label_y: str
     anchor: str
+    leader: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +160,22 @@ def _points(rows: Sequence[tuple[Row, float, Figure]], across: _Axis, up: _Axis)
 
 def _label(
     name: str, index: int, centres: Sequence[tuple[float, float]], labelled: list[Box]
-) -> tuple[str, str, str, str]:
-    """Find room for a label around a point, and give its text, x, y and anchor; no room, no label."""
+) -> tuple[str, str, str, str, bool]:
+    """Find room for a label around a point, and give its text, x, y, anchor and whether it needs a line."""
     others = [centre for other, centre in enumerate(centres) if other != index]
     taken = labelled + [(x - _NEAR, y - _NEAR, x + _NEAR, y + _NEAR) for x, y in others]
     text = name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"
     width, (x, y) = _CHARACTER * len(text), centres[index]
-    for dx, dy, anchor in _AROUND:
+    for place, (dx, dy, anchor) in enumerate(_AROUND):
         at, base = x + dx, y + dy
         left = at - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
         box = (left, base - _LINE + 2, left + width, base + 2)
         inside = box[0] >= _LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT - _BOTTOM
         if inside and not any(_overlap(box, other) for other in taken):
             labelled.append(box)
-            return text, decimal(at, 1), decimal(base, 1), anchor
-    return "", "", "", ""
+            return text, decimal(at, 1), decimal(base, 1), anchor, place >= _NEXT_TO
+    # No room, no label: hovering and the table still tell.
+    return "", "", "", "", False
 
 
 def _overlap(a: Box, b: Box) -> bool:
