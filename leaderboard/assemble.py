@@ -1,15 +1,20 @@
 """From contests and places to the board in memory."""
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from leaderboard import words
+from leaderboard.examples import Example, example
 from leaderboard.facts import facts
-from leaderboard.figures import cost_figure, metric_figure, overall_figure, unit_label
+from leaderboard.figures import cost_figure, decimal, metric_figure, overall_figure, unit_label
 from leaderboard.load import Contest, Entrant, dropped, headline, inputs, load
+from leaderboard.masking import checks
 from leaderboard.rank import PUBLISHED, Place, places
 from leaderboard.scores import item_estimate, perspective_estimate, perspectives
+from leaderboard.significance import LEVEL
 from leaderboard.standings import standings
 from leaderboard.table import Board, Column, Glossary, Measurement, Row, Section
 
@@ -21,9 +26,11 @@ def load_board(results: Path, published: Path | None = None) -> Board:
         UsageError: there is no such folder.
         IntegrityError: a record or card is refused; every problem is listed with file, line and pointer.
     """
-    suites, contests = load(results, published)
+    with no_collector():
+        suites, contests = load(results, published)
+        sections = tuple(_section(contest, f"s{number}") for number, contest in enumerate(contests, start=1))
     return Board(
-        sections=tuple(_section(contest, f"s{number}") for number, contest in enumerate(contests, start=1)),
+        sections=sections,
         glossaries=tuple(
             Glossary(f"g{number}", _suite_name(suite.card), suite.fingerprint, suite.card)
             for number, suite in enumerate(suites, start=1)
@@ -31,6 +38,18 @@ def load_board(results: Path, published: Path | None = None) -> Board:
         dropped=dropped(suites, results, published),
         inputs=inputs(suites, published),
     )
+
+
+@contextmanager
+def no_collector() -> Iterator[None]:
+    """Let the garbage collector rest: records have no cycles, and looking for some takes a quarter of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _suite_name(card: Mapping[str, Any]) -> str:
@@ -47,7 +66,7 @@ def _section(contest: Contest, anchor: str) -> Section:
         title=card["title"],
         note=card["note"],
         ranked=card["ranked"],
-        rule="" if card["ranked"] else words.ORDER,
+        rule=words.RANKED if card["ranked"] else words.ORDER,
         perspectives=_perspective_columns(contest),
         probes=tuple(_probe_column(contest, entry) for entry in contest.entries()),
         rows=tuple(_row(contest, place, f"{anchor}r{number}") for number, place in enumerate(ordered, start=1)),
@@ -116,13 +135,25 @@ def _row(contest: Contest, place: Place, anchor: str) -> Row:
         notes=place.notes,
         facts=facts(entrant),
         measurements=_measurements(contest, entrant),
+        p="" if place.p is None else decimal(place.p, 4),
+        star="★" if place.p is not None and place.p < LEVEL else "",
+        robustness=overall_figure(standing.robustness),
+        checks=checks(contest, entrant),
+        summary=entrant.about.get("summary", ""),
+        paper=entrant.about.get("paper", ""),
+        examples=_examples(contest, entrant),
     )
+
+
+def _examples(contest: Contest, entrant: Entrant) -> tuple[tuple[str, tuple[Example, ...]], ...]:
+    titles = {entry["id"]: entry["title"] for entry in contest.card["probes"]}
+    return tuple((titles[attack], tuple(map(example, found))) for attack, found in entrant.examples.items())
 
 
 def _measurements(contest: Contest, entrant: Entrant) -> tuple[Measurement, ...]:
     """List every metric the card lists; a published row has only what was printed."""
     found = []
-    for entry in contest.entries():
+    for entry in (*contest.entries(), *contest.checks()):
         for name in entry["metrics"]:
             item = (entry["id"], entry["perspective"], name)
             if entrant.kind == "published" and item not in entrant.records:

@@ -9,11 +9,11 @@ other row's interval.
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
+from math import isnan
+from operator import add, getitem, itemgetter
 from typing import Any
 
 from benchmark.schema import fingerprint
-from leaderboard.intervals import mean
 from leaderboard.load import Contest, Entrant, headline
 from leaderboard.scores import perspectives, sign_of
 
@@ -43,7 +43,7 @@ class Bootstrap:
     contest: Contest
     count: int = DRAWS
     _examples: dict[tuple[str, int], Callable[[Sequence[float]], Sequence[float]]] = field(default_factory=dict)
-    _seeds: dict[tuple[int, ...], list[Sequence[int]]] = field(default_factory=dict)
+    _seeds: dict[tuple[int, ...], list[list[int]]] = field(default_factory=dict)
     _scores: dict[tuple[Entrant, tuple[int, ...]], list[list[float]] | str] = field(default_factory=dict)
 
     def overall(self, entrant: Entrant, vanilla: Entrant, seeds: tuple[int, ...]) -> list[float] | str:
@@ -52,14 +52,19 @@ class Bootstrap:
         Returns:
             `count` values, infinite ones where a draw puts vanilla at 0; or why there are none, in words.
         """
-        mine, theirs = self._perspectives(entrant, seeds), self._perspectives(vanilla, seeds)
+        changes = self.changes(entrant, vanilla, seeds)
+        if isinstance(changes, str):
+            return changes
+        # Opposite infinities (vanilla at 0 in two perspectives) cancel to no change.
+        return [0.0 if isnan(draw) else draw for draw in _means(changes)]
+
+    def changes(self, entrant: Entrant, reference: Entrant, seeds: tuple[int, ...]) -> list[list[float]] | str:
+        """Draw every perspective's relative change against another entrant; or say why there are none."""
+        mine, theirs = self._perspectives(entrant, seeds), self._perspectives(reference, seeds)
         if isinstance(mine, str) or isinstance(theirs, str):
             return mine if isinstance(mine, str) else str(theirs)
         signs = [sign_of(self.contest, entries[0]) for entries in perspectives(self.contest).values()]
-        changes = [
-            list(map(relative_change, a, b, [s] * self.count)) for a, b, s in zip(mine, theirs, signs, strict=True)
-        ]
-        return [_mean_or_infinite(draw) for draw in zip(*changes, strict=True)]
+        return [_changes(a, b, s) for a, b, s in zip(mine, theirs, signs, strict=True)]
 
     def _perspectives(self, entrant: Entrant, seeds: tuple[int, ...]) -> list[list[float]] | str:
         """Draw every perspective's score of an entrant; a sentence when replicates are missing."""
@@ -84,7 +89,7 @@ class Bootstrap:
             # Not the card's: it may declare no hash, and where it does, they are the same.
             data, replicates = record["probe"]["data"], record["replicates"]
             columns.append(self._resample(data, len(replicates))(replicates))
-        return list(columns[0]) if len(columns) == 1 else list(map(mean, zip(*columns, strict=True)))
+        return list(columns[0]) if len(columns) == 1 else _means(columns)
 
     def _resample(self, data: str, choices: int) -> Callable[[Sequence[float]], Sequence[float]]:
         """Give the function that picks a data set's draws out of its replicates."""
@@ -98,14 +103,21 @@ class Bootstrap:
             return columns[0]
         if seeds not in self._seeds:
             flat = picks("seeds", list(seeds), len(seeds), self.count * len(seeds))
-            self._seeds[seeds] = [flat[start : start + len(seeds)] for start in range(0, len(flat), len(seeds))]
-        rows = zip(*columns, strict=True)
-        return [mean([row[pick] for pick in chosen]) for row, chosen in zip(rows, self._seeds[seeds], strict=True)]
+            self._seeds[seeds] = [flat[place :: len(seeds)] for place in range(len(seeds))]
+        rows = list(zip(*columns, strict=True))
+        return _means([list(map(getitem, rows, chosen)) for chosen in self._seeds[seeds]])
 
 
-def _mean_or_infinite(values: Sequence[float]) -> float:
-    """Average; opposite infinities (vanilla at 0 in two perspectives) cancel to no change."""
-    infinite = {value for value in values if value in (float("inf"), float("-inf"))}
-    if not infinite:
-        return mean(values)
-    return infinite.pop() if len(infinite) == 1 else 0.0
+def _means(columns: Sequence[Sequence[float]]) -> list[float]:
+    """Average columns draw by draw. Adding one column after the other gives the same bits everywhere, and fast."""
+    totals, size = columns[0], len(columns)
+    for column in columns[1:]:
+        totals = list(map(add, totals, column))
+    return [total / size for total in totals]
+
+
+def _changes(mine: Sequence[float], theirs: Sequence[float], sign: int) -> list[float]:
+    """Compare draw by draw, as `relative_change` does."""
+    if 0.0 in theirs:
+        return list(map(relative_change, mine, theirs, [sign] * len(mine)))
+    return [sign * (value - reference) / abs(reference) for value, reference in zip(mine, theirs, strict=True)]

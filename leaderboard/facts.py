@@ -4,25 +4,32 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from benchmark.schema import Record
 from leaderboard.load import Entrant
 
 
 def facts(entrant: Entrant) -> tuple[tuple[str, str], ...]:
     """Describe where a row comes from; what differs between its seeds or records is listed with all its values."""
     records = entrant.all_records()
-    settings = {name for record in records for name in record["method"]["hyperparameters"]}
+    # A file holds one run, so one record of each seed speaks for its method and backbone.
+    runs = list({record["seed"]: record for record in reversed(records)}.values())[::-1]
+    settings = {name for record in runs for name in record["method"]["hyperparameters"]}
     found = [
-        ("Method version", [record["method"]["version"] for record in records]),
-        ("Method source", [record["method"]["source"] for record in records]),
-        ("Backbone", [record["backbone"]["source"] for record in records]),
-        ("Backbone revision", [record["backbone"]["revision"] for record in records]),
-        *((name, [record["method"]["hyperparameters"].get(name) for record in records]) for name in sorted(settings)),
-        ("Training passes", [_passes(record["cost"]) for record in records]),
-        ("Environment", [_environment(record["environment"]) for record in records]),
-        ("Published in", [_printed(record["source"]) for record in records]),
+        ("Method version", [record["method"]["version"] for record in runs]),
+        ("Method source", [record["method"]["source"] for record in runs]),
+        ("Backbone", [record["backbone"]["source"] for record in runs]),
+        ("Backbone revision", [record["backbone"]["revision"] for record in runs]),
+        *((name, [record["method"]["hyperparameters"].get(name) for record in runs]) for name in sorted(settings)),
+        ("Training passes", [_passes(entrant.cost(seed)) for seed in entrant.seeds]),
+        ("Environment", [_environment(found) for found in _environments(records)]),
+        ("Published in", [_printed(record["source"]) for record in records if record["source"]]),
         ("Records", list(entrant.files)),
     ]
     return tuple((name, "; ".join(shown)) for name, values in found if (shown := _distinct(values)))
+
+
+def _environments(records: list[Record]) -> list[dict[str, str]]:
+    return list({tuple(record["environment"].items()): record["environment"] for record in records}.values())
 
 
 def _distinct(values: list[Any]) -> list[str]:

@@ -1,11 +1,12 @@
 """From a results folder to contests: who competes in which suite on which backbone, with every record at hand."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from benchmark.schema import (
+    MASKING,
     PERSPECTIVES,
     VERIFICATIONS,
     Card,
@@ -19,9 +20,9 @@ from benchmark.schema import (
     read_results,
     suite_of,
 )
+from leaderboard.beside import Item, examples_of, unused_companions
 
-# What a suite card lists: (probe, perspective, metric).
-Item: TypeAlias = tuple[str, str, str]
+__all__ = ["Contest", "Entrant", "Item", "dropped", "headline", "load"]
 
 # What has to be one and the same for seeds to be averaged.
 _IDENTITY = (
@@ -43,6 +44,8 @@ class Entrant:
         records: the record of each item and seed.
         files: the record files, relative to the results folder.
         protocol: the protocol options under which it was measured, in alphabetical order.
+        about: ``summary`` and ``paper`` of the method, where the results say them.
+        examples: attacked texts by attack, where the results hold any.
     """
 
     name: str
@@ -53,6 +56,8 @@ class Entrant:
     records: Mapping[Item, Mapping[int, Record]]
     files: tuple[str, ...]
     protocol: tuple[str, ...] = ()
+    about: Mapping[str, str] = field(default_factory=dict)
+    examples: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     @property
     def settings(self) -> str:
@@ -76,9 +81,9 @@ class Entrant:
 
     def differing(self) -> tuple[str, ...]:
         """What differs between seeds although it must not; empty when the seeds belong together."""
-        found = []
-        for part, field, words in _IDENTITY:
-            values = [record[part][field] for record in self.all_records() if record[part][field] is not None]
+        found, records = [], self.all_records()
+        for part, name, words in _IDENTITY:
+            values = [record[part][name] for record in records if record[part][name] is not None]
             if any(value != values[0] for value in values):
                 found.append(words)
         return tuple(found)
@@ -109,8 +114,13 @@ class Contest:
         return next(plain, None)
 
     def entries(self) -> list[dict[str, Any]]:
-        """The card's probe entries, by perspective as `PERSPECTIVES` lists them, then as the card does."""
-        return sorted(self.card["probes"], key=lambda entry: PERSPECTIVES.index(entry["perspective"]))
+        """The card's probe entries that score, by perspective as `PERSPECTIVES` lists them, then as the card does."""
+        scoring = [entry for entry in self.card["probes"] if entry["perspective"] != MASKING]
+        return sorted(scoring, key=lambda entry: PERSPECTIVES.index(entry["perspective"]))
+
+    def checks(self) -> list[dict[str, Any]]:
+        """The card's probe entries that check for masking; they enter no score."""
+        return [entry for entry in self.card["probes"] if entry["perspective"] == MASKING]
 
 
 def headline(entry: Mapping[str, Any]) -> Item:
@@ -135,7 +145,7 @@ def load(results: Path, published: Path | None = None) -> tuple[tuple[SuiteFolde
 
 def dropped(suites: Iterable[SuiteFolder], results: Path, published: Path | None = None) -> tuple[Dropped, ...]:
     """Everything in the folders that no row uses, with the reason."""
-    found = [drop for suite in suites for drop in suite.dropped]
+    found = [drop for suite in suites for drop in (*suite.dropped, *unused_companions(suite))]
     found += [Dropped(path.name, "not in a suite's folder") for path in _visible(results) if path.is_file()]
     known = {f"{suite.card['name']}@{suite.card['version']}" for suite in suites}
     beside = [] if published is None or not published.is_dir() else _visible(published)
@@ -168,12 +178,12 @@ def _contests(suite: SuiteFolder) -> list[Contest]:
     if not by_backbone:
         return [Contest(suite.card, suite.fingerprint, "", ())]
     return [
-        Contest(suite.card, suite.fingerprint, backbone, tuple(_entrant(key, rows[key]) for key in sorted(rows)))
+        Contest(suite.card, suite.fingerprint, backbone, tuple(_entrant(key, rows[key], suite) for key in sorted(rows)))
         for backbone, rows in sorted(by_backbone.items())
     ]
 
 
-def _entrant(key: tuple[str, ...], rows: list[Located]) -> Entrant:
+def _entrant(key: tuple[str, ...], rows: list[Located], suite: SuiteFolder) -> Entrant:
     records: dict[Item, dict[int, Record]] = {}
     seeds: set[int] = set()
     for located in rows:
@@ -185,4 +195,10 @@ def _entrant(key: tuple[str, ...], rows: list[Located]) -> Entrant:
     kind, name, configuration, options, paper = key
     files = tuple(sorted({located.file for located in rows}))
     protocol = tuple(filter(None, options.split(",")))
-    return Entrant(name, configuration, kind, paper, tuple(sorted(seeds)), records, files, protocol)
+    if kind == "published":
+        return Entrant(name, configuration, kind, paper, tuple(sorted(seeds)), records, files, protocol)
+    _, folder, backbone, _ = files[0].split("/")
+    return Entrant(
+        name, configuration, kind, paper, tuple(sorted(seeds)), records, files, protocol,
+        suite.companions.methods.get(folder, {}), examples_of(suite, f"{folder}/{backbone}", records),
+    )  # fmt: skip

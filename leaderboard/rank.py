@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import le
 
-from leaderboard.intervals import outside
 from leaderboard.load import Contest
+from leaderboard.pairwise import Pack
+from leaderboard.significance import holm, p_value
 from leaderboard.standings import Standing
 
 RANKED, ORDERED, APART, PUBLISHED = "ranked", "ordered", "apart", "published"
@@ -13,13 +13,17 @@ RANKED, ORDERED, APART, PUBLISHED = "ranked", "ordered", "apart", "published"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a standing is shown: its group, its rank interval where it is ranked, and what to say beside it."""
+    """Where a standing is shown: its group, its rank interval where it is ranked, and what to say beside it.
+
+    `p` is the corrected p-value of its difference from vanilla, where it is ranked.
+    """
 
     standing: Standing
     group: str
     best: int | None
     worst: int | None
     notes: tuple[str, ...]
+    p: float | None = None
 
 
 def places(contest: Contest, standings: Sequence[Standing]) -> list[Place]:
@@ -33,11 +37,20 @@ def places(contest: Contest, standings: Sequence[Standing]) -> list[Place]:
     groups = {id(standing): _group(standing, ranked) for standing in standings}
     contenders = [standing for standing in standings if groups[id(standing)] == RANKED]
     ranks = dict(zip(map(id, contenders), rank_intervals([s.draws for s in contenders]), strict=True))
+    values = _p_values(contest, contenders)
     found = []
     for standing in standings:
         best, worst = ranks.get(id(standing), (None, None))
-        found.append(Place(standing, groups[id(standing)], best, worst, _notes(standing, groups[id(standing)])))
+        notes = _notes(standing, groups[id(standing)])
+        found.append(Place(standing, groups[id(standing)], best, worst, notes, values.get(id(standing))))
     return sorted(found, key=_order)
+
+
+def _p_values(contest: Contest, contenders: Sequence[Standing]) -> dict[int, float]:
+    """Compare ranked rows with vanilla, corrected for how many they are."""
+    compared = [standing for standing in contenders if standing.entrant is not contest.vanilla()]
+    corrected = holm([p_value(standing.draws) for standing in compared])
+    return dict(zip(map(id, compared), corrected, strict=True))
 
 
 def rank_intervals(draws: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
@@ -49,24 +62,13 @@ def rank_intervals(draws: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
     Returns:
         For each row its rank, 1 + the rows that are better, and its worst place, rows - the rows it is better than.
     """
-    ends = [(min(row), max(row)) for row in draws]
-    count = len(draws)
-    better = [[_is_better(draws[i], draws[j], ends[i], ends[j]) for j in range(count)] for i in range(count)]
-    return [(1 + sum(better[j][i] for j in range(count)), count - sum(better[i])) for i in range(count)]
-
-
-def _is_better(
-    mine: Sequence[float], theirs: Sequence[float], my_ends: tuple[float, float], their_ends: tuple[float, float]
-) -> bool:
-    """Whether the lower end of the percentile interval of ``mine - theirs`` is above 0.
-
-    Counting the draws that are not won asks the same as sorting the differences, and has no trouble with infinities.
-    """
-    # On a long board most pairs are far apart; their draws need not be looked at.
-    if my_ends[0] > their_ends[1] or my_ends[1] <= their_ends[0]:
-        return my_ends[0] > their_ends[1]
-    not_won: int = sum(map(le, mine, theirs))
-    return not_won <= outside(len(mine))
+    count, packs = len(draws), [Pack.of(row) for row in draws]
+    # One look at a pair tells which of the two, if any, is better: both cannot win nearly every draw.
+    wins = [[0] * count for _ in range(count)]
+    for i, mine in enumerate(packs):
+        for j in range(i + 1, count):
+            wins[i][j], wins[j][i] = mine.compared(packs[j])
+    return [(1 + sum(wins[j][i] for j in range(count)), count - sum(wins[i])) for i in range(count)]
 
 
 def _group(standing: Standing, ranked: bool) -> str:

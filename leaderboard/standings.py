@@ -1,6 +1,6 @@
 """Standings: every entrant against vanilla, and the reasons that keep one out of the ranking."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from leaderboard.bootstrap import Bootstrap, relative_change
@@ -28,6 +28,7 @@ class Standing:
         draws: the same for every bootstrap draw; empty when there are none.
         shared: the seeds used for it.
         changes: relative change of each perspective, by its name, and of each headline, by its item.
+        robustness: the overall score without the perspective of new text of the training's own kind.
         cost: training passes relative to vanilla's over the shared seeds.
         blocking: reasons to show the row apart in every suite.
         short: reasons to show it apart where rows are ranked, and remarks where they are only ordered.
@@ -39,6 +40,7 @@ class Standing:
     draws: tuple[float, ...] = ()
     shared: tuple[int, ...] = ()
     changes: dict[str | Item, float] = field(default_factory=dict)
+    robustness: Estimate = _NO_SEED
     cost: Estimate = _NO_SEED
     blocking: tuple[str, ...] = ()
     short: tuple[str, ...] = ()
@@ -79,7 +81,7 @@ class _Match:
         if self.shared and len(self.shared) < needed:
             short.append(f"{_seeds(self.shared)} complete and shared with vanilla; a rank needs {needed}")
         return Standing(
-            self.entrant, overall, draws, self.shared, changes, self._cost(),
+            self.entrant, overall, draws, self.shared, changes, self._robustness(changes), self._cost(),
             tuple(blocking), tuple(short), tuple(self._remarks()),
         )  # fmt: skip
 
@@ -142,6 +144,13 @@ class _Match:
         if (interval := percentile_interval(draws)) is None:
             return Estimate(value, reason="vanilla is at 0 in too many bootstrap draws, so there is no interval"), ()
         return Estimate(value, *interval), tuple(draws)
+
+    def _robustness(self, changes: Mapping[str | Item, float]) -> Estimate:
+        """Average the changes of all perspectives but the one of new text of the training's own kind."""
+        names = [name for name in perspectives(self.contest) if name != "in-distribution"]
+        if not names or any(name not in changes for name in names):
+            return Estimate(None, reason="not every perspective has a change against vanilla")
+        return Estimate(0.0 if self.entrant is self.vanilla else mean([changes[name] for name in names]))
 
     def _cost(self) -> Estimate:
         if self.vanilla is None or not self.shared:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.schema import Dropped
+from leaderboard.examples import Example
 from leaderboard.figures import Figure
+from leaderboard.masking import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,12 @@ class Row:
         rank: best place, which is the rank; empty when not ranked. `worst` is the other end of the rank interval.
         perspectives: in the order of the section's perspective columns.
         probes: in the order of the section's probe columns.
+        p: corrected p-value of the difference from vanilla; empty where there is none.
+        star: "★" where `p` is below `significance.LEVEL`.
+        robustness: Overall without the in-distribution perspective.
+        checks: the masking checks that could be made.
+        summary: what the method is; empty where the results do not say. `paper` is where it is from.
+        examples: attacked texts, by the attack's title.
         facts: (name, text) pairs: version, source, revision, hyper-parameters, files.
     """
 
@@ -68,13 +76,25 @@ class Row:
     notes: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
     measurements: tuple[Measurement, ...]
+    p: str
+    star: str
+    robustness: Figure
+    checks: tuple[Check, ...]
+    summary: str
+    paper: str
+    examples: tuple[tuple[str, tuple[Example, ...]], ...]
+
+    @property
+    def flagged(self) -> int:
+        """How many masking checks are flagged."""
+        return sum(check.flagged for check in self.checks)
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
     """One suite version on one backbone; an empty backbone when the suite has no records yet.
 
-    `rule` says how the rows are ordered where `words.RANK` does not.
+    `rule` says in a sentence how the rows are ordered.
     """
 
     anchor: str

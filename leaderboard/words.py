@@ -5,6 +5,7 @@ RANK = (
     "Rank is 1 plus the number of rows that are better, so rows that cannot be told apart can share a rank; "
     "the rank interval ends at the place above every row that this one is better than."
 )
+RANKED = "Ranked by Overall; rows that cannot be told apart can share a rank."
 ORDER = "Demonstration: rows are ordered by Overall, not ranked."
 OVERALL = (
     "Mean, over the perspectives, of the relative change against vanilla of the same suite, backbone and seeds, signed "
@@ -17,6 +18,7 @@ CHANGE = (
     "worse, also where less is better."
 )
 COST = "Training passes (forward 1, backward 2, backward to the inputs alone 1) as a multiple of vanilla's."
+METHOD = "Name and settings that differ from the defaults."
 SEEDS = "Number of seeds the row was run with."
 VERIFICATION = (
     "self-reported: computed by whoever submitted the row; rescored: computed again from the stored tables; "
@@ -30,6 +32,17 @@ PUBLISHED = (
     "Published numbers are printed in papers. They stand beside the measured ones and are never averaged with them."
 )
 
+STAR = (
+    "★: differs from vanilla in Overall, p < 0.05 by the paired bootstrap, two-sided, after Holm's correction for the "
+    "number of ranked rows that are compared with vanilla."
+)
+SEED_POINTS = "Each dot is one seed, from the lowest to the highest value of the column."
+MASKING = (
+    "Checks that the accuracy under attack is the model's doing and not the attack's failing: an attack that does not "
+    "search does no more harm, accuracy under attack is at most the clean accuracy, input gradients are not zero, and "
+    "the model answers the same text alike. A flag is a reason to look closer; it moves no score and no rank."
+)
+
 # What each perspective asks.
 PERSPECTIVES = {
     "in-distribution": ("In-distribution", "How good is the model on new text of the kind that it was trained on?"),
@@ -37,10 +50,11 @@ PERSPECTIVES = {
     "adversarial": ("Adversarial", "How good is it when the text is chosen, or changed word by word, to mislead it?"),
     "calibration": ("Calibration", "How far is its confidence from its accuracy?"),
     "anomaly": ("Anomaly", "How well does its confidence tell text of the task from text that is foreign to it?"),
+    "masking": ("Masking checks", MASKING),
 }
 
 
 def reading(*, ranked: bool) -> list[tuple[str, str]]:
     """List what a reader needs before the first table; the rule of ranks only where there are any."""
-    rank = [("Rank", RANK)] if ranked else []
+    rank = [("Rank", RANK), ("Stars", STAR)] if ranked else []
     return [("Overall", OVERALL), *rank, ("Intervals", SPREAD), ("Changes", CHANGE), ("Not ranked", COMPLETE)]

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from benchmark.cli import attacking, board, listing, published, reproducing, resources, running, suites
+from benchmark.cli import attacking, board, compare, listing, published, reproducing, resources, running, suites
 from benchmark.resources import offline
 from benchmark.schema.errors import TemperError
 
@@ -22,6 +22,7 @@ app.command("status")(running.status)
 app.command("explain")(running.explain)
 app.command("reproduce")(reproducing.reproduce)
 app.command("attack")(attacking.attack)
+app.command("compare")(compare.compare)
 app.command("list")(listing.show)
 app.add_typer(suites.app, name="suite")
 app.add_typer(resources.app, name="resources")

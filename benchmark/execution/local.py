@@ -6,9 +6,10 @@ from pathlib import Path
 
 from benchmark.execution.cards import suite_card, write_card
 from benchmark.execution.cells import Row, cells_of
+from benchmark.execution.companions import companions_of
 from benchmark.execution.explaining import state_of
 from benchmark.execution.observer import Observer
-from benchmark.execution.records import failed_records, file_of, records_of, write_records
+from benchmark.execution.records import failed_records, file_of, records_of, write_companions, write_records
 from benchmark.execution.running import Runner
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
@@ -48,7 +49,10 @@ def run_rows(rows: Sequence[Row], work: Workload, store: Store, results: Path, o
     for row in rows:
         try:
             _finish(row, runner, report)
-            records = records_of(row, list(cells_of(row, work, store)), work, card, store)
+            cells = list(cells_of(row, work, store))
+            records = records_of(row, cells, work, card, store)
+            with store.guarded():
+                write_companions(results, companions_of(cells, file_of(row, card)))
         except RowFailedError as error:
             report.failures.append(str(error))
             observer.note(str(error))

@@ -1,7 +1,7 @@
 """Records, made from finished cells."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,12 @@ def write_records(results: Path, records: list[dict[str, Any]]) -> Path:
     path = results / record_path(records[0])
     replace_text(path, "".join(record_line(record) for record in records))
     return path
+
+
+def write_companions(results: Path, companions: Iterable[tuple[str, str]]) -> None:
+    """Write what stands beside a row's records; an unchanged file is left alone."""
+    for place, text in companions:
+        replace_text(results / place, text)
 
 
 def file_of(row: Row, card: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from benchmark.schema.canonical import canonical_json, file_fingerprint, fingerprint
 from benchmark.schema.cards import CARD_SCHEMA_VERSION, UNITS, Card, card_fingerprint
+from benchmark.schema.companions import MOST_EXAMPLES, attack_example_line, method_card_text
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError, UsageError, nearest
 from benchmark.schema.fields import Problem, printable
 from benchmark.schema.folders import Dropped, SuiteFolder, read_results
@@ -9,6 +10,7 @@ from benchmark.schema.migrations import migrate, migrate_card
 from benchmark.schema.published import published_files, read_published, suite_of
 from benchmark.schema.reading import Located, read_records, read_suite_card, record_line, suite_card_text
 from benchmark.schema.records import (
+    MASKING,
     PERSPECTIVES,
     RECORD_SCHEMA_VERSION,
     VERIFICATIONS,
@@ -23,6 +25,8 @@ from benchmark.schema.validation import validate_record, validate_suite_card
 
 __all__ = [
     "CARD_SCHEMA_VERSION",
+    "MASKING",
+    "MOST_EXAMPLES",
     "PERSPECTIVES",
     "RECORD_SCHEMA_VERSION",
     "UNITS",
@@ -37,11 +41,13 @@ __all__ = [
     "TemperError",
     "UnavailableError",
     "UsageError",
+    "attack_example_line",
     "canonical_json",
     "card_fingerprint",
     "file_fingerprint",
     "fingerprint",
     "line_order",
+    "method_card_text",
     "method_slug",
     "migrate",
     "migrate_card",

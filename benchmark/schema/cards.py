@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from benchmark.schema.canonical import fingerprint
 from benchmark.schema.errors import nearest
 from benchmark.schema.fields import Choice, Flag, ListOf, MapOf, Maybe, Problem, Scalar, Text, Whole, shape
-from benchmark.schema.records import DIRECTIONS, HASH, NAME, PERSPECTIVES, SCHEMA
+from benchmark.schema.records import DIRECTIONS, HASH, MASKING, NAME, PERSPECTIVES, SCHEMA
 
 CARD_SCHEMA_VERSION = 1
 UNITS = ("fraction", "score", "nats", "count")
@@ -93,7 +93,7 @@ def _headline_agrees(
 ) -> Iterator[Problem]:
     """A perspective's score is a mean over its headlines, so these need one direction and one unit."""
     headline = metrics.get(probe["headline"])
-    if headline is None:
+    if headline is None or probe["perspective"] == MASKING:
         return
     if headline["direction"] == "none":
         yield Problem(f"{pointer}/headline", "has no better direction; choose a metric with direction up or down.")

@@ -1,15 +1,19 @@
 """The vocabulary of the field tables: each kind of value knows what is legal and how to say what is not."""
 
+import marshal
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 
 from benchmark.schema.errors import nearest
 
 # Beyond this, JSON readers that use doubles (every browser) no longer see the number that was written.
 LARGEST_WHOLE = 2**53
+
+_REMEMBERED = 10_000
 
 # Control characters, lone surrogates and explicit bidirectional overrides: they cannot be encoded, break a
 # terminal, or make a page show something other than what is stored.
@@ -38,6 +42,12 @@ class Kind(Protocol):
 def child(pointer: str, key: str | int) -> str:
     """Extend a JSON pointer by one step, escaped as RFC 6901 asks."""
     return f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
+
+
+@cache
+def steps(pointer: str) -> tuple[str, ...]:
+    """Split a JSON pointer without escapes, one of the few that are written in this program."""
+    return tuple(pointer.split("/")[1:])
 
 
 def printable(text: str) -> str:
@@ -190,9 +200,10 @@ class MapOf:
             yield Problem(pointer, f"is {describe(value)}; write an object.")
             return
         for name, item in value.items():
-            for problem in self.key.problems(name, child(pointer, printable(name))):
+            where = child(pointer, printable(name))
+            for problem in self.key.problems(name, where):
                 yield Problem(problem.pointer, f"as a key, {problem.message}")
-            yield from self.kind.problems(item, child(pointer, printable(name)))
+            yield from self.kind.problems(item, where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,13 +220,37 @@ class Shape:
             return
         for name, kind in self.fields.items():
             if name in value:
-                yield from kind.problems(value[name], child(pointer, name))
+                # A declared name has nothing to escape.
+                yield from kind.problems(value[name], f"{pointer}/{name}")
             elif name not in self.optional:
                 yield Problem(child(pointer, name), "is missing; add it.")
         for name in value:
             if name not in self.fields:
                 shown = printable(name)
                 yield Problem(child(pointer, shown), f"is an unknown key; remove it. {nearest(shown, self.fields)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What `kind` allows, where the same values come again and again: one that was valid is not looked at twice."""
+
+    kind: Kind
+    known: set[bytes] = field(default_factory=set)
+
+    def problems(self, value: object, pointer: str) -> Iterator[Problem]:
+        """Yield the problems of a value that has not been found valid before."""
+        try:
+            # Unlike ==, this tells 1 from 1.0 and from true.
+            key = marshal.dumps(value, 2)  # type: ignore[arg-type]
+        except ValueError:
+            yield from self.kind.problems(value, pointer)
+            return
+        if key in self.known:
+            return
+        found = list(self.kind.problems(value, pointer))
+        if not found and len(self.known) < _REMEMBERED:
+            self.known.add(key)
+        yield from found
 
 
 def shape(*, optional: Iterable[str] = (), **fields: Kind) -> Shape:

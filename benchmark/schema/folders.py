@@ -8,8 +8,9 @@ from typing import Any
 
 from benchmark.schema.canonical import file_fingerprint
 from benchmark.schema.cards import Card, card_fingerprint, fingerprints_of
+from benchmark.schema.companions import Companions, is_companion, read_companions
 from benchmark.schema.errors import IntegrityError, UsageError
-from benchmark.schema.fields import Problem
+from benchmark.schema.fields import Problem, steps
 from benchmark.schema.published import read_published, suite_of
 from benchmark.schema.reading import Located, read_numbered_records, read_suite_card
 from benchmark.schema.records import Record, record_key, record_path
@@ -38,7 +39,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class SuiteFolder:
-    """One suite version: its card, the card's fingerprint, the records the card lists, and the rest.
+    """One suite version: its card, the card's fingerprint, the records the card lists, their companions, and the rest.
 
     `files` holds the name, relative to the results folder, and the hash of everything that was read.
     """
@@ -48,6 +49,7 @@ class SuiteFolder:
     records: tuple[Located, ...]
     dropped: tuple[Dropped, ...]
     files: tuple[tuple[str, str], ...]
+    companions: Companions = field(default_factory=Companions)
 
 
 def read_results(root: Path, published: Path | None = None) -> tuple[SuiteFolder, ...]:
@@ -97,13 +99,16 @@ def _read_suite(folder: Path, published: Sequence[Located]) -> SuiteFolder:
     gathering.files.append((f"{name}/{CARD_FILE}", file_fingerprint(path)))
     files, strays = _record_files(folder)
     root = folder.parent
+    beside = [stray for stray in strays if is_companion(stray, folder)]
+    gathering.companions = read_companions(root, folder, beside)
+    strays = [stray for stray in strays if stray not in beside]
     gathering.dropped += [Dropped(stray.relative_to(root).as_posix(), "not a record file") for stray in strays]
     for file in files:
         gathering.add_file(root, file)
     for located in published:
         gathering.add(located, located.file, [])
-    if gathering.complaints:
-        raise IntegrityError("\n".join(gathering.complaints))
+    if complaints := gathering.complaints + gathering.companions.complaints:
+        raise IntegrityError("\n".join(complaints))
     return gathering.folder()
 
 
@@ -126,6 +131,7 @@ class _Gathering:
     complaints: list[str] = field(default_factory=list)
     files: list[tuple[str, str]] = field(default_factory=list)
     seen: dict[tuple[str | int, ...], Located] = field(default_factory=dict)
+    companions: Companions = field(default_factory=Companions)
     entries: dict[tuple[str, str], dict[str, Any]] = field(init=False)
     data: dict[str, Located] = field(default_factory=dict)
     accepted: tuple[str, str] = field(init=False)
@@ -136,8 +142,8 @@ class _Gathering:
 
     def folder(self) -> SuiteFolder:
         """Close the gathering."""
-        records, dropped, files = tuple(self.records), tuple(self.dropped), tuple(self.files)
-        return SuiteFolder(self.card, self.fingerprint, records, dropped, files)
+        records, dropped, files = tuple(self.records), tuple(self.dropped), (*self.files, *self.companions.files)
+        return SuiteFolder(self.card, self.fingerprint, records, dropped, files, self.companions)
 
     def add_file(self, root: Path, path: Path) -> None:
         """Read one record file; what is wrong with it joins the complaints."""
@@ -221,7 +227,10 @@ def _fractions(record: Record) -> Iterator[Problem]:
     """Hold a headline to its range; other metrics without a unit, a cosine for one, may leave it."""
     if record["value"] is not None and not 0 <= record["value"] <= 1:
         yield Problem("/value", f"is {record['value']}; the metric is a fraction, from 0 to 1.")
-    for index, value in enumerate(record["replicates"] or ()):
+    replicates = record["replicates"] or (0,)
+    if min(replicates) >= 0 and max(replicates) <= 1:
+        return
+    for index, value in enumerate(replicates):
         if not 0 <= value <= 1:
             yield Problem(f"/replicates/{index}", f"is {value}; the metric is a fraction, from 0 to 1.")
 
@@ -238,6 +247,6 @@ def _same_run(record: Record, first: Record) -> Iterator[Problem]:
 
 def _at(record: Mapping[str, Any], pointer: str) -> Any:
     value: Any = record
-    for step in pointer.split("/")[1:]:
+    for step in steps(pointer):
         value = value[step]
     return value

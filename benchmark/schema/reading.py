@@ -104,9 +104,10 @@ def parse_json(data: bytes) -> tuple[Any, list[Problem]]:
         The value (None when it cannot be parsed) and the problems: bytes that are not UTF-8, a syntax error,
         nesting too deep to read, a key that an object holds twice. NaN and infinities are left to the field tables.
     """
+    marked: list[_Repeated] = []
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_object)
-        return value, list(_repeated(value, ""))
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=lambda pairs: _object(pairs, marked))
+        return value, list(_repeated(value, "")) if marked else []
     except UnicodeDecodeError as error:
         return None, [Problem("", f"is not UTF-8 at byte {error.start}; save the file as UTF-8.")]
     except RecursionError:
@@ -133,14 +134,15 @@ def _parse(
     return value, problems + validate(value)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Any]], marked: list[_Repeated]) -> dict[str, Any]:
     plain = dict(pairs)
     if len(plain) == len(pairs):
         return plain
-    marked = _Repeated(plain)
+    repeated = _Repeated(plain)
     times = Counter(name for name, _ in pairs)
-    marked.keys_twice = tuple(name for name in plain if times[name] > 1)
-    return marked
+    repeated.keys_twice = tuple(name for name in plain if times[name] > 1)
+    marked.append(repeated)
+    return repeated
 
 
 def _repeated(value: object, pointer: str) -> Iterator[Problem]:

@@ -9,7 +9,9 @@ from benchmark.schema.fields import Choice, ListOf, MapOf, Maybe, Number, Scalar
 RECORD_SCHEMA_VERSION = 1
 
 KINDS = ("measured", "published")
-PERSPECTIVES = ("in-distribution", "shift", "adversarial", "calibration", "anomaly")
+# The last one checks whether the others can be believed; it enters no score.
+MASKING = "masking"
+PERSPECTIVES = ("in-distribution", "shift", "adversarial", "calibration", "anomaly", MASKING)
 DIRECTIONS = ("up", "down", "none")
 STATUSES = ("ok", "unavailable", "failed")
 # From the weakest to the strongest: computed by the submitter, recomputed from the tables, trained again.

@@ -4,8 +4,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from benchmark.schema.cards import CARD_SCHEMA_VERSION, SUITE_CARD, card_coherence
-from benchmark.schema.fields import Problem
+from benchmark.schema.fields import Problem, Remembered, Shape, steps
 from benchmark.schema.records import RECORD, RECORD_SCHEMA_VERSION
+
+# The parts that most records of a file, or of a suite, have in common.
+_SHARED = ("suite", "method", "backbone", "probe", "metric", "cost", "environment", "keys")
+_RECORD = Shape(
+    {name: Remembered(kind) if name in _SHARED else kind for name, kind in RECORD.fields.items()}, RECORD.optional
+)
 
 # A published number may not know these; a measured one always does.
 _MEASURED_NEEDS = ("/suite/fingerprint", "/method/version", "/method/source", "/backbone/source", "/seed")
@@ -22,7 +28,7 @@ def validate_record(value: object) -> list[Problem]:
     Returns:
         Problems in the order of the fields; empty when the record is valid.
     """
-    problems = list(RECORD.problems(value, ""))
+    problems = list(_RECORD.problems(value, ""))
     if not isinstance(value, dict):
         return problems
     problems += _version(value, RECORD_SCHEMA_VERSION, problems)
@@ -62,7 +68,7 @@ def _covered(pointer: str, reported: set[str]) -> bool:
 def _at(record: Mapping[str, Any], pointer: str) -> Any:
     """Read the value at a pointer without escapes; null where the way there is broken."""
     value: Any = record
-    for step in pointer.split("/")[1:]:
+    for step in steps(pointer):
         value = value.get(step) if isinstance(value, dict) else None
     return value
 

@@ -7,7 +7,7 @@ from leaderboard import words
 from leaderboard.render.plain import ABSENT, board_cells, board_headings, groups, heading, probe_cells, probe_headings
 from leaderboard.table import Board, Section
 
-_NUMBERS = re.compile(r"[-+±0-9., \[\]]+")
+_NUMBERS = re.compile(r"[-+±★0-9., \[\]]+")
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -25,6 +25,7 @@ _SPECIAL = {
     '"': "''",
     "±": r"$\pm$",
     "×": r"$\times$",
+    "★": r"$^{\star}$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
 }

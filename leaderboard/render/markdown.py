@@ -17,7 +17,7 @@ from leaderboard.table import Board, Section
 # Markup anywhere, what GitHub turns into links by itself, and what makes a heading, list or rule of a line's beginning.
 _SPECIAL = re.compile(r"[\\`*_\[\]<>|~$&]|(?<=:)/(?=/)|(?<=\bwww)\.|@(?=\w)", re.IGNORECASE)
 _START = re.compile(r"^(\d*)([-+=.)#])")
-_NUMBERS = re.compile(r"[-+±0-9., \[\]]+")
+_NUMBERS = re.compile(r"[-+±★0-9., \[\]]+")
 
 
 def render(board: Board) -> str:

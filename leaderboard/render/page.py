@@ -4,22 +4,22 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import groupby
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leaderboard import words
-from leaderboard.figures import Figure, decimal, nice_bound
+from leaderboard.render.charts import HEIGHT, WIDTH, charts
+from leaderboard.render.measurements import measurements
 from leaderboard.render.plain import GROUP_TITLES
+from leaderboard.render.scales import PLOT_WIDTH, Plot, strips, true_minus
 from leaderboard.table import Board, Row, Section
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 _TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
-PLOT_WIDTH = 104
 _EXPORTS = {"board.csv": "CSV", "board.md": "Markdown", "board.tex": "LaTeX"}
 # Relative change, in percent, from which a cell's tint gets stronger.
 _TINT_STEPS = (1.0, 5.0, 20.0)
@@ -42,6 +42,11 @@ def render(board: Board, exports: Mapping[str, str]) -> str:
         general=_general(board),
         plots={section.anchor: Plot.of(section) for section in board.sections},
         plot_width=PLOT_WIDTH,
+        seed_strips={section.anchor: strips(section) for section in board.sections},
+        charts=charts,
+        chart_size=(WIDTH, HEIGHT),
+        probe_cards=_probe_cards(board),
+        measurements=measurements,
         groups=_groups,
         switches=list(_switches(board)),
         filters=[(group, GROUP_TITLES[group]) for group in ("apart", "published") if _has_group(board, group)],
@@ -62,42 +67,6 @@ def script_json(value: object) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """The scale of a section's small interval plots, from `low` (0 or below) to `high` (0 or above), in percent."""
-
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, section: Section) -> "Plot":
-        """Choose a scale that holds 0 and every interval of the section."""
-        figures = [row.overall for row in section.rows]
-        values = [float(text) for figure in figures for text in (figure.text, figure.low, figure.high) if text]
-        low, high = -nice_bound(-min(values, default=0.0)), nice_bound(max(values, default=0.0))
-        return cls(low, high if high > low else 1.0)
-
-    def ticks(self) -> list[tuple[str, str, str]]:
-        """Label both ends, and 0 where it is not next to one: x, text anchor, label."""
-        ends = [(self.low, "start"), (self.high, "end")]
-        spread = self.high - self.low
-        zero = [(0.0, "middle")] if -self.low > 0.2 * spread and self.high > 0.2 * spread else []
-        return [(self.x(value), anchor, _minus(f"{value + 0.0:g}")) for value, anchor in [*ends, *zero]]
-
-    def marks(self, figure: Figure) -> dict[str, str]:
-        """Place a figure: x of its value and of its interval's ends, and the side of 0 it is on."""
-        value = float(figure.text)
-        side = "better" if value > 0 else "worse" if value < 0 else "same"
-        ends = {end: self.x(float(text)) for end, text in (("low", figure.low), ("high", figure.high)) if text}
-        return {"value": self.x(value), "side": side, **ends}
-
-    def x(self, value: float) -> str:
-        """Place a value in percent in the picture, which is `PLOT_WIDTH` wide."""
-        margin = 5.0
-        inner = PLOT_WIDTH - 2 * margin
-        return decimal(margin + inner * (value - self.low) / (self.high - self.low), 1)
-
-
 def _environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -109,7 +78,7 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(minus=_minus, tint=_tint, groupby_order=_groupby_order)
+    environment.filters.update(minus=true_minus, tint=_tint, groupby_order=_groupby_order)
     return environment
 
 
@@ -127,6 +96,16 @@ def _general(board: Board) -> list[tuple[str, str]]:
     return [*definitions, ("Published", words.PUBLISHED)] if _has_group(board, "published") else definitions
 
 
+def _probe_cards(board: Board) -> dict[tuple[str, str], str]:
+    """Anchor of each probe's card, by suite and the key of the probe's column."""
+    key = itemgetter("perspective", "id", "headline")
+    return {
+        (glossary.suite, "/".join(key(probe))): f"{glossary.anchor}p{number}"
+        for glossary in board.glossaries
+        for number, probe in enumerate(glossary.card["probes"], start=1)
+    }
+
+
 def _has_group(board: Board, group: str) -> bool:
     return any(row.group == group for section in board.sections for row in section.rows)
 
@@ -142,11 +121,6 @@ def _switches(board: Board) -> Iterator[tuple[str, str, list[str]]]:
         options = list(dict.fromkeys(filter(None, (getattr(section, name) for section in board.sections))))
         if len(options) > 1:
             yield name, label, options
-
-
-def _minus(text: str) -> str:
-    """Set a true minus sign before digits; hyphens in words stay."""
-    return text.replace("-", "−") if text.lstrip("-").replace(".", "", 1).isdecimal() else text.replace(" - ", " − ")
 
 
 def _tint(change: str) -> str:

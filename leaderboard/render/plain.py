@@ -46,11 +46,18 @@ def figure_text(figure: Figure) -> str:
     return f"{figure.text} ±{figure.spread}" if figure.spread else figure.text
 
 
-def overall_text(figure: Figure) -> str:
-    """Write an overall score with the ends of its interval."""
+def overall_text(row: Row) -> str:
+    """Write an overall score with its star and the ends of its interval."""
+    figure = row.overall
     if not figure.text:
         return ABSENT
-    return f"{figure.text} [{figure.low}, {figure.high}]" if figure.low else figure.text
+    text = f"{figure.text}{row.star}"
+    return f"{text} [{figure.low}, {figure.high}]" if figure.low else text
+
+
+def masking_text(row: Row) -> str:
+    """Write how many masking checks are flagged."""
+    return f"{row.flagged} of {len(row.checks)} masking checks flagged" if row.flagged else ""
 
 
 def rank_text(row: Row) -> str:
@@ -76,12 +83,12 @@ def board_cells(row: Row) -> list[str]:
     return [
         rank_text(row),
         method_text(row),
-        overall_text(row.overall),
+        overall_text(row),
         *map(figure_text, row.perspectives),
         row.cost.text or ABSENT,
         str(len(row.seeds)) if row.seeds else ABSENT,
         row.verification,
-        "; ".join(row.notes),
+        "; ".join(filter(None, (*row.notes, masking_text(row)))),
     ]
 
 

@@ -12,12 +12,13 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 # A cell that begins like this, blanks aside, is a formula to one spreadsheet or another.
 _FORMULA = re.compile(r"\s*[=+\-@\t\r\n|%＝＋－＠]")
 _FIXED = ("suite", "backbone", "group", "rank", "rank_worst", "method", "configuration", "overall_percent")
+_LAST = ("cost_relative", "seeds", "verification", "masking_checks", "masking_flags", "notes")
 
 
 def render(board: Board) -> str:
     """Write the board as CSV: a header, then all rows of all sections; lines end in a newline alone."""
     columns = list(dict.fromkeys(name for section in board.sections for name, _ in _scores(section, None)))
-    header = [*_FIXED, "overall_low", "overall_high", *columns, "cost_relative", "seeds", "verification", "notes"]
+    header = [*_FIXED, "overall_low", "overall_high", "p_holm", *columns, *_LAST]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(header)
@@ -45,10 +46,13 @@ def _cells(section: Section, row: Row, columns: list[str]) -> list[str]:
         row.overall.text,
         row.overall.low,
         row.overall.high,
+        row.p,
         *(scores.get(column, "") for column in columns),
         row.cost.text,
         " ".join(row.seeds),
         row.verification,
+        str(len(row.checks)) if row.checks else "",
+        str(row.flagged) if row.checks else "",
         "; ".join(row.notes),
     ]
 

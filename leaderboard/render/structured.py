@@ -45,12 +45,17 @@ def _row(section: Section, row: Row) -> dict[str, Any]:
         "method": row.method,
         "configuration": row.configuration,
         "overall": _figure(row.overall),
+        "p_holm": _number(row.p),
+        "robustness": _figure(row.robustness),
         "perspectives": _figures(section.perspectives, row.perspectives),
         "probes": _figures(section.probes, row.probes),
         "cost": _figure(row.cost),
         "seeds": [int(seed) for seed in row.seeds],
         "verification": row.verification,
         "notes": list(row.notes),
+        "summary": row.summary,
+        "paper": row.paper,
+        "masking": [asdict(check) for check in row.checks],
         "facts": dict(row.facts),
         "measurements": [
             {"probe": m.probe, "perspective": m.perspective, "metric": m.metric, "unit": m.unit, **_figure(m.figure)}

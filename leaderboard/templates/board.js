@@ -25,8 +25,18 @@
     show();
   }
 
+  // Everything that stands for a row, by the row: its lines in all tables, its remark, its card.
+  const twins = new Map();
+  function gatherTwins() {
+    all("[data-row], [data-remark]").forEach((part) => {
+      const row = part.dataset.row ?? part.dataset.remark;
+      if (!twins.has(row)) twins.set(row, []);
+      twins.get(row).push(part);
+    });
+  }
+
   function remarks(row) {
-    return all(`[data-remark="${row.dataset.row}"]`, row.parentElement);
+    return twins.get(row.dataset.row).filter((part) => part.dataset.remark && part.parentElement === row.parentElement);
   }
 
   // Rows without a value stay last whichever way the column is sorted; equal ones keep the order of the board.
@@ -85,8 +95,7 @@
         row.hidden = groups.has(body.dataset.group) || !terms.every((term) => text.includes(term));
         total += 1;
         shown += Number(!row.hidden);
-        const twins = all(`[data-row="${row.dataset.row}"], [data-remark="${row.dataset.row}"]`);
-        twins.forEach((twin) => { twin.hidden = row.hidden; });
+        twins.get(row.dataset.row).forEach((twin) => { twin.hidden = row.hidden; });
       });
     });
     all("tbody[data-group]").forEach((body) => { body.hidden = !all("tr[data-row]", body).some((row) => !row.hidden); });
@@ -106,7 +115,7 @@
     const text = JSON.parse(document.getElementById("exports").textContent)[name].join("\n");
     try {
       await navigator.clipboard.writeText(text);
-      say(`${label} copied`);
+      say(`${label} of all rows copied`);
     } catch {
       say(`The browser forbids copying; open ${name}`);
     }
@@ -119,23 +128,60 @@
     all("button[data-copy]").forEach((button) => {
       button.addEventListener("click", () => copy(button.dataset.copy, button.textContent));
     });
+    all("input[data-show]").forEach((box) => {
+      const show = () => root.toggleAttribute(`data-${box.dataset.show}`, box.checked);
+      box.addEventListener("change", show);
+      show();
+    });
     filter();
   }
 
   function openTarget() {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (target instanceof HTMLDetailsElement) target.open = true;
+    if (!target) return;
+    for (let part = target; part; part = part.parentElement) {
+      if (part instanceof HTMLDetailsElement) part.open = true;
+    }
+    target.scrollIntoView();
   }
 
-  // On a phone the explanations would fill the first screen.
-  function foldReading() {
-    const reading = document.querySelector(".reading");
-    if (reading && matchMedia("(max-width: 40rem)").matches) reading.open = false;
+  // A title shows on hovering alone; this shows the same words for the keyboard and for a finger too.
+  function startTips() {
+    const tip = document.createElement("div");
+    tip.className = "tip";
+    tip.setAttribute("role", "tooltip");
+    document.body.append(tip);
+    all("[title]").forEach((part) => {
+      part.dataset.tip = part.title;
+      part.removeAttribute("title");
+      part.setAttribute("aria-description", part.dataset.tip);
+    });
+    let told = null;
+    const hide = () => { told = null; tip.classList.remove("shown"); };
+    const place = () => {
+      const at = told.getBoundingClientRect();
+      const left = Math.max(8, Math.min(at.left, root.clientWidth - tip.offsetWidth - 8));
+      const below = at.bottom + 8 + tip.offsetHeight < innerHeight;
+      tip.style.left = `${left}px`;
+      tip.style.top = `${below ? at.bottom + 8 : Math.max(8, at.top - 8 - tip.offsetHeight)}px`;
+    };
+    const show = (event) => {
+      told = event.target.closest?.("[data-tip]");
+      if (!told) return hide();
+      tip.textContent = told.dataset.tip;
+      place();
+      tip.classList.add("shown");
+    };
+    ["mouseover", "focusin"].forEach((kind) => document.addEventListener(kind, show));
+    document.addEventListener("focusout", hide);
+    addEventListener("scroll", () => told && place(), { capture: true, passive: true });
+    addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
   }
 
   document.addEventListener("DOMContentLoaded", () => {
-    foldReading();
+    gatherTwins();
     startTheme();
+    startTips();
     startSorting();
     startControls();
     openTarget();

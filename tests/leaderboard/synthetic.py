@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.schema import card_fingerprint, fingerprint, line_order, record_line, record_path, suite_card_text
+from benchmark.schema import (
+    attack_example_line,
+    card_fingerprint,
+    fingerprint,
+    line_order,
+    method_card_text,
+    method_slug,
+    record_line,
+    record_path,
+    suite_card_text,
+)
 
 RESAMPLES = 40
 
@@ -201,3 +211,85 @@ def write_results(root: Path, suite: dict[str, Any], *methods: Method) -> Path:
         for seed in method.seeds:
             write_records(root, records(suite, method, seed))
     return root
+
+
+MASKING = [
+    ("random-swap", "Random swaps", ["accuracy_under_attack"]),
+    ("transfer", "Transfer from vanilla", ["accuracy_under_attack"]),
+    ("gradients", "Input gradients", ["zero_gradient_share", "stochastic_share"]),
+]
+MASKING_METRICS = {
+    "zero_gradient_share": ("Zero gradients", "none", "fraction", "Share of examples whose input gradient is zero."),
+    "stochastic_share": ("Stochastic answers", "none", "fraction", "Share of examples answered differently again."),
+}
+# What an honest model does under the checks; the least of the attack's accuracies is 0.30.
+PASSING = {
+    ("random-swap", "accuracy_under_attack"): 0.70,
+    ("transfer", "accuracy_under_attack"): 0.60,
+    ("gradients", "zero_gradient_share"): 0.0,
+    ("gradients", "stochastic_share"): 0.0,
+}
+
+
+def checked_card(**options: Any) -> dict[str, Any]:
+    """A suite card with masking checks."""
+    suite = card(**options)
+    for probe, title, metrics in MASKING:
+        entry = {"id": probe, "version": 1, "perspective": "masking", "title": title, "description": f"{title}."}
+        suite["probes"].append(entry | {"data": digest(probe), "n": 200, "metrics": metrics, "headline": metrics[0]})
+    for metric, (title, direction, unit, text) in MASKING_METRICS.items():
+        suite["metrics"][metric] = {
+            "version": 1, "direction": direction, "title": title, "description": text, "unit": unit,
+        }  # fmt: skip
+    return suite
+
+
+def with_checks(suite: dict[str, Any], method: Method, seed: int, **values: float) -> list[dict[str, Any]]:
+    """Records of a run in a suite with masking checks; `values` are by metric, or by probe with ``_`` for ``-``."""
+    scored = {**suite, "probes": [entry for entry in suite["probes"] if entry["perspective"] != "masking"]}
+    found = records(scored, method, seed)
+    for record in found:
+        record["suite"]["fingerprint"] = fingerprint(suite)
+    template = found[0]
+    for entry in suite["probes"]:
+        for metric in entry["metrics"] if entry["perspective"] == "masking" else ():
+            direction = suite["metrics"][metric]["direction"]
+            value = values.get(entry["id"].replace("-", "_"), values.get(metric, PASSING[entry["id"], metric]))
+            found.append(
+                {
+                    **copy.deepcopy(template),
+                    "probe": {key: entry[key] for key in ("id", "version", "perspective", "data", "n")},
+                    "metric": {"id": metric, "version": 1, "direction": direction},
+                    "value": value,
+                    "replicates": None,
+                }
+            )
+    return sorted(found, key=line_order)
+
+
+def attacked(seed: int = 0, number: int = 0, **changes: Any) -> dict[str, Any]:
+    """A flipped text, as a results folder holds it."""
+    return {
+        "seed": seed,
+        "table": digest("table"),
+        "id": f"reviews-{number}",
+        "outcome": "flipped",
+        "label": 1,
+        "predicted": 0,
+        "queries": 40 + number,
+        "similarity": 0.91,
+        "original": "a warm and witty film that never loses its nerve .",
+        "perturbed": "a tepid and witty movie that never loses its nerve .",
+    } | changes
+
+
+def write_companions(
+    root: Path, suite: dict[str, Any], method: Method, *examples: dict[str, Any], **about: str
+) -> None:
+    """Write what explains a row: ``method.json``, and examples of TextFooler."""
+    folder = root / f"{suite['name']}@{suite['version']}" / method_slug(method.name, method.configuration)
+    text = {"summary": f"What {method.name} does.", "paper": "A. Author, Venue 2020"} | about
+    (folder / method.backbone / "attacks").mkdir(parents=True, exist_ok=True)
+    (folder / "method.json").write_text(method_card_text(method.name, **text), encoding="utf-8")
+    lines = "".join(map(attack_example_line, examples))
+    (folder / method.backbone / "attacks" / "textfooler.jsonl").write_text(lines, encoding="utf-8")

@@ -5,6 +5,7 @@ import re
 import pytest
 
 import leaderboard
+from tests.leaderboard.synthetic import Method, attacked, card, published, write_companions, write_published
 
 
 @pytest.fixture
@@ -72,3 +73,36 @@ def test_line_ends_and_missing_last_newline_are_drift(results, site, change):
     data = path.read_bytes()
     path.write_bytes(data.replace(b"\n", change) if change else data.rstrip(b"\n"))
     assert "board.csv" in leaderboard.check(results, site)
+
+
+def changed_digit(text, pattern):
+    """Change the last digit of the first number that a pattern's group finds."""
+    found = re.search(pattern, text)
+    last = "1" if found[1][-1] != "1" else "2"
+    return text[: found.end(1) - 1] + last + text[found.end(1) :]
+
+
+def test_any_digit_of_the_page_is_noticed(results, site):
+    path = site / "index.html"
+    text = path.read_text("utf-8")
+    for pattern in (r'data-sort="(\d+\.\d\d)"', r'<span class="value">(\d+\.\d\d)<', r"<circle cx=\"(\d+\.\d)\""):
+        path.write_text(changed_digit(text, pattern), encoding="utf-8")
+        assert "--- index.html (in the site)" in leaderboard.check(results, site)
+    path.write_text(text, encoding="utf-8")
+    assert leaderboard.check(results, site) == ""
+
+
+def test_any_digit_of_a_published_number_or_a_companion_is_noticed(results, tmp_path):
+    printed, site = tmp_path / "printed", tmp_path / "site"
+    write_published(printed, [published(card(), "roast", "A. Author (2020)", "stores", 0.8612)])
+    write_companions(results, card(), Method("roast"), attacked())
+    leaderboard.build(results, site, printed)
+    assert leaderboard.check(results, site, printed) == ""
+    for path, pattern in (
+        (printed / "a-paper.jsonl", r'"value":(0\.\d+)'),
+        (results / "toy@1/roast/minilm/attacks/textfooler.jsonl", r'"queries":(\d+)'),
+    ):
+        text = path.read_text("utf-8")
+        path.write_text(changed_digit(text, pattern), encoding="utf-8")
+        assert "board.json" in leaderboard.check(results, site, printed)
+        path.write_text(text, encoding="utf-8")

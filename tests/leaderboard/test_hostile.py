@@ -12,7 +12,16 @@ from leaderboard import load_board
 from leaderboard.publish import render_all
 from leaderboard.render import latex, markdown
 from leaderboard.render.spreadsheet import neutral
-from tests.leaderboard.synthetic import Method, card, published, records, write_records, write_results
+from tests.leaderboard.synthetic import (
+    Method,
+    attacked,
+    card,
+    published,
+    records,
+    write_companions,
+    write_records,
+    write_results,
+)
 
 HTML = "</script></style></title><script>alert(1)</script><img src=x onerror=alert(2)>\"'&lt;&#x3c;\u2028\u2029-->]]>"
 MARKDOWN = (
@@ -48,6 +57,8 @@ def hostile_results(root, text):
         found[0] |= {"value": None, "replicates": None, "status": "failed", "reason": text}
         write_records(root, found)
     write_records(root, [published(suite, "roast", text, "stores", 0.86)])
+    example = attacked(id=text[:100], original=f"good {text}", perturbed=f"bad {text}")
+    write_companions(root, suite, Method("evil", one_line(text)), example, summary=text, paper=text)
     (root / "toy@1" / "stray <b>&.txt").write_text("x")
     return root
 
@@ -85,6 +96,8 @@ def test_page_has_only_its_own_elements_and_shows_the_text(texts, full_results):
     assert hostile.tags.count("script") == 2
     assert {name for name, _ in hostile.attributes} <= {name for name, _ in honest.attributes}
     assert any(text in data for data in hostile.text)
+    # In the attacked texts the words stand in pieces.
+    assert "".join(hostile.text).count(text) >= 4
 
 
 def test_embedded_json_cannot_end_its_element(texts):
@@ -121,7 +134,8 @@ def test_markdown_tables_keep_their_shape(texts):
 def test_latex_braces_balance_and_no_command_comes_from_outside(texts):
     _, files = texts
     known = (
-        r"begin|end|caption|toprule|midrule|bottomrule|multicolumn|emph|uparrow|downarrow|pm|times|usepackage|text\w+"
+        r"begin|end|caption|toprule|midrule|bottomrule|multicolumn|emph|"
+        r"uparrow|downarrow|pm|star|times|usepackage|text\w+"
     )
     text = files["board.tex"].replace("\\\\", "")
     assert not re.search(rf"\\(?!(?:{known})\b)[A-Za-z]", text)

@@ -1,13 +1,14 @@
 """The documentation says what the board says, word for word."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from leaderboard import bootstrap, words
+from leaderboard import bootstrap, masking, words
 
 TEXT = " ".join((Path(__file__).parents[2] / "docs" / "board.md").read_text(encoding="utf-8").split())
-SENTENCES = ["RANK", "ORDER", "OVERALL", "SPREAD", "CHANGE", "COST", "VERIFICATION", "COMPLETE", "PUBLISHED"]
+SENTENCES = ["RANK", "ORDER", "OVERALL", "SPREAD", "CHANGE", "COST", "VERIFICATION", "COMPLETE", "PUBLISHED", "STAR"]
 
 
 @pytest.mark.parametrize("name", SENTENCES)
@@ -18,3 +19,9 @@ def test_rule_is_in_the_documentation(name):
 
 def test_number_of_draws_is_in_the_documentation():
     assert f"{bootstrap.DRAWS} draws" in TEXT
+
+
+def test_thresholds_of_the_masking_checks_are_in_the_documentation():
+    assert f"more than {100 * masking.MARGIN:g} points" in TEXT
+    for name, (most, _) in masking.LIMITS.items():
+        assert re.search(rf"`{name}`[^|]*\| above {100 * most:g} % \|", TEXT)

@@ -1,0 +1,98 @@
+"""`temper compare`: two rows of the board against each other."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.cli.board import RESULTS, ResultsOption
+from benchmark.cli.display import output
+
+if TYPE_CHECKING:
+    from leaderboard import Comparison, Difference
+
+RowArgument = Annotated[str, typer.Argument(help="method, method~configuration, a record file or a row's folder.")]
+SuiteOption = Annotated[str | None, typer.Option("--suite", help="name or name@version, if there are several.")]
+BackboneOption = Annotated[str | None, typer.Option("--backbone", help="Backbone, if there are several.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_HOW = (
+    "Change: of the first against the second, + is better; overall: their mean. Intervals are 95 % intervals of a "
+    "bootstrap over seeds and examples that is paired between the rows; better in: the share of its draws in which the "
+    "first is better."
+)
+_WORDS = {"better": "is better", "worse": "is worse", "tied": "cannot be told apart", "unknown": "cannot be compared"}
+
+
+def compare(
+    first: RowArgument,
+    second: RowArgument,
+    results: ResultsOption = RESULTS,
+    suite: SuiteOption = None,
+    backbone: BackboneOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which of two rows is better, by how much and how surely, for every perspective."""
+    import leaderboard
+
+    found = leaderboard.compare(first, second, Path(results), suite=suite, backbone=backbone)
+    if as_json:
+        print(json.dumps(_plain(found), indent=1))
+        return
+    _show(found)
+
+
+def _plain(found: "Comparison") -> dict[str, object]:
+    differences = [{**asdict(difference), "verdict": difference.verdict} for difference in found.differences]
+    return {**asdict(found), "differences": differences}
+
+
+def _show(found: "Comparison") -> None:
+    overall, *single = found.differences
+    output.print(Text(_sentence(found, overall), style="bold"))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for heading in (found.first, found.second):
+        table.add_column(Text(heading), justify="right", overflow="fold")
+    for heading in ("change, %", "better in"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("")
+    for difference in (*single, overall):
+        table.add_row(*map(Text, _cells(difference)))
+    output.print(table)
+    seeds = ", ".join(map(str, found.seeds))
+    output.print(Text(f"{found.suite} on {found.backbone}, seeds {seeds}. {_HOW}", style="dim"))
+
+
+def _sentence(found: "Comparison", overall: "Difference") -> str:
+    if overall.verdict == "tied":
+        text = f"{found.first} and {found.second} cannot be told apart"
+    else:
+        text = f"{found.first} {_WORDS[overall.verdict]} {'than' if overall.low is not None else 'with'} {found.second}"
+    if overall.change is None:
+        return f"{text}: {overall.reason}."
+    return f"{text}: {_percent(overall.change)} overall{f' ({overall.reason})' if overall.reason else ''}."
+
+
+def _cells(difference: "Difference") -> list[str]:
+    score = [_score(value, difference.unit) for value in (difference.first, difference.second)]
+    change = "-" if difference.change is None else f"{100 * difference.change:+.1f}"
+    if difference.low is None or difference.high is None or difference.wins is None:
+        return [difference.key, *score, change, "-", difference.reason]
+    interval = f"{change} [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
+    return [difference.key, *score, interval, f"{100 * difference.wins:.1f} %", difference.verdict]
+
+
+def _score(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    return f"{100 * value:.2f} %" if unit == "%" else f"{value:.3f} {unit}".rstrip()
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:+.1f} %"

@@ -1,0 +1,57 @@
+"""Attacked texts with the changed words marked."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+# Words of one text times words of the other.
+_COMPARABLE = 250_000
+
+Pieces = tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One flipped text: what is said about it, and both texts in pieces, each with whether it changed."""
+
+    facts: str
+    original: Pieces
+    perturbed: Pieces
+
+
+def example(found: Mapping[str, Any]) -> Example:
+    """Show an attacked text of the results."""
+    original, perturbed = marked(found["original"], found["perturbed"])
+    similarity = "" if found["similarity"] is None else f", similarity {found['similarity']:.2f}"
+    facts = f"class {found['label']} taken for {found['predicted']}, {found['queries']} queries{similarity}"
+    return Example(facts, original, perturbed)
+
+
+def marked(original: str, perturbed: str) -> tuple[Pieces, Pieces]:
+    """Compare two texts word by word and mark the words that are not in the other at that place."""
+    first, second = (re.findall(r"\s+|\S+", text) for text in (original, perturbed))
+    left, right = _changed(first, second)
+    return _pieces(first, left), _pieces(second, right)
+
+
+def _changed(first: list[str], second: list[str]) -> tuple[list[bool], list[bool]]:
+    """Tell for each word whether it changed; attacks that swap words keep all others in their places."""
+    if len(first) == len(second):
+        differ = [a != b for a, b in zip(first, second, strict=True)]
+        return differ, differ
+    left, right = [True] * len(first), [True] * len(second)
+    # A text made to be slow to compare is marked as a whole.
+    if len(first) * len(second) <= _COMPARABLE:
+        for a, b, size in SequenceMatcher(None, first, second, autojunk=False).get_matching_blocks():
+            left[a : a + size] = right[b : b + size] = [False] * size
+    return left, right
+
+
+def _pieces(words: list[str], changed: list[bool]) -> Pieces:
+    """Join neighbours of one kind; white space is never marked."""
+    pairs = [(word, mark and not word.isspace()) for word, mark in zip(words, changed, strict=True)]
+    return tuple(("".join(word for word, _ in run), mark) for mark, run in groupby(pairs, key=itemgetter(1)))

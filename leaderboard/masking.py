@@ -1,0 +1,84 @@
+"""Masking checks: signs that a row's accuracy under attack says more about the attack than about the model.
+
+The thresholds are decisions; `docs/board.md` gives their reasons.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from leaderboard.figures import decimal
+from leaderboard.load import Contest, Entrant
+from leaderboard.scores import item_estimate, perspective_estimate, perspectives
+
+UNDER_ATTACK = "accuracy_under_attack"
+# What chance may do, as a share of examples, between accuracies on different examples or under different attacks.
+MARGIN = 0.02
+# Metric of a masking check -> the largest share of examples that is not flagged, and what it is a share of.
+LIMITS = {
+    "zero_gradient_share": (0.05, "examples whose input gradient is zero"),
+    "stochastic_share": (0.01, "examples answered differently when asked again"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of one row: what was compared, the two numbers in percent, and whether it is flagged."""
+
+    title: str
+    value: str
+    limit: str
+    flagged: bool
+
+
+def checks(contest: Contest, entrant: Entrant) -> tuple[Check, ...]:
+    """Run every check for which the row has the values."""
+    if entrant.kind == "published":
+        return ()
+    return (*_above_clean(contest, entrant), *_from_records(contest, entrant))
+
+
+def _above_clean(contest: Contest, entrant: Entrant) -> Iterator[Check]:
+    """An attack can only take accuracy away."""
+    for entry in contest.entries():
+        if entry["headline"] != UNDER_ATTACK:
+            continue
+        attacked, (clean, allowed) = _value(entrant, entry, UNDER_ATTACK), _clean(contest, entrant, entry)
+        if attacked is not None and clean is not None:
+            title = f"Accuracy under {entry['title']} is not above the clean accuracy"
+            most = min(clean + allowed, 1.0)
+            yield Check(title, _percent(attacked), f"at most {_percent(most)}", attacked > most)
+
+
+def _clean(contest: Contest, entrant: Entrant, attack: Mapping[str, Any]) -> tuple[float | None, float]:
+    """Accuracy on the attacked examples where a probe has just these, otherwise in distribution with a margin."""
+    same = [e for e in contest.entries() if e["data"] == attack["data"] and e["headline"] == "accuracy"]
+    entries = same or perspectives(contest).get("in-distribution", [])
+    value = perspective_estimate(entrant, entries).value if entries else None
+    return value, 0.0 if same else MARGIN
+
+
+def _from_records(contest: Contest, entrant: Entrant) -> Iterator[Check]:
+    live = [entry for entry in contest.entries() if entry["headline"] == UNDER_ATTACK]
+    searched = [_value(entrant, entry, UNDER_ATTACK) for entry in live]
+    strongest = min((value for value in searched if value is not None), default=None)
+    for entry in contest.checks():
+        for metric in entry["metrics"]:
+            value = _value(entrant, entry, metric)
+            if value is None:
+                continue
+            if metric == UNDER_ATTACK and strongest is not None:
+                least = strongest - MARGIN
+                title = f"Accuracy under {entry['title']} is not below that under the strongest attack"
+                yield Check(title, _percent(value), f"at least {_percent(max(least, 0.0))}", value < least)
+            elif metric in LIMITS:
+                most, what = LIMITS[metric]
+                yield Check(f"Share of {what}", _percent(value), f"at most {_percent(most)}", value > most)
+
+
+def _value(entrant: Entrant, entry: Mapping[str, Any], metric: str) -> float | None:
+    return item_estimate(entrant, (entry["id"], entry["perspective"], metric)).value
+
+
+def _percent(value: float) -> str:
+    return f"{decimal(100 * value, 2)} %"

@@ -1,0 +1,63 @@
+"""What a run writes beside its records, from tables made by hand."""
+
+from pathlib import Path
+
+from benchmark.evaluation.tables import write_attack
+from benchmark.execution.cells import ATTACKED, Cell, Row
+from benchmark.execution.companions import companions_of
+from benchmark.execution.registry import MethodRequest, configure
+from benchmark.execution.store import Artifact
+from benchmark.models.backbones import Backbone
+from benchmark.schema import file_fingerprint
+from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.companions import ATTACKS_FOLDER, is_companion, read_companions
+
+PLACE = "tiny@1/roast/minilm/seed-0.jsonl"
+
+
+def attacked(number: int, outcome: str) -> AttackRow:
+    flipped = outcome == "flipped"
+    perturbed = f"bad \u202e text {number}" if flipped else None
+    return AttackRow(
+        f"home-{number}", 1, outcome, 12, f"good text {number}", perturbed, 3, 1 if flipped else 0,
+        0.87654321 if flipped else None, None, (0.0, 1.0), (2.0, 1.0) if flipped else None,
+    )  # fmt: skip
+
+
+def cells_of_row(folder: Path, seed: int, method: str = "roast") -> list[Cell]:
+    rows = [attacked(number, "flipped" if number % 2 else "budget") for number in range(60)]
+    write_attack(folder / ATTACKED, rows)
+    artifact = Artifact(folder, {ATTACKED: file_fingerprint(folder / ATTACKED)})
+    row = Row(configure(MethodRequest.parse(method), {}), Backbone.__new__(Backbone), seed)
+    return [Cell("train", "", None, {}, row), Cell("score", "textfooler", {}, {"table": artifact}, row)]
+
+
+def test_method_and_the_first_twenty_flipped_texts_are_written_and_read_back(tmp_path: Path) -> None:
+    folder = tmp_path / "results" / "tiny@1"
+    for place, text in companions_of(cells_of_row(tmp_path, 0), PLACE):
+        path = tmp_path / "results" / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    assert all(is_companion(path, folder) for path in paths)
+    found = read_companions(tmp_path / "results", folder, paths)
+    assert found.complaints == []
+    assert found.methods["roast"]["paper"].startswith("Kim et al.")
+    examples = found.examples["roast/minilm", "textfooler"]
+    assert [example["id"] for example in examples] == [f"home-{number}" for number in range(1, 41, 2)]
+    assert (examples[0]["label"], examples[0]["predicted"], examples[0]["similarity"]) == (1, 0, 0.8765)
+    assert examples[0]["perturbed"] == "bad \ufffd text 1"
+
+
+def test_later_seeds_write_no_texts(tmp_path: Path) -> None:
+    written = dict(companions_of(cells_of_row(tmp_path, 1), PLACE))
+    assert list(written) == ["tiny@1/roast/method.json"]
+    assert ATTACKS_FOLDER not in "".join(written)
+
+
+def test_every_method_can_be_described(tmp_path: Path) -> None:
+    from benchmark.execution.registry import registered
+
+    for method in [*registered(), "mvp+roast"]:
+        ((_, text),) = companions_of(cells_of_row(tmp_path, 1, method), PLACE)
+        assert '"summary":"' in text

@@ -1,0 +1,113 @@
+"""Two rows against each other: the arithmetic of the board, and every way to name a row."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from benchmark.schema import IntegrityError, UsageError
+from leaderboard import compare, load_board
+from tests.leaderboard.synthetic import Method, card, write_results
+
+
+def difference(found, key):
+    return next(item for item in found.differences if item.key == key)
+
+
+def test_against_vanilla_it_says_what_the_board_says(results):
+    found = compare("roast", "vanilla", results)
+    row = load_board(results).sections[0].rows[0]
+    overall = found.differences[0]
+    assert (found.suite, found.backbone, found.seeds) == ("toy@1", "minilm", (0, 1, 2))
+    assert f"{100 * overall.change:+.2f}" == row.overall.text
+    assert (f"{100 * overall.low:+.2f}", f"{100 * overall.high:+.2f}") == (row.overall.low, row.overall.high)
+    assert (overall.verdict, overall.p) == ("better", pytest.approx(float(row.p), abs=1e-4))
+    assert [f"{100 * item.change:+.1f}" for item in found.differences[1:]] == [f.change for f in row.perspectives]
+
+
+def test_the_other_way_round_is_worse_and_a_row_against_itself_is_tied(results):
+    forth, back = compare("roast", "vanilla", results), compare("vanilla", "roast", results)
+    assert (forth.differences[0].verdict, back.differences[0].verdict) == ("better", "worse")
+    assert forth.differences[0].wins == pytest.approx(1 - back.differences[0].wins)
+    same = compare("roast", "roast", results).differences[0]
+    assert (same.change, same.low, same.high, same.p, same.verdict) == (0, 0, 0, 1, "tied")
+
+
+def test_less_is_better_where_it_is(results):
+    item = difference(compare("roast", "vanilla", results), "calibration")
+    assert item.first < item.second
+    assert (item.better, item.verdict) == ("down", "better")
+
+
+def test_rows_without_vanilla_are_compared_too(tmp_path):
+    write_results(tmp_path, card(), Method("smart"), Method("roast", gain=0.06))
+    assert compare("roast", "smart", tmp_path).differences[0].verdict == "better"
+
+
+def test_configurations_files_and_folders_name_rows(full_results):
+    place = full_results / "toy@1"
+    options = {"suite": "toy", "backbone": "minilm"}
+    found = compare("roast~alpha=0.6,variant=released", "roast", full_results, **options)
+    assert found.first == "roast (alpha=0.6,variant=released)"
+    one = compare(str(place / "roast/minilm/seed-1.jsonl"), str(place / "vanilla" / "minilm"), full_results)
+    assert (one.first, one.second, one.seeds) == ("roast", "vanilla", (1,))
+
+
+def test_rows_of_two_results_folders_are_compared_where_the_suite_is_one(results, tmp_path):
+    write_results(tmp_path / "mine", card(), Method("mine", gain=0.2 - 0.12))
+    row = str(tmp_path / "mine" / "toy@1" / "mine" / "minilm")
+    assert compare(row, "vanilla", results).differences[0].verdict == "better"
+    write_results(tmp_path / "other", card(minimum_seeds=3), Method("mine"))
+    row = str(tmp_path / "other" / "toy@1" / "mine" / "minilm")
+    with pytest.raises(IntegrityError, match="different states of toy@1"):
+        compare(row, "vanilla", results)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "options", "sentence"),
+    [
+        ("raost", "vanilla", {}, "There is no row 'raost' in .*Did you mean 'roast'"),
+        ("roast", "vanilla", {}, "choose with --suite and --backbone"),
+        ("roast", "vanilla", {"suite": "tow"}, "There is no row 'roast' in .* of suite tow"),
+        ("rift", "vanilla", {"backbone": "roberta"}, "There is no row 'rift' in .* on roberta"),
+        ("no/such/file.jsonl", "vanilla", {}, "is no record file or row below a folder with a suite.json"),
+    ],
+)
+def test_what_names_no_pair_of_rows_is_one_sentence(full_results, first, second, options, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        compare(first, second, full_results, **options)
+
+
+def test_rows_without_a_common_seed_do_not_compare(tmp_path):
+    write_results(tmp_path, card(), Method(seeds=(0,)), Method("roast", seeds=(1,)))
+    with pytest.raises(UsageError, match="share no complete seed"):
+        compare("roast", "vanilla", tmp_path)
+
+
+def temper(*arguments):
+    command = [sys.executable, "-m", "benchmark.cli.main", "compare", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_command_prints_a_sentence_a_table_and_json(results):
+    shown = temper("roast", "vanilla", "--results", str(results))
+    assert shown.stdout.startswith("roast is better than vanilla: +5.8 % overall.")
+    assert "calibration" in shown.stdout
+    found = json.loads(temper("roast", "vanilla", "--results", str(results), "--json").stdout)
+    assert [item["key"] for item in found["differences"]][:2] == ["overall", "in-distribution"]
+    assert found["differences"][0]["verdict"] == "better"
+    wrong = temper("raost", "vanilla", "--results", str(results))
+    assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
+
+
+def test_command_loads_nothing_heavy(results):
+    code = (
+        "import sys; from benchmark.cli.main import main\n"
+        f"sys.argv = ['temper', 'compare', 'roast', 'vanilla', '--results', {str(results)!r}]\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'transformers', 'numpy', 'pandas', 'jinja2'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.splitlines()[-1] == "[]"

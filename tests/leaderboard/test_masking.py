@@ -1,0 +1,103 @@
+"""Masking checks: each is flagged by the sign it looks for and by nothing else, and moves no score."""
+
+import pytest
+
+from leaderboard import load_board
+from leaderboard.publish import render_all
+from tests.leaderboard.synthetic import (
+    Method,
+    card,
+    checked_card,
+    digest,
+    records,
+    with_checks,
+    write_card,
+    write_records,
+    write_results,
+)
+
+
+def board_with(root, **values):
+    suite = checked_card()
+    write_card(root, suite)
+    for seed in (0, 1):
+        write_records(root, with_checks(suite, Method(), seed))
+        write_records(root, with_checks(suite, Method("roast", gain=0.05), seed, **values))
+    return load_board(root)
+
+
+def row_of(board, name="roast"):
+    return next(row for row in board.sections[0].rows if row.method == name)
+
+
+def flagged(board):
+    return [check.title for check in row_of(board).checks if check.flagged]
+
+
+def test_an_honest_row_passes_every_check(tmp_path):
+    board = board_with(tmp_path)
+    assert len(row_of(board).checks) == 5
+    assert flagged(board) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "titles"),
+    [
+        ({"random_swap": 0.2}, ["Accuracy under Random swaps is not below that under the strongest attack"]),
+        ({"transfer": 0.2}, ["Accuracy under Transfer from vanilla is not below that under the strongest attack"]),
+        ({"random_swap": 0.305}, []),
+        ({"zero_gradient_share": 0.06}, ["Share of examples whose input gradient is zero"]),
+        ({"zero_gradient_share": 0.05}, []),
+        ({"stochastic_share": 0.02}, ["Share of examples answered differently when asked again"]),
+        ({"stochastic_share": 0.01}, []),
+    ],
+)
+def test_each_check_is_flagged_by_its_own_sign(tmp_path, values, titles):
+    assert flagged(board_with(tmp_path, **values)) == titles
+
+
+def test_accuracy_under_attack_above_clean_accuracy_is_flagged_from_the_records_alone(tmp_path):
+    suite = card()
+    write_card(tmp_path, suite)
+    for name in ("vanilla", "roast"):
+        for seed in (0, 1):
+            found = records(suite, Method(name), seed)
+            for record in found:
+                if name == "roast" and record["metric"]["id"] == "accuracy_under_attack":
+                    record["value"] = 0.9
+            write_records(tmp_path, found)
+    (check,) = row_of(load_board(tmp_path)).checks
+    assert (check.flagged, check.value) == (True, "90.00 %")
+    assert not row_of(load_board(tmp_path), "vanilla").flagged
+
+
+def test_flags_move_no_score_no_rank_and_no_column(tmp_path):
+    honest, masked = board_with(tmp_path / "a"), board_with(tmp_path / "b", random_swap=0.1, zero_gradient_share=0.9)
+    assert [c.key for c in masked.sections[0].perspectives] == [c.key for c in honest.sections[0].perspectives]
+    assert "masking" not in {column.key.split("/")[0] for column in masked.sections[0].probes}
+    for name in ("roast", "vanilla"):
+        one, other = row_of(honest, name), row_of(masked, name)
+        assert (one.overall, one.rank, one.perspectives) == (other.overall, other.rank, other.perspectives)
+
+
+def test_flag_and_its_numbers_are_in_every_file(tmp_path):
+    texts = render_all(board_with(tmp_path, random_swap=0.2))
+    page = texts["index.html"]
+    assert "Flagged: Accuracy under Random swaps is not below that under the strongest attack: 20.00 %" in page
+    assert "1 of 5 masking checks flagged" in texts["board.md"]
+    header, *lines = texts["board.csv"].splitlines()
+    place = header.split(",").index("masking_flags")
+    assert [line.split(",")[place] for line in lines] == ["1", "0"]
+    assert '"flagged": true' in texts["board.json"]
+
+
+def test_clean_accuracy_of_other_examples_leaves_two_points_to_chance_and_of_the_same_none(tmp_path):
+    suite = card()
+    write_results(tmp_path / "other", suite, Method(), Method("roast"))
+    row = row_of(load_board(tmp_path / "other"))
+    (check,) = row.checks
+    assert check.limit == f"at most {float(row.perspectives[0].text) + 2:.2f} %"
+    next(entry for entry in suite["probes"] if entry["id"] == "textfooler")["data"] = digest("stores")
+    write_results(tmp_path / "same", suite, Method(), Method("roast"))
+    row = row_of(load_board(tmp_path / "same"))
+    assert row.checks[0].limit == f"at most {row.probes[1].text} %"

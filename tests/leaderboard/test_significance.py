@@ -1,0 +1,59 @@
+"""Stars: a bootstrap p-value, corrected for how many rows are compared."""
+
+import random
+
+import pytest
+
+from leaderboard import load_board
+from leaderboard.significance import LEVEL, holm, p_value
+from tests.leaderboard.synthetic import Method, card, write_results
+
+
+def test_holm_counts_the_smallest_most():
+    # Worked by hand: 4 x 0.01, 3 x 0.015, then never less than the one before, then the rest.
+    assert holm([0.03, 0.01, 0.015, 0.5]) == pytest.approx([0.06, 0.04, 0.045, 0.5])
+    assert holm([0.4, 0.4]) == pytest.approx([0.8, 0.8])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_p_value_counts_both_sides_and_is_never_zero():
+    assert p_value([1.0] * 1999) == pytest.approx(2 / 2000)
+    assert p_value([-1.0] * 1999) == pytest.approx(2 / 2000)
+    assert p_value([0.0] * 10) == 1.0
+    assert p_value([-1.0] * 49 + [1.0] * 950) == pytest.approx(2 * 50 / 1000)
+
+
+def test_holm_holds_the_error_over_many_boards_without_any_difference():
+    generator, wrong = random.Random(1), 0
+    for _ in range(400):
+        wrong += min(holm([generator.random() for _ in range(10)])) < LEVEL
+    assert wrong / 400 < 0.09
+
+
+def stars(root, *gains, ranked=True, seeds=(0, 1, 2)):
+    methods = [Method(f"m{number}", gain=gain, seeds=seeds) for number, gain in enumerate(gains)]
+    write_results(root, card(ranked=ranked), Method(seeds=seeds), *methods)
+    return {row.method: (row.star, row.p) for row in load_board(root).sections[0].rows}
+
+
+def test_clear_rows_get_a_star_in_both_directions_and_vanilla_none(tmp_path):
+    found = stars(tmp_path, 0.08, -0.08, 0.0)
+    assert found["m0"][0] == found["m1"][0] == "★"
+    assert found["m2"][0] == ""
+    assert float(found["m2"][1]) > LEVEL
+    assert found["vanilla"] == ("", "")
+
+
+def test_more_rows_make_a_star_dearer(tmp_path):
+    alone, crowded = stars(tmp_path / "a", 0.08), stars(tmp_path / "b", *[0.08] * 60)
+    assert alone["m0"][0] == "★"
+    # 60 comparisons times the smallest p that 2000 draws can give are more than the level.
+    assert {star for star, _ in crowded.values()} == {""}
+
+
+def test_rows_that_are_not_ranked_get_no_star(tmp_path):
+    assert set(stars(tmp_path / "a", 0.08, ranked=False).values()) == {("", "")}
+    write_results(tmp_path / "b", card(), Method(), Method("rift", gain=0.08, seeds=(0,)))
+    rows = load_board(tmp_path / "b").sections[0].rows
+    assert next(row.star for row in rows if row.method == "rift") == ""

@@ -1,0 +1,150 @@
+"""How long a large board takes, over reading the same lines as JSON: `python -m tests.performance.board_speed`.
+
+The records are synthetic, in the shape of a real suite: thirteen probes, sixty records a seed of which a quarter carry
+200 replicates, three seeds a row.
+"""
+
+import argparse
+import copy
+import cProfile
+import json
+import pstats
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import leaderboard
+from benchmark.schema import fingerprint, record_line, record_path, suite_card_text
+from leaderboard.assemble import load_board
+from leaderboard.publish import render_all
+
+SEEDS, RESAMPLES = 3, 200
+# Perspective -> probes and metrics of each; the first metric is the headline.
+SHAPE = {
+    "in-distribution": (1, ["accuracy"]),
+    "shift": (3, ["accuracy"]),
+    "adversarial": (1, ["accuracy_under_attack", "success", "queries", "words", "similarity", "budget", "errors"]),
+    "calibration": (4, ["ece", "ece_adaptive", "ece_temperature", "ece_roast", "brier", "nll"]),
+    "anomaly": (5, ["auroc", "aupr", "fpr95", "auroc_energy", "auroc_entropy"]),
+}
+DOWN = ("ece", "ece_adaptive", "ece_temperature", "ece_roast", "brier", "nll", "fpr95")
+
+
+def digest(text: str) -> str:
+    """Hash for something that does not exist."""
+    return fingerprint(f"speed {text}")
+
+
+def large_card() -> dict[str, Any]:
+    """A suite card of the shape above."""
+    probes = []
+    for perspective, (count, metrics) in SHAPE.items():
+        for number in range(count):
+            name = f"{perspective}-{number}"
+            words = {"id": name, "perspective": perspective, "title": name, "description": "Synthetic."}
+            numbers = {"version": 1, "data": digest(name), "n": 500}
+            probes.append({**words, **numbers, "metrics": metrics, "headline": metrics[0]})
+    names = {metric for _, metrics in SHAPE.values() for metric in metrics}
+    metrics = {
+        name: {
+            "version": 1, "direction": "down" if name in DOWN else "up", "title": name, "description": "Synthetic.",
+            "unit": "fraction",
+        }
+        for name in sorted(names)
+    }  # fmt: skip
+    training = {"title": "Synthetic", "data": digest("train"), "n": 1000, "description": "Synthetic."}
+    return {
+        "schema": 1, "name": "large", "version": 1, "title": "Large", "note": "Synthetic.", "ranked": True,
+        "minimum_seeds": 3, "training": training, "probes": probes, "metrics": metrics, "overlap": [],
+    }  # fmt: skip
+
+
+def write_large(root: Path, records: int) -> int:
+    """Write about that many records and return how many they are; vanilla is the first row."""
+    card = large_card()
+    per_seed = sum(len(probe["metrics"]) for probe in card["probes"])
+    rows = max(2, round(records / per_seed / SEEDS))
+    path = root / "large@1" / "suite.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(suite_card_text(card), encoding="utf-8")
+    for row in range(rows):
+        for seed in range(SEEDS):
+            _write_seed(root, card, "vanilla" if row == 0 else f"method-{row:04}", row, seed)
+    return rows * SEEDS * per_seed
+
+
+def _write_seed(root: Path, card: dict[str, Any], name: str, row: int, seed: int) -> None:
+    chance = random.Random(row * SEEDS + seed)
+    base = {
+        "schema": 1, "kind": "measured",
+        "suite": {"name": "large", "version": 1, "fingerprint": fingerprint(card)},
+        "method": {
+            "name": name, "version": "1", "configuration": "", "source": digest(name),
+            "hyperparameters": {"alpha": 0.6, "beta": 1.0},
+        },
+        "backbone": {"name": "minilm", "source": "artifact:minilm", "revision": digest("weights")},
+        "seed": seed, "status": "ok", "reason": None, "verification": "self-reported", "source": None,
+        "cost": {"forward": 4000 + row, "backward": 4000, "input_backward": 0},
+        "environment": {"python": "3.11.7", "device": "cpu"},
+        "keys": {"train": digest("t"), "predict": digest("p"), "score": digest("s")}, "table": digest("table"),
+    }  # fmt: skip
+    lines = []
+    for probe in card["probes"]:
+        for metric in probe["metrics"]:
+            value = round(0.5 + 0.0003 * (row % 100) + chance.uniform(-0.02, 0.02), 6)
+            replicates = [round(value + chance.gauss(0, 0.02), 6) for _ in range(RESAMPLES)]
+            lines.append(
+                {
+                    **copy.copy(base),
+                    "probe": {key: probe[key] for key in ("id", "version", "perspective", "data", "n")},
+                    "metric": {"id": metric, "version": 1, "direction": card["metrics"][metric]["direction"]},
+                    "value": value,
+                    "replicates": replicates if metric == probe["headline"] else None,
+                }
+            )
+    path = root / record_path(lines[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(map(record_line, lines)), encoding="utf-8")
+
+
+def read_json(root: Path) -> int:
+    """The floor: parse every line and nothing else."""
+    files = sorted(root.rglob("*.jsonl"))
+    return sum(len([json.loads(line) for line in path.read_bytes().splitlines()]) for path in files)
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds of CPU time."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def main() -> None:
+    """Print the ratios, or with --profile what takes the time."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--profile", action="store_true")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root, site = Path(folder) / "results", Path(folder) / "site"
+        count = write_large(root, asked.records)
+        if asked.profile:
+            profile = cProfile.Profile()
+            profile.runcall(leaderboard.build, root, site)
+            pstats.Stats(profile).sort_stats("tottime").print_stats(25)
+            return
+        floor = timed(lambda: read_json(root))
+        boards: list[Any] = []
+        loading = timed(lambda: boards.append(load_board(root)))
+        rendering = timed(lambda: render_all(boards[0]))
+        print(f"{count} records, {sum(path.stat().st_size for path in root.rglob('*.jsonl')) / 2**20:.0f} MiB")
+        print(f"loading and ranking {loading / floor:.2f}, rendering {rendering / floor:.2f}, "
+              f"together {(loading + rendering) / floor:.2f} times reading the lines ({floor:.1f} s)")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
