@@ -11,7 +11,7 @@ from benchmark.cli.display import CellDisplay, console, output
 from benchmark.cli.groups import INTERRUPTED
 from benchmark.cli.resources import require_resources
 from benchmark.cli.running import require_writable
-from benchmark.schema import UnavailableError
+from benchmark.schema import UnavailableError, read_published
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +52,8 @@ def reproduce(
     whole = load_reproduction(table)
     read = choose_rows(whole, methods)
     count = seeds or read.seeds
+    # What is wrong with these is told now and not after hours.
+    read_published(published)
     try:
         jobs, name = _planned(read, backbone or read.backbone, count, limit)
         failed = _run(jobs, out, only_plan=plan, yes=yes)
@@ -103,12 +105,16 @@ def _run(jobs: "Sequence[Job]", out: Path, *, only_plan: bool, yes: bool) -> int
     todo = show_plan(jobs, store, output if only_plan else console, gaps=only_plan)
     if only_plan:
         return 0
-    asked = todo and not yes and console.is_terminal and sys.stdin.isatty()
-    if asked and not typer.confirm("Start?", default=True, err=True):
+    if todo and not yes and _on_terminal() and not typer.confirm("Start?", default=True, err=True):
         console.print("Nothing was started.")
         raise typer.Exit(0)
     require_writable(out)
     return sum(_run_job(job, store, _results(out)) for job in jobs)
+
+
+def _on_terminal() -> bool:
+    """Whether somebody is there to answer."""
+    return console.is_terminal and sys.stdin.isatty()
 
 
 def _run_job(job: "Job", store: "Store", results: Path) -> int:

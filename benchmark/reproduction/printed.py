@@ -73,7 +73,7 @@ def _suite(line: int, name: str, reading: Reading) -> Suite | None:
     suite = reading.suites.setdefault(plain, load_suite(plain))
     if version and version != str(suite.version):
         reading.complain(
-            line, "suite", f"is version {version[:20]}, {plain} is at {suite.version} here; write {plain}."
+            line, "suite", f"is version {version[:20]!r}, {plain} is at {suite.version} here; write {plain}."
         )
     return suite
 

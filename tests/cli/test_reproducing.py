@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmark.cli.main import app
-from benchmark.schema import TemperError, UsageError
+from benchmark.schema import IntegrityError, TemperError, UsageError
 from tests.leaderboard.synthetic import card, published, write_published
 from tests.reproduction.conftest import packaged
 
@@ -69,6 +69,29 @@ def test_the_plan_runs_nothing(reproduce, tmp_path: Path) -> None:
     shown = reproduce("--plan", "--seeds", "2")
     assert "tiny-without-textfooler@1" in shown
     assert "32 cells to do, about " in shown
+    assert not (tmp_path / "runs").exists()
+
+
+def test_on_a_terminal_somebody_is_asked_and_no_starts_nothing(
+    packaged: Path,
+    tiny_backbone: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("benchmark.cli.reproducing._on_terminal", lambda: True)
+    arguments = ["reproduce", "tiny-table", "--backbone", str(tiny_backbone), "--out", str(tmp_path / "runs")]
+    done = CliRunner().invoke(app, arguments, input="n\n", catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "measured" not in done.stdout
+    assert "Nothing was started." in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_broken_published_numbers_are_told_before_anything_is_run(reproduce, tmp_path: Path) -> None:
+    (tmp_path / "printed").mkdir()
+    (tmp_path / "printed/a.jsonl").write_text("{")
+    with pytest.raises(IntegrityError, match=r"a.jsonl:1"):
+        reproduce("--published", str(tmp_path / "printed"))
     assert not (tmp_path / "runs").exists()
 
 

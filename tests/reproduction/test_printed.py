@@ -69,7 +69,8 @@ def test_settings_of_a_method_become_its_configuration(tmp_path: Path) -> None:
 
 MISTAKES = [
     ({"suite": "demmo"}, "line 2, column suite: there is no suite 'demmo'. Did you mean 'demo'"),
-    ({"suite": "demo@1"}, "line 2, column suite: is version 1, demo is at 2 here"),
+    ({"suite": "demo@1"}, "line 2, column suite: is version '1', demo is at 2 here"),
+    ({"suite": "demo@\x1b[31m"}, "line 2, column suite: is version '\\x1b[31m', demo is at 2 here"),
     ({"probe": "amazn"}, "line 2, column probe: demo has no probe 'amazn'. Did you mean 'amazon'"),
     ({"metric": "acuracy"}, "line 2, column metric: there is no metric 'acuracy'. Did you mean 'accuracy'"),
     ({"metric": "auroc"}, "line 2, column metric: 'auroc' is not measured on amazon"),
