@@ -7,8 +7,9 @@ from typing import Any
 from benchmark.evaluation.metrics import ATTACK_METRICS, ECES, HEADLINES, METRICS
 from benchmark.execution.cells import probe_metrics
 from benchmark.execution.workload import Workload
-from benchmark.schema import IntegrityError, UsageError, card_fingerprint, read_suite_card, suite_card_text
+from benchmark.schema import MASKING, IntegrityError, UsageError, card_fingerprint, read_suite_card, suite_card_text
 from benchmark.suites import Attack, Probe
+from benchmark.suites.recipes import MASKING_CHECKS
 
 CALIBRATION = "calibration"
 _CALIBRATION_METRICS = ECES | {"brier", "nll"}
@@ -62,7 +63,8 @@ def _attack_entry(attack: Attack, work: Workload) -> dict[str, Any]:
     """An attack's examples are a part of its probe's; their hash is known where that is the test part."""
     probe = next(probe for probe in work.suite.probes if probe.id == attack.on)
     data = work.attacked[attack.id].content_hash if probe.data is None else None
-    return _entry(attack, "adversarial", sorted(ATTACK_METRICS), data, attack.subset)
+    perspective = MASKING if attack.recipe in MASKING_CHECKS else "adversarial"
+    return _entry(attack, perspective, sorted(ATTACK_METRICS), data, attack.subset)
 
 
 def _entry(probe: Probe | Attack, perspective: str, metrics: list[str], data: str | None, rows: int) -> dict[str, Any]:

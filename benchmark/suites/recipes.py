@@ -160,3 +160,6 @@ RECIPES: Mapping[str, type[Numbers]] = {
     "transfer": Transfer,
 }
 """By the name that a suite gives."""
+
+MASKING_CHECKS = frozenset({"random_swap", "transfer"})
+"""Recipes that do not search: their results stand beside the attacks' as checks, and enter no score."""
