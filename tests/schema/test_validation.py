@@ -66,3 +66,14 @@ def test_card_may_state_settings_of_its_metrics():
     assert validate_suite_card(card) == []
     card["settings"]["bins"] = [10]
     assert [problem.pointer for problem in validate_suite_card(card)] == ["/settings/bins"]
+
+
+def test_a_valid_part_does_not_vouch_for_one_that_python_calls_equal():
+    record = golden("measured")
+    record["cost"] = {"forward": 1, "backward": 0, "input_backward": 0}
+    assert validate_record(record) == []
+    for forward, backward in ((True, 0), (1.0, 0), (1, False)):
+        record["cost"] = {"forward": forward, "backward": backward, "input_backward": 0}
+        assert [problem.pointer for problem in validate_record(record)] == [
+            "/cost/backward" if backward is False else "/cost/forward"
+        ]
