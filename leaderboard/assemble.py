@@ -87,7 +87,8 @@ def _perspective_columns(contest: Contest) -> tuple[Column, ...]:
 
 def _probe_column(contest: Contest, entry: Mapping[str, Any]) -> Column:
     metric = _metric(contest, entry)
-    definition = (f"{entry['title']}, {entry['n']} examples.", entry["description"], metric["description"])
+    size = f"{entry['n']} examples" if entry["n"] else "examples not at hand"
+    definition = (f"{entry['title']}, {size}.", entry["description"], metric["description"])
     return Column(
         key="/".join((entry["perspective"], entry["id"], entry["headline"])),
         title=entry["title"],

@@ -52,7 +52,8 @@ def _above_clean(contest: Contest, entrant: Entrant) -> Iterator[Check]:
 
 def _clean(contest: Contest, entrant: Entrant, attack: Mapping[str, Any]) -> tuple[float | None, float]:
     """Accuracy on the attacked examples where a probe has just these, otherwise in distribution with a margin."""
-    same = [e for e in contest.entries() if e["data"] == attack["data"] and e["headline"] == "accuracy"]
+    attacked = attack["data"]
+    same = [e for e in contest.entries() if attacked and e["data"] == attacked and e["headline"] == "accuracy"]
     entries = same or perspectives(contest).get("in-distribution", [])
     value = perspective_estimate(entrant, entries).value if entries else None
     return value, 0.0 if same else MARGIN

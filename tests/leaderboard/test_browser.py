@@ -153,7 +153,7 @@ def test_groups_suites_and_backbones_are_switched(visit):
 def test_copied_text_is_the_file(visit, site, name, button):
     page = visit(permissions=["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name=button, exact=True).press("Enter")
-    page.wait_for_function("document.querySelector('.status').textContent.includes('copied')")
+    playwright.expect(page.locator(".status")).to_contain_text("copied", timeout=30_000)
     assert page.evaluate("navigator.clipboard.readText()") == (site / name).read_text("utf-8")
 
 

@@ -88,3 +88,14 @@ def test_protocol_options_are_part_of_the_row_its_folder_and_are_written_one_way
         pointers = [problem.pointer for problem in validate_record({**record, "protocol": bad})]
         assert pointers[0].startswith("/protocol")
         assert len(pointers) == 1
+
+
+def test_a_valid_part_does_not_vouch_for_one_that_python_calls_equal():
+    record = golden("measured")
+    record["cost"] = {"forward": 1, "backward": 0, "input_backward": 0}
+    assert validate_record(record) == []
+    for forward, backward in ((True, 0), (1.0, 0), (1, False)):
+        record["cost"] = {"forward": forward, "backward": backward, "input_backward": 0}
+        assert [problem.pointer for problem in validate_record(record)] == [
+            "/cost/backward" if backward is False else "/cost/forward"
+        ]
