@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from benchmark.cli import attacking, board, listing, resources, running, submitting, suites
+from benchmark.cli import attacking, authoring, board, listing, resources, running, submitting, suites
 from benchmark.resources import offline
 from benchmark.schema.errors import TemperError
 
@@ -21,6 +21,8 @@ app.command("run")(running.run)
 app.command("status")(running.status)
 app.command("explain")(running.explain)
 app.command("attack")(attacking.attack)
+app.command("new")(authoring.new)
+app.command("check")(authoring.check)
 app.command("submit")(submitting.submit)
 app.command("verify")(submitting.verify)
 app.command("list")(listing.show)

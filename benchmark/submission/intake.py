@@ -160,7 +160,11 @@ def _hash_problem(folder: Path, name: str, listed: Mapping[str, Any] | None, siz
 
 
 def _read_records(folder: Path, manifest: Mapping[str, Any]) -> SuiteFolder:
-    (results,) = read_results(folder / RECORDS)
+    try:
+        (results,) = read_results(folder / RECORDS)
+    except IntegrityError as error:
+        _refuse(str(error).replace(f"{folder}/", "").split("\n"))
+        raise
     problems = [f"{RECORDS}/{drop.where}: {drop.reason}." for drop in results.dropped]
     if results.fingerprint != manifest["suite"]["fingerprint"]:
         problems.append(f"{MANIFEST}: /suite/fingerprint: is not that of the suite card beside the records.")
