@@ -18,13 +18,17 @@ from benchmark.models.backbones import resolve_backbone
 from benchmark.schema import IntegrityError, TemperError, read_records, record_key
 from benchmark.submission.intake import Submission
 
+LEAST_TOLERANCE = 0.005
+"""Ours: half a point, for values that no resampling moves, such as an AUROC of 1."""
+
 
 @dataclass(frozen=True)
 class Difference:
     """One headline value, submitted and trained again.
 
     Attributes:
-        tolerance: Half the width of the 95 % interval over examples: 1.96 standard deviations of the replicates.
+        tolerance: Half the width of the 95 % interval over examples, 1.96 standard deviations of the replicates, and
+            `LEAST_TOLERANCE` at least.
     """
 
     probe: str
@@ -83,5 +87,5 @@ def _reference(stated: Mapping[str, Any], work: Workload) -> str:
 def _difference(stated: Mapping[str, Any], again: Mapping[str, Any]) -> Difference:
     if again["value"] is None:
         raise TemperError(f"Trained again, {stated['probe']['id']} has no value: {again['reason']}")
-    tolerance = 1.96 * float(np.std(stated["replicates"] or [0.0]))
+    tolerance = max(LEAST_TOLERANCE, 1.96 * float(np.std(stated["replicates"] or [0.0])))
     return Difference(stated["probe"]["id"], stated["metric"]["id"], stated["value"], again["value"], tolerance)

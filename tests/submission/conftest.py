@@ -52,7 +52,9 @@ def ran(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Ran:
     folder = tmp_path_factory.mktemp("ran")
     suite = write_tiny_suite(folder, tiny_backbone, attack=can_attack())
     # So long that the model has learned something that an attack can take away.
-    text = suite.read_text().replace("epochs = 2", "epochs = 12").replace("learning_rate = 1e-3", "learning_rate = 3e-3")
+    text = (
+        suite.read_text().replace("epochs = 2", "epochs = 12").replace("learning_rate = 1e-3", "learning_rate = 3e-3")
+    )
     suite.write_text(text)
     loaded = load_suite(str(suite))
     work = materialise(loaded)

@@ -445,7 +445,7 @@ CASES: dict[str, tuple[Change, str]] = {
         lambda f: (
             f.edit_predictions(lambda t: replace(t, logits=np.eye(2, dtype=np.float32)[t.labels]), "away") or f.reseal()
         ),
-        "away, accuracy: says",
+        "away, brier: says",
     ),
     "swapped-tables": (swap(("home", 0), ("away", 0)), "home.parquet: has 24 rows; the suite's data has 16"),
     "swapped-seeds": (swap(("away", 0), ("away", 1)), "/table is"),
@@ -456,14 +456,11 @@ ATTACK_CASES: dict[str, tuple[Change, str]] = {
         thorough(lambda f: f.edit_attack(lambda r: replace(r, outcome="survived", similarity=None), only="flipped")),
         "is 'survived' although its last logits say otherwise",
     ),
-    "skipped-made-right": (
+    "wrong-from-the-start": (
         thorough(
-            lambda f: f.edit_attack(
-                lambda r: replace(r, outcome="survived", perturbed=r.original, logits_final=r.logits_original),
-                only="skipped",
-            )
+            lambda f: f.edit_attack(lambda r: replace(r, logits_original=r.logits_original[::-1]), only="flipped")
         ),
-        "is 'survived' although its first logits are wrong",
+        "is 'flipped' although its first logits are wrong",
     ),
     "another-models-attack": (
         thorough(
@@ -509,7 +506,7 @@ ATTACK_CASES: dict[str, tuple[Change, str]] = {
     ),
     "contradictory-row": (
         lambda f: (
-            f.rewrite(with_column("outcome", lambda t: pa.array(["survived"] * t.num_rows)), "textfooler") or f.reseal()
+            f.rewrite(with_column("outcome", lambda t: pa.array(["skipped"] * t.num_rows)), "textfooler") or f.reseal()
         ),
         "for which a perturbed text and its logits do not fit",
     ),
