@@ -23,25 +23,27 @@ def tree(folder: Path) -> set[str]:
 @pytest.fixture()
 def checkout(tmp_path: Path) -> Path:
     """What `temper new` looks at in a checkout."""
-    for folder in ("benchmark", "methods", "tests/methods"):
+    for folder in ("methods", "tests/methods"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "pyproject.toml").write_text((REPOSITORY / "pyproject.toml").read_text())
+    for linked in ("benchmark", "tests/support"):
+        (tmp_path / linked).symlink_to(REPOSITORY / linked)
     return tmp_path
 
 
 def linted(*paths: Path) -> str:
     command = [sys.executable, "-m", "ruff"]
-    config = ["--config", str(REPOSITORY / "pyproject.toml"), *map(str, paths)]
-    runs = [[*command, "check", *config], [*command, "format", "--check", *config]]
+    named = list(map(str, paths))
+    runs = [[*command, "check", *named], [*command, "format", "--check", *named]]
     # Beside the folders of the checkout, so that their names sort as its own.
-    options = {"cwd": paths[0].parent, "capture_output": True, "text": True, "check": False}
-    return "".join(subprocess.run(run, **options).stdout for run in runs)
+    options = {"cwd": paths[0].parent, "capture_output": True, "text": True}
+    return "".join(subprocess.run(run, check=False, **options).stdout for run in runs)
 
 
 def test_in_tree_it_writes_a_method_its_test_and_the_entry_point(checkout: Path) -> None:
-    before = tomllib.loads((checkout / "pyproject.toml").read_text())
+    before, before_files = tomllib.loads((checkout / "pyproject.toml").read_text()), tree(checkout)
     begun = begin_in_tree("my_method", checkout)
-    assert tree(checkout) == {"methods/my_method.py", "tests/methods/test_my_method.py", "pyproject.toml"}
+    assert tree(checkout) == before_files | {"methods/my_method.py", "tests/methods/test_my_method.py"}
     after = tomllib.loads((checkout / "pyproject.toml").read_text())
     points = after["project"]["entry-points"]["temper.methods"]
     assert points.pop("my_method") == "methods.my_method:MyMethod"
