@@ -107,5 +107,6 @@ def _steps(name: str, method: str, test: str, folder: str) -> tuple[str, ...]:
         f"{method}: the paper, the first sentence, the strength with its source, and the verbs; each {MARK} marks one",
         f"{test}: the step's equation in float64, by hand and not with the method's code",
         f"pip install --no-deps -e {folder}",
+        *([f"python -m benchmark.testing.costs {name}"] if folder == "." else []),
         f"temper check {name}",
     )

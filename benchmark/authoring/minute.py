@@ -9,7 +9,7 @@ from benchmark.execution.registry import ConfiguredMethod, MethodRequest, config
 from benchmark.models.backbones import resolve_backbone
 from benchmark.suites import Suite, load_suite, training_splits
 
-MOST, LEAST, VALIDATION, EPOCHS = 240, 64, 100, 4
+MOST, LEAST, VALIDATION, EPOCHS = 160, 48, 60, 4
 """Training examples of a method that costs what vanilla does, and of one that costs many times that; and the rest."""
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from benchmark.cli.display import CellDisplay, console, output
 from benchmark.cli.resources import require_resources
 from benchmark.cli.running import BackboneOption, OutOption, PluginOption
-from benchmark.schema import UsageError
+from benchmark.schema import IntegrityError, UsageError
 
 if TYPE_CHECKING:
     from benchmark.submission.intake import Submission
@@ -112,7 +112,12 @@ def _suite_of(found: "Submission", path: str | None) -> "Suite":
     from benchmark.suites import load_suite
 
     named = found.manifest["suite"]
-    return load_suite(path or f"{named['name']}@{named['version']}")
+    try:
+        return load_suite(path or f"{named['name']}@{named['version']}")
+    except UsageError as error:
+        if path is not None:
+            raise
+        raise IntegrityError(f"The submission's suite is not one of Temper's here: {error}") from error
 
 
 def _show(name: str, problems: tuple[str, ...]) -> bool:

@@ -154,6 +154,12 @@ def test_a_plugin_without_a_rerun_is_refused(ran: Ran) -> None:
     assert "--plugin runs the submission's code; give it together with --rerun." in done.stderr
 
 
+def test_a_suite_that_is_not_here_is_the_submissions_fault(ran: Ran) -> None:
+    done = temper("verify", str(ran.submission))
+    assert done.returncode == 1
+    assert "The submission's suite is not one of Temper's here: There is no suite 'tiny'." in done.stderr
+
+
 def verification(ran: Ran, folder: Path, scratch: Path) -> Verification:
     found = Verification(read_submission(folder), ran.work, scratch)
     assert not [problem for check in found.checks() for problem in check.problems]
