@@ -47,16 +47,11 @@ def misplaced(files: Iterable[str]) -> list[str]:
     return sorted(name for name in names if not (_SUBMISSION.fullmatch(name) or _BESIDE.fullmatch(name)))
 
 
-def contract_command(stem: str) -> list[str]:
-    """The tests of one method: its own, and the contract of every name that its file registers."""
-    test = Path(f"tests/methods/test_{stem}.py")
-    return [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        *([str(test)] if test.is_file() else ["tests/methods/test_contract.py"]),
-    ]
+def contract_commands(stem: str) -> list[list[str]]:
+    """A method's own tests, and the contract of every name that its file registers; none registered is a failure."""
+    pytest, own = [sys.executable, "-m", "pytest", "-q"], Path(f"tests/methods/test_{stem}.py")
+    contract = [*pytest, "tests/methods/test_contract.py", "-k", f"Test_{stem}"]
+    return [[*pytest, str(own)], contract] if own.is_file() else [contract]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -66,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     wrong = misplaced(files)
     for name in wrong:
         sys.stdout.write(f"A submission's pull request does not touch {name!a}; send that on its own.\n")
-    runs = [contract_command(stem) for stem in touched_methods(files)]
+    runs = [command for stem in touched_methods(files) for command in contract_commands(stem)]
     submissions = touched_submissions(files)
     shutil.copytree(RESULTS, preview / "results", dirs_exist_ok=True)
     for folder, suite in submissions:

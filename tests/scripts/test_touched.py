@@ -85,7 +85,7 @@ def test_a_submission_does_not_bring_its_own_checks() -> None:
 
 
 def test_everything_is_run_and_one_failure_is_enough(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    commit({"methods/roast.py": "2", f"{FOLDER}/submission.json": "{}"})
+    commit({"methods/roast.py": "2", "tests/methods/test_roast.py": "2", f"{FOLDER}/submission.json": "{}"})
     ran: list[list[str]] = []
     real = subprocess.run
 
@@ -99,9 +99,14 @@ def test_everything_is_run_and_one_failure_is_enough(repository: Path, monkeypat
     assert touched.main(["main", "preview"]) == 1
     assert [command[1:3] for command in ran] == [
         ["-m", "pytest"],
+        ["-m", "pytest"],
         ["resources", "fetch"],
         ["verify", FOLDER],
         ["board", "build"],
+    ]
+    assert [command[4:] for command in ran[:2]] == [
+        ["tests/methods/test_roast.py"],
+        ["tests/methods/test_contract.py", "-k", "Test_roast"],
     ]
     assert Path("preview/results/x").is_file()
 
