@@ -9,15 +9,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo test quick lint board clean
+.PHONY: setup demo test quick lint board clean
+
+setup: $(VENV)/.dev-installed
+	@$(BIN)/temper resources fetch --suite demo
 
 demo: $(VENV)/.demo-installed
 	@$(BIN)/temper resources fetch --suite demo
 	@$(BIN)/temper run demo --methods vanilla,roast --seeds $(SEEDS)
 	@$(BIN)/temper board build --results runs/results --site runs/site
 
-test: $(VENV)/.dev-installed
-	@$(BIN)/temper resources fetch --suite demo
+test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 quick: $(VENV)/.dev-installed

@@ -5,7 +5,19 @@ import sys
 
 import typer
 
-from benchmark.cli import attacking, board, compare, listing, published, reproducing, resources, running, suites
+from benchmark.cli import (
+    attacking,
+    authoring,
+    board,
+    compare,
+    listing,
+    published,
+    reproducing,
+    resources,
+    running,
+    submitting,
+    suites,
+)
 from benchmark.resources import offline
 from benchmark.schema.errors import TemperError
 
@@ -23,6 +35,10 @@ app.command("explain")(running.explain)
 app.command("reproduce")(reproducing.reproduce)
 app.command("attack")(attacking.attack)
 app.command("compare")(compare.compare)
+app.command("new")(authoring.new)
+app.command("check")(authoring.check)
+app.command("submit")(submitting.submit)
+app.command("verify")(submitting.verify)
 app.command("list")(listing.show)
 app.add_typer(suites.app, name="suite")
 app.add_typer(resources.app, name="resources")

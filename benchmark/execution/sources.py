@@ -3,12 +3,12 @@
 import ast
 import importlib.util
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from benchmark.schema import fingerprint
 
@@ -23,6 +23,9 @@ PLUGIN = "temper_plugin_"
 
 Found = tuple[str, ast.ClassDef]
 """A class and the module that defines it."""
+
+Texts: TypeAlias = Mapping[str, Any]
+"""Source texts by name."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,14 @@ def summary(point: EntryPoint) -> Summary:
     module, _, name = point.value.partition(":")
     try:
         _tree(module)
-        found = _class(module, name)
+        found = find_class(module, name)
     except (ImportError, OSError, SyntaxError, ValueError) as error:
         return Summary(f"does not import: {error}")
     if found is None:
         return Summary(f"does not import: {module} has no class {name}")
-    lineage = list(_lineage(found))
-    defined = {node.name for _, cls in lineage for node in cls.body if isinstance(node, ast.FunctionDef)}
-    paper = next((value for _, cls in lineage for value in _texts(cls, "paper")), "")
+    classes = list(lineage(found))
+    defined = {node.name for _, cls in classes for node in cls.body if isinstance(node, ast.FunctionDef)}
+    paper = next((value for _, cls in classes for value in _texts(cls, "paper")), "")
     text = " ".join((ast.get_docstring(found[1]) or "").partition("\n\n")[0].split())
     return Summary(text.partition("\n")[0], paper, tuple(verb for verb in verbs() if verb in defined))
 
@@ -60,7 +63,7 @@ def summary(point: EntryPoint) -> Summary:
 @cache
 def verbs() -> tuple[str, ...]:
     """The verbs of a method in the order of a run: what its base class defines ahead of its state."""
-    base = _class(BASE, "Method")
+    base = find_class(BASE, "Method")
     functions = [node.name for node in base[1].body if isinstance(node, ast.FunctionDef)] if base else []
     return tuple(functions[: functions.index("state_dict")])
 
@@ -71,13 +74,25 @@ def source_fingerprint(cls: "type[Method]") -> str:
 
     That of a composition is over its members' and over what composes them.
     """
+    return texts_fingerprint(source_texts(cls))
+
+
+def texts_fingerprint(texts: Texts) -> str:
+    """Hash of what `source_texts` gives; a member counts by its own hash."""
+    members = texts.get("members")
+    if not isinstance(members, Mapping):
+        return fingerprint(texts)
+    return fingerprint({**texts, "members": {name: texts_fingerprint(member) for name, member in members.items()}})
+
+
+def source_texts(cls: "type[Method]") -> Texts:
+    """The texts that `source_fingerprint` hashes, by module; of a composition, by member, and its own."""
     from benchmark.training import composition
     from benchmark.training.method import Method
 
     if issubclass(cls, composition.Composition):
-        members = {member.name: source_fingerprint(member) for member in cls.members}
-        text = Path(inspect.getfile(composition)).read_text(encoding="utf-8")
-        return fingerprint({"members": members, "composition": text})
+        members = {member.name: source_texts(member) for member in cls.members}
+        return {"members": members, "composition": Path(inspect.getfile(composition)).read_text(encoding="utf-8")}
     # Numbered and not named: two files of a lineage may share a name, and where a plugin's file lies says nothing.
     bases = [base for base in cls.__mro__ if issubclass(base, Method) and base is not Method]
     texts = {f"{number}:{base.__qualname__}": _source(base) for number, base in enumerate(bases)}
@@ -85,12 +100,17 @@ def source_fingerprint(cls: "type[Method]") -> str:
     for base in bases:
         if base.__module__.startswith(PLUGIN):
             waiting += imported_beside(_source(base), Path(inspect.getfile(base)).resolve().parent)
+    return with_imports(texts, waiting)
+
+
+def with_imports(texts: dict[str, str], waiting: list[str]) -> dict[str, str]:
+    """Add the texts of modules, and of what they import out of their package or the toolbox, however deep."""
     while waiting:
         module = waiting.pop()
         if module not in texts:
             texts[module] = Path(str(origin(module))).read_text(encoding="utf-8")
             waiting += own_imports(texts[module], module)
-    return fingerprint(texts)
+    return texts
 
 
 def _source(cls: type) -> str:
@@ -136,17 +156,17 @@ def _named(source: str, module: str) -> set[str]:
     return named
 
 
-def _lineage(found: Found) -> Iterator[Found]:
+def lineage(found: Found) -> Iterator[Found]:
     """A class and those that it derives from, up to the base class of all methods."""
     module, cls = found
     yield found
     for base in cls.bases:
-        parent = _class(module, base.id) if isinstance(base, ast.Name) else None
+        parent = find_class(module, base.id) if isinstance(base, ast.Name) else None
         if parent is not None and (parent[0], parent[1].name) != (BASE, "Method"):
-            yield from _lineage(parent)
+            yield from lineage(parent)
 
 
-def _class(module: str, name: str) -> Found | None:
+def find_class(module: str, name: str) -> Found | None:
     """The definition of a class that a module defines or imports by ``from … import``."""
     for node in _tree(module).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
@@ -154,7 +174,7 @@ def _class(module: str, name: str) -> Found | None:
         if isinstance(node, ast.ImportFrom) and not node.level:
             for alias in node.names:
                 if (alias.asname or alias.name) == name and origin(str(node.module)):
-                    return _class(str(node.module), alias.name)
+                    return find_class(str(node.module), alias.name)
     return None
 
 

@@ -1,0 +1,112 @@
+"""`temper new`: the files of a new method from templates, in the checkout or as a package of its own."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from benchmark.authoring.naming import class_name, require_free_name
+from benchmark.schema import UsageError
+
+MARK = "FILL IN"
+"""What stands in a template where the author's own words belong; `temper check` looks for what is left of them."""
+
+SECTION = '[project.entry-points."temper.methods"]'
+_ENTRY = re.compile(r'\s*"?(?P<name>[A-Za-z0-9_.-]+)"?\s*=')
+
+IN_TREE = {"methods/{name}.py": "method.py.txt", "tests/methods/test_{name}.py": "test_in_tree.py.txt"}
+PACKAGE = {
+    "temper-{dashed}/pyproject.toml": "pyproject.toml.txt",
+    "temper-{dashed}/README.md": "readme.md.txt",
+    "temper-{dashed}/temper_{name}/__init__.py": "init.py.txt",
+    "temper-{dashed}/temper_{name}/method.py": "method.py.txt",
+    "temper-{dashed}/tests/test_{name}.py": "test_package.py.txt",
+}
+"""Path of each file by the template that it is made from."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A method that was begun.
+
+    Attributes:
+        written: Files, relative to the folder.
+        steps: What is to be done next, in order.
+    """
+
+    written: tuple[str, ...]
+    steps: tuple[str, ...]
+
+
+def begin_in_tree(name: str, root: Path) -> Begun:
+    """Write a method and its test into a checkout, and enter it in ``pyproject.toml``.
+
+    Raises:
+        UsageError: the name cannot be used, a file is there already, or the folder is no checkout; nothing is written.
+    """
+    require_free_name(name)
+    project = root / "pyproject.toml"
+    text = project.read_text(encoding="utf-8") if project.is_file() else ""
+    if SECTION not in text or not (root / "methods").is_dir():
+        raise UsageError(f"{root} is no checkout of Temper; go to one, or add --package for a package of your own.")
+    entered = with_entry_point(text, name, f"methods.{name}:{class_name(name)}")
+    written = _write(root, name, IN_TREE)
+    project.write_text(entered, encoding="utf-8")
+    return Begun((*written, "pyproject.toml (the entry point)"), _steps(name, written[0], written[1], "."))
+
+
+def begin_package(name: str, root: Path) -> Begun:
+    """Write a package of its own, with the entry point by which Temper finds it.
+
+    Raises:
+        UsageError: the name cannot be used, or a file is there already; nothing is written.
+    """
+    require_free_name(name)
+    written = _write(root, name, PACKAGE)
+    folder = written[0].partition("/")[0]
+    return Begun(tuple(written), _steps(name, written[3], written[4], folder))
+
+
+def with_entry_point(text: str, name: str, value: str) -> str:
+    """The text of a ``pyproject.toml`` with one more method, in the order of names.
+
+    Raises:
+        UsageError: the name is there already.
+    """
+    lines = text.split("\n")
+    place = lines.index(SECTION) + 1
+    while place < len(lines) and (entry := _ENTRY.match(lines[place])):
+        if entry["name"] == name:
+            raise UsageError(f"pyproject.toml: {SECTION} has {name!r} already; choose another name.")
+        if entry["name"] > name:
+            break
+        place += 1
+    return "\n".join([*lines[:place], f'{name} = "{value}"', *lines[place:]])
+
+
+def _write(root: Path, name: str, templates: Mapping[str, str]) -> list[str]:
+    """Write files that are not there yet; one that is stops all of them."""
+    words = {"name": name, "cls": class_name(name), "dashed": name.replace("_", "-"), "mark": MARK}
+    texts = {path.format(**words): _template(file).substitute(words) for path, file in templates.items()}
+    taken = [path for path in texts if (root / path).exists()]
+    if taken:
+        raise UsageError(f"{taken[0]} is there already; choose another name, or move the file away.")
+    for path, text in texts.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
+    return list(texts)
+
+
+def _template(file: str) -> Template:
+    return Template((Path(__file__).parent / "templates" / file).read_text(encoding="utf-8"))
+
+
+def _steps(name: str, method: str, test: str, folder: str) -> tuple[str, ...]:
+    return (
+        f"{method}: the paper, the first sentence, the strength with its source, and the verbs; each {MARK} marks one",
+        f"{test}: the step's equation in float64, by hand and not with the method's code",
+        f"pip install --no-deps -e {folder}",
+        *([f"python -m benchmark.testing.costs {name}"] if folder == "." else []),
+        f"temper check {name}",
+    )

@@ -1,0 +1,54 @@
+"""`temper new` and `temper check`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from benchmark.cli.display import console, output
+from benchmark.cli.running import PluginOption
+
+_COLOURS = {"passed": "green", "failed": "bold red", "not run": "yellow"}
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the method, like my_method.")],
+    *,
+    package: Annotated[bool, typer.Option("--package", help="A package of its own instead of files here.")] = False,
+) -> None:
+    """Begin a method: a commented plugin, its test with the contract, and a list of what to fill in."""
+    from benchmark.authoring.beginning import begin_in_tree, begin_package
+
+    begun = (begin_package if package else begin_in_tree)(name, Path())
+    for path in begun.written:
+        output.print(Text(f"wrote  {path}"))
+    output.print(Text("\nWhat to do next:"))
+    for number, step in enumerate(begun.steps, start=1):
+        output.print(Text(f"  {number}. {step}"))
+
+
+def check(
+    method: Annotated[str, typer.Argument(help="The method, with its hyper-parameters as in `temper run`.")],
+    *,
+    plugin: PluginOption = None,
+) -> None:
+    """Check a method: metadata, contract, a minute of training, cost; exits with 1 if anything did not pass."""
+    from benchmark.authoring.checking import check_method
+    from benchmark.execution.registry import load_plugin
+
+    for text in plugin or ():
+        load_plugin(text)
+    count = wrong = 0
+    for finding in check_method(method):
+        count += 1
+        wrong += finding.state != "passed"
+        output.print(
+            Text.assemble((f"{finding.state:8}", _COLOURS[finding.state]), f"{finding.about:56}  {finding.found}")
+        )
+        if finding.advice:
+            output.print(Text(f"{'':8}to do: {finding.advice}"))
+    if wrong:
+        console.print(f"{wrong} of {count} checks did not pass.")
+        raise typer.Exit(1)
+    console.print(f"All {count} checks passed.")

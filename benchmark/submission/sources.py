@@ -1,0 +1,72 @@
+"""The source of a method: what a submission carries of it, and what is registered here, read without running it."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmark.execution.plugins import place_of
+from benchmark.execution.registry import registered
+from benchmark.execution.sources import (
+    find_class,
+    lineage,
+    origin,
+    own_imports,
+    source_texts,
+    texts_fingerprint,
+    with_imports,
+)
+
+
+def source_problems(name: str, source: str, carried: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for every source that is not the one that made the records.
+
+    Args:
+        name: The method's name, or several joined by ``+``.
+        source: The records' hash of it.
+        carried: The source texts of the submission.
+    """
+    if texts_fingerprint(carried) != source:
+        yield f"source.json is not the source that the records of {name} were made with; run and submit again."
+        return
+    members = carried.get("members")
+    parts = members if isinstance(members, Mapping) else {name: carried}
+    if isinstance(members, Mapping) and sorted(members) != sorted(name.split("+")):
+        yield f"source.json holds {'+'.join(map(ascii, members))} and not {name}."
+        return
+    for member, texts in parts.items():
+        here = registered_texts(member)
+        if here is not None and texts_fingerprint(here) != texts_fingerprint(texts):
+            yield (
+                f"The method {member} is registered here as {place_of(registered()[member])}, and "
+                f"{_first_difference(here, texts)} differs from what made the records; run it again as it is now."
+            )
+
+
+def registered_texts(name: str) -> Mapping[str, Any] | None:
+    """Source texts of a registered method, read and not imported.
+
+    None where it is not registered, or where only running it could tell (a class with several bases).
+    """
+    point = registered().get(name)
+    if point is None:
+        return None
+    module, _, cls = point.value.partition(":")
+    try:
+        found = find_class(module, cls)
+    except (ImportError, OSError, SyntaxError, ValueError):
+        return {}
+    if found is None:
+        return {}
+    classes = list(lineage(found))
+    if any(len(node.bases) > 1 for _, node in classes):
+        return None
+    sources = {place: Path(str(origin(place))).read_text(encoding="utf-8") for place, _ in classes}
+    texts = {f"{number}:{node.name}": sources[place] for number, (place, node) in enumerate(classes)}
+    return with_imports(texts, [found for place, _ in classes for found in own_imports(sources[place], place)])
+
+
+def _first_difference(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
+    return next((ascii(name) for name in (here | dict(there)) if here.get(name) != there.get(name)), "its source")  # type: ignore[operator]
+
+
+__all__ = ["registered_texts", "source_problems", "source_texts", "texts_fingerprint"]

@@ -1,0 +1,125 @@
+"""What continuous integration makes of the files that a pull request touches."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts import touched
+
+FOLDER = "submissions/offline@1/my_method~alpha=0.6/minilm"
+
+
+@pytest.fixture()
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{name}_NAME", "A")
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "a@example.org")
+    git("init", "-q", "-b", "main")
+    commit({"methods/roast.py": "1", "methods/gone.py": "1", "leaderboard/results/x": "1", "README.md": "1"})
+    git("switch", "-q", "-c", "mine")
+    return tmp_path
+
+
+def git(*arguments: str) -> None:
+    subprocess.run(["git", *arguments], check=True, capture_output=True)
+
+
+def commit(files: dict[str, str]) -> None:
+    for name, text in files.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text)
+    git("add", "-A")
+    git("commit", "-q", "-m", "x")
+
+
+def test_methods_and_submissions_are_found_in_a_branch(repository: Path) -> None:
+    Path("methods/gone.py").unlink()
+    commit({"methods/roast.py": "2", f"{FOLDER}/submission.json": "{}", f"{FOLDER}/tables/seed-0/a.parquet": ""})
+    files = touched.touched_files("main")
+    assert touched.touched_methods(files) == ["roast"]
+    assert touched.touched_submissions(files) == [(FOLDER, "offline@1")]
+    assert touched.misplaced(files) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "submissions/$(touch x)@1/a/b/submission.json",
+        "submissions/--help@1/a/b/submission.json",
+        "submissions/a@1/--write/b/submission.json",
+        "submissions/a@1/../../b/c/x.json",
+        "submissions/a@1/b/c\n/x.json",
+        "methods/; rm -rf .py",
+        "methods/../setup.py",
+        "methods/-k.py",
+    ],
+)
+def test_an_odd_name_is_acted_on_by_nothing(repository: Path, name: str) -> None:
+    assert touched.touched_methods([name]) == []
+    assert touched.touched_submissions([name]) == []
+
+
+def test_a_name_with_newlines_and_quotes_comes_through_git_whole(repository: Path) -> None:
+    name = 'submissions/a@1/b/c/x"\n$(y).json'
+    commit({name: "{}"})
+    assert touched.touched_files("main") == [name]
+    assert touched.touched_submissions([name]) == [("submissions/a@1/b/c", "a@1")]
+
+
+def test_a_submission_does_not_bring_its_own_checks() -> None:
+    allowed = [f"{FOLDER}/source.json", "methods/a.py", "tests/methods/test_a.py", "pyproject.toml"]
+    assert touched.misplaced([*allowed, "methods/temper_costs.json"]) == []
+    for name in (
+        "benchmark/submission/verifying.py",
+        "leaderboard/results/offline@1/x.jsonl",
+        ".github/workflows/submission.yml",
+        "scripts/touched.py",
+        "tests/conftest.py",
+        "constraints.txt",
+        "submissions/stray.json",
+    ):
+        assert touched.misplaced([*allowed, name]) == [name]
+    assert touched.misplaced(["benchmark/cli/main.py"]) == []
+
+
+def test_everything_is_run_and_one_failure_is_enough(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit({"methods/roast.py": "2", "tests/methods/test_roast.py": "2", f"{FOLDER}/submission.json": "{}"})
+    ran: list[list[str]] = []
+    real = subprocess.run
+
+    def run(command: list, **options: object) -> subprocess.CompletedProcess:
+        if command[0] == "git":
+            return real(command, **options)
+        ran.append([str(part) for part in command])
+        return subprocess.CompletedProcess(command, int("verify" in command))
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert touched.main(["main", "preview"]) == 1
+    assert [command[1:3] for command in ran] == [
+        ["-m", "pytest"],
+        ["-m", "pytest"],
+        ["resources", "fetch"],
+        ["verify", FOLDER],
+        ["board", "build"],
+    ]
+    assert [command[4:] for command in ran[:2]] == [
+        ["tests/methods/test_roast.py"],
+        ["tests/methods/test_contract.py", "-k", "Test_roast"],
+    ]
+    assert Path("preview/results/x").is_file()
+
+
+def test_a_misplaced_file_fails_the_check(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    commit({f"{FOLDER}/submission.json": "{}", "benchmark/x.py": "1"})
+    real = subprocess.run
+    monkeypatch.setattr(
+        subprocess,
+        "run",
+        lambda c, **o: real(c, **o) if c[0] == "git" else subprocess.CompletedProcess(c, 0),
+    )
+    assert touched.main(["main"]) == 1
+    assert "does not touch 'benchmark/x.py'; send that on its own" in capsys.readouterr().out

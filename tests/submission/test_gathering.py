@@ -1,0 +1,144 @@
+"""What `temper submit` gathers, and what it refuses."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from benchmark.execution.cells import Row
+from benchmark.execution.local import run_rows
+from benchmark.execution.observer import Quiet
+from benchmark.execution.records import suite_card
+from benchmark.execution.registry import ConfiguredMethod
+from benchmark.execution.store import Store
+from benchmark.schema import TemperError, UsageError
+from benchmark.submission.gathering import gather, seeds_to_submit
+from benchmark.submission.intake import read_submission
+from methods.vanilla import Vanilla
+from tests.submission.conftest import Ran
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture()
+def own(ran: Ran, tmp_path: Path) -> Ran:
+    """A copy of the run, to break."""
+    shutil.copytree(ran.out, tmp_path / "out")
+    return Ran(ran.suite, ran.work, ran.rows, tmp_path / "out", ran.submission)
+
+
+def submit(ran: Ran, to: Path, rows: list[Row] | None = None) -> Path:
+    return gather(rows or ran.rows, ran.work, ran.store, ran.out / "results", to).folder
+
+
+def refusal(ran: Ran, to: Path, rows: list[Row] | None = None) -> str:
+    with pytest.raises(TemperError) as caught:
+        submit(ran, to, rows)
+    assert not list(to.glob("*@*"))
+    return str(caught.value)
+
+
+def records_file(ran: Ran, seed: int = 0) -> Path:
+    return ran.out / f"results/tiny@1/worddrop/{ran.rows[0].backbone.name}/seed-{seed}.jsonl"
+
+
+def test_a_submission_holds_everything_and_is_the_same_bytes_each_time(ran: Ran, tmp_path: Path) -> None:
+    folder = submit(ran, tmp_path)
+    assert folder.relative_to(tmp_path).parts[:2] == ("tiny@1", "worddrop")
+    names = set(tree(folder))
+    assert {"submission.json", "source.json", "tables/seed-1/validation.parquet"} <= names
+    assert tree(folder) == tree(ran.submission)
+    before = tree(folder)
+    assert tree(submit(ran, tmp_path)) == before
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_it_says_nothing_of_the_machine_it_was_made_on(ran: Ran) -> None:
+    for name, data in tree(ran.submission).items():
+        assert str(ran.out).encode() not in data, name
+        assert str(Path.home()).encode() + b"/" not in data, name
+
+
+def test_a_missing_seed_is_named_with_the_command(own: Ran, tmp_path: Path) -> None:
+    rows = [*own.rows, Row(own.rows[0].method, own.rows[0].backbone, 2)]
+    said = refusal(own, tmp_path / "to", rows)
+    assert said.startswith("worddrop, seed 2: train is not there")
+    assert "temper run tiny --methods worddrop --seeds 3" in said
+
+
+def test_seeds_are_counted_from_none_to_the_highest_that_was_run(own: Ran) -> None:
+    card = suite_card(own.work)
+    assert seeds_to_submit(own.rows[0], own.work, own.out / "results", card) == [0, 1]
+    records_file(own, 0).unlink()
+    assert seeds_to_submit(own.rows[0], own.work, own.out / "results", card) == [0, 1]
+
+
+def test_a_table_that_is_missing_from_the_store_is_named(own: Ran, tmp_path: Path) -> None:
+    folder = next((own.out / "store/predict").iterdir())
+    shutil.rmtree(folder)
+    assert "predict" in refusal(own, tmp_path / "to")
+
+
+def test_a_broken_table_is_named(own: Ran, tmp_path: Path) -> None:
+    table = next((own.out / "store/predict").glob("*/predictions.parquet"))
+    table.write_bytes(table.read_bytes()[:-1] + b"?")
+    assert "does not have the hashes of its receipt" in refusal(own, tmp_path / "to")
+
+
+def test_records_that_were_edited_are_refused(own: Ran, tmp_path: Path) -> None:
+    path = records_file(own)
+    lines = path.read_text().splitlines()
+    record = json.loads(lines[0])
+    record["value"] = 0.99
+    path.write_text("\n".join([json.dumps(record), *lines[1:]]) + "\n")
+    assert "is not what the tables give; run `temper run` again" in refusal(own, tmp_path / "to")
+
+
+def test_records_that_are_missing_are_refused(own: Ran, tmp_path: Path) -> None:
+    records_file(own).unlink()
+    assert "is not what the tables give" in refusal(own, tmp_path / "to")
+
+
+def test_another_source_than_the_one_that_was_run_is_refused(own: Ran, tmp_path: Path) -> None:
+    method = own.rows[0].method
+    changed = ConfiguredMethod(method.cls, method.hyperparameters, method.configuration, "sha256:" + "1" * 64)
+    rows = [Row(changed, row.backbone, row.seed) for row in own.rows]
+    assert "the method's source is not the one that was run" in refusal(own, tmp_path / "to", rows)
+
+
+@dataclass(kw_only=True, eq=False)
+class Diverging(Vanilla):
+    """Diverges."""
+
+    name: ClassVar[str] = "diverging"
+
+    def loss(self, model, batch, ctx):
+        return super().loss(model, batch, ctx) * float("inf")
+
+
+def test_a_failed_row_is_refused_with_its_reason(own: Ran, tmp_path: Path) -> None:
+    row = Row(ConfiguredMethod(Diverging, {}, "", "sha256:" + "0" * 64), own.rows[0].backbone, 0)
+    run_rows([row], own.work, Store(tmp_path / "out2/store"), tmp_path / "out2/results", Quiet())
+    ran = Ran(own.suite, own.work, [row], tmp_path / "out2", own.submission)
+    said = refusal(ran, tmp_path / "to")
+    assert said.startswith("diverging, seed 0 failed: diverging, seed 0: train: The loss is inf")
+
+
+def test_a_folder_that_is_no_submission_is_left_alone(ran: Ran, tmp_path: Path) -> None:
+    taken = tmp_path / "to" / ran.submission.relative_to(ran.submission.parents[2])
+    taken.mkdir(parents=True)
+    (taken / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="is there and is no submission"):
+        submit(ran, tmp_path / "to")
+    assert tree(taken) == {"notes.txt": b"mine"}
+
+
+def test_what_was_gathered_can_be_read(ran: Ran) -> None:
+    submission = read_submission(ran.submission)
+    assert sorted(submission.runs) == [0, 1]
+    assert all(record["status"] == "ok" for record in submission.records(0))

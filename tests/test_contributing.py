@@ -1,0 +1,139 @@
+"""CONTRIBUTING.md's ten steps, executed as they are written, in a clone whose suite `offline` is a tiny one."""
+
+import os
+import re
+import shutil
+import site
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.submission.conftest import can_attack
+from tests.support.tiny import write_tiny_bert
+from tests.support.tiny_suite import write_tiny_suite
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+EDITOR = """import re, sys
+from pathlib import Path
+words = {
+    "the method's full name, with authors, venue and year.": "noisy embeddings, by nobody, nowhere, 2026.",
+    "one sentence that ends here; `temper list` shows it.": "Train on embeddings with noise; `temper list` shows it.",
+    "Authors, Venue Year": "A. Newcomer, Nowhere 2026",
+}
+for file in sys.argv[1:]:
+    text = Path(file).read_text()
+    for before, after in words.items():
+        text = text.replace(before, after)
+    Path(file).write_text(text.replace("FILL IN: ", ""))
+"""
+
+
+def steps() -> list[str]:
+    """The commands of each step, as a shell takes them."""
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    text = text[: text.index("## Work on Temper itself")]
+    parts = re.split(r"^\d+\. ", text, flags=re.MULTILINE)[1:]
+    return ["\n".join(line.strip() for line in part.split("\n") if re.match(r" {7,}\S", line)) for part in parts]
+
+
+def fork_of(folder: Path) -> Path:
+    """A bare repository with what is in this working tree now."""
+    work, bare = folder / "work", folder / "fork.git"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY, capture_output=True, check=True,
+    ).stdout.split(b"\0")  # fmt: skip
+    for name in filter(None, map(os.fsdecode, listed)):
+        if (REPOSITORY / name).is_file():
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, work / name)
+    backbone = folder / "minilm"
+    backbone.mkdir()
+    tiny = write_tiny_suite(work / "benchmark/suites", write_tiny_bert(backbone), attack=can_attack())
+    text = tiny.read_text().replace('name = "tiny"', 'name = "offline"').replace("ranked = false", "ranked = true")
+    # What a ranked suite declares.
+    counts = "train_rows = 60, validation_limit = 16, validation_rows = 16, test_limit = 16, test_rows = 16"
+    text = text.replace("validation_limit = 16, test_limit = 16", counts)
+    (work / "benchmark/suites/offline.toml").write_text(text)
+    tiny.unlink()
+    shutil.rmtree(work / "leaderboard/results", ignore_errors=True)
+    (work / "leaderboard/results").mkdir()
+    (work / "leaderboard/results/README").write_text("Empty.\n")
+    for command in (
+        ["git", "init", "-q", "-b", "main"],
+        ["git", "add", "-A", "-f"],
+        ["git", "commit", "-q", "-m", "x"],
+        ["git", "clone", "-q", "--bare", ".", str(bare)],
+    ):
+        subprocess.run(command, cwd=work, env=environment(folder), check=True, capture_output=True)
+    return bare
+
+
+def environment(folder: Path) -> dict[str, str]:
+    identity = {f"GIT_{who}_{what}": "a@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV", "GIT_"))}
+    editor = f"{sys.executable} {folder / 'editor.py'}"
+    return kept | identity | {
+        "FORK": str(folder / "fork.git"),
+        "EDITOR": editor,
+        "PYTHON": sys.executable,
+        "TEMPER_OFFLINE": "1",
+        # What is installed is enough, and building the package needs no more than that either.
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",
+    }  # fmt: skip
+
+
+def borrow_environment(clone: Path) -> None:
+    """A fresh .venv that sees what is installed here, in place of an hour of downloads."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(clone / ".venv")], check=True)
+    (packages,) = (clone / ".venv").glob("lib/python*/site-packages")
+    installed = dict.fromkeys([*site.getsitepackages(), *(path for path in sys.path if path.endswith("site-packages"))])
+    (packages / "borrowed.pth").write_text("".join(f"{path}\n" for path in installed))
+    for tool in ("pytest", "pip"):
+        script = clone / ".venv/bin" / tool
+        script.write_text(f'#!/bin/sh\nexec "{clone}/.venv/bin/python" -m {tool} "$@"\n')
+        script.chmod(0o755)
+
+
+def test_there_are_ten_steps_and_each_is_a_command() -> None:
+    found = steps()
+    assert len(found) == 10
+    assert all(found)
+    for command in ("temper new", "temper check", "temper run", "temper submit", "temper verify", "temper board build"):
+        assert any(command in step for step in found), command
+
+
+@pytest.mark.slow()
+@pytest.mark.resources()
+def test_the_ten_steps_lead_from_a_clone_to_a_branch_that_holds(tmp_path: Path) -> None:
+    fork_of(tmp_path)
+    (tmp_path / "editor.py").write_text(EDITOR)
+    first, *rest = steps()
+    run(first, tmp_path)
+    clone = tmp_path / "temper"
+    borrow_environment(clone)
+    ran = [run(f"[ -d .venv ] && . .venv/bin/activate\n{step}", clone) for step in rest]
+    assert any("checks passed." in output for output in ran)
+    assert any("holds: rescored" in output for output in ran)
+    assert "my_method" in (clone / "preview-site/board.md").read_text()
+    pushed = subprocess.run(
+        ["git", "diff", "--name-only", "main", "my_method"],
+        cwd=tmp_path / "fork.git", capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    assert {"methods/my_method.py", "methods/temper_costs.json", "pyproject.toml"} <= set(pushed)
+    assert "submissions/offline@1/my_method/minilm/tables/seed-2/home.parquet" in pushed
+    assert not [name for name in pushed if not re.match(r"methods/|tests/methods/|submissions/|pyproject", name)]
+
+
+def run(step: str, folder: Path) -> str:
+    done = subprocess.run(
+        ["bash", "-e", "-c", step],
+        cwd=folder, env=environment(folder if folder.name != "temper" else folder.parent),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{step}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout + done.stderr
