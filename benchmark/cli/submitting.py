@@ -34,8 +34,8 @@ def submit(
     plugin: PluginOption = None,
 ) -> None:
     """Gather a finished run into one folder for a pull request; what is incomplete is refused with the reason."""
+    from benchmark.execution.cards import suite_card
     from benchmark.execution.cells import Row
-    from benchmark.execution.records import suite_card
     from benchmark.execution.registry import MethodRequest, configure, load_plugin
     from benchmark.execution.store import Store
     from benchmark.execution.workload import materialise

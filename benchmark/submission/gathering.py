@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import MODEL, TRAINING, Cell, Row, cells_of
 from benchmark.execution.explaining import explain, state_of
-from benchmark.execution.records import file_of, records_of, suite_card
+from benchmark.execution.records import file_of, records_of
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import Workload
 from benchmark.schema import (
     IntegrityError,
     TemperError,
+    UnavailableError,
     UsageError,
+    card_fingerprint,
     file_fingerprint,
-    fingerprint,
     read_records,
     record_line,
     suite_card_text,
@@ -65,6 +67,7 @@ def gather(rows: Sequence[Row], work: Workload, store: Store, results: Path, sub
     Raises:
         TemperError: something is missing, failed, broken or does not agree; one sentence a line.
     """
+    require_whole(work, "submitted")
     card = suite_card(work)
     finished = [_finished(row, work, store, results, card) for row in rows]
     problems = [problem for one in finished if isinstance(one, list) for problem in one]
@@ -77,6 +80,17 @@ def gather(rows: Sequence[Row], work: Workload, store: Store, results: Path, sub
         manifest = _write(folder, runs, card)
         read_submission(folder)
         return _move(folder, destination(submissions, manifest))
+
+
+def require_whole(work: Workload, what: str) -> None:
+    """Refuse to work on a suite of which some data is not here.
+
+    Raises:
+        UnavailableError: one sentence a line for each probe or attack, with the command that gets its data.
+    """
+    if work.missing:
+        told = [f"{name} cannot be {what} here: {absence.here}" for name, absence in work.missing.items()]
+        raise UnavailableError("\n".join(told))
 
 
 @dataclass(frozen=True)
@@ -154,7 +168,7 @@ def _write(folder: Path, runs: Sequence[_Run], card: Mapping[str, Any]) -> dict[
     method = runs[0].row.method
     manifest: dict[str, Any] = {
         "schema": SUBMISSION_SCHEMA_VERSION,
-        "suite": {"name": card["name"], "version": card["version"], "fingerprint": fingerprint(card)},
+        "suite": {"name": card["name"], "version": card["version"], "fingerprint": card_fingerprint(card)},
         "method": {"name": method.cls.name, "configuration": method.configuration},
         "backbone": runs[0].row.backbone.name,
         "runs": [_run_entry(run) for run in runs],

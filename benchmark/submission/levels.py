@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from benchmark.execution.records import write_card, write_records
+from benchmark.execution.cards import write_card
+from benchmark.execution.records import write_records
 from benchmark.schema import Record, record_path
 from benchmark.submission.intake import Submission
 

@@ -12,14 +12,15 @@ from typing import Any
 
 from benchmark.data import Dataset
 from benchmark.evaluation.tables import read_attack, read_predictions
+from benchmark.execution.cards import suite_card
 from benchmark.execution.explaining import differences
-from benchmark.execution.records import suite_card
 from benchmark.execution.registry import MethodRequest
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.backbones import resolve_backbone
-from benchmark.schema import TemperError, fingerprint
+from benchmark.schema import TemperError, card_fingerprint, fingerprint
 from benchmark.submission.declared import default_problems
 from benchmark.submission.examples import Named, attack_problems, prediction_problems
+from benchmark.submission.gathering import require_whole
 from benchmark.submission.intake import Submission
 from benchmark.submission.layout import table_path
 from benchmark.submission.reading import Wanted, read_tables
@@ -60,6 +61,7 @@ class Verification:
     computed: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        require_whole(self.work, "verified")
         self.card = suite_card(self.work)
         files = self.submission.manifest["files"]
         self.stores = {
@@ -91,7 +93,7 @@ class Verification:
                 versions = f"{theirs['name']}@{theirs['version']}, and this is {mine['name']}@{mine['version']}"
                 yield f"The submission is of {versions}."
                 return
-        if theirs["fingerprint"] != fingerprint(self.card):
+        if theirs["fingerprint"] != card_fingerprint(self.card):
             found = list(differences(_by_id(self.card), _by_id(results.card)))
             for one in found[:5]:
                 here, there = (text[:120] or "nothing" for text in (one.found, one.wanted))

@@ -19,7 +19,7 @@ from benchmark.evaluation.tables import (
     write_predictions,
 )
 from benchmark.execution.workload import Workload
-from benchmark.schema import TemperError, canonical_json, fingerprint
+from benchmark.schema import TemperError, canonical_json, card_fingerprint
 from benchmark.schema.attack_rows import AttackRow
 from benchmark.submission.intake import read_submission
 from benchmark.submission.rescoring import rescore
@@ -126,7 +126,7 @@ class Forgery:
         card = json.loads(path.read_text())
         change(card)
         path.write_text(canonical_json(card) + "\n")
-        stated = fingerprint(card)
+        stated = card_fingerprint(card)
         self.edit_records(lambda record: record["suite"].update(fingerprint=stated))
         self.edit_manifest(lambda manifest: manifest["suite"].update(fingerprint=stated))
         self.reseal()

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import pytest
 
+from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import Row
 from benchmark.execution.local import run_rows
 from benchmark.execution.observer import Quiet
-from benchmark.execution.records import suite_card
 from benchmark.execution.registry import ConfiguredMethod
 from benchmark.execution.store import Store
 from benchmark.schema import TemperError, UsageError

@@ -272,7 +272,7 @@ CASES: dict[str, tuple[Change, str]] = {
         "home, accuracy: says 0.9375, its table gives",
     ),
     "edited-by-a-millionth": (
-        on_records(lambda r: r.update(value=r["value"] + 1e-6), first),
+        on_records(lambda r: r.update(value=abs(r["value"] - 1e-6)), first),
         "home, accuracy: says",
     ),
     "edited-replicates": (
