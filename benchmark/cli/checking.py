@@ -8,22 +8,29 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.cli.display import console, output
+from benchmark.cli.groups import each_suite
 
 if TYPE_CHECKING:
     from benchmark.suites import Attack, Suite
     from benchmark.suites.inspection import Part
 
 
-def check(suite: Annotated[str, typer.Argument(help="Name of a packaged suite, or path of a suite file.")]) -> None:
+def check(
+    suite: Annotated[str, typer.Argument(help="Name of a packaged suite or group, or path of a file of either.")],
+) -> None:
     """Hold a suite file and its data against each other; exits with 1 where anything is wrong."""
-    from benchmark.suites import SuiteError, load_suite
-    from benchmark.suites.inspection import inspect
+    from benchmark.suites import SuiteError
 
     try:
-        loaded = load_suite(suite)
+        each_suite(suite, _check)
     except SuiteError as error:
         output.print(Text(f"{error}\n{len(error.problems)} mistakes; the data is looked at once they are mended."))
         raise typer.Exit(1) from None
+
+
+def _check(loaded: "Suite") -> None:
+    from benchmark.suites.inspection import inspect
+
     parts: list[Part] = []
     with console.status("Reading the suite's data") as status:
         for part in inspect(loaded):

@@ -85,3 +85,15 @@ def test_run_goes_through_all_suites_and_the_same_command_has_nothing_to_do(both
     assert done.exit_code == 0
     assert {path.name for path in (out / "results").iterdir() if "@" in path.name} == {"tiny@1", "other@1"}
     assert CliRunner().invoke(app, ["run", both, "--out", str(out)]).output.count("Nothing to compute") == 2
+
+
+def test_check_goes_through_all_suites_and_gives_the_worst_code(both: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["suite", "check", both])
+    assert done.exit_code == 0, done.output
+    for name in ("tiny", "other"):
+        assert f"{name}@1: every part is as the suite declares it." in done.output
+    (tmp_path / "other.toml").write_text((tmp_path / "other.toml").read_text().replace("rows = 24", "rows = 25"))
+    done = CliRunner().invoke(app, ["suite", "check", both])
+    assert done.exit_code == 1
+    assert "tiny@1: every part is as the suite declares it." in done.output
+    assert "other@1: 1 mistake" in done.output
