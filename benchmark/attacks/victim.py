@@ -46,7 +46,10 @@ class ModelVictim:
 
     def tiers(self) -> list[Tier]:
         """Full batches in bfloat16 where that is quicker, full batches in float32, and each text alone."""
-        quick = batched(self.model, str(self.model.device))
+        from benchmark.models.packing import summary_only
+
+        copies = batched(self.model, str(self.model.device))
+        quick = [model if model is self.model else summary_only(model) for model in copies]
         return [*(self._tier(model, self.tokens_per_batch) for model in quick), self._tier(self.model, 1)]
 
     def _tier(self, model: "Classifier", tokens: int) -> Tier:

@@ -50,6 +50,9 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
+LIKE_BERT = ("bert", "roberta", "xlm-roberta", "electra", "deberta", "deberta-v2")
+"""Families whose blocks have the parts `attention`, `intermediate` and `output` of BERT's, and share none."""
+
 _COMMON = Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer")
 """How most encoders are laid out, BERT being their model: what is tried for a family without a row."""
 

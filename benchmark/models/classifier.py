@@ -165,6 +165,11 @@ class Classifier(nn.Module):
         return table.detach()
 
     @property
+    def family(self) -> str:
+        """The network's kind, such as "bert": ``model_type`` of its configuration."""
+        return str(self._config.model_type)
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.parameters()).device

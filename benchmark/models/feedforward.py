@@ -9,16 +9,17 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
+from benchmark.models.architectures import LIKE_BERT
 from benchmark.models.classifier import Classifier
 from benchmark.schema.errors import UsageError, nearest
 
 Edit = Callable[[Tensor, Tensor], Tensor]
 
-_LIKE_BERT = ("attention.self", "output.dropout")
+_PARTS_OF_BERT = ("attention.self", "output.dropout")
 # Paths inside a block of (1) the module that answers with attention probabilities, (2) the dropout after the
 # feed-forward layer or, where a family has none that is its own, the linear map that ends the layer.
 _PARTS: dict[str, tuple[str, str]] = {
-    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "electra", "deberta", "deberta-v2"), _LIKE_BERT),
+    **dict.fromkeys(LIKE_BERT, _PARTS_OF_BERT),
     "distilbert": ("attention", "ffn.dropout"),
     "albert": ("albert_layers.*.attention", "albert_layers.*.ffn_output"),
     "xlnet": ("rel_attn", "ff.layer_2"),

@@ -6,6 +6,9 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from benchmark.models.architectures import LIKE_BERT
+from benchmark.models.classifier import Classifier
+
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -32,25 +35,63 @@ def packed(model: M) -> M:
         return model
     shared = copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
     for module in list(shared.modules()):
-        for name, child in list(module.named_children()):
-            if type(child) is nn.Linear:
-                setattr(module, name, PackedLinear(child))
+        children = dict(module.named_children())
+        linear = [name for name, child in children.items() if type(child) is nn.Linear]
+        fused = linear == ["dense"] and _is_gelu(children.get(_ACTIVATION))
+        for name in linear:
+            setattr(module, name, PackedLinear(cast(nn.Linear, children[name]), "gelu" if fused else "none"))
+        if fused:
+            setattr(module, _ACTIVATION, nn.Identity())
     return shared
+
+
+def summary_only(model: Classifier) -> Classifier:
+    """Let the last block's feed-forward part work on the first token alone, where the head reads no other.
+
+    The last hidden states of the other tokens are of no use then.
+
+    Args:
+        model: A copy for inference, such as `packed` gives; it is changed. Families that are not laid out like BERT,
+            and classifiers that read a slot of a prompt, are left as they are.
+    """
+    if type(model) is Classifier and model.family in LIKE_BERT:
+        model.blocks[-1].get_submodule("intermediate").register_forward_pre_hook(lambda _, given: (given[0][:, :1],))
+    return model
+
+
+_ACTIVATION = "intermediate_act_fn"
+"""Name under which BERT's relatives keep what follows the layer `dense` of their feed-forward part."""
+
+
+def _is_gelu(module: nn.Module | None) -> bool:
+    """Whether it is the exact GELU, which oneDNN makes with the product, and no approximation of it."""
+    exact = getattr(module, "act", None) is nn.functional.gelu
+    return exact or (isinstance(module, nn.GELU) and module.approximate == "none")
 
 
 class PackedLinear(nn.Linear):
     """A linear layer for inference that keeps a second, packed copy of its weights."""
 
-    def __init__(self, linear: nn.Linear) -> None:
-        """Pack a layer's weights; the layer's own are shared, since some models read them beside calling the layer."""
+    def __init__(self, linear: nn.Linear, then: str = "none") -> None:
+        """Pack a layer's weights; the layer's own are shared, since some models read them beside calling the layer.
+
+        Args:
+            linear: The layer.
+            then: What is done to its output before it is written: "none" or "gelu".
+        """
         nn.Module.__init__(self)
+        self.then = then
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.weight, self.bias = linear.weight, linear.bias
         self._packed = _ops()._reorder_linear_weight(linear.weight.detach(), None)
 
     def forward(self, input: Tensor) -> Tensor:
         """The layer's output, shape (..., out_features)."""
-        return cast(Tensor, _ops()._linear_pointwise(input, self._packed, self.bias, "none", [], ""))
+        return cast(Tensor, _ops()._linear_pointwise(input, self._packed, self.bias, self.then, [], _KIND[self.then]))
+
+
+_KIND = {"none": "", "gelu": "none"}
+"""Which kind of the operation oneDNN makes; "none" of a GELU is the exact one."""
 
 
 def _ops() -> "torch._ops._OpNamespace":

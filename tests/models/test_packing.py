@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from benchmark.models.classifier import Classifier
-from benchmark.models.packing import PackedLinear, can_pack, packed
+from benchmark.models.packing import PackedLinear, can_pack, packed, summary_only
 from tests.support.tiny import sentences
 
 pytestmark = pytest.mark.skipif(not can_pack(torch.device("cpu")), reason="this torch has no oneDNN to pack for")
@@ -60,3 +60,36 @@ def test_what_cannot_be_packed_is_left_alone(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     layer = nn.Sequential(nn.Linear(2, 2))
     assert packed(layer) is layer
+
+
+def test_the_activation_is_made_with_the_product_where_it_is_the_exact_one(tiny_model: Classifier) -> None:
+    kinds = [module.then for module in packed(tiny_model).modules() if isinstance(module, PackedLinear)]
+    assert kinds.count("gelu") == len(tiny_model.blocks)
+    approximate = copy.deepcopy(tiny_model)
+    for block in approximate.blocks:
+        block.intermediate.intermediate_act_fn = nn.GELU(approximate="tanh")
+    assert not any(
+        module.then == "gelu" for module in packed(approximate).modules() if isinstance(module, PackedLinear)
+    )
+
+
+def test_the_head_reads_no_token_but_the_first(tiny_model: Classifier) -> None:
+    whole, short = packed(tiny_model), summary_only(packed(tiny_model))
+    batch, seen = tiny_model.encode(TEXTS), []
+    short.blocks[-1].intermediate.register_forward_hook(lambda *answer: seen.append(answer[-1].shape[1]))
+    with torch.inference_mode():
+        told, wanted = short.eval()(batch), whole.eval()(batch)
+        torch.testing.assert_close(short.features(batch), whole.features(batch), rtol=1e-4, atol=1e-5)
+    assert set(seen) == {1}
+    assert batch.tokens["input_ids"].shape[1] > 1
+    torch.testing.assert_close(told, wanted, rtol=1e-3, atol=2e-3)
+
+
+def test_what_does_not_read_the_first_token_is_left_alone(tiny_model: Classifier) -> None:
+    class Other(Classifier):
+        """Reads elsewhere."""
+
+    other = packed(tiny_model)
+    other.__class__ = Other
+    assert summary_only(other) is other
+    assert not other.blocks[-1].intermediate._forward_pre_hooks

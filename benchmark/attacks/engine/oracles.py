@@ -45,7 +45,7 @@ LEAST = 1e-5
 """Smallest margin of any tier but the last: floating point in batches of another shape differs by less."""
 
 
-ENOUGH = 512
+ENOUGH = 256
 """Items asked about quickly before it is judged whether that pays."""
 
 
