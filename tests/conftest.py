@@ -1,6 +1,7 @@
 """Settings that must stand before torch is imported, and the fixtures that several folders share."""
 
 import os
+from collections.abc import Iterator
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -34,6 +35,17 @@ def _one_torch_thread() -> None:
         import torch
 
         torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _no_plugin_stays() -> Iterator[None]:
+    """A plugin that a test loads is registered for its process, and would be there for the tests that follow."""
+    import sys
+
+    yield
+    if registry := sys.modules.get("benchmark.execution.registry"):
+        registry._plugins.clear()
+        registry.registered.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -119,7 +119,7 @@ def test_the_ten_steps_lead_from_a_clone_to_a_branch_that_holds(tmp_path: Path) 
     ran = [run(f"[ -d .venv ] && . .venv/bin/activate\n{step}", clone) for step in rest]
     assert any("checks passed." in output for output in ran)
     assert any("holds: rescored" in output for output in ran)
-    assert "my_method" in (clone / "preview-site/board.md").read_text()
+    assert "my\\_method" in (clone / "preview-site/board.md").read_text()
     pushed = subprocess.run(
         ["git", "diff", "--name-only", "main", "my_method"],
         cwd=tmp_path / "fork.git", capture_output=True, text=True, check=True,

@@ -10,7 +10,7 @@ from benchmark.schema.fields import printable
 from benchmark.suites import Suite
 
 COLUMNS = ("paper", "table", "row", "column", "suite", "backbone", "method", "probe", "metric", "value")
-MOST_BYTES, MOST_LINES = 4_000_000, 5_000
+MOST_BYTES, MOST_LINES, MOST_CHARACTERS = 4_000_000, 5_000, 100_000
 
 
 class PrintedError(UsageError):
@@ -34,7 +34,12 @@ class Reading:
 
 def lines_of(path: Path, reading: Reading) -> Iterator[tuple[int, dict[str, str]]]:
     """Lines with their numbers; an empty line is skipped."""
-    reader = csv.reader(_text(path).splitlines(keepends=True), strict=True)
+    lines = _text(path).splitlines(keepends=True)
+    for number, line in enumerate(lines, 1):
+        # The reader's own limit on a field is the whole process's, and other libraries lift it.
+        if len(line) > MOST_CHARACTERS:
+            raise PrintedError(f"{path.name}: line {number}: is no CSV (over {MOST_CHARACTERS} characters).")
+    reader = csv.reader(lines, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         _check_header(header, reading)

@@ -72,7 +72,7 @@ def test_a_process_killed_ten_times_at_any_moment_ends_byte_for_byte_alike(tmp_p
     left = json.loads((tmp_path / "left.json").read_text())
     assert len(left) == 10
     assert left == sorted(left)
-    assert 1 < left[-1] < len(SENTENCES) + 1
+    assert any(1 < lines < len(SENTENCES) + 1 for lines in left), left
     assert (tmp_path / "killed.parquet").read_bytes() == (tmp_path / "undisturbed.parquet").read_bytes()
 
 

@@ -132,18 +132,18 @@ def test_workers_end_with_the_process_that_started_them(spec, tmp_path, how):
     _until(lambda: journal.exists() and journal.read_bytes().count(b"\n") > 2)
     # Ctrl-C goes to the whole group of a terminal; a kill to one process.
     os.killpg(process.pid, how) if how == signal.SIGINT else process.kill()
-    errors = process.communicate(timeout=60)[1]
+    errors = process.communicate(timeout=600)[1]
     _until(lambda: not _alive(process.pid))
     assert errors.count("Traceback") == (1 if how == signal.SIGINT else 0), errors
     assert journal.read_bytes().count(b"\n") < 4 * len(SENTENCES)
 
 
 def _until(condition):
-    for _ in range(600):
+    for _ in range(6000):
         if condition():
             return
         time.sleep(0.1)
-    raise AssertionError("it did not happen within a minute")
+    raise AssertionError("it did not happen within ten minutes")
 
 
 def _alive(group):
