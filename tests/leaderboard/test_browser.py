@@ -164,8 +164,14 @@ def test_dark_follows_the_system_and_the_button_and_is_remembered(visit):
     light.get_by_role("button", name="Dark").press("Enter")
     assert light.evaluate(paper) == dark.evaluate(paper)
     assert light.get_by_role("button", name="Dark").get_attribute("aria-pressed") == "true"
-    light.reload()
-    assert light.evaluate(paper) == dark.evaluate(paper)
+    # The browser writes down later what a page has stored, so that a reload may come too soon.
+    assert any(_reloaded(light).evaluate(paper) == dark.evaluate(paper) for _ in range(20))
+
+
+def _reloaded(page):
+    page.wait_for_timeout(200)
+    page.reload()
+    return page
 
 
 def test_definitions_show_on_hover_on_focus_and_under_a_finger(visit):
