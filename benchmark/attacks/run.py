@@ -18,7 +18,7 @@ from benchmark.schema.attack_rows import AttackRow
 from benchmark.schema.errors import TemperError, UsageError
 from benchmark.suites.spec import Attack
 
-IN_FLIGHT = 64
+IN_FLIGHT = 128
 """Searches at once: enough to fill batches with the questions of a round."""
 
 
