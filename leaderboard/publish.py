@@ -1,10 +1,10 @@
 """The site: build its files from a results folder, or check that they are what the results say."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.schema import Dropped, UsageError
+from benchmark.schema.disk import replace_file
 from leaderboard.assemble import load_board
 from leaderboard.drift import drift
 from leaderboard.render import latex, markdown, page, spreadsheet, structured
@@ -55,7 +55,7 @@ def build(results: Path, site: Path, published: Path | None = None) -> BuildRepo
     try:
         site.mkdir(parents=True, exist_ok=True)
         texts = render_all(board)
-        changed = tuple(site / name for name, text in texts.items() if _write(site / name, text.encode()))
+        changed = tuple(site / name for name, text in texts.items() if replace_file(site / name, text.encode()))
     except OSError as error:
         raise UsageError(f"The board cannot be written to {site}: {error}; name a folder that can be.") from error
     rows = tuple(
@@ -88,19 +88,3 @@ def render_all(board: Board) -> dict[str, str]:
         "board.json": structured.render(board),
     }
     return {"index.html": page.render(board, exports), **exports}
-
-
-def _write(path: Path, data: bytes) -> bool:
-    """Replace a file unless it holds these bytes; a reader sees the old file or the new one, never half of it."""
-    if path.is_file() and path.read_bytes() == data:
-        return False
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return True

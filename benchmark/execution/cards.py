@@ -8,6 +8,7 @@ from benchmark.evaluation.metrics import ATTACK_METRICS, ECES, HEADLINES, METRIC
 from benchmark.execution.cells import probe_metrics
 from benchmark.execution.workload import Workload
 from benchmark.schema import MASKING, IntegrityError, UsageError, card_fingerprint, read_suite_card, suite_card_text
+from benchmark.schema.disk import replace_file
 from benchmark.suites import Attack, Probe
 from benchmark.suites.recipes import MASKING_CHECKS
 
@@ -128,10 +129,6 @@ def _card_at(path: Path) -> dict[str, Any] | None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a file at once; one that says the same already is left alone."""
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return
+    """Write a file at once, with its folder; one that says the same already is left alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
+    replace_file(path, text.encode())
