@@ -68,9 +68,10 @@ def _from_records(contest: Contest, entrant: Entrant) -> Iterator[Check]:
             value = _value(entrant, entry, metric)
             if value is None:
                 continue
-            if metric == UNDER_ATTACK and strongest is not None:
+            if metric in (UNDER_ATTACK, "accuracy") and strongest is not None:
                 least = strongest - MARGIN
-                title = f"Accuracy under {entry['title']} is not below that under the strongest attack"
+                where = "under" if metric == UNDER_ATTACK else "on"
+                title = f"Accuracy {where} {entry['title']} is not below that under the strongest attack"
                 yield Check(title, _percent(value), f"at least {_percent(max(least, 0.0))}", value < least)
             elif metric in LIMITS:
                 most, what = LIMITS[metric]

@@ -1,23 +1,15 @@
-"""Prediction and attack tables: Parquet files, written atomically and deterministically, read strictly."""
+"""Prediction, inspection and attack tables: Parquet files, written atomically and deterministically, read strictly."""
 
-import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.evaluation.parquet import read_columns, write_columns
 from benchmark.schema.attack_rows import AttackRow
 from benchmark.schema.errors import IntegrityError, TemperError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-_OPTIONAL = {"label", "perturbed", "similarity", "reason", "logits_final"}
-"""Columns that may hold nulls; an attack's labels may not, see `write_attack`."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +45,7 @@ def write_predictions(path: Path, table: PredictionTable) -> None:
         TemperError: the file cannot be written.
     """
     labels = [None] * len(table.ids) if table.labels is None else table.labels
-    _write(path, {"id": table.ids, "label": labels, "logits": table.logits.tolist()}, "prediction")
+    write_columns(path, {"id": table.ids, "label": labels, "logits": table.logits.tolist()}, "prediction")
 
 
 def read_predictions(path: Path) -> PredictionTable:
@@ -62,7 +54,7 @@ def read_predictions(path: Path) -> PredictionTable:
     Raises:
         IntegrityError: the file is missing, broken, or not a prediction table.
     """
-    columns = _read(path, "prediction")
+    columns = read_columns(path, "prediction")
     widths = {len(row) for row in columns["logits"]}
     unlabelled = columns["label"].count(None)
     if len(widths) > 1 or unlabelled not in {0, len(columns["id"])}:
@@ -76,6 +68,65 @@ def read_predictions(path: Path) -> PredictionTable:
         raise IntegrityError(f"{path}: {error}") from error
 
 
+@dataclass(frozen=True)
+class InspectionTable:
+    """What a model said about every example of a masking check, twice, and whether its loss has a slope there.
+
+    Attributes:
+        predictions: What it said first, with labels.
+        again: float32, shape (examples, classes).
+        gradients: float32, shape (examples,), at least 0: the largest absolute entry of each input gradient.
+    """
+
+    predictions: PredictionTable
+    again: NDArray[np.float32]
+    gradients: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        """Refuse parts that do not fit together."""
+        shape = self.predictions.logits.shape
+        if self.predictions.labels is None:
+            raise TemperError("An inspection needs the labels of its examples.")
+        if self.again.shape != shape or self.gradients.shape != shape[:1] or (self.gradients < 0).any():
+            raise TemperError(
+                f"An inspection of logits of shape {shape} has second ones of {self.again.shape}, and gradients of "
+                f"{self.gradients.shape} that are at least 0."
+            )
+
+
+def write_inspection(path: Path, table: InspectionTable) -> None:
+    """Write an inspection table; the file appears complete or not at all.
+
+    Raises:
+        TemperError: the file cannot be written.
+    """
+    said = table.predictions
+    columns = {"id": said.ids, "label": said.labels, "logits": said.logits.tolist(), "again": table.again.tolist()}
+    write_columns(path, {**columns, "gradient": table.gradients}, "inspection")
+
+
+def read_inspection(path: Path) -> InspectionTable:
+    """Read an inspection table back.
+
+    Raises:
+        IntegrityError: the file is missing, broken, or not an inspection table.
+    """
+    columns = read_columns(path, "inspection")
+    rows = len(columns["id"])
+    widths = {len(row) for name in ("logits", "again") for row in columns[name]}
+    if len(widths) > 1 or None in columns["label"]:
+        problem = "logits of different lengths" if len(widths) > 1 else "rows without a label"
+        raise IntegrityError(f"{path}: the inspection table has {problem}; delete the file and inspect again.")
+    first, again = (
+        np.array(columns[name], dtype=np.float32).reshape(rows, max(widths, default=0)) for name in ("logits", "again")
+    )
+    labels, gradients = (np.array(columns["label"], dtype=np.int32), np.array(columns["gradient"], dtype=np.float32))
+    try:
+        return InspectionTable(PredictionTable(tuple(columns["id"]), labels, first), again, gradients)
+    except TemperError as error:
+        raise IntegrityError(f"{path}: {error}") from error
+
+
 def write_attack(path: Path, rows: Sequence[AttackRow]) -> None:
     """Write an attack table, rows in the given order; the file appears complete or not at all.
 
@@ -83,7 +134,8 @@ def write_attack(path: Path, rows: Sequence[AttackRow]) -> None:
         TemperError: an example occurs twice, or the file cannot be written.
     """
     _require_unique([row.id for row in rows])
-    _write(path, {field.name: [getattr(row, field.name) for row in rows] for field in fields(AttackRow)}, "attack")
+    columns = {field.name: [getattr(row, field.name) for row in rows] for field in fields(AttackRow)}
+    write_columns(path, columns, "attack")
 
 
 def read_attack(path: Path) -> list[AttackRow]:
@@ -92,7 +144,7 @@ def read_attack(path: Path) -> list[AttackRow]:
     Raises:
         IntegrityError: the file is missing, broken, not an attack table, or a row contradicts itself.
     """
-    columns = _read(path, "attack")
+    columns = read_columns(path, "attack")
     if None in columns["label"]:
         raise IntegrityError(f"{path}: the column 'label' has nulls; delete the file and attack again.")
     columns["logits_original"] = [tuple(row) for row in columns["logits_original"]]
@@ -102,91 +154,6 @@ def read_attack(path: Path) -> list[AttackRow]:
         return [AttackRow(*values) for values in zip(*columns.values(), strict=True)]
     except TemperError as error:
         raise IntegrityError(f"{path}: {error}") from error
-
-
-def _schema(kind: str) -> "pa.Schema":
-    import pyarrow as pa
-
-    logits = pa.list_(pa.field("element", pa.float32(), nullable=False))
-    types = {"id": pa.string(), "label": pa.int32(), "logits": logits}
-    if kind == "attack":
-        types = {
-            "id": pa.string(),
-            "label": pa.int32(),
-            "outcome": pa.string(),
-            "queries": pa.int32(),
-            "original": pa.string(),
-            "perturbed": pa.string(),
-            "words": pa.int32(),
-            "changed": pa.int32(),
-            "similarity": pa.float32(),
-            "reason": pa.string(),
-            "logits_original": logits,
-            "logits_final": logits,
-        }
-    return pa.schema([pa.field(name, type_, nullable=name in _OPTIONAL) for name, type_ in types.items()])
-
-
-def _write(path: Path, columns: Mapping[str, Any], kind: str) -> None:
-    """Write with every option fixed and no schema or pandas metadata, so that equal tables are equal files."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pa.table(dict(columns), schema=_schema(kind))
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as stream:
-            pq.write_table(
-                table,
-                stream,
-                version="2.6",
-                data_page_version="1.0",
-                compression="zstd",
-                compression_level=3,
-                use_dictionary=False,
-                write_statistics=False,
-                store_schema=False,
-                row_group_size=1 << 20,
-                write_page_checksum=True,
-            )
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise TemperError(f"{path}: cannot write the {kind} table ({error}); free space or permissions.") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-
-
-def _read(path: Path, kind: str) -> dict[str, list[Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    verb = "predict" if kind == "prediction" else "attack"
-    try:
-        # Not read_table: that one would turn a folder named like "seed=0" into a column.
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            table = file.read()
-        columns = {name: table.column(name).to_pylist() for name in table.column_names}
-    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
-        raise IntegrityError(f"{path}: not a readable {kind} table ({error}); {verb} again.") from error
-    problem = _schema_problem(table, _schema(kind))
-    if problem:
-        raise IntegrityError(f"{path}: not a {kind} table, {problem}; delete the file and {verb} again.")
-    return columns
-
-
-def _schema_problem(table: "pa.Table", expected: "pa.Schema") -> str | None:
-    if table.column_names != expected.names:
-        return f"its columns are {', '.join(table.column_names)} and not {', '.join(expected.names)}"
-    for field in expected:
-        column = table.column(field.name)
-        if column.type != field.type:
-            return f"its column {field.name!r} is {column.type} and not {field.type}"
-        if column.null_count and not field.nullable:
-            return f"its column {field.name!r} has {column.null_count} nulls"
-    return None
 
 
 def _require_unique(ids: Sequence[str]) -> None:

@@ -15,11 +15,11 @@ from benchmark.execution.registry import ConfiguredMethod
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.backbones import Backbone
-from benchmark.schema import IntegrityError, fingerprint
+from benchmark.schema import MASKING, IntegrityError, fingerprint
 from benchmark.suites import Attack, Probe
 from benchmark.suites.protocol import ECE_INDEX_BUG, ECE_UNMERGED, MERGE_AFTER_ARGMAX, of_training
 
-Kind = Literal["train", "predict", "attack", "score"]
+Kind = Literal["train", "predict", "inspect", "attack", "score"]
 
 KEY_VERSION = 1
 """Raised when the meaning of any spec changes."""
@@ -27,8 +27,10 @@ KEY_VERSION = 1
 LOOP_VERSION = 1
 """Raised when the training loop, the classifier or the optimizer's set-up would give other weights."""
 
-MODEL, PREDICTIONS, ATTACKED, MEASURED = "model", "predictions.parquet", "attacked.parquet", "measurements.json"
-TRAINING = "training.json"
+MODEL, TRAINING, MEASURED = "model", "training.json", "measurements.json"
+PREDICTIONS, INSPECTED, ATTACKED = "predictions.parquet", "inspected.parquet", "attacked.parquet"
+TABLES: Mapping[Kind, str] = {"predict": PREDICTIONS, "inspect": INSPECTED, "attack": ATTACKED}
+"""The table that each kind of cell makes; scores are read from these alone."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ class Cell:
         """For progress and messages."""
         return f"{self.row.label}: {self.kind} {self.subject}".rstrip()
 
+    @property
+    def scored(self) -> Kind:
+        """Of a score: the kind of cell whose table it is about."""
+        return next(kind for kind, file in TABLES.items() if file in self.reads["table"].files)
+
 
 def cells_of(row: Row, work: Workload, store: Store) -> Iterator[Cell]:
     """The cells of a row in the order of their work, with specs as far as finished cells allow."""
@@ -82,11 +89,13 @@ def cells_of(row: Row, work: Workload, store: Store) -> Iterator[Cell]:
     yield train
     trained = _artifact(train, store)
     tables: dict[str, Artifact | None] = {}
+    checks = {probe.id for probe in work.suite.probes if probe.perspective == MASKING}
     for name, data in {VALIDATION: work.splits.validation, **work.probes}.items():
-        spec = None if trained is None else predict_spec(trained, data)
-        predict = Cell("predict", name, spec, _known(model=trained), row)
-        yield predict
-        tables[name] = _artifact(predict, store)
+        kind: Kind = "inspect" if name in checks else "predict"
+        spec = None if trained is None else table_spec(kind, trained, data)
+        asked = Cell(kind, name, spec, _known(model=trained), row)
+        yield asked
+        tables[name] = _artifact(asked, store)
     for attack in (a for a in work.suite.attacks if a.id not in work.missing):
         spec = None if trained is None else attack_spec(trained, attack, work.attacked[attack.id])
         live = Cell("attack", attack.id, spec, _known(model=trained), row)
@@ -123,9 +132,9 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
     }
 
 
-def predict_spec(trained: Artifact, data: Dataset) -> dict[str, Any]:
-    """What decides the logits."""
-    return {"kind": "predict", "key_version": KEY_VERSION, "weights": weights_hash(trained), "data": data.content_hash}
+def table_spec(kind: Kind, trained: Artifact, data: Dataset) -> dict[str, Any]:
+    """What decides the logits of a prediction or an inspection, and the input gradients of the latter."""
+    return {"kind": kind, "key_version": KEY_VERSION, "weights": weights_hash(trained), "data": data.content_hash}
 
 
 def attack_spec(trained: Artifact, attack: Attack, data: Dataset) -> dict[str, Any]:
@@ -152,15 +161,17 @@ def probe_metrics(probe: Probe) -> tuple[str, ...]:
 
 
 def _score_probe(probe: Probe, work: Workload, tables: Mapping[str, Artifact | None], row: Row) -> Cell:
-    reads = {"table": tables[probe.id]}
-    if probe.perspective == "anomaly":
+    reads, file = {"table": tables[probe.id]}, PREDICTIONS
+    if probe.perspective == MASKING:
+        file = INSPECTED
+    elif probe.perspective == "anomaly":
         reads["inside"] = tables[work.in_distribution]
     else:
         reads["validation"] = tables[VALIDATION]
     if any(artifact is None for artifact in reads.values()):
         return Cell("score", probe.id, None, {}, row)
     known = _known(**reads)
-    spec = _score_spec(probe_metrics(probe), work, known, PREDICTIONS, work.probes[probe.id])
+    spec = _score_spec(probe_metrics(probe), work, known, file, work.probes[probe.id])
     if probe.merge is not None:
         spec["merge"] = list(probe.merge)
     if options := _that_matter(row.protocol, probe):

@@ -28,7 +28,7 @@ def companions_of(cells: list[Cell], place: str) -> Iterator[tuple[str, str]]:
     if row.seed != 0:
         return
     for cell in cells:
-        if cell.kind == "score" and ATTACKED in cell.reads["table"].files:
+        if cell.kind == "score" and cell.scored == "attack":
             yield str(home / "attacks" / f"{cell.subject}.jsonl"), _examples(cell)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmark.evaluation.metrics import METRICS, Measurement
 from benchmark.execution.cards import replace_text
-from benchmark.execution.cells import ATTACKED, MEASURED, PREDICTIONS, TRAINING, Cell, Row
+from benchmark.execution.cells import MEASURED, TABLES, TRAINING, Cell, Row
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
 from benchmark.schema import card_fingerprint, line_order, record_line, record_path
@@ -27,11 +27,9 @@ def records_of(
     made = []
     for cell in (c for c in cells if c.kind == "score"):
         values = _measurements(cell, store)
-        file = ATTACKED if ATTACKED in cell.reads["table"].files else PREDICTIONS
-        read_by = "attack" if file == ATTACKED else "predict"
-        upstream = next(c for c in cells if c.kind == read_by and c.subject == cell.subject)
-        keys = {"train": train.key, read_by: upstream.key, "score": cell.key}
-        common = base | {"keys": keys, "table": cell.reads["table"].files[file]}
+        upstream = next(c for c in cells if c.kind == cell.scored and c.subject == cell.subject)
+        keys = {"train": train.key, cell.scored: upstream.key, "score": cell.key}
+        common = base | {"keys": keys, "table": cell.reads["table"].files[TABLES[cell.scored]]}
         data = {"data": work.content_hash(cell.subject)}
         made += [_record(common, entry | data, name, values[name]) for entry, name in _wanted(card, cell.subject)]
     common = base | {"keys": {"train": train.key}, "table": None}

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmark.data import Dataset
 from benchmark.evaluation.metrics import (
@@ -16,16 +17,20 @@ from benchmark.evaluation.metrics import (
     anomaly_measurements,
     attack_measurements,
     fit_temperature,
+    inspection_measurements,
     labelled_measurements,
 )
 from benchmark.evaluation.tables import (
+    InspectionTable,
     PredictionTable,
     read_attack,
+    read_inspection,
     read_predictions,
     write_attack,
+    write_inspection,
     write_predictions,
 )
-from benchmark.execution.cells import ATTACKED, MEASURED, MODEL, PREDICTIONS, TRAINING, Cell, weights_hash
+from benchmark.execution.cells import ATTACKED, INSPECTED, MEASURED, MODEL, PREDICTIONS, TRAINING, Cell, weights_hash
 from benchmark.execution.observer import Observer
 from benchmark.execution.provenance import environment
 from benchmark.execution.store import SCRATCH, Artifact, Store
@@ -58,7 +63,13 @@ class Runner:
         """
         if cell.spec is None:
             raise TemperError(f"{cell.label} waits for a cell that is not finished.")
-        compute = {"train": self._train, "predict": self._predict, "attack": self._attack, "score": self._score}
+        compute = {
+            "train": self._train,
+            "predict": self._predict,
+            "inspect": self._inspect,
+            "attack": self._attack,
+            "score": self._score,
+        }
         started = time.monotonic()
         self.observer.begin(cell.label)
         try:
@@ -100,9 +111,16 @@ class Runner:
 
         data = self._data(cell)
         logits = predict_logits(self._model(cell), [e.texts for e in data.examples], report=self.observer.advance)
-        labels = None if data.examples[0].label is None else np.array([e.label for e in data.examples], dtype=np.int32)
-        table = PredictionTable(tuple(e.id for e in data.examples), labels, logits)
-        write_predictions(folder / PREDICTIONS, table)
+        write_predictions(folder / PREDICTIONS, _table(data, logits))
+
+    def _inspect(self, cell: Cell, folder: Path) -> None:
+        from benchmark.models.inspection import inspect_model
+
+        data = self._data(cell)
+        texts, labels = [e.texts for e in data.examples], [e.label or 0 for e in data.examples]
+        found = inspect_model(self._model(cell), texts, labels, report=self.observer.advance)
+        table = InspectionTable(_table(data, found.logits), found.again, found.gradients)
+        write_inspection(folder / INSPECTED, table)
 
     def _data(self, cell: Cell) -> Dataset:
         return self.work.splits.validation if cell.subject == VALIDATION else self.work.probes[cell.subject]
@@ -127,9 +145,8 @@ class Runner:
 
     def _score(self, cell: Cell, folder: Path) -> None:
         spec = cell.spec or {}
-        values = (
-            self._measure_attack(cell, spec) if ATTACKED in cell.reads["table"].files else self._measure(cell, spec)
-        )
+        measure = {"attack": self._measure_attack, "inspect": self._measure_inspection, "predict": self._measure}
+        values = measure[cell.scored](cell, spec)
         text = json.dumps({name: asdict(m) for name, m in values.items()}, sort_keys=True, allow_nan=False)
         (folder / MEASURED).write_text(text + "\n", encoding="utf-8")
 
@@ -137,6 +154,19 @@ class Runner:
         rows = read_attack(cell.reads["table"].folder / ATTACKED)
         resamples = spec["settings"]["resamples"]
         return attack_measurements(rows, metrics=ATTACK_METRICS, resamples=resamples, seed_text=spec["resample_seed"])
+
+    def _measure_inspection(self, cell: Cell, spec: dict[str, Any]) -> dict[str, Measurement]:
+        table = read_inspection(cell.reads["table"].folder / INSPECTED)
+        said = table.predictions
+        return inspection_measurements(
+            said.logits,
+            table.again,
+            table.gradients,
+            () if said.labels is None else said.labels,
+            metrics=list(spec["metrics"]),
+            resamples=spec["settings"]["resamples"],
+            seed_text=spec["resample_seed"],
+        )
 
     def _measure(self, cell: Cell, spec: dict[str, Any]) -> dict[str, Measurement]:
         tables = {role: read_predictions(a.folder / PREDICTIONS) for role, a in cell.reads.items()}
@@ -170,3 +200,8 @@ class Runner:
         if self._loaded is None or self._loaded[0] != digest:
             self._loaded = (digest, Classifier.load(trained.folder / MODEL).to(pick_device()).eval())
         return self._loaded[1]
+
+
+def _table(data: Dataset, logits: NDArray[np.float32]) -> PredictionTable:
+    labels = None if data.examples[0].label is None else np.array([e.label for e in data.examples], dtype=np.int32)
+    return PredictionTable(tuple(e.id for e in data.examples), labels, logits)

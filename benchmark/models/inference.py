@@ -34,7 +34,7 @@ def predict_logits(
     model.eval()
     try:
         with torch.inference_mode(), model.passes.paused():
-            for rows in _as_they_come(len(texts)) if model.attend_padding else _pack(encoded, tokens_per_batch):
+            for rows in batches_of(model, encoded, tokens_per_batch):
                 logits[rows] = model(model.collate([encoded[r] for r in rows])).cpu().numpy()
                 done += len(rows)
                 if report is not None:
@@ -42,6 +42,11 @@ def predict_logits(
     finally:
         model.train(training)
     return logits
+
+
+def batches_of(model: Classifier, encoded: Sequence[Encoded], budget: int = TOKENS_PER_BATCH) -> list[list[int]]:
+    """Row numbers in batches: of like length, or as they come for a model that attends to padding."""
+    return _as_they_come(len(encoded)) if model.attend_padding else _pack(encoded, budget)
 
 
 def _pack(encoded: Sequence[Encoded], budget: int) -> list[list[int]]:

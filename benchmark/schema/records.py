@@ -17,8 +17,9 @@ STATUSES = ("ok", "unavailable", "failed")
 # From the weakest to the strongest: computed by the submitter, recomputed from the tables, trained again.
 VERIFICATIONS = ("self-reported", "rescored", "rerun")
 
-# The cells whose keys a record may name.
-CELLS = ("train", "predict", "attack", "score")
+# The cells that make a table to score, and all whose keys a record may name.
+SCORED_CELLS = ("predict", "inspect", "attack")
+CELLS = ("train", *SCORED_CELLS, "score")
 
 Record: TypeAlias = dict[str, Any]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmark.schema.cards import CARD_SCHEMA_VERSION, SUITE_CARD, card_coherence
 from benchmark.schema.fields import Problem, Remembered, Shape, steps
-from benchmark.schema.records import RECORD, RECORD_SCHEMA_VERSION
+from benchmark.schema.records import RECORD, RECORD_SCHEMA_VERSION, SCORED_CELLS
 
 # The parts that most records of a file, or of a suite, have in common.
 _SHARED = ("suite", "method", "backbone", "probe", "metric", "cost", "environment", "keys")
@@ -98,8 +98,8 @@ def _measured_is_traceable(record: Mapping[str, Any]) -> Iterator[Problem]:
         if _at(record, pointer) is None:
             yield Problem(pointer, "is missing; a measured value needs it.")
     keys = record.get("keys")
-    if record.get("status") == "ok" and isinstance(keys, dict) and ("predict" in keys) == ("attack" in keys):
-        yield Problem("/keys", "needs the key of the table that was scored: either predict or attack.")
+    if record.get("status") == "ok" and isinstance(keys, dict) and sum(kind in keys for kind in SCORED_CELLS) != 1:
+        yield Problem("/keys", "needs the key of the table that was scored: one of predict, inspect and attack.")
     if record.get("source") is not None:
         yield Problem("/source", "is given although /kind is measured; write null, or kind published.")
 

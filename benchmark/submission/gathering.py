@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.execution.cards import suite_card
-from benchmark.execution.cells import MODEL, TRAINING, Cell, Row, cells_of
+from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of
 from benchmark.execution.explaining import explain, state_of
 from benchmark.execution.records import file_of, records_of
 from benchmark.execution.store import Artifact, Store
@@ -28,7 +28,6 @@ from benchmark.schema import (
 from benchmark.submission.intake import destination, read_submission
 from benchmark.submission.layout import MANIFEST, RECORDS, SOURCE, SUBMISSION_SCHEMA_VERSION, row_folder, table_path
 from benchmark.submission.sources import source_texts
-from benchmark.submission.stated import FILES
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def _finished(row: Row, work: Workload, store: Store, results: Path, card: Mappi
         return [
             f"{path} is not what the tables give; run `temper run` again, which writes it anew and computes nothing."
         ]
-    kept = {cell.subject: (cell, _found(cell, store)) for cell in cells if cell.kind in FILES}
+    kept = {cell.subject: (cell, _found(cell, store)) for cell in cells if cell.kind in TABLES}
     return _Run(row, _found(cells[0], store), cells, kept, records)
 
 
@@ -205,7 +204,7 @@ def _copy_tables(folder: Path, run: _Run) -> None:
     for subject, (cell, artifact) in run.tables.items():
         target = folder / table_path(run.row.seed, subject)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(artifact.folder / FILES[cell.kind], target)
+        shutil.copyfile(artifact.folder / TABLES[cell.kind], target)
 
 
 def _entry(path: Path) -> dict[str, Any]:

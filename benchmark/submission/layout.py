@@ -74,7 +74,7 @@ class _Source:
             yield Problem(pointer, f"is {describe(value)}; write the text of a module.")
 
 
-TABLE = shape(subject=NAME, kind=Choice(("predict", "attack")), key=HASH)
+TABLE = shape(subject=NAME, kind=Choice(("predict", "inspect", "attack")), key=HASH)
 RUN = shape(
     seed=Whole(),
     training=Tree(("kind", "method", "recipe", "seed")),

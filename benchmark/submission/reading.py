@@ -29,7 +29,7 @@ class Wanted:
     Attributes:
         name: In messages.
         path: The stranger's file.
-        kind: "predict" or "attack".
+        kind: "predict", "inspect" or "attack".
         rows: How many it must have.
         copy: Where the child writes it.
     """
@@ -111,15 +111,17 @@ def main() -> None:
 
 
 def _copy(one: Wanted) -> None:
-    from benchmark.evaluation.tables import read_attack, read_predictions, write_attack, write_predictions
+    from benchmark.evaluation import tables
 
     path, copy = Path(one.path), Path(one.copy)
     _look_at_footer(one)
     copy.parent.mkdir(parents=True, exist_ok=True)
     if one.kind == "attack":
-        write_attack(copy, read_attack(path))
+        tables.write_attack(copy, tables.read_attack(path))
+    elif one.kind == "inspect":
+        tables.write_inspection(copy, tables.read_inspection(path))
     else:
-        write_predictions(copy, read_predictions(path))
+        tables.write_predictions(copy, tables.read_predictions(path))
 
 
 def _look_at_footer(one: Wanted) -> None:

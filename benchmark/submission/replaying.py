@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmark.data import Dataset
-from benchmark.evaluation.tables import read_attack, read_predictions
+from benchmark.evaluation.tables import read_attack, read_inspection, read_predictions
 from benchmark.schema import UsageError, file_fingerprint
 from benchmark.submission.examples import SAME_LOGITS
 
@@ -69,6 +69,8 @@ def _seed_problems(verification: "Verification", seed: int, folder: Path) -> Ite
         copy = store.copy_of(table)
         if table["kind"] == "predict":
             yield from _predicted(model, copy, data, name)
+        elif table["kind"] == "inspect":
+            yield from _inspected(model, copy, data, name)
         else:
             yield from _replayed(model, copy, data, name)
             yield from _attacked(verification, model, copy, table["subject"], name)
@@ -90,6 +92,23 @@ def _predicted(model: "Classifier", copy: Path, data: Dataset, name: str) -> Ite
     if gaps.max() > SAME_LOGITS:
         worst = data.examples[rows[int(gaps.argmax())]].id
         yield f"{name}: the weights give example {worst!a} logits that differ by {gaps.max():.2g} from the table's."
+
+
+def _inspected(model: "Classifier", copy: Path, data: Dataset, name: str) -> Iterator[str]:
+    """Inspect a few examples again: logits, and whether the loss has a slope."""
+    from benchmark.models.inspection import inspect_model
+
+    rows, stated = _sample(len(data), TEXTS, copy), read_inspection(copy)
+    examples = [data.examples[row] for row in rows]
+    found = inspect_model(model, [example.texts for example in examples], [example.label or 0 for example in examples])
+    gaps = np.abs(found.logits - stated.predictions.logits[rows]).max(axis=1)
+    for example, gap, slope, said in zip(examples, gaps, found.gradients, stated.gradients[rows], strict=True):
+        if gap > SAME_LOGITS:
+            yield f"{name}: the weights give example {example.id!a} logits that differ by {gap:.2g} from the table's."
+            return
+        if not np.isclose(slope, said, rtol=0.1, atol=1e-6):
+            yield f"{name}: the weights give example {example.id!a} an input gradient of {slope:.2g}, not {said:.2g}."
+            return
 
 
 def _replayed(model: "Classifier", copy: Path, data: Dataset, name: str) -> Iterator[str]:

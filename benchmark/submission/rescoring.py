@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchmark.execution.cells import Cell, Row, cells_of
+from benchmark.execution.cells import TABLES, Cell, Row, cells_of
 from benchmark.execution.explaining import differences
 from benchmark.execution.observer import Quiet
 from benchmark.execution.records import records_of
@@ -47,7 +47,7 @@ def _require_keys(cells: Sequence[Cell], work: Workload, store: StatedStore) -> 
     ]
     stated = {table["subject"]: table for table in run["tables"]}
     for cell in cells:
-        if cell.kind not in ("predict", "attack"):
+        if cell.kind not in TABLES:
             continue
         table = stated.pop(cell.subject, None)
         if table is None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from benchmark.execution.cells import ATTACKED, MODEL, PREDICTIONS, TRAINING, Row
+from benchmark.execution.cells import MODEL, TABLES, TRAINING, Row
 from benchmark.execution.explaining import differences
 from benchmark.execution.registry import ConfiguredMethod
 from benchmark.execution.store import Artifact, Store
@@ -14,8 +14,6 @@ from benchmark.submission.layout import table_path
 
 if TYPE_CHECKING:
     from benchmark.training.method import Method
-
-FILES = {"predict": PREDICTIONS, "attack": ATTACKED}
 
 
 class StatedMethod:
@@ -72,20 +70,20 @@ class StatedStore(Store):
         self._tables = {
             (table["kind"], table["key"]): Artifact(
                 self.copy_of(table).parent,
-                {FILES[table["kind"]]: files[table_path(run["seed"], table["subject"])]["sha256"]},
+                {TABLES[table["kind"]]: files[table_path(run["seed"], table["subject"])]["sha256"]},
             )
             for table in run["tables"]
         }
 
     def copy_of(self, table: Mapping[str, Any]) -> Path:
         """Where the copy of a table lies that is safe to read."""
-        return self.root / "tables" / str(table["subject"]) / FILES[table["kind"]]
+        return self.root / "tables" / str(table["subject"]) / TABLES[table["kind"]]
 
     def peek(self, kind: str, key: str) -> Artifact | None:
         """What the submission states under a key; a row has one training, whatever its key."""
         if kind == "train":
             return self._trained
-        return self._tables.get((kind, key)) if kind in FILES else super().peek(kind, key)
+        return self._tables.get((kind, key)) if kind in TABLES else super().peek(kind, key)
 
     def _training(self) -> Artifact:
         folder = self.root / "training"

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.data import Dataset
-from benchmark.evaluation.tables import read_attack, read_predictions
+from benchmark.evaluation.tables import PredictionTable, read_attack, read_inspection, read_predictions
 from benchmark.execution.cards import suite_card
 from benchmark.execution.explaining import differences
 from benchmark.execution.registry import MethodRequest
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.backbones import resolve_backbone
-from benchmark.schema import TemperError, card_fingerprint, fingerprint
+from benchmark.schema import MASKING, TemperError, card_fingerprint, fingerprint
 from benchmark.submission.declared import default_problems
 from benchmark.submission.examples import Named, attack_problems, prediction_problems
 from benchmark.submission.gathering import require_whole
@@ -166,8 +166,8 @@ class Verification:
                 if data is None:
                     continue
                 named = Named(table_path(seed, subject), data, classes)
-                if table["kind"] == "predict":
-                    yield from prediction_problems(read_predictions(store.copy_of(table)), named)
+                if table["kind"] != "attack":
+                    yield from prediction_problems(predictions_of(store, table), named)
                     continue
                 on = tables.get(next(attack.on for attack in self.work.suite.attacks if attack.id == subject))
                 same = None if on is None else read_predictions(store.copy_of(on))
@@ -184,10 +184,19 @@ class Verification:
         """The examples that a table must be about; None for a subject that the suite has not."""
         if kind == "attack":
             return self.work.attacked.get(subject)
+        checks = {probe.id for probe in self.work.suite.probes if probe.perspective == MASKING}
+        if (kind == "inspect") != (subject in checks):
+            return None
         return self.work.splits.validation if subject == VALIDATION else self.work.probes.get(subject)
 
     def _any(self) -> Mapping[str, Any]:
         return self.submission.results.records[0].record
+
+
+def predictions_of(store: StatedStore, table: Mapping[str, Any]) -> PredictionTable:
+    """What the model said first, of a prediction or an inspection."""
+    copy = store.copy_of(table)
+    return read_inspection(copy).predictions if table["kind"] == "inspect" else read_predictions(copy)
 
 
 def _told(step: Callable[[], Problems]) -> Problems:

@@ -49,6 +49,8 @@ def _check_probe(probe: Probe) -> Iterator[Problem]:
         yield "rows", f"{probe.rows} is more than data.limit = {probe.data.limit}; correct one of the two."
     if anomaly and probe.merge is not None:
         yield "merge", "an anomaly probe has no classes to merge; remove it."
+    if probe.perspective == "masking" and probe.merge is not None:
+        yield "merge", "a masking check takes the task's classes as they are; remove it."
     yield from _check_metrics(probe)
 
 
@@ -129,6 +131,8 @@ def _check_attacks(suite: Suite) -> Iterator[Problem]:
             continue
         if probe.perspective == "anomaly":
             yield f"{where}.on", f"probe {attack.on!r} has no labels; attack a labelled one."
+        if probe.perspective == "masking":
+            yield f"{where}.on", f"probe {attack.on!r} is a masking check; attack one that scores."
         if probe.merge is not None:
             yield f"{where}.on", f"probe {attack.on!r} merges classes, which a search cannot; attack one that does not."
         if attack.subset > probe.rows:

@@ -89,7 +89,10 @@ class Probe:
     version: Annotated[Count, Doc("Goes up when the probe's data, label map or limits change.")]
     perspective: Annotated[
         Perspective,
-        Doc("What it looks at. All but `anomaly` need labels, and are scored for accuracy and calibration."),
+        Doc(
+            "What it looks at. All but `anomaly` need labels, and are scored for accuracy and calibration; `masking` "
+            "looks for signs that attacks are misled, which stand beside the scores and enter none."
+        ),
     ]
     title: Annotated[Text, Doc("A few words for the board.")]
     description: Annotated[Text, Doc("What the data is, where it comes from, and under which licence.")]

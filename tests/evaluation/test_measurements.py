@@ -10,6 +10,7 @@ from benchmark.evaluation.metrics import (
     ATTACK_METRICS,
     HEADLINES,
     LABELLED_METRICS,
+    MASKING_METRICS,
     METRICS,
     Measurement,
     anomaly_measurements,
@@ -56,7 +57,7 @@ ROWS = [
 
 
 def test_the_registry_is_complete_and_readable():
-    assert set(METRICS) == {*LABELLED_METRICS, *ANOMALY_METRICS, *ATTACK_METRICS}
+    assert set(METRICS) == {*LABELLED_METRICS, *ANOMALY_METRICS, *ATTACK_METRICS, *MASKING_METRICS}
     assert set(METRICS) >= HEADLINES
     for name, metric in METRICS.items():
         assert metric.id == name

@@ -18,7 +18,7 @@ from benchmark.schema import UnavailableError
 from benchmark.submission.gathering import gather
 from benchmark.suites import load_suite
 from tests.submission.forging import Forgery, copy_of
-from tests.support.tiny_suite import write_tiny_suite
+from tests.support.tiny_suite import CHECK, write_tiny_suite
 
 
 @dataclass
@@ -48,14 +48,14 @@ def can_attack() -> bool:
 
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Ran:
-    """Two seeds of worddrop; with an attack where its parts are on this machine."""
+    """Two seeds of worddrop; with a masking check, and an attack where its parts are on this machine."""
     folder = tmp_path_factory.mktemp("ran")
     suite = write_tiny_suite(folder, tiny_backbone, attack=can_attack())
     # So long that the model has learned something that an attack can take away.
     text = (
         suite.read_text().replace("epochs = 2", "epochs = 12").replace("learning_rate = 1e-3", "learning_rate = 3e-3")
     )
-    suite.write_text(text)
+    suite.write_text(text + CHECK)
     loaded = load_suite(str(suite))
     work = materialise(loaded)
     method = configure(MethodRequest.parse("worddrop"), {})

@@ -47,7 +47,7 @@ MISTAKES: list[tuple[str, str, tuple[str, ...]]] = [
     ("epochs = 1", "epochs = 1\nclip = 0", ("recipe.clip: 0 does not fit; it must be more than 0.",)),
     ("at_most = 2", "at_most = nan", ("probes[shop].data.label.thresholds.at_most: nan is no number to compute with; give a finite one.",)),
     # choices
-    ('perspective = "shift"', 'perspective = "shfit"', ("probes[shop].perspective: the text 'shfit' is not one of the choices. Did you mean 'shift'? Known: adversarial, anomaly, in-distribution, shift.",)),
+    ('perspective = "shift"', 'perspective = "shfit"', ("probes[shop].perspective: the text 'shfit' is not one of the choices. Did you mean 'shift'? Known: adversarial, anomaly, in-distribution, masking, shift.",)),
     ('recipe = "textfooler"', 'recipe = "textfooled"', ("attacks[fooler].recipe: the text 'textfooled' is not one of the choices. Did you mean 'textfooler'? Known: bert_attack, genetic, pwws, random_swap, textbugger, textfooler, transfer.",)),
     ('source = "hub"', 'source = "hugh"', ("probes[glue].data.source: the text 'hugh' is not one of the choices. Did you mean 'hub'? Known: artifact, file, hub, mirror.",)),
     # data

@@ -59,6 +59,17 @@ rows = 20
 data = {{ source = "file", path = "foreign.txt", format = "lines", text = ["text"] }}
 """
 
+CHECK = """
+[[probes]]
+id = "known"
+version = 1
+perspective = "masking"
+title = "Known"
+description = "Texts that fooled another model."
+rows = 24
+data = { source = "file", path = "away.jsonl", format = "jsonl", text = ["text"], label = { column = "label", map = { "0" = "negative", "1" = "positive" } } }
+"""
+
 ATTACK = """
 [[attacks]]
 id = "textfooler"

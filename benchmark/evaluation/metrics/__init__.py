@@ -3,6 +3,7 @@
 from benchmark.evaluation.metrics.attacks import attack_measurements
 from benchmark.evaluation.metrics.calibration import fit_temperature
 from benchmark.evaluation.metrics.detection import anomaly_measurements
+from benchmark.evaluation.metrics.inspection import inspection_measurements
 from benchmark.evaluation.metrics.labelled import labelled_measurements
 from benchmark.evaluation.metrics.registry import (
     ANOMALY_METRICS,
@@ -10,6 +11,7 @@ from benchmark.evaluation.metrics.registry import (
     ECES,
     HEADLINES,
     LABELLED_METRICS,
+    MASKING_METRICS,
     METRICS,
     Measurement,
     Metric,
@@ -21,11 +23,13 @@ __all__ = [
     "ECES",
     "HEADLINES",
     "LABELLED_METRICS",
+    "MASKING_METRICS",
     "METRICS",
     "Measurement",
     "Metric",
     "anomaly_measurements",
     "attack_measurements",
     "fit_temperature",
+    "inspection_measurements",
     "labelled_measurements",
 ]

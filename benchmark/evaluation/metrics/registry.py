@@ -159,6 +159,20 @@ _ATTACK = (
         "count",
     ),
 )
+_MASKING = (
+    Metric(
+        "zero_gradient_share", 1, "down", "Zero gradients",
+        "Share of examples at which the gradient of the cross-entropy with respect to the input embeddings is zero in "
+        "every entry, in 32 bits (Athalye et al., 2018).",
+        "fraction",
+    ),
+    Metric(
+        "stochastic_share", 1, "down", "Stochastic answers",
+        "Share of examples to which the model gives another class when it is asked again in the same batch "
+        "(Athalye et al., 2018).",
+        "fraction",
+    ),
+)
 # fmt: on
 
 LABELLED_METRICS: tuple[str, ...] = tuple(metric.id for metric in _LABELLED)
@@ -170,7 +184,10 @@ ANOMALY_METRICS: tuple[str, ...] = tuple(metric.id for metric in _ANOMALY)
 ATTACK_METRICS: tuple[str, ...] = tuple(metric.id for metric in _ATTACK)
 """Metrics of an attack table."""
 
-METRICS: dict[str, Metric] = {metric.id: metric for metric in (*_LABELLED, *_ANOMALY, *_ATTACK)}
+MASKING_METRICS: tuple[str, ...] = ("accuracy", *(metric.id for metric in _MASKING))
+"""Metrics of an inspection table."""
+
+METRICS: dict[str, Metric] = {metric.id: metric for metric in (*_LABELLED, *_ANOMALY, *_ATTACK, *_MASKING)}
 """Every metric by its id."""
 
 ECES: frozenset[str] = frozenset({"ece", "ece_adaptive", "ece_temperature", "ece_roast"})

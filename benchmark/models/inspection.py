@@ -1,0 +1,71 @@
+"""What a model says of texts, whether it says so again, and whether its loss has a gradient there."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import cross_entropy
+
+from benchmark.models.batch import Batch
+from benchmark.models.classifier import Classifier
+from benchmark.models.inference import batches_of
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found of each example, in the order given.
+
+    Attributes:
+        logits: float32, shape (examples, classes).
+        again: The same texts asked about a second time in the same batches.
+        gradients: Largest absolute entry of the gradient of the cross-entropy with respect to the embedding layer's
+            output, float32, shape (examples,); 0 where the loss has no slope in 32 bits.
+    """
+
+    logits: NDArray[np.float32]
+    again: NDArray[np.float32]
+    gradients: NDArray[np.float32]
+
+
+def inspect_model(
+    model: Classifier,
+    texts: Sequence[Sequence[str]],
+    labels: Sequence[int],
+    *,
+    report: Callable[[int, int], None] | None = None,
+) -> Inspection:
+    """Inspect a model in eval mode on examples of one or two texts each; its pass counters do not move.
+
+    Source: signs of obfuscated gradients, Athalye et al. (ICML 2018), sections 3 and 4.
+    """
+    encoded = [model.tokenise(t) for t in texts]
+    shape = (len(texts), model.classes)
+    found = Inspection(np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape[0], np.float32))
+    training, done = model.training, 0
+    model.eval()
+    try:
+        with model.passes.paused():
+            for rows in batches_of(model, encoded):
+                batch = model.collate([encoded[r] for r in rows], [labels[r] for r in rows])
+                with torch.inference_mode():
+                    found.logits[rows] = model(batch).cpu().numpy()
+                    found.again[rows] = model(batch).cpu().numpy()
+                found.gradients[rows] = _slopes(model, batch)
+                done += len(rows)
+                if report is not None:
+                    report(done, len(texts))
+    finally:
+        model.train(training)
+    return found
+
+
+def _slopes(model: Classifier, batch: Batch) -> NDArray[np.float32]:
+    """Largest absolute entry of each example's input gradient, over all sequences that are made of it."""
+    embeds = model.embed(batch).detach().requires_grad_()
+    # Summed, so that an example's gradient does not shrink with the batch around it.
+    loss = cross_entropy(model(batch, embeds=embeds), batch.targets(), reduction="sum")
+    (gradient,) = torch.autograd.grad(loss, embeds)
+    largest: NDArray[np.float32] = gradient.abs().reshape(len(batch), -1).amax(dim=1).float().cpu().numpy()
+    return largest

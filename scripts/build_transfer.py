@@ -1,0 +1,48 @@
+"""Write the transfer check of the suite `offline`: what TextFooler made of its examples against plain fine-tuning.
+
+Of each attacked example it takes the text that flipped vanilla, seed 0, and the original where none did. Such texts
+need no search: a model that falls to them and holds out against the search itself has misled the search. The texts
+belong to the version of the suite; weights of another machine differ in their last bits and give some others.
+
+    temper run offline --methods vanilla
+    python -m scripts.build_transfer runs benchmark/suites/data/transfer.csv
+"""
+
+import csv
+import sys
+from pathlib import Path
+
+from benchmark.evaluation.tables import read_attack
+from benchmark.schema import UsageError, read_records
+
+CLASSES = ("negative", "positive")
+RECORDS, ATTACK = "results/offline@1/vanilla/minilm/seed-0.jsonl", "textfooler"
+
+
+def rows_of(runs: Path) -> list[tuple[str, str]]:
+    """Text and label of each attacked example, in the order of the attack table.
+
+    Raises:
+        UsageError: vanilla's seed 0 was not attacked in that folder.
+    """
+    records = runs / RECORDS
+    if not records.is_file():
+        raise UsageError(f"{records} is not there; run `temper run offline --methods vanilla --out {runs}` first.")
+    key = next(r["keys"]["attack"] for r in read_records(records) if r["probe"]["id"] == ATTACK)
+    table = runs / "store" / "attack" / key.removeprefix("sha256:") / "attacked.parquet"
+    return [
+        (str(row.perturbed) if row.outcome == "flipped" else row.original, CLASSES[row.label])
+        for row in read_attack(table)
+    ]
+
+
+def main(runs: str, target: str) -> None:
+    """Write the file."""
+    with Path(target).open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("text", "label"))
+        writer.writerows(rows_of(Path(runs)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
