@@ -12,10 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.evaluation.tables import (
+    InspectionTable,
     PredictionTable,
     read_attack,
+    read_inspection,
     read_predictions,
     write_attack,
+    write_inspection,
     write_predictions,
 )
 from benchmark.execution.workload import Workload
@@ -80,6 +83,10 @@ class Forgery:
     ) -> None:
         path = self.table(subject, seed)
         write_predictions(path, change(read_predictions(path)))
+
+    def edit_inspection(self, change: Callable[[InspectionTable], InspectionTable], seed: int = 0) -> None:
+        path = self.table("known", seed)
+        write_inspection(path, change(read_inspection(path)))
 
     def edit_attack(self, change: Callable[[AttackRow], AttackRow], *, only: str = "", seed: int = 0) -> None:
         """Change the first row of an outcome, or the first row."""

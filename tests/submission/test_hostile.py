@@ -108,6 +108,10 @@ def renamed_example(table: Any) -> Any:
     return replace(table, ids=tuple(ids))
 
 
+def kind_of(run: dict[str, Any], subject: str, kind: str) -> None:
+    next(table for table in run["tables"] if table["subject"] == subject)["kind"] = kind
+
+
 def thorough(change: Callable[[Forgery], None]) -> Change:
     """Edit, then score the edited tables and write every hash and key that follows."""
 
@@ -436,6 +440,26 @@ CASES: dict[str, tuple[Change, str]] = {
             )
         ),
         "has logits of 3 classes; the task has 2",
+    ),
+    "inspection-edited": (
+        lambda f: f.edit_inspection(lambda t: replace(t, gradients=np.zeros_like(t.gradients))) or f.reseal(),
+        "seed 0, known, zero_gradient_share: says 0.0, its table gives 1.0",
+    ),
+    "inspection-of-other-examples": (
+        thorough(lambda f: f.edit_inspection(lambda t: replace(t, predictions=renamed_example(t.predictions)))),
+        "known.parquet: lacks example",
+    ),
+    "prediction-as-inspection": (
+        lambda f: f.edit_manifest(lambda m: [kind_of(run, "away", "inspect") for run in m["runs"]] and None),
+        "the suite has no inspect table of 'away'; remove it.",
+    ),
+    "inspection-as-prediction": (
+        lambda f: f.edit_manifest(lambda m: [kind_of(run, "known", "predict") for run in m["runs"]] and None),
+        "the suite has no predict table of 'known'; remove it.",
+    ),
+    "inspection-without-labels": (
+        lambda f: f.rewrite(with_column("label", lambda t: pa.nulls(t.num_rows, pa.int32())), "known") or f.reseal(),
+        "the inspection table has rows without a label",
     ),
     "nan-logits": (
         thorough(lambda f: f.edit_predictions(lambda t: replace(t, logits=t.logits * np.float32("nan")))),

@@ -191,6 +191,16 @@ def test_tables_that_the_weights_did_not_make_are_caught(forgery: Forgery, ran: 
 
 
 @pytest.mark.slow()
+def test_an_input_gradient_that_the_weights_do_not_have_is_caught(forgery: Forgery, ran: Ran, tmp_path: Path) -> None:
+    forgery.edit_inspection(lambda t: replace(t, gradients=t.gradients * 2 + 1e-3))
+    forgery.reforge()
+    found = verification(ran, forgery.folder, tmp_path / "scratch")
+    (problem,) = replay_problems(found, weights_of(ran, tmp_path / "weights"))
+    assert problem.startswith("seed 0, known: the weights give example")
+    assert "an input gradient of" in problem
+
+
+@pytest.mark.slow()
 @pytest.mark.resources()
 def test_an_attack_that_was_never_run_is_caught_by_attacking_again(forgery: Forgery, ran: Ran, tmp_path: Path) -> None:
     if not can_attack():
