@@ -6,7 +6,7 @@ RANK = (
     "the rank interval ends at the place above every row that this one is better than."
 )
 RANKED = "Ranked by Overall; rows that cannot be told apart can share a rank."
-ORDER = "Demonstration: rows are ordered by Overall, not ranked."
+ORDER = "Not a ranking: rows are ordered by Overall alone."
 OVERALL = (
     "Mean, over the perspectives, of the relative change against vanilla of the same suite, backbone and seeds, signed "
     "so that up is better; vanilla is 0 by definition. The interval is a 95 % percentile bootstrap over seeds and "

@@ -81,7 +81,7 @@ def test_suites_and_backbones_are_never_mixed(full_results):
 
 def test_demonstration_is_ordered_and_says_so(full_results):
     section = load_board(full_results).sections[-1]
-    assert section.rule == "Demonstration: rows are ordered by Overall, not ranked."
+    assert section.rule == "Not a ranking: rows are ordered by Overall alone."
     assert [(row.method, row.group, row.rank) for row in section.rows] == [
         ("roast", "ordered", ""),
         ("vanilla", "ordered", ""),
