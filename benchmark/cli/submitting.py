@@ -91,20 +91,20 @@ def verify(
         holds = all(_show(check.name, check.problems) for check in verification.checks())
         if holds and weights is not None:
             holds = _show("texts replayed on the stated weights", tuple(_replayed(verification, weights)))
-    seeds: set[int] = set()
-    if holds and rerun is not None:
-        holds = _rerun(verification, rerun, out, plugin or [])
-        seeds = {rerun}
-    else:
-        console.print("No code of the submission was run.")
-    if not holds:
-        console.print(Text(f"{submission} is refused; nothing was written."))
-        raise typer.Exit(1)
-    level = f"rescored, seed {rerun} rerun" if seeds else "rescored"
-    console.print(Text(f"{submission} holds: {level}."))
-    if write is not None:
-        files = write_levels(found, write, seeds)
-        console.print(Text(f"Written to {write}: {len(files) - 1} files of records, {level}."))
+        seeds: set[int] = set()
+        if holds and rerun is not None:
+            holds = _rerun(verification, rerun, out, plugin or [])
+            seeds = {rerun}
+        else:
+            console.print("No code of the submission was run.")
+        if not holds:
+            console.print(Text(f"{submission} is refused; nothing was written."))
+            raise typer.Exit(1)
+        level = f"rescored, seed {rerun} rerun" if seeds else "rescored"
+        console.print(Text(f"{submission} holds: {level}."))
+        if write is not None:
+            files = write_levels(verification, write, seeds)
+            console.print(Text(f"Written to {write}: {len(files)} files of records, {level}."))
 
 
 def _suite_of(found: "Submission", path: str | None) -> "Suite":

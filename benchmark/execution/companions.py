@@ -9,6 +9,7 @@ from benchmark.evaluation.tables import read_attack
 from benchmark.execution.cells import ATTACKED, Cell
 from benchmark.schema import MOST_EXAMPLES, attack_example_line, method_card_text, printable
 from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.companions import ATTACKS_FOLDER, LONGEST_PAPER, LONGEST_SUMMARY, METHOD_FILE
 
 
 def companions_of(cells: list[Cell], place: str) -> Iterator[tuple[str, str]]:
@@ -21,15 +22,24 @@ def companions_of(cells: list[Cell], place: str) -> Iterator[tuple[str, str]]:
     Yields:
         Path below the results folder, and text. Attacked texts are the first flipped ones of seed 0's table.
     """
-    row, home = cells[0].row, Path(place).parent
-    cls = row.method.cls
-    summary = " ".join((inspect.getdoc(cls) or "").partition("\n\n")[0].split()) or "No description."
-    yield str(home.parent / "method.json"), method_card_text(cls.name, printable(summary), printable(cls.paper)[:400])
-    if row.seed != 0:
-        return
-    for cell in cells:
+    cls = cells[0].row.method.cls
+    yield described(place, cls.name, inspect.getdoc(cls) or "", cls.paper)
+    yield from flipped_texts(cells, place)
+
+
+def described(place: str, name: str, doc: str, paper: str) -> tuple[str, str]:
+    """Path and text of a method's card: the first paragraph of its documentation, and its paper."""
+    summary = " ".join(doc.partition("\n\n")[0].split()) or "No description."
+    text = method_card_text(name, printable(summary)[:LONGEST_SUMMARY], printable(paper)[:LONGEST_PAPER])
+    return str(Path(place).parents[1] / METHOD_FILE), text
+
+
+def flipped_texts(cells: list[Cell], place: str) -> Iterator[tuple[str, str]]:
+    """Path and text of the examples of each attack; of a seed other than 0 there are none."""
+    home = Path(place).parent
+    for cell in cells if cells[0].row.seed == 0 else ():
         if cell.kind == "score" and cell.scored == "attack":
-            yield str(home / "attacks" / f"{cell.subject}.jsonl"), _examples(cell)
+            yield str(home / ATTACKS_FOLDER / f"{cell.subject}.jsonl"), _examples(cell)
 
 
 def _examples(cell: Cell) -> str:

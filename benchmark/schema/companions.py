@@ -18,13 +18,13 @@ from benchmark.schema.records import HASH, NAME, SCHEMA, method_slug
 COMPANION_SCHEMA_VERSION = 1
 METHOD_FILE, ATTACKS_FOLDER = "method.json", "attacks"
 MOST_EXAMPLES = 20
-_LONGEST_TEXT = 20_000
+LONGEST_SUMMARY, LONGEST_PAPER, _LONGEST_TEXT = 4_000, 400, 20_000
 
 METHOD_CARD = shape(
     schema=SCHEMA,
     name=NAME,
-    summary=Text("a sentence that says what the method does", limit=4_000),
-    paper=Text("the paper, or an empty text", empty=True, limit=400),
+    summary=Text("a sentence that says what the method does", limit=LONGEST_SUMMARY),
+    paper=Text("the paper, or an empty text", empty=True, limit=LONGEST_PAPER),
 )
 ATTACK_EXAMPLE = shape(
     schema=SCHEMA,

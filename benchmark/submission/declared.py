@@ -1,4 +1,4 @@
-"""Hyper-parameters as a source declares them, read and not run: no tuned row may pass for one with the defaults."""
+"""What a source declares, read and not run: its words, and the defaults that no tuned row may pass for."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -30,6 +30,33 @@ def default_problems(
             )
 
 
+def described(name: str, carried: Mapping[str, Any]) -> tuple[str, str]:
+    """Documentation and paper of a method, as its class would give them.
+
+    Args:
+        name: The method's name, or several joined by ``+``.
+        carried: Its source texts.
+    """
+    members = carried.get("members")
+    if isinstance(members, Mapping):
+        parts = name.split("+")
+        named = dict.fromkeys(described(part, members[part])[1] for part in parts)
+        return f"{' and '.join(parts)}, composed.", "; ".join(named)
+    lineage = [text for _, *text in sorted((int(number), place, text) for number, place, text in _classes(carried))]
+    bodies = [cls for place, text in lineage for cls in _bodies(place, text)]
+    docs, papers = (ast.get_docstring(cls) for cls in bodies), (_paper(cls) for cls in bodies)
+    return next(filter(None, docs), ""), next(filter(None, papers), "")
+
+
+def _paper(cls: ast.ClassDef) -> str:
+    """The paper that a class body names; empty where it inherits it."""
+    for node in cls.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "paper":
+            value = node.value.value if isinstance(node.value, ast.Constant) else ""
+            return value if isinstance(value, str) else ""
+    return ""
+
+
 def _declared(carried: Mapping[str, Any]) -> dict[str, Any]:
     """Defaults that are written as constants, of a composition with the member before the key."""
     members = carried.get("members")
@@ -52,15 +79,20 @@ def _classes(carried: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def _fields(name: str, text: str) -> Iterator[tuple[str, Any]]:
     """Fields of a class with constant defaults; a class variable is no field."""
+    for cls in _bodies(name, text):
+        for node in cls.body:
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+                yield from _constant(node, node.target.id)
+
+
+def _bodies(name: str, text: str) -> Iterator[ast.ClassDef]:
+    """A class of a module's text, by its name; none where the text is no Python."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
-    for cls in tree.body:
-        if isinstance(cls, ast.ClassDef) and cls.name == name.rpartition(".")[2]:
-            for node in cls.body:
-                if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
-                    yield from _constant(node, node.target.id)
+    wanted = name.rpartition(".")[2]
+    yield from (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == wanted)
 
 
 def _constant(node: ast.AnnAssign, name: str) -> Iterator[tuple[str, Any]]:

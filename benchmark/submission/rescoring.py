@@ -20,8 +20,10 @@ ROUNDED = 2e-6
 """Largest difference of a replicate, which keeps six decimals."""
 
 
-def rescore(row: Row, work: Workload, card: Mapping[str, Any], store: StatedStore) -> list[dict[str, Any]]:
-    """The records that a submission's tables give.
+def rescore(
+    row: Row, work: Workload, card: Mapping[str, Any], store: StatedStore
+) -> tuple[list[Cell], list[dict[str, Any]]]:
+    """The cells of a submission's row, and the records that its tables give.
 
     Raises:
         IntegrityError: what the submission states of training and keys is not what the suite and the weights give; one
@@ -36,7 +38,7 @@ def rescore(row: Row, work: Workload, card: Mapping[str, Any], store: StatedStor
             runner.run(cell)
     # The precision is the submitter's device's; everything else of the training has been found equal.
     cells[0] = replace(cells[0], spec=store.run["training"])
-    return records_of(row, cells, work, card, store)
+    return cells, records_of(row, cells, work, card, store)
 
 
 def _require_keys(cells: Sequence[Cell], work: Workload, store: StatedStore) -> None:

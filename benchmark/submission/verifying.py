@@ -13,6 +13,7 @@ from typing import Any
 from benchmark.data import Dataset
 from benchmark.evaluation.tables import PredictionTable, read_attack, read_inspection, read_predictions
 from benchmark.execution.cards import suite_card
+from benchmark.execution.cells import Cell
 from benchmark.execution.explaining import differences
 from benchmark.execution.registry import MethodRequest
 from benchmark.execution.workload import VALIDATION, Workload
@@ -52,13 +53,13 @@ class Verification:
         submission: As it was read.
         work: The suite's data on this machine.
         scratch: An empty folder.
-        computed: The records that the tables give, by seed, once they have been computed.
+        cells: The cells of each seed, once its records have been scored again.
     """
 
     submission: Submission
     work: Workload
     scratch: Path
-    computed: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    cells: dict[int, list[Cell]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require_whole(self.work, "verified")
@@ -177,8 +178,8 @@ class Verification:
         for seed, store in self.stores.items():
             stated = self.submission.records(seed)
             row = stated_row(stated[0], store.run)
-            self.computed[seed] = rescore(row, self.work, self.card, store)
-            yield from record_problems(stated, self.computed[seed])
+            self.cells[seed], computed = rescore(row, self.work, self.card, store)
+            yield from record_problems(stated, computed)
 
     def data_of(self, subject: str, kind: str) -> Dataset | None:
         """The examples that a table must be about; None for a subject that the suite has not."""

@@ -123,7 +123,7 @@ class Forgery:
         assert not list(verification._read())
         for seed, store in verification.stores.items():
             stated = submission.records(seed)
-            made = rescore(stated_row(stated[0], store.run), self.work, verification.card, store)
+            _, made = rescore(stated_row(stated[0], store.run), self.work, verification.card, store)
             self.records(seed).write_text("".join(canonical_json(record) + "\n" for record in made))
         self.reseal()
 

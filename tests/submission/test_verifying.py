@@ -1,5 +1,6 @@
 """An honest submission holds; its code is not run unless that is asked for; levels are written when all holds."""
 
+import inspect
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 from benchmark.execution.registry import MethodRequest, configure, registered
 from benchmark.execution.sources import source_fingerprint, source_texts
 from benchmark.schema import UsageError
+from benchmark.submission.declared import described
 from benchmark.submission.intake import read_submission
 from benchmark.submission.reading import Wanted, read_tables
 from benchmark.submission.replaying import replay_problems
@@ -70,6 +72,19 @@ def test_a_source_that_is_read_has_the_hash_of_one_that_is_run(name: str) -> Non
         assert texts_fingerprint(registered_texts(name) or {}) == source_fingerprint(cls)
 
 
+def test_what_a_source_says_of_its_method_is_what_its_class_says() -> None:
+    for name in [*registered(), "mvp+roast"]:
+        cls = configure(MethodRequest.parse(name), {}).cls
+        assert described(name, source_texts(cls)) == (inspect.getdoc(cls) or "", cls.paper)
+
+
+@pytest.mark.parametrize(
+    "text", ["def (", "class Other: pass", "class A:\n    paper: str = 7", "class A:\n    paper: str"]
+)
+def test_a_source_that_says_nothing_is_described_by_nothing(text: str) -> None:
+    assert described("a", {"0:A": text}) == ("", "")
+
+
 @pytest.mark.slow()
 def test_verifying_from_the_command_line_writes_the_level(ran: Ran, tmp_path: Path) -> None:
     done = verify(ran.submission, ran, "--write", str(tmp_path / "results"))
@@ -80,6 +95,12 @@ def test_verifying_from_the_command_line_writes_the_level(ran: Ran, tmp_path: Pa
     built = temper("board", "build", "--results", str(tmp_path / "results"), "--site", str(tmp_path / "site"))
     assert built.returncode == 0, built.stderr
     assert "worddrop" in (tmp_path / "site/board.md").read_text()
+    for path in ("method.json", *(("*/attacks/textfooler.jsonl",) if can_attack() else ())):
+        theirs, mine = (
+            list(results.glob(f"*/worddrop/{path}")) for results in (ran.out / "results", tmp_path / "results")
+        )
+        assert len(theirs) == len(mine) == 1
+        assert mine[0].read_bytes() == theirs[0].read_bytes()
 
 
 @pytest.mark.slow()
