@@ -50,14 +50,16 @@ def _examples(cell: Cell) -> str:
 
 
 def _example(row: AttackRow, seed: int, table: str) -> dict[str, Any]:
-    logits = row.logits_final or ()
+    # The model's answer is not the label, also where three decimals make the two logits equal.
+    logits = dict(enumerate(row.logits_final or ()))
+    logits.pop(row.label, None)
     return {
         "seed": seed,
         "table": table,
         "id": printable(row.id),
         "outcome": row.outcome,
         "label": row.label,
-        "predicted": logits.index(max(logits)),
+        "predicted": max(logits, key=logits.__getitem__),
         "queries": row.queries,
         "similarity": None if row.similarity is None else round(row.similarity, 4),
         "original": printable(row.original),

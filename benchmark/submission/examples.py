@@ -1,5 +1,6 @@
 """Tables against the suite's data: every example, its label and its text, and an attack against the predictions."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -96,10 +97,10 @@ def _row_problems(row: AttackRow, example: Example, classes: int) -> Iterator[st
 
 def _outcome_problems(row: AttackRow) -> Iterator[str]:
     """Hold the outcome against the logits that stand beside it."""
-    right = _answer(row.logits_original) == row.label
-    if row.outcome != "error" and right != (row.outcome != "skipped"):
+    right = _is_right(row.logits_original, row.label)
+    if row.outcome != "error" and right == (row.outcome == "skipped"):
         yield f"is {row.outcome!r} although its first logits are {'right' if right else 'wrong'}."
-    if row.logits_final is not None and (_answer(row.logits_final) == row.label) != (row.outcome == "survived"):
+    if row.logits_final is not None and _is_right(row.logits_final, row.label) == (row.outcome != "survived"):
         yield f"is {row.outcome!r} although its last logits say otherwise."
 
 
@@ -129,5 +130,9 @@ def _first_logits(row: AttackRow, known: Mapping[str, "np.ndarray[tuple[int], np
         yield f"starts from logits that differ by {gap:.2g} from the prediction of the same text: two models."
 
 
-def _answer(logits: tuple[float, ...]) -> int:
-    return logits.index(max(logits)) if logits else -1
+def _is_right(logits: tuple[float, ...], label: int) -> bool | None:
+    """Whether the label's logit is the highest; None for a tie, which the table's three decimals may have made."""
+    if not 0 <= label < len(logits):
+        return False
+    others = max((value for number, value in enumerate(logits) if number != label), default=-math.inf)
+    return None if logits[label] == others else logits[label] > others

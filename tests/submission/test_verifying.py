@@ -187,6 +187,16 @@ def verification(ran: Ran, folder: Path, scratch: Path) -> Verification:
     return found
 
 
+@pytest.mark.resources()
+def test_logits_that_three_decimals_make_equal_contradict_no_outcome(forgery: Forgery, tmp_path: Path) -> None:
+    if not can_attack():
+        pytest.skip("needs the extra [textattack] and `temper resources fetch minilm`")
+    forgery.edit_attack(lambda row: replace(row, logits_final=(0.25, 0.25)), only="flipped")
+    forgery.reforge()
+    found = Verification(read_submission(forgery.folder), forgery.work, tmp_path / "scratch")
+    assert [problem for check in found.checks() for problem in check.problems] == []
+
+
 @pytest.mark.slow()
 def test_the_stated_weights_say_what_the_tables_say(ran: Ran, tmp_path: Path) -> None:
     found = verification(ran, ran.submission, tmp_path / "scratch")
