@@ -14,6 +14,8 @@ from leaderboard.scores import item_estimate, perspective_estimate, perspectives
 UNDER_ATTACK = "accuracy_under_attack"
 # What chance may do, as a share of examples, between accuracies on different examples or under different attacks.
 MARGIN = 0.02
+# What a row may lack of vanilla's accuracy: a model that gives every text the same answer survives all attacks.
+GIVEN_UP = 0.05
 # Metric of a masking check -> the largest share of examples that is not flagged, and what it is a share of.
 LIMITS = {
     "zero_gradient_share": (0.05, "examples whose input gradient is zero"),
@@ -35,7 +37,7 @@ def checks(contest: Contest, entrant: Entrant) -> tuple[Check, ...]:
     """Run every check for which the row has the values."""
     if entrant.kind == "published":
         return ()
-    return (*_above_clean(contest, entrant), *_from_records(contest, entrant))
+    return (*_above_clean(contest, entrant), *_from_records(contest, entrant), *_below_vanilla(contest, entrant))
 
 
 def _above_clean(contest: Contest, entrant: Entrant) -> Iterator[Check]:
@@ -48,6 +50,18 @@ def _above_clean(contest: Contest, entrant: Entrant) -> Iterator[Check]:
             title = f"Accuracy under {entry['title']} is not above the clean accuracy"
             most = min(clean + allowed, 1.0)
             yield Check(title, _percent(attacked), f"at most {_percent(most)}", attacked > most)
+
+
+def _below_vanilla(contest: Contest, entrant: Entrant) -> Iterator[Check]:
+    """Where a model hardly looks at its input there is little to mislead."""
+    vanilla, entries = contest.vanilla(), perspectives(contest).get("in-distribution", [])
+    if vanilla is None or not entries or all(entry["headline"] != "accuracy" for entry in entries):
+        return
+    plain, mine = (perspective_estimate(row, entries).value for row in (vanilla, entrant))
+    if plain is not None and mine is not None:
+        least = max(plain - GIVEN_UP, 0.0)
+        title = "Accuracy in distribution is not far below vanilla's"
+        yield Check(title, _percent(mine), f"at least {_percent(least)}", mine < least)
 
 
 def _clean(contest: Contest, entrant: Entrant, attack: Mapping[str, Any]) -> tuple[float | None, float]:

@@ -39,8 +39,9 @@ STAR = (
 SEED_POINTS = "Each dot is one seed, from the lowest to the highest value of the column."
 MASKING = (
     "Checks that the accuracy under attack is the model's doing and not the attack's failing: an attack that does not "
-    "search does no more harm, accuracy under attack is at most the clean accuracy, input gradients are not zero, and "
-    "the model answers the same text alike. A flag is a reason to look closer; it moves no score and no rank."
+    "search does no more harm, accuracy under attack is at most the clean accuracy, input gradients are not zero, the "
+    "model answers the same text alike, and its robustness is not paid for with much of its accuracy. A flag is a "
+    "reason to look closer; it moves no score and no rank."
 )
 
 # What each perspective asks.

@@ -36,7 +36,7 @@ def flagged(board):
 
 def test_an_honest_row_passes_every_check(tmp_path):
     board = board_with(tmp_path)
-    assert len(row_of(board).checks) == 5
+    assert len(row_of(board).checks) == 6
     assert flagged(board) == []
 
 
@@ -66,9 +66,20 @@ def test_accuracy_under_attack_above_clean_accuracy_is_flagged_from_the_records_
                 if name == "roast" and record["metric"]["id"] == "accuracy_under_attack":
                     record["value"] = 0.9
             write_records(tmp_path, found)
-    (check,) = row_of(load_board(tmp_path)).checks
+    check, _ = row_of(load_board(tmp_path)).checks
     assert (check.flagged, check.value) == (True, "90.00 %")
     assert not row_of(load_board(tmp_path), "vanilla").flagged
+
+
+@pytest.mark.parametrize(("gain", "flag"), [(-0.2, True), (-0.04, False), (0.1, False)])
+def test_robustness_that_is_paid_for_with_accuracy_is_flagged(tmp_path, gain, flag):
+    suite = card()
+    write_results(tmp_path, suite, Method(), Method("roast", gain=gain))
+    row = row_of(load_board(tmp_path))
+    check = row.checks[-1]
+    assert (check.title, check.flagged) == ("Accuracy in distribution is not far below vanilla's", flag)
+    assert check.value == f"{float(row.perspectives[0].text):.2f} %"
+    assert not row_of(load_board(tmp_path), "vanilla").checks[-1].flagged
 
 
 def test_flags_move_no_score_no_rank_and_no_column(tmp_path):
@@ -84,7 +95,7 @@ def test_flag_and_its_numbers_are_in_every_file(tmp_path):
     texts = render_all(board_with(tmp_path, random_swap=0.2))
     page = texts["index.html"]
     assert "Flagged: Accuracy under Random swaps is not below that under the strongest attack: 20.00 %" in page
-    assert "1 of 5 masking checks flagged" in texts["board.md"]
+    assert "1 of 6 masking checks flagged" in texts["board.md"]
     header, *lines = texts["board.csv"].splitlines()
     place = header.split(",").index("masking_flags")
     assert [line.split(",")[place] for line in lines] == ["1", "0"]
@@ -95,7 +106,7 @@ def test_clean_accuracy_of_other_examples_leaves_two_points_to_chance_and_of_the
     suite = card()
     write_results(tmp_path / "other", suite, Method(), Method("roast"))
     row = row_of(load_board(tmp_path / "other"))
-    (check,) = row.checks
+    check, _ = row.checks
     assert check.limit == f"at most {float(row.perspectives[0].text) + 2:.2f} %"
     next(entry for entry in suite["probes"] if entry["id"] == "textfooler")["data"] = digest("stores")
     write_results(tmp_path / "same", suite, Method(), Method("roast"))
