@@ -10,6 +10,9 @@ from leaderboard.load import Contest, Entrant, Item, headline
 # inputs alone is about one.
 _UNITS = {"forward": 1, "backward": 2, "input_backward": 1}
 
+_NAMED = 3
+"""Most values with one cause that a row's note names one by one."""
+
 
 def value_at(entrant: Entrant, item: Item, seed: int) -> float | None:
     """Read a value; None when there is no record or no value in it."""
@@ -35,9 +38,16 @@ def item_estimate(entrant: Entrant, item: Item) -> Estimate:
 
 
 def missing_headlines(contest: Contest, entrant: Entrant) -> list[str]:
-    """List every headline value that a complete row has and this one has not."""
-    reasons = (missing_at(entrant, headline(entry), seed) for entry in contest.entries() for seed in entrant.seeds)
-    return [reason for reason in reasons if reason]
+    """List every headline value that a complete row has and this one has not; many with one cause are counted."""
+    reasons = [missing_at(entrant, headline(entry), seed) for entry in contest.entries() for seed in entrant.seeds]
+    by_cause: dict[str, list[str]] = {}
+    for reason in filter(None, reasons):
+        by_cause.setdefault(reason.partition(": ")[2], []).append(reason)
+    return [
+        sentence
+        for cause, same in by_cause.items()
+        for sentence in (same if len(same) <= _NAMED else [f"{len(same)} of {len(reasons)} headline values: {cause}"])
+    ]
 
 
 def complete_seeds(contest: Contest, entrant: Entrant) -> tuple[int, ...]:

@@ -39,13 +39,13 @@ def records_of(
     return sorted(made, key=line_order)
 
 
-def failed_records(row: Row, card: Mapping[str, Any], reason: str) -> list[dict[str, Any]]:
+def failed_records(row: Row, card: Mapping[str, Any], reason: str, *, status: str = "failed") -> list[dict[str, Any]]:
     """A record without a value for everything that the row should have held."""
     base = _base(row, card) | {"cost": None, "environment": {}, "keys": {}, "table": None}
     made = []
     for probe in card["probes"]:
         for name in probe["metrics"]:
-            made.append(_record(base, probe, name, Measurement(None, None, reason), status="failed"))
+            made.append(_record(base, probe, name, Measurement(None, None, reason), status=status))
     return sorted(made, key=line_order)
 
 

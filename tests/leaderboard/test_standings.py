@@ -103,6 +103,19 @@ def test_row_is_compared_over_the_seeds_it_shares_with_vanilla(tmp_path):
     assert after.remarks == ("vanilla has no complete run with seed 2; not used for Overall and Cost",)
 
 
+def test_many_values_missing_for_one_cause_are_counted_and_not_listed(tmp_path):
+    suite = card()
+    write_results(tmp_path, suite, Method())
+    for seed in (0, 1, 2):
+        found = records(suite, Method("roast"), seed)
+        for record in found:
+            record |= {"value": None, "replicates": None, "status": "unavailable", "reason": "Not run."}
+        write_records(tmp_path, found)
+    (sentence,) = standing_of(tmp_path, "roast").blocking
+    count = 3 * len([entry for entry in suite["probes"] if entry["headline"]])
+    assert sentence == f"{count} of {count} headline values: unavailable, Not run."
+
+
 def test_missing_and_failed_headlines_block_and_name_probe_seed_and_reason(tmp_path):
     suite = card()
     write_results(tmp_path, suite, Method())
