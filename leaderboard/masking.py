@@ -9,13 +9,11 @@ from typing import Any
 
 from leaderboard.figures import decimal
 from leaderboard.load import Contest, Entrant
-from leaderboard.scores import item_estimate, perspective_estimate, perspectives
+from leaderboard.scores import against_vanilla, item_estimate, perspective_estimate, perspectives
 
 UNDER_ATTACK = "accuracy_under_attack"
 # What chance may do, as a share of examples, between accuracies on different examples or under different attacks.
 MARGIN = 0.02
-# What a row may lack of vanilla's accuracy: a model that gives every text the same answer survives all attacks.
-GIVEN_UP = 0.05
 # Metric of a masking check -> the largest share of examples that is not flagged, and what it is a share of.
 LIMITS = {
     "zero_gradient_share": (0.05, "examples whose input gradient is zero"),
@@ -54,12 +52,8 @@ def _above_clean(contest: Contest, entrant: Entrant) -> Iterator[Check]:
 
 def _below_vanilla(contest: Contest, entrant: Entrant) -> Iterator[Check]:
     """Where a model hardly looks at its input there is little to mislead."""
-    vanilla, entries = contest.vanilla(), perspectives(contest).get("in-distribution", [])
-    if vanilla is None or not entries or all(entry["headline"] != "accuracy" for entry in entries):
-        return
-    plain, mine = (perspective_estimate(row, entries).value for row in (vanilla, entrant))
-    if plain is not None and mine is not None:
-        least = max(plain - GIVEN_UP, 0.0)
+    if (found := against_vanilla(contest, entrant)) is not None:
+        mine, least = found
         title = "Accuracy in distribution is not far below vanilla's"
         yield Check(title, _percent(mine), f"at least {_percent(least)}", mine < least)
 

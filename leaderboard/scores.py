@@ -10,6 +10,9 @@ from leaderboard.load import Contest, Entrant, Item, headline
 # inputs alone is about one.
 _UNITS = {"forward": 1, "backward": 2, "input_backward": 1}
 
+GIVEN_UP = 0.05
+"""What a ranked row may lack of vanilla's accuracy: a model with one answer for every text survives all attacks."""
+
 _NAMED = 3
 """Most values with one cause that a row's note names one by one."""
 
@@ -77,6 +80,18 @@ def perspective_estimate(entrant: Entrant, entries: Sequence[Mapping[str, Any]])
     points = [(seed, value) for seed, value in values if value is not None]
     reasons = (missing_at(entrant, headline(entry), seed) for entry in entries for seed in entrant.seeds)
     return over_seeds(points, "" if points else next(reason for reason in reasons if reason))
+
+
+def against_vanilla(contest: Contest, entrant: Entrant) -> tuple[float, float] | None:
+    """Accuracy in distribution, and the least that a row may have of it: vanilla's less `GIVEN_UP`.
+
+    None where the suite measures no such accuracy, or one of the two rows has none.
+    """
+    vanilla, entries = contest.vanilla(), perspectives(contest).get("in-distribution", [])
+    if vanilla is None or not entries or any(entry["headline"] != "accuracy" for entry in entries):
+        return None
+    plain, mine = (perspective_estimate(row, entries).value for row in (vanilla, entrant))
+    return None if plain is None or mine is None else (mine, max(plain - GIVEN_UP, 0.0))
 
 
 def sign_of(contest: Contest, entry: Mapping[str, Any]) -> int:

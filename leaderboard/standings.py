@@ -7,6 +7,7 @@ from leaderboard.bootstrap import Bootstrap, relative_change
 from leaderboard.intervals import Estimate, mean, percentile_interval
 from leaderboard.load import Contest, Entrant, Item, headline
 from leaderboard.scores import (
+    against_vanilla,
     complete_seeds,
     missing_headlines,
     passes,
@@ -80,6 +81,7 @@ class _Match:
         needed = self.contest.card["minimum_seeds"]
         if self.shared and len(self.shared) < needed:
             short.append(f"{_seeds(self.shared)} complete and shared with vanilla; a rank needs {needed}")
+        short += self._given_up()
         return Standing(
             self.entrant, overall, draws, self.shared, changes, self._robustness(changes), self._cost(),
             tuple(blocking), tuple(short), tuple(self._remarks()),
@@ -100,6 +102,15 @@ class _Match:
             yield "its backbone revision is not that of the vanilla row"
         elif complete and not self.shared:
             yield f"vanilla has no complete run with seed {', '.join(map(str, complete))}"
+
+    def _given_up(self) -> Iterator[str]:
+        """In a mean of relative changes survived attacks outweigh any accuracy that is paid for them."""
+        found = against_vanilla(self.contest, self.entrant)
+        if found is not None and found[0] < found[1]:
+            yield (
+                f"accuracy in distribution is {100 * found[0]:.2f} %; a rank needs {100 * found[1]:.2f} %, 5 points "
+                "below vanilla, since a model that hardly reads its input survives attacks"
+            )
 
     def _remarks(self) -> Iterator[str]:
         extra = [seed for seed in complete_seeds(self.contest, self.entrant) if seed not in self.shared]

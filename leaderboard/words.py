@@ -25,8 +25,9 @@ VERIFICATION = (
     "rerun: trained again. A row shows the weakest level among its records."
 )
 COMPLETE = (
-    "Rows that lack a headline value for one of their seeds, have fewer seeds than the suite asks for or cannot be "
-    "compared with vanilla are shown apart, with the reason."
+    "Rows that lack a headline value for one of their seeds, have fewer seeds than the suite asks for, are more than 5 "
+    "points below vanilla's accuracy in distribution, or cannot be compared with vanilla are shown apart, with the "
+    "reason."
 )
 PUBLISHED = (
     "Published numbers are printed in papers. They stand beside the measured ones and are never averaged with them."

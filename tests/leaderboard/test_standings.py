@@ -103,6 +103,26 @@ def test_row_is_compared_over_the_seeds_it_shares_with_vanilla(tmp_path):
     assert after.remarks == ("vanilla has no complete run with seed 2; not used for Overall and Cost",)
 
 
+@pytest.mark.parametrize(("lost", "apart"), [(0.08, True), (0.04, False)])
+def test_a_row_that_gave_up_accuracy_is_shown_apart_whatever_it_gained_under_attack(tmp_path, lost, apart):
+    suite = card()
+    write_results(tmp_path, suite, Method())
+    for seed in (0, 1, 2):
+        found = records(suite, Method("roast", gain=0.05), seed)
+        for record in found:
+            if record["probe"]["perspective"] == "in-distribution":
+                plain = records(suite, Method(), seed)
+                value = next(
+                    r["value"] for r in plain if r["probe"] == record["probe"] and r["metric"] == record["metric"]
+                )
+                record |= {"value": value - lost}
+        write_records(tmp_path, found)
+    standing = standing_of(tmp_path, "roast")
+    assert standing.overall.value is not None
+    assert any("a rank needs" in reason and "vanilla" in reason for reason in standing.short) == apart
+    assert not standing_of(tmp_path, "vanilla").short
+
+
 def test_many_values_missing_for_one_cause_are_counted_and_not_listed(tmp_path):
     suite = card()
     write_results(tmp_path, suite, Method())
