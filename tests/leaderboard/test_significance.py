@@ -38,7 +38,7 @@ def stars(root, *gains, ranked=True, seeds=(0, 1, 2)):
 
 
 def test_clear_rows_get_a_star_in_both_directions_and_vanilla_none(tmp_path):
-    found = stars(tmp_path, 0.08, -0.08, 0.0)
+    found = stars(tmp_path, 0.08, -0.05, 0.0)
     assert found["m0"][0] == found["m1"][0] == "★"
     assert found["m2"][0] == ""
     assert float(found["m2"][1]) > LEVEL
