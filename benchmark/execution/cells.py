@@ -15,7 +15,7 @@ from benchmark.execution.registry import ConfiguredMethod
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.backbones import Backbone
-from benchmark.schema import MASKING, IntegrityError, fingerprint
+from benchmark.schema import IntegrityError, fingerprint
 from benchmark.suites import Attack, Probe
 from benchmark.suites.protocol import ECE_INDEX_BUG, ECE_UNMERGED, MERGE_AFTER_ARGMAX, of_training
 
@@ -89,9 +89,8 @@ def cells_of(row: Row, work: Workload, store: Store) -> Iterator[Cell]:
     yield train
     trained = _artifact(train, store)
     tables: dict[str, Artifact | None] = {}
-    checks = {probe.id for probe in work.suite.probes if probe.perspective == MASKING}
     for name, data in {VALIDATION: work.splits.validation, **work.probes}.items():
-        kind: Kind = "inspect" if name in checks else "predict"
+        kind: Kind = "inspect" if name in work.inspected else "predict"
         spec = None if trained is None else table_spec(kind, trained, data)
         asked = Cell(kind, name, spec, _known(model=trained), row)
         yield asked
@@ -162,7 +161,7 @@ def probe_metrics(probe: Probe) -> tuple[str, ...]:
 
 def _score_probe(probe: Probe, work: Workload, tables: Mapping[str, Artifact | None], row: Row) -> Cell:
     reads, file = {"table": tables[probe.id]}, PREDICTIONS
-    if probe.perspective == MASKING:
+    if probe.id in work.inspected:
         file = INSPECTED
     elif probe.perspective == "anomaly":
         reads["inside"] = tables[work.in_distribution]

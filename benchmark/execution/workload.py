@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from benchmark.data import Dataset, Overlap, Splits, TrainingIndex, absence
-from benchmark.schema import UnavailableError, UsageError
+from benchmark.schema import MASKING, UnavailableError, UsageError
 from benchmark.suites import Probe, Suite, attack_subset, probe_dataset, training_splits
 from benchmark.suites.protocol import SELECT_ON_REPORTED
 
@@ -46,6 +46,11 @@ class Workload:
     def in_distribution(self) -> str:
         """Id of the probe that foreign texts are told apart from."""
         return in_distribution(self.suite).id
+
+    @property
+    def inspected(self) -> frozenset[str]:
+        """Ids of the probes that check for masking: their examples are inspected, and not only predicted."""
+        return frozenset(probe.id for probe in self.suite.probes if probe.perspective == MASKING)
 
     def selection(self, protocol: Collection[str]) -> Dataset:
         """The examples on which the best epoch is chosen.

@@ -1,6 +1,7 @@
 """Logits of many texts, in full batches of texts of like length."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -30,18 +31,26 @@ def predict_logits(
     """
     encoded = [model.tokenise(t) for t in texts]
     logits = np.zeros((len(texts), model.classes), dtype=np.float32)
-    training, done = model.training, 0
+    done = 0
+    with at_rest(model), torch.inference_mode():
+        for rows in batches_of(model, encoded, tokens_per_batch):
+            logits[rows] = model(model.collate([encoded[r] for r in rows])).cpu().numpy()
+            done += len(rows)
+            if report is not None:
+                report(done, len(texts))
+    return logits
+
+
+@contextmanager
+def at_rest(model: Classifier) -> Iterator[None]:
+    """Inside, a model is in eval mode and its passes are not counted; afterwards it is as it was."""
+    training = model.training
     model.eval()
     try:
-        with torch.inference_mode(), model.passes.paused():
-            for rows in batches_of(model, encoded, tokens_per_batch):
-                logits[rows] = model(model.collate([encoded[r] for r in rows])).cpu().numpy()
-                done += len(rows)
-                if report is not None:
-                    report(done, len(texts))
+        with model.passes.paused():
+            yield
     finally:
         model.train(training)
-    return logits
 
 
 def batches_of(model: Classifier, encoded: Sequence[Encoded], budget: int = TOKENS_PER_BATCH) -> list[list[int]]:

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
-from benchmark.models.inference import batches_of
+from benchmark.models.inference import at_rest, batches_of
 
 
 @dataclass(frozen=True)
@@ -43,21 +43,17 @@ def inspect_model(
     encoded = [model.tokenise(t) for t in texts]
     shape = (len(texts), model.classes)
     found = Inspection(np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape[0], np.float32))
-    training, done = model.training, 0
-    model.eval()
-    try:
-        with model.passes.paused():
-            for rows in batches_of(model, encoded):
-                batch = model.collate([encoded[r] for r in rows], [labels[r] for r in rows])
-                with torch.inference_mode():
-                    found.logits[rows] = model(batch).cpu().numpy()
-                    found.again[rows] = model(batch).cpu().numpy()
-                found.gradients[rows] = _slopes(model, batch)
-                done += len(rows)
-                if report is not None:
-                    report(done, len(texts))
-    finally:
-        model.train(training)
+    done = 0
+    with at_rest(model):
+        for rows in batches_of(model, encoded):
+            batch = model.collate([encoded[r] for r in rows], [labels[r] for r in rows])
+            with torch.inference_mode():
+                found.logits[rows] = model(batch).cpu().numpy()
+                found.again[rows] = model(batch).cpu().numpy()
+            found.gradients[rows] = _slopes(model, batch)
+            done += len(rows)
+            if report is not None:
+                report(done, len(texts))
     return found
 
 

@@ -42,8 +42,7 @@ def described(name: str, carried: Mapping[str, Any]) -> tuple[str, str]:
         parts = name.split("+")
         named = dict.fromkeys(described(part, members[part])[1] for part in parts)
         return f"{' and '.join(parts)}, composed.", "; ".join(named)
-    lineage = [text for _, *text in sorted((int(number), place, text) for number, place, text in _classes(carried))]
-    bodies = [cls for place, text in lineage for cls in _bodies(place, text)]
+    bodies = [cls for place, text in _lineage(carried) for cls in _bodies(place, text)]
     docs, papers = (ast.get_docstring(cls) for cls in bodies), (_paper(cls) for cls in bodies)
     return next(filter(None, docs), ""), next(filter(None, papers), "")
 
@@ -63,18 +62,19 @@ def _declared(carried: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(members, Mapping):
         found = {name: _declared(texts) for name, texts in members.items()}
         return {f"{name}.{key}": value for name, defaults in found.items() for key, value in defaults.items()}
-    lineage = sorted((int(number), name, text) for number, name, text in _classes(carried))
     defaults: dict[str, Any] = {}
-    for _, name, text in reversed(lineage):
+    for name, text in reversed(_lineage(carried)):
         defaults |= dict(_fields(name, text))
     return defaults
 
 
-def _classes(carried: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    for key, text in carried.items():
-        number, colon, name = key.partition(":")
-        if colon and number.isdigit() and isinstance(text, str):
-            yield number, name, text
+def _lineage(carried: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name and module text of each class of a source, the method's own first."""
+    parts = ((*key.partition(":"), text) for key, text in carried.items())
+    numbered = [
+        (int(n), name, text) for n, colon, name, text in parts if colon and n.isdigit() and isinstance(text, str)
+    ]
+    return [(name, text) for _, name, text in sorted(numbered)]
 
 
 def _fields(name: str, text: str) -> Iterator[tuple[str, Any]]:

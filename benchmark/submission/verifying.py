@@ -18,7 +18,7 @@ from benchmark.execution.explaining import differences
 from benchmark.execution.registry import MethodRequest
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.backbones import resolve_backbone
-from benchmark.schema import MASKING, TemperError, card_fingerprint, fingerprint
+from benchmark.schema import TemperError, card_fingerprint, fingerprint
 from benchmark.submission.declared import default_problems
 from benchmark.submission.examples import Named, attack_problems, prediction_problems
 from benchmark.submission.gathering import require_whole
@@ -185,8 +185,7 @@ class Verification:
         """The examples that a table must be about; None for a subject that the suite has not."""
         if kind == "attack":
             return self.work.attacked.get(subject)
-        checks = {probe.id for probe in self.work.suite.probes if probe.perspective == MASKING}
-        if (kind == "inspect") != (subject in checks):
+        if (kind == "inspect") != (subject in self.work.inspected):
             return None
         return self.work.splits.validation if subject == VALIDATION else self.work.probes.get(subject)
 
