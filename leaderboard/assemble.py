@@ -131,7 +131,7 @@ def _row(contest: Contest, place: Place, anchor: str) -> Row:
             for entry in contest.entries()
         ),
         cost=cost_figure(standing.cost),
-        seeds=tuple(str(seed) for seed in entrant.seeds if seed >= 0),
+        seeds=tuple(str(seed) for seed in entrant.measured_seeds() if seed >= 0),
         verification="published" if place.group == PUBLISHED else entrant.verification(),
         notes=place.notes,
         facts=facts(entrant),

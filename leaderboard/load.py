@@ -74,6 +74,11 @@ class Entrant:
         """Every record, by item and seed."""
         return [by_seed[seed] for _, by_seed in sorted(self.records.items()) for seed in sorted(by_seed)]
 
+    def measured_seeds(self) -> tuple[int, ...]:
+        """List the seeds that have a value: a row whose run never came about has none."""
+        valued = {s for found in self.records.values() for s, record in found.items() if record["value"] is not None}
+        return tuple(seed for seed in self.seeds if seed in valued)
+
     def verification(self) -> str:
         """The weakest verification among the records."""
         found = {record["verification"] for record in self.all_records()}

@@ -42,7 +42,7 @@ MASKING = (
     "Checks that the accuracy under attack is the model's doing and not the attack's failing: an attack that does not "
     "search does no more harm, accuracy under attack is at most the clean accuracy, input gradients are not zero, the "
     "model answers the same text alike, and its robustness is not paid for with much of its accuracy. A flag is a "
-    "reason to look closer; it moves no score and no rank."
+    "reason to look closer and moves no score; only the last one keeps a row out of the ranking."
 )
 
 # What each perspective asks.

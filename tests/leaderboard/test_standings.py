@@ -5,6 +5,7 @@ import math
 import pytest
 
 from benchmark.schema import card_fingerprint
+from leaderboard import load_board
 from leaderboard.load import Contest, load
 from leaderboard.standings import standings
 from tests.leaderboard.synthetic import Method, card, digest, records, write_card, write_records, write_results
@@ -236,3 +237,15 @@ def test_contest_fingerprint_is_the_cards(exact):
     _, (contest,) = load(exact)
     assert isinstance(contest, Contest)
     assert contest.fingerprint == card_fingerprint(card())
+
+
+def test_only_seeds_with_a_value_are_counted_as_seeds_of_a_row(tmp_path):
+    suite = card()
+    write_results(tmp_path, suite, Method())
+    for seed in (0, 1, 2):
+        found = records(suite, Method("roast"), seed)
+        for record in found if seed else []:
+            record |= {"value": None, "replicates": None, "status": "unavailable", "reason": "Not run."}
+        write_records(tmp_path, found)
+    rows = {row.method: row for section in load_board(tmp_path).sections for row in section.rows}
+    assert (rows["roast"].seeds, rows["vanilla"].seeds) == (("0",), ("0", "1", "2"))
