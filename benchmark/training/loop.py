@@ -3,8 +3,8 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,11 +14,8 @@ from safetensors.torch import load_model, save_model
 
 from benchmark.data import Dataset
 from benchmark.models.backbones import Backbone
-from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
-from benchmark.schema.disk import NO_ROOM, error_number
-from benchmark.schema.errors import TemperError
 from benchmark.suites import Recipe, TrainingTask
 from benchmark.training.checkpoint import (
     Position,
@@ -28,9 +25,11 @@ from benchmark.training.checkpoint import (
     save_checkpoint,
 )
 from benchmark.training.context import Context, MethodError, NonFiniteLossError
+from benchmark.training.feed import Feed
 from benchmark.training.method import Method, Phase
 from benchmark.training.optimization import learning_rate, parameter_groups, pick_device, resolve_precision
-from benchmark.training.seeding import derive_seed, seed_everything
+from benchmark.training.seeding import seed_everything
+from benchmark.training.verbs import verb
 
 Report = Callable[[int, int], None]
 """Called with the steps done and the steps of the run."""
@@ -84,11 +83,10 @@ class Trainer:
         with self._verb("build_model"):
             self._model = self.method.build_model(self.backbone, self.task).to(self.device)
         self._model.attend_padding = self.attend_padding
-        with self._verb("encode_example"):
-            self._encoded = [self.method.encode_example(self._model, e) for e in self.train.examples]
+        self._feed = Feed(self.method, self._model, self.train, self.recipe, seed=self.seed, verb=self._verb)
         with self._verb("phases"):
             self._phases = list(self.method.phases(self.recipe))
-        self._windows_per_epoch = len(self._windows(0))
+        self._windows_per_epoch = len(self._feed.windows(0))
         self._total = sum(phase.epochs for phase in self._phases) * self._windows_per_epoch
         self._context = self._make_context()
         self._last_checkpoint, self._checkpoint_cost = time.monotonic(), 0.0
@@ -102,7 +100,7 @@ class Trainer:
             seed=self.seed,
             epochs=sum(phase.epochs for phase in self._phases),
             steps=self._total,
-            train_batches=self._batches,
+            train_batches=lambda purpose: self._feed.batches(purpose, self._context.epoch),
             autocast_dtype=torch.bfloat16 if precision == "bf16" else None,
         )
 
@@ -156,7 +154,7 @@ class Trainer:
 
     def _run_epoch(self, phase: Phase) -> None:
         """Go through what is left of an epoch, then select and checkpoint."""
-        windows = self._windows(self._context.epoch)
+        windows = self._feed.windows(self._context.epoch)
         if len(windows) != self._windows_per_epoch:
             raise MethodError(
                 f"Method {self.method.name!r} gives {len(windows)} steps in epoch {self._context.epoch} and "
@@ -177,7 +175,7 @@ class Trainer:
         context.accumulation = len(window)
         for rows in window:
             with self._verb("transform_batch"):
-                batch = self.method.transform_batch(self._batch(rows), context)
+                batch = self.method.transform_batch(self._feed.batch(rows), context)
             with self._verb("backward"), context.autocast():
                 self.method.backward(self._model, batch, context)
         self._clip()
@@ -250,53 +248,8 @@ class Trainer:
         self._last_checkpoint = time.monotonic()
         self._checkpoint_cost = self._last_checkpoint - started
 
-    @contextmanager
-    def _verb(self, name: str) -> Iterator[None]:
-        """Name the verb and the place where a method's own code raised."""
-        try:
-            yield
-        except (MethodError, MemoryError, torch.OutOfMemoryError):
-            raise
-        except TemperError as error:
-            raise MethodError(f"Method {self.method.name!r}, {name}: {error}") from error
-        except Exception as error:
-            if error_number(error) in NO_ROOM:
-                raise
-            at = error.__traceback__
-            while at is not None and at.tb_next is not None:
-                at = at.tb_next
-            where = f" at {Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}" if at else ""
-            raise MethodError(
-                f"Method {self.method.name!r} raised {type(error).__name__} in {name}{where}, step "
-                f"{self._context.step if hasattr(self, '_context') else 0}: {error}"
-            ) from error
-
-    def _windows(self, epoch: int) -> list[list[list[int]]]:
-        """An epoch's accumulation windows of micro-batches of row numbers; at least one."""
-        rows, size = self._rows("epoch", epoch), self.recipe.accumulation
-        windows = [rows[start : start + size] for start in range(0, len(rows), size)]
-        if not windows:
-            raise MethodError(f"Method {self.method.name!r} gives no batches for {len(self.train)} examples.")
-        return windows
-
-    def _rows(self, purpose: str, epoch: int) -> list[list[int]]:
-        """An epoch's micro-batches as row numbers; the same for the same seed, purpose and epoch."""
-        rng = np.random.default_rng(derive_seed(self.seed, purpose, epoch))
-        with self._verb("batches"):
-            return list(self.method.batches(self.train.examples, self.recipe.batch_size, rng))
-
-    def _batches(self, purpose: str) -> Iterator[Batch]:
-        return (self._batch(rows) for rows in self._rows(purpose, self._context.epoch))
-
-    def _batch(self, rows: Sequence[int]) -> Batch:
-        labels = [self._label(row) for row in rows]
-        return self._model.collate([self._encoded[row] for row in rows], labels)
-
-    def _label(self, row: int) -> int:
-        label = self.train.examples[row].label
-        if label is None:
-            raise TemperError(f"Training example {self.train.examples[row].id!r} of {self.train.name} has no label.")
-        return label
+    def _verb(self, name: str) -> AbstractContextManager[None]:
+        return verb(self.method, name, self._context.step if hasattr(self, "_context") else 0)
 
 
 def write_log(position: Position, path: Path) -> None:

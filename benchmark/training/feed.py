@@ -1,0 +1,81 @@
+"""The training set as a run sees it: encoded once, and in which order and batches for each epoch."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+
+import numpy as np
+
+from benchmark.data import Dataset
+from benchmark.models.batch import Batch
+from benchmark.models.classifier import Classifier
+from benchmark.schema.errors import TemperError
+from benchmark.suites import Recipe
+from benchmark.training.context import MethodError
+from benchmark.training.method import Method
+from benchmark.training.seeding import derive_seed
+
+
+class Feed:
+    """Batches of a training set, each order drawn from the seed, a purpose and the epoch alone."""
+
+    def __init__(
+        self,
+        method: Method,
+        model: Classifier,
+        train: Dataset,
+        recipe: Recipe,
+        *,
+        seed: int,
+        verb: Callable[[str], AbstractContextManager[None]],
+    ) -> None:
+        """Encode every example.
+
+        Args:
+            method: Says how an example is encoded and how an epoch is cut into batches.
+            model: Collates the batches.
+            train: The training set.
+            recipe: Its batch size and accumulation.
+            seed: The run's seed.
+            verb: Names the verb in errors of the method's own code.
+        """
+        self._method, self._model, self._train, self._recipe = method, model, train, recipe
+        self._seed, self._verb = seed, verb
+        with verb("encode_example"):
+            self._encoded = [method.encode_example(model, example) for example in train.examples]
+
+    def windows(self, epoch: int) -> list[list[list[int]]]:
+        """An epoch's accumulation windows of micro-batches of row numbers; at least one.
+
+        Raises:
+            MethodError: the method gives no batches.
+        """
+        rows, size = self._rows("epoch", epoch), self._recipe.accumulation
+        windows = [rows[start : start + size] for start in range(0, len(rows), size)]
+        if not windows:
+            raise MethodError(f"Method {self._method.name!r} gives no batches for {len(self._train)} examples.")
+        return windows
+
+    def batches(self, purpose: str, epoch: int) -> Iterator[Batch]:
+        """The training set once, in the order of a purpose and an epoch."""
+        return (self.batch(rows) for rows in self._rows(purpose, epoch))
+
+    def batch(self, rows: Sequence[int]) -> Batch:
+        """Collate the examples of some row numbers, in their order.
+
+        Raises:
+            TemperError: an example has no label.
+        """
+        labels = [self._label(row) for row in rows]
+        return self._model.collate([self._encoded[row] for row in rows], labels)
+
+    def _rows(self, purpose: str, epoch: int) -> list[list[int]]:
+        rng = np.random.default_rng(derive_seed(self._seed, purpose, epoch))
+        with self._verb("batches"):
+            return list(self._method.batches(self._train.examples, self._recipe.batch_size, rng))
+
+    def _label(self, row: int) -> int:
+        label = self._train.examples[row].label
+        if label is None:
+            example = self._train.examples[row].id
+            raise TemperError(f"Training example {example!r} of {self._train.name} has no label.")
+        return label
