@@ -1,12 +1,14 @@
 """From contests and places to the board in memory."""
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from leaderboard import words
+from leaderboard.anchors import distinct, slug
+from leaderboard.columns import perspective_columns, probe_column, unit_of
 from leaderboard.examples import Example, example
 from leaderboard.facts import facts
 from leaderboard.figures import cost_figure, decimal, metric_figure, overall_figure, unit_label
@@ -16,7 +18,10 @@ from leaderboard.rank import PUBLISHED, Place, places
 from leaderboard.scores import item_estimate, perspective_estimate, perspectives
 from leaderboard.significance import LEVEL
 from leaderboard.standings import standings
-from leaderboard.table import Board, Column, Glossary, Measurement, Row, Section
+from leaderboard.table import Board, Glossary, Measurement, Row, Section
+
+_LISTED = 8
+"""Most rows that a finding names."""
 
 
 def load_board(results: Path, published: Path | None = None) -> Board:
@@ -28,12 +33,13 @@ def load_board(results: Path, published: Path | None = None) -> Board:
     """
     with no_collector():
         suites, contests = load(results, published)
-        sections = tuple(_section(contest, f"s{number}") for number, contest in enumerate(contests, start=1))
+        anchors = distinct(slug(f"{_suite_name(c.card)} {c.backbone}") for c in contests)
+        sections = tuple(map(_section, contests, anchors))
     return Board(
         sections=sections,
         glossaries=tuple(
-            Glossary(f"g{number}", _suite_name(suite.card), suite.fingerprint, suite.card)
-            for number, suite in enumerate(suites, start=1)
+            Glossary(f"about--{slug(_suite_name(suite.card))}", _suite_name(suite.card), suite.fingerprint, suite.card)
+            for suite in suites
         ),
         dropped=dropped(suites, results, published),
         inputs=inputs(suites, published),
@@ -59,6 +65,7 @@ def _suite_name(card: Mapping[str, Any]) -> str:
 def _section(contest: Contest, anchor: str) -> Section:
     card = contest.card
     ordered = places(contest, standings(contest))
+    rows = distinct(f"{anchor}--{slug(_full_name(place))}" for place in ordered)
     return Section(
         anchor=anchor,
         suite=_suite_name(card),
@@ -67,43 +74,33 @@ def _section(contest: Contest, anchor: str) -> Section:
         note=card["note"],
         ranked=card["ranked"],
         rule=words.RANKED if card["ranked"] else words.ORDER,
-        perspectives=_perspective_columns(contest),
-        probes=tuple(_probe_column(contest, entry) for entry in contest.entries()),
-        rows=tuple(_row(contest, place, f"{anchor}r{number}") for number, place in enumerate(ordered, start=1)),
+        finding=_finding(ordered),
+        perspectives=perspective_columns(contest),
+        probes=tuple(probe_column(contest, entry) for entry in contest.entries()),
+        rows=tuple(_row(contest, place, row) for place, row in zip(ordered, rows, strict=True)),
     )
 
 
-def _perspective_columns(contest: Contest) -> tuple[Column, ...]:
-    columns = []
-    for name, entries in perspectives(contest).items():
-        titles = " or ".join(dict.fromkeys(_metric(contest, entry)["title"] for entry in entries))
-        probes = ", ".join(entry["title"] for entry in entries)
-        definition = f"{titles}, averaged over {probes}." if len(entries) > 1 else f"{titles} on {probes}."
-        metric = _metric(contest, entries[0])
-        unit, title = unit_label(metric["unit"]), words.PERSPECTIVES[name][0]
-        columns.append(Column(name, title, titles, unit, metric["direction"], title, definition))
-    return tuple(columns)
+def _full_name(place: Place) -> str:
+    entrant = place.standing.entrant
+    return " ".join(filter(None, (entrant.name, entrant.settings, entrant.paper)))
 
 
-def _probe_column(contest: Contest, entry: Mapping[str, Any]) -> Column:
-    metric = _metric(contest, entry)
-    size = f"{entry['n']} examples" if entry["n"] else "examples not at hand"
-    definition = (f"{entry['title']}, {size}.", entry["description"], metric["description"])
-    return Column(
-        key="/".join((entry["perspective"], entry["id"], entry["headline"])),
-        title=entry["title"],
-        metric=metric["title"],
-        unit=unit_label(metric["unit"]),
-        better=metric["direction"],
-        perspective=words.PERSPECTIVES[entry["perspective"]][0],
-        definition=" ".join(filter(None, definition)),
-    )
+def _finding(ordered: Sequence[Place]) -> str:
+    """Say which ranked rows surely differ from vanilla; empty where none is compared with it."""
+    compared = [place for place in ordered if place.p is not None]
+    differing = [place.standing for place in compared if place.p is not None and place.p < LEVEL]
+    better = [one.entrant.full_name for one in differing if (one.overall.value or 0.0) > 0]
+    worse = [one.entrant.full_name for one in differing if (one.overall.value or 0.0) < 0]
+    if not compared:
+        return ""
+    rest = f"not told apart: {len(compared) - len(differing)} of {len(compared)}"
+    return f"Surely better than vanilla (★): {_listed(better)}; surely worse: {_listed(worse)}; {rest}."
 
 
-def _metric(contest: Contest, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Look up the headline metric of a probe entry in the card."""
-    metric: dict[str, Any] = contest.card["metrics"][entry["headline"]]
-    return metric
+def _listed(names: Sequence[str]) -> str:
+    more = [f"{len(names) - _LISTED} more"] if len(names) > _LISTED else []
+    return ", ".join([*names[:_LISTED], *more]) or "none"
 
 
 def _row(contest: Contest, place: Place, anchor: str) -> Row:
@@ -120,19 +117,24 @@ def _row(contest: Contest, place: Place, anchor: str) -> Row:
         overall=overall_figure(standing.overall),
         perspectives=tuple(
             metric_figure(
-                perspective_estimate(entrant, entries), _metric(contest, entries[0])["unit"], changes.get(name)
+                perspective_estimate(entrant, entries),
+                unit_of(contest, entries[0]),
+                changes.get(name),
+                certain=name in standing.certain,
             )
             for name, entries in perspectives(contest).items()
         ),
         probes=tuple(
             metric_figure(
-                item_estimate(entrant, headline(entry)), _metric(contest, entry)["unit"], changes.get(headline(entry))
+                item_estimate(entrant, headline(entry)),
+                unit_of(contest, entry),
+                changes.get(headline(entry)),
             )
             for entry in contest.entries()
         ),
         cost=cost_figure(standing.cost),
         seeds=tuple(str(seed) for seed in entrant.measured_seeds() if seed >= 0),
-        verification="published" if place.group == PUBLISHED else entrant.verification(),
+        verification=_verification(place),
         notes=place.notes,
         facts=facts(entrant),
         measurements=_measurements(contest, entrant),
@@ -144,6 +146,14 @@ def _row(contest: Contest, place: Place, anchor: str) -> Row:
         paper=entrant.about.get("paper", ""),
         examples=_examples(contest, entrant),
     )
+
+
+def _verification(place: Place) -> str:
+    """The level of a row that has numbers; empty for one that has none."""
+    entrant = place.standing.entrant
+    if place.group == PUBLISHED:
+        return "published"
+    return entrant.verification() if entrant.measured_seeds() else ""
 
 
 def _examples(contest: Contest, entrant: Entrant) -> tuple[tuple[str, tuple[Example, ...]], ...]:

@@ -14,6 +14,7 @@ from operator import add, getitem, itemgetter
 from typing import Any
 
 from benchmark.schema import fingerprint
+from leaderboard.intervals import leaves_out_zero
 from leaderboard.load import Contest, Entrant, headline
 from leaderboard.scores import perspectives, sign_of
 
@@ -57,6 +58,13 @@ class Bootstrap:
             return changes
         # Opposite infinities (vanilla at 0 in two perspectives) cancel to no change.
         return [0.0 if isnan(draw) else draw for draw in _means(changes)]
+
+    def certain(self, entrant: Entrant, vanilla: Entrant, seeds: tuple[int, ...]) -> frozenset[str]:
+        """Name the perspectives whose 95 % interval of the relative change against vanilla leaves out 0."""
+        changes, names = self.changes(entrant, vanilla, seeds), perspectives(self.contest)
+        if isinstance(changes, str):
+            return frozenset()
+        return frozenset(name for name, draws in zip(names, changes, strict=True) if leaves_out_zero(draws))
 
     def changes(self, entrant: Entrant, reference: Entrant, seeds: tuple[int, ...]) -> list[list[float]] | str:
         """Draw every perspective's relative change against another entrant; or say why there are none."""

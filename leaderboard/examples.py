@@ -27,7 +27,8 @@ def example(found: Mapping[str, Any]) -> Example:
     """Show an attacked text of the results."""
     original, perturbed = marked(found["original"], found["perturbed"])
     similarity = "" if found["similarity"] is None else f", similarity {found['similarity']:.2f}"
-    facts = f"class {found['label']} taken for {found['predicted']}, {found['queries']} queries{similarity}"
+    mistaken = f"class {found['label']} taken for {found['predicted']}"
+    facts = f"seed {found['seed']}, {mistaken}, {found['queries']} queries{similarity}"
     return Example(facts, original, perturbed)
 
 

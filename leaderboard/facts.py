@@ -13,19 +13,23 @@ def facts(entrant: Entrant) -> tuple[tuple[str, str], ...]:
     records = entrant.all_records()
     # A file holds one run, so one record of each seed speaks for its method and backbone.
     runs = list({record["seed"]: record for record in reversed(records)}.values())[::-1]
-    settings = {name for record in runs for name in record["method"]["hyperparameters"]}
     found = [
         ("Method version", [record["method"]["version"] for record in runs]),
         ("Method source", [record["method"]["source"] for record in runs]),
         ("Backbone", [record["backbone"]["source"] for record in runs]),
         ("Backbone revision", [record["backbone"]["revision"] for record in runs]),
-        *((name, [record["method"]["hyperparameters"].get(name) for record in runs]) for name in sorted(settings)),
+        ("Hyper-parameters", [_settings(record["method"]["hyperparameters"]) for record in runs]),
         ("Training passes", [_passes(entrant.cost(seed)) for seed in entrant.seeds]),
         ("Environment", [_environment(found) for found in _environments(records)]),
         ("Published in", [_printed(record["source"]) for record in records if record["source"]]),
         ("Records", list(entrant.files)),
     ]
     return tuple((name, "; ".join(shown)) for name, values in found if (shown := _distinct(values)))
+
+
+def _settings(hyperparameters: Mapping[str, Any]) -> str | None:
+    known = [(name, value) for name, value in sorted(hyperparameters.items()) if value is not None]
+    return ", ".join(f"{name} {_distinct([value])[0]}" for name, value in known) or None
 
 
 def _environments(records: list[Record]) -> list[dict[str, str]]:

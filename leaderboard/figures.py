@@ -19,6 +19,7 @@ class Figure:
         high: upper end.
         spread: half the width of an interval that is symmetrical about the value.
         change: relative change against vanilla in percent, with its sign, signed so that up is better.
+        certain: whether the 95 % bootstrap interval of the change leaves out 0; only perspectives have one.
         points: (seed, value) of each seed; the seed is empty for a published number.
         reason: why there is no value, or no interval where one could be expected.
     """
@@ -28,6 +29,7 @@ class Figure:
     high: str = ""
     spread: str = ""
     change: str = ""
+    certain: bool = False
     points: tuple[tuple[str, str], ...] = ()
     reason: str = ""
 
@@ -43,20 +45,23 @@ def unit_label(unit: str) -> str:
     return _UNITS[unit][2]
 
 
-def metric_figure(estimate: Estimate, unit: str, change: float | None = None) -> Figure:
+def metric_figure(estimate: Estimate, unit: str, change: float | None = None, *, certain: bool = False) -> Figure:
     """Show a metric in its unit, with the half-width of its t-interval and its change against vanilla."""
     factor, decimals, _ = _UNITS[unit]
 
     def show(value: float | None) -> str:
         return "" if value is None else decimal(factor * value, decimals)
 
+    # Student's t knows nothing of a fraction's ends.
+    least, most = (0.0, 1.0) if unit == "fraction" else (-math.inf, math.inf)
     half = None if estimate.low is None or estimate.high is None else (estimate.high - estimate.low) / 2
     return Figure(
         text=show(estimate.value),
-        low=show(estimate.low),
-        high=show(estimate.high),
+        low=show(None if estimate.low is None else max(estimate.low, least)),
+        high=show(None if estimate.high is None else min(estimate.high, most)),
         spread=show(half),
         change="" if change is None else decimal(100 * change, 1, signed=True),
+        certain=certain,
         points=tuple(("" if seed < 0 else str(seed), show(value)) for seed, value in estimate.points),
         reason=estimate.reason,
     )

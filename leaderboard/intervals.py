@@ -69,6 +69,12 @@ def outside(count: int) -> int:
     return count // 40
 
 
+def leaves_out_zero(draws: Sequence[float]) -> bool:
+    """Whether the 95 % percentile interval of some draws lies wholly on one side of 0."""
+    most = outside(len(draws))
+    return sum(draw <= 0 for draw in draws) <= most or sum(draw >= 0 for draw in draws) <= most
+
+
 def percentile_interval(draws: Sequence[float]) -> tuple[float, float] | None:
     """Cut 2.5 % of the draws off either side; None when an end is infinite."""
     ordered = sorted(draws)

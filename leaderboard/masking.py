@@ -23,12 +23,15 @@ LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of one row: what was compared, the two numbers in percent, and whether it is flagged."""
+    """One check of one row: what was compared, the two numbers in percent, and what came of it.
+
+    `outcome` is "passed", "flagged", or "open" where no value could have been flagged.
+    """
 
     title: str
     value: str
     limit: str
-    flagged: bool
+    outcome: str
 
 
 def checks(contest: Contest, entrant: Entrant) -> tuple[Check, ...]:
@@ -47,7 +50,7 @@ def _above_clean(contest: Contest, entrant: Entrant) -> Iterator[Check]:
         if attacked is not None and clean is not None:
             title = f"Accuracy under {entry['title']} is not above the clean accuracy"
             most = min(clean + allowed, 1.0)
-            yield Check(title, _percent(attacked), f"at most {_percent(most)}", attacked > most)
+            yield Check(title, _percent(attacked), f"at most {_percent(most)}", _outcome(flagged=attacked > most))
 
 
 def _below_vanilla(contest: Contest, entrant: Entrant) -> Iterator[Check]:
@@ -55,7 +58,7 @@ def _below_vanilla(contest: Contest, entrant: Entrant) -> Iterator[Check]:
     if (found := against_vanilla(contest, entrant)) is not None:
         mine, least = found
         title = "Accuracy in distribution is not far below vanilla's"
-        yield Check(title, _percent(mine), f"at least {_percent(least)}", mine < least)
+        yield Check(title, _percent(mine), f"at least {_percent(least)}", _outcome(flagged=mine < least))
 
 
 def _clean(contest: Contest, entrant: Entrant, attack: Mapping[str, Any]) -> tuple[float | None, float]:
@@ -68,10 +71,8 @@ def _clean(contest: Contest, entrant: Entrant, attack: Mapping[str, Any]) -> tup
 
 
 def _from_records(contest: Contest, entrant: Entrant) -> Iterator[Check]:
-    live = [entry for entry in contest.entries() if entry["headline"] == UNDER_ATTACK]
-    searched = [_value(entrant, entry, UNDER_ATTACK) for entry in live]
-    strongest = min((value for value in searched if value is not None), default=None)
     for entry in contest.checks():
+        strongest, which = _strongest(contest, entrant, entry)
         for metric in entry["metrics"]:
             value = _value(entrant, entry, metric)
             if value is None:
@@ -79,11 +80,27 @@ def _from_records(contest: Contest, entrant: Entrant) -> Iterator[Check]:
             if metric in (UNDER_ATTACK, "accuracy") and strongest is not None:
                 least = strongest - MARGIN
                 where = "under" if metric == UNDER_ATTACK else "on"
-                title = f"Accuracy {where} {entry['title']} is not below that under the strongest attack"
-                yield Check(title, _percent(value), f"at least {_percent(max(least, 0.0))}", value < least)
+                title = f"Accuracy {where} {entry['title']} is not below that under the strongest attack{which}"
+                outcome = _outcome(flagged=value < least) if least > 0 else "open"
+                yield Check(title, _percent(value), f"at least {_percent(max(least, 0.0))}", outcome)
             elif metric in LIMITS:
                 most, what = LIMITS[metric]
-                yield Check(f"Share of {what}", _percent(value), f"at most {_percent(most)}", value > most)
+                yield Check(
+                    f"Share of {what}", _percent(value), f"at most {_percent(most)}", _outcome(flagged=value > most)
+                )
+
+
+def _strongest(contest: Contest, entrant: Entrant, check: Mapping[str, Any]) -> tuple[float | None, str]:
+    """Least accuracy under the attacks on the check's own examples, or under all where none is; and which, in words."""
+    live = [entry for entry in contest.entries() if entry["headline"] == UNDER_ATTACK]
+    same = [entry for entry in live if check["data"] and entry["data"] == check["data"]]
+    values = [_value(entrant, entry, UNDER_ATTACK) for entry in same or live]
+    least = min((value for value in values if value is not None), default=None)
+    return least, " on the same examples" if same else ""
+
+
+def _outcome(*, flagged: bool) -> str:
+    return "flagged" if flagged else "passed"
 
 
 def _value(entrant: Entrant, entry: Mapping[str, Any], metric: str) -> float | None:

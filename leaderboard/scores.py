@@ -49,8 +49,12 @@ def missing_headlines(contest: Contest, entrant: Entrant) -> list[str]:
     return [
         sentence
         for cause, same in by_cause.items()
-        for sentence in (same if len(same) <= _NAMED else [f"{len(same)} of {len(reasons)} headline values: {cause}"])
+        for sentence in (same if len(same) <= _NAMED else [f"{_share(len(same), len(reasons))}: {cause}"])
     ]
+
+
+def _share(missing: int, count: int) -> str:
+    return f"without {missing} of {count} headline values" if missing < count else "nothing was measured"
 
 
 def complete_seeds(contest: Contest, entrant: Entrant) -> tuple[int, ...]:

@@ -29,6 +29,7 @@ class Standing:
         draws: the same for every bootstrap draw; empty when there are none.
         shared: the seeds used for it.
         changes: relative change of each perspective, by its name, and of each headline, by its item.
+        certain: the perspectives whose change is not to be put down to chance, each taken alone.
         robustness: the overall score without the perspective of new text of the training's own kind.
         cost: training passes relative to vanilla's over the shared seeds.
         blocking: reasons to show the row apart in every suite.
@@ -41,6 +42,7 @@ class Standing:
     draws: tuple[float, ...] = ()
     shared: tuple[int, ...] = ()
     changes: dict[str | Item, float] = field(default_factory=dict)
+    certain: frozenset[str] = frozenset()
     robustness: Estimate = _NO_SEED
     cost: Estimate = _NO_SEED
     blocking: tuple[str, ...] = ()
@@ -80,11 +82,11 @@ class _Match:
         short = [overall.reason] if overall.value is not None and overall.reason else []
         needed = self.contest.card["minimum_seeds"]
         if self.shared and len(self.shared) < needed:
-            short.append(f"{_seeds(self.shared)} complete and shared with vanilla; a rank needs {needed}")
+            short.append(f"{_seeds(self.shared)} complete and shared with vanilla; the suite asks for {needed}")
         short += self._given_up()
         return Standing(
-            self.entrant, overall, draws, self.shared, changes, self._robustness(changes), self._cost(),
-            tuple(blocking), tuple(short), tuple(self._remarks()),
+            self.entrant, overall, draws, self.shared, changes, self._certain(bootstrap), self._robustness(changes),
+            self._cost(), tuple(blocking), tuple(short), tuple(self._remarks()),
         )  # fmt: skip
 
     def _blocking(self) -> Iterator[str]:
@@ -108,8 +110,8 @@ class _Match:
         found = against_vanilla(self.contest, self.entrant)
         if found is not None and found[0] < found[1]:
             yield (
-                f"accuracy in distribution is {100 * found[0]:.2f} %; a rank needs {100 * found[1]:.2f} %, 5 points "
-                "below vanilla, since a model that hardly reads its input survives attacks"
+                f"accuracy in distribution is {100 * found[0]:.2f} %, below {100 * found[1]:.2f} %, 5 points less than "
+                "vanilla's; a model that hardly reads its input survives attacks"
             )
 
     def _remarks(self) -> Iterator[str]:
@@ -155,6 +157,11 @@ class _Match:
         if (interval := percentile_interval(draws)) is None:
             return Estimate(value, reason="vanilla is at 0 in too many bootstrap draws, so there is no interval"), ()
         return Estimate(value, *interval), tuple(draws)
+
+    def _certain(self, bootstrap: Bootstrap) -> frozenset[str]:
+        if self.vanilla is None or not self.shared or self.entrant is self.vanilla:
+            return frozenset()
+        return bootstrap.certain(self.entrant, self.vanilla, self.shared)
 
     def _robustness(self, changes: Mapping[str | Item, float]) -> Estimate:
         """Average the changes of all perspectives but the one of new text of the training's own kind."""

@@ -55,6 +55,7 @@ class Row:
         p: corrected p-value of the difference from vanilla; empty where there is none.
         star: "★" where `p` is below `significance.LEVEL`.
         robustness: Overall without the in-distribution perspective.
+        verification: the weakest level among its records; empty where nothing was measured.
         checks: the masking checks that could be made.
         summary: what the method is; empty where the results do not say. `paper` is where it is from.
         examples: attacked texts, by the attack's title.
@@ -87,14 +88,19 @@ class Row:
     @property
     def flagged(self) -> int:
         """How many masking checks are flagged."""
-        return sum(check.flagged for check in self.checks)
+        return sum(check.outcome == "flagged" for check in self.checks)
+
+    @property
+    def decided(self) -> int:
+        """How many masking checks passed or are flagged; the rest could not have been flagged."""
+        return sum(check.outcome != "open" for check in self.checks)
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
     """One suite version on one backbone; an empty backbone when the suite has no records yet.
 
-    `rule` says in a sentence how the rows are ordered.
+    `rule` says in a sentence how the rows are ordered, `finding` which of them differ from vanilla.
     """
 
     anchor: str
@@ -104,6 +110,7 @@ class Section:
     note: str
     ranked: bool
     rule: str
+    finding: str
     perspectives: tuple[Column, ...]
     probes: tuple[Column, ...]
     rows: tuple[Row, ...]

@@ -3,8 +3,10 @@
 RANK = (
     "A row is better than another when the 95 % bootstrap interval of their paired difference in Overall lies above 0. "
     "Rank is 1 plus the number of rows that are better, so rows that cannot be told apart can share a rank; "
-    "the rank interval ends at the place above every row that this one is better than."
+    "the rank interval ends at the place above every row that this one is better than. Each pair is taken alone, "
+    "without correction for how many are compared."
 )
+ROBUSTNESS = "Overall without the in-distribution perspective."
 RANKED = "Ranked by Overall; rows that cannot be told apart can share a rank."
 ORDER = "Not a ranking: rows are ordered by Overall alone."
 OVERALL = (
@@ -12,14 +14,18 @@ OVERALL = (
     "so that up is better; vanilla is 0 by definition. The interval is a 95 % percentile bootstrap over seeds and "
     "examples, paired between rows; with one seed it covers examples only."
 )
-SPREAD = "± is half the width of a 95 % t-interval over seeds; a single seed has none."
+SPREAD = (
+    "± is half the width of a 95 % t-interval over seeds; a single seed has none. It says nothing about the choice of "
+    "examples. In the files its ends stop at 0 and 100 %."
+)
 CHANGE = (
     "The small signed percentage is the relative change against vanilla over the same seeds: + is better and - is "
-    "worse, also where less is better."
+    "worse, also where less is better. It is coloured where its 95 % bootstrap interval, paired over seeds and "
+    "examples, leaves out 0; only perspectives have one, and it is not corrected for how many there are."
 )
 COST = "Training passes (forward 1, backward 2, backward to the inputs alone 1) as a multiple of vanilla's."
 METHOD = "Name and settings that differ from the defaults."
-SEEDS = "Number of seeds the row was run with."
+SEEDS = "Number of seeds that have a value."
 VERIFICATION = (
     "self-reported: computed by whoever submitted the row; rescored: computed again from the stored tables; "
     "rerun: trained again. A row shows the weakest level among its records."
@@ -37,6 +43,7 @@ STAR = (
     "★: differs from vanilla in Overall, p < 0.05 by the paired bootstrap, two-sided, after Holm's correction for the "
     "number of ranked rows that are compared with vanilla."
 )
+PLOT = "The interval of Overall, coloured where it leaves out 0."
 SEED_POINTS = "Each dot is one seed, from the lowest to the highest value of the column."
 MASKING = (
     "Checks that the accuracy under attack is the model's doing and not the attack's failing: an attack that does not "

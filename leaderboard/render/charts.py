@@ -5,33 +5,28 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from leaderboard.figures import Figure, decimal
+from leaderboard.render.labels import NO_LABEL, Box, place_labels
 from leaderboard.render.plain import method_text
+from leaderboard.render.scales import true_minus
 from leaderboard.table import Row, Section
 
 WIDTH, HEIGHT = 440, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 40
-# What a character of a label needs, in the picture's units.
-_CHARACTER, _LINE = 6.9, 12.0
-_LONGEST_LABEL = 22
-# A label nearer than this to the point of another row would be read as its.
-_NEAR = 9.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 28, 40
+# Where points of one place stand instead, one after the other; more of them lie on each other.
+_BESIDE = (0.0, 7.0, -7.0, 14.0, -14.0)
+_SAME = 4.0
+# Labels of more rows than this do not keep clear of intervals too: looking would take long, and little would be free.
+_CROWD = 60
 
-# Where a label may stand: right, left, above, below, and between these; farther away, it needs a line to its point.
-_AROUND = (
-    (8, 4, "start"), (-8, 4, "end"), (0, -9, "middle"), (0, 17, "middle"),
-    (6, -6, "start"), (6, 14, "start"), (-6, -6, "end"), (-6, 14, "end"),
-    (26, -16, "start"), (26, 24, "start"), (-26, -16, "end"), (-26, 24, "end"),
-    (34, -34, "start"), (34, 42, "start"), (-34, -34, "end"), (-34, 42, "end"),
-)  # fmt: skip
-_NEXT_TO = 8
-
-Box = tuple[float, float, float, float]
+Placed = tuple[Row, Figure, Figure]
+"""A row with what places it across and up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One row: where it stands, the ends of its interval, its label and what hovering over it says."""
+    """One row: its anchor, where it stands, the ends of its interval, its label and what hovering over it says."""
 
+    row: str
     x: str
     y: str
     low: str
@@ -85,24 +80,20 @@ def _gain(section: Section) -> Chart:
     return _chart("cost", "Gain against cost", "Training passes, times vanilla's", "Overall, %", rows, zero_x=True)
 
 
-def _placed(
-    section: Section, x_of: Callable[[Row], Figure], y_of: Callable[[Row], Figure]
-) -> list[tuple[Row, float, Figure]]:
+def _placed(section: Section, x_of: Callable[[Row], Figure], y_of: Callable[[Row], Figure]) -> list[Placed]:
     rows = [row for row in section.rows if row.group != "published" and x_of(row).text and y_of(row).text]
-    return [(row, float(x_of(row).text), y_of(row)) for row in rows]
+    return [(row, x_of(row), y_of(row)) for row in rows]
 
 
-def _chart(
-    key: str, title: str, x_title: str, y_title: str, rows: Sequence[tuple[Row, float, Figure]], *, zero_x: bool
-) -> Chart:
-    xs = [x for _, x, _ in rows] + ([0.0] if zero_x else [])
+def _chart(key: str, title: str, x_title: str, y_title: str, rows: Sequence[Placed], *, zero_x: bool) -> Chart:
+    xs = [float(x.text) for _, x, _ in rows] + ([0.0] if zero_x else [])
     ys = [0.0] + [float(text) for _, _, y in rows for text in (y.text, y.low, y.high) if text]
     across = _Axis.over(xs, _LEFT, WIDTH - _RIGHT)
     up = _Axis.over(ys, HEIGHT - _BOTTOM, _TOP)
     description = f"{len(rows)} methods. Across: {x_title}. Up: {y_title}. The table below has every value."
     return Chart(
         key, title, description, x_title, y_title, across.ticks(), up.ticks(), up.place(0.0),
-        tuple(_points(rows, across, up)),
+        tuple(_points(rows, across, up, (x_title, y_title))),
     )  # fmt: skip
 
 
@@ -142,41 +133,45 @@ def _nice_step(spread: float) -> float:
     return next(step * power for step in (1, 2, 5, 10) if step * power >= spread / 5 * (1 - 1e-12))
 
 
-def _points(rows: Sequence[tuple[Row, float, Figure]], across: _Axis, up: _Axis) -> Iterator[Point]:
+def _points(rows: Sequence[Placed], across: _Axis, up: _Axis, titles: tuple[str, str]) -> Iterator[Point]:
     """Place points, and labels where they overlap neither each other nor a point; the rest is told on hovering."""
-    centres = [(across.at(x), up.at(float(y.text))) for _, x, y in rows]
-    labelled: list[Box] = []
+    centres = _centres(rows, across, up)
+    lines = list(_lines(rows, centres, up)) if len(rows) <= _CROWD else []
+    # Vanilla's label comes first: everything is read against it.
     order = sorted(range(len(rows)), key=lambda index: rows[index][0].method != "vanilla")
-    labels = {index: _label(method_text(rows[index][0]), index, centres, labelled) for index in order}
-    for index, (row, value, y) in enumerate(rows):
-        (x_place, y_place), label = centres[index], labels[index]
-        interval = f", {y.low} to {y.high}" if y.low else ""
+    names = [(index, method_text(rows[index][0])) for index in order]
+    labels = place_labels(names, centres, lines, (_LEFT, 0, WIDTH, HEIGHT - _BOTTOM))
+    for index, (row, x, y) in enumerate(rows):
+        (x_place, y_place), label = centres[index], labels.get(index, NO_LABEL)
         yield Point(
-            decimal(x_place, 1), decimal(y_place, 1),
+            row.anchor, decimal(x_place, 1), decimal(y_place, 1),
             up.place(float(y.low)) if y.low else "", up.place(float(y.high)) if y.high else "",
-            row.group, f"{method_text(row)}: {value:g} across, {y.text} up{interval}", *label,
+            row.group, f"{method_text(row)}. {_told(titles[0], x)}. {_told(titles[1], y)}.", *label,
         )  # fmt: skip
 
 
-def _label(
-    name: str, index: int, centres: Sequence[tuple[float, float]], labelled: list[Box]
-) -> tuple[str, str, str, str, bool]:
-    """Find room for a label around a point, and give its text, x, y, anchor and whether it needs a line."""
-    others = [centre for other, centre in enumerate(centres) if other != index]
-    taken = labelled + [(x - _NEAR, y - _NEAR, x + _NEAR, y + _NEAR) for x, y in others]
-    text = name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"
-    width, (x, y) = _CHARACTER * len(text), centres[index]
-    for place, (dx, dy, anchor) in enumerate(_AROUND):
-        at, base = x + dx, y + dy
-        left = at - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
-        box = (left, base - _LINE + 2, left + width, base + 2)
-        inside = box[0] >= _LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT - _BOTTOM
-        if inside and not any(_overlap(box, other) for other in taken):
-            labelled.append(box)
-            return text, decimal(at, 1), decimal(base, 1), anchor, place >= _NEXT_TO
-    # No room, no label: hovering and the table still tell.
-    return "", "", "", "", False
+def _told(title: str, figure: Figure) -> str:
+    """Say a value and its interval after the title of its axis."""
+    interval = f" ({true_minus(figure.low)} to {true_minus(figure.high)})" if figure.low and not figure.spread else ""
+    return f"{title}: {true_minus(figure.text)}{interval}"
 
 
-def _overlap(a: Box, b: Box) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+def _centres(rows: Sequence[Placed], across: _Axis, up: _Axis) -> list[tuple[float, float]]:
+    """Place the points; those that would lie on an earlier one or on its interval stand beside it."""
+    centres: list[tuple[float, float]] = []
+    exact: list[float] = []
+    for _, x, y in rows:
+        place = across.at(float(x.text))
+        before = sum(abs(place - other) < _SAME for other in exact)
+        exact.append(place)
+        shift = _BESIDE[before % len(_BESIDE)]
+        centres.append((min(max(place + shift, _LEFT), WIDTH - _RIGHT), up.at(float(y.text))))
+    return centres
+
+
+def _lines(rows: Sequence[Placed], centres: Sequence[tuple[float, float]], up: _Axis) -> Iterator[Box]:
+    """The intervals and the line at 0, which labels keep clear of where they can."""
+    yield _LEFT, up.at(0.0) - 1, WIDTH - _RIGHT, up.at(0.0) + 1
+    for (_, _, y), (x, _) in zip(rows, centres, strict=True):
+        if y.low and y.high:
+            yield x - 2, up.at(float(y.high)), x + 2, up.at(float(y.low))

@@ -23,7 +23,8 @@ _NUMBERS = re.compile(r"[-+±★0-9., \[\]]+")
 def render(board: Board) -> str:
     """Write the board as markdown: a table a group of rows, then a table of probes, for every section."""
     lines = ["# Temper leaderboard", ""]
-    lines += [f"- {escape(name)}: {escape(text)}" for name, text in words.reading(ranked=board.ranked)]
+    read = [(name, text) for name, text in words.reading(ranked=board.ranked) if name != "Changes"]
+    lines += [f"- {escape(name)}: {escape(text)}" for name, text in read]
     lines += [f"- Cost: {escape(words.COST)}", ""]
     if not board.sections:
         lines += ["No suite has results yet.", ""]
@@ -50,7 +51,7 @@ def _section(section: Section) -> Iterator[str]:
     if not section.rows:
         yield from ("No records yet.", "")
         return
-    yield from (section.rule, "") if section.rule else ()
+    yield from (" ".join(filter(None, (section.rule, escape(section.finding)))), "") if section.rule else ()
     for title, rows in groups(section):
         yield from (f"### {title}", "")
         yield from _table(board_headings(section), map(board_cells, rows), left=(1, -1, -2))

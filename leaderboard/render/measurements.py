@@ -19,9 +19,8 @@ def measurements(row: Row) -> "Markup":
 
 def _line(row: Row, m: Measurement) -> str:
     unit = f' <span class="unit">{escape(m.unit)}</span>' if m.unit else ""
-    head = (
-        f'<tr><td>{escape(m.perspective)}</td><td>{escape(m.probe)}</td><th scope="row">{escape(m.metric)}{unit}</th>'
-    )
+    subject = f'<td>{escape(m.perspective)}</td><th scope="row">{escape(m.probe)}</th>'
+    head = f'<tr>{subject}<th scope="row">{escape(m.metric)}{unit}</th>'
     if not m.figure.text:
         return f'{head}<td class="reason" colspan="{2 + len(row.seeds)}">{escape(m.figure.reason)}</td></tr>'
     points = dict(m.figure.points)

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leaderboard import words
+from leaderboard.anchors import distinct, slug
+from leaderboard.figures import Figure
 from leaderboard.render.charts import HEIGHT, WIDTH, charts
 from leaderboard.render.measurements import measurements
 from leaderboard.render.plain import GROUP_TITLES
 from leaderboard.render.scales import PLOT_WIDTH, Plot, strips, true_minus
-from leaderboard.table import Board, Row, Section
+from leaderboard.table import Board, Glossary, Row, Section
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 _TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 _EXPORTS = {"board.csv": "CSV", "board.md": "Markdown", "board.tex": "LaTeX"}
-# Relative change, in percent, from which a cell's tint gets stronger.
-_TINT_STEPS = (1.0, 5.0, 20.0)
 
 
 def render(board: Board, exports: Mapping[str, str]) -> str:
@@ -46,6 +46,8 @@ def render(board: Board, exports: Mapping[str, str]) -> str:
         charts=charts,
         chart_size=(WIDTH, HEIGHT),
         probe_cards=_probe_cards(board),
+        probe_anchors=_probe_anchors,
+        zip=zip,
         measurements=measurements,
         groups=_groups,
         switches=list(_switches(board)),
@@ -92,7 +94,7 @@ def _content_hash(text: str) -> str:
 
 
 def _general(board: Board) -> list[tuple[str, str]]:
-    definitions = [("Cost", words.COST), ("Verification", words.VERIFICATION)]
+    definitions = [("Cost", words.COST), ("Verification", words.VERIFICATION), ("Robustness", words.ROBUSTNESS)]
     return [*definitions, ("Published", words.PUBLISHED)] if _has_group(board, "published") else definitions
 
 
@@ -100,10 +102,14 @@ def _probe_cards(board: Board) -> dict[tuple[str, str], str]:
     """Anchor of each probe's card, by suite and the key of the probe's column."""
     key = itemgetter("perspective", "id", "headline")
     return {
-        (glossary.suite, "/".join(key(probe))): f"{glossary.anchor}p{number}"
+        (glossary.suite, "/".join(key(probe))): anchor
         for glossary in board.glossaries
-        for number, probe in enumerate(glossary.card["probes"], start=1)
+        for probe, anchor in zip(glossary.card["probes"], _probe_anchors(glossary), strict=True)
     }
+
+
+def _probe_anchors(glossary: Glossary) -> list[str]:
+    return distinct(f"{glossary.anchor}--{slug(p['perspective'] + ' ' + p['id'])}" for p in glossary.card["probes"])
 
 
 def _has_group(board: Board, group: str) -> bool:
@@ -123,12 +129,11 @@ def _switches(board: Board) -> Iterator[tuple[str, str, list[str]]]:
             yield name, label, options
 
 
-def _tint(change: str) -> str:
-    """Name the class of a cell by its change: better or worse, and how much; empty when there is hardly any."""
-    if not change:
+def _tint(figure: Figure) -> str:
+    """Name the class of a change: better or worse where that is certain, otherwise empty."""
+    if not figure.certain:
         return ""
-    strength = sum(abs(float(change)) >= step for step in _TINT_STEPS)
-    return f"{'better' if float(change) > 0 else 'worse'}-{strength}" if strength else ""
+    return "worse" if figure.change.startswith("-") else "better"
 
 
 def _groupby_order(columns: Iterable[Any], attribute: str) -> list[tuple[str, list[Any]]]:

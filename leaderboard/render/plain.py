@@ -57,7 +57,7 @@ def overall_text(row: Row) -> str:
 
 def masking_text(row: Row) -> str:
     """Write how many masking checks are flagged."""
-    return f"{row.flagged} of {len(row.checks)} masking checks flagged" if row.flagged else ""
+    return f"{row.flagged} of {row.decided} masking checks flagged" if row.flagged else ""
 
 
 def rank_text(row: Row) -> str:
@@ -87,7 +87,7 @@ def board_cells(row: Row) -> list[str]:
         *map(figure_text, row.perspectives),
         row.cost.text or ABSENT,
         str(len(row.seeds)) if row.seeds else ABSENT,
-        row.verification,
+        row.verification or ABSENT,
         "; ".join(filter(None, (*row.notes, masking_text(row)))),
     ]
 

@@ -32,9 +32,9 @@ class Plot:
         return [(self.x(value), anchor, true_minus(f"{value + 0.0:g}")) for value, anchor in [*ends, *zero]]
 
     def marks(self, figure: Figure) -> dict[str, str]:
-        """Place a figure: x of its value and of its interval's ends, and the side of 0 it is on."""
+        """Place a figure: x of its value and of its interval's ends, and the side of 0 that they are all on."""
         value = float(figure.text)
-        side = "better" if value > 0 else "worse" if value < 0 else "same"
+        side = "better" if float(figure.low or 0) > 0 else "worse" if float(figure.high or 0) < 0 else "same"
         ends = {end: self.x(float(text)) for end, text in (("low", figure.low), ("high", figure.high)) if text}
         return {"value": self.x(value), "side": side, **ends}
 

@@ -51,7 +51,7 @@ def _cells(section: Section, row: Row, columns: list[str]) -> list[str]:
         row.cost.text,
         " ".join(row.seeds),
         row.verification,
-        str(len(row.checks)) if row.checks else "",
+        str(row.decided) if row.checks else "",
         str(row.flagged) if row.checks else "",
         "; ".join(row.notes),
     ]

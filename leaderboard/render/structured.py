@@ -32,6 +32,7 @@ def _section(section: Section) -> dict[str, Any]:
         "backbone": section.backbone,
         "ranked": section.ranked,
         "rule": words.RANK if section.ranked else words.ORDER,
+        "finding": section.finding,
         "columns": {column.key: asdict(column) for column in (*section.perspectives, *section.probes)},
         "rows": [_row(section, row) for row in section.rows],
     }
@@ -77,6 +78,8 @@ def _figure(figure: Figure) -> dict[str, Any]:
         "change_percent": _number(figure.change),
         "seeds": {seed: _number(text) for seed, text in figure.points if seed},
     }
+    if figure.certain:
+        value["change_certain"] = True
     known = {name: item for name, item in value.items() if item not in (None, {})} | {"value": value["value"]}
     return known | ({"reason": figure.reason} if figure.reason else {})
 

@@ -63,6 +63,7 @@
     header.setAttribute("aria-sort", next);
     const sign = next === "ascending" ? 1 : -1;
     all("tbody", table).forEach((body) => sortRows(body, Number(button.dataset.column), numeric, sign));
+    say(`Sorted by ${button.firstElementChild.textContent}, ${next}`);
   }
 
   function startSorting() {
@@ -84,22 +85,38 @@
     all(".glossary").forEach((part) => { part.hidden = suite !== "" && part.dataset.suite !== suite; });
   }
 
+  // Names are written with hyphens, underscores or neither; a search means all of them.
+  const plain = (text) => text.toLowerCase().replaceAll(/[-_]/g, "");
+
   function filterRows() {
-    const terms = document.querySelector(".search input").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const terms = plain(document.querySelector(".search input").value).split(/\s+/).filter(Boolean);
     const groups = new Set(all("input[data-group]").filter((box) => !box.checked).map((box) => box.dataset.group));
     let shown = 0;
     let total = 0;
     all(".contest:not([hidden]) .board tbody").forEach((body) => {
       all("tr[data-row]", body).forEach((row) => {
-        const text = [row, ...remarks(row)].map((part) => part.textContent).join(" ").toLowerCase();
-        row.hidden = groups.has(body.dataset.group) || !terms.every((term) => text.includes(term));
+        const text = [row, ...remarks(row)].map((part) => part.textContent).join(" ");
+        const found = plain(text);
+        row.hidden = groups.has(body.dataset.group) || !terms.every((term) => found.includes(term));
         total += 1;
         shown += Number(!row.hidden);
-        twins.get(row.dataset.row).forEach((twin) => { twin.hidden = row.hidden; });
+        twins.get(row.dataset.row).forEach((twin) => twin.toggleAttribute("hidden", row.hidden));
       });
     });
     all("tbody[data-group]").forEach((body) => { body.hidden = !all("tr[data-row]", body).some((row) => !row.hidden); });
+    all(".contest").forEach((section) => {
+      const rows = all(".board tr[data-row]", section);
+      section.toggleAttribute("data-empty", rows.length > 0 && rows.every((row) => row.hidden));
+    });
+    document.querySelector(".nothing").classList.toggle("shown", shown === 0 && total > 0);
     say(`${shown} of ${total} rows`);
+  }
+
+  function showAll() {
+    document.querySelector(".search input").value = "";
+    all("select[data-switch]").forEach((select) => { select.value = ""; });
+    all("input[data-group]").forEach((box) => { box.checked = true; });
+    filter();
   }
 
   function say(text) {
@@ -124,6 +141,7 @@
   function startControls() {
     if (!document.querySelector(".controls")) return;
     document.querySelector(".search input").addEventListener("input", filterRows);
+    document.querySelector("[data-action=clear]").addEventListener("click", showAll);
     all("select[data-switch], input[data-group]").forEach((part) => part.addEventListener("change", filter));
     all("button[data-copy]").forEach((button) => {
       button.addEventListener("click", () => copy(button.dataset.copy, button.textContent));
@@ -136,18 +154,50 @@
     filter();
   }
 
-  function openTarget() {
-    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (!target) return;
+  function subject(hash) {
+    try {
+      return document.getElementById(decodeURIComponent(hash.slice(1)));
+    } catch {
+      return null; // no text, so no anchor of this page
+    }
+  }
+
+  // What a link leads to may be filtered away or in a closed card.
+  function uncover(hash) {
+    const target = subject(hash);
+    if (!target) return null;
+    if (target.closest("[hidden], [data-empty]")) showAll();
     for (let part = target; part; part = part.parentElement) {
       if (part instanceof HTMLDetailsElement) part.open = true;
     }
-    target.scrollIntoView();
+    return target;
+  }
+
+  function startLinks() {
+    // A second click on the same link is no change of the address, and opens its card all the same.
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest?.("a[href^='#']");
+      if (link) uncover(link.getAttribute("href"))?.scrollIntoView();
+    });
+    addEventListener("hashchange", () => uncover(location.hash));
+    if (location.hash) uncover(location.hash)?.scrollIntoView();
+  }
+
+  // A browser takes a cell under the columns that stay for visible.
+  function startFocus() {
+    document.addEventListener("focusin", (event) => {
+      const cell = event.target.closest?.("td, th");
+      const stays = cell?.closest("table")?.querySelector(".method");
+      if (!stays || cell.matches(".rank, .method")) return;
+      const under = stays.getBoundingClientRect().right - cell.getBoundingClientRect().left;
+      if (under > 0) cell.closest(".scroll").scrollLeft -= under;
+    });
   }
 
   // A title shows on hovering alone; this shows the same words for the keyboard and for a finger too.
   function startTips() {
     const tip = document.createElement("div");
+    const toldByClass = document.querySelector(".reading")?.dataset ?? {};
     tip.className = "tip";
     tip.setAttribute("role", "tooltip");
     document.body.append(tip);
@@ -158,17 +208,30 @@
     });
     let told = null;
     const hide = () => { told = null; tip.classList.remove("shown"); };
+    // Where there is room, of a heading above, so that its column can be seen; it touches what it is about, so the
+    // pointer can enter it.
     const place = () => {
       const at = told.getBoundingClientRect();
       const left = Math.max(8, Math.min(at.left, root.clientWidth - tip.offsetWidth - 8));
-      const below = at.bottom + 8 + tip.offsetHeight < innerHeight;
-      tip.style.left = `${left}px`;
-      tip.style.top = `${below ? at.bottom + 8 : Math.max(8, at.top - 8 - tip.offsetHeight)}px`;
+      const [above, below] = [at.top, innerHeight - at.bottom];
+      const fits = (room) => room > tip.offsetHeight + 8;
+      const under = told.closest("thead") ? !fits(above) && below > above : fits(below) || below > above;
+      tip.style.maxHeight = `${Math.max(64, (under ? below : above) - 8)}px`;
+      const top = under ? at.bottom : at.top - tip.offsetHeight;
+      tip.style.transform = `translate(${left}px, ${top}px)`;
+    };
+    const about = (part) => {
+      const named = part.closest?.("[data-tip], .spread, .change");
+      const text = named?.dataset.tip ?? (named && toldByClass[named.classList[0]]);
+      return text ? [named, text] : [null, ""];
     };
     const show = (event) => {
-      told = event.target.closest?.("[data-tip]");
-      if (!told) return hide();
-      tip.textContent = told.dataset.tip;
+      if (tip.contains(event.target)) return;
+      const [named, text] = about(event.target);
+      if (!named) return hide();
+      told = named;
+      tip.textContent = text;
+      tip.style.maxHeight = "";
       place();
       tip.classList.add("shown");
     };
@@ -184,7 +247,7 @@
     startTips();
     startSorting();
     startControls();
-    openTarget();
-    addEventListener("hashchange", openTarget);
+    startLinks();
+    startFocus();
   });
 })();

@@ -12,6 +12,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 
 NO_BROWSER = "no chromium or chrome on the PATH; apt-get install chromium"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+FIRST = ".contest[data-suite='toy@1'][data-backbone=minilm]"
 IN_CI = os.environ.get("CI") == "true"
 
 pytestmark = [
@@ -59,7 +60,7 @@ def visit(browser, site):
 
 
 def board_rows(page, group="ranked"):
-    return page.locator(f"#s1 ~ .scroll .board tbody[data-group={group}] tr[data-row]")
+    return page.locator(f"{FIRST} .board tbody[data-group={group}] tr[data-row]")
 
 
 def methods(page):
@@ -103,7 +104,7 @@ def test_any_column_is_sorted_with_the_keyboard(visit):
     page.keyboard.press("Enter")
     rising = column(page, number)
     assert rising == sorted(rising)
-    sorts = page.locator("#s1 ~ .scroll .board th[aria-sort]").evaluate_all(
+    sorts = page.locator(f"{FIRST} .board th[aria-sort]").evaluate_all(
         "cells => cells.map(cell => cell.getAttribute('aria-sort'))"
     )
     assert sorts.count("ascending") == 1
@@ -119,7 +120,7 @@ def test_any_column_is_sorted_with_the_keyboard(visit):
 def test_rows_shown_apart_stay_apart_whatever_is_sorted(visit):
     page = visit()
     page.get_by_role("button", name="Overall").first.click()
-    groups = page.locator("#s1 ~ .scroll .board tbody").evaluate_all("bodies => bodies.map(b => b.dataset.group)")
+    groups = page.locator(f"{FIRST} .board tbody").evaluate_all("bodies => bodies.map(b => b.dataset.group)")
     assert groups == ["ranked", "apart", "published"]
 
 
@@ -152,7 +153,7 @@ def test_groups_suites_and_backbones_are_switched(visit):
 @pytest.mark.parametrize(("name", "button"), [("board.csv", "CSV"), ("board.md", "Markdown")])
 def test_copied_text_is_the_file(visit, site, name, button):
     page = visit(permissions=["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name=button, exact=True).press("Enter")
+    page.get_by_role("button", name=f"Copy as {button}", exact=True).press("Enter")
     playwright.expect(page.locator(".status")).to_contain_text("copied", timeout=30_000)
     assert page.evaluate("navigator.clipboard.readText()") == (site / name).read_text("utf-8")
 
@@ -178,7 +179,7 @@ def test_definitions_show_on_hover_on_focus_and_under_a_finger(visit):
     page = visit()
     heading, tip = page.get_by_role("button", name="Shift").first, page.get_by_role("tooltip")
     definition = heading.get_attribute("data-tip")
-    assert "averaged over Stores, Tweets" in definition
+    assert "same task in other kinds of text? Mean of: Accuracy on Stores, Tweets." in definition
     heading.hover()
     assert tip.inner_text() == definition
     page.keyboard.press("Escape")
@@ -194,13 +195,70 @@ def test_definitions_show_on_hover_on_focus_and_under_a_finger(visit):
 
 
 def test_links_open_cards_and_changed_words_are_marked(visit):
-    page = visit(address="#g1p3")
-    assert page.locator("#g1p3 .summary").is_visible()
+    page = visit(address="#about--toy-1--shift-tweets")
+    assert page.locator("#about--toy-1--shift-tweets + .summary").is_visible()
     board_rows(page).locator("th[data-sort='roast '] a").click()
     opened = page.locator(".card[open]", has_text="What roast does.")
     opened.get_by_text("2 texts that TextFooler flipped").click()
     assert opened.locator("mark:visible").all_inner_texts()[:2] == ["tepid", "movie"]
     assert opened.locator("del:visible").all_inner_texts()[:2] == ["warm", "film"]
+
+
+def test_a_link_opens_its_card_again_and_whatever_was_filtered(visit):
+    page = visit()
+    link = board_rows(page).locator("th[data-sort='roast '] a")
+    card = page.locator(".card", has_text="What roast does.").first
+    link.click()
+    card.locator("summary").first.click()
+    assert not card.locator(".summary").is_visible()
+    link.click()
+    assert card.locator(".summary").is_visible()
+    page.get_by_role("searchbox").fill("recadam")
+    page.evaluate("location.hash = '#toy-1-minilm--roast-alpha-0.6-variant-released'")
+    playwright.expect(page.get_by_role("searchbox")).to_have_value("")
+    assert page.locator(".card[open]", has_text="alpha=0.6").first.is_visible()
+    page.evaluate("location.hash = '#%'")
+
+
+def test_a_link_opens_its_card_without_scripts(visit):
+    page = visit(address="#toy-1-minilm--roast", java_script_enabled=False)
+    assert page.locator("#toy-1-minilm--roast + .summary").is_visible()
+
+
+def test_a_search_without_a_match_says_so_and_gives_everything_back(visit):
+    page = visit()
+    everything = visible_rows(page)
+    page.get_by_role("searchbox").fill("zzz")
+    assert page.get_by_text("No row matches.").is_visible()
+    assert page.locator("table:visible, .chart:visible").count() == 0
+    page.get_by_role("button", name="Show all rows").click()
+    assert visible_rows(page) == everything
+    page.get_by_role("searchbox").fill("rec-adam")
+    assert visible_rows(page) == 1
+    assert page.locator(".point:visible title").count() == page.locator(".point:visible").count() == 2
+
+
+def test_a_focused_heading_is_not_under_the_columns_that_stay(visit):
+    page = visit(width=400)
+    page.get_by_role("button", name="Verification").first.focus()
+    for _ in range(6):
+        page.keyboard.press("Shift+Tab")
+        left, right = page.evaluate(
+            """() => {
+              const row = document.activeElement.closest("tr");
+              const stays = row.querySelector(".method").getBoundingClientRect();
+              return [document.activeElement.getBoundingClientRect().left, stays.right];
+            }"""
+        )
+        assert left >= right - 1
+
+
+def test_paper_is_light_and_holds_every_column(visit):
+    page = visit(width=1040, color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(252, 252, 250)"
+    widths = page.locator(".board, .probes").evaluate_all("tables => tables.map(t => t.getBoundingClientRect().right)")
+    assert max(widths) <= 1040
 
 
 def test_seed_points_are_shown_on_demand(visit):

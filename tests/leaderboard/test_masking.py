@@ -5,6 +5,7 @@ import pytest
 from leaderboard import load_board
 from leaderboard.publish import render_all
 from tests.leaderboard.synthetic import (
+    LEVELS,
     Method,
     card,
     checked_card,
@@ -31,7 +32,7 @@ def row_of(board, name="roast"):
 
 
 def flagged(board):
-    return [check.title for check in row_of(board).checks if check.flagged]
+    return [check.title for check in row_of(board).checks if check.outcome == "flagged"]
 
 
 def test_an_honest_row_passes_every_check(tmp_path):
@@ -67,19 +68,19 @@ def test_accuracy_under_attack_above_clean_accuracy_is_flagged_from_the_records_
                     record["value"] = 0.9
             write_records(tmp_path, found)
     check, _ = row_of(load_board(tmp_path)).checks
-    assert (check.flagged, check.value) == (True, "90.00 %")
+    assert (check.outcome, check.value) == ("flagged", "90.00 %")
     assert not row_of(load_board(tmp_path), "vanilla").flagged
 
 
-@pytest.mark.parametrize(("gain", "flag"), [(-0.2, True), (-0.04, False), (0.1, False)])
-def test_robustness_that_is_paid_for_with_accuracy_is_flagged(tmp_path, gain, flag):
+@pytest.mark.parametrize(("gain", "outcome"), [(-0.2, "flagged"), (-0.04, "passed"), (0.1, "passed")])
+def test_robustness_that_is_paid_for_with_accuracy_is_flagged(tmp_path, gain, outcome):
     suite = card()
     write_results(tmp_path, suite, Method(), Method("roast", gain=gain))
     row = row_of(load_board(tmp_path))
     check = row.checks[-1]
-    assert (check.title, check.flagged) == ("Accuracy in distribution is not far below vanilla's", flag)
+    assert (check.title, check.outcome) == ("Accuracy in distribution is not far below vanilla's", outcome)
     assert check.value == f"{float(row.perspectives[0].text):.2f} %"
-    assert not row_of(load_board(tmp_path), "vanilla").checks[-1].flagged
+    assert row_of(load_board(tmp_path), "vanilla").checks[-1].outcome == "passed"
 
 
 def test_flags_move_no_score_no_rank_and_no_column(tmp_path):
@@ -99,7 +100,7 @@ def test_flag_and_its_numbers_are_in_every_file(tmp_path):
     header, *lines = texts["board.csv"].splitlines()
     place = header.split(",").index("masking_flags")
     assert [line.split(",")[place] for line in lines] == ["1", "0"]
-    assert '"flagged": true' in texts["board.json"]
+    assert '"outcome": "flagged"' in texts["board.json"]
 
 
 def test_clean_accuracy_of_other_examples_leaves_two_points_to_chance_and_of_the_same_none(tmp_path):
@@ -112,3 +113,48 @@ def test_clean_accuracy_of_other_examples_leaves_two_points_to_chance_and_of_the
     write_results(tmp_path / "same", suite, Method(), Method("roast"))
     row = row_of(load_board(tmp_path / "same"))
     assert row.checks[0].limit == f"at most {row.probes[1].text} %"
+
+
+@pytest.fixture(autouse=True)
+def another_attack(monkeypatch):
+    monkeypatch.setitem(LEVELS, ("pwws", "accuracy_under_attack"), 0.3)
+    monkeypatch.setitem(LEVELS, ("pwws", "queries"), 100.0)
+
+
+def under_attacks(root, *, data, random_swap, textfooler, pwws):
+    """A row under two attacks, of which the first goes over the examples with `data`, as random swaps do."""
+    suite = checked_card()
+    first = next(entry for entry in suite["probes"] if entry["id"] == "textfooler")
+    check = next(entry for entry in suite["probes"] if entry["id"] == "random-swap")
+    second = {**first, "id": "pwws", "title": "PWWS", "data": digest("others")}
+    first["data"], check["data"] = data, digest("attacked")
+    suite["probes"].insert(suite["probes"].index(first) + 1, second)
+    write_card(root, suite)
+    for name in ("vanilla", "roast"):
+        found = with_checks(suite, Method(name), 0, random_swap=random_swap)
+        values = {"textfooler": textfooler, "pwws": pwws}
+        for record in found:
+            if record["metric"]["id"] == "accuracy_under_attack" and record["probe"]["id"] in values:
+                record["value"] = values[record["probe"]["id"]]
+        write_records(root, found)
+    return next(check for check in row_of(load_board(root)).checks if "Random swaps" in check.title)
+
+
+def test_swaps_at_random_are_compared_with_the_search_on_the_same_examples(tmp_path):
+    values = {"random_swap": 0.3, "textfooler": 0.4, "pwws": 0.05}
+    same = under_attacks(tmp_path / "same", data=digest("attacked"), **values)
+    assert (same.outcome, same.limit) == ("flagged", "at least 38.00 %")
+    assert same.title.endswith("under the strongest attack on the same examples")
+    other = under_attacks(tmp_path / "other", data=digest("elsewhere"), **values)
+    assert (other.outcome, other.limit) == ("passed", "at least 3.00 %")
+
+
+def test_a_check_that_no_value_could_fail_is_open_and_not_passed(tmp_path):
+    values = {"random_swap": 0.0, "textfooler": 0.02, "pwws": 0.5}
+    assert under_attacks(tmp_path, data=digest("attacked"), **values).outcome == "open"
+    row = row_of(load_board(tmp_path))
+    assert row.decided == len(row.checks) - 2
+    assert (
+        f"{row.decided} of {row.decided} masking checks passed; 2 more could not have failed."
+        in render_all(load_board(tmp_path))["index.html"]
+    )

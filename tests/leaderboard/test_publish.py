@@ -26,7 +26,7 @@ def test_build_reports_files_rows_and_what_was_dropped(full_results, tmp_path):
     assert [(drop.where, drop.reason) for drop in report.dropped] == [("toy@1/notes.txt", "not a record file")]
     apart = [row for row in report.rows if row.group == "apart"]
     assert [(row.section, row.method) for row in apart] == [("Toy sentiment (toy@1, minilm)", "rift")]
-    assert apart[0].notes == ("1 seed complete and shared with vanilla; a rank needs 2",)
+    assert apart[0].notes == ("1 seed complete and shared with vanilla; the suite asks for 2",)
 
 
 def test_second_build_changes_nothing(results, tmp_path):

@@ -67,7 +67,7 @@ def test_every_row_is_in_its_group(full_results):
     board = load_board(full_results)
     section = board.sections[0]
     assert [(row.method, row.group, row.notes) for row in section.rows if row.group not in ("ranked",)] == [
-        ("rift", "apart", ("1 seed complete and shared with vanilla; a rank needs 2",)),
+        ("rift", "apart", ("1 seed complete and shared with vanilla; the suite asks for 2",)),
         ("roast", "published", ("published: A. Author (2020), No such paper",)),
     ]
     assert {row.method for row in section.rows if row.group == "ranked"} == {"vanilla", "roast", "recadam"}
@@ -86,7 +86,7 @@ def test_demonstration_is_ordered_and_says_so(full_results):
         ("roast", "ordered", ""),
         ("vanilla", "ordered", ""),
     ]
-    assert section.rows[0].notes == ("1 seed complete and shared with vanilla; a rank needs 2",)
+    assert section.rows[0].notes == ("1 seed complete and shared with vanilla; the suite asks for 2",)
 
 
 def test_incomplete_row_of_a_demonstration_is_shown_apart(tmp_path):

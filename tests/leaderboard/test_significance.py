@@ -5,6 +5,7 @@ import random
 import pytest
 
 from leaderboard import load_board
+from leaderboard.intervals import leaves_out_zero
 from leaderboard.significance import LEVEL, holm, p_value
 from tests.leaderboard.synthetic import Method, card, write_results
 
@@ -57,3 +58,22 @@ def test_rows_that_are_not_ranked_get_no_star(tmp_path):
     write_results(tmp_path / "b", card(), Method(), Method("rift", gain=0.08, seeds=(0,)))
     rows = load_board(tmp_path / "b").sections[0].rows
     assert next(row.star for row in rows if row.method == "rift") == ""
+
+
+def test_a_finding_says_which_rows_surely_differ(results, tmp_path):
+    (section,) = load_board(results).sections
+    assert section.finding == "Surely better than vanilla (★): roast; surely worse: none; not told apart: 0 of 1."
+    equal = write_results(tmp_path / "equal", card(), Method(), Method("recadam"))
+    assert load_board(equal).sections[0].finding.endswith("none; surely worse: none; not told apart: 1 of 1.")
+    assert load_board(write_results(tmp_path / "alone", card(), Method())).sections[0].finding == ""
+
+
+def test_only_a_change_whose_interval_leaves_out_zero_is_coloured(results, tmp_path):
+    rows = {row.method: row for row in load_board(results).sections[0].rows}
+    assert all(figure.certain for figure in rows["roast"].perspectives)
+    assert not any(figure.certain for figure in (*rows["vanilla"].perspectives, *rows["roast"].probes))
+    equal = load_board(write_results(tmp_path / "equal", card(), Method(), Method("recadam")))
+    rows = {row.method: row for row in equal.sections[0].rows}
+    assert not all(figure.certain for figure in rows["recadam"].perspectives)
+    assert leaves_out_zero([1.0] * 39 + [-1.0])
+    assert not leaves_out_zero([1.0] * 38 + [-1.0] * 2)

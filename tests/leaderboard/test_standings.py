@@ -120,7 +120,7 @@ def test_a_row_that_gave_up_accuracy_is_shown_apart_whatever_it_gained_under_att
         write_records(tmp_path, found)
     standing = standing_of(tmp_path, "roast")
     assert standing.overall.value is not None
-    assert any("a rank needs" in reason and "vanilla" in reason for reason in standing.short) == apart
+    assert any("5 points less than vanilla's" in reason for reason in standing.short) == apart
     assert not standing_of(tmp_path, "vanilla").short
 
 
@@ -133,8 +133,7 @@ def test_many_values_missing_for_one_cause_are_counted_and_not_listed(tmp_path):
             record |= {"value": None, "replicates": None, "status": "unavailable", "reason": "Not run."}
         write_records(tmp_path, found)
     (sentence,) = standing_of(tmp_path, "roast").blocking
-    count = 3 * len([entry for entry in suite["probes"] if entry["headline"]])
-    assert sentence == f"{count} of {count} headline values: unavailable, Not run."
+    assert sentence == "nothing was measured: unavailable, Not run."
 
 
 def test_missing_and_failed_headlines_block_and_name_probe_seed_and_reason(tmp_path):
@@ -154,7 +153,7 @@ def test_missing_and_failed_headlines_block_and_name_probe_seed_and_reason(tmp_p
         "auroc of questions (anomaly), seed 1: no record",
     )
     assert standing.shared == (0,)
-    assert standing.short == ("1 seed complete and shared with vanilla; a rank needs 2",)
+    assert standing.short == ("1 seed complete and shared with vanilla; the suite asks for 2",)
 
 
 def test_other_metrics_may_be_missing(tmp_path):
@@ -249,3 +248,5 @@ def test_only_seeds_with_a_value_are_counted_as_seeds_of_a_row(tmp_path):
         write_records(tmp_path, found)
     rows = {row.method: row for section in load_board(tmp_path).sections for row in section.rows}
     assert (rows["roast"].seeds, rows["vanilla"].seeds) == (("0",), ("0", "1", "2"))
+    count = 3 * len([entry for entry in suite["probes"] if entry["headline"]])
+    assert rows["roast"].notes[0] == f"without {count * 2 // 3} of {count} headline values: unavailable, Not run."
