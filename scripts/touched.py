@@ -4,18 +4,22 @@ Run by continuous integration on a stranger's pull request, with nothing in reac
 are a stranger's as well: they reach no shell, and only those that look like a method's or a submission's are acted on.
 """
 
+import json
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+
+from benchmark.submission.layout import row_folder
 
 NAME = "[A-Za-z0-9][A-Za-z0-9._+~=,-]*"
 _METHOD = re.compile(r"methods/([a-z][a-z0-9_]*)\.py")
-_SUBMISSION = re.compile(rf"(submissions/({NAME}@[0-9]+)/{NAME}/{NAME})/.+", re.DOTALL)
-_BESIDE = re.compile(r"(methods|tests/methods)/[^/]+|methods/temper_costs\.json|pyproject\.toml")
-"""What may change together with a submission."""
+_SUBMISSION = re.compile(rf"(submissions/({NAME}@[0-9]+)/({NAME})/{NAME})/.+", re.DOTALL)
+_OWN = re.compile(r"methods/([a-z][a-z0-9_]*)\.py|tests/methods/test_([a-z][a-z0-9_]*)\.py")
+_LISTS = ("pyproject.toml", "methods/temper_costs.json")
+"""Where every new method is a line."""
 
 RESULTS, PUBLISHED = Path("leaderboard/results"), Path("leaderboard/published")
 
@@ -40,11 +44,34 @@ def touched_submissions(files: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def misplaced(files: Iterable[str]) -> list[str]:
-    """Files that a pull request with a submission may not touch: what would check it, for one."""
+    """Files that a pull request with a submission may not touch: what would check it, and other methods."""
     names = list(files)
     if not any(name.startswith("submissions/") for name in names):
         return []
-    return sorted(name for name in names if not (_SUBMISSION.fullmatch(name) or _BESIDE.fullmatch(name)))
+    submitted = {member for name in names if (match := _SUBMISSION.fullmatch(name)) for member in _members(match[3])}
+    return sorted(name for name in names if not (_SUBMISSION.fullmatch(name) or _belongs(name, submitted)))
+
+
+def _members(row: str) -> list[str]:
+    """The methods of a row's folder: ``a+b~alpha=0.6`` is of a and b."""
+    return row.partition("~")[0].split("+")
+
+
+def _belongs(name: str, submitted: Collection[str]) -> bool:
+    """Whether a file is a submitted method's own, or a list that it has a line in; one file may hold variants."""
+    match = _OWN.fullmatch(name)
+    stem = (match[1] or match[2]) if match else ""
+    own = any(member == stem or member.startswith((f"{stem}-", f"{stem}_")) for member in submitted)
+    return name in _LISTS or bool(stem and own)
+
+
+def strayed(folder: str) -> bool:
+    """Whether a submission lies elsewhere than its manifest says that it belongs."""
+    try:
+        manifest = json.loads(Path(folder, "submission.json").read_text(encoding="utf-8"))
+        return str(Path("submissions") / row_folder(manifest)) != folder
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return True
 
 
 def contract_commands(stem: str) -> list[list[str]]:
@@ -61,8 +88,11 @@ def main(arguments: Sequence[str]) -> int:
     wrong = misplaced(files)
     for name in wrong:
         sys.stdout.write(f"A submission's pull request does not touch {name!a}; send that on its own.\n")
-    runs = [command for stem in touched_methods(files) for command in contract_commands(stem)]
     submissions = touched_submissions(files)
+    astray = [folder for folder, _ in submissions if strayed(folder)]
+    for folder in astray:
+        sys.stdout.write(f"{folder}/submission.json says that it belongs elsewhere; run `temper submit` again.\n")
+    runs = [command for stem in touched_methods(files) for command in contract_commands(stem)]
     shutil.copytree(RESULTS, preview / "results", dirs_exist_ok=True)
     for folder, suite in submissions:
         runs.append(["temper", "resources", "fetch", "--suite", suite])
@@ -73,7 +103,7 @@ def main(arguments: Sequence[str]) -> int:
     ).returncode
     for run in failed:
         sys.stdout.write(f"failed: {' '.join(map(ascii, run))}\n")
-    return int(bool(wrong or failed or built))
+    return int(bool(wrong or astray or failed or built))
 
 
 if __name__ == "__main__":

@@ -211,7 +211,7 @@ def _require_distinct(slugs: list[str]) -> None:
             raise UsageError(f"--methods names {slug} twice; name it once.")
 
 
-def require_writable(out: Path) -> None:
+def require_writable(out: Path, option: str = "--out") -> None:
     """Find out now, and not after the training, that nothing can be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -219,4 +219,4 @@ def require_writable(out: Path) -> None:
         probe.write_text("")
         probe.unlink()
     except OSError as error:
-        raise UsageError(f"--out {out} cannot be written to: {error.strerror}.") from error
+        raise UsageError(f"{option} {out} cannot be written to: {error.strerror}.") from error

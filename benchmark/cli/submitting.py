@@ -1,6 +1,6 @@
 """`temper submit` and `temper verify`."""
 
-from collections.abc import Iterator
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,7 @@ from rich.text import Text
 
 from benchmark.cli.display import CellDisplay, console, output
 from benchmark.cli.resources import require_resources
-from benchmark.cli.running import BackboneOption, OutOption, PluginOption
+from benchmark.cli.running import BackboneOption, OutOption, PluginOption, require_writable
 from benchmark.schema import IntegrityError, UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def submit(
     configured = configure(request, request.overrides_of(loaded.hyperparameters))
     place, work = resolve_backbone(backbone or loaded.backbone), materialise(loaded)
     seeds = seeds_to_submit(Row(configured, place, 0), work, out / "results", suite_card(work))
+    require_writable(to, "--to")
     made = gather([Row(configured, place, seed) for seed in seeds], work, Store(out / "store"), out / "results", to)
     console.print(Text(f"{made.folder}: {len(seeds)} seeds, {made.files} files, {made.size / 1e6:.2f} MB."))
     console.print(Text(f"Check it with `temper verify {made.folder}`, and commit the whole folder."))
@@ -90,7 +91,7 @@ def verify(
         verification = Verification(found, materialise(loaded), Path(scratch))
         holds = all(_show(check.name, check.problems) for check in verification.checks())
         if holds and weights is not None:
-            holds = _show("texts replayed on the stated weights", tuple(_replayed(verification, weights)))
+            holds = _replayed(verification, weights)
         seeds: set[int] = set()
         if holds and rerun is not None:
             holds = _rerun(verification, rerun, out, plugin or [])
@@ -103,8 +104,12 @@ def verify(
         level = f"rescored, seed {rerun} rerun" if seeds else "rescored"
         console.print(Text(f"{submission} holds: {level}."))
         if write is not None:
-            files = write_levels(verification, write, seeds)
-            console.print(Text(f"Written to {write}: {len(files)} files of records, {level}."))
+            done = write_levels(verification, write, seeds)
+            console.print(Text(f"Written to {write}: {len(done.files)} files of records, {level}."))
+            for path in done.replaced:
+                console.print(Text(f"Replaced: {path}"))
+            for path in done.removed:
+                console.print(Text(f"Removed, since the submission has no such seed: {path}"))
 
 
 def _suite_of(found: "Submission", path: str | None) -> "Suite":
@@ -131,10 +136,14 @@ def _show(name: str, problems: tuple[str, ...]) -> bool:
     return not problems
 
 
-def _replayed(verification: "Verification", weights: Path) -> Iterator[str]:
-    from benchmark.submission.replaying import replay_problems
+def _replayed(verification: "Verification", weights: Path) -> bool:
+    """Replay a sample that nobody could know before, and say which seeds it is of."""
+    from benchmark.submission.replaying import given_weights, replay_problems
 
-    return replay_problems(verification, weights)
+    given, salt = given_weights(verification, weights), secrets.randbelow(1 << 32)
+    seeds = ", ".join(map(str, given))
+    problems = tuple(replay_problems(verification, given, salt))
+    return _show(f"texts replayed on the stated weights of seed {seeds} (sample {salt})", problems)
 
 
 def _rerun(verification: "Verification", seed: int, out: Path, plugins: list[str]) -> bool:

@@ -8,21 +8,26 @@ import numpy as np
 
 from benchmark.attacks.text import AttackedText
 from benchmark.data import Dataset, Example
-from benchmark.evaluation.tables import PredictionTable
+from benchmark.evaluation.tables import InspectionTable, PredictionTable
 from benchmark.schema.attack_rows import AttackRow
 from benchmark.submission.plain import UNSAFE
 
 SAME_LOGITS = 0.01
 """Largest gap between an attack's first logits, which keep three decimals, and the prediction of the same text."""
 
+GROWTH, MORE_WORDS = 2, 4
+"""What swapping words can do to a text: so many times as long, and a margin; so many words for one that changed."""
+_MARGIN = 1000
+
 
 @dataclass(frozen=True)
 class Named:
-    """A table's name in sentences, and the data that it must be about."""
+    """A table's name in sentences, and the data that it must be about; of an attack, the most texts that it may ask."""
 
     name: str
     data: Dataset
     classes: int
+    queries: int | None = None
 
 
 def prediction_problems(table: PredictionTable, named: Named) -> Iterator[str]:
@@ -36,6 +41,15 @@ def prediction_problems(table: PredictionTable, named: Named) -> Iterator[str]:
     truth = {example.id: example.label for example in named.data.examples}
     labels = [None] * len(table.ids) if table.labels is None else table.labels.tolist()
     yield from _same_labels(dict(zip(table.ids, labels, strict=True)), truth, named)
+
+
+def inspection_problems(table: InspectionTable, named: Named) -> Iterator[str]:
+    """Yield a sentence for every way in which an inspection is not about the data; what is no number hides a flag."""
+    yield from prediction_problems(table.predictions, named)
+    for what, values in (("second logits", table.again), ("input gradient", table.gradients)):
+        if not np.isfinite(values).all():
+            index = int(np.argwhere(~np.isfinite(values))[0][0])
+            yield f"{named.name}: the {what} of example {table.predictions.ids[index]!a} are not finite."
 
 
 def attack_problems(rows: list[AttackRow], named: Named, predictions: PredictionTable | None) -> Iterator[str]:
@@ -54,7 +68,7 @@ def attack_problems(rows: list[AttackRow], named: Named, predictions: Prediction
     known = {} if predictions is None else dict(zip(predictions.ids, predictions.logits, strict=True))
     for row in rows:
         if row.id in truth:
-            for problem in (*_row_problems(row, truth[row.id], named.classes), *_first_logits(row, known)):
+            for problem in (*_row_problems(row, truth[row.id], named), *_first_logits(row, known)):
                 yield f"{named.name}: example {row.id!a} {problem}"
 
 
@@ -79,19 +93,22 @@ def _same_labels(stated: Mapping[str, int | None], truth: Mapping[str, int | Non
         )
 
 
-def _row_problems(row: AttackRow, example: Example, classes: int) -> Iterator[str]:
+def _row_problems(row: AttackRow, example: Example, named: Named) -> Iterator[str]:
     if row.original != example.texts[-1]:
         yield "has another text than the suite's data."
         return
-    widths = {len(logits) for logits in (row.logits_original, row.logits_final) if logits}
-    if widths - {classes}:
-        yield f"has logits of {max(widths - {classes})} classes; the task has {classes}."
+    # Only an error may come before the model has answered.
+    asked = [row.logits_original] if row.logits_original or row.outcome != "error" else []
+    widths = {len(logits) for logits in (*asked, row.logits_final) if logits is not None}
+    if widths - {named.classes}:
+        yield f"has logits of {min(widths - {named.classes})} classes; the task has {named.classes}."
         return
     values = [*row.logits_original, *(row.logits_final or ()), row.similarity or 0.0]
     if not np.isfinite(values).all():
         yield "has a number that is not finite."
         return
     yield from _outcome_problems(row)
+    yield from _search_problems(row, named.queries)
     yield from _text_problems(row, example)
 
 
@@ -104,6 +121,24 @@ def _outcome_problems(row: AttackRow) -> Iterator[str]:
         yield f"is {row.outcome!r} although its last logits say otherwise."
 
 
+def _search_problems(row: AttackRow, most: int | None) -> Iterator[str]:
+    """What no search leaves behind, whatever the model."""
+    if row.outcome == "skipped" and row.queries != 1:
+        yield f"is 'skipped' after {row.queries} texts were asked about; that takes one."
+    if most is None and row.outcome == "budget":
+        yield "has used up its queries, of which the suite sets no number."
+    if most is not None and row.queries > most:
+        yield f"has asked about {row.queries} texts; the suite allows {most}."
+    if row.similarity is not None and not -1.01 <= row.similarity <= 1.01:
+        yield f"has the similarity {row.similarity:g}, which no cosine is."
+    if (row.similarity is None) == (row.outcome == "flipped"):
+        yield f"is {row.outcome!r} {'without' if row.similarity is None else 'with'} a similarity."
+    if row.perturbed == row.original and row.logits_final is not None:
+        gap = float(np.abs(np.array(row.logits_final) - np.array(row.logits_original)).max())
+        if row.outcome == "flipped" or gap > SAME_LOGITS:
+            yield "ends with the text that it began with and with other logits."
+
+
 def _text_problems(row: AttackRow, example: Example) -> Iterator[str]:
     """Count the words again, and look for characters that no substitution brings."""
     original = AttackedText(tuple(example.texts))
@@ -112,12 +147,18 @@ def _text_problems(row: AttackRow, example: Example) -> Iterator[str]:
         yield f"says that its text has {row.words} words; it has {words}."
     if row.perturbed is None:
         return
+    longest = GROWTH * len(row.original) + _MARGIN
+    if len(row.perturbed) > longest:
+        yield f"ends with a text of {len(row.perturbed)} characters; swapping words makes at most {longest} of it."
+        return
     if added := set(row.perturbed) & UNSAFE - set(row.original):
         yield f"holds the character U+{ord(min(added)):04X} in its changed text, which the original has not."
     end = AttackedText((*example.texts[:-1], row.perturbed))
     changed = min(end.differing(original), words)
     if row.changed != changed:
         yield f"says that {row.changed} words are changed; {changed} are."
+    if len(end.attacked_words) > words + MORE_WORDS * changed:
+        yield f"ends with a text of {len(end.attacked_words)} words, out of {words} of which {changed} are changed."
 
 
 def _first_logits(row: AttackRow, known: Mapping[str, "np.ndarray[tuple[int], np.dtype[np.float32]]"]) -> Iterator[str]:

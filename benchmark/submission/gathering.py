@@ -220,7 +220,8 @@ def _move(folder: Path, target: Path) -> Gathered:
     if target.exists():
         if not (target / MANIFEST).is_file():
             raise UsageError(f"{target} is there and is no submission; move it away, or name another folder with --to.")
-        shutil.rmtree(target)
+        # The old one stays whole until the new one stands.
+        target.rename(folder.with_name("before"))
     target.parent.mkdir(parents=True, exist_ok=True)
     folder.rename(target)
     sizes = [path.stat().st_size for path in target.rglob("*") if path.is_file()]

@@ -34,6 +34,9 @@ from benchmark.submission.layout import (
 )
 from benchmark.submission.plain import strange_texts
 
+_MOST, _LONGEST, _SUGGESTED = 50, 600, 5
+"""Most sentences, most characters of one, and for how many unknown names the nearest is looked up."""
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -69,7 +72,8 @@ def read_submission(folder: Path) -> Submission:
         IntegrityError: it is not what it must be; one sentence a line.
     """
     if folder.is_symlink() or not folder.is_dir():
-        raise UsageError(f"There is no folder {folder}; name the folder that `temper submit` made.")
+        what = "is a link" if folder.is_symlink() else "is a file" if folder.exists() else "is not there"
+        raise UsageError(f"{folder} {what}; name the folder that `temper submit` made.")
     found = scan(folder)
     manifest = _read(folder, MANIFEST, SUBMISSION, found)
     if manifest["schema"] != SUBMISSION_SCHEMA_VERSION:
@@ -105,6 +109,9 @@ def _walk(folder: Path, inner: PurePosixPath, found: dict[str, int]) -> Iterator
         if entry.is_symlink():
             yield f"{name}: is a link; a submission holds plain files only."
         elif entry.is_dir(follow_symlinks=False):
+            if not any(os.scandir(folder / entry.name)):
+                yield f"{name}: is an empty folder; remove it."
+                return
             yield from _walk(folder / entry.name, path, found)
         elif not entry.is_file(follow_symlinks=False):
             yield f"{name}: is neither a file nor a folder; remove it."
@@ -142,8 +149,10 @@ def _twice(manifest: Mapping[str, Any]) -> Iterator[Problem]:
 def _file_problems(folder: Path, manifest: Mapping[str, Any], found: Mapping[str, int]) -> Iterator[str]:
     """Compare what is there, what is listed, and what the rest of the manifest asks for."""
     listed, wanted = manifest["files"], expected_files(manifest)
-    for name in sorted(set(listed) - wanted):
-        yield f"{MANIFEST}: /files: lists {name!a}, which is no part of this submission. {nearest(name, wanted)}"
+    for number, name in enumerate(sorted(set(listed) - wanted)):
+        # Looking for the nearest name takes long, and a stranger may list thousands.
+        near = nearest(name, wanted) if number < _SUGGESTED else ""
+        yield f"{MANIFEST}: /files: lists {name!a}, which is no part of this submission. {near}"
     for name in sorted(found.keys() - wanted - {MANIFEST}):
         yield f"{name!a}: is no part of this submission; remove it."
     for name in sorted(wanted - found.keys()):
@@ -156,7 +165,13 @@ def _hash_problem(folder: Path, name: str, listed: Mapping[str, Any] | None, siz
     if listed is None:
         yield f"{MANIFEST}: /files: does not list {name}; run `temper submit` again."
     elif listed["size"] != size or listed["sha256"] != file_fingerprint(folder / name):
-        yield f"{name}: is not the file that {MANIFEST} lists: its size or hash differs."
+        ends = " Its lines end in CR LF: let git leave it as it is." if b"\r\n" in _beginning(folder / name) else ""
+        yield f"{name}: is not the file that {MANIFEST} lists: its size or hash differs.{ends}"
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(1 << 16)
 
 
 def _read_records(folder: Path, manifest: Mapping[str, Any]) -> SuiteFolder:
@@ -186,10 +201,17 @@ def _without_files(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def _refuse(problems: Iterator[str] | list[str]) -> None:
     """Raise what was found, a sentence a line; a flood is cut short."""
-    sentences = [printable(" ".join(problem.split())) for problem in problems]
-    if sentences:
-        more = [f"And {len(sentences) - 50} more."] if len(sentences) > 50 else []
-        raise IntegrityError("\n".join((*sentences[:50], *more)))
+    found = list(problems)
+    if found:
+        sentences = [printable(" ".join(shorten(problem).split())) for problem in found[:_MOST]]
+        more = [f"And {len(found) - _MOST} more."] if len(found) > _MOST else []
+        raise IntegrityError("\n".join((*sentences, *more)))
+
+
+def shorten(sentence: str) -> str:
+    """A sentence without its middle where it is long: a stranger's key may have a million characters."""
+    half = _LONGEST // 2
+    return sentence if len(sentence) <= _LONGEST else f"{sentence[:half]} … {sentence[-half:]}"
 
 
 def destination(root: Path, manifest: Mapping[str, Any]) -> Path:

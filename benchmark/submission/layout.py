@@ -58,20 +58,26 @@ class Sources:
     """The source texts of a method by module; of a composition by member and then by module."""
 
     def problems(self, value: object, pointer: str) -> Iterator[Problem]:
-        """Yield a problem for everything that is neither a text nor, one level down, an object of texts."""
-        if not isinstance(value, dict):
-            yield Problem(pointer, f"is {describe(value)}; write an object of texts.")
-            return
-        yield from MapOf(_Source(), key=Text("a module", limit=400)).problems(value, pointer)
+        """Yield a problem for everything that is not as a run writes it."""
+        if isinstance(value, dict) and "members" in value:
+            yield from _COMPOSED.problems(value, pointer)
+        else:
+            yield from _MODULES.problems(value, pointer)
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
     def problems(self, value: object, pointer: str) -> Iterator[Problem]:
-        if isinstance(value, dict) and pointer.count("/") < DEEPEST:
-            yield from MapOf(_Source(), key=Text("a module", limit=400)).problems(value, pointer)
-        elif not isinstance(value, str):
+        """Yield a problem unless it is a text that a file can hold."""
+        if not isinstance(value, str) or any("\ud800" <= character <= "\udfff" for character in value):
             yield Problem(pointer, f"is {describe(value)}; write the text of a module.")
+
+
+_MODULE = Text(
+    "a class with its number in the lineage, or a module", r"([0-9]{1,3}:)?[A-Za-z_][A-Za-z0-9_.]*", limit=400
+)
+_MODULES = MapOf(_Source(), key=_MODULE)
+_COMPOSED = shape(members=MapOf(_MODULES, key=NAME), composition=_Source())
 
 
 TABLE = shape(subject=NAME, kind=Choice(("predict", "inspect", "attack")), key=HASH)

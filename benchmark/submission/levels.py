@@ -1,39 +1,77 @@
 """The level of verification that records have reached, written where the board reads them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.execution.cards import write_card
 from benchmark.execution.companions import described, flipped_texts
 from benchmark.execution.records import write_companions, write_records
-from benchmark.schema import Record, record_path
+from benchmark.schema import Record, UsageError, read_records, record_key, record_path
 from benchmark.submission.declared import described as words_of
 from benchmark.submission.verifying import Verification
 
 
-def write_levels(verification: Verification, results: Path, rerun: Collection[int]) -> list[Path]:
+@dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        files: The files of records.
+        replaced: Files of records that were there and were not the same.
+        removed: Files of records of seeds that the submission has not.
+    """
+
+    files: list[Path]
+    replaced: list[Path]
+    removed: list[Path]
+
+
+def write_levels(verification: Verification, results: Path, rerun: Collection[int]) -> Written:
     """Write a submission that holds into a results folder: rescored, and rerun for seeds that were trained again.
 
-    Beside its records go what its source says that the method is, and some texts that its attacks flipped.
-
-    Returns:
-        The files of records.
+    Beside its records go what its source says that the method is, and some texts that its attacks flipped. A record
+    that is there already and says the same keeps a higher level. Nothing is written before everything is made.
 
     Raises:
-        UsageError: the folder holds rows of another state of the suite.
+        UsageError: the folder holds rows of another state of the suite, or cannot be written to.
+        IntegrityError: something of the submission cannot stand on the board.
     """
     submission = verification.submission
     by_seed = {seed: submission.records(seed) for seed in sorted(submission.runs)}
-    ours = [record_path(records[0]) for records in by_seed.values()]
-    write_card(results, dict(submission.results.card), ours)
+    places = {seed: record_path(records[0]) for seed, records in by_seed.items()}
+    home = results / Path(places[min(places)]).parent
+    stale = sorted(set(home.glob("seed-*.jsonl")) - {results / place for place in places.values()})
+    try:
+        levelled = [_at(by_seed[seed], results / place, rerun=seed in rerun) for seed, place in places.items()]
+        companions = list(_companions(verification, places))
+        before = {place: _text_at(results / place) for place in places.values()}
+        write_card(results, verification.card, [*places.values(), *(str(p.relative_to(results)) for p in stale)])
+        write_companions(results, companions)
+        files = [write_records(results, records) for records in levelled]
+        for path in stale:
+            path.unlink()
+    except OSError as error:
+        raise UsageError(f"{results} cannot be written to: {error.strerror} ({error.filename}).") from error
+    replaced = [path for path, text in zip(files, before.values(), strict=True) if text not in ("", _text_at(path))]
+    return Written(files, replaced, stale)
+
+
+def _companions(verification: Verification, places: Mapping[int, str]) -> Iterator[tuple[str, str]]:
+    submission = verification.submission
     name = submission.manifest["method"]["name"]
-    write_companions(results, [described(ours[0], name, *words_of(name, submission.sources))])
-    for seed, place in zip(by_seed, ours, strict=True):
-        write_companions(results, flipped_texts(verification.cells[seed], place))
-    return [write_records(results, _at(by_seed[seed], rerun=seed in rerun)) for seed in by_seed]
+    yield described(places[min(places)], name, *words_of(name, submission.sources))
+    for seed, place in places.items():
+        yield from flipped_texts(verification.cells[seed], place)
 
 
-def _at(records: list[Record], *, rerun: bool) -> list[Record]:
-    """Records at their new level."""
-    level: Mapping[str, str] = {"verification": "rerun" if rerun else "rescored"}
-    return [{**record, **level} for record in records]
+def _at(records: list[Record], path: Path, *, rerun: bool) -> list[Record]:
+    """Records at their new level, or at the one that they have at a path already where that is higher."""
+    held = {record_key(record): record for record in read_records(path)} if path.is_file() else {}
+    level = "rerun" if rerun else "rescored"
+    new = [{**record, "verification": level} for record in records]
+    return [old if (old := held.get(record_key(one), one)) == {**one, "verification": "rerun"} else one for one in new]
+
+
+def _text_at(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -1,6 +1,7 @@
 """Plain text: what a submission may say in its free fields, so that nothing shown from it can do anything."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,9 +15,11 @@ _RULES = (
     (re.compile(r"[\\$`]"), "a character of LaTeX or Markdown"),
     (re.compile(r"!?\[[^\]]*\]\("), "a Markdown link"),
     (re.compile(r"^\s*[=+@|%＝＋－＠]|^\s*-(?![0-9.])"), "the beginning of a spreadsheet formula"),
-    (re.compile("[\u200b-\u200f\u2028\u2029\u2060\ufeff]"), "an invisible character"),
     (re.compile(r"(?i)\b(javascript|vbscript|data\s*:\s*text)\s*[:/]"), "a script's address"),
 )
+_BLANK = "\u2028\u2029\u115f\u1160\u3164\uffa0"
+"""What is shown as nothing, or as the end of a line, without being a format character to Unicode."""
+
 UNSAFE = frozenset("<>\\`\x00\u2028\u2029\u200b\u200e\u200f\ufeff" + "".join(map(chr, range(1, 32))) + "\x7f")
 """Characters that an attack's text may hold only where the attacked text does."""
 
@@ -27,6 +30,8 @@ def strange(text: str) -> str:
         return f"{len(text)} characters"
     if printable(text) != text:
         return "a control character"
+    if any(unicodedata.category(character) == "Cf" or character in _BLANK for character in text):
+        return "an invisible character"
     return next((what for pattern, what in _RULES if pattern.search(text)), "")
 
 

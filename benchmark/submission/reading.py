@@ -82,7 +82,7 @@ def _answers(output: str) -> dict[str, str]:
     for line in output.splitlines():
         try:
             name, problem = json.loads(line)
-        except ValueError:
+        except (ValueError, TypeError):
             continue
         found[name] = problem
     return found
@@ -104,8 +104,10 @@ def main() -> None:
             problem = (
                 f"{one.name}: does not fit into {limits['memory'] // MEBIBYTE} MiB; a submission's table is small."
             )
-        except TemperError as error:
+        except (TemperError, ValueError, TypeError, KeyError, OverflowError) as error:
+            # pyarrow raises what it likes for what no table of Temper holds.
             problem = printable(" ".join(str(error).replace(one.path, one.name).split()))[:600]
+            problem = problem if problem.startswith(one.name) else f"{one.name}: cannot be read ({problem})."
         sys.stdout.write(json.dumps([one.name, problem]) + "\n")
         sys.stdout.flush()
 

@@ -84,7 +84,7 @@ def _record_problems(stated: Mapping[str, Any], computed: Mapping[str, Any]) -> 
         yield f"{_name(stated)}: its replicates are not those that its table gives."
     for found in differences(_rest(computed), _rest(stated)):
         here, there = (text[:120] or "nothing" for text in (found.found, found.wanted))
-        yield f"{_name(stated)}: {found.pointer} is {here}; the submission's tables and the suite give {there}."
+        yield f"{_name(stated)}: {found.pointer} is {here}; the manifest, the tables and the suite give {there}."
 
 
 def _rest(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmark.execution.plugins import place_of
+from benchmark.execution.plugins import place_of, require_usable_name
 from benchmark.execution.registry import registered
 from benchmark.execution.sources import (
     find_class,
@@ -15,6 +15,19 @@ from benchmark.execution.sources import (
     texts_fingerprint,
     with_imports,
 )
+from benchmark.schema import UsageError
+
+
+def name_problems(name: str) -> Iterator[str]:
+    """Yield a sentence for a name that no run gives a method, or that is another's but for the case of its letters."""
+    for member in name.split("+"):
+        try:
+            require_usable_name(member, "The submission's method")
+        except UsageError as error:
+            yield str(error)
+        twin = next((one for one in registered() if one != member and one.casefold() == member.casefold()), None)
+        if twin is not None:
+            yield f"The method {member} differs from {twin}, which is registered here, in the case of letters alone."
 
 
 def source_problems(name: str, source: str, carried: Mapping[str, Any]) -> Iterator[str]:
@@ -28,11 +41,13 @@ def source_problems(name: str, source: str, carried: Mapping[str, Any]) -> Itera
     if texts_fingerprint(carried) != source:
         yield f"source.json is not the source that the records of {name} were made with; run and submit again."
         return
-    members = carried.get("members")
-    parts = members if isinstance(members, Mapping) else {name: carried}
-    if isinstance(members, Mapping) and sorted(members) != sorted(name.split("+")):
-        yield f"source.json holds {'+'.join(map(ascii, members))} and not {name}."
+    members = carried.get("members", {})
+    parts = members if members else {name: carried}
+    if sorted(members) != (sorted(name.split("+")) if "+" in name else []):
+        yield f"source.json holds {'+'.join(sorted(members)) or 'no members of a composition'} and not {name}."
         return
+    if members and carried["composition"] != composition_text():
+        yield "source.json composes its members in another way than this version of Temper; run it again with this one."
     for member, texts in parts.items():
         here = registered_texts(member)
         if here is not None and texts_fingerprint(here) != texts_fingerprint(texts):
@@ -40,6 +55,11 @@ def source_problems(name: str, source: str, carried: Mapping[str, Any]) -> Itera
                 f"The method {member} is registered here as {place_of(registered()[member])}, and "
                 f"{_first_difference(here, texts)} differs from what made the records; run it again as it is now."
             )
+
+
+def composition_text() -> str:
+    """What composes methods here."""
+    return Path(str(origin("benchmark.training.composition"))).read_text(encoding="utf-8")
 
 
 def registered_texts(name: str) -> Mapping[str, Any] | None:

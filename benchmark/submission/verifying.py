@@ -5,7 +5,7 @@ Nothing of the submission is executed: its method is neither imported nor made, 
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,21 @@ from benchmark.execution.registry import MethodRequest
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.backbones import resolve_backbone
 from benchmark.schema import TemperError, card_fingerprint, fingerprint
-from benchmark.submission.declared import default_problems
-from benchmark.submission.examples import Named, attack_problems, prediction_problems
+from benchmark.submission.declared import declaration_problems
+from benchmark.submission.examples import Named, attack_problems, inspection_problems, prediction_problems
 from benchmark.submission.gathering import require_whole
 from benchmark.submission.intake import Submission
 from benchmark.submission.layout import table_path
 from benchmark.submission.reading import Wanted, read_tables
 from benchmark.submission.rescoring import record_problems, rescore
-from benchmark.submission.sources import source_problems
+from benchmark.submission.sources import name_problems, source_problems
 from benchmark.submission.stated import StatedStore, stated_row
+from benchmark.submission.twins import twins
+from benchmark.suites import Attack
 
 Problems = Iterator[str]
+
+WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,8 @@ class Verification:
     def _seeds(self) -> Problems:
         suite, runs = self.work.suite, self.submission.runs
         least = suite.minimum_seeds if suite.ranked else 1
-        wanted = set(range(max(least, *(seed + 1 for seed in runs))))
+        # Counted by how many there are: a seed may be any number that a stranger writes.
+        wanted = set(range(max(least, len(runs))))
         for seed in sorted(wanted - runs.keys()):
             yield f"seed {seed} is missing; {suite.name} needs {least} seeds, counted from 0, and none left out."
         held = {found.record["seed"] for found in self.submission.results.records}
@@ -121,9 +126,10 @@ class Verification:
             yield f"{failed[0]}: the row failed; a submission holds finished rows only."
 
     def _same(self, one: int, other: int) -> Problems:
-        """Two seeds that give one and the same outcome are one run under two names."""
+        """Two seeds that state one and the same outcome are one run under two names."""
         runs, files = self.submission.runs, self.submission.manifest["files"]
-        if runs[one]["weights"] == runs[other]["weights"]:
+        weights = [runs[seed]["weights"].get(WEIGHTS) for seed in (one, other)]
+        if weights[0] == weights[1] and weights[0] is not None:
             yield f"seeds {one} and {other} state the same weights; a seed is a run of its own."
         for table in runs[one]["tables"]:
             paths = [table_path(seed, table["subject"]) for seed in (one, other)]
@@ -134,9 +140,10 @@ class Verification:
     def _source(self) -> Problems:
         record = self._any()
         name = self.submission.manifest["method"]["name"]
+        yield from name_problems(name)
         yield from source_problems(name, record["method"]["source"], self.submission.sources)
         overrides = MethodRequest.parse(name).overrides_of(self.work.suite.hyperparameters)
-        yield from default_problems(record["method"], overrides, self.submission.sources)
+        yield from declaration_problems(record["method"], overrides, self.submission.sources)
 
     def _backbone(self) -> Problems:
         """The suite's own backbone is known here; another one is as the submission states it."""
@@ -167,12 +174,17 @@ class Verification:
                 if data is None:
                     continue
                 named = Named(table_path(seed, subject), data, classes)
-                if table["kind"] != "attack":
-                    yield from prediction_problems(predictions_of(store, table), named)
-                    continue
-                on = tables.get(next(attack.on for attack in self.work.suite.attacks if attack.id == subject))
-                same = None if on is None else read_predictions(store.copy_of(on))
-                yield from attack_problems(read_attack(store.copy_of(table)), named, same)
+                copy = store.copy_of(table)
+                if table["kind"] == "predict":
+                    yield from prediction_problems(read_predictions(copy), named)
+                elif table["kind"] == "inspect":
+                    yield from inspection_problems(read_inspection(copy), named)
+                else:
+                    attack = next(one for one in self.work.suite.attacks if one.id == subject)
+                    on = tables.get(attack.on)
+                    same = None if on is None else predictions_of(store, on)
+                    yield from attack_problems(read_attack(copy), replace(named, queries=most_queries(attack)), same)
+        yield from twins(self.stores)
 
     def _records(self) -> Problems:
         for seed, store in self.stores.items():
@@ -197,6 +209,12 @@ def predictions_of(store: StatedStore, table: Mapping[str, Any]) -> PredictionTa
     """What the model said first, of a prediction or an inspection."""
     copy = store.copy_of(table)
     return read_inspection(copy).predictions if table["kind"] == "inspect" else read_predictions(copy)
+
+
+def most_queries(attack: Attack) -> int | None:
+    """How many texts an attack may ask about for an example; None where the suite leaves that open."""
+    budget = attack.parameters.get("query_budget", attack.parameters.get("queries"))
+    return budget if isinstance(budget, int) else None
 
 
 def _told(step: Callable[[], Problems]) -> Problems:

@@ -1,5 +1,6 @@
 """What continuous integration makes of the files that a pull request touches."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,13 @@ import pytest
 from scripts import touched
 
 FOLDER = "submissions/offline@1/my_method~alpha=0.6/minilm"
+MANIFEST = json.dumps(
+    {
+        "suite": {"name": "offline", "version": 1},
+        "method": {"name": "my_method", "configuration": "alpha=0.6"},
+        "backbone": "minilm",
+    }
+)
 
 
 @pytest.fixture()
@@ -40,7 +48,7 @@ def test_methods_and_submissions_are_found_in_a_branch(repository: Path) -> None
     files = touched.touched_files("main")
     assert touched.touched_methods(files) == ["roast"]
     assert touched.touched_submissions(files) == [(FOLDER, "offline@1")]
-    assert touched.misplaced(files) == []
+    assert touched.misplaced(files) == ["methods/gone.py", "methods/roast.py"]
 
 
 @pytest.mark.parametrize(
@@ -69,9 +77,15 @@ def test_a_name_with_newlines_and_quotes_comes_through_git_whole(repository: Pat
 
 
 def test_a_submission_does_not_bring_its_own_checks() -> None:
-    allowed = [f"{FOLDER}/source.json", "methods/a.py", "tests/methods/test_a.py", "pyproject.toml"]
+    allowed = [f"{FOLDER}/source.json", "methods/my_method.py", "tests/methods/test_my_method.py", "pyproject.toml"]
     assert touched.misplaced([*allowed, "methods/temper_costs.json"]) == []
+    variants = ["submissions/offline@1/rose-first+roast/minilm/source.json", "methods/rose.py", "methods/roast.py"]
+    assert touched.misplaced(variants) == []
     for name in (
+        "methods/vanilla.py",
+        "methods/my.pyc",
+        "tests/methods/test_contract.py",
+        "tests/methods/conftest.py",
         "benchmark/submission/verifying.py",
         "leaderboard/results/offline@1/x.jsonl",
         ".github/workflows/submission.yml",
@@ -85,7 +99,7 @@ def test_a_submission_does_not_bring_its_own_checks() -> None:
 
 
 def test_everything_is_run_and_one_failure_is_enough(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    commit({"methods/roast.py": "2", "tests/methods/test_roast.py": "2", f"{FOLDER}/submission.json": "{}"})
+    commit({"methods/my_method.py": "2", "tests/methods/test_my_method.py": "2", f"{FOLDER}/submission.json": MANIFEST})
     ran: list[list[str]] = []
     real = subprocess.run
 
@@ -105,8 +119,8 @@ def test_everything_is_run_and_one_failure_is_enough(repository: Path, monkeypat
         ["board", "build"],
     ]
     assert [command[4:] for command in ran[:2]] == [
-        ["tests/methods/test_roast.py"],
-        ["tests/methods/test_contract.py", "-k", "Test_roast"],
+        ["tests/methods/test_my_method.py"],
+        ["tests/methods/test_contract.py", "-k", "Test_my_method"],
     ]
     assert Path("preview/results/x").is_file()
 
@@ -114,7 +128,7 @@ def test_everything_is_run_and_one_failure_is_enough(repository: Path, monkeypat
 def test_a_misplaced_file_fails_the_check(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    commit({f"{FOLDER}/submission.json": "{}", "benchmark/x.py": "1"})
+    commit({f"{FOLDER}/submission.json": MANIFEST, "benchmark/x.py": "1"})
     real = subprocess.run
     monkeypatch.setattr(
         subprocess,
@@ -123,3 +137,16 @@ def test_a_misplaced_file_fails_the_check(
     )
     assert touched.main(["main"]) == 1
     assert "does not touch 'benchmark/x.py'; send that on its own" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", [MANIFEST.replace("my_method", "vanilla"), "{", "[]", '{"suite": 1}'])
+def test_a_submission_in_the_place_of_another_fails_the_check(
+    text: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    commit({f"{FOLDER}/submission.json": text})
+    real = subprocess.run
+    monkeypatch.setattr(
+        subprocess, "run", lambda c, **o: real(c, **o) if c[0] == "git" else subprocess.CompletedProcess(c, 0)
+    )
+    assert touched.main(["main"]) == 1
+    assert "says that it belongs elsewhere" in capsys.readouterr().out

@@ -21,6 +21,7 @@ from benchmark.evaluation.tables import (
     write_inspection,
     write_predictions,
 )
+from benchmark.execution.cells import cells_of
 from benchmark.execution.workload import Workload
 from benchmark.schema import TemperError, canonical_json, card_fingerprint
 from benchmark.schema.attack_rows import AttackRow
@@ -126,6 +127,23 @@ class Forgery:
             _, made = rescore(stated_row(stated[0], store.run), self.work, verification.card, store)
             self.records(seed).write_text("".join(canonical_json(record) + "\n" for record in made))
         self.reseal()
+
+    def rekey(self) -> None:
+        """State every table under the key that the stated weights and the suite's data give."""
+        submission = read_submission(self.folder)
+        verification = Verification(submission, self.work, self.scratch / "keys")
+        keys = {
+            (seed, cell.kind, cell.subject): cell.key
+            for seed, store in verification.stores.items()
+            for cell in cells_of(stated_row(submission.records(seed)[0], store.run), self.work, store)
+        }
+
+        def change(manifest: dict[str, Any]) -> None:
+            for run in manifest["runs"]:
+                for table in run["tables"]:
+                    table["key"] = keys[run["seed"], table["kind"], table["subject"]]
+
+        self.edit_manifest(change)
 
     def recard(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the suite card, and give records and manifest its new fingerprint."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from benchmark.execution.registry import MethodRequest, configure
+from benchmark.execution.sources import source_texts, texts_fingerprint
 from benchmark.schema import UsageError
+from benchmark.submission.declared import declaration_problems
 from benchmark.submission.intake import read_submission
-from benchmark.submission.layout import MEBIBYTE
+from benchmark.submission.layout import MEBIBYTE, Sources
+from benchmark.submission.sources import name_problems, source_problems
 from tests.submission.conftest import can_attack
 from tests.submission.forging import Forgery, hardest, relabelled, without_row
 
@@ -148,11 +154,68 @@ def copied_seed(forgery: Forgery) -> None:
     forgery.reseal()
 
 
+def duplicated(nudge: float, *, weights: bool = False) -> Change:
+    """Seed 1 is seed 0 with other bytes in every table, another hash of weights, and keys that follow."""
+
+    def apply(forgery: Forgery) -> None:
+        copied_seed(forgery)
+
+        def change(manifest: dict[str, Any]) -> None:
+            stated = manifest["runs"][1]["weights"]
+            stated["config.json" if weights else "model.safetensors"] = "sha256:" + "8" * 64
+
+        forgery.edit_manifest(change)
+        noise = np.random.default_rng(0)
+        for subject in ("home", "away", "foreign", "validation"):
+            forgery.edit_predictions(
+                lambda t: replace(t, logits=t.logits + nudge * noise.normal(size=t.logits.shape).astype(np.float32)),
+                subject,
+                seed=1,
+            )
+            path = forgery.table(subject, 1)
+            pq.write_table(pq.ParquetFile(path).read(), path, compression="snappy", store_schema=False)
+        forgery.reseal()
+        forgery.rekey()
+        forgery.reforge()
+
+    return apply
+
+
+def huge_seed(forgery: Forgery) -> None:
+    seed = 3_000_000_000
+    forgery.edit_manifest(lambda m: m["runs"][1].update(seed=seed))
+    forgery.edit_records(lambda record: record.update(seed=seed), only=lambda r: r["seed"] == 1)
+    forgery.records(1).rename(forgery.records(seed))
+    forgery.table(seed=1).parent.rename(forgery.table(seed=seed).parent)
+    forgery.reseal()
+
+
+def not_finite(part: str, value: float) -> Change:
+    def change(table: Any) -> Any:
+        values = getattr(table, part).copy()
+        values[0] = value
+        return replace(table, **{part: values})
+
+    return thorough(lambda f: [f.edit_inspection(change, seed) for seed in (0, 1)] and None)
+
+
+def attacked(only: str, **fields: Any) -> Change:
+    return thorough(lambda f: f.edit_attack(lambda r: replace(r, **fields), only=only))
+
+
+def lengthened(words: str) -> Change:
+    return thorough(lambda f: f.edit_attack(lambda r: replace(r, perturbed=f"{r.perturbed} {words}"), only="flipped"))
+
+
+def unknown_files(manifest: dict[str, Any]) -> None:
+    entry = {"sha256": "sha256:" + "0" * 64, "size": 1}
+    manifest["files"].update({f"tables/seed-0/home{number}.parquet": entry for number in range(20_000)})
+
+
 def only_seed_one(forgery: Forgery) -> None:
     forgery.edit_manifest(lambda m: m["runs"].pop(0) and None)
     forgery.records(0).unlink()
-    for table in forgery.table().parent.iterdir():
-        table.unlink()
+    shutil.rmtree(forgery.table().parent)
     forgery.reseal()
 
 
@@ -193,6 +256,11 @@ CASES: dict[str, tuple[Change, str]] = {
     "stray-json": (write("extra.json", sealed=True), "lists 'extra.json', which is no part of this submission"),
     "unlisted-json": (write("extra.json"), "'extra.json': is no part of this submission"),
     "odd-name": (write("a\n\x1b[31mb.json"), r"'a\n\x1b[31mb.json': is no part"),
+    "empty-folder": (lambda f: (f.folder / "tables/none").mkdir(), "'tables/none': is an empty folder"),
+    "line-ends-of-another-system": (
+        lambda f: f.records().write_bytes(f.records().read_bytes().replace(b"\n", b"\r\n")),
+        "Its lines end in CR LF",
+    ),
     "deep": (write("a/b/c/d/e/f/g.json"), "folders deep"),
     "many": (lambda f: [(f.folder / f"{n}.json").touch() for n in range(2100)] and None, "is more than 2000 files"),
     "huge-manifest": (grow("submission.json", 5 * MEBIBYTE), "a .json file has at most"),
@@ -220,6 +288,8 @@ CASES: dict[str, tuple[Change, str]] = {
         on_manifest(lambda m: m["files"].update({"../../x.json": {"sha256": "sha256:" + "0" * 64, "size": 1}})),
         "lists '../../x.json', which is no part",
     ),
+    "thousands-of-files-listed": (on_manifest(unknown_files), "And 19950 more."),
+    "long-key": (on_manifest(lambda m: m.update({"x" * 1_000_000: 1})), "is an unknown key"),
     "absolute": (
         on_manifest(lambda m: m["files"].update({"/etc/x.json": {"sha256": "sha256:" + "0" * 64, "size": 1}})),
         "lists '/etc/x.json', which is no part",
@@ -246,6 +316,9 @@ CASES: dict[str, tuple[Change, str]] = {
     "formula": (on_outcome(lambda e: e.update(device='=HYPERLINK("x")')), "the beginning of a spreadsheet formula"),
     "formula-behind-blanks": (on_outcome(lambda e: e.update(device="  @SUM(A1)")), "spreadsheet formula"),
     "markdown-link": (on_outcome(lambda e: e.update(device="[a](b)")), "holds a Markdown link"),
+    "invisible-mark": (on_outcome(lambda e: e.update(device="c\u00adpu")), "holds an invisible character"),
+    "invisible-filler": (on_outcome(lambda e: e.update(device="cpu\u3164")), "holds an invisible character"),
+    "invisible-tag": (on_outcome(lambda e: e.update(device="cpu\U000e0041")), "holds an invisible character"),
     "invisible": (on_outcome(lambda e: e.update(device="cpu\u200b")), "holds an invisible character"),
     "control-character": (
         on_outcome(lambda e: e.update(device="cpu\x1b[2J")),
@@ -307,7 +380,7 @@ CASES: dict[str, tuple[Change, str]] = {
     ),
     "cheaper": (
         on_records(lambda r: r["cost"].update(forward=1)),
-        "/cost/forward is 1; the submission's tables and the suite give",
+        "/cost/forward is 1; the manifest, the tables and the suite give",
     ),
     "another-machine": (on_records(lambda r: r["environment"].update(device="TPU")), '/environment/device is "TPU"'),
     "failed-row": (
@@ -345,6 +418,10 @@ CASES: dict[str, tuple[Change, str]] = {
     ),
     # seeds
     "duplicated-seed": (copied_seed, "seeds 0 and 1 state the same weights"),
+    "duplicated-seed-in-other-bytes": (duplicated(0.0), "seeds 0 and 1 answer alike (correlation 1.0000"),
+    "duplicated-seed-nudged": (duplicated(0.001), "seeds 0 and 1 answer alike (correlation"),
+    "duplicated-weights-beside-another-file": (duplicated(0.0, weights=True), "seeds 0 and 1 state the same weights"),
+    "huge-seed": (huge_seed, "seed 1 is missing"),
     "missing-seed": (only_seed_one, "seed 0 is missing"),
     # the training
     "longer-training": (
@@ -391,6 +468,14 @@ CASES: dict[str, tuple[Change, str]] = {
     "empty-table": (rewritten(lambda t: t.slice(0, 0)), "has 0 rows; the suite's data has 16"),
     "bomb": (rewritten(bomb), "unpacks to 128"),
     "metadata": (rewritten(lambda t: t, store_schema=True), "carries metadata of its own"),
+    "two-columns-of-one-name": (
+        rewritten(lambda t: t.append_column("id", t.column("id"))),
+        "home.parquet: ",
+    ),
+    "a-date-that-is-none": (
+        rewritten(with_column("label", lambda t: pa.array([2**62] * t.num_rows, pa.timestamp("us")))),
+        "home.parquet: ",
+    ),
     "extra-column": (
         rewritten(lambda t: t.append_column("x", pa.array([0] * t.num_rows))),
         "its columns are id, label",
@@ -445,6 +530,8 @@ CASES: dict[str, tuple[Change, str]] = {
         lambda f: f.edit_inspection(lambda t: replace(t, gradients=np.zeros_like(t.gradients))) or f.reseal(),
         "seed 0, known, zero_gradient_share: says 0.0, its table gives 1.0",
     ),
+    "nan-gradient": (not_finite("gradients", np.nan), "known.parquet: the input gradient of example"),
+    "infinite-second-answer": (not_finite("again", np.inf), "known.parquet: the second logits of example"),
     "inspection-of-other-examples": (
         thorough(lambda f: f.edit_inspection(lambda t: replace(t, predictions=renamed_example(t.predictions)))),
         "known.parquet: lacks example",
@@ -476,6 +563,50 @@ CASES: dict[str, tuple[Change, str]] = {
 }
 
 ATTACK_CASES: dict[str, tuple[Change, str]] = {
+    "skipped-without-an-answer": (
+        attacked(
+            "flipped",
+            outcome="skipped",
+            logits_original=(),
+            perturbed=None,
+            logits_final=None,
+            changed=0,
+            similarity=None,
+            queries=1,
+        ),
+        "has logits of 0 classes; the task has 2",
+    ),
+    "skipped-after-a-search": (
+        thorough(
+            lambda f: f.edit_attack(
+                lambda r: replace(
+                    r,
+                    outcome="skipped",
+                    logits_original=r.logits_original[::-1],
+                    perturbed=None,
+                    logits_final=None,
+                    changed=0,
+                    similarity=None,
+                    queries=7,
+                ),
+                only="flipped",
+            )
+        ),
+        "is 'skipped' after 7 texts were asked about",
+    ),
+    "flipped-without-last-logits": (attacked("flipped", logits_final=()), "has logits of 0 classes"),
+    "out-of-queries-without-a-budget": (
+        attacked("flipped", outcome="budget", perturbed=None, logits_final=None, changed=0, similarity=None),
+        "has used up its queries, of which the suite sets no number",
+    ),
+    "no-cosine": (attacked("flipped", similarity=57.0), "has the similarity 57, which no cosine is"),
+    "flipped-without-a-similarity": (attacked("flipped", similarity=None), "is 'flipped' without a similarity"),
+    "flipped-by-nothing": (
+        thorough(lambda f: f.edit_attack(lambda r: replace(r, perturbed=r.original, changed=0), only="flipped")),
+        "ends with the text that it began with and with other logits",
+    ),
+    "long-changed-text": (lengthened("a" * 40_000), "swapping words makes at most"),
+    "words-added": (lengthened("w " * 300), "words, out of"),
     "survivor-made-of-a-fallen": (
         thorough(lambda f: f.edit_attack(lambda r: replace(r, outcome="survived", similarity=None), only="flipped")),
         "is 'survived' although its last logits say otherwise",
@@ -573,5 +704,111 @@ def test_there_are_many_cases_and_the_honest_submission_is_none_of_them(forgery:
 
 def test_a_link_to_a_submission_is_none(forgery: Forgery, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(forgery.folder)
-    with pytest.raises(UsageError, match="There is no folder"):
+    with pytest.raises(UsageError, match="link is a link; name the folder"):
         read_submission(tmp_path / "link")
+    with pytest.raises(UsageError, match=r"submission\.json is a file; name the folder"):
+        read_submission(forgery.folder / "submission.json")
+    with pytest.raises(UsageError, match="nothing is not there; name the folder"):
+        read_submission(tmp_path / "nothing")
+
+
+SOURCE = """class Mine:
+    name: ClassVar[str] = "mine"
+    version: ClassVar[str] = "2"
+    alpha: float = 0.5
+    steps: int = field(default=3)
+    quick: bool = True
+"""
+HONEST = {"alpha": 0.5, "steps": 3, "quick": True}
+
+
+@pytest.mark.parametrize(
+    ("hyperparameters", "configuration", "version", "reason"),
+    [
+        (HONEST, "", "2", ""),
+        (HONEST | {"alpha": 0.9}, "alpha=0.9", "2", ""),
+        (HONEST | {"steps": 7}, "steps=7", "2", ""),
+        (HONEST, "", "99", "The source of mine is of version 2; the records say 99."),
+        ({}, "", "2", "has the hyper-parameter alpha in its source, of which the records say nothing"),
+        (HONEST | {"ensemble": 50}, "", "2", "mine has no hyper-parameter 'ensemble' in its source"),
+        (HONEST | {"alpha": 0.9}, "", "2", "mine has alpha 0.9, and neither its source nor the suite"),
+        (HONEST | {"quick": 1}, "", "2", "mine has quick 1, and neither"),
+        (HONEST | {"alpha": 0.9}, "alpha=0.7", "2", "The configuration says alpha=0.7"),
+        (HONEST, "alpha=0.5", "2", "sets alpha to 0.5, which it is anyway"),
+        (HONEST | {"alpha": 0.9}, "alpha=9,alpha=0.9", "2", "is not key=value once for each key"),
+        (HONEST, ",", "2", "is not key=value once for each key"),
+        (HONEST, "beta=1", "2", "The configuration sets beta, which is no hyper-parameter of mine"),
+    ],
+)
+def test_hyperparameters_are_what_source_suite_and_configuration_say(
+    hyperparameters: dict[str, Any], configuration: str, version: str, reason: str
+) -> None:
+    method = {
+        "name": "mine", "version": version, "configuration": configuration, "hyperparameters": hyperparameters
+    }  # fmt: skip
+    problems = list(declaration_problems(method, {}, {"0:Mine": SOURCE}))
+    assert (reason in problems[0]) if reason else problems == []
+
+
+@pytest.mark.parametrize("name", ["worddrop", "mvp+roast", "roast"])
+def test_registered_methods_declare_what_they_are_configured_with(name: str) -> None:
+    configured = configure(MethodRequest.parse(name), {})
+    method = {
+        "name": name,
+        "version": configured.cls.version,
+        "configuration": "",
+        "hyperparameters": dict(configured.hyperparameters),
+    }
+    assert list(declaration_problems(method, {}, source_texts(configured.cls))) == []
+
+
+def test_a_composition_is_its_members_and_what_composes_them_here() -> None:
+    texts = source_texts(configure(MethodRequest.parse("mvp+roast"), {}).cls)
+
+    def problems(name: str, carried: Any) -> list[str]:
+        return list(source_problems(name, texts_fingerprint(carried), carried))
+
+    assert problems("mvp+roast", texts) == []
+    assert (
+        "no members of a composition and not mvp+roast"
+        in problems("mvp+roast", {"0:Anything": "class Anything: pass"})[0]
+    )
+    assert "holds mvp+roast and not roast" in problems("roast", texts)[0]
+    assert "in another way" in problems("mvp+roast", {**texts, "composition": "def compose(): ..."})[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("mine", ""),
+        ("a..b", "a method's name is letters"),
+        ("roast.", "a method's name is letters"),
+        ("Vanilla", "differs from vanilla, which is registered here, in the case of letters alone"),
+        ("mvp+ROAST", "differs from roast"),
+    ],
+)
+def test_a_name_is_one_that_a_run_would_take_and_nobody_elses(name: str, reason: str) -> None:
+    problems = list(name_problems(name))
+    assert (reason in problems[0]) if reason else problems == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"members": {"mine": "text"}, "composition": ""},
+        {"members": {"mine": {"0:Mine": "x"}}, "composition": "x", "more": "x"},
+        {"members": {"mine": {"0:Mine": "x"}}},
+        {"²:Mine": "x"},
+        {"0:Mine": "\ud800"},
+        {"0:Mine": {"0:Inner": "x"}},
+        ["x"],
+    ],
+)
+def test_a_source_of_another_shape_is_refused(value: Any) -> None:
+    assert list(Sources().problems(value, ""))
+
+
+def test_what_no_parser_takes_has_no_words() -> None:
+    deep = "class A:\n    x: " + "b" + ".c" * 100_000 + " = 1"
+    method = {"name": "a", "version": "1", "configuration": "", "hyperparameters": {}}
+    assert list(declaration_problems(method, {}, {"0:A": deep})) == []

@@ -14,11 +14,12 @@ import pytest
 
 from benchmark.execution.registry import MethodRequest, configure, registered
 from benchmark.execution.sources import source_fingerprint, source_texts
-from benchmark.schema import UsageError
+from benchmark.schema import IntegrityError, UsageError
 from benchmark.submission.declared import described
 from benchmark.submission.intake import read_submission
+from benchmark.submission.levels import write_levels
 from benchmark.submission.reading import Wanted, read_tables
-from benchmark.submission.replaying import replay_problems
+from benchmark.submission.replaying import given_weights, replay_problems
 from benchmark.submission.sources import registered_texts, texts_fingerprint
 from benchmark.submission.verifying import Verification
 from tests.cli.test_cli import temper
@@ -103,6 +104,34 @@ def test_verifying_from_the_command_line_writes_the_level(ran: Ran, tmp_path: Pa
         assert mine[0].read_bytes() == theirs[0].read_bytes()
 
 
+def test_what_a_submission_says_of_overlaps_reaches_no_board(forgery: Forgery, ran: Ran, tmp_path: Path) -> None:
+    forgery.recard(lambda card: [entry.update(exact=entry["n"], near=entry["n"]) for entry in card["overlap"]] and None)
+    found = verification(ran, forgery.folder, tmp_path / "scratch")
+    write_levels(found, tmp_path / "results", rerun=())
+    (card,) = (tmp_path / "results").glob("*/suite.json")
+    assert json.loads(card.read_text())["overlap"] == found.card["overlap"]
+
+
+def test_a_place_that_cannot_be_written_to_is_named(ran: Ran, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    found = verification(ran, ran.submission, tmp_path / "scratch")
+    with pytest.raises(UsageError, match=r"file/results cannot be written to: Not a directory"):
+        write_levels(found, tmp_path / "file/results", rerun=())
+
+
+def test_nothing_is_written_where_something_cannot_be(
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise IntegrityError("too long for a board")
+
+    monkeypatch.setattr("benchmark.submission.levels.flipped_texts", broken)
+    found = verification(ran, ran.submission, tmp_path / "scratch")
+    with pytest.raises(IntegrityError, match="too long for a board"):
+        write_levels(found, tmp_path / "results", rerun=())
+    assert not (tmp_path / "results").exists()
+
+
 @pytest.mark.slow()
 def test_a_refused_submission_writes_nothing_and_exits_with_one(forgery: Forgery, ran: Ran, tmp_path: Path) -> None:
     forgery.edit_records(lambda record: record.update(value=0.4321), only=lambda r: r["metric"]["id"] == "accuracy")
@@ -122,6 +151,13 @@ def test_training_again_sets_rerun_for_that_seed_alone(ran: Ran, tmp_path: Path)
     assert "worddrop, seed 1: train" in done.stderr
     assert re.search(r"home +accuracy", done.stdout)
     assert levels(tmp_path / "results") == {("seed-0", "rescored"), ("seed-1", "rerun")}
+    stale = next((tmp_path / "results").rglob("seed-1.jsonl")).with_name("seed-7.jsonl")
+    stale.write_text(stale.with_name("seed-1.jsonl").read_text().replace('"seed":1', '"seed":7'))
+    found = verification(ran, ran.submission, tmp_path / "scratch")
+    again = write_levels(found, tmp_path / "results", rerun={0})
+    assert levels(tmp_path / "results") == {("seed-0", "rerun"), ("seed-1", "rerun")}
+    assert [path.name for path in again.replaced] == ["seed-0.jsonl"]
+    assert again.removed == [stale]
 
 
 @pytest.mark.slow()
@@ -187,6 +223,10 @@ def verification(ran: Ran, folder: Path, scratch: Path) -> Verification:
     return found
 
 
+def replayed(found: Verification, weights: Path) -> list[str]:
+    return list(replay_problems(found, given_weights(found, weights), salt=7))
+
+
 @pytest.mark.resources()
 def test_logits_that_three_decimals_make_equal_contradict_no_outcome(forgery: Forgery, tmp_path: Path) -> None:
     if not can_attack():
@@ -200,9 +240,9 @@ def test_logits_that_three_decimals_make_equal_contradict_no_outcome(forgery: Fo
 @pytest.mark.slow()
 def test_the_stated_weights_say_what_the_tables_say(ran: Ran, tmp_path: Path) -> None:
     found = verification(ran, ran.submission, tmp_path / "scratch")
-    assert list(replay_problems(found, weights_of(ran, tmp_path / "weights"))) == []
+    assert replayed(found, weights_of(ran, tmp_path / "weights")) == []
     with pytest.raises(UsageError, match="has no folder seed-0, seed-1"):
-        list(replay_problems(found, tmp_path))
+        given_weights(found, tmp_path)
 
 
 @pytest.mark.slow()
@@ -211,11 +251,11 @@ def test_tables_that_the_weights_did_not_make_are_caught(forgery: Forgery, ran: 
     forgery.reforge()
     found = verification(ran, forgery.folder, tmp_path / "scratch")
     weights = weights_of(ran, tmp_path / "weights")
-    (problem,) = replay_problems(found, weights)
+    (problem,) = replayed(found, weights)
     assert problem.startswith("seed 0, away: the weights give example")
     (weights / "seed-0/pytorch_model.bin").write_bytes(b"")
     (weights / "seed-1/config.json").write_text("{}")
-    assert [p.split(" ", 1)[0] for p in replay_problems(found, weights)] == [
+    assert [p.split(" ", 1)[0] for p in replayed(found, weights)] == [
         "seed-0/'pytorch_model.bin'",
         "seed-1/config.json",
     ]
@@ -226,7 +266,7 @@ def test_an_input_gradient_that_the_weights_do_not_have_is_caught(forgery: Forge
     forgery.edit_inspection(lambda t: replace(t, gradients=t.gradients * 2 + 1e-3))
     forgery.reforge()
     found = verification(ran, forgery.folder, tmp_path / "scratch")
-    (problem,) = replay_problems(found, weights_of(ran, tmp_path / "weights"))
+    (problem,) = replayed(found, weights_of(ran, tmp_path / "weights"))
     assert problem.startswith("seed 0, known: the weights give example")
     assert "an input gradient of" in problem
 
@@ -251,7 +291,7 @@ def test_an_attack_that_was_never_run_is_caught_by_attacking_again(forgery: Forg
     write_attack(path, rows)
     forgery.reforge()
     found = verification(ran, forgery.folder, tmp_path / "scratch")
-    problems = list(replay_problems(found, weights_of(ran, tmp_path / "weights")))
+    problems = replayed(found, weights_of(ran, tmp_path / "weights"))
     assert any("attacked again, example" in problem and "'survived'" in problem for problem in problems)
 
 
