@@ -2,15 +2,18 @@
 
     python -m scripts.unfinished_rows offline --methods rift,mvp+roast --results leaderboard/results --reason "Not run."
 
-A seed that has records is left alone; a later run of the method replaces what stands here.
+A seed that has records is left alone; a later run of the method replaces what stands here. What the method is stands
+beside them, as beside any row.
 """
 
 import argparse
+import inspect
 from pathlib import Path
 
 from benchmark.execution.cards import suite_card, write_card
 from benchmark.execution.cells import Row
-from benchmark.execution.records import failed_records, file_of, write_records
+from benchmark.execution.companions import described
+from benchmark.execution.records import failed_records, file_of, write_companions, write_records
 from benchmark.execution.registry import MethodRequest, configure
 from benchmark.execution.workload import materialise
 from benchmark.models.backbones import resolve_backbone
@@ -29,6 +32,9 @@ def write_unfinished(suite_name: str, methods: list[str], seeds: int, reason: st
     ]
     waiting = [row for row in rows if not (results / file_of(row, card)).exists()]
     write_card(results, card, [file_of(row, card) for row in waiting])
+    for row in rows:
+        cls = row.method.cls
+        write_companions(results, [described(file_of(row, card), cls.name, inspect.getdoc(cls) or "", cls.paper)])
     return [write_records(results, failed_records(row, card, reason, status="unavailable")) for row in waiting]
 
 

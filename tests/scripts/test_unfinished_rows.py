@@ -22,6 +22,7 @@ def test_a_row_says_why_it_is_empty(tiny_backbone: Path, tmp_path: Path) -> None
     (row,) = load_board(results).sections[0].rows
     assert (row.method, row.overall.text) == ("worddrop", "")
     assert any(REASON in note for note in row.notes)
+    assert row.summary.startswith("Train on clean inputs")
 
 
 def test_a_seed_that_was_run_is_left_alone(tiny_backbone: Path, tmp_path: Path) -> None:
