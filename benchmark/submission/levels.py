@@ -34,7 +34,8 @@ def write_levels(verification: Verification, results: Path, rerun: Collection[in
     that is there already and says the same keeps a higher level. Nothing is written before everything is made.
 
     Raises:
-        UsageError: the folder holds rows of another state of the suite, or cannot be written to.
+        UsageError: the folder holds rows of another state of the suite, holds another row in this one's place, or
+            cannot be written to.
         IntegrityError: something of the submission cannot stand on the board.
     """
     submission = verification.submission
@@ -67,10 +68,23 @@ def _companions(verification: Verification, places: Mapping[int, str]) -> Iterat
 
 def _at(records: list[Record], path: Path, *, rerun: bool) -> list[Record]:
     """Records at their new level, or at the one that they have at a path already where that is higher."""
-    held = {record_key(record): record for record in read_records(path)} if path.is_file() else {}
+    there = read_records(path) if path.is_file() else []
+    _require_same_row(records[0], there, path)
+    held = {record_key(record): record for record in there}
     level = "rerun" if rerun else "rescored"
     new = [{**record, "verification": level} for record in records]
     return [old if (old := held.get(record_key(one), one)) == {**one, "verification": "rerun"} else one for one in new]
+
+
+def _require_same_row(ours: Record, there: list[Record], path: Path) -> None:
+    """A folder's name leaves out what no name of a file can hold, so that two rows may ask for one."""
+    mine, theirs = (
+        (one["method"]["name"], one["method"]["configuration"]) for one in (ours, there[0] if there else ours)
+    )
+    if mine != theirs:
+        raise UsageError(
+            f"{path} is of {theirs[0]} ({theirs[1]}) and not of {mine[0]} ({mine[1]}); move it away first."
+        )
 
 
 def _text_at(path: Path) -> str:

@@ -119,6 +119,14 @@ def test_a_place_that_cannot_be_written_to_is_named(ran: Ran, tmp_path: Path) ->
         write_levels(found, tmp_path / "file/results", rerun=())
 
 
+def test_a_row_with_another_configuration_in_the_same_folder_is_not_overwritten(ran: Ran, tmp_path: Path) -> None:
+    found = verification(ran, ran.submission, tmp_path / "scratch")
+    (first, _) = write_levels(found, tmp_path / "results", rerun=()).files
+    first.write_text(first.read_text().replace('"configuration":""', '"configuration":"variant=a/b"'))
+    with pytest.raises(UsageError, match=r"seed-0\.jsonl is of worddrop \(variant=a/b\) and not of worddrop \(\)"):
+        write_levels(found, tmp_path / "results", rerun=())
+
+
 def test_nothing_is_written_where_something_cannot_be(
     ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
