@@ -110,8 +110,8 @@ class _Match:
         found = against_vanilla(self.contest, self.entrant)
         if found is not None and found[0] < found[1]:
             yield (
-                f"accuracy in distribution is {100 * found[0]:.2f} %, below {100 * found[1]:.2f} %, 5 points less than "
-                "vanilla's; a model that hardly reads its input survives attacks"
+                f"accuracy in distribution is {100 * found[0]:.2f} %, below {100 * found[1]:.2f} % (5 points less than "
+                "vanilla's); robustness that is paid for with accuracy is not ranked"
             )
 
     def _remarks(self) -> Iterator[str]:

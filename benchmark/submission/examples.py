@@ -10,7 +10,7 @@ from benchmark.attacks.text import AttackedText
 from benchmark.data import Dataset, Example
 from benchmark.evaluation.tables import InspectionTable, PredictionTable
 from benchmark.schema.attack_rows import AttackRow
-from benchmark.submission.plain import UNSAFE
+from benchmark.submission.plain import MARKUP, UNSAFE
 
 SAME_LOGITS = 0.01
 """Largest gap between an attack's first logits, which keep three decimals, and the prediction of the same text."""
@@ -153,6 +153,8 @@ def _text_problems(row: AttackRow, example: Example) -> Iterator[str]:
         return
     if added := set(row.perturbed) & UNSAFE - set(row.original):
         yield f"holds the character U+{ord(min(added)):04X} in its changed text, which the original has not."
+    if markup := set(MARKUP.findall(row.perturbed)) - set(MARKUP.findall(row.original)):
+        yield f"holds markup ({min(markup)!a}) in its changed text, which the original has not."
     end = AttackedText((*example.texts[:-1], row.perturbed))
     changed = min(end.differing(original), words)
     if row.changed != changed:

@@ -20,8 +20,11 @@ _RULES = (
 _BLANK = "\u2028\u2029\u115f\u1160\u3164\uffa0"
 """What is shown as nothing, or as the end of a line, without being a format character to Unicode."""
 
-UNSAFE = frozenset("<>\\`\x00\u2028\u2029\u200b\u200e\u200f\ufeff" + "".join(map(chr, range(1, 32))) + "\x7f")
+UNSAFE = frozenset("\x00\u2028\u2029\u200b\u200e\u200f\ufeff" + "".join(map(chr, range(1, 32))) + "\x7f")
 """Characters that an attack's text may hold only where the attacked text does."""
+
+MARKUP = re.compile(r"<[A-Za-z/!?]|\\[A-Za-z]")
+"""The beginning of a tag or a command; a masked language model proposes ``<`` and a backslash as words of their own."""
 
 
 def strange(text: str) -> str:

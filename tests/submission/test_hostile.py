@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmark.attacks.text import AttackedText
 from benchmark.execution.registry import MethodRequest, configure
 from benchmark.execution.sources import source_texts, texts_fingerprint
 from benchmark.schema import UsageError
@@ -641,7 +642,13 @@ ATTACK_CASES: dict[str, tuple[Change, str]] = {
     ),
     "script-in-the-changed-text": (
         thorough(lambda f: f.edit_attack(lambda r: replace(r, perturbed=r.perturbed + " " + SCRIPT), only="flipped")),
-        "holds the character U+003C in its changed text",
+        "holds markup ('<i') in its changed text, which the original has not",
+    ),
+    "command-in-the-changed-text": (
+        thorough(
+            lambda f: f.edit_attack(lambda r: replace(r, perturbed=str(r.perturbed) + " \\input{x}"), only="flipped")
+        ),
+        "in its changed text, which the original has not",
     ),
     "escape-in-the-changed-text": (
         thorough(lambda f: f.edit_attack(lambda r: replace(r, perturbed=r.perturbed + "\x1b[2J"), only="flipped")),
@@ -698,6 +705,21 @@ def test_an_attack_table_is_refused_with_its_reason(forgery: Forgery, name: str)
 def test_there_are_many_cases_and_the_honest_submission_is_none_of_them(forgery: Forgery) -> None:
     assert len(CASES) + len(ATTACK_CASES) >= 100
     assert forgery.problems() == []
+    forgery.reforge()
+    assert forgery.problems() == []
+
+
+@pytest.mark.resources()
+def test_punctuation_that_a_masked_model_proposes_is_no_markup(forgery: Forgery) -> None:
+    if not can_attack():
+        pytest.skip("needs the extra [textattack] and `temper resources fetch minilm`")
+
+    def punctuated(row: Any) -> Any:
+        text = row.original.replace(row.original.split()[0], "<", 1).replace(row.original.split()[-1], "`")
+        changed = AttackedText((text,)).differing(AttackedText((row.original,)))
+        return replace(row, perturbed=text, changed=min(changed, row.words))
+
+    forgery.edit_attack(punctuated, only="flipped")
     forgery.reforge()
     assert forgery.problems() == []
 
