@@ -18,7 +18,7 @@ def temper(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "benchmark.cli.main", *arguments]
     variables = {**os.environ, "COLUMNS": "200", **environment}
     options = {"cwd": REPOSITORY, "env": variables, "capture_output": True, "text": True}
-    return subprocess.run(command, timeout=120, check=False, **options)
+    return subprocess.run(command, timeout=600, check=False, **options)
 
 
 def loaded_by(*arguments: str) -> list[str]:
