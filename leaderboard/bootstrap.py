@@ -46,6 +46,7 @@ class Bootstrap:
     _examples: dict[tuple[str, int], Callable[[Sequence[float]], Sequence[float]]] = field(default_factory=dict)
     _seeds: dict[tuple[int, ...], list[list[int]]] = field(default_factory=dict)
     _scores: dict[tuple[Entrant, tuple[int, ...]], list[list[float]] | str] = field(default_factory=dict)
+    _latest: tuple[tuple[Entrant, Entrant, tuple[int, ...]], list[list[float]] | str] | None = None
 
     def overall(self, entrant: Entrant, vanilla: Entrant, seeds: tuple[int, ...]) -> list[float] | str:
         """Draw the overall score of an entrant against vanilla over seeds that both have.
@@ -68,6 +69,13 @@ class Bootstrap:
 
     def changes(self, entrant: Entrant, reference: Entrant, seeds: tuple[int, ...]) -> list[list[float]] | str:
         """Draw every perspective's relative change against another entrant; or say why there are none."""
+        asked = (entrant, reference, seeds)
+        # Whoever asks for these asks for what is made of them next; all of them would fill the memory.
+        if self._latest is None or self._latest[0] != asked:
+            self._latest = asked, self._drawn_changes(*asked)
+        return self._latest[1]
+
+    def _drawn_changes(self, entrant: Entrant, reference: Entrant, seeds: tuple[int, ...]) -> list[list[float]] | str:
         mine, theirs = self._perspectives(entrant, seeds), self._perspectives(reference, seeds)
         if isinstance(mine, str) or isinstance(theirs, str):
             return mine if isinstance(mine, str) else str(theirs)
