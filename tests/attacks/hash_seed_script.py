@@ -1,5 +1,6 @@
-"""Run in a process of its own: import TextAttack without a network, attack, and write down what happened."""
+"""Import TextAttack without a network in a separate process, attack, and report the traces that it left."""
 
+import importlib
 import json
 import logging
 import os
@@ -16,6 +17,8 @@ def main(folder: Path) -> None:
     socket.socket.connect = socket.getaddrinfo = no_network
     os.umask(0o002)
     mine = logging.getLogger("a.logger.of.the.user")
+    import sklearn  # noqa: F401  # it sets OpenMP variables on import, which is not a trace of TextAttack
+
     before = dict(os.environ)
     from benchmark.attacks import run_attack
     from benchmark.attacks.textattack.importing import load_textattack
@@ -25,6 +28,7 @@ def main(folder: Path) -> None:
     import huggingface_hub.constants
     import nltk.corpus
 
+    searched = list(nltk.data.path)
     changed = sorted(name for name in before.keys() | os.environ.keys() if before.get(name) != os.environ.get(name))
     examples = dataset("good good good film film to watch", "a bad film and a bad movie", "great charming film")
     spec = attack(write_lexicon(folder / "tiny.tsv.gz"), "textattack")
@@ -34,7 +38,7 @@ def main(folder: Path) -> None:
         "changed": changed,
         "disabled": mine.disabled,
         "hub": huggingface_hub.constants.HF_HOME,
-        "nltk": [path for path in nltk.data.path if "temper" in path],
+        "nltk": [path for path in searched if path not in importlib.reload(nltk.data).path],
         "corpus": type(nltk.corpus.stopwords).__name__,
         "home": sorted(str(path.relative_to(Path.home())) for path in Path.home().rglob("*")),
     }
