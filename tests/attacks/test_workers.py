@@ -109,6 +109,7 @@ def test_what_cannot_be_given_to_workers_is_refused(spec, tmp_path):
 
 
 SCRIPT = """
+import signal
 import sys
 from pathlib import Path
 from benchmark.attacks import run_attack
@@ -116,6 +117,8 @@ from tests.attacks.fakes import attack, dataset, parts
 from tests.attacks.test_workers import SENTENCES, slowly
 
 if __name__ == "__main__":
+    # A test run that a shell started in the background hands down an ignored SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = Path(sys.argv[1])
     run_attack(attack(folder / "tiny.tsv.gz"), dataset(*SENTENCES * 4), slowly, folder / "j", parts=parts(), workers=2,
                in_flight=2)
