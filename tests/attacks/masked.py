@@ -80,7 +80,7 @@ def weight(word: str) -> float:
 def victim(texts):
     """Classify as a bag of words: the hash of each word of the last text decides which class it supports.
 
-    Weights are multiples of 1/5000, so half of one keeps every total away from a tie, which processors break differently.
+    Weights are multiples of 1/5000; half of one keeps every total away from a tie, which processors break differently.
     """
     totals = [sum(weight(word) for word in text[-1].split()) + 0.0001 for text in texts]
     return np.array([[-total, total] for total in totals], dtype=np.float32)
