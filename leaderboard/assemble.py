@@ -16,7 +16,6 @@ from leaderboard.load import Contest, Entrant, dropped, headline, inputs, load
 from leaderboard.masking import checks
 from leaderboard.rank import PUBLISHED, Place, places
 from leaderboard.scores import item_estimate, perspective_estimate, perspectives
-from leaderboard.significance import LEVEL
 from leaderboard.standings import standings
 from leaderboard.table import Board, Glossary, Measurement, Row, Section
 
@@ -74,7 +73,7 @@ def _section(contest: Contest, anchor: str) -> Section:
         note=card["note"],
         ranked=card["ranked"],
         rule=words.RANKED if card["ranked"] else words.ORDER,
-        finding=_finding(ordered),
+        finding=_finding(contest, ordered),
         perspectives=perspective_columns(contest),
         probes=tuple(probe_column(contest, entry) for entry in contest.entries()),
         rows=tuple(_row(contest, place, row) for place, row in zip(ordered, rows, strict=True)),
@@ -86,16 +85,22 @@ def _full_name(place: Place) -> str:
     return " ".join(filter(None, (entrant.name, entrant.settings, entrant.paper)))
 
 
-def _finding(ordered: Sequence[Place]) -> str:
-    """Say which ranked rows surely differ from vanilla; empty where none is compared with it."""
+def _finding(contest: Contest, ordered: Sequence[Place]) -> str:
+    """Say which ranked rows differ significantly from vanilla; empty where none is compared with it."""
+    vanilla = next((place.standing for place in ordered if place.standing.entrant is contest.vanilla()), None)
+    if vanilla is not None and vanilla.chance:
+        return f"No row is ranked, since vanilla says nothing: its {vanilla.chance}."
     compared = [place for place in ordered if place.p is not None]
-    differing = [place.standing for place in compared if place.p is not None and place.p < LEVEL]
+    differing = [place.standing for place in compared if place.differs]
     better = [one.entrant.full_name for one in differing if (one.overall.value or 0.0) > 0]
     worse = [one.entrant.full_name for one in differing if (one.overall.value or 0.0) < 0]
     if not compared:
         return ""
-    rest = f"not told apart: {len(compared) - len(differing)} of {len(compared)}"
-    return f"Surely better than vanilla (★): {_listed(better)}; surely worse: {_listed(worse)}; {rest}."
+    rest = f"{len(compared) - len(differing)} of {len(compared)}"
+    return (
+        f"Significantly better than vanilla (★): {_listed(better)}. Significantly worse (★): {_listed(worse)}. "
+        f"No significant difference: {rest}."
+    )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -139,7 +144,7 @@ def _row(contest: Contest, place: Place, anchor: str) -> Row:
         facts=facts(entrant),
         measurements=_measurements(contest, entrant),
         p="" if place.p is None else decimal(place.p, 4),
-        star="★" if place.p is not None and place.p < LEVEL else "",
+        star="★" if place.differs else "",
         robustness=overall_figure(standing.robustness),
         checks=checks(contest, entrant),
         summary=entrant.about.get("summary", ""),

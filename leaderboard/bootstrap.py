@@ -1,4 +1,4 @@
-"""Bootstrap over seeds and examples: thousands of boards that might as well have been measured.
+"""Paired bootstrap over seeds and examples.
 
 One draw picks, for each data set, one of the stored resamples of its examples and, for each set of seeds, seeds with
 replacement. The picks depend on the data set's hash and on the seeds alone. So in one draw every method is scored on
@@ -6,19 +6,23 @@ the same resampled examples and seeds, differences between rows are paired, and 
 other row's interval.
 """
 
-import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isnan
-from operator import add, getitem, itemgetter
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmark.schema import fingerprint
 from leaderboard.intervals import leaves_out_zero
 from leaderboard.load import Contest, Entrant, headline
 from leaderboard.scores import perspectives, sign_of
 
-DRAWS = 2000
+DRAWS = 20_000
+"""Draws of a section: so many that repeating them with other random numbers moves no decision (docs/statistics.md)."""
+
+Draws: TypeAlias = NDArray[np.float64]
+"""One value per draw, shape (draws,)."""
 
 
 def relative_change(value: float, reference: float, sign: int) -> float:
@@ -28,27 +32,29 @@ def relative_change(value: float, reference: float, sign: int) -> float:
     return sign * (value - reference) / abs(reference)
 
 
-def picks(purpose: str, of: object, choices: int, count: int) -> list[int]:
+def picks(purpose: str, of: object, choices: int, count: int) -> NDArray[np.intp]:
     """Draw `count` integers below `choices`, always the same for the same purpose and object.
 
-    Only `Random.random` is used: of the standard generator's methods it alone promises the same numbers for ever.
+    Only the raw output of the bit generator is used, which numpy promises to keep (NEP 19). Its upper 32 bits are
+    scaled to the range, which favours no integer by more than `choices` / 2**32.
     """
-    generator = random.Random(int(fingerprint([purpose, of]).removeprefix("sha256:"), 16))
-    return [int(generator.random() * choices) for _ in range(count)]
+    seed = int(fingerprint([purpose, of]).removeprefix("sha256:"), 16)
+    raw = np.random.PCG64(seed).random_raw(count) >> np.uint64(32)
+    return ((raw * np.uint64(choices)) >> np.uint64(32)).astype(np.intp)
 
 
 @dataclass(slots=True)
 class Bootstrap:
-    """The draws of one contest, each kept once it is made."""
+    """The draws of one section; those of picks and of the row that all others are compared with are kept."""
 
     contest: Contest
     count: int = DRAWS
-    _examples: dict[tuple[str, int], Callable[[Sequence[float]], Sequence[float]]] = field(default_factory=dict)
-    _seeds: dict[tuple[int, ...], list[list[int]]] = field(default_factory=dict)
-    _scores: dict[tuple[Entrant, tuple[int, ...]], list[list[float]] | str] = field(default_factory=dict)
-    _latest: tuple[tuple[Entrant, Entrant, tuple[int, ...]], list[list[float]] | str] | None = None
+    _examples: dict[tuple[str, int], NDArray[np.intp]] = field(default_factory=dict)
+    _seeds: dict[tuple[int, ...], NDArray[np.intp]] = field(default_factory=dict)
+    _scores: dict[tuple[Entrant, tuple[int, ...]], list[Draws] | str] = field(default_factory=dict)
+    _latest: tuple[tuple[Entrant, Entrant, tuple[int, ...]], list[Draws] | str] | None = None
 
-    def overall(self, entrant: Entrant, vanilla: Entrant, seeds: tuple[int, ...]) -> list[float] | str:
+    def overall(self, entrant: Entrant, vanilla: Entrant, seeds: tuple[int, ...]) -> Draws | str:
         """Draw the overall score of an entrant against vanilla over seeds that both have.
 
         Returns:
@@ -57,8 +63,15 @@ class Bootstrap:
         changes = self.changes(entrant, vanilla, seeds)
         if isinstance(changes, str):
             return changes
+        with np.errstate(invalid="ignore"):
+            overall = _mean(changes)
         # Opposite infinities (vanilla at 0 in two perspectives) cancel to no change.
-        return [0.0 if isnan(draw) else draw for draw in _means(changes)]
+        return np.where(np.isnan(overall), 0.0, overall)
+
+    def perspective(self, entrant: Entrant, name: str, seeds: tuple[int, ...]) -> Draws | str:
+        """Draw the score of an entrant in one perspective; or say why there are no draws."""
+        scores = self._perspectives(entrant, seeds)
+        return scores if isinstance(scores, str) else scores[list(perspectives(self.contest)).index(name)]
 
     def certain(self, entrant: Entrant, vanilla: Entrant, seeds: tuple[int, ...]) -> frozenset[str]:
         """Name the perspectives whose 95 % interval of the relative change against vanilla leaves out 0."""
@@ -67,7 +80,7 @@ class Bootstrap:
             return frozenset()
         return frozenset(name for name, draws in zip(names, changes, strict=True) if leaves_out_zero(draws))
 
-    def changes(self, entrant: Entrant, reference: Entrant, seeds: tuple[int, ...]) -> list[list[float]] | str:
+    def changes(self, entrant: Entrant, reference: Entrant, seeds: tuple[int, ...]) -> list[Draws] | str:
         """Draw every perspective's relative change against another entrant; or say why there are none."""
         asked = (entrant, reference, seeds)
         # Whoever asks for these asks for what is made of them next; all of them would fill the memory.
@@ -75,21 +88,25 @@ class Bootstrap:
             self._latest = asked, self._drawn_changes(*asked)
         return self._latest[1]
 
-    def _drawn_changes(self, entrant: Entrant, reference: Entrant, seeds: tuple[int, ...]) -> list[list[float]] | str:
+    def _drawn_changes(self, entrant: Entrant, reference: Entrant, seeds: tuple[int, ...]) -> list[Draws] | str:
         mine, theirs = self._perspectives(entrant, seeds), self._perspectives(reference, seeds)
         if isinstance(mine, str) or isinstance(theirs, str):
             return mine if isinstance(mine, str) else str(theirs)
         signs = [sign_of(self.contest, entries[0]) for entries in perspectives(self.contest).values()]
         return [_changes(a, b, s) for a, b, s in zip(mine, theirs, signs, strict=True)]
 
-    def _perspectives(self, entrant: Entrant, seeds: tuple[int, ...]) -> list[list[float]] | str:
+    def _perspectives(self, entrant: Entrant, seeds: tuple[int, ...]) -> list[Draws] | str:
         """Draw every perspective's score of an entrant; a sentence when replicates are missing."""
         key = (entrant, seeds)
         if key not in self._scores:
-            self._scores[key] = next(self._missing(entrant, seeds), "") or [
+            scores = next(self._missing(entrant, seeds), "") or [
                 self._over_seeds([self._one_seed(entrant, entries, seed) for seed in seeds], seeds)
                 for entries in perspectives(self.contest).values()
             ]
+            if entrant is not self.contest.vanilla():
+                # Every other row is asked for once or twice in a row; all of them would fill the memory.
+                self._scores = {k: v for k, v in self._scores.items() if k[0] is self.contest.vanilla()}
+            self._scores[key] = scores
         return self._scores[key]
 
     def _missing(self, entrant: Entrant, seeds: tuple[int, ...]) -> Iterator[str]:
@@ -98,42 +115,42 @@ class Bootstrap:
             if any(entrant.records[item][seed]["replicates"] is None for seed in seeds):
                 yield f"{metric} of {probe} has no replicates for {entrant.full_name}, so there is no interval"
 
-    def _one_seed(self, entrant: Entrant, entries: Sequence[Mapping[str, Any]], seed: int) -> list[float]:
+    def _one_seed(self, entrant: Entrant, entries: Sequence[Mapping[str, Any]], seed: int) -> Draws:
         columns = []
         for entry in entries:
             record = entrant.records[headline(entry)][seed]
             # Not the card's: it may declare no hash, and where it does, they are the same.
-            data, replicates = record["probe"]["data"], record["replicates"]
-            columns.append(self._resample(data, len(replicates))(replicates))
-        return list(columns[0]) if len(columns) == 1 else _means(columns)
+            data, replicates = record["probe"]["data"], np.array(record["replicates"], dtype=np.float64)
+            columns.append(replicates[self._resample(data, len(replicates))])
+        return _mean(columns)
 
-    def _resample(self, data: str, choices: int) -> Callable[[Sequence[float]], Sequence[float]]:
-        """Give the function that picks a data set's draws out of its replicates."""
+    def _resample(self, data: str, choices: int) -> NDArray[np.intp]:
+        """Which of a data set's replicates each draw takes."""
         key = (data, choices)
         if key not in self._examples:
-            self._examples[key] = itemgetter(*picks("examples", data, choices, self.count))
+            self._examples[key] = picks("examples", data, choices, self.count)
         return self._examples[key]
 
-    def _over_seeds(self, columns: list[list[float]], seeds: tuple[int, ...]) -> list[float]:
+    def _over_seeds(self, columns: list[Draws], seeds: tuple[int, ...]) -> Draws:
         if len(columns) == 1:
             return columns[0]
         if seeds not in self._seeds:
             flat = picks("seeds", list(seeds), len(seeds), self.count * len(seeds))
-            self._seeds[seeds] = [flat[place :: len(seeds)] for place in range(len(seeds))]
-        rows = list(zip(*columns, strict=True))
-        return _means([list(map(getitem, rows, chosen)) for chosen in self._seeds[seeds]])
+            self._seeds[seeds] = flat.reshape(self.count, len(seeds)).T
+        stacked, draws = np.stack(columns), np.arange(self.count)
+        return _mean([stacked[chosen, draws] for chosen in self._seeds[seeds]])
 
 
-def _means(columns: Sequence[Sequence[float]]) -> list[float]:
-    """Average columns draw by draw. Adding one column after the other gives the same bits everywhere, and fast."""
-    totals, size = columns[0], len(columns)
+def _mean(columns: Sequence[Draws]) -> Draws:
+    """Average columns draw by draw, added one after the other so that the bits are the same on every machine."""
+    total = columns[0].copy()
     for column in columns[1:]:
-        totals = list(map(add, totals, column))
-    return [total / size for total in totals]
+        total += column
+    return total / len(columns)
 
 
-def _changes(mine: Sequence[float], theirs: Sequence[float], sign: int) -> list[float]:
+def _changes(mine: Draws, theirs: Draws, sign: int) -> Draws:
     """Compare draw by draw, as `relative_change` does."""
-    if 0.0 in theirs:
-        return list(map(relative_change, mine, theirs, [sign] * len(mine)))
-    return [sign * (value - reference) / abs(reference) for value, reference in zip(mine, theirs, strict=True)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        changes = sign * (mine - theirs) / np.abs(theirs)
+    return np.where((theirs == 0) & (mine == 0), 0.0, changes)

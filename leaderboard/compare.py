@@ -1,17 +1,20 @@
 """Two rows against each other: which is better, by how much and how surely, perspective by perspective."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmark.schema import IntegrityError, UsageError
-from leaderboard.bootstrap import Bootstrap, relative_change
+from leaderboard.bootstrap import Bootstrap, Draws, relative_change
 from leaderboard.figures import unit_label
-from leaderboard.intervals import mean, percentile_interval
+from leaderboard.intervals import leaves_out_zero, mean, percentile_interval
 from leaderboard.load import Contest, Entrant
 from leaderboard.lookup import Found, one_pair
+from leaderboard.rank import places
 from leaderboard.scores import complete_seeds, perspective_at, perspectives, sign_of
 from leaderboard.significance import p_value
+from leaderboard.standings import standings
+
+_ONE_SEED = "one shared seed, so the interval covers examples only; run more seeds for a verdict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,10 @@ class Difference:
             the perspectives' changes. 0.05 is 5 % better; None where the second's score is 0.
         low: lower end of the 95 % paired bootstrap interval of `change`; `high` is the upper end.
         wins: share of the draws in which the first is better.
-        p: two-sided bootstrap p-value, not corrected for the number of scores.
-        reason: why there is no change or no interval.
+        p: two-sided bootstrap p-value; of Overall against vanilla, Holm-corrected as on the leaderboard where the row
+            is ranked there.
+        reason: why there is no change, no interval or no verdict.
+        differs: whether the difference is significant at the 5 % level, whatever the random numbers of the draws.
     """
 
     key: str
@@ -42,13 +47,16 @@ class Difference:
     wins: float | None
     p: float | None
     reason: str
+    differs: bool = False
 
     @property
     def verdict(self) -> str:
-        """Say "better" or "worse" where the interval lies on one side of 0, else "tied"; "unknown" without one."""
-        if self.low is None or self.high is None:
+        """Say "better" or "worse" where the difference is significant, else "tied"; "unknown" where none can be."""
+        if self.low is None or self.high is None or self.reason:
             return "unknown"
-        return "better" if self.low > 0 else "worse" if self.high < 0 else "tied"
+        if not self.differs:
+            return "tied"
+        return "better" if (self.change or 0.0) > 0 else "worse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,8 @@ def compare(
     """Compare two rows.
 
     Args:
-        first: ``method``, ``method~configuration``, or a record file or a row's folder in any results folder.
+        first: ``method``, ``method:key=value``, ``method~configuration``, or a record file or a row's folder in any
+            results folder.
         second: likewise.
         results: where rows given by name are.
         suite: ``name`` or ``name@version``, where the rows are in several suites.
@@ -114,12 +123,23 @@ def _differences(contest: Contest, a: Entrant, b: Entrant, seeds: tuple[int, ...
     known = [difference.change for difference in single if difference.change is not None]
     change = mean(known) if len(known) == len(single) else None
     together = draws if isinstance(draws, str) else bootstrap.overall(a, b, seeds)
-    return (_difference(("overall", "", "up"), None, None, change, together), *single)
+    overall = _difference(("overall", "", "up"), None, None, change, together)
+    found = (_corrected(contest, a, b, overall), *single)
+    return tuple(replace(one, reason=one.reason or _ONE_SEED) for one in found) if len(seeds) == 1 else found
+
+
+def _corrected(contest: Contest, a: Entrant, b: Entrant, overall: Difference) -> Difference:
+    """Overall against vanilla with the leaderboard's p-value and decision, where the row is ranked there."""
+    row = next((one for one, other in ((a, b), (b, a)) if other is contest.vanilla() and one is not other), None)
+    if row is None or row not in contest.entrants:
+        return overall
+    place = next(place for place in places(contest, standings(contest)) if place.standing.entrant is row)
+    return overall if place.p is None else replace(overall, p=place.p, differs=place.differs)
 
 
 def _difference(
     label: tuple[str, str, str], first: float | None, second: float | None, change: float | None,
-    draws: Sequence[float] | str,
+    draws: Draws | str,
 ) -> Difference:  # fmt: skip
     if change is None:
         draws = "the second row's score is 0, so no relative change is defined"
@@ -128,8 +148,8 @@ def _difference(
     if isinstance(draws, str):
         return Difference(*label, first, second, change, None, None, None, None, draws)
     low, high = percentile_interval(draws) or (0.0, 0.0)
-    wins = sum(draw > 0 for draw in draws) / len(draws)
-    return Difference(*label, first, second, change, low, high, wins, p_value(draws), "")
+    wins = int((draws > 0).sum()) / len(draws)
+    return Difference(*label, first, second, change, low, high, wins, p_value(draws), "", leaves_out_zero(draws))
 
 
 def _known(value: float | None) -> float:

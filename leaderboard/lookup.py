@@ -40,6 +40,7 @@ def _candidates(text: str, results: Path, suite: str | None, backbone: str | Non
     path = Path(text)
     if "/" in text or path.is_file() or path.suffix == ".jsonl":
         return _at_path(path)
+    text = _as_slug(text)
     _, contests = load(results)
     kept = [contest for contest in contests if _is_suite(contest, suite) and backbone in (None, contest.backbone)]
     rows = [(contest, entrant) for contest in kept for entrant in contest.entrants if entrant.kind == "measured"]
@@ -50,11 +51,19 @@ def _candidates(text: str, results: Path, suite: str | None, backbone: str | Non
     return found
 
 
+def _as_slug(text: str) -> str:
+    """Read ``roast:variant=released:alpha=0.6`` as ``roast~alpha=0.6,variant=released``."""
+    name, *settings = text.split(":")
+    return f"{name}~{','.join(sorted(settings))}" if settings else name
+
+
 def _at_path(path: Path) -> list[Found]:
     """Find the row of a record file, or of a folder that holds one row's files."""
     home = next((parent for parent in (path, *path.parents) if (parent / "suite.json").is_file()), None)
     if home is None or not path.exists() or home == path:
-        raise UsageError(f"{path} is no record file or row below a folder with a suite.json; name one, or a method.")
+        raise UsageError(
+            f"{path} is not a record file or a row below a folder with a suite.json; name one, or a method."
+        )
     place = path.resolve().relative_to(home.parent.resolve()).as_posix()
     _, contests = load(home.parent)
     found = []

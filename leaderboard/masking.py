@@ -9,7 +9,7 @@ from typing import Any
 
 from leaderboard.figures import decimal
 from leaderboard.load import Contest, Entrant
-from leaderboard.scores import against_vanilla, item_estimate, perspective_estimate, perspectives
+from leaderboard.scores import against_vanilla, gives_up, item_estimate, perspective_estimate, perspectives
 
 UNDER_ATTACK = "accuracy_under_attack"
 # What chance may do, as a share of examples, between accuracies on different examples or under different attacks.
@@ -54,11 +54,11 @@ def _above_clean(contest: Contest, entrant: Entrant) -> Iterator[Check]:
 
 
 def _below_vanilla(contest: Contest, entrant: Entrant) -> Iterator[Check]:
-    """Where a model hardly looks at its input there is little to mislead."""
+    """A near-constant classifier is trivially robust."""
     if (found := against_vanilla(contest, entrant)) is not None:
         mine, least = found
         title = "Accuracy in distribution is not far below vanilla's"
-        yield Check(title, _percent(mine), f"at least {_percent(least)}", _outcome(flagged=mine < least))
+        yield Check(title, _percent(mine), f"above {_percent(least)}", _outcome(flagged=gives_up(mine, least)))
 
 
 def _clean(contest: Contest, entrant: Entrant, attack: Mapping[str, Any]) -> tuple[float | None, float]:

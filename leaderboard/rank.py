@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from leaderboard.intervals import settled
 from leaderboard.load import Contest
-from leaderboard.pairwise import Pack
-from leaderboard.significance import holm, p_value
+from leaderboard.significance import LEVEL, holm, p_value, upper_p_value
 from leaderboard.standings import Standing
 
 RANKED, ORDERED, APART, PUBLISHED = "ranked", "ordered", "apart", "published"
@@ -15,7 +18,8 @@ RANKED, ORDERED, APART, PUBLISHED = "ranked", "ordered", "apart", "published"
 class Place:
     """Where a standing is shown: its group, its rank interval where it is ranked, and what to say beside it.
 
-    `p` is the corrected p-value of its difference from vanilla, where it is ranked.
+    `p` is the corrected p-value of its difference from vanilla, where it is ranked; `differs` whether it is below the
+    level whatever the random numbers of the draws (`upper_p_value`).
     """
 
     standing: Standing
@@ -24,6 +28,7 @@ class Place:
     worst: int | None
     notes: tuple[str, ...]
     p: float | None = None
+    differs: bool = False
 
 
 def places(contest: Contest, standings: Sequence[Standing]) -> list[Place]:
@@ -42,18 +47,21 @@ def places(contest: Contest, standings: Sequence[Standing]) -> list[Place]:
     for standing in standings:
         best, worst = ranks.get(id(standing), (None, None))
         notes = _notes(standing, groups[id(standing)])
-        found.append(Place(standing, groups[id(standing)], best, worst, notes, values.get(id(standing))))
+        p, differs = values.get(id(standing), (None, False))
+        found.append(Place(standing, groups[id(standing)], best, worst, notes, p, differs))
     return sorted(found, key=_order)
 
 
-def _p_values(contest: Contest, contenders: Sequence[Standing]) -> dict[int, float]:
-    """Compare ranked rows with vanilla, corrected for how many they are."""
+def _p_values(contest: Contest, contenders: Sequence[Standing]) -> dict[int, tuple[float, bool]]:
+    """Compare ranked rows with vanilla, corrected for how many they are: p-value, and whether it is surely small."""
     compared = [standing for standing in contenders if standing.entrant is not contest.vanilla()]
-    corrected = holm([p_value(standing.draws) for standing in compared])
-    return dict(zip(map(id, compared), corrected, strict=True))
+    values = [p_value(standing.draws) for standing in compared]
+    bounds = [upper_p_value(p, len(standing.draws)) for p, standing in zip(values, compared, strict=True)]
+    pairs = zip(holm(values), holm(bounds), strict=True)
+    return {id(standing): (p, most < LEVEL) for standing, (p, most) in zip(compared, pairs, strict=True)}
 
 
-def rank_intervals(draws: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
+def rank_intervals(draws: Sequence[NDArray[np.float64]]) -> list[tuple[int, int]]:
     """Rank rows by their paired draws of one score, where more is better.
 
     Args:
@@ -62,13 +70,19 @@ def rank_intervals(draws: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
     Returns:
         For each row its rank, 1 + the rows that are better, and its worst place, rows - the rows it is better than.
     """
-    count, packs = len(draws), [Pack.of(row) for row in draws]
-    # One look at a pair tells which of the two, if any, is better: both cannot win nearly every draw.
-    wins = [[0] * count for _ in range(count)]
-    for i, mine in enumerate(packs):
+    count = len(draws)
+    wins = np.zeros((count, count), dtype=bool)
+    low, high = ([float(end(row)) for row in draws] for end in (np.min, np.max))
+    for i in range(count):
         for j in range(i + 1, count):
-            wins[i][j], wins[j][i] = mine.compared(packs[j])
-    return [(1 + sum(wins[j][i] for j in range(count)), count - sum(wins[i])) for i in range(count)]
+            # Most pairs of a long leaderboard are far apart, and their draws need not be compared.
+            if low[i] > high[j] or low[j] > high[i]:
+                wins[i, j], wins[j, i] = low[i] > high[j], low[j] > high[i]
+                continue
+            most = settled(len(draws[i]))
+            wins[i, j] = int((draws[i] <= draws[j]).sum()) <= most
+            wins[j, i] = int((draws[j] <= draws[i]).sum()) <= most
+    return [(1 + int(wins[:, i].sum()), count - int(wins[i].sum())) for i in range(count)]
 
 
 def _group(standing: Standing, ranked: bool) -> str:

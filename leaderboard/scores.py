@@ -11,7 +11,10 @@ from leaderboard.load import Contest, Entrant, Item, headline
 _UNITS = {"forward": 1, "backward": 2, "input_backward": 1}
 
 GIVEN_UP = 0.05
-"""What a ranked row may lack of vanilla's accuracy: a model with one answer for every text survives all attacks."""
+"""Loss of in-distribution accuracy against vanilla from which a row is not ranked: 5 points."""
+
+_ROUNDING = 1e-9
+"""Differences of means below this are rounding, so that a loss of exactly 5 points is one of 5 points."""
 
 _NAMED = 3
 """Most values with one cause that a row's note names one by one."""
@@ -87,15 +90,38 @@ def perspective_estimate(entrant: Entrant, entries: Sequence[Mapping[str, Any]])
 
 
 def against_vanilla(contest: Contest, entrant: Entrant) -> tuple[float, float] | None:
-    """Accuracy in distribution, and the least that a row may have of it: vanilla's less `GIVEN_UP`.
+    """In-distribution accuracy, and the accuracy above which a row must lie: vanilla's less `GIVEN_UP`.
 
     None where the suite measures no such accuracy, or one of the two rows has none.
     """
-    vanilla, entries = contest.vanilla(), perspectives(contest).get("in-distribution", [])
-    if vanilla is None or not entries or any(entry["headline"] != "accuracy" for entry in entries):
+    vanilla, entries = contest.vanilla(), accuracy_entries(contest)
+    if vanilla is None or not entries:
         return None
     plain, mine = (perspective_estimate(row, entries).value for row in (vanilla, entrant))
     return None if plain is None or mine is None else (mine, max(plain - GIVEN_UP, 0.0))
+
+
+def gives_up(accuracy: float, bound: float) -> bool:
+    """Whether an accuracy is at or below the bound of `against_vanilla`."""
+    return bound > 0 and accuracy <= bound + _ROUNDING
+
+
+def accuracy_entries(contest: Contest) -> list[dict[str, Any]]:
+    """The in-distribution entries of the card, where their headline is accuracy; else none."""
+    entries = perspectives(contest).get("in-distribution", [])
+    return entries if all(entry["headline"] == "accuracy" for entry in entries) else []
+
+
+def largest_class(contest: Contest) -> float | None:
+    """Mean share of the most frequent class over the in-distribution tasks: what one answer for every text scores.
+
+    None where the card does not state it for each of them.
+    """
+    shares = contest.card.get("largest_class", {})
+    entries = accuracy_entries(contest)
+    if not entries or any(entry["id"] not in shares for entry in entries):
+        return None
+    return mean([shares[entry["id"]] for entry in entries])
 
 
 def sign_of(contest: Contest, entry: Mapping[str, Any]) -> int:

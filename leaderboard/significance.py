@@ -1,16 +1,25 @@
 """Whether a row differs from vanilla when many rows are compared at once: bootstrap p-values, corrected by Holm."""
 
+import math
 from collections.abc import Sequence
 
-# A star stands beside Overall when the corrected p-value is below this.
+import numpy as np
+from numpy.typing import NDArray
+
+# A row has a star when its corrected p-value is surely below this.
 LEVEL = 0.05
 
 
-def p_value(draws: Sequence[float]) -> float:
+def p_value(draws: NDArray[np.float64]) -> float:
     """Two-sided bootstrap p-value of a score that is 0 when there is no difference, never below 2 / (draws + 1)."""
-    down = sum(draw <= 0 for draw in draws)
-    up = sum(draw >= 0 for draw in draws)
-    return min(1.0, 2 * (1 + min(down, up)) / (len(draws) + 1))
+    rarer = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
+    return min(1.0, 2 * (1 + rarer) / (len(draws) + 1))
+
+
+def upper_p_value(p: float, draws: int) -> float:
+    """Bound a p-value of `p_value` from above: four standard errors of the share of draws that it counts."""
+    share = p / 2
+    return min(1.0, p + 8 * math.sqrt(share * (1 - share) / draws))
 
 
 def holm(values: Sequence[float]) -> list[float]:

@@ -3,24 +3,32 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from leaderboard.bootstrap import Bootstrap, relative_change
-from leaderboard.intervals import Estimate, mean, percentile_interval
+import numpy as np
+
+from leaderboard.bootstrap import Bootstrap, Draws, relative_change
+from leaderboard.intervals import Estimate, mean, percentile_interval, settled
 from leaderboard.load import Contest, Entrant, Item, headline
 from leaderboard.scores import (
+    GIVEN_UP,
+    accuracy_entries,
     against_vanilla,
     complete_seeds,
+    gives_up,
+    largest_class,
     missing_headlines,
     passes,
     perspective_at,
+    perspective_estimate,
     perspectives,
     sign_of,
     value_at,
 )
 
+_NO_DRAWS: Draws = np.empty(0)
 _NO_SEED = Estimate(None, reason="no complete seed shared with vanilla")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Standing:
     """An entrant and how it compares with vanilla over the seeds that both have completed.
 
@@ -35,11 +43,12 @@ class Standing:
         blocking: reasons to show the row apart in every suite.
         short: reasons to show it apart where rows are ranked, and remarks where they are only ordered.
         remarks: what a reader should know and what keeps nothing out.
+        chance: why the row counts as being at chance, or vanilla does; empty where neither is. One of `blocking`.
     """
 
     entrant: Entrant
     overall: Estimate
-    draws: tuple[float, ...] = ()
+    draws: Draws = field(default_factory=lambda: _NO_DRAWS)
     shared: tuple[int, ...] = ()
     changes: dict[str | Item, float] = field(default_factory=dict)
     certain: frozenset[str] = frozenset()
@@ -48,6 +57,7 @@ class Standing:
     blocking: tuple[str, ...] = ()
     short: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    chance: str = ""
 
 
 def standings(contest: Contest) -> list[Standing]:
@@ -63,6 +73,26 @@ def standings(contest: Contest) -> list[Standing]:
     return found
 
 
+def at_chance(contest: Contest, entrant: Entrant, bootstrap: Bootstrap) -> str:
+    """Say that a row is not significantly more accurate than one answer for every text; empty where it is, or unknown.
+
+    The test is the bootstrap's: accuracy is significantly above the share of the largest class where, of its draws,
+    surely at most 2.5 % are at or below it.
+    """
+    share, seeds = largest_class(contest), complete_seeds(contest, entrant)
+    if share is None or not seeds or entrant.kind == "published":
+        return ""
+    draws = bootstrap.perspective(entrant, "in-distribution", seeds)
+    if isinstance(draws, str) or int((draws <= share).sum()) <= settled(len(draws)):
+        return ""
+    value = perspective_estimate(entrant, accuracy_entries(contest)).value
+    shown = "" if value is None else f", {100 * value:.2f} %,"
+    return (
+        f"in-distribution accuracy{shown} is not significantly above the share of the largest class, "
+        f"{100 * share:.2f} %"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Match:
     """An entrant, vanilla if there is one, and the seeds over which the two are compared."""
@@ -74,7 +104,8 @@ class _Match:
 
     def standing(self, bootstrap: Bootstrap) -> Standing:
         """Put the comparison together."""
-        blocking = list(self._blocking())
+        chance = self._at_chance(bootstrap)
+        blocking = [*self._blocking(), *([chance] if chance else [])]
         changes = self._changes()
         overall, draws = self._overall(changes, bootstrap)
         if overall.value is None and not blocking:
@@ -86,7 +117,7 @@ class _Match:
         short += self._given_up()
         return Standing(
             self.entrant, overall, draws, self.shared, changes, self._certain(bootstrap), self._robustness(changes),
-            self._cost(), tuple(blocking), tuple(short), tuple(self._remarks()),
+            self._cost(), tuple(blocking), tuple(short), tuple(self._remarks()), chance,
         )  # fmt: skip
 
     def _blocking(self) -> Iterator[str]:
@@ -106,13 +137,21 @@ class _Match:
             yield f"vanilla has no complete run with seed {', '.join(map(str, complete))}"
 
     def _given_up(self) -> Iterator[str]:
-        """In a mean of relative changes survived attacks outweigh any accuracy that is paid for them."""
+        """In a mean of relative changes, survived attacks outweigh any loss of accuracy."""
         found = against_vanilla(self.contest, self.entrant)
-        if found is not None and found[0] < found[1]:
+        if found is not None and gives_up(*found):
             yield (
-                f"accuracy in distribution is {100 * found[0]:.2f} %, below {100 * found[1]:.2f} % (5 points less than "
-                "vanilla's); robustness that is paid for with accuracy is not ranked"
+                f"in-distribution accuracy, {100 * found[0]:.2f} %, is 5 points or more below vanilla's "
+                f"({100 * (found[1] + GIVEN_UP):.2f} %)"
             )
+
+    def _at_chance(self, bootstrap: Bootstrap) -> str:
+        """A constant answer survives every attack, and a gain over it says nothing."""
+        if sentence := at_chance(self.contest, self.entrant, bootstrap):
+            return sentence
+        if self.vanilla is None or self.entrant is self.vanilla or not at_chance(self.contest, self.vanilla, bootstrap):
+            return ""
+        return "vanilla, with which it is compared, is not significantly better than one answer for all"
 
     def _remarks(self) -> Iterator[str]:
         extra = [seed for seed in complete_seeds(self.contest, self.entrant) if seed not in self.shared]
@@ -141,22 +180,24 @@ class _Match:
                     changes[item] = relative_change(mine, theirs, sign)
         return changes
 
-    def _overall(self, changes: dict[str | Item, float], bootstrap: Bootstrap) -> tuple[Estimate, tuple[float, ...]]:
+    def _overall(self, changes: dict[str | Item, float], bootstrap: Bootstrap) -> tuple[Estimate, Draws]:
         """Average the perspectives' changes, with the bootstrap interval and the draws it was cut from."""
         if self.vanilla is None or not self.shared:
-            return _NO_SEED, ()
+            return _NO_SEED, _NO_DRAWS
         if self.entrant is self.vanilla:
-            return Estimate(0.0), (0.0,) * bootstrap.count
+            return Estimate(0.0), np.zeros(bootstrap.count)
         names = list(perspectives(self.contest))
         if undefined := [name for name in names if name not in changes]:
-            return Estimate(None, reason=f"vanilla's {undefined[0]} score is 0, so no relative change is defined"), ()
+            reason = f"vanilla's {undefined[0]} score is 0, so no relative change is defined"
+            return Estimate(None, reason=reason), _NO_DRAWS
         value = mean([changes[name] for name in names])
         draws = bootstrap.overall(self.entrant, self.vanilla, self.shared)
         if isinstance(draws, str):
-            return Estimate(value, reason=draws), ()
+            return Estimate(value, reason=draws), _NO_DRAWS
         if (interval := percentile_interval(draws)) is None:
-            return Estimate(value, reason="vanilla is at 0 in too many bootstrap draws, so there is no interval"), ()
-        return Estimate(value, *interval), tuple(draws)
+            reason = "vanilla is at 0 in too many bootstrap draws, so there is no interval"
+            return Estimate(value, reason=reason), _NO_DRAWS
+        return Estimate(value, *interval), draws
 
     def _certain(self, bootstrap: Bootstrap) -> frozenset[str]:
         if self.vanilla is None or not self.shared or self.entrant is self.vanilla:

@@ -41,11 +41,13 @@ def _scores(section: Section) -> TextTable:
             rows.append(cells)
     kept = [index for index in range(len(headings)) if _is_used(index, headings, rows)]
     notes = (
-        (words.RANK if section.ranked else words.ORDER, f"Overall: {words.OVERALL}") if rows else ("No records yet.",)
+        (section.finding, words.RANK if section.ranked else words.ORDER, f"Overall: {words.OVERALL}")
+        if rows
+        else ("No records yet.",)
     )
     lefts = {place for place, index in enumerate(kept) if headings[index] in ("Method", "Verification", "Notes")}
     kept_rows = [[row[index] for index in kept] for row in rows]
-    return _table(heading(section), [headings[index] for index in kept], kept_rows, lefts, notes)
+    return _table(heading(section), [headings[index] for index in kept], kept_rows, lefts, tuple(filter(None, notes)))
 
 
 def _is_used(index: int, headings: list[str], rows: list[list[str]]) -> bool:

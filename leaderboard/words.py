@@ -1,13 +1,14 @@
 """The words that explain the board; every file and the documentation take them from here."""
 
 RANK = (
-    "A row is better than another when the 95 % bootstrap interval of their paired difference in Overall lies above 0. "
-    "Rank is 1 plus the number of rows that are better, so rows that cannot be told apart can share a rank; "
+    "A row is better than another when the 95 % bootstrap interval of their paired difference in Overall lies above 0, "
+    "whatever the random numbers of the draws. "
+    "Rank is 1 plus the number of rows that are better, so statistically tied rows can share a rank; "
     "the rank interval ends at the place above every row that this one is better than. Each pair is taken alone, "
     "without correction for how many are compared."
 )
 ROBUSTNESS = "Overall without the in-distribution perspective."
-RANKED = "Ranked by Overall; rows that cannot be told apart can share a rank."
+RANKED = "Ranked by Overall; statistically tied rows share a rank."
 ORDER = "Not a ranking: rows are ordered by Overall alone."
 OVERALL = (
     "Mean, over the perspectives, of the relative change against vanilla of the same suite, backbone and seeds, signed "
@@ -31,9 +32,10 @@ VERIFICATION = (
     "rerun: trained again. A row shows the weakest level among its records."
 )
 COMPLETE = (
-    "Rows that lack a headline value for one of their seeds, have fewer seeds than the suite asks for, are more than 5 "
-    "points below vanilla's accuracy in distribution, or cannot be compared with vanilla are shown apart, with the "
-    "reason."
+    "Rows that lack a headline value for one of their seeds, have fewer seeds than the suite asks for, are 5 points or "
+    "more below vanilla's in-distribution accuracy, are not significantly more accurate than one answer for every "
+    "text, or cannot be compared with vanilla are shown apart, with the reason. Where vanilla itself is not, no row is "
+    "ranked."
 )
 PUBLISHED = (
     "Published numbers are printed in papers. They stand beside the measured ones and are never averaged with them."
@@ -48,7 +50,7 @@ SEED_POINTS = "Each dot is one seed, from the lowest to the highest value of the
 MASKING = (
     "Checks that the accuracy under attack is the model's doing and not the attack's failing: an attack that does not "
     "search does no more harm, accuracy under attack is at most the clean accuracy, input gradients are not zero, the "
-    "model answers the same text alike, and its robustness is not paid for with much of its accuracy. A flag is a "
+    "model answers the same text alike, and robustness does not come at a large cost in accuracy. A flag is a "
     "reason to look closer and moves no score; only the last one keeps a row out of the ranking."
 )
 

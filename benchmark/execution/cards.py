@@ -1,5 +1,6 @@
 """The suite card: made from a suite, written beside its rows, the same on every machine with the training data."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,13 @@ def suite_card(work: Workload) -> dict[str, Any]:
     """The closed list of what a complete row of this suite holds, with the words that explain it.
 
     It is the same on every machine that has the training data: of all other data it says what the suite declares.
-    Only `overlap`, which is no part of its identity, lists the probes whose data is here.
+    Only `overlap` and `largest_class`, which are not part of its identity, list the probes whose data is here.
     """
     suite = work.suite
     probes = [entry for probe in suite.probes for entry in _probe_entries(probe, work)]
     probes += [_attack_entry(attack, work) for attack in suite.attacks]
     used = sorted({metric for probe in probes for metric in probe["metrics"]})
+    largest = {probe.id: share for probe in suite.probes if (share := _largest_class(probe, work)) is not None}
     return {
         "schema": 1,
         "name": suite.name,
@@ -46,7 +48,18 @@ def suite_card(work: Workload) -> dict[str, Any]:
         "overlap": [
             {"probe": name, "exact": o.exact, "near": o.near, "n": o.n} for name, o in sorted(work.overlaps().items())
         ],
+        **({"largest_class": largest} if largest else {}),
     }
+
+
+def _largest_class(probe: Probe, work: Workload) -> float | None:
+    """Share of the most frequent class of an in-distribution probe, after merging; None where it is not known."""
+    data = work.probes.get(probe.id)
+    if data is None or probe.perspective != "in-distribution" or any(e.label is None for e in data.examples):
+        return None
+    labels = [e.label for e in data.examples if e.label is not None]
+    merged = labels if probe.merge is None else [probe.merge[label] for label in labels]
+    return max(Counter(merged).values()) / len(merged)
 
 
 def _probe_entries(probe: Probe, work: Workload) -> Iterator[dict[str, Any]]:
@@ -94,7 +107,7 @@ def _metric(name: str) -> dict[str, Any]:
 
 
 def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Path:
-    """Write ``suite.json`` beside the suite's rows, with the overlaps that it had there already.
+    """Write ``suite.json`` beside the suite's rows, with the counts that it had there already.
 
     Args:
         results: Folder of records.
@@ -109,6 +122,8 @@ def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Pa
     if found is not None and card_fingerprint(found) == card_fingerprint(card):
         known = {entry["probe"]: entry for entry in (*found["overlap"], *card["overlap"])}
         card = {**card, "overlap": [known[name] for name in sorted(known)]}
+        if largest := {**found.get("largest_class", {}), **card.get("largest_class", {})}:
+            card["largest_class"] = largest
     elif path.is_file():
         others = sorted({str(p.relative_to(results)) for p in path.parent.rglob("*.jsonl")} - set(ours))
         if others:

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from benchmark.schema.canonical import fingerprint
 from benchmark.schema.errors import nearest
-from benchmark.schema.fields import Choice, Flag, ListOf, MapOf, Maybe, Problem, Scalar, Text, Whole, shape
+from benchmark.schema.fields import Choice, Flag, ListOf, MapOf, Maybe, Number, Problem, Scalar, Text, Whole, shape
 from benchmark.schema.records import DIRECTIONS, HASH, MASKING, NAME, PERSPECTIVES, SCHEMA
 
 CARD_SCHEMA_VERSION = 1
@@ -35,7 +35,7 @@ _METRIC = shape(
     unit=Choice(UNITS),
 )
 SUITE_CARD = shape(
-    optional=["settings"],
+    optional=["settings", "largest_class"],
     schema=SCHEMA,
     name=NAME,
     version=Whole(minimum=1),
@@ -48,17 +48,22 @@ SUITE_CARD = shape(
     metrics=MapOf(_METRIC, key=NAME),
     overlap=ListOf(shape(probe=NAME, exact=Whole(), near=Whole(), n=Whole(minimum=1))),
     settings=MapOf(Scalar()),
+    largest_class=MapOf(Number(), key=NAME),
 )
+"""`largest_class`: share of the most frequent class, 0 to 1, of each in-distribution probe whose data was read."""
+
+_COUNTED = frozenset({"overlap", "largest_class"})
+"""What a card says of data that may be missing where it was written; it is not part of the card's identity."""
 
 
 def card_fingerprint(card: Mapping[str, Any]) -> str:
-    """Identify a card by all that it says but the overlaps: these can be counted only where the probes' data is."""
-    return fingerprint({key: value for key, value in card.items() if key != "overlap"})
+    """Identify a card by all that it says except what can be counted only where the probes' data is."""
+    return fingerprint({key: value for key, value in card.items() if key not in _COUNTED})
 
 
 def fingerprints_of(card: Mapping[str, Any]) -> tuple[str, str]:
-    """What a record of a suite may state of its card: `card_fingerprint`, or, in older records, the whole card's."""
-    return card_fingerprint(card), fingerprint(card)
+    """Give what a record may state of its card: `card_fingerprint`, or, in older records, one with the overlaps."""
+    return card_fingerprint(card), fingerprint({key: value for key, value in card.items() if key != "largest_class"})
 
 
 def card_coherence(card: Mapping[str, Any]) -> Iterator[Problem]:
@@ -72,8 +77,18 @@ def card_coherence(card: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(f"{pointer}/id", f"repeats the probe and perspective of /probes/{first}; keep one.")
         yield from _probe_metrics(probe, card["metrics"], pointer)
         yield from _headline_agrees(probe, card["metrics"], headlines, pointer)
+    yield from _largest_classes(card)
     yield from _same_data(card["probes"])
     yield from _overlap(card)
+
+
+def _largest_classes(card: Mapping[str, Any]) -> Iterator[Problem]:
+    known = {probe["id"] for probe in card["probes"]}
+    for name, share in card.get("largest_class", {}).items():
+        if name not in known:
+            yield Problem(f"/largest_class/{name}", f"is not a probe of the card. {nearest(name, known)}")
+        if not 0 < share <= 1:
+            yield Problem(f"/largest_class/{name}", f"is {share}; write a share above 0 and at most 1.")
 
 
 def _probe_metrics(probe: Mapping[str, Any], metrics: Mapping[str, Any], pointer: str) -> Iterator[Problem]:

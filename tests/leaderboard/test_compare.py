@@ -1,8 +1,10 @@
 """Two rows against each other: the arithmetic of the board, and every way to name a row."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +56,18 @@ def test_configurations_files_and_folders_name_rows(full_results):
     assert (one.first, one.second, one.seeds) == ("roast", "vanilla", (1,))
 
 
+def test_a_row_is_named_with_colons_as_everywhere_else(full_results):
+    options = {"suite": "toy", "backbone": "minilm"}
+    found = compare("roast:variant=released:alpha=0.6", "roast", full_results, **options)
+    assert found.first == "roast (alpha=0.6,variant=released)"
+
+
+def test_one_seed_gives_no_verdict(results):
+    found = compare(str(results / "toy@1/roast/minilm/seed-1.jsonl"), "vanilla", results)
+    assert {item.verdict for item in found.differences} == {"unknown"}
+    assert "run more seeds" in found.differences[0].reason
+
+
 def test_rows_of_two_results_folders_are_compared_where_the_suite_is_one(results, tmp_path):
     write_results(tmp_path / "mine", card(), Method("mine", gain=0.2 - 0.12))
     row = str(tmp_path / "mine" / "toy@1" / "mine" / "minilm")
@@ -71,7 +85,7 @@ def test_rows_of_two_results_folders_are_compared_where_the_suite_is_one(results
         ("roast", "vanilla", {}, "choose with --suite and --backbone"),
         ("roast", "vanilla", {"suite": "tow"}, "There is no row 'roast' in .* of suite tow"),
         ("rift", "vanilla", {"backbone": "roberta"}, "There is no row 'rift' in .* on roberta"),
-        ("no/such/file.jsonl", "vanilla", {}, "is no record file or row below a folder with a suite.json"),
+        ("no/such/file.jsonl", "vanilla", {}, "is not a record file or a row below a folder with a suite.json"),
     ],
 )
 def test_what_names_no_pair_of_rows_is_one_sentence(full_results, first, second, options, sentence):
@@ -85,14 +99,15 @@ def test_rows_without_a_common_seed_do_not_compare(tmp_path):
         compare("roast", "vanilla", tmp_path)
 
 
-def temper(*arguments):
+def temper(*arguments, cwd=None):
     command = [sys.executable, "-m", "benchmark.cli.main", "compare", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=cwd, env=environment)
 
 
 def test_command_prints_a_sentence_a_table_and_json(results):
     shown = temper("roast", "vanilla", "--results", str(results))
-    assert shown.stdout.startswith("roast is better than vanilla: +5.8 % overall.")
+    assert shown.stdout.startswith("roast is significantly better than vanilla: +5.8 % overall.")
     assert "calibration" in shown.stdout
     found = json.loads(temper("roast", "vanilla", "--results", str(results), "--json").stdout)
     assert [item["key"] for item in found["differences"]][:2] == ["overall", "in-distribution"]
@@ -101,13 +116,21 @@ def test_command_prints_a_sentence_a_table_and_json(results):
     assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
 
 
+def test_command_finds_what_a_run_wrote(results, tmp_path):
+    work = tmp_path / "work"
+    (work / "runs").mkdir(parents=True)
+    assert "neither leaderboard/results nor runs/results" in temper("roast", "vanilla", cwd=work).stderr
+    results.rename(work / "runs" / "results")
+    assert temper("roast", "vanilla", cwd=work).stdout.endswith("Records: runs/results\n")
+
+
 def test_command_loads_nothing_heavy(results):
     code = (
         "import sys; from benchmark.cli.main import main\n"
         f"sys.argv = ['temper', 'compare', 'roast', 'vanilla', '--results', {str(results)!r}]\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print(sorted({'torch', 'transformers', 'numpy', 'pandas', 'jinja2'} & set(sys.modules)))"
+        "print(sorted({'torch', 'transformers', 'pandas', 'jinja2'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -51,7 +51,7 @@ def test_board_loads_nothing_heavy(results, tmp_path):
         "import leaderboard, pathlib, sys\n"
         "print('jinja2' in sys.modules)\n"
         "leaderboard.build(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))\n"
-        "heavy = set('torch transformers textattack numpy pandas sklearn scipy datasets pyarrow'.split())\n"
+        "heavy = set('torch transformers textattack pandas sklearn scipy datasets pyarrow'.split())\n"
         "print(sorted(heavy & set(sys.modules)))\n"
         "print(sorted(name for name in sys.modules if name.startswith('benchmark.') and 'schema' not in name))\n"
     )

@@ -2,11 +2,12 @@
 
 import random
 
+import numpy as np
 import pytest
 
 from leaderboard import load_board
 from leaderboard.intervals import leaves_out_zero
-from leaderboard.significance import LEVEL, holm, p_value
+from leaderboard.significance import LEVEL, holm, p_value, upper_p_value
 from tests.leaderboard.synthetic import Method, card, write_results
 
 
@@ -19,10 +20,19 @@ def test_holm_counts_the_smallest_most():
 
 
 def test_p_value_counts_both_sides_and_is_never_zero():
-    assert p_value([1.0] * 1999) == pytest.approx(2 / 2000)
-    assert p_value([-1.0] * 1999) == pytest.approx(2 / 2000)
-    assert p_value([0.0] * 10) == 1.0
-    assert p_value([-1.0] * 49 + [1.0] * 950) == pytest.approx(2 * 50 / 1000)
+    assert p_value(np.full(1999, 1.0)) == pytest.approx(2 / 2000)
+    assert p_value(np.full(1999, -1.0)) == pytest.approx(2 / 2000)
+    assert p_value(np.zeros(10)) == 1.0
+    assert p_value(np.array([-1.0] * 49 + [1.0] * 950)) == pytest.approx(2 * 50 / 1000)
+
+
+def test_a_star_needs_a_p_value_below_the_level_whatever_the_draws():
+    """The bound is above the p-values that 1,000 other sets of draws give for the same chance."""
+    generator = np.random.default_rng(0)
+    for chance in (0.001, 0.01, 0.02):
+        counted = generator.binomial(20_000, chance, size=1000)
+        assert (upper_p_value(2 * chance, 20_000) > 2 * counted / 20_000).mean() > 0.999
+    assert upper_p_value(0.02, 20_000) < 0.03
 
 
 def test_holm_holds_the_error_over_many_boards_without_any_difference():
@@ -46,11 +56,10 @@ def test_clear_rows_get_a_star_in_both_directions_and_vanilla_none(tmp_path):
     assert found["vanilla"] == ("", "")
 
 
-def test_more_rows_make_a_star_dearer(tmp_path):
+def test_more_rows_raise_the_corrected_p_value(tmp_path):
     alone, crowded = stars(tmp_path / "a", 0.08), stars(tmp_path / "b", *[0.08] * 60)
     assert alone["m0"][0] == "★"
-    # 60 comparisons times the smallest p that 2000 draws can give are more than the level.
-    assert {star for star, _ in crowded.values()} == {""}
+    assert float(alone["m0"][1]) < float(crowded["m0"][1]) == pytest.approx(60 * float(alone["m0"][1]), abs=1e-3)
 
 
 def test_rows_that_are_not_ranked_get_no_star(tmp_path):
@@ -62,9 +71,12 @@ def test_rows_that_are_not_ranked_get_no_star(tmp_path):
 
 def test_a_finding_says_which_rows_surely_differ(results, tmp_path):
     (section,) = load_board(results).sections
-    assert section.finding == "Surely better than vanilla (★): roast; surely worse: none; not told apart: 0 of 1."
+    assert section.finding == (
+        "Significantly better than vanilla (★): roast. Significantly worse (★): none. "
+        "No significant difference: 0 of 1."
+    )
     equal = write_results(tmp_path / "equal", card(), Method(), Method("recadam"))
-    assert load_board(equal).sections[0].finding.endswith("none; surely worse: none; not told apart: 1 of 1.")
+    assert load_board(equal).sections[0].finding.endswith("No significant difference: 1 of 1.")
     assert load_board(write_results(tmp_path / "alone", card(), Method())).sections[0].finding == ""
 
 
@@ -75,5 +87,5 @@ def test_only_a_change_whose_interval_leaves_out_zero_is_coloured(results, tmp_p
     equal = load_board(write_results(tmp_path / "equal", card(), Method(), Method("recadam")))
     rows = {row.method: row for row in equal.sections[0].rows}
     assert not all(figure.certain for figure in rows["recadam"].perspectives)
-    assert leaves_out_zero([1.0] * 39 + [-1.0])
-    assert not leaves_out_zero([1.0] * 38 + [-1.0] * 2)
+    assert leaves_out_zero(np.array([1.0] * 19_600 + [-1.0] * 400))
+    assert not leaves_out_zero(np.array([1.0] * 19_540 + [-1.0] * 460))

@@ -1,0 +1,79 @@
+"""Rows and sections that are no better than one answer for every text are not ranked."""
+
+import random
+
+import pytest
+
+from benchmark.schema import IntegrityError, UsageError, read_results
+from leaderboard import build, load_board
+from tests.leaderboard.synthetic import Method, card, records, write_card, write_records
+
+# A three-way task as it was measured: nearly constant answers are hard to flip, and nearly uniform ones are calibrated.
+CONSTANT = {"accuracy": 0.343, "accuracy_under_attack": 0.367, "ece": 0.02}
+VANILLA = {"accuracy": 0.393, "accuracy_under_attack": 0.10, "ece": 0.08}
+LEARNT = {"accuracy": 0.60, "accuracy_under_attack": 0.12, "ece": 0.07}
+
+
+def write(root, suite, name, values):
+    for seed in (0, 1, 2):
+        found = records(suite, Method(name), seed)
+        for record in found:
+            value = values.get(record["metric"]["id"])
+            if value is not None:
+                generator = random.Random(f"{record['probe']['data']} {seed}")
+                spread = 0.034  # a fraction near 1/3 of 200 examples
+                record["value"] = value
+                record["replicates"] = [
+                    min(1.0, max(0.0, generator.gauss(value, spread))) for _ in record["replicates"]
+                ]
+        write_records(root, found)
+
+
+def board(root, vanilla, constant, share=0.34):
+    suite = card() | ({} if share is None else {"largest_class": {"reviews": share}})
+    write_card(root, suite)
+    write(root, suite, "vanilla", vanilla)
+    write(root, suite, "mvp", constant)
+    (section,) = load_board(root).sections
+    return section, {row.method: row for row in section.rows}
+
+
+def test_a_row_at_chance_is_not_ranked_and_says_so(tmp_path):
+    section, rows = board(tmp_path, LEARNT, CONSTANT)
+    assert rows["vanilla"].group == "ranked"
+    assert rows["mvp"].group == "apart"
+    assert any(
+        "34.30 %, is not significantly above the share of the largest class, 34.00 %" in note
+        for note in rows["mvp"].notes
+    )
+    assert "No row is ranked" not in section.finding
+
+
+def test_a_section_whose_vanilla_is_at_chance_is_not_ranked_and_says_so(tmp_path):
+    section, rows = board(tmp_path / "results", VANILLA | {"accuracy": 0.36}, LEARNT)
+    assert {row.group for row in rows.values()} == {"apart"}
+    assert section.finding.startswith("No row is ranked, since vanilla says nothing: its in-distribution accuracy")
+    assert "not significantly better than one answer for all" in " ".join(rows["mvp"].notes)
+    build(tmp_path / "results", tmp_path / "site")
+    for name in ("index.html", "board.md", "board.json"):
+        assert "No row is ranked" in (tmp_path / "site" / name).read_text(encoding="utf-8"), name
+
+
+def test_rows_above_chance_are_ranked_as_before(tmp_path):
+    _, known = board(tmp_path / "a", LEARNT, LEARNT | {"accuracy": 0.62})
+    _, unknown = board(tmp_path / "b", LEARNT, LEARNT | {"accuracy": 0.62}, share=None)
+    assert {row.group for row in known.values()} == {"ranked"}
+    assert [(r.rank, r.overall.text) for r in known.values()] == [(r.rank, r.overall.text) for r in unknown.values()]
+
+
+def test_a_card_without_the_share_decides_nothing(tmp_path):
+    _, rows = board(tmp_path, LEARNT, CONSTANT | {"accuracy": 0.58}, share=None)
+    assert rows["mvp"].group == "ranked"
+
+
+@pytest.mark.parametrize(("share", "message"), [({"reviews": 0.0}, "a share above 0"), ({"x": 0.5}, "is not a probe")])
+def test_a_wrong_share_is_refused(tmp_path, share, message):
+    suite = card() | {"largest_class": share}
+    with pytest.raises((IntegrityError, UsageError, ValueError), match=message):
+        write_card(tmp_path, suite)
+        read_results(tmp_path)
