@@ -7,41 +7,68 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.cli.display import console, output
+from benchmark.cli.display import console, output, print_table
+from benchmark.schema import UsageError
 
 if TYPE_CHECKING:
     from leaderboard import TextTable
 
 app = typer.Typer(help="The leaderboard: build it, or check that it agrees with its records.", no_args_is_help=True)
 
-ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of records.")]
+ResultsOption = Annotated[
+    Path | None,
+    typer.Option("--results", help="Folder of records. [default: leaderboard/results, else runs/results]"),
+]
 PublishedOption = Annotated[Path, typer.Option("--published", help="Folder of numbers printed in papers.")]
-SiteOption = Annotated[Path, typer.Option("--site", help="Folder of the board.")]
+SiteOption = Annotated[
+    Path | None, typer.Option("--site", help="Folder of the leaderboard. [default: site, next to the records]")
+]
 
 _BELOW = {"Notes", "Verification"}
 """Columns that a terminal has no room for."""
 
-RESULTS, PUBLISHED, SITE = Path("leaderboard/results"), Path("leaderboard/published"), Path("leaderboard/site")
+PUBLISHED = Path("leaderboard/published")
+_RESULTS = (Path("leaderboard/results"), Path("runs/results"))
+
+
+def results_folder(given: Path | None) -> Path:
+    """The folder of records to read: the one given, else that of a checkout, else what `temper run` writes here.
+
+    Raises:
+        UsageError: none was given and there is neither.
+    """
+    folder = given or next((folder for folder in _RESULTS if folder.is_dir()), None)
+    if folder is None:
+        names = " nor ".join(map(str, _RESULTS))
+        raise UsageError(
+            f"There is neither {names} in this folder. Run `temper run` first, or name one with --results."
+        )
+    return folder
 
 
 @app.command()
-def build(results: ResultsOption = RESULTS, published: PublishedOption = PUBLISHED, site: SiteOption = SITE) -> None:
-    """Build the board as HTML, Markdown, CSV, LaTeX and JSON, and print it."""
+def build(results: ResultsOption = None, published: PublishedOption = PUBLISHED, site: SiteOption = None) -> None:
+    """Build the leaderboard as HTML, Markdown, CSV, LaTeX and JSON, and print it."""
     import leaderboard
 
+    results = results_folder(results)
+    site = site or results.parent / "site"
     report = leaderboard.build(results, site, _existing(published))
     for table in leaderboard.text_tables(leaderboard.load_board(results, _existing(published))):
         _print(table)
     for dropped in report.dropped:
         console.print(Text(f"left out: {dropped.where}: {dropped.reason}"))
+    console.print(Text(f"Records: {results}"))
     console.print(Text(f"The page: {site / 'index.html'}"))
 
 
 @app.command()
-def check(results: ResultsOption = RESULTS, published: PublishedOption = PUBLISHED, site: SiteOption = SITE) -> None:
-    """Compare the board with what its records give; a difference is shown as a diff and exits with 1."""
+def check(results: ResultsOption = None, published: PublishedOption = PUBLISHED, site: SiteOption = None) -> None:
+    """Compare the leaderboard with its records; a difference is shown as a diff and exits with 1."""
     import leaderboard
 
+    results = results_folder(results)
+    site = site or results.parent / "site"
     difference = leaderboard.check(results, site, _existing(published))
     if difference:
         output.print(Text(difference))
@@ -63,7 +90,7 @@ def _print(table: "TextTable") -> None:
         shown.add_column(Text(table.columns[number]), justify=side, overflow="fold")
     for row in table.rows:
         shown.add_row(*(Text(row[number]) for number in kept))
-    output.print(shown)
+    print_table(shown)
     for row in table.rows:
         for heading in set(table.columns) & {"Notes"}:
             if note := row[table.columns.index(heading)]:

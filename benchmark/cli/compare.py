@@ -2,20 +2,19 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.cli.board import RESULTS, ResultsOption
-from benchmark.cli.display import output
+from benchmark.cli.board import ResultsOption, results_folder
+from benchmark.cli.display import output, print_table
 
 if TYPE_CHECKING:
     from leaderboard import Comparison, Difference
 
-RowArgument = Annotated[str, typer.Argument(help="method, method~configuration, a record file or a row's folder.")]
+RowArgument = Annotated[str, typer.Argument(help="method, method:key=value, a record file or a row's folder.")]
 SuiteOption = Annotated[str | None, typer.Option("--suite", help="name or name@version, if there are several.")]
 BackboneOption = Annotated[str | None, typer.Option("--backbone", help="Backbone, if there are several.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -23,28 +22,30 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _HOW = (
     "Change: of the first against the second, + is better; overall: their mean. Intervals are 95 % intervals of a "
     "bootstrap over seeds and examples that is paired between the rows; better in: the share of its draws in which the "
-    "first is better."
+    "first is better. Against vanilla, Overall is Holm-corrected for the number of ranked rows, as on the page."
 )
-_WORDS = {"better": "is better", "worse": "is worse", "tied": "cannot be told apart", "unknown": "cannot be compared"}
+_WORDS = {"better": "is significantly better than", "worse": "is significantly worse than"}
 
 
 def compare(
     first: RowArgument,
     second: RowArgument,
-    results: ResultsOption = RESULTS,
+    results: ResultsOption = None,
     suite: SuiteOption = None,
     backbone: BackboneOption = None,
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Say which of two rows is better, by how much and how surely, for every perspective."""
+    """Compare two rows: which is better in each perspective, by how much, and whether the difference is significant."""
     import leaderboard
 
-    found = leaderboard.compare(first, second, Path(results), suite=suite, backbone=backbone)
+    folder = results_folder(results)
+    found = leaderboard.compare(first, second, folder, suite=suite, backbone=backbone)
     if as_json:
         print(json.dumps(_plain(found), indent=1))
         return
     _show(found)
+    output.print(Text(f"Records: {folder}", style="dim"))
 
 
 def _plain(found: "Comparison") -> dict[str, object]:
@@ -61,22 +62,23 @@ def _show(found: "Comparison") -> None:
         table.add_column(Text(heading), justify="right", overflow="fold")
     for heading in ("change, %", "better in"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for difference in (*single, overall):
         table.add_row(*map(Text, _cells(difference)))
-    output.print(table)
+    print_table(table)
     seeds = ", ".join(map(str, found.seeds))
     output.print(Text(f"{found.suite} on {found.backbone}, seeds {seeds}. {_HOW}", style="dim"))
 
 
 def _sentence(found: "Comparison", overall: "Difference") -> str:
-    if overall.verdict == "tied":
-        text = f"{found.first} and {found.second} cannot be told apart"
+    if overall.verdict in _WORDS:
+        text = f"{found.first} {_WORDS[overall.verdict]} {found.second}"
+    elif overall.verdict == "tied":
+        text = f"No significant difference between {found.first} and {found.second}"
     else:
-        text = f"{found.first} {_WORDS[overall.verdict]} {'than' if overall.low is not None else 'with'} {found.second}"
-    if overall.change is None:
-        return f"{text}: {overall.reason}."
-    return f"{text}: {_percent(overall.change)} overall{f' ({overall.reason})' if overall.reason else ''}."
+        text = f"No verdict on {found.first} and {found.second}"
+    change = "" if overall.change is None else f"{_percent(overall.change)} overall"
+    return f"{text}: {'; '.join(filter(None, (change, overall.reason)))}."
 
 
 def _cells(difference: "Difference") -> list[str]:
@@ -85,7 +87,11 @@ def _cells(difference: "Difference") -> list[str]:
     if difference.low is None or difference.high is None or difference.wins is None:
         return [difference.key, *score, change, "-", difference.reason]
     interval = f"{change} [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
-    return [difference.key, *score, interval, f"{100 * difference.wins:.1f} %", difference.verdict]
+    return [difference.key, *score, interval, f"{100 * difference.wins:.1f} %", _verdict(difference)]
+
+
+def _verdict(difference: "Difference") -> str:
+    return {"tied": "no significant difference", "unknown": "no verdict"}.get(difference.verdict, difference.verdict)
 
 
 def _score(value: float | None, unit: str) -> str:

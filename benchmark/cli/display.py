@@ -1,18 +1,30 @@
 """Progress on standard error: a live bar with time left on a terminal, one line a task elsewhere."""
 
+import os
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 if TYPE_CHECKING:
     from benchmark.schema.attack_rows import AttackRow
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 output = Console(highlight=False, soft_wrap=True)
+
+
+def print_table(table: Table) -> None:
+    """Print a table; what is not a terminal has no width, and a table squeezed into 80 columns would cut words."""
+    if output.is_terminal or "COLUMNS" in os.environ:
+        output.print(table)
+        return
+    unbounded = output.options.update(width=10_000, max_width=10_000)
+    Console(highlight=False, width=Measurement.get(output, unbounded, table).maximum).print(table)
 
 
 class CellDisplay:
