@@ -1,6 +1,6 @@
 """FreeLB: enhanced adversarial training for natural language understanding (Zhu et al., ICLR 2020)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -11,19 +11,24 @@ from benchmark.training.toolbox.free import Ascent, free_backward
 
 @dataclass(kw_only=True, eq=False)
 class FreeLB(Method):
-    """Average the gradients of K passes over word embeddings that climb the loss.
+    """Average the gradients of several passes over word embeddings that climb the loss.
 
-    The perturbation starts at random within each sequence (zero on padding) and moves by `rate` along its gradient
-    over the sequence's norm after each pass, kept within `radius` (0: unbounded). The gradient applied is the mean
-    over the passes, which share their dropout masks. Defaults: the released launch script for SST-2 on RoBERTa-large.
+    The perturbation starts at random within each sequence (zero on padding). Between two passes it moves by `rate`
+    along its gradient over the sequence's norm, and stays within `radius` (0: unbounded). The gradient applied is the
+    mean over the passes. All passes of a step share their dropout masks, as the paper asks.
 
-    Variants: ``paper`` is the above, as in the code for ALBERT and BERT. ``released`` is that of the fairseq code for
-    RoBERTa: a clean pass before the K perturbed ones, all with the weight 1 / (K + 1), each with its own dropout.
+    Variants: ``paper`` makes `steps` passes, so the perturbation moves `steps` - 1 times, as in the paper's Algorithm 1
+    and the authors' code for ALBERT and BERT. ``released`` is their fairseq code for RoBERTa: the perturbation moves
+    `steps` times, so there are `steps` + 1 passes, each with the weight 1 / (`steps` + 1).
 
-    A perturbation is its sequence's own, so 4 x 4 equals 1 x 16 but for what is drawn at random: starts and dropout.
+    Defaults are the values that the fairseq launch script passes for SST-2 on RoBERTa-large. With them the fairseq code
+    makes three passes, as ``released`` does; ``paper`` makes two.
+
+    A perturbation belongs to its sequence, so 4 x 4 equals 1 x 16 but for what is drawn at random: starts and dropout.
     """
 
     name: ClassVar[str] = "freelb"
+    version: ClassVar[str] = "2"
     paper: ClassVar[str] = "Zhu et al., ICLR 2020"
 
     steps: int = 2
@@ -43,10 +48,11 @@ class FreeLB(Method):
         return Ascent(self.steps, self.rate, self.start, self.radius, self.norm)
 
     def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
-        """K passes, each of whose backward serves the parameters and the next perturbation."""
+        """Make the passes; each backward serves the parameters and the next perturbation."""
 
-        def loss_at(words: Tensor | None) -> Tensor:
+        def loss_at(words: Tensor) -> Tensor:
             return nn.functional.cross_entropy(model(batch, words=words), batch.targets())
 
         released = self.variant == "released"
-        free_backward(model, batch, ctx, self._ascent, loss_at, clean=released, same_dropout=not released)
+        ascent = replace(self._ascent, steps=self.steps + 1) if released else self._ascent
+        free_backward(model, batch, ctx, ascent, loss_at)

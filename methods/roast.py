@@ -29,7 +29,7 @@ class RoAST(Method):
 
     Variants: ``paper`` is the intent. ``released`` does what the code does: no CE(z~, y), the KL summed over the
     batch, padding attended in training, the direction taken at a fresh noise point (one more forward), and the first
-    batch left out of each importance mean.
+    batch left out of each importance mean. In both, the perturbed pass gives the embedding layer no gradient.
     """
 
     name: ClassVar[str] = "roast"

@@ -17,13 +17,15 @@ from benchmark.training.toolbox.optimizers import ScaledAdamW
 
 @dataclass(kw_only=True, eq=False)
 class Rose(Method):
-    """What the three forms share: a mask over whole tensors, drawn anew for each step, on AdamW's update.
+    """Mask AdamW's update of whole tensors, with a new mask for each step: what the three forms share.
 
     Weight matrices and normalisation weights of the blocks may be masked; biases, embeddings and head never are. Where
     the mask is k, the moments see k * g + (1 - k) * m, and step and weight decay are multiplied by k: a tensor with
     k = 0 is frozen for the step. The paper may mean single entries; the released code masks tensors, and so do we.
+    As in the released code, nothing is masked while the learning rate warms up.
     """
 
+    version: ClassVar[str] = "2"
     paper: ClassVar[str] = "Jiang et al., EMNLP 2022"
 
     lower: float = 0.0
@@ -39,11 +41,11 @@ class Rose(Method):
         return self._optimizer
 
     def transform_gradients(self, parameters: Sequence[nn.Parameter], ctx: Context) -> None:
-        """Choose the tensors that the coming step updates."""
+        """Choose the tensors that the coming step updates: all of them during warm-up."""
         tensors = having_gradients(ctx.block_parameters(biases=False))
         # A phase that freezes the blocks leaves nothing to choose from.
         keep: list[float] = self._keep(tensors).tolist() if tensors else []
-        self._optimizer.hold(tensors, keep)
+        self._optimizer.hold(tensors, [1.0] * len(tensors) if ctx.warming_up else keep)
 
     @abstractmethod
     def _keep(self, tensors: Sequence[nn.Parameter]) -> Tensor:

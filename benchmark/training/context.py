@@ -37,6 +37,7 @@ class Context:
         epochs: Epochs of the run, over all phases.
         steps: Optimizer steps of the run, over all phases.
         accumulation: Micro-batches in the accumulation window under way; the loss is divided by it.
+        warming_up: Whether the coming step is one of the warm-up of the learning rate.
     """
 
     model: Classifier
@@ -51,6 +52,7 @@ class Context:
     epoch: int = 0
     steps: int = 0
     accumulation: int = 1
+    warming_up: bool = False
     _loss: float = 0.0
     _shared_draws: int = 0
     _window: list[Batch] = field(default_factory=list)

@@ -27,7 +27,13 @@ from benchmark.training.checkpoint import (
 from benchmark.training.context import Context, MethodError, NonFiniteLossError
 from benchmark.training.feed import Feed
 from benchmark.training.method import Method, Phase
-from benchmark.training.optimization import learning_rate, parameter_groups, pick_device, resolve_precision
+from benchmark.training.optimization import (
+    learning_rate,
+    parameter_groups,
+    pick_device,
+    resolve_precision,
+    warmup_steps,
+)
 from benchmark.training.seeding import seed_everything
 from benchmark.training.verbs import verb
 
@@ -173,6 +179,8 @@ class Trainer:
         context, optimizer = self._context, self._context.optimizer
         seed_everything(self.seed, "step", context.step)
         context.accumulation = len(window)
+        done, total = self._progress(phase)
+        context.warming_up = done < warmup_steps(self.recipe, total)
         for rows in window:
             with self._verb("transform_batch"):
                 batch = self.method.transform_batch(self._feed.batch(rows), context)
@@ -199,9 +207,13 @@ class Trainer:
         if not math.isfinite(norm):
             raise NonFiniteLossError(f"The gradient norm is {norm} at step {self._context.step} (seed {self.seed}).")
 
-    def _set_rate(self, phase: Phase) -> None:
+    def _progress(self, phase: Phase) -> tuple[int, int]:
+        """Steps of a phase that are done, and all of them."""
         done = self._position.epoch * self._windows_per_epoch + self._position.window
-        rate = learning_rate(self.recipe, done, phase.epochs * self._windows_per_epoch)
+        return done, phase.epochs * self._windows_per_epoch
+
+    def _set_rate(self, phase: Phase) -> None:
+        rate = learning_rate(self.recipe, *self._progress(phase))
         for group in self._context.optimizer.param_groups:
             group["lr"] = rate
 

@@ -24,9 +24,14 @@ def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     ]
 
 
+def warmup_steps(recipe: Recipe, total: int) -> int:
+    """Steps of warm-up at the start of a phase of `total` steps."""
+    return int(recipe.warmup * total)
+
+
 def learning_rate(recipe: Recipe, step: int, total: int) -> float:
     """Rate of step `step` in 0..total-1: linear warm-up over the recipe's share, then linear to zero."""
-    warmup = int(recipe.warmup * total)
+    warmup = warmup_steps(recipe, total)
     if step < warmup:
         return recipe.learning_rate * (step + 1) / warmup
     return recipe.learning_rate * (total - step) / max(1, total - warmup)

@@ -16,6 +16,8 @@ COMPOSITIONS = (
 VARIANTS = (
     "roast:variant=released",
     "child_tuning:mode=F",
+    "freelb:variant=released",
+    "smart:variant=released",
     "ascc:variant=released",
     "rift:variant=released",
     "mvp+adv_embed:space=words:norm=l2:epsilon=1:rate=1.5:random_start=true:clean=false",

@@ -19,6 +19,7 @@ VARIANTS = (
     "mixout:variant=released",
     "roast:variant=released",
     "sam:adaptive=true",
+    "smart:variant=released",
 )
 METHODS = (*(name for name in registered() if name not in ELSEWHERE), *VARIANTS)
 
@@ -40,6 +41,7 @@ PASSES = {
     "sam": (2, 2, 0),
     "sam:adaptive=true": (2, 2, 0),
     "smart": (4, 2, 1),
+    "smart:variant=released": (3, 2, 1),
     "tavat": (2, 2, 0),
     "worddrop": (2, 2, 0),
 }

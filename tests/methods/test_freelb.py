@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmark.models.batch import Batch
 from benchmark.schema.errors import UsageError
 from benchmark.training import Method
 from methods.freelb import FreeLB
@@ -18,30 +19,61 @@ from tests.support.updates import split_and_whole
 VARIANTS = ["paper", "released"]
 
 
-def expected_loss(
-    s: Setting, w: Weights, steps: int, rate: float, start: float, radius: float, norm: str, clean: bool
-) -> Tensor:
-    """Section 2.8 of the method's description: the mean of the losses of the passes."""
-    words = word_vectors(w, s.ids)
+def loss_of(s: Setting, w: Weights, words: Tensor) -> Tensor:
+    return cross_entropy(logits_from(w, embedding_layer_from(w, words), s.mask, 2, 2), s.labels)
+
+
+def random_start(s: Setting, start: float, norm: str) -> Tensor:
+    """Equal in all three codes: uniform off padding, over the root of the sequence's entries for l2."""
     real = s.batch.attention_mask.double()[..., None]
-    delta = (2 * torch.rand(words.shape, dtype=torch.float64) - 1) * real * start
-    if norm == "l2":
-        delta = delta / (real.sum((1, 2)) * 32).sqrt()[:, None, None]
-    points = [torch.zeros_like(delta)] if clean else []
+    delta = (2 * torch.rand((*s.ids.shape, 32), dtype=torch.float64) - 1) * real * start
+    return delta / (real.sum((1, 2)) * 32).sqrt()[:, None, None] if norm == "l2" else delta
+
+
+def climb(delta: Tensor, g: Tensor, rate: float, radius: float, norm: str) -> Tensor:
+    """One move of one sequence's perturbation and its way back, sequence by sequence."""
+    moved = []
+    for before, slope in zip(delta, g, strict=True):
+        d = before + rate * slope / (slope.norm() if norm == "l2" else slope.abs().max())
+        if radius > 0 and norm == "l2" and d.norm() > radius:
+            d = d * (radius / d.norm())
+        if radius > 0 and norm == "l_inf":
+            d = d.clamp(-radius, radius)
+        moved.append(d)
+    return torch.stack(moved)
+
+
+def slope_at(s: Setting, w: Weights, delta: Tensor) -> Tensor:
+    point = delta.clone().requires_grad_()
+    return torch.autograd.grad(loss_of(s, w, word_vectors(w, s.ids).detach() + point), point)[0]
+
+
+def algorithm_1(
+    s: Setting, w: Weights, steps: int, rate: float, start: float, radius: float, norm: str
+) -> tuple[Tensor, list[Tensor]]:
+    """The paper's: K times, add the loss at the point and then move it, the last move unused."""
+    delta, points = random_start(s, start, norm), []
     for _ in range(steps):
-        points.append(delta.detach())
-        moving = delta.detach().requires_grad_()
-        z = logits_from(w, embedding_layer_from(w, words + moving), s.mask, 2, 2)
-        (g,) = torch.autograd.grad(cross_entropy(z, s.labels), moving, retain_graph=True)
-        if norm == "l2":
-            delta = delta + rate * g / (g**2).sum((1, 2), keepdim=True).sqrt()
-            size = (delta**2).sum((1, 2), keepdim=True).sqrt()
-            delta = torch.where(size > radius, delta * radius / size, delta) if radius > 0 else delta
-        else:
-            delta = delta + rate * g / g.abs().amax((1, 2), keepdim=True)
-            delta = delta.clamp(-radius, radius) if radius > 0 else delta
-    losses = [cross_entropy(logits_from(w, embedding_layer_from(w, words + p), s.mask, 2, 2), s.labels) for p in points]
-    return torch.stack(losses).mean()
+        points.append(delta)
+        delta = climb(delta, slope_at(s, w, delta), rate, radius, norm)
+    return sum(loss_of(s, w, word_vectors(w, s.ids) + d) / steps for d in points), points
+
+
+def fairseq_step(
+    s: Setting, w: Weights, steps: int, rate: float, start: float, radius: float, norm: str
+) -> tuple[Tensor, list[Tensor]]:
+    """`freelb_train_step`: a pass at the random start; then K times move and pass. Each pass weighs 1 / (1 + K)."""
+    delta = random_start(s, start, norm)
+    points = [delta]
+    total = loss_of(s, w, word_vectors(w, s.ids) + delta) / (1 + steps)
+    for _ in range(steps):
+        delta = climb(delta, slope_at(s, w, delta), rate, radius, norm)
+        points.append(delta)
+        total = total + loss_of(s, w, word_vectors(w, s.ids) + delta) / (1 + steps)
+    return total, points
+
+
+LOOPS = {"paper": algorithm_1, "released": fairseq_step}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -49,17 +81,50 @@ def expected_loss(
 @pytest.mark.parametrize("radius", [0.0, 0.5])
 def test_one_step_of_freelb(tiny_backbone: Path, variant: str, norm: str, radius: float) -> None:
     s = Setting(tiny_backbone, FreeLB(steps=3, rate=0.4, start=0.3, radius=radius, norm=norm, variant=variant))
-    check_step(s, lambda w: expected_loss(s, w, 3, 0.4, 0.3, radius, norm, variant == "released"))
+    check_step(s, lambda w: LOOPS[variant](s, w, 3, 0.4, 0.3, radius, norm)[0])
 
 
-def test_one_step_of_freelb_pp(tiny_backbone: Path) -> None:
-    s = Setting(tiny_backbone, FreeLBPlusPlus())
-    check_step(s, lambda w: expected_loss(s, w, 5, 0.03, 0.05, 0.0, "l2", False))
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_one_step_of_freelb_with_its_defaults(tiny_backbone: Path, variant: str) -> None:
+    s = Setting(tiny_backbone, FreeLB(variant=variant))
+    check_step(s, lambda w: LOOPS[variant](s, w, 2, 0.1, 1.0, 0.6, "l2")[0])
 
 
-@pytest.mark.parametrize(("variant", "same"), [("paper", True), ("released", False)])
-def test_the_passes_share_their_dropout_only_in_the_paper(tiny_backbone: Path, variant: str, same: bool) -> None:
-    s = Setting(tiny_backbone, FreeLB(steps=2, variant=variant))
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_one_step_of_freelb_pp(tiny_backbone: Path, variant: str) -> None:
+    s = Setting(tiny_backbone, FreeLBPlusPlus(variant=variant))
+    check_step(s, lambda w: algorithm_1(s, w, 5, 0.03, 0.05, 0.0, "l2")[0])
+
+
+@pytest.mark.parametrize(("variant", "expected"), [("paper", [0.0, 0.4]), ("released", [0.0, 0.4, 0.6])])
+def test_how_far_each_pass_is_from_the_input(tiny_backbone: Path, variant: str, expected: list[float]) -> None:
+    """From a zero start: no pass of the fairseq code but the first is clean, and the last one is K moves away."""
+    s = Setting(tiny_backbone, FreeLB(steps=2, rate=0.4, start=0.0, radius=0.6, variant=variant))
+    clean, seen = s.model.embed_words(s.batch).detach(), []
+    forward = s.model.forward
+
+    def watched(batch: Batch, **inputs: Tensor) -> Tensor:
+        seen.append((inputs["words"].detach() - clean).flatten(1).norm(dim=1))
+        return forward(batch, **inputs)
+
+    s.model.forward = watched  # type: ignore[method-assign]
+    s.run_backward()
+    assert len(seen) == len(expected)
+    for norms, want in zip(seen, expected, strict=True):
+        assert norms.max().item() == pytest.approx(want, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("method", "same"),
+    [
+        (FreeLB(), True),
+        (FreeLB(variant="released"), True),
+        (FreeLBPlusPlus(), True),
+        (FreeLBPlusPlus(variant="released"), False),
+    ],
+)
+def test_the_passes_share_their_dropout_but_in_textdefender(tiny_backbone: Path, method: Method, same: bool) -> None:
+    s = Setting(tiny_backbone, method)
     dropout = s.model.network.bert.encoder.layer[0].output.dropout
     dropout.p = 0.5
     seen: list[Tensor] = []
@@ -99,6 +164,5 @@ def test_accumulating_changes_nothing_but_the_random_starts(
 def test_bad_hyperparameters_are_refused(bad: dict) -> None:
     with pytest.raises(UsageError, match="freelb"):
         FreeLB(**bad)
-    if "variant" not in bad:
-        with pytest.raises(UsageError, match="freelb_pp"):
-            FreeLBPlusPlus(**bad)
+    with pytest.raises(UsageError, match="freelb_pp"):
+        FreeLBPlusPlus(**bad)

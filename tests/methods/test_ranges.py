@@ -66,6 +66,7 @@ OWN: dict[str, Legal] = {
     "rose-ensemble.lower": lambda x: 0 <= x < 0.4,
     "rose-first.lower": lambda x: 0 <= x < 0.6,
     "rose-second.lower": lambda x: 0 <= x < 0.3,
+    "smart.step_size": weight,
 }
 """Where a method means something else by a name."""
 

@@ -1,6 +1,6 @@
 """ROSE's masks and masked updates against their equations, in all three forms."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from benchmark.schema.errors import UsageError
+from benchmark.training import Context
 from benchmark.training.toolbox.masks import within_quantiles
 from methods.rose import Rose, RoseEnsemble, RoseFirst, RoseSecond
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer, logits_from
 from tests.support.steps import Setting, check_run
+from tests.support.tiny import trainer
 from tests.support.updates import (
     BETA1,
     BETA2,
@@ -182,3 +184,24 @@ def test_quantiles_are_inclusive_at_both_ends() -> None:
 def test_bad_hyperparameters_are_refused(bad: Callable[[], Rose]) -> None:
     with pytest.raises(UsageError, match="rose-"):
         bad()
+
+
+@pytest.mark.parametrize("make", FORMS)
+def test_nothing_is_held_while_the_learning_rate_warms_up(
+    tiny_backbone: Path, tmp_path: Path, make: Callable[[], Rose]
+) -> None:
+    """In the released optimizer a tensor's mask is ones up to and including its step number `num_warmup_steps`."""
+    method = make()
+    held: list[bool] = []
+    keep = method.transform_gradients
+
+    def watched(parameters: Sequence[torch.nn.Parameter], ctx: Context) -> None:
+        keep(parameters, ctx)
+        held.append(any(factor < 1 for factor in method._optimizer.factors.values()))
+
+    method.transform_gradients = watched  # type: ignore[method-assign]
+    run = trainer(method, tiny_backbone, tmp_path, epochs=2, warmup=0.4)
+    run.run()
+    warm = int(0.4 * len(held))
+    assert warm > 1
+    assert held == [False] * warm + [True] * (len(held) - warm)

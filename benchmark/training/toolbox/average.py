@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
@@ -26,11 +26,25 @@ class MovingAverage:
         torch._foreach_lerp_(self.values, [p.detach() for p in self.model.parameters()], 1.0 - momentum)
 
     @torch.no_grad()
-    def logits(self, batch: Batch) -> Tensor:
-        """The averaged model's logits in the mode that the model is in, without a graph."""
-        named = dict(zip((name for name, _ in self.model.named_parameters()), self.values, strict=True))
-        answer: Tensor = torch.func.functional_call(self.model, named, (batch,))
+    def embed(self, batch: Batch) -> Tensor:
+        """Output of the averaged model's embedding layer in the mode that the model is in, without a graph."""
+        answer: Tensor = torch.func.functional_call(_Embedding(self.model), self._named("model."), (batch,))
         return answer
+
+    @torch.no_grad()
+    def logits(self, batch: Batch, embeds: Tensor | None = None) -> Tensor:
+        """Logits of the averaged model in the mode that the model is in, without a graph.
+
+        Args:
+            batch: The examples.
+            embeds: What `embed` returned, to continue from.
+        """
+        answer: Tensor = torch.func.functional_call(self.model, self._named(), (batch, embeds))
+        return answer
+
+    def _named(self, prefix: str = "") -> dict[str, Tensor]:
+        names = (prefix + name for name, _ in self.model.named_parameters())
+        return dict(zip(names, self.values, strict=True))
 
     def state_dict(self) -> dict[str, Tensor]:
         """The average, by number."""
@@ -39,3 +53,14 @@ class MovingAverage:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take it back."""
         self.values = [state[f"average.{index}"] for index in range(len(self.values))]
+
+
+class _Embedding(nn.Module):
+    """A model whose answer is the embedding layer's output: `functional_call` only calls forward."""
+
+    def __init__(self, model: Classifier) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self.model.embed(batch)

@@ -56,29 +56,26 @@ def free_backward(
     batch: Batch,
     ctx: Context,
     ascent: Ascent,
-    loss_at: Callable[[Tensor | None], Tensor],
+    loss_at: Callable[[Tensor], Tensor],
     *,
-    clean: bool = False,
     same_dropout: bool = True,
 ) -> None:
     """Add the mean gradient of `ascent.steps` perturbed passes to the parameters'.
 
+    The first pass is made at the random start, and the perturbation moves before each of the others.
+
     Args:
-        model: Gives the word embeddings, afresh in each pass.
+        model: Gives the word embeddings, computed again for each pass.
         batch: The examples.
         ctx: Back-propagates.
         ascent: The perturbation.
-        loss_at: The loss for given word embeddings; None stands for unperturbed ones.
-        clean: Put an unperturbed pass before the others, with the same weight.
+        loss_at: The loss for given word embeddings.
         same_dropout: Draw the same dropout masks in all passes.
     """
-    passes = ascent.steps + clean
     delta = ascent.begin(model.embed_words(batch), batch.attention_mask)
     with ctx.same_dropout() if same_dropout else nullcontext():
-        if clean:
-            ctx.backward(loss_at(None) / passes)
         for left in range(ascent.steps - 1, -1, -1):
             delta.requires_grad_(left > 0)
-            ctx.backward(loss_at(model.embed_words(batch) + delta) / passes)
+            ctx.backward(loss_at(model.embed_words(batch) + delta) / ascent.steps)
             if delta.grad is not None:
                 delta = ascent.move(delta, delta.grad)
