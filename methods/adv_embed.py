@@ -29,8 +29,8 @@ class AdvEmbed(Method):
 
     Variants: ``paper`` is the intent. ``released`` does, in the space embeddings, what RoAST's code does (no CE(z~, y),
     KL summed over the batch, padding attended, the direction taken at a fresh noise point) and, in the space words,
-    what MVP's does: the start is lopsided, and the attack's gradients of the parameters are kept and applied too, but
-    for those of the table of word embeddings, whose vectors the attack reads detached.
+    what MVP's does: the start is lopsided, and the attack's gradients of the parameters are kept and applied too. They
+    do not reach the table of word embeddings through the input, since the attack reads detached vectors.
     """
 
     name: ClassVar[str] = "adv_embed"
