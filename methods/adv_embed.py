@@ -29,10 +29,12 @@ class AdvEmbed(Method):
 
     Variants: ``paper`` is the intent. ``released`` does, in the space embeddings, what RoAST's code does (no CE(z~, y),
     KL summed over the batch, padding attended, the direction taken at a fresh noise point) and, in the space words,
-    what MVP's does (the attack's gradients of the parameters are kept and applied too; the start is lopsided).
+    what MVP's does: the start is lopsided, and the attack's gradients of the parameters are kept and applied too. They
+    do not reach the table of word embeddings through the input, since the attack reads detached vectors.
     """
 
     name: ClassVar[str] = "adv_embed"
+    version: ClassVar[str] = "2"
     paper: ClassVar[str] = "Kim et al., Findings of EMNLP 2023; Raman et al., EMNLP 2023"
 
     space: str = "embeddings"
@@ -106,9 +108,8 @@ class AdvEmbed(Method):
 
     def _gradient(self, model: Classifier, batch: Batch, ctx: Context, embeds: Tensor, delta: Tensor) -> Tensor:
         delta = delta.detach().requires_grad_()
-        start = self._embed(model, batch) if self._mvp_released else embeds.detach()
         with ctx.no_dropout() if self.space == "words" else nullcontext():
-            loss = nn.functional.cross_entropy(self._logits(model, batch, start + delta), batch.targets())
+            loss = nn.functional.cross_entropy(self._logits(model, batch, embeds.detach() + delta), batch.targets())
         if not self._mvp_released:
             return ctx.input_gradient(loss, delta)
         ctx.backward(loss)

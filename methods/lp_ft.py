@@ -1,6 +1,5 @@
 """LP-FT: linear probing, then fine-tuning (Kumar et al., ICLR 2022)."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,12 +18,13 @@ class LPFT(Method):
     the head's last linear layer with dropout off. It takes one forward an example and no epoch of the recipe. Heads
     with a layer before the last one (RoBERTa's, say) keep it as it was drawn.
 
-    C is 1, the usual default; papers choose it on validation data, which a method does not see here. Variants:
-    ``released`` is the probe of MVP's code (Raman et al., EMNLP 2023): features with dropout on, and for two
-    classes the weights of the log-odds installed with the classes swapped, so that the probe starts inverted.
+    C is 1, the usual default. Papers choose it on validation data, which a method does not see here. Variants:
+    ``released`` is the probe of MVP's code (Raman et al., EMNLP 2023): features with the body's dropout on and the
+    head's off, and for two classes a probe with the classes swapped, so that training starts from an inverted one.
     """
 
     name: ClassVar[str] = "lp_ft"
+    version: ClassVar[str] = "2"
     paper: ClassVar[str] = "Kumar et al., ICLR 2022"
 
     inverse_strength: float = 1.0
@@ -46,12 +46,13 @@ class LPFT(Method):
             features, labels, ctx.model.classes, self.inverse_strength, bias=bias is not None
         )
         if self.variant == "released" and ctx.model.classes == 2:
-            weight, offset = weight.flip(0) - weight, offset.flip(0) - offset
+            weight, offset = weight.flip(0), offset.flip(0)
         layer.weight.copy_(weight)
         if bias is not None:
             bias.copy_(offset)
 
     def _features(self, ctx: Context) -> tuple[Tensor, Tensor]:
-        with nullcontext() if self.variant == "released" else ctx.no_dropout():
+        with ctx.no_dropout():
+            ctx.model.body.train(self.variant == "released")
             rows = [(ctx.model.penultimate(batch), batch.targets()) for batch in ctx.train_batches("probe")]
         return torch.cat([x for x, _ in rows]), torch.cat([y for _, y in rows])

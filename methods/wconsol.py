@@ -20,7 +20,7 @@ class WConsol(Method):
     the task's gradient and is not in the logged loss; accumulation does not change it.
 
     The strength of the paper's baseline is unknown; 0.01 is ours. Variants: ``released`` also holds the head's matrices
-    at their random start, as the RoAST authors' code does.
+    at their random start, as the compiled files in RoAST's repository do. Their source was not released.
     """
 
     name: ClassVar[str] = "wconsol"

@@ -63,21 +63,19 @@ def test_the_probe_fits_and_the_released_one_starts_inverted(tiny_backbone: Path
     assert right[1] < 0.1
 
 
-def test_the_released_probe_installs_plus_and_minus_the_log_odds(tiny_backbone: Path) -> None:
+def test_the_released_probe_is_the_fitted_one_with_its_classes_swapped(tiny_backbone: Path) -> None:
     paper, released = (prepared(tiny_backbone, variant)[0] for variant in VARIANTS)
     for s in (paper, released):
         s.method.setup(s.context)
     fitted, swapped = paper.model.output_layer, released.model.output_layer
-    odds = fitted.weight[1] - fitted.weight[0]
-    torch.testing.assert_close(swapped.weight, torch.stack([odds, -odds]), rtol=1e-5, atol=1e-7)
-    odds = fitted.bias[1] - fitted.bias[0]
-    torch.testing.assert_close(swapped.bias, torch.stack([odds, -odds]), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(swapped.weight, fitted.weight.flip(0), rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(swapped.bias, fitted.bias.flip(0), rtol=1e-5, atol=1e-6)
 
 
 def test_dropout_touches_the_features_of_the_released_probe_only(tiny_backbone: Path) -> None:
     for variant in VARIANTS:
         s, batches = prepared(tiny_backbone, variant)
-        s.model.network.dropout = torch.nn.Dropout(0.5)
+        s.model.network.bert.embeddings.dropout.p = 0.5
         clean = pooled(s, batches)[0]
         got = s.method._features(s.context)[0].detach().numpy()
         assert np.allclose(got, clean) == (variant == "paper")
