@@ -107,10 +107,10 @@ class SMART(Method):
     def _released_loss(self, model: Classifier, batch: Batch, ctx: Context) -> Tensor:
         clean, embeds = model(batch), model.embed(batch)
         noise = (torch.randn_like(embeds) * self.sigma).requires_grad_()
-        divergence = _stable_kl(model(batch, embeds=embeds.detach() + noise), clean.detach())
+        divergence = _stable_kl(model(batch, words=embeds.detach() + noise), clean.detach())
         gradient = ctx.input_gradient(divergence, noise)
         shift = normalise_per_token(noise.detach() + self._eta * gradient, floor=1e-6)
-        moved = model(batch, embeds=embeds + shift)
+        moved = model(batch, words=embeds + shift)
         return nn.functional.cross_entropy(clean, batch.targets()) + self.kl_weight * _detached_kl(clean, moved)
 
     def after_step(self, ctx: Context) -> None:
