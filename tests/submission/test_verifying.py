@@ -210,7 +210,7 @@ def test_the_code_of_a_submission_is_not_run(ran: Ran, tmp_path: Path) -> None:
     (site / "marked.py").write_text(MARKING.replace("0.5", "0.25"))
     changed = verify(folder, ran, PYTHONPATH=str(site))
     assert changed.returncode == 1
-    assert "The method marking is registered here as marked:Marking, and '0:Marking' differs" in changed.stdout
+    assert "The method marking is registered here as marked:Marking, and marked.py (class 'Marking') differs" in changed.stdout
 
 
 def test_a_plugin_without_a_rerun_is_refused(ran: Ran) -> None:
