@@ -1,1 +1,1 @@
-"""For authors: a method begun from a template, and everything about one checked."""
+"""For authors of methods: create one from a template, and check everything about it."""

@@ -1,4 +1,4 @@
-"""`temper new`: the files of a new method from templates, in the checkout or as a package of its own."""
+"""`temper new`: write a new method from templates, into the checkout or as a package of its own."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from benchmark.authoring.naming import class_name, require_free_name
 from benchmark.schema import UsageError
 
 MARK = "FILL IN"
-"""What stands in a template where the author's own words belong; `temper check` looks for what is left of them."""
+"""Marks in a template what the author has to write; `temper check` lists the marks that are left."""
 
 SECTION = '[project.entry-points."temper.methods"]'
 _ENTRY = re.compile(r'\s*"?(?P<name>[A-Za-z0-9_.-]+)"?\s*=')
@@ -28,11 +28,11 @@ PACKAGE = {
 
 @dataclass(frozen=True)
 class Begun:
-    """A method that was begun.
+    """A new method.
 
     Attributes:
         written: Files, relative to the folder.
-        steps: What is to be done next, in order.
+        steps: What to do next, in order.
     """
 
     written: tuple[str, ...]
@@ -40,16 +40,18 @@ class Begun:
 
 
 def begin_in_tree(name: str, root: Path) -> Begun:
-    """Write a method and its test into a checkout, and enter it in ``pyproject.toml``.
+    """Write a method and its test into a checkout, and add its entry point to ``pyproject.toml``.
 
     Raises:
-        UsageError: the name cannot be used, a file is there already, or the folder is no checkout; nothing is written.
+        UsageError: the name is invalid, a file exists, or the folder is not a checkout; nothing is written.
     """
     require_free_name(name)
     project = root / "pyproject.toml"
     text = project.read_text(encoding="utf-8") if project.is_file() else ""
     if SECTION not in text or not (root / "methods").is_dir():
-        raise UsageError(f"{root} is no checkout of Temper; go to one, or add --package for a package of your own.")
+        raise UsageError(
+            f"{root} is not a checkout of Temper. Change to one, or add --package for a package of your own."
+        )
     entered = with_entry_point(text, name, f"methods.{name}:{class_name(name)}")
     written = _write(root, name, IN_TREE)
     project.write_text(entered, encoding="utf-8")
@@ -60,7 +62,7 @@ def begin_package(name: str, root: Path) -> Begun:
     """Write a package of its own, with the entry point by which Temper finds it.
 
     Raises:
-        UsageError: the name cannot be used, or a file is there already; nothing is written.
+        UsageError: the name is invalid, or a file exists; nothing is written.
     """
     require_free_name(name)
     written = _write(root, name, PACKAGE)
@@ -69,10 +71,10 @@ def begin_package(name: str, root: Path) -> Begun:
 
 
 def with_entry_point(text: str, name: str, value: str) -> str:
-    """The text of a ``pyproject.toml`` with one more method, in the order of names.
+    """Return the text of a ``pyproject.toml`` with one more method, sorted by name.
 
     Raises:
-        UsageError: the name is there already.
+        UsageError: it has the name already.
     """
     lines = text.split("\n")
     place = lines.index(SECTION) + 1
@@ -86,12 +88,12 @@ def with_entry_point(text: str, name: str, value: str) -> str:
 
 
 def _write(root: Path, name: str, templates: Mapping[str, str]) -> list[str]:
-    """Write files that are not there yet; one that is stops all of them."""
+    """Write files; if one exists already, write none."""
     words = {"name": name, "cls": class_name(name), "dashed": name.replace("_", "-"), "mark": MARK}
     texts = {path.format(**words): _template(file).substitute(words) for path, file in templates.items()}
     taken = [path for path in texts if (root / path).exists()]
     if taken:
-        raise UsageError(f"{taken[0]} is there already; choose another name, or move the file away.")
+        raise UsageError(f"{taken[0]} exists already. Choose another name, or move the file away.")
     for path, text in texts.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
@@ -104,9 +106,8 @@ def _template(file: str) -> Template:
 
 def _steps(name: str, method: str, test: str, folder: str) -> tuple[str, ...]:
     return (
-        f"{method}: the paper, the first sentence, the strength with its source, and the verbs; each {MARK} marks one",
-        f"{test}: the step's equation in float64, by hand and not with the method's code",
+        f"{method}: the paper, the first sentence, the hyper-parameters and their source, and the hooks; see {MARK}",
+        f"{test}: the equation of a step in float64, written by hand and not with the method's code",
         f"pip install --no-deps -e {folder}",
-        *([f"python -m benchmark.testing.costs {name}"] if folder == "." else []),
         f"temper check {name}",
     )

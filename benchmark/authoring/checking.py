@@ -1,18 +1,23 @@
-"""`temper check`: what is known of a method before anyone runs it for hours, one finding after another."""
+"""`temper check`: what can be known about a method before anyone runs it for hours, one finding per check."""
 
+import importlib.util
 import inspect
 import re
+import shlex
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Literal
 
 from benchmark.authoring.beginning import MARK
-from benchmark.authoring.minute import Trained, train_a_minute
+from benchmark.authoring.minute import Report, Trained, train_a_minute
 from benchmark.execution.costs import Cost, Costs, over_vanilla
 from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure, registered
+from benchmark.resources.locations import cache_root
 from benchmark.schema import IntegrityError, TemperError, UnavailableError
 from benchmark.testing import ContractError, MethodContract
 from benchmark.testing.costs import count_passes
@@ -20,19 +25,19 @@ from benchmark.testing.tiny import write_tiny_masked_lm
 
 State = Literal["passed", "failed", "not run"]
 
-MOST_OVER_FLOOR = 1.5
-"""Most time over vanilla's, as a multiple of what the passes alone would take."""
+MAXIMUM_OVER_FLOOR = 1.5
+"""Highest time over vanilla's, as a multiple of what the passes alone would take."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
-        about: What was looked at.
-        state: "not run" where something it needs is not on this machine; that counts as not passed.
+        about: What was checked.
+        state: "not run" if something that the check needs is not on this machine; that counts as not passed.
         found: What was seen.
-        advice: What to do about it; empty where it passed.
+        advice: What to do about it; empty if it passed.
     """
 
     about: str
@@ -41,11 +46,12 @@ class Finding:
     advice: str = ""
 
 
-def check_method(text: str) -> Iterator[Finding]:
-    """Look at a method: source, metadata, contract, a minute of training, cost.
+def check_method(text: str, report: Report = lambda *_: None) -> Iterator[Finding]:
+    """Check a method: hyper-parameters, metadata, its own test, lint, contract, a minute of training, and cost.
 
     Args:
         text: As on the command line of `temper run`, with hyper-parameters and members.
+        report: Progress.
 
     Raises:
         UsageError: there is no such method.
@@ -55,18 +61,49 @@ def check_method(text: str) -> Iterator[Finding]:
     try:
         method = configure(request, {})
     except TemperError as error:
-        yield Finding("import and hyper-parameters", "failed", str(error), "mend it; nothing else can be looked at")
+        yield Finding("import and hyper-parameters", "failed", str(error), "fix it; nothing else can be checked")
         return
     values = ", ".join(f"{key}={value}" for key, value in method.hyperparameters.items())
     yield Finding("import and hyper-parameters", "passed", values or "no hyper-parameters")
     if len(request.members) == 1:
-        yield from _metadata(method, registered()[request.name])
-    yield from _contract(text)
-    yield from _cost_and_training(text, method)
+        files = _Files.of(method, registered()[request.name])
+        yield from _metadata(method, files)
+        yield from _step_test(files, report)
+        yield from _lint(files, report)
+    yield from _contract(text, report)
+    yield from _cost_and_training(text, method, report)
 
 
-def _metadata(method: ConfiguredMethod, point: EntryPoint) -> Iterator[Finding]:
-    """The words that readers see, and the files that belong to a method of the checkout."""
+@dataclass(frozen=True)
+class _Files:
+    """The files of a method.
+
+    Attributes:
+        source: The module of its class.
+        root: The folder that commands run in: the checkout, the package's, or the file's.
+        test: Where its test lies, if it must or does have one.
+        in_tree: Whether it is one of the checkout's methods.
+    """
+
+    source: Path
+    root: Path
+    test: Path | None
+    in_tree: bool
+
+    @classmethod
+    def of(cls, method: ConfiguredMethod, point: EntryPoint) -> "_Files":
+        source = Path(inspect.getfile(method.cls)).resolve()
+        if point.value.startswith("methods."):
+            root = source.parents[1]
+            return cls(source, root, root / "tests" / "methods" / f"test_{source.stem}.py", in_tree=True)
+        test = source.parents[1] / "tests" / f"test_{point.name}.py"
+        if test.is_file():
+            return cls(source, source.parents[1], test, in_tree=False)
+        return cls(source, source.parent, None, in_tree=False)
+
+
+def _metadata(method: ConfiguredMethod, files: _Files) -> Iterator[Finding]:
+    """Check the words that readers see, and what the template left to fill in."""
     cls = method.cls
     sentence = " ".join((inspect.getdoc(cls) or "").partition("\n\n")[0].split())
     own = "__doc__" in vars(cls) and bool(sentence)
@@ -76,41 +113,88 @@ def _metadata(method: ConfiguredMethod, point: EntryPoint) -> Iterator[Finding]:
     paper = cls.paper.strip()
     good = bool(re.search(r"\d{4}|in press|unpublished", paper)) and MARK not in paper
     yield _finding("paper", good, paper or "none", 'set `paper` to "Authors, Venue Year", or to "unpublished"')
-    file = Path(inspect.getfile(cls))
-    tests = _test_file(file, point)
-    left = [_left(path) for path in (file, tests) if path is not None and path.is_file()]
+    left = [_left(path) for path in (files.source, files.test) if path is not None and path.is_file()]
     marks = ", ".join(place for place in left if place)
     yield _finding("nothing left to fill in", not marks, marks or "no marks", f"write what each {MARK} asks for")
-    if tests is not None:
-        advice = "`temper new` writes one for a new method; tests/methods/test_sam.py is a pattern"
-        yield _finding("test of the step", tests.is_file(), f"{tests.parent.name}/{tests.name}", advice)
-
-
-def _test_file(file: Path, point: EntryPoint) -> Path | None:
-    """Where the test of an in-tree method lies; None for a plugin or a package, whose tests are its own affair."""
-    if not point.value.startswith("methods."):
-        return None
-    return file.parents[1] / "tests" / "methods" / f"test_{file.stem}.py"
 
 
 def _left(path: Path) -> str:
-    """Lines of a file that the author still has to write; empty if there are none."""
-    lines = path.read_text(encoding="utf-8").split("\n")
+    """Return the lines of a file that the author still has to write; empty if there are none."""
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     marked = [str(number) for number, line in enumerate(lines, start=1) if MARK in line]
     return f"{path.name}:{','.join(marked)}" if marked else ""
 
 
-def _contract(text: str) -> Iterator[Finding]:
-    """Every rule of the contract, as `MethodContract` tests it."""
+def _step_test(files: _Files, report: Report) -> Iterator[Finding]:
+    """Run the method's own test; the contract in it is left out, since it is checked anyway."""
+    if files.test is None:
+        return
+    about, name = "test of the step", str(files.test.relative_to(files.root))
+    if not files.test.is_file():
+        advice = "`temper new` writes one for a new method; tests/methods/test_sam.py is a pattern"
+        yield Finding(about, "failed", f"{name} is missing", advice)
+        return
+    if importlib.util.find_spec("pytest") is None:
+        yield Finding(about, "not run", "pytest is not installed", "run `pip install pytest`, and check again")
+        return
+    report(about, 0, 0)
+    code, lines = _run(["pytest", "-q", "-p", "no:cacheprovider", "-k", "not TestContract", name], files.root)
+    failures = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+    summary = "; ".join(failures[:3]) or (lines[-1] if lines else f"pytest ended with {code}")
+    if code == 5:  # pytest's code for no tests collected
+        summary = f"{name} has no test besides the contract"
+    yield _finding(about, code == 0, summary, f"run `pytest {shlex.quote(name)}` in {files.root}, and fix it")
+
+
+def _lint(files: _Files, report: Report) -> Iterator[Finding]:
+    """Run ruff and mypy if they are installed: in the checkout with its own rules, elsewhere for mistakes only."""
+    source = str(files.source.relative_to(files.root))
+    names = [source, str(files.test.relative_to(files.root))] if files.test and files.test.is_file() else [source]
+    if files.in_tree:
+        commands = [
+            ["ruff", "check", "--output-format=concise", *names],
+            ["ruff", "format", "--check", *names],
+            ["mypy", source],
+        ]
+    else:
+        cache = str(cache_root() / "mypy")
+        commands = [
+            ["ruff", "check", "--select=E9,F", "--output-format=concise", *names],
+            ["mypy", "--follow-imports=silent", "--ignore-missing-imports", f"--cache-dir={cache}", source],
+        ]
+    for command in commands:
+        if importlib.util.find_spec(command[0]) is None:
+            continue
+        about = "ruff format" if command[1] == "format" else command[0]
+        report(about, 0, 0)
+        code, lines = _run(command, files.root)
+        shown = [word for word in command if not word.startswith(("--output-format", "--cache-dir"))]
+        # The problems come first and their number last.
+        found = lines[-1] if code == 0 or len(lines) < 2 else f"{lines[0]} ({lines[-1]})"
+        yield _finding(about, code == 0, found, f"run `{shlex.join(shown)}` in {files.root}, and fix it")
+
+
+def _run(command: Sequence[str], folder: Path) -> tuple[int, list[str]]:
+    """Run a Python tool in a folder; return its exit code and the lines that it printed."""
+    whole = [sys.executable, "-m", *command]
+    done = subprocess.run(whole, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    return done.returncode, lines or ["no output"]
+
+
+def _contract(text: str, report: Report) -> Iterator[Finding]:
+    """Check every rule of the contract, as `MethodContract` tests it."""
     contract: type[MethodContract] = type("Contract", (MethodContract,), {"method": text})
+    report("contract", 0, 0)
     contract.setup_class()
     try:
-        for name in dir(contract):
-            if name.startswith("test_"):
-                rule = name.removeprefix("test_").replace("_", " ")
-                sentence = _broken(getattr(contract(), name))
-                advice = "mend it; CONTRIBUTING.md says what the loop promises and asks for"
-                yield _finding(f"contract: {rule}", not sentence, sentence or "holds", advice)
+        names = [name for name in dir(contract) if name.startswith("test_")]
+        for number, name in enumerate(names):
+            report("contract", number, len(names))
+            rule = name.removeprefix("test_").replace("_", " ")
+            sentence = _broken(getattr(contract(), name))
+            advice = "fix it; CONTRIBUTING.md says what the loop promises and what it requires"
+            yield _finding(f"contract: {rule}", not sentence, sentence or "holds", advice)
     finally:
         contract.teardown_class()
 
@@ -120,59 +204,65 @@ def _broken(test: Callable[[], None]) -> str:
         test()
     except ContractError as error:
         return str(error)
-    except Exception as error:  # noqa: BLE001 - the author's code may raise anything, and that is what was found
+    except Exception as error:  # noqa: BLE001 - the author's code may raise anything, and that is the finding
         return f"raised {type(error).__name__}: {error}"
     return ""
 
 
-def _cost_and_training(text: str, method: ConfiguredMethod) -> Iterator[Finding]:
-    """Passes counted in a tiny run, and a minute of real training beside vanilla's."""
+def _cost_and_training(text: str, method: ConfiguredMethod, report: Report) -> Iterator[Finding]:
+    """Count the passes of a tiny run, and train for a minute on real data, next to vanilla."""
     with tempfile.TemporaryDirectory(prefix="temper-check-") as scratch:
         folder = Path(scratch)
         (folder / "backbone").mkdir()
+        report("cost in passes", 0, 0)
         try:
             cost = count_passes(text, write_tiny_masked_lm(folder / "backbone"), folder / "passes")
         except TemperError as error:
-            yield Finding("cost in passes", "failed", str(error), "mend what the contract's first failure names")
+            yield Finding("cost in passes", "failed", str(error), "fix what the contract's first failure names")
             return
-        yield _passes(method.cls.name, cost)
+        yield _passes(method, cost)
         floor = over_vanilla(cost.step) + over_vanilla(cost.once)
         try:
-            yield from _minute(train_a_minute(method, floor, folder), floor)
+            yield from _minute(train_a_minute(method, floor, folder, report), floor)
         except UnavailableError as error:
             advice = "run `temper resources fetch --suite demo`, and check again"
             yield Finding("a minute of training", "not run", str(error), advice)
         except TemperError as error:
-            yield Finding("a minute of training", "failed", str(error), "mend it; the demo's data is real text")
+            yield Finding("a minute of training", "failed", str(error), "fix it; the demo's data is real text")
 
 
-def _passes(name: str, cost: Cost) -> Finding:
-    """The count, and whether the one that the list of methods shows says the same."""
-    found = f"{over_vanilla(cost.step):.2f} of vanilla's a step, {over_vanilla(cost.once):.2f} once"
+def _passes(method: ConfiguredMethod, cost: Cost) -> Finding:
+    """Report the count; keep that of an in-tree method with its defaults, which the list of methods shows."""
+    about, name = "cost in passes", method.cls.name
+    found = f"{over_vanilla(cost.step):.2f} of vanilla's per step, {over_vanilla(cost.once):.2f} once"
     point = registered().get(name)
-    if point is None or not point.value.startswith("methods."):
-        return Finding("cost in passes", "passed", found)
+    if point is None or not point.value.startswith("methods.") or method.configuration:
+        return Finding(about, "passed", found)
     try:
-        kept = Costs.beside(point).methods.get(name)
+        costs = Costs.beside(point)
+        kept = costs.methods.get(name)
+        if kept is not None and (kept.step, kept.once) == (cost.step, cost.once):
+            return Finding(about, "passed", found)
+        costs.methods[name] = cost
+        return Finding(about, "passed", f"{found}; written to {costs.write().name}")
     except IntegrityError as error:
-        return Finding("cost in passes", "failed", str(error), "remove the file and count again")
-    same = kept is not None and (kept.step, kept.once) == (cost.step, cost.once)
-    state = found if same else f"{found}; temper_costs.json {'says otherwise' if kept else 'does not have it'}"
-    return _finding("cost in passes", same, state, f"run `python -m benchmark.testing.costs {name}`")
+        return Finding(about, "failed", str(error), "remove the file and check again")
+    except OSError as error:
+        return Finding(about, "failed", f"{found}; not written: {error}", "make the file writable and check again")
 
 
 def _minute(trained: Trained, floor: float) -> Iterator[Finding]:
-    """Whether it learns, and whether it takes more time than its passes account for."""
+    """Check that the method learns, and that it takes no more time than its passes account for."""
     first, last = trained.losses[0], trained.losses[-1]
     found = (
         f"{trained.examples} examples, {len(trained.losses)} epochs, {trained.seconds:.0f} s: loss from {first:.3f} to "
         f"{last:.3f}; validation accuracy {trained.accuracy:.2f}, vanilla's {trained.vanilla_accuracy:.2f}"
     )
-    advice = "the loss does not fall on the examples that it is trained on: look at the loss, its sign and its strength"
+    advice = "the loss does not fall on the training examples: check the loss, its sign and its strength"
     yield _finding("a minute of training", last < first, found, advice)
     found = f"{trained.time_ratio:.2f} of vanilla's processor time; the passes alone are {floor:.2f}"
-    advice = "profile it: more than its passes goes into something else, such as loops over parameters"
-    yield _finding("time against the floor", trained.time_ratio <= MOST_OVER_FLOOR * max(floor, 1.0), found, advice)
+    advice = "profile it: time is spent outside its passes, for instance in loops over parameters"
+    yield _finding("time against the floor", trained.time_ratio <= MAXIMUM_OVER_FLOOR * max(floor, 1.0), found, advice)
 
 
 def _finding(about: str, good: bool, found: str, advice: str) -> Finding:

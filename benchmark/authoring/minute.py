@@ -1,7 +1,9 @@
-"""A minute of training: the demo's backbone and data, cut to what a method can do in the time, beside vanilla."""
+"""A minute of training: the demo's backbone and data, cut to what a method can do in that time, next to vanilla."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from benchmark.data import Dataset, limited
@@ -12,16 +14,19 @@ from benchmark.suites import Suite, load_suite, training_splits
 MOST, LEAST, VALIDATION, EPOCHS = 160, 48, 60, 4
 """Training examples of a method that costs what vanilla does, and of one that costs many times that; and the rest."""
 
+Report = Callable[[str, int, int], None]
+"""Called with what is in progress, the steps done, and the total; a total of 0 is unknown."""
+
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of it.
+    """The result of the two runs.
 
     Attributes:
         examples: Training examples, seen in every epoch.
         seconds: Wall time of the method's run, loading included.
-        losses: Mean of each epoch.
-        accuracy: On the validation part, of the best epoch.
+        losses: Mean loss of each epoch.
+        accuracy: Validation accuracy of the best epoch.
         vanilla_accuracy: Vanilla's, trained on the same examples.
         time_ratio: Processor time of the steps over vanilla's.
     """
@@ -42,13 +47,14 @@ class _Run:
     accuracy: float
 
 
-def train_a_minute(method: ConfiguredMethod, floor: float, folder: Path) -> Trained:
+def train_a_minute(method: ConfiguredMethod, floor: float, folder: Path, report: Report = lambda *_: None) -> Trained:
     """Train a method and vanilla on as many examples as the method's floor leaves time for.
 
     Args:
         method: With its hyper-parameters.
         floor: Its passes over vanilla's.
         folder: For both runs' files.
+        report: Progress.
 
     Raises:
         UnavailableError: the demo's data or backbone is not on this machine.
@@ -58,8 +64,9 @@ def train_a_minute(method: ConfiguredMethod, floor: float, folder: Path) -> Trai
     splits = training_splits(suite)
     train = limited(splits.train, max(LEAST, int(MOST / max(floor, 1.0))))
     validation = limited(splits.validation, VALIDATION)
-    vanilla = _train(configure(MethodRequest.parse("vanilla"), {}), suite, train, validation, folder / "vanilla")
-    found = _train(method, suite, train, validation, folder / "method")
+    plain = configure(MethodRequest.parse("vanilla"), {})
+    vanilla = _train(plain, suite, (train, validation), folder / "vanilla", partial(report, "training vanilla"))
+    found = _train(method, suite, (train, validation), folder / "method", partial(report, "training the method"))
     return Trained(
         examples=len(train),
         seconds=found.seconds,
@@ -70,20 +77,31 @@ def train_a_minute(method: ConfiguredMethod, floor: float, folder: Path) -> Trai
     )
 
 
-def _train(method: ConfiguredMethod, suite: Suite, train: Dataset, validation: Dataset, folder: Path) -> _Run:
+def _train(
+    method: ConfiguredMethod,
+    suite: Suite,
+    data: tuple[Dataset, Dataset],
+    folder: Path,
+    report: Callable[[int, int], None],
+) -> _Run:
     from benchmark.training.loop import Trainer
 
     started, processor = time.monotonic(), [time.process_time()]
+
+    def step_done(done: int, total: int) -> None:
+        processor.append(time.process_time())
+        report(done, total)
+
     trainer = Trainer(
         method=method.make(),
         backbone=resolve_backbone(suite.backbone),
         task=suite.training,
         recipe=replace(suite.recipe, epochs=EPOCHS),
-        train=train,
-        validation=validation,
+        train=data[0],
+        validation=data[1],
         seed=0,
         folder=folder,
-        report=lambda _done, _total: processor.append(time.process_time()),
+        report=step_done,
     )
     _, position = trainer.run()
     losses = tuple(float(row["loss"]) for row in position.log)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from benchmark.cli.display import console, output
+from benchmark.cli.display import CellDisplay, console, output
 from benchmark.cli.running import PluginOption
 
 _COLOURS = {"passed": "green", "failed": "bold red", "not run": "yellow"}
@@ -17,7 +17,7 @@ def new(
     *,
     package: Annotated[bool, typer.Option("--package", help="A package of its own instead of files here.")] = False,
 ) -> None:
-    """Begin a method: a commented plugin, its test with the contract, and a list of what to fill in."""
+    """Create a method: a commented plugin, its test with the contract, and a list of what to fill in."""
     from benchmark.authoring.beginning import begin_in_tree, begin_package
 
     begun = (begin_package if package else begin_in_tree)(name, Path())
@@ -33,22 +33,47 @@ def check(
     *,
     plugin: PluginOption = None,
 ) -> None:
-    """Check a method: metadata, contract, a minute of training, cost; exits with 1 if anything did not pass."""
+    """Check a method: metadata, its test, lint, contract, a minute of training, cost; exit with 1 if a check fails."""
     from benchmark.authoring.checking import check_method
     from benchmark.execution.registry import load_plugin
 
     for text in plugin or ():
         load_plugin(text)
     count = wrong = 0
-    for finding in check_method(method):
-        count += 1
-        wrong += finding.state != "passed"
-        output.print(
-            Text.assemble((f"{finding.state:8}", _COLOURS[finding.state]), f"{finding.about:56}  {finding.found}")
-        )
-        if finding.advice:
-            output.print(Text(f"{'':8}to do: {finding.advice}"))
+    progress = _Progress()
+    try:
+        for finding in check_method(method, progress):
+            progress.close()
+            count += 1
+            wrong += finding.state != "passed"
+            output.print(
+                Text.assemble((f"{finding.state:8}", _COLOURS[finding.state]), f"{finding.about:56}  {finding.found}")
+            )
+            if finding.advice:
+                output.print(Text(f"{'':8}to do: {finding.advice}"))
+    finally:
+        progress.close()
     if wrong:
         console.print(f"{wrong} of {count} checks did not pass.")
         raise typer.Exit(1)
     console.print(f"All {count} checks passed.")
+
+
+class _Progress:
+    """A bar for the check in progress."""
+
+    def __init__(self) -> None:
+        self._display, self._label = CellDisplay(), ""
+
+    def __call__(self, label: str, done: int, total: int) -> None:
+        if label != self._label:
+            self.close()
+            self._display.begin(label)
+            self._label = label
+        if total:
+            self._display.advance(done, total)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._display.close()
+        self._label = ""

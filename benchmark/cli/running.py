@@ -33,7 +33,8 @@ BackboneOption = Annotated[
     str | None, typer.Option("--backbone", help="Packaged name, Hub id or folder. [default: the suite's]")
 ]
 PluginOption = Annotated[
-    list[str] | None, typer.Option("--plugin", help="A method of your own, as file.py:Class; may be given again.")
+    list[str] | None,
+    typer.Option("--plugin", help="A method of your own, as file.py or file.py:Class; may be repeated."),
 ]
 ProtocolOption = Annotated[
     str,

@@ -1,6 +1,7 @@
 """`temper submit` and `temper verify`."""
 
 import secrets
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,6 +43,7 @@ def submit(
     from benchmark.models.backbones import resolve_backbone
     from benchmark.submission.gathering import gather, seeds_to_submit
     from benchmark.suites import load_suite
+    from benchmark.suites.loader import is_path
 
     loaded, request = load_suite(suite), MethodRequest.parse(method)
     for text in plugin or ():
@@ -53,8 +55,13 @@ def submit(
     seeds = seeds_to_submit(Row(configured, place, 0), work, out / "results", suite_card(work))
     require_writable(to, "--to")
     made = gather([Row(configured, place, seed) for seed in seeds], work, Store(out / "store"), out / "results", to)
-    console.print(Text(f"{made.folder}: {len(seeds)} seeds, {made.files} files, {made.size / 1e6:.2f} MB."))
-    console.print(Text(f"Check it with `temper verify {made.folder}`, and commit the whole folder."))
+    for seed in made.idle:
+        console.print(Text(f"warning: seed {seed}: its weights are vanilla's; the method has no effect on it."))
+    counted = f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}"
+    console.print(Text(f"{made.folder}: {counted}, {made.files} files, {made.size / 1e6:.2f} MB."))
+    option = f" --suite {shlex.quote(suite)}" if is_path(suite) else ""
+    command = f"temper verify {shlex.quote(str(made.folder))}{option}"
+    console.print(Text(f"Check it with `{command}`, and commit the whole folder."))
 
 
 def verify(

@@ -47,8 +47,8 @@ def check(method: str, key: str, value: object, declared: Any) -> "Hyperparamete
         # `beta = 10` in a suite must not make another key than 10.0.
         if type(value) is int and float in allowed:
             return float(value)
-    names = ", ".join(map(repr, choices)) if choices else " or ".join(_name(kind) for kind in allowed)
-    raise UsageError(f"{method}:{key}={value}: {key} takes {names}.")
+    names = " or ".join(map(repr, choices) if choices else map(_name, allowed))
+    raise UsageError(f"{method}:{key}={value}: {key} must be {names}.")
 
 
 def _alternatives(declared: Any) -> tuple[type, ...]:
@@ -67,4 +67,10 @@ def _number(kind: type, text: str) -> bool | int | float | None:
 
 
 def _name(kind: type) -> str:
-    return {float: "a finite float", type(None): "none"}.get(kind, kind.__name__)
+    return {
+        bool: "true or false",
+        int: "an integer",
+        float: "a finite number",
+        str: "text",
+        type(None): "none",
+    }.get(kind, kind.__name__)

@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmark.execution.cards import suite_card, write_card
 from benchmark.execution.cells import Row, cells_of
 from benchmark.execution.companions import companions_of
+from benchmark.execution.effect import vanilla_weight_notes
 from benchmark.execution.explaining import state_of
 from benchmark.execution.observer import Observer
 from benchmark.execution.records import failed_records, file_of, records_of, write_companions, write_records
@@ -60,6 +61,8 @@ def run_rows(rows: Sequence[Row], work: Workload, store: Store, results: Path, o
         with store.guarded():
             report.files.append(write_records(results, records))
         _tell(store, observer)
+    for sentence in vanilla_weight_notes(rows, work, store):
+        observer.note(sentence)
     return report
 
 

@@ -1,20 +1,25 @@
-"""Methods in a file of the user's, given as ``file.py:Class``.
+"""Methods in a file of the user's own, given as ``file.py`` or ``file.py:Class``.
 
-The file may import others beside it by name, as a script may. Its folder is searched last, not first as a script's is,
-so that no file of the user's takes an installed package's place; where the two share a name, the plugin is refused.
+The file may import modules next to it by name, as a script may. Its folder is searched last, not first as a script's
+is, so that no file of the user's shadows an installed package. If the two share a name, the plugin is refused.
 """
 
 import importlib.util
 import inspect
 import re
 import sys
+import traceback
 from importlib.metadata import EntryPoint
 from itertools import count
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from benchmark.execution.sources import PLUGIN, beside, imported_beside, origin
 from benchmark.schema.errors import TemperError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from benchmark.training.method import Method
 
 GROUP = "temper.methods"
 
@@ -25,71 +30,116 @@ _numbers = count()
 def read_plugin(text: str) -> EntryPoint:
     """Run a plugin's file and return an entry point to its class, such as an installed package would have.
 
+    The class may be left out if the file defines one method.
+
     Raises:
-        UsageError: not of the form file.py:Class, no such file or class, no method, an unusable name, or an import of
-            a file beside it that has the name of something installed.
+        UsageError: no such file or class, several classes to choose from, an invalid name, or an import of a file next
+            to it that has the name of an installed package.
         TemperError: the file does not import.
     """
-    from benchmark.training.method import Method
-
-    file, _, name = text.rpartition(":")
-    path = Path(file)
-    if not path.is_file():
-        raise UsageError(f"--plugin {text}: there is no file {file!r}; write file.py:Class.")
+    path, name = _split(text)
     module = _import(path, text)
-    methods = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, Method) and v is not Method]
+    name = name or _only_class(module, path, text)
+    methods = _method_classes(module)
     if name not in methods:
         raise UsageError(f"--plugin {text}: {path.name} has no method class {name!r}. {nearest(name, methods)}")
-    cls: type[Method] = getattr(module, name)
+    cls = methods[name]
     require_usable_name(cls.name, f"--plugin {text}")
     return EntryPoint(name=cls.name, value=f"{module.__name__}:{name}", group=GROUP)
 
 
+def _split(text: str) -> tuple[Path, str]:
+    """Split ``file.py:Class`` into the file and the class; the class is empty if it is left out."""
+    if Path(text).is_file():
+        return Path(text), ""
+    file, _, name = text.rpartition(":")
+    if not Path(file).is_file():
+        raise UsageError(f"--plugin {text}: file not found: {file or text}. Write file.py or file.py:Class.")
+    return Path(file), name
+
+
+def _method_classes(module: ModuleType) -> "dict[str, type[Method]]":
+    """Return the method classes that a module defines or imports, by name."""
+    from benchmark.training.method import Method
+
+    values = vars(module).items()
+    return {name: v for name, v in values if isinstance(v, type) and issubclass(v, Method) and v is not Method}
+
+
+def _only_class(module: ModuleType, path: Path, text: str) -> str:
+    """Return the name of the one method class that a file defines; a base class without a name does not count."""
+    own = {name: cls for name, cls in _method_classes(module).items() if cls.__module__ == module.__name__}
+    names = [name for name, cls in own.items() if cls.name] or list(own)
+    if not names:
+        raise UsageError(
+            f"--plugin {text}: {path.name} defines no method. A method is a class that inherits from "
+            "benchmark.training.Method."
+        )
+    if len(names) > 1:
+        raise UsageError(f"--plugin {text}: {path.name} defines {', '.join(names)}. Write {path}:{names[0]}, say.")
+    return names[0]
+
+
 def place_of(point: EntryPoint) -> str:
-    """Where a method comes from: its file, if it was given as one, else its module."""
+    """Return where a method comes from: its file if it is a plugin, else its module."""
     module, _, name = point.value.partition(":")
     return f"{inspect.getfile(sys.modules[module])}:{name}" if module.startswith(PLUGIN) else point.value
 
 
 def require_usable_name(name: str, place: str) -> None:
-    """Refuse names that would not survive as a folder or inside a composition.
+    """Refuse a name that cannot be a folder or a part of a composition.
 
     Raises:
         UsageError: names the place.
     """
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{place} calls itself {name!r}; a method's name is letters, digits, - and _, like my_method.")
+        raise UsageError(f"{place} calls itself {name!r}. Name it with letters, digits, - and _, like my_method.")
 
 
 def _import(path: Path, text: str) -> ModuleType:
     """Run a file as a module of its own; dataclasses and the fingerprint look it up among the loaded ones."""
-    spec = importlib.util.spec_from_file_location(f"{PLUGIN}{next(_numbers)}_{path.stem}", path)
+    # The name must be one that an entry point can hold, whatever the file is called.
+    stem = re.sub(r"\W", "_", path.stem)
+    spec = importlib.util.spec_from_file_location(f"{PLUGIN}{next(_numbers)}_{stem}", path)
     if spec is None or spec.loader is None:
-        raise UsageError(f"--plugin {text}: {path.name} is no Python file; write file.py:Class.")
+        raise UsageError(f"--plugin {text}: {path.name} is not a Python file. Write file.py or file.py:Class.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
         _open_folder(path, text)
         spec.loader.exec_module(module)
-    except Exception as error:
+    except UsageError:
         del sys.modules[spec.name]
-        if isinstance(error, UsageError):
-            raise
-        raise TemperError(f"--plugin {text} does not import: {error!r}.") from error
+        raise
+    # A script that ends in sys.exit() must not end the command without a word.
+    except (Exception, SystemExit) as error:
+        del sys.modules[spec.name]
+        raise TemperError(f"--plugin {text} does not import: {_failure(error, path)}") from error
     return module
 
 
+def _failure(error: BaseException, path: Path) -> str:
+    """Describe why a file does not import: file, line and reason; the line is the innermost one in its folder."""
+    if isinstance(error, SyntaxError):
+        return f"{Path(error.filename or path).name}, line {error.lineno or 1}: {error.msg}."
+    folder = path.resolve().parent
+    frames = [(Path(f.filename), f.lineno) for f in traceback.extract_tb(error.__traceback__)]
+    file, line = next((f for f in reversed(frames) if f[0].resolve().is_relative_to(folder)), (path, 1))
+    reason = " ".join(str(error).split())
+    return f"{file.name}, line {line}: {type(error).__name__}{f': {reason}' if reason else ''}."
+
+
 def _open_folder(path: Path, text: str) -> None:
-    """Let the files beside a plugin be imported, from now on, and find out which of them Python would not take."""
+    """Let the files next to a plugin be imported from now on; refuse one that an installed package would shadow."""
     folder = path.resolve().parent
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
     importlib.invalidate_caches()
-    roots = {name.partition(".")[0] for name in imported_beside(path.read_text(encoding="utf-8"), folder)}
+    roots = {name.partition(".")[0] for name in imported_beside(path)}
     for root in sorted(roots):
-        found, file = origin(root), beside(root, folder)
-        if found is None or file is None or Path(found).resolve() != file.resolve():
+        installed, file = origin(root), beside(root, folder)
+        if installed is None or file is None or Path(installed).resolve() != file.resolve():
             raise UsageError(
-                f"--plugin {text} imports {root!r}, which is {found} and not the file of that name beside "
-                f"{path.name}; rename that file."
+                f"--plugin {text} imports {root!r}, which is {installed} and not the file of that name next to "
+                f"{path.name}. Rename that file."
             )

@@ -35,16 +35,22 @@ class MethodRequest:
         """Read ``roast``, ``roast:variant=released:alpha=0.6``, ``mvp+roast`` or ``mvp+roast:roast.alpha=0.6``.
 
         Raises:
-            UsageError: a part after the name is not ``key=value``, or a ``+`` has nothing on one side.
+            UsageError: a part after the name is not ``key=value``, a key is set twice, or a ``+`` has nothing on one
+                side.
         """
         name, *parts = text.strip().split(":")
         members = [member.strip() for member in name.split("+")]
         if len(members) > 1 and not all(members):
-            raise UsageError(f"{name!r} is no composition; write two or more methods as a+b.")
+            raise UsageError(f"{name!r} is not a composition; write two or more methods as a+b.")
         pairs = [part.partition("=") for part in parts]
         if any(not key or not equals for key, equals, _ in pairs):
             raise UsageError(f"{text!r} is not a method; write name or name:key=value:key=value.")
-        return cls("+".join(members), {key: value for key, _, value in pairs})
+        overrides: dict[str, str] = {}
+        for key, _, value in pairs:
+            if key in overrides:
+                raise UsageError(f"{text!r} sets {key} to {overrides[key]} and to {value}; set it once.")
+            overrides[key] = value
+        return cls("+".join(members), overrides)
 
     @property
     def members(self) -> tuple[str, ...]:

@@ -92,14 +92,14 @@ def source_texts(cls: "type[Method]") -> Texts:
 
     if issubclass(cls, composition.Composition):
         members = {member.name: source_texts(member) for member in cls.members}
-        return {"members": members, "composition": Path(inspect.getfile(composition)).read_text(encoding="utf-8")}
+        return {"members": members, "composition": read_source(Path(inspect.getfile(composition)))}
     # Numbered and not named: two files of a lineage may share a name, and where a plugin's file lies says nothing.
     bases = [base for base in cls.__mro__ if issubclass(base, Method) and base is not Method]
     texts = {f"{number}:{base.__qualname__}": _source(base) for number, base in enumerate(bases)}
     waiting = [name for base in bases for name in own_imports(_source(base), base.__module__)]
     for base in bases:
         if base.__module__.startswith(PLUGIN):
-            waiting += imported_beside(_source(base), Path(inspect.getfile(base)).resolve().parent)
+            waiting += imported_beside(Path(inspect.getfile(base)))
     return with_imports(texts, waiting)
 
 
@@ -108,13 +108,29 @@ def with_imports(texts: dict[str, str], waiting: list[str]) -> dict[str, str]:
     while waiting:
         module = waiting.pop()
         if module not in texts:
-            texts[module] = Path(str(origin(module))).read_text(encoding="utf-8")
+            texts[module] = read_source(Path(str(origin(module))))
             waiting += own_imports(texts[module], module)
     return texts
 
 
 def _source(cls: type) -> str:
-    return Path(inspect.getfile(cls)).read_text(encoding="utf-8")
+    return read_source(Path(inspect.getfile(cls)))
+
+
+def read_source(path: Path) -> str:
+    """Read a Python file as Python does, with its byte order mark and its declared encoding.
+
+    Raises:
+        SyntaxError: it is not text in that encoding.
+    """
+    data = path.read_bytes()
+    try:
+        return importlib.util.decode_source(data)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SyntaxError(f"not {error.encoding} text", (str(path), line, None, None)) from error
+    except SyntaxError as error:
+        raise SyntaxError(error.msg, (str(path), 1, None, None)) from error
 
 
 def own_imports(source: str, module: str) -> list[str]:
@@ -125,15 +141,21 @@ def own_imports(source: str, module: str) -> list[str]:
     return sorted(name for name in _named(source, module) if name.startswith(homes) and origin(name))
 
 
-def imported_beside(source: str, folder: Path) -> list[str]:
-    """Modules in a folder that a source text imports by name, however deep; the engine is not among them."""
-    waiting, found = [(source, "")], set[str]()
+def imported_beside(path: Path) -> list[str]:
+    """Modules in the folder of a file that it imports by name, however deep; the engine is not among them.
+
+    Raises:
+        SyntaxError: one of the files is not Python; the error names it.
+    """
+    folder = path.resolve().parent
+    waiting, found = [(str(path), "")], set[str]()
     while waiting:
-        for name in _named(*waiting.pop()) - found:
-            file = origin(name) if beside(name.partition(".")[0], folder) else None
-            if file is not None:
+        file, module = waiting.pop()
+        for name in _named(read_source(Path(file)), module, file) - found:
+            inner = origin(name) if beside(name.partition(".")[0], folder) else None
+            if inner is not None:
                 found.add(name)
-                waiting += [(Path(file).read_text(encoding="utf-8"), name)] if file.endswith(".py") else []
+                waiting += [(inner, name)] if inner.endswith(".py") else []
     return sorted(found)
 
 
@@ -143,10 +165,10 @@ def beside(root: str, folder: Path) -> Path | None:
     return next((file for file in files if root != "benchmark" and file.is_file()), None)
 
 
-def _named(source: str, module: str) -> set[str]:
+def _named(source: str, module: str, file: str = "<unknown>") -> set[str]:
     """Names that a source text imports, those of modules and of things in them, in every spelling."""
     package, named = module.rpartition(".")[0], set[str]()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(ast.parse(source, file)):
         if isinstance(node, ast.Import):
             named |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -194,7 +216,7 @@ def _tree(module: str) -> ast.Module:
     file = origin(module)
     if file is None:
         raise ImportError(f"there is no module {module!r}")
-    return ast.parse(Path(file).read_text(encoding="utf-8"))
+    return ast.parse(read_source(Path(file)), file)
 
 
 def origin(module: str) -> str | None:

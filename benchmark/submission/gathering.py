@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of
+from benchmark.execution.effect import has_vanilla_weights
 from benchmark.execution.explaining import explain, state_of
 from benchmark.execution.records import file_of, records_of
 from benchmark.execution.store import Artifact, Store
@@ -38,11 +39,13 @@ class Gathered:
         folder: Where it is.
         size: Its bytes.
         files: How many files it has.
+        idle: Seeds whose weights are vanilla's.
     """
 
     folder: Path
     size: int
     files: int
+    idle: tuple[int, ...] = ()
 
 
 def seeds_to_submit(row: Row, work: Workload, results: Path, card: Mapping[str, Any]) -> list[int]:
@@ -72,13 +75,19 @@ def gather(rows: Sequence[Row], work: Workload, store: Store, results: Path, sub
     problems = [problem for one in finished if isinstance(one, list) for problem in one]
     if problems:
         raise TemperError("\n".join(problems))
+    idle = [row.seed for row in rows if has_vanilla_weights(row, work, store)]
+    if len(idle) == len(rows):
+        raise TemperError(
+            f"{rows[0].method.label} has no effect: the weights of every seed are vanilla's, so its row would repeat "
+            "vanilla's. Run `temper check` on the method."
+        )
     runs = [one for one in finished if isinstance(one, _Run)]
     submissions.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=submissions, prefix=".gathering-") as scratch:
         folder = Path(scratch) / "submission"
         manifest = _write(folder, runs, card)
         read_submission(folder)
-        return _move(folder, destination(submissions, manifest))
+        return _move(folder, destination(submissions, manifest), idle)
 
 
 def require_whole(work: Workload, what: str) -> None:
@@ -215,7 +224,7 @@ def _json(value: object) -> str:
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _move(folder: Path, target: Path) -> Gathered:
+def _move(folder: Path, target: Path, idle: Sequence[int]) -> Gathered:
     """Put the folder in its place; one that an earlier call made there gives way, and nothing else does."""
     if target.exists():
         if not (target / MANIFEST).is_file():
@@ -225,4 +234,4 @@ def _move(folder: Path, target: Path) -> Gathered:
     target.parent.mkdir(parents=True, exist_ok=True)
     folder.rename(target)
     sizes = [path.stat().st_size for path in target.rglob("*") if path.is_file()]
-    return Gathered(target, sum(sizes), len(sizes))
+    return Gathered(target, sum(sizes), len(sizes), tuple(idle))

@@ -1,6 +1,7 @@
 """The source of a method: what a submission carries of it, and what is registered here, read without running it."""
 
 from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from benchmark.execution.sources import (
     lineage,
     origin,
     own_imports,
+    read_source,
     source_texts,
     texts_fingerprint,
     with_imports,
@@ -53,13 +55,14 @@ def source_problems(name: str, source: str, carried: Mapping[str, Any]) -> Itera
         if here is not None and texts_fingerprint(here) != texts_fingerprint(texts):
             yield (
                 f"The method {member} is registered here as {place_of(registered()[member])}, and "
-                f"{_first_difference(here, texts)} differs from what made the records; run it again as it is now."
+                f"{_first_difference(here, texts, registered()[member])} differs from the source that made the "
+                "records. Run it again with the present source."
             )
 
 
 def composition_text() -> str:
     """What composes methods here."""
-    return Path(str(origin("benchmark.training.composition"))).read_text(encoding="utf-8")
+    return read_source(Path(str(origin("benchmark.training.composition"))))
 
 
 def registered_texts(name: str) -> Mapping[str, Any] | None:
@@ -80,13 +83,28 @@ def registered_texts(name: str) -> Mapping[str, Any] | None:
     classes = list(lineage(found))
     if any(len(node.bases) > 1 for _, node in classes):
         return None
-    sources = {place: Path(str(origin(place))).read_text(encoding="utf-8") for place, _ in classes}
+    sources = {place: read_source(Path(str(origin(place)))) for place, _ in classes}
     texts = {f"{number}:{node.name}": sources[place] for number, (place, node) in enumerate(classes)}
     return with_imports(texts, [found for place, _ in classes for found in own_imports(sources[place], place)])
 
 
-def _first_difference(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
-    return next((ascii(name) for name in (here | dict(there)) if here.get(name) != there.get(name)), "its source")  # type: ignore[operator]
+def _first_difference(here: Mapping[str, Any], there: Mapping[str, Any], point: EntryPoint) -> str:
+    """Return the file, or else the module or class, of the first source that differs."""
+    names = [name for name in (*here, *there) if here.get(name) != there.get(name)]
+    if not names:
+        return "its source"
+    number, colon, qualified = names[0].partition(":")
+    if not colon:
+        return f"the module {names[0]!a}"
+    module, _, cls = point.value.partition(":")
+    try:
+        found = find_class(module, cls)
+    except (ImportError, OSError, SyntaxError, ValueError):
+        found = None
+    classes = list(lineage(found)) if found is not None else []
+    if not number.isdecimal() or int(number) >= len(classes):
+        return f"the class {qualified!a}"
+    return f"{Path(str(origin(classes[int(number)][0]))).name} (class {qualified!a})"
 
 
 __all__ = ["registered_texts", "source_problems", "source_texts", "texts_fingerprint"]

@@ -6,24 +6,45 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
+from benchmark.schema.errors import UsageError
 from benchmark.testing.errors import ContractError
 
 if TYPE_CHECKING:
     from benchmark.testing.subject import Subject
     from benchmark.training import Method
 
-KILLS = (3, 6, 9)
-"""Optimizer steps that an interrupted run is cut in: inside an epoch of five, after its end, near the run's."""
+
+class Cut(NamedTuple):
+    """Where a run is killed: in an optimizer step, or right before or after `on_epoch_end` of an epoch, from 1."""
+
+    moment: Literal["in step", "before on_epoch_end of epoch", "after on_epoch_end of epoch"]
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.moment} {self.number}"
+
+
+CUTS = (
+    Cut("in step", 3),
+    Cut("before on_epoch_end of epoch", 1),
+    Cut("after on_epoch_end of epoch", 1),
+    Cut("in step", 6),
+    Cut("in step", 9),
+    Cut("before on_epoch_end of epoch", 2),
+    Cut("after on_epoch_end of epoch", 2),
+)
+"""Of a run of two epochs of five steps: inside an epoch, and between its last step and the checkpoint at its end."""
 
 
 class MethodContract:
-    """What every method must hold to, tested on a tiny random BERT with a tiny task; a few seconds a method.
+    """The rules for every method, tested on a tiny random BERT with a tiny task; a few seconds per method.
 
     Attributes:
         method: A registered name, with hyper-parameters as on the command line (``mine:alpha=0.6``, ``mine+sam``), or
-            a class. A subclass sets it.
+            a class. A subclass sets it. A method that acts late, after a warm-up say, is tested with hyper-parameters
+            that make it act within the ten steps of a tiny run.
     """
 
     method: "ClassVar[str | type[Method]]"
@@ -39,7 +60,7 @@ class MethodContract:
 
     @classmethod
     def setup_class(cls) -> None:
-        """Make the backbone, once for all rules."""
+        """Write the backbone, once for all rules."""
         from benchmark.testing.subject import subject_of
 
         cls._folder = Path(tempfile.mkdtemp(prefix="temper-contract-"))
@@ -49,13 +70,16 @@ class MethodContract:
 
     @classmethod
     def teardown_class(cls) -> None:
-        """Take everything down."""
+        """Remove the folder."""
         shutil.rmtree(cls._folder, ignore_errors=True)
 
     def test_its_hyperparameters_are_json_scalars_with_defaults(self) -> None:
-        """They go into records, keys and the command line, and make the same method again."""
+        """Hyper-parameters go into records, keys and the command line, and recreate the same method."""
         subject, rule = self._subject, "hyper-parameters are JSON scalars with defaults"
-        bare = sorted(set(subject.cls.types()) - set(subject.cls.defaults()))
+        try:
+            bare = sorted(set(subject.cls.types()) - set(subject.cls.defaults()))
+        except UsageError as error:
+            raise ContractError(subject.name, rule, str(error)) from error
         if bare:
             raise ContractError(subject.name, rule, f"{', '.join(bare)} has no default.")
         values = subject.make().hyperparameters()
@@ -67,15 +91,27 @@ class MethodContract:
         if subject.cls(**json.loads(json.dumps(values))).hyperparameters() != values:
             raise ContractError(subject.name, rule, "a method made from its own hyper-parameters has others.")
 
-    def test_every_verb_leaves_the_model_as_it_was(self) -> None:
-        """No hooks, frozen or moved weights, replaced modules, switched modes or reseeded generators stay behind."""
-        found = self._subject.whole.violations
-        if found:
-            more = f" And {len(found) - 1} more times." if len(found) > 1 else ""
-            raise ContractError(self._subject.name, found[0].rule, found[0].where + more)
+    def test_every_hook_leaves_the_model_as_it_was(self) -> None:
+        """No torch hooks, frozen or moved weights, replaced modules, switched modes or reseeded generators remain."""
+        violations = self._subject.whole.violations
+        if violations:
+            count = len(violations) - 1
+            more = f" And {count} more {'violation' if count == 1 else 'violations'}." if count else ""
+            raise ContractError(self._subject.name, violations[0].rule, violations[0].where + more)
+
+    def test_it_changes_the_trained_model(self) -> None:
+        """The weights or the predictions differ from those of vanilla fine-tuning with the same seed."""
+        subject = self._subject
+        if subject.cls.name != "vanilla" and subject.equals_vanilla():
+            raise ContractError(
+                subject.name,
+                "it changes the trained model",
+                f"after {subject.whole.position.step} steps its weights are vanilla's. Check the names of its hooks "
+                "and its default strength; a weight that on_epoch_end moves after the last epoch is lost.",
+            )
 
     def test_the_same_seed_gives_the_same_weights(self) -> None:
-        """And another seed gives others."""
+        """The same seed gives the same weights, and another seed gives other weights."""
         subject, rule = self._subject, "the same seed gives the same weights"
         whole, again = subject.whole, subject.run("again", rule)
         differing = whole.first_difference(again)
@@ -89,26 +125,26 @@ class MethodContract:
         if not whole.first_difference(subject.run("other", rule, seed=1)):
             raise ContractError(subject.name, "another seed gives other weights", "those of seeds 0 and 1 are equal.")
 
-    def test_an_interrupted_run_goes_on_to_the_same_weights(self) -> None:
-        """Killed at several steps and resumed: the same weights, log and cost."""
-        subject, rule = self._subject, "an interrupted run goes on to the same weights, log and cost"
+    def test_a_resumed_run_ends_with_the_same_weights(self) -> None:
+        """A run that is killed at several points and resumed ends with the same weights, log and cost."""
+        subject, rule = self._subject, "a resumed run ends with the same weights, log and cost"
         whole = subject.whole
-        if not whole.first_difference(subject.run("cut", rule, kills=KILLS)):
+        if not whole.first_difference(subject.run("cut", rule, cuts=CUTS)):
             return
-        for step in KILLS:
-            cut = subject.run(f"cut-{step}", rule, kills=(step,))
-            differing = whole.first_difference(cut)
+        for number, cut in enumerate(CUTS):
+            resumed = subject.run(f"cut-{number}", rule, cuts=(cut,))
+            differing = whole.first_difference(resumed)
             if differing:
                 break
         raise ContractError(
             subject.name,
             rule,
-            f"cut in step {step} and resumed, it ends with a different {differing}; what setup and earlier steps made "
-            f"must go through state_dict and load_state_dict.{whole.suspects(cut)}",
+            f"killed {cut} and resumed, it ends with a different {differing}; state from setup and earlier steps must "
+            f"go through state_dict and load_state_dict.{whole.suspects(resumed)}",
         )
 
     def test_accumulation_keeps_running(self) -> None:
-        """Windows of several micro-batches, the last one ragged, give finite weights."""
+        """Windows of several micro-batches, the last one smaller, give finite weights."""
         subject, rule = self._subject, "it runs under accumulation"
         run = subject.run("accumulated", rule, batch_size=4, accumulation=3, epochs=1)
         for name, value in run.weights.items():
@@ -116,7 +152,7 @@ class MethodContract:
                 raise ContractError(subject.name, rule, f"{name} is not finite after windows of 4 x 3 examples.")
 
     def test_the_batch_size_does_not_change_a_prediction(self) -> None:
-        """An example gets the same logits alone and among 16."""
+        """An example gets the same logits alone and in a batch of 16."""
         subject = self._subject
         gap, example = subject.batching_gap()
         if gap > 1e-4:
@@ -124,7 +160,7 @@ class MethodContract:
             raise ContractError(subject.name, "the batch size does not change a prediction", where)
 
     def test_a_saved_model_predicts_the_same(self) -> None:
-        """What the engine writes and loads again is the model that was trained."""
+        """The model that the engine saves and loads is the one that was trained."""
         subject, rule = self._subject, "a saved and loaded model predicts the same"
         gap = subject.reload_gap()
         if gap > 0:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,8 +18,11 @@ from benchmark.models.inference import predict_logits
 from benchmark.testing.errors import ContractError
 from benchmark.testing.tiny import sentences, trainer, weights
 from benchmark.testing.watching import Violation, Watcher
-from benchmark.training import Method, MethodError
+from benchmark.training import Context, Method, MethodError
 from benchmark.training.checkpoint import Position
+
+if TYPE_CHECKING:
+    from benchmark.testing.contract import Cut
 
 
 class Killed(BaseException):
@@ -31,28 +34,38 @@ class Finished:
     """A run that came to its end.
 
     Attributes:
-        weights: Those of the best epoch, by name.
-        violations: What its verbs left behind, where that was watched.
+        last: The weights after the last step, by name.
+        weights: The weights of the best epoch, which the run returns, by name.
+        violations: What its hooks left behind, if the run was watched.
     """
 
     method: Method
     model: Classifier
     position: Position
+    last: dict[str, Tensor]
     violations: list[Violation] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.weights = weights(self.model)
 
     def first_difference(self, other: "Finished") -> str:
-        """Name of the first weight, or else of the part of the outcome, that differs; empty if none does."""
-        for name, value in self.weights.items():
-            if name not in other.weights or not torch.equal(value, other.weights[name]):
-                return name
+        """Return the name of the first weight, or else of the part of the outcome, that differs; empty if none does."""
+        weight = self.first_weight_difference(other)
+        if weight:
+            return weight
         outcomes = {
             "log": (self.position.log, other.position.log),
             "cost in passes": (self.position.passes, other.position.passes),
         }
         return next((name for name, (left, right) in outcomes.items() if left != right), "")
+
+    def first_weight_difference(self, other: "Finished") -> str:
+        """Return the name of the first weight that differs, of the best epoch or after the last step."""
+        for mine, theirs in ((self.weights, other.weights), (self.last, other.last)):
+            for name in mine | theirs:
+                if name not in mine or name not in theirs or not torch.equal(mine[name], theirs[name]):
+                    return name
+        return ""
 
     def suspects(self, other: "Finished") -> str:
         """A sentence that names the attributes in which the two methods ended differently; empty if none."""
@@ -78,32 +91,43 @@ class Subject:
 
     @cached_property
     def whole(self) -> Finished:
-        """The undisturbed run with seed 0, watched verb by verb."""
+        """The undisturbed run with seed 0, with every hook watched."""
         return self.run("whole", "it trains to the end", watcher=Watcher())
+
+    def equals_vanilla(self) -> bool:
+        """Whether vanilla fine-tuning with the same seed gives the same weights and the same predictions."""
+        vanilla = Subject("vanilla", Method, Method, self.backbone, self.folder / "vanilla").run("run", "it trains")
+        if self.whole.first_weight_difference(vanilla):
+            return False
+        texts = [(text,) for text, _ in sentences(16, seed=3)]
+        return np.array_equal(predict_logits(vanilla.model, texts), predict_logits(self.whole.model, texts))
 
     def run(
         self,
         folder: str,
         rule: str,
         *,
-        kills: tuple[int, ...] = (),
+        cuts: "tuple[Cut, ...]" = (),
         seed: int = 0,
         watcher: Watcher | None = None,
         **recipe: object,
     ) -> Finished:
-        """Train from the start to the end, killed in the given steps and resumed.
+        """Train from the start to the end, killed at the given points and resumed.
 
         Raises:
-            ContractError: a verb raised, or the loss or the method's state is not what it must be.
+            ContractError: a hook raised, or the loss or the method's state is invalid.
         """
-        for kill in (*kills, 0):
+        for cut in (*cuts, None):
             method = self.make()
             self._check_state(method)
             if watcher is not None:
                 watcher.watch(method)
             run = trainer(method, self.backbone, self.folder / folder, seed, **recipe)
-            run.checkpoint_seconds = 0.0 if kill else 60.0
-            run.report = _reporter(kill, watcher)
+            run.report = _reporter(cut, watcher)
+            if cut is not None:
+                run.checkpoint_seconds = 0.0
+            last: dict[str, Tensor] = {}
+            _wrap_epoch_end(method, cut, last)
             try:
                 model, position = run.run()
             except Killed:
@@ -111,10 +135,10 @@ class Subject:
             except MethodError as error:
                 raise ContractError(self.name, rule, str(error)) from error
             break
-        return Finished(method, model, position, [] if watcher is None else watcher.violations)
+        return Finished(method, model, position, last, [] if watcher is None else watcher.violations)
 
     def _check_state(self, method: Method) -> None:
-        """Look at every state that is asked for."""
+        """Check every state that `state_dict` returns."""
         give, rule = method.state_dict, "state_dict holds tensors of its own by name, and nothing else"
 
         def state_dict() -> dict[str, Tensor]:
@@ -154,18 +178,33 @@ def subject_of(method: str | type[Method], backbone: Path, folder: Path) -> Subj
     return Subject(method.name or method.__name__, method, method, backbone, folder)
 
 
-def _reporter(kill: int, watcher: Watcher | None) -> Callable[[int, int], None]:
+def _reporter(cut: "Cut | None", watcher: Watcher | None) -> Callable[[int, int], None]:
     def report(done: int, _total: int) -> None:
         if watcher is not None:
             watcher.step = done
-        if done == kill:
+        if cut is not None and cut == ("in step", done):
             raise Killed
 
     return report
 
 
+def _wrap_epoch_end(method: Method, cut: "Cut | None", last: dict[str, Tensor]) -> None:
+    """Kill a method's `on_epoch_end` before or after its work if the cut is there, and keep the last weights."""
+    work = method.on_epoch_end
+
+    def on_epoch_end(ctx: Context) -> None:
+        last.update(weights(ctx.model))
+        if cut == ("before on_epoch_end of epoch", ctx.epoch):
+            raise Killed
+        work(ctx)
+        if cut == ("after on_epoch_end of epoch", ctx.epoch):
+            raise Killed
+
+    method.on_epoch_end = on_epoch_end  # type: ignore[method-assign]
+
+
 def _differing(name: str, left: Any, right: Any) -> Iterator[str]:
-    """Attributes, elements among them, that differ between two objects of like make."""
+    """Yield the names of attributes, and of their elements, that differ between two objects of the same type."""
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         for key in left.keys() | right.keys():
             yield from _differing(f"{name}.{key}", left.get(key), right.get(key))
@@ -179,7 +218,7 @@ def _differing(name: str, left: Any, right: Any) -> Iterator[str]:
 
 
 def _equal(left: Any, right: Any) -> bool:
-    """Whether two values are equal, as far as they are of a kind that can be compared; the model's own are passed."""
+    """Whether two values are equal; values that cannot be compared and the model's parameters count as equal."""
     if isinstance(left, nn.Parameter) or callable(left) or callable(right):
         return True
     states: dict[type, Callable[[Any], Any]] = {

@@ -1,4 +1,4 @@
-"""Looks at the model before and after every verb, for what a method must not leave behind."""
+"""Compare the model before and after every hook, to find what a method must not leave behind."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from benchmark.models.classifier import Classifier
 from benchmark.suites import TrainingTask
 from benchmark.training import Method
 
-VERBS = (
+HOOKS = (
     "build_optimizer",
     "setup",
     "transform_batch",
@@ -24,17 +24,17 @@ VERBS = (
     "load_state_dict",
 )
 FIXED = {"build_optimizer", "transform_batch", "backward", "transform_gradients"}
-"""Verbs that must leave the weights to the optimizer."""
+"""Hooks that must leave the weights to the optimizer."""
 
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+TORCH_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 RULES = {
-    "hooks": "no hook is left behind",
+    "hooks": "no torch hook is left behind",
     "modules": "no module is replaced outside build_model",
-    "requires_grad": "requires_grad comes back; what is trained is for phases to say",
-    "mode": "the modules' train and eval modes come back",
-    "weights": "only the optimizer, setup, after_step and on_epoch_end move weights",
-    "settings": "torch's seed and settings and the pass counters' mode come back",
+    "requires_grad": "requires_grad is restored; phases says what is trained",
+    "mode": "the modules' train and eval modes are restored",
+    "weights": "only the optimizer, setup and after_step move weights, and on_epoch_end except after the last epoch",
+    "settings": "torch's seed and settings and the pass counters' mode are restored",
 }
 
 Seen = Mapping[str, Mapping[str, Any]]
@@ -42,7 +42,7 @@ Seen = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Violation:
-    """A rule that a verb broke, and where."""
+    """A rule that a hook broke, and where."""
 
     rule: str
     where: str
@@ -50,10 +50,10 @@ class Violation:
 
 @dataclass
 class Watcher:
-    """Wraps the verbs of one method instance.
+    """Wraps the hooks of one method instance.
 
     Attributes:
-        violations: What was seen, in order.
+        violations: What was found, in order.
         step: Steps done so far.
     """
 
@@ -62,7 +62,7 @@ class Watcher:
     _model: Classifier | None = None
 
     def watch(self, method: Method) -> None:
-        """Look before and after each of the instance's verbs from now on."""
+        """Compare the model before and after each of the instance's hooks from now on."""
         build = method.build_model
 
         def build_model(backbone: Backbone, task: TrainingTask) -> Classifier:
@@ -70,34 +70,36 @@ class Watcher:
             return self._model
 
         method.build_model = build_model  # type: ignore[method-assign]
-        for verb in VERBS:
-            setattr(method, verb, self._watched(verb, getattr(method, verb)))
+        for hook in HOOKS:
+            setattr(method, hook, self._watched(hook, getattr(method, hook)))
 
-    def _watched(self, verb: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def _watched(self, hook: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def watched(*arguments: Any) -> Any:
             model = self._model
             if model is None:
                 return call(*arguments)
-            before = _look(model, weights=verb in FIXED)
+            # What on_epoch_end does to the weights after the last epoch is lost: they were saved before.
+            fixed = hook in FIXED or (hook == "on_epoch_end" and arguments[0].epoch == arguments[0].epochs)
+            before = _look(model, weights=fixed)
             result = call(*arguments)
-            self._compare(verb, before, _look(model, weights=verb in FIXED))
+            self._compare(hook, before, _look(model, weights=fixed))
             return result
 
         return watched
 
-    def _compare(self, verb: str, before: Seen, after: Seen) -> None:
+    def _compare(self, hook: str, before: Seen, after: Seen) -> None:
         for kind, rule in RULES.items():
             # A model fresh from its files is in mixed modes, until the loop puts it into training.
             if kind == "mode" and not all(before[kind].values()):
                 continue
             changed = [n for n in {**before[kind], **after[kind]} if not _same(before[kind].get(n), after[kind].get(n))]
-            where = f"{verb} changed {', '.join(changed[:3])}{' and more' if len(changed) > 3 else ''}"
+            where = f"{hook} changed {', '.join(changed[:3])}{' and more' if len(changed) > 3 else ''}"
             if changed:
                 self.violations.append(Violation(rule, f"in step {self.step}, {where}."))
 
 
 def _look(model: Classifier, *, weights: bool) -> Seen:
-    """Everything that a verb could leave a trace in, by kind and name."""
+    """Return everything that a hook could leave a trace in, by kind and name."""
     modules = dict(model.named_modules())
     parameters = dict(model.named_parameters())
     return {
@@ -118,7 +120,7 @@ def _look(model: Classifier, *, weights: bool) -> Seen:
 def _module_hooks(modules: Mapping[str, nn.Module]) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
     for name, part in modules.items():
-        found |= {f"{name or 'the model'}.{kind}": tuple(getattr(part, kind)) for kind in HOOKS}
+        found |= {f"{name or 'the model'}.{kind}": tuple(getattr(part, kind)) for kind in TORCH_HOOKS}
     return found
 
 
@@ -131,7 +133,7 @@ def _parameter_hooks(parameters: Mapping[str, nn.Parameter]) -> dict[str, tuple[
 
 
 def _global_hooks() -> dict[str, tuple[int, ...]]:
-    return {f"torch.{kind}": tuple(getattr(torch_module, f"_global{kind}")) for kind in HOOKS}
+    return {f"torch.{kind}": tuple(getattr(torch_module, f"_global{kind}")) for kind in TORCH_HOOKS}
 
 
 def _same(left: object, right: object) -> bool:

@@ -1,4 +1,4 @@
-"""Context: what a verb may use, and the things that multi-pass methods get wrong, done once."""
+"""Context: what a hook may use, and the parts of multi-pass methods that are easy to get wrong."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ class NonFiniteLossError(MethodError):
 
 @dataclass
 class Context:
-    """State of a run that verbs may read, and helpers that keep gradients, weights and dropout right.
+    """State of a run that hooks may read, and helpers that keep gradients, weights and dropout right.
 
     Attributes:
         model: The model in training.

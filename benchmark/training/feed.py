@@ -36,7 +36,7 @@ class Feed:
             train: The training set.
             recipe: Its batch size and accumulation.
             seed: The run's seed.
-            verb: Names the verb in errors of the method's own code.
+            verb: Names the hook in errors of the method's own code.
         """
         self._method, self._model, self._train, self._recipe = method, model, train, recipe
         self._seed, self._verb = seed, verb

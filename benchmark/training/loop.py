@@ -46,10 +46,11 @@ class Trainer:
     """One training run: method, backbone, task and seed to weights, through checkpoints in `folder`.
 
     Attributes:
-        folder: For checkpoints and the best weights; a run that finds a checkpoint there goes on from it.
+        folder: For checkpoints and the best weights; a run that finds a checkpoint there resumes from it.
         report: Progress.
-        checkpoint_seconds: Least wall time between checkpoints inside an epoch; it changes no result. It is longer
-            where writing one takes long, so that no more than a twentieth of the time goes into them.
+        checkpoint_seconds: Minimum wall time between checkpoints inside an epoch; it changes no result. It is longer
+            where writing one takes long, so that at most a twentieth of the time goes into them. 0 writes one after
+            every step.
         attend_padding: Whether the model attends to padding; see `Classifier`.
     """
 
@@ -71,7 +72,7 @@ class Trainer:
 
         Raises:
             NonFiniteLossError: a loss or a gradient norm is not finite.
-            TemperError: a verb broke a rule of the loop.
+            TemperError: a hook broke a rule of the loop.
         """
         self._prepare()
         for phase in self._phases[self._position.phase :]:
@@ -83,7 +84,7 @@ class Trainer:
         return self._model.eval(), self._position
 
     def _prepare(self) -> None:
-        """Build everything afresh, then overwrite it from the checkpoint where there is one."""
+        """Build everything, then overwrite it from the checkpoint if there is one."""
         self.folder.mkdir(parents=True, exist_ok=True)
         seed_everything(self.seed, "model")
         with self._verb("build_model"):
@@ -159,7 +160,7 @@ class Trainer:
             self._checkpoint()
 
     def _run_epoch(self, phase: Phase) -> None:
-        """Go through what is left of an epoch, then select and checkpoint."""
+        """Run the remaining steps of an epoch, then select and checkpoint."""
         windows = self._feed.windows(self._context.epoch)
         if len(windows) != self._windows_per_epoch:
             raise MethodError(
@@ -170,7 +171,7 @@ class Trainer:
             self._model.train()
             self._step(window, phase)
             self._position.window += 1
-            if time.monotonic() - self._last_checkpoint > max(self.checkpoint_seconds, 20 * self._checkpoint_cost):
+            if self._checkpoint_is_due():
                 self._checkpoint()
         self._end_epoch(len(windows))
 
@@ -217,7 +218,16 @@ class Trainer:
         for group in self._context.optimizer.param_groups:
             group["lr"] = rate
 
+    def _checkpoint_is_due(self) -> bool:
+        if self.checkpoint_seconds <= 0:
+            return True
+        return time.monotonic() - self._last_checkpoint > max(self.checkpoint_seconds, 20 * self._checkpoint_cost)
+
     def _end_epoch(self, windows: int) -> None:
+        """Validate, keep the weights if they are the best so far, call `on_epoch_end`, and checkpoint.
+
+        A run that was killed in here resumes from the checkpoint after the last step, or from an earlier one.
+        """
         position, context = self._position, self._context
         accuracy = self._validate()
         context.epoch += 1

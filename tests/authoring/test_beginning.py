@@ -142,7 +142,7 @@ def test_a_class_is_called_after_its_method() -> None:
 def test_nothing_is_overwritten_and_nothing_half_written(checkout: Path, taken: str) -> None:
     (checkout / taken).write_text("mine")
     before = {name: (checkout / name).read_text() for name in tree(checkout)}
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         begin_in_tree("my_method", checkout)
     assert {name: (checkout / name).read_text() for name in tree(checkout)} == before
 
@@ -157,7 +157,7 @@ def test_an_entry_point_that_is_there_is_not_written_twice(checkout: Path) -> No
 
 
 def test_a_folder_that_is_no_checkout_is_refused_from_the_command_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"is no checkout of Temper; go to one, or add --package"):
+    with pytest.raises(UsageError, match=r"is not a checkout of Temper. Change to one, or add --package"):
         begin_in_tree("my_method", tmp_path)
     done = temper("new", "roast")
     assert done.returncode == 2

@@ -1,5 +1,9 @@
 """What `temper check` finds: every check can fail, says what to do, and passes for a sound method."""
 
+import importlib.util
+import json
+import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -7,7 +11,9 @@ import pytest
 from benchmark.authoring import checking
 from benchmark.authoring.checking import Finding, check_method
 from benchmark.authoring.minute import Trained
-from benchmark.execution.registry import load_plugin
+from benchmark.execution import registry
+from benchmark.execution.costs import Cost, Costs
+from benchmark.execution.registry import MethodRequest, configure, load_plugin
 from benchmark.resources import locate
 from benchmark.schema import UnavailableError, UsageError
 from tests.cli.test_cli import temper
@@ -17,7 +23,6 @@ PLUGIN = '''"""Mine."""
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from benchmark.training import Method
 
 
@@ -37,9 +42,17 @@ HONEST = {
     "DOC": "Scale the loss.",
     "PAPER": "A. Author, Venue 2026",
     "MARK": "its strength",
-    "LOSS": "return self.strength * super().loss(model, batch, ctx)",
+    "LOSS": "return (1 + self.strength) * super().loss(model, batch, ctx)",
 }
 NUMBER = iter(range(1000))
+RUN = checking._run
+
+
+def kept_in(cls: type[Costs], folder: Path) -> Costs:
+    """The costs of a folder."""
+    path = folder / "temper_costs.json"
+    kept = json.loads(path.read_text()) if path.is_file() else {}
+    return cls(folder, {name: Cost.read(plain) for name, plain in kept.items()})
 
 
 def trained(**changes: object) -> Trained:
@@ -49,7 +62,9 @@ def trained(**changes: object) -> Trained:
 
 @pytest.fixture(autouse=True)
 def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither training nor tools, which take half a minute where their cache is empty."""
     monkeypatch.setattr(checking, "train_a_minute", lambda *_: trained())
+    monkeypatch.setattr(checking, "_run", lambda command, _folder: (0, ["fine"]))
 
 
 def findings(tmp_path: Path, **changes: str) -> dict[str, Finding]:
@@ -69,8 +84,8 @@ def failed(found: dict[str, Finding]) -> list[str]:
 def test_a_sound_plugin_passes_everything(tmp_path: Path) -> None:
     found = findings(tmp_path)
     assert failed(found) == []
-    assert len([about for about in found if about.startswith("contract: ")]) == 7
-    assert found["cost in passes"].found == "1.00 of vanilla's a step, 0.00 once"
+    assert len([about for about in found if about.startswith("contract: ")]) == 8
+    assert found["cost in passes"].found == "1.00 of vanilla's per step, 0.00 once"
     assert all(not finding.advice for finding in found.values())
 
 
@@ -84,20 +99,26 @@ def test_a_sound_plugin_passes_everything(tmp_path: Path) -> None:
         ({"PAPER": ""}, "paper"),
         ({"PAPER": "Somebody, somewhere"}, "paper"),
         ({"MARK": "FILL IN: the strength"}, "nothing left to fill in"),
-        ({"LOSS": "return super().loss(model, batch, ctx) * torch.rand(())"}, ""),
+        ({"LOSS": "import torch; return super().loss(model, batch, ctx) * torch.rand(())"}, ""),
         (
             {"LOSS": "Mine.calls = getattr(Mine, 'calls', 0) + 1; return super().loss(model, batch, ctx) * Mine.calls"},
             "contract: the same seed gives the same weights",
         ),
         (
             {"LOSS": "model.eval(); return super().loss(model, batch, ctx)"},
-            "contract: every verb leaves the model as it was",
+            "contract: every hook leaves the model as it was",
+        ),
+        (
+            {"LOSS": "return super().loss(model, batch, ctx)"},
+            "contract: it changes the trained model",
         ),
     ],
 )
 def test_what_is_wrong_is_found_and_nothing_else_is_said_of_it(
-    tmp_path: Path, changes: dict[str, str], about: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], about: str
 ) -> None:
+    if about and not about.startswith("contract"):
+        monkeypatch.setattr(checking, "_contract", lambda *_: iter(()))
     found = findings(tmp_path, **changes)
     wrong = failed(found)
     assert (about in wrong) if about else not wrong
@@ -127,11 +148,14 @@ def test_a_hyperparameter_without_a_default_ends_it(tmp_path: Path) -> None:
 def test_a_minute_that_went_wrong_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Trained, about: str
 ) -> None:
+    monkeypatch.setattr(checking, "_contract", lambda *_: iter(()))
     monkeypatch.setattr(checking, "train_a_minute", lambda *_: outcome)
     assert failed(findings(tmp_path)) == [about]
 
 
 def test_what_could_not_be_run_has_not_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "_contract", lambda *_: iter(()))
+
     def absent(*_: object) -> Trained:
         raise UnavailableError("scattertext is not here.")
 
@@ -141,14 +165,112 @@ def test_what_could_not_be_run_has_not_passed(tmp_path: Path, monkeypatch: pytes
     assert "temper resources fetch --suite demo" in found["a minute of training"].advice
 
 
-def test_an_in_tree_method_needs_its_test_and_its_costs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "_contract", lambda _text: iter(()))
-    assert failed({finding.about: finding for finding in check_method("worddrop")}) == []
-    monkeypatch.setattr(checking, "_test_file", lambda *_: Path("tests/methods/test_nothing.py"))
-    monkeypatch.setattr("benchmark.execution.costs.FILE", "no_costs.json")
-    found = {finding.about: finding for finding in check_method("worddrop")}
-    assert failed(found) == ["test of the step", "cost in passes"]
-    assert "python -m benchmark.testing.costs worddrop" in found["cost in passes"].advice
+def in_tree(name: str, tests: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> dict[str, Finding]:
+    """Findings about a method of a checkout in a folder, whose tools are run."""
+    for package in ("methods", "tests/methods"):
+        (folder / package).mkdir(parents=True)
+    (folder / "pyproject.toml").write_text("[tool.ruff]\nline-length = 120\n")
+    text = PLUGIN.replace("NAME", name).replace("    # MARK\n", "")
+    for key, value in HONEST.items():
+        text = text.replace(key, value)
+    (folder / f"methods/{name}.py").write_text(text)
+    if tests:
+        (folder / f"tests/methods/test_{name}.py").write_text(tests)
+    load_plugin(str(folder / f"methods/{name}.py"))
+    (point,) = (point for key, point in registry.registered().items() if key == name)
+    spec = importlib.util.spec_from_file_location(f"methods.{name}", folder / f"methods/{name}.py")
+    monkeypatch.setitem(sys.modules, f"methods.{name}", module := importlib.util.module_from_spec(spec))
+    spec.loader.exec_module(module)
+    own = EntryPoint(name, f"methods.{name}:Mine", point.group)
+    monkeypatch.setattr(registry, "_plugins", {name: own})
+    registry.registered.cache_clear()
+    monkeypatch.setattr(checking, "_contract", lambda *_: iter(()))
+    monkeypatch.setattr(Costs, "beside", classmethod(lambda cls, _point: kept_in(cls, folder / "methods")))
+    return {finding.about: finding for finding in check_method(name)}
+
+
+@pytest.mark.parametrize(
+    ("tests", "state", "found"),
+    [
+        ("def test_one():\n    assert 1 == 1\n", "passed", "1 passed"),
+        (
+            "def test_one():\n    assert 1 == 2\n",
+            "failed",
+            "FAILED tests/methods/test_stepped.py::test_one - assert 1 ==",
+        ),
+        ("import no_such_module\n", "failed", "ERROR tests/methods/test_stepped.py"),
+        ("class TestContract:\n    def test_one(self):\n        pass\n", "failed", "has no test besides the contract"),
+        ("", "failed", "tests/methods/test_stepped.py is missing"),
+    ],
+)
+def test_the_test_of_the_step_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tests: str, state: str, found: str
+) -> None:
+    monkeypatch.setattr(
+        checking, "_run", lambda command, folder: RUN(command, folder) if command[0] == "pytest" else (0, ["fine"])
+    )
+    findings = in_tree("stepped", tests, monkeypatch, tmp_path)
+    assert findings["test of the step"].state == state
+    assert found in findings["test of the step"].found
+    assert bool(findings["test of the step"].advice) == (state == "failed")
+
+
+def test_the_cost_of_an_in_tree_method_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "methods"
+    found = in_tree("counted", "def test_one():\n    pass\n", monkeypatch, tmp_path)["cost in passes"]
+    assert found.state == "passed"
+    assert found.found == "1.00 of vanilla's per step, 0.00 once; written to temper_costs.json"
+    assert json.loads((own / "temper_costs.json").read_text())["counted"]["step"]["forward"] == 1.0
+    again = checking._passes(configure(MethodRequest("counted", {}), {}), kept_in(Costs, own).methods["counted"])
+    assert again.found == "1.00 of vanilla's per step, 0.00 once"
+
+
+def test_the_cost_of_other_hyperparameters_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "_contract", lambda *_: iter(()))
+    found = {f.about: f for f in check_method("worddrop:kl_weight=0.5")}["cost in passes"]
+    assert found.state == "passed"
+    assert "written" not in found.found
+
+
+@pytest.mark.slow()
+def test_ruff_and_mypy_are_run_where_they_are_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "_run", RUN)
+    monkeypatch.setattr(checking, "_contract", lambda *_: iter(()))
+    monkeypatch.setattr(checking, "_cost_and_training", lambda *_: iter(()))
+    clean = findings(tmp_path)
+    assert (clean["ruff"].state, clean["mypy"].state) == ("passed", "passed")
+    unknown = findings(tmp_path, LOSS="return super().loss(model, batch, ctx if ctx else lost)")
+    assert failed(unknown) == ["ruff"]
+    assert "F821" in unknown["ruff"].found
+    assert "run `ruff check --select=E9,F mine" in unknown["ruff"].advice
+    wrong = findings(tmp_path, MARK='x\n    limit: ClassVar[int] = "text"')
+    assert failed(wrong) == ["mypy"]
+    assert 'has type "str", variable has type "int"' in wrong["mypy"].found
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, find=importlib.util.find_spec: None if name in ("ruff", "mypy") else find(name),
+    )
+    assert not {"ruff", "mypy"} & findings(tmp_path).keys()
+
+
+def test_in_the_checkout_its_own_rules_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[str] = []
+    monkeypatch.setattr(checking, "_run", lambda command, _folder: commands.append(" ".join(command)) or (0, ["fine"]))
+    in_tree("ruled", "def test_one():\n    pass\n", monkeypatch, tmp_path)
+    assert commands[1:] == [
+        "ruff check --output-format=concise methods/ruled.py tests/methods/test_ruled.py",
+        "ruff format --check methods/ruled.py tests/methods/test_ruled.py",
+        "mypy methods/ruled.py",
+    ]
+
+
+def test_progress_names_what_is_checked(tmp_path: Path) -> None:
+    seen: list[str] = []
+    (tmp_path / "shown.py").write_text(PLUGIN.replace("NAME", "shown").replace("LOSS", HONEST["LOSS"]))
+    load_plugin(str(tmp_path / "shown.py"))
+    list(check_method("shown", lambda label, _done, _total: seen.append(label)))
+    assert list(dict.fromkeys(seen)) == ["ruff", "mypy", "contract", "cost in passes"]
 
 
 def test_a_method_that_does_not_exist_is_a_usage_error() -> None:
@@ -172,4 +294,4 @@ def test_from_the_command_line_it_trains_and_exits_with_one_if_anything_failed(t
     assert "to do: set `paper`" in done.stdout
     assert "a minute of training" in done.stdout
     assert "validation accuracy" in done.stdout
-    assert "2 of 14 checks did not pass" in done.stderr
+    assert "2 of 17 checks did not pass" in done.stderr

@@ -37,6 +37,14 @@ def test_half_a_composition_is_refused(text: str) -> None:
         MethodRequest.parse(text)
 
 
+@pytest.mark.parametrize(
+    "text", ["roast:alpha=0.5:alpha=0.6", "roast:alpha=0.5:beta=1:alpha=0.5", "mvp+roast:roast.alpha=1:roast.alpha=2"]
+)
+def test_a_hyperparameter_that_is_set_twice_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"' sets (roast\.)?alpha to [0-9.]+ and to [0-9.]+; set it once"):
+        MethodRequest.parse(text)
+
+
 @pytest.mark.parametrize("text", ["roast:alpha", "roast:=3", "roast:"])
 def test_a_malformed_request_shows_the_form(text: str) -> None:
     with pytest.raises(UsageError, match="name:key=value"):
@@ -55,10 +63,14 @@ def test_an_unknown_hyperparameter_names_the_nearest() -> None:
 
 @pytest.mark.parametrize(
     ("key", "text", "kind"),
-    [("alpha", "much", "a finite float"), ("unbiased", "perhaps", "bool"), ("beta", "nan", "a finite float")],
+    [
+        ("alpha", "much", "a finite number"),
+        ("unbiased", "perhaps", "true or false"),
+        ("beta", "nan", "a finite number"),
+    ],
 )
 def test_a_value_of_the_wrong_type_is_named(key: str, text: str, kind: str) -> None:
-    with pytest.raises(UsageError, match=f"roast:{key}={text}: {key} takes {kind}"):
+    with pytest.raises(UsageError, match=f"roast:{key}={text}: {key} must be {kind}"):
         configure(MethodRequest("roast", {key: text}), {})
 
 
@@ -81,12 +93,12 @@ def test_the_source_fingerprint_follows_the_plugin_and_what_it_imports_of_the_to
 ) -> None:
     roast, vanilla = (configure(MethodRequest(name, {}), {}).source for name in ("roast", "vanilla"))
     assert roast == configure(MethodRequest("roast", {}), {}).source
-    read = Path.read_text
+    read = Path.read_bytes
 
-    def edited(path: Path, **options: str) -> str:
-        return read(path, **options) + ("# edited" if path.name == "masks.py" else "")
+    def edited(path: Path) -> bytes:
+        return read(path) + (b"# edited" if path.name == "masks.py" else b"")
 
-    monkeypatch.setattr(Path, "read_text", edited)
+    monkeypatch.setattr(Path, "read_bytes", edited)
     assert configure(MethodRequest("roast", {}), {}).source != roast
     assert configure(MethodRequest("vanilla", {}), {}).source == vanilla
 
@@ -162,7 +174,7 @@ def test_a_hyperparameter_of_a_composition_needs_its_member_only_where_two_have_
         ("recadam+freelb:rate=1", r"recadam\+freelb:rate could be recadam.rate or freelb.rate; write which"),
         ("sam+roast:roast.alhpa=1", r"has no hyper-parameter 'roast.alhpa'. Did you mean 'roast.alpha'\?"),
         ("sam+roast:alpha=1:roast.alpha=0.5", "of which two are the same"),
-        ("sam+roast:roast.alpha=much", r"sam\+roast:roast.alpha=much: roast.alpha takes a finite float"),
+        ("sam+roast:roast.alpha=much", r"sam\+roast:roast.alpha=much: roast.alpha must be a finite number"),
         ("sam+raost", r"no method 'raost'. Did you mean 'roast'\?"),
         ("freelb+smart", r"freelb\+smart cannot be composed: both freelb and smart own the loss"),
     ],
@@ -194,13 +206,13 @@ def test_the_source_fingerprint_of_a_composition_follows_every_member(monkeypatc
             name: configure(MethodRequest(name, {}), {}).source for name in ("sam+roast", "sam+r_drop", "roast+sam")
         }
 
-    before, read = fingerprints(), Path.read_text
+    before, read = fingerprints(), Path.read_bytes
     assert len({before["sam+roast"], before["sam+r_drop"]}) == 2
 
-    def edited(path: Path, **options: str) -> str:
-        return read(path, **options) + ("# edited" if path.name == "masks.py" else "")
+    def edited(path: Path) -> bytes:
+        return read(path) + (b"# edited" if path.name == "masks.py" else b"")
 
-    monkeypatch.setattr(Path, "read_text", edited)
+    monkeypatch.setattr(Path, "read_bytes", edited)
     after = fingerprints()
     assert after["sam+roast"] != before["sam+roast"]
     assert after["sam+r_drop"] == before["sam+r_drop"]
@@ -237,6 +249,18 @@ class Mine(Method):
         pass
 """
 
+TWO = """
+from benchmark.training import Method
+
+
+class First(Method):
+    name = "{first}"
+
+
+class Second(First):
+    name = "{second}"
+"""
+
 
 @pytest.fixture
 def _fresh_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -264,6 +288,38 @@ def test_a_file_is_a_plugin_for_this_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_fresh_registry")
+@pytest.mark.parametrize("file", ["mine.py", "my-method.py", "my.method.py", "1 method.py"])
+def test_the_class_of_a_plugin_is_known_if_there_is_one_whatever_the_file_is_called(tmp_path: Path, file: str) -> None:
+    text = "from methods.vanilla import Vanilla\n" + PLUGIN.format(name="mine")
+    load_plugin(str(write(tmp_path / file, text)))
+    assert configure(MethodRequest("mine", {}), {}).cls.__name__ == "Mine"
+    assert summary(registered()["mine"]).text == "Mine is the best."
+
+
+@pytest.mark.usefixtures("_fresh_registry")
+def test_a_base_class_without_a_name_is_no_second_method(tmp_path: Path) -> None:
+    load_plugin(str(write(tmp_path / "mine.py", TWO.format(first="", second="two"))))
+    assert configure(MethodRequest("two", {}), {}).cls.__name__ == "Second"
+
+
+@pytest.mark.usefixtures("_fresh_registry", "_own_path")
+@pytest.mark.parametrize(
+    ("head", "encoding"),
+    [("", "utf-8"), ("", "utf-8-sig"), ("# -*- coding: latin-1 -*-\n", "latin-1"), ("# coding: cp1252\n", "cp1252")],
+)
+def test_a_plugin_and_its_helper_are_read_in_the_encoding_that_they_declare(
+    tmp_path: Path, head: str, encoding: str
+) -> None:
+    text = PLUGIN.format(name="mine").replace("Mine is the best.", "Caf\xe9 is the best.")
+    (tmp_path / "mine.py").write_text(f"{head}import outer_helper\n{text}", encoding=encoding)
+    (tmp_path / "outer_helper.py").write_text(f"{head}TEXT = '\xe9'\n", encoding=encoding)
+    load_plugin(str(tmp_path / "mine.py"))
+    made = configure(MethodRequest("mine", {}), {})
+    assert str(made.cls.__doc__).startswith("Caf\xe9 is the best.")
+    assert summary(registered()["mine"]).text == "Caf\xe9 is the best."
+
+
+@pytest.mark.usefixtures("_fresh_registry", "_own_path")
 @pytest.mark.parametrize(
     ("text", "spec", "sentence"),
     [
@@ -272,18 +328,41 @@ def test_a_file_is_a_plugin_for_this_process(tmp_path: Path) -> None:
             "mine.py:Mine",
             r"calls itself 'roast', and so does methods.roast:RoAST; give it",
         ),
-        (PLUGIN.format(name="a+b"), "mine.py:Mine", r"calls itself 'a\+b'; a method's name is letters, digits"),
+        (PLUGIN.format(name="a+b"), "mine.py:Mine", r"calls itself 'a\+b'. Name it with letters, digits"),
         (PLUGIN.format(name=""), "mine.py:Mine", "calls itself ''"),
         (PLUGIN.format(name="mine"), "mine.py:Mien", r"mine.py has no method class 'Mien'. Did you mean 'Mine'\?"),
         (PLUGIN.format(name="mine"), "mine.py:dataclass", "mine.py has no method class 'dataclass'"),
-        (PLUGIN.format(name="mine"), "mine.py", r"there is no file ''; write file.py:Class"),
-        (PLUGIN.format(name="mine"), "lost.py:Mine", r"there is no file '.*lost.py'; write file.py:Class"),
-        ("import no_such_module", "mine.py:Mine", r"does not import: ModuleNotFoundError\(.*no_such_module"),
-        ("def", "mine.py:Mine", r"does not import: SyntaxError"),
+        (PLUGIN.format(name="mine"), "lost.py", r"file not found: .*lost.py. Write file.py or file.py:Class"),
+        (PLUGIN.format(name="mine"), "lost.py:Mine", r"file not found: .*lost.py. Write file.py or file.py:Class"),
+        (
+            TWO.format(first="one", second="two"),
+            "mine.py",
+            r"mine.py defines First, Second. Write .*/mine.py:First, say",
+        ),
+        (
+            "from methods.vanilla import Vanilla",
+            "mine.py",
+            "mine.py defines no method. A method is a class that inherits",
+        ),
+        (
+            "\nimport no_such_module",
+            "mine.py:Mine",
+            r"does not import: mine.py, line 2: ModuleNotFoundError: No module",
+        ),
+        ("x = 1\ny = (", "mine.py:Mine", r"does not import: mine.py, line 2: '\(' was never closed"),
+        ("x = 1\ny = (", "mine.py", r"does not import: mine.py, line 2: '\(' was never closed"),
+        ("import broken_helper", "mine.py", r"does not import: broken_helper.py, line 3: invalid syntax"),
+        ("def f():\n    import broken_helper", "mine.py", r"does not import: broken_helper.py, line 3: invalid syntax"),
+        ("import failing_helper", "mine.py", r"does not import: failing_helper.py, line 2: KeyError: 'lost'"),
+        ("import sys\nsys.exit(0)", "mine.py", r"does not import: mine.py, line 2: SystemExit: 0"),
+        ("x = 1\n# caf\xe9", "mine.py", r"does not import: mine.py, line 2: not utf-8 text"),
+        ("# coding: klingon", "mine.py", r"does not import: mine.py, line 1: unknown encoding: klingon"),
     ],
 )
 def test_a_file_that_is_no_plugin_is_one_sentence(tmp_path: Path, text: str, spec: str, sentence: str) -> None:
-    write(tmp_path / "mine.py", text)
+    (tmp_path / "mine.py").write_text(text, encoding="latin-1")
+    write(tmp_path / "broken_helper.py", "x = 1\n\nx = = 1")
+    write(tmp_path / "failing_helper.py", "x = {}\nx['lost']")
     before = list(registered())
     with pytest.raises(TemperError, match=sentence):
         load_plugin(f"{tmp_path}/{spec}")
@@ -327,7 +406,9 @@ def _own_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:
-        if name.startswith(("outer_helper", "inner_parts", "late_helper", "deep_helper")):
+        if name.startswith(
+            ("outer_helper", "inner_parts", "late_helper", "deep_helper", "broken_helper", "failing_helper")
+        ):
             del sys.modules[name]
 
 
@@ -364,7 +445,7 @@ def test_a_file_beside_a_plugin_takes_no_installed_packages_place(tmp_path: Path
     write(tmp_path / f"{name}.py", "x = 1")
     text = f"import {name}\n" + PLUGIN.format(name="mine")
     file = write(tmp_path / "mine.py", text)
-    with pytest.raises(UsageError, match=rf"imports '{name}', which is .* and not the file of that name beside mine"):
+    with pytest.raises(UsageError, match=rf"imports '{name}', which is .* and not the file of that name next to mine"):
         load_plugin(f"{file}:Mine")
     assert "mine" not in registered()
     write(file, PLUGIN.format(name="mine"))
@@ -456,13 +537,13 @@ def test_text_is_read_as_the_field_declares(declared: object, text: str, value: 
 @pytest.mark.parametrize(
     ("declared", "value", "sentence"),
     [
-        (float, "x", "m:k=x: k takes a finite float."),
-        (bool, 3, "m:k=3: k takes bool."),
-        (int, 2.5, "m:k=2.5: k takes int."),
-        (int, True, "m:k=True: k takes int."),
-        (float, float("inf"), "m:k=inf: k takes a finite float."),
-        (float | None, "x", "m:k=x: k takes a finite float or none."),
-        (Literal["mean", "sum"], "max", "m:k=max: k takes 'mean', 'sum'."),
+        (float, "x", "m:k=x: k must be a finite number."),
+        (bool, 3, "m:k=3: k must be true or false."),
+        (int, 2.5, "m:k=2.5: k must be an integer."),
+        (int, True, "m:k=True: k must be an integer."),
+        (float, float("inf"), "m:k=inf: k must be a finite number."),
+        (float | None, "x", "m:k=x: k must be a finite number or none."),
+        (Literal["mean", "sum"], "max", "m:k=max: k must be 'mean' or 'sum'."),
     ],
 )
 def test_a_value_that_does_not_fit_its_field_is_named(declared: object, value: object, sentence: str) -> None:
@@ -472,7 +553,7 @@ def test_a_value_that_does_not_fit_its_field_is_named(declared: object, value: o
 
 
 def test_a_suites_value_of_the_wrong_type_names_the_method() -> None:
-    with pytest.raises(UsageError, match="roast:alpha=x: alpha takes a finite float"):
+    with pytest.raises(UsageError, match="roast:alpha=x: alpha must be a finite number"):
         configure(MethodRequest("roast", {}), {"alpha": "x"})
 
 

@@ -98,10 +98,10 @@ def test_odd_values_are_refused_with_a_sentence_or_legal(method: str, key: str, 
 @pytest.mark.parametrize(("method", "key", "kind"), list(numeric()))
 def test_what_is_no_number_is_refused_before_the_method_sees_it(method: str, key: str, kind: type) -> None:
     for text in ("nan", "inf", "-inf", "true", "much"):
-        with pytest.raises(UsageError, match=f"{method}:{key}={text}: {key} takes"):
+        with pytest.raises(UsageError, match=f"{method}:{key}={text}: {key} must be"):
             configure(MethodRequest(method, {key: text}), {})
     for value in (math.nan, math.inf, True):
-        with pytest.raises(UsageError, match=f"{method}:{key}={value}: {key} takes"):
+        with pytest.raises(UsageError, match=f"{method}:{key}={value}: {key} must be"):
             configure(MethodRequest(method, {}), {key: value})
 
 

@@ -198,6 +198,8 @@ def test_the_code_of_a_submission_is_not_run(ran: Ran, tmp_path: Path) -> None:
     assert temper("run", *arguments, PYTHONPATH=str(site)).returncode == 0
     made = temper("submit", "marking", "--suite", str(ran.suite), "--out", out, "--to", to, PYTHONPATH=str(site))
     assert made.returncode == 0, made.stderr
+    assert f"/marking/tiny-bert0 --suite {ran.suite}`, and commit" in made.stderr.replace("'", "")
+    assert ": 1 seed, " in made.stderr
     (folder,) = Path(to).glob("*/*/*")
     for environment in ({"PYTHONPATH": str(site)}, {}):
         (site / "imported").unlink(missing_ok=True)
@@ -210,7 +212,10 @@ def test_the_code_of_a_submission_is_not_run(ran: Ran, tmp_path: Path) -> None:
     (site / "marked.py").write_text(MARKING.replace("0.5", "0.25"))
     changed = verify(folder, ran, PYTHONPATH=str(site))
     assert changed.returncode == 1
-    assert "The method marking is registered here as marked:Marking, and '0:Marking' differs" in changed.stdout
+    assert (
+        "The method marking is registered here as marked:Marking, and marked.py (class 'Marking') differs"
+        in changed.stdout
+    )
 
 
 def test_a_plugin_without_a_rerun_is_refused(ran: Ran) -> None:

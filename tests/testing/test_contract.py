@@ -11,7 +11,11 @@ import torch
 from torch import nn
 
 from benchmark.testing import ContractError, MethodContract, broken_rules
+from benchmark.testing.contract import CUTS, Cut
+from benchmark.testing.subject import subject_of
 from benchmark.training import Batch, Classifier, Context, Method
+from methods.vanilla import Vanilla
+from tests.support.tiny import write_tiny_masked_lm
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GENERATOR = torch.Generator().manual_seed(0)
@@ -34,8 +38,116 @@ def sentence(method: type[Method], test: str) -> str:
         contract.teardown_class()
 
 
+class Decays(Mine):
+    """A sound method: it has an effect, and all of it is kept."""
+
+    def after_step(self, ctx: Context) -> None:
+        with torch.no_grad():
+            ctx.model.output_layer.weight.mul_(0.9)
+
+
 def test_a_sound_method_breaks_no_rule() -> None:
-    assert broken_rules(Mine) == []
+    assert broken_rules(Decays) == []
+
+
+EFFECT = "'it changes the trained model': after 10 steps its weights are vanilla's. Check the names of its hooks"
+
+
+def test_a_method_without_an_effect() -> None:
+    class Typo(Mine):
+        def after_steps(self, ctx: Context) -> None:
+            raise NotImplementedError
+
+    assert EFFECT in sentence(Typo, "it_changes_the_trained_model")
+    assert EFFECT in sentence(Mine, "it_changes_the_trained_model")
+
+
+def test_vanilla_is_vanilla() -> None:
+    assert broken_rules(Vanilla) == []
+
+
+def test_weights_moved_after_the_last_epoch_are_named_since_they_are_lost() -> None:
+    class Interpolates(Mine):
+        def setup(self, ctx: Context) -> None:
+            self._start = ctx.model.output_layer.weight.detach().clone()
+
+        def on_epoch_end(self, ctx: Context) -> None:
+            if ctx.epoch == ctx.epochs:
+                with torch.no_grad():
+                    ctx.model.output_layer.weight.lerp_(self._start, 0.5)
+
+        def state_dict(self) -> dict[str, torch.Tensor]:
+            return {"start": self._start}
+
+        def load_state_dict(self, state: Any, ctx: Context) -> None:
+            self._start = state["start"]
+
+    said = sentence(Interpolates, "every_hook_leaves_the_model_as_it_was")
+    assert "and on_epoch_end except after the last epoch': in step 10, on_epoch_end changed network.classifier" in said
+    assert EFFECT in sentence(Interpolates, "it_changes_the_trained_model")
+
+
+def test_weights_moved_between_epochs_are_no_violation() -> None:
+    class Restarts(Mine):
+        def on_epoch_end(self, ctx: Context) -> None:
+            if ctx.epoch < ctx.epochs:
+                with torch.no_grad():
+                    ctx.model.output_layer.weight.mul_(0.5)
+
+    assert broken_rules(Restarts) == []
+
+
+def test_a_method_that_changes_only_the_prediction_has_an_effect() -> None:
+    class Cooler(Classifier):
+        def forward(self, batch: Batch, *more: Any, **named: Any) -> torch.Tensor:
+            logits = super().forward(batch, *more, **named)
+            return logits if self.training else 0.5 * logits
+
+    class Cools(Mine):
+        def build_model(self, backbone: Any, task: Any) -> Classifier:
+            return Cooler.from_pretrained(backbone.path, len(task.classes), task.max_length)
+
+    assert [s for s in broken_rules(Cools) if "it changes the trained model" in s] == []
+
+
+def test_state_between_the_last_step_and_the_end_of_the_epoch_is_cut() -> None:
+    class Gathers(Mine):
+        """Keeps the sum of an epoch, and hands over no more of it than the steps before the last."""
+
+        def setup(self, ctx: Context) -> None:
+            self._seen = torch.zeros(())
+
+        def after_step(self, ctx: Context) -> None:
+            self._seen = self._seen + 1
+
+        def on_epoch_end(self, ctx: Context) -> None:
+            if ctx.epoch < ctx.epochs:
+                with torch.no_grad():
+                    ctx.model.output_layer.weight.mul_(1 + 0.1 * self._seen)
+
+        def state_dict(self) -> dict[str, torch.Tensor]:
+            return {"seen": self._seen.clone().clamp(max=4)}
+
+        def load_state_dict(self, state: Any, ctx: Context) -> None:
+            self._seen = state["seen"].clone()
+
+    said = sentence(Gathers, "a_resumed_run_ends_with_the_same_weights")
+    assert "killed before on_epoch_end of epoch 1 and resumed, it ends with a different network." in said
+    assert said.endswith("Look at self._seen.")
+
+
+@pytest.mark.parametrize("cut", CUTS, ids=str)
+def test_every_cut_resumes_from_the_step_before_it(cut: Cut, tmp_path: Path) -> None:
+    """A run that started again from the beginning would end the same, and prove nothing."""
+    steps: list[int] = []
+
+    class Notes(Decays):
+        def load_state_dict(self, state: Any, ctx: Context) -> None:
+            steps.append(ctx.step)
+
+    (tmp_path / "backbone").mkdir()
+    subject_of(Notes, write_tiny_masked_lm(tmp_path / "backbone"), tmp_path).run("cut", "rule", cuts=(cut,))
+    assert steps == [cut.number - 1 if cut.moment == "in step" else 5 * cut.number]
 
 
 def test_a_method_that_raises() -> None:
@@ -44,7 +156,7 @@ def test_a_method_that_raises() -> None:
             if ctx.step == 4:
                 raise KeyError("teacher")
 
-    said = sentence(Raises, "every_verb_leaves_the_model_as_it_was")
+    said = sentence(Raises, "every_hook_leaves_the_model_as_it_was")
     assert said.startswith(
         "mine breaks the rule 'it trains to the end': Method 'mine' raised KeyError in after_step at"
     )
@@ -121,18 +233,18 @@ class StopsGradients(Trace):
 @pytest.mark.parametrize(
     ("method", "rule", "thing"),
     [
-        (LeaksHook, "no hook is left behind", "network.bert.encoder.layer.1._forward_hooks"),
-        (LeaksGradientHook, "no hook is left behind", "network.classifier.weight._backward_hooks"),
-        (LeaksGlobalHook, "no hook is left behind", "torch._forward_pre_hooks"),
-        (Freezes, "requires_grad comes back", "network.classifier.bias"),
-        (Perturbs, "only the optimizer, setup, after_step and on_epoch_end move weights", "network.classifier.bias"),
+        (LeaksHook, "no torch hook is left behind", "network.bert.encoder.layer.1._forward_hooks"),
+        (LeaksGradientHook, "no torch hook is left behind", "network.classifier.weight._backward_hooks"),
+        (LeaksGlobalHook, "no torch hook is left behind", "torch._forward_pre_hooks"),
+        (Freezes, "requires_grad is restored", "network.classifier.bias"),
+        (Perturbs, "only the optimizer, setup and after_step move weights", "network.classifier.bias"),
         (Replaces, "no module is replaced", "network.dropout"),
-        (StaysInEval, "train and eval modes come back", "network.bert.encoder.layer.0.training"),
+        (StaysInEval, "train and eval modes are restored", "network.bert.encoder.layer.0.training"),
         (Reseeds, "seed and settings", "torch.initial_seed()"),
     ],
 )
 def test_what_a_verb_leaves_behind(method: type[Method], rule: str, thing: str) -> None:
-    said = sentence(method, "every_verb_leaves_the_model_as_it_was")
+    said = sentence(method, "every_hook_leaves_the_model_as_it_was")
     if method is LeaksGlobalHook:
         nn.modules.module._global_forward_pre_hooks.clear()
     assert rule in said
@@ -147,8 +259,12 @@ WHEN = {"setup": 0, "transform_batch": 0, "transform_gradients": 0, "after_step"
 @pytest.mark.parametrize(
     ("leave", "rule", "thing"),
     [
-        (lambda m: m.blocks[0].register_forward_hook(lambda *_: None), "no hook is left behind", "layer.0._forward"),
-        (lambda m: m.output_layer.bias.requires_grad_(False), "requires_grad comes back", "classifier.bias"),
+        (
+            lambda m: m.blocks[0].register_forward_hook(lambda *_: None),
+            "no torch hook is left behind",
+            "layer.0._forward",
+        ),
+        (lambda m: m.output_layer.bias.requires_grad_(False), "requires_grad is restored", "classifier.bias"),
     ],
     ids=["hook", "requires_grad"],
 )
@@ -158,7 +274,7 @@ def test_a_trace_is_found_in_whichever_verb_leaves_it(verb: str, leave: Any, rul
         leave(context.model)
         return getattr(Method, verb)(self, *arguments)
 
-    said = sentence(type("Leaves", (Mine,), {verb: leaving}), "every_verb_leaves_the_model_as_it_was")
+    said = sentence(type("Leaves", (Mine,), {verb: leaving}), "every_hook_leaves_the_model_as_it_was")
     assert said.startswith("mine breaks the rule '")
     assert rule in said
     assert thing in said
@@ -170,7 +286,7 @@ def test_a_verb_that_raises_is_named_with_its_place(verb: str) -> None:
     def raising(self: Method, *_arguments: Any) -> Any:
         raise LookupError("gone")
 
-    said = sentence(type("Raises", (Mine,), {verb: raising}), "every_verb_leaves_the_model_as_it_was")
+    said = sentence(type("Raises", (Mine,), {verb: raising}), "every_hook_leaves_the_model_as_it_was")
     assert f"'it trains to the end': Method 'mine' raised LookupError in {verb} at test_contract.py:" in said
     assert said.endswith(": gone")
 
@@ -182,7 +298,7 @@ def test_a_gradient_that_is_not_finite() -> None:
             if ctx.step == 6:
                 model.output_layer.weight.grad.fill_(float("inf"))
 
-    said = sentence(Explodes, "every_verb_leaves_the_model_as_it_was")
+    said = sentence(Explodes, "every_hook_leaves_the_model_as_it_was")
     assert said == "mine breaks the rule 'it trains to the end': The gradient norm is inf at step 6 (seed 0)."
 
 
@@ -196,7 +312,7 @@ def test_the_tiny_backbones_tokenizer_knows_its_words(tiny_backbone: Path) -> No
 
 def test_a_verb_that_switches_gradients_off_is_caught_one_way_or_the_other() -> None:
     try:
-        assert "mine breaks the rule" in sentence(StopsGradients, "every_verb_leaves_the_model_as_it_was")
+        assert "mine breaks the rule" in sentence(StopsGradients, "every_hook_leaves_the_model_as_it_was")
     finally:
         torch.set_grad_enabled(True)
 
@@ -211,8 +327,8 @@ def test_state_outside_state_dict_is_named() -> None:
             self._count += 1
             return super().loss(model, batch, ctx) / self._count
 
-    said = sentence(Counts, "an_interrupted_run_goes_on_to_the_same_weights")
-    assert "'an interrupted run goes on to the same weights, log and cost': cut in step 3" in said
+    said = sentence(Counts, "a_resumed_run_ends_with_the_same_weights")
+    assert "'a resumed run ends with the same weights, log and cost': killed in step 3" in said
     assert said.endswith("Look at self._count.")
 
 
@@ -224,7 +340,7 @@ def test_state_that_setup_made_and_nothing_restores_is_named() -> None:
         def after_step(self, ctx: Context) -> None:
             self._origin.mul_(0.9)
 
-    said = sentence(Forgets, "an_interrupted_run_goes_on_to_the_same_weights")
+    said = sentence(Forgets, "a_resumed_run_ends_with_the_same_weights")
     assert "raised AttributeError in after_step" in said
 
 
@@ -238,7 +354,7 @@ def test_a_generator_of_its_own_is_named() -> None:
             for p in parameters:
                 p.grad.mul_(torch.rand(p.shape, generator=self._generator))
 
-    said = sentence(Own, "an_interrupted_run_goes_on_to_the_same_weights")
+    said = sentence(Own, "a_resumed_run_ends_with_the_same_weights")
     assert said.endswith("Look at self._generator.")
 
 
@@ -275,7 +391,7 @@ def test_a_state_that_is_not_tensors(state: dict[str, Any]) -> None:
         def state_dict(self) -> dict[str, Any]:
             return state
 
-    said = sentence(Keeps, "an_interrupted_run_goes_on_to_the_same_weights")
+    said = sentence(Keeps, "a_resumed_run_ends_with_the_same_weights")
     assert "'state_dict holds tensors of its own by name, and nothing else': " in said
 
 
@@ -286,7 +402,7 @@ def test_a_state_that_shares_its_memory() -> None:
         def state_dict(self) -> dict[str, torch.Tensor]:
             return {"a": shared, "b": shared}
 
-    said = sentence(Shares, "an_interrupted_run_goes_on_to_the_same_weights")
+    said = sentence(Shares, "a_resumed_run_ends_with_the_same_weights")
     assert "safetensors refuses it" in said
 
 
@@ -307,7 +423,7 @@ def test_hyperparameters_that_no_record_can_hold() -> None:
             self.share = self.share / 2
 
     test = "its_hyperparameters_are_json_scalars_with_defaults"
-    assert "layers is a tuple" in sentence(Listed, test)
+    assert "the hyper-parameter layers is declared as tuple[int, ...]. Declare it as bool," in sentence(Listed, test)
     assert "radius is inf, which JSON cannot write" in sentence(Infinite, test)
     assert "has others" in sentence(Rounds, test)
 
@@ -316,10 +432,19 @@ def test_a_hyperparameter_without_a_default() -> None:
     @dataclass(kw_only=True, eq=False)
     class Bare(Mine):
         strength: float
-        words: list[str] = field(default_factory=list)
+        words: str = field(default_factory=str)
 
     said = sentence(Bare, "its_hyperparameters_are_json_scalars_with_defaults")
     assert "strength, words has no default" in said
+
+
+def test_a_hyperparameter_that_the_dataclass_does_not_see() -> None:
+    class Ignored(Mine):
+        strength: float = 0.5
+
+    said = sentence(Ignored, "its_hyperparameters_are_json_scalars_with_defaults")
+    assert "Ignored in " in said
+    assert "test_contract.py declares strength and is not a dataclass, so the value would be ignored." in said
 
 
 def test_a_method_that_forgets_accumulation() -> None:
@@ -364,7 +489,7 @@ def test_all_broken_rules_are_listed_without_pytest() -> None:
     class Twice(LeaksHook):
         layers: tuple[int, ...] = ()
 
-    assert len(broken_rules(Twice)) == 2
+    assert len(broken_rules(Twice)) == 3
 
 
 def test_the_contract_imports_without_pytest_and_without_torch() -> None:

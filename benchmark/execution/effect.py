@@ -1,0 +1,39 @@
+"""Whether a trained row differs from vanilla at all: a method without an effect otherwise passes for one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from benchmark.execution.cells import Row, train_spec, weights_hash
+from benchmark.execution.registry import MethodRequest, configure, registered
+from benchmark.execution.store import Artifact, Store
+from benchmark.execution.workload import Workload
+from benchmark.schema import IntegrityError, fingerprint
+
+VANILLA = "vanilla"
+
+
+def has_vanilla_weights(row: Row, work: Workload, store: Store) -> bool:
+    """Whether a row's trained model is byte for byte that of vanilla with the same suite, backbone, seed and protocol.
+
+    False if one of the two is not in the store.
+    """
+    if row.method.cls.name == VANILLA or VANILLA not in registered():
+        return False
+    request = MethodRequest(VANILLA, {})
+    vanilla = replace(row, method=configure(request, request.overrides_of(work.suite.hyperparameters)))
+    own, other = _trained(row, work, store), _trained(vanilla, work, store)
+    return own is not None and other is not None and weights_hash(own) == weights_hash(other)
+
+
+def vanilla_weight_notes(rows: Sequence[Row], work: Workload, store: Store) -> Iterator[str]:
+    """Yield a sentence for each row whose weights are vanilla's."""
+    for row in rows:
+        if has_vanilla_weights(row, work, store):
+            yield f"{row.label}: its weights are vanilla's, so the method has no effect. Run `temper check` on it."
+
+
+def _trained(row: Row, work: Workload, store: Store) -> Artifact | None:
+    try:
+        return store.peek("train", fingerprint(train_spec(row, work)))
+    except IntegrityError:
+        return None
