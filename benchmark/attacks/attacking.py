@@ -8,7 +8,7 @@ from hashlib import sha256
 from benchmark.attacks.engine import Ask, Case, Failed, Finding
 from benchmark.attacks.engine.scored import rounded, wrong
 from benchmark.attacks.recipes import Search
-from benchmark.attacks.text import AttackedText
+from benchmark.attacks.text import AttackedText, words_changed, words_of
 from benchmark.data import Example
 from benchmark.schema.attack_rows import AttackRow, Outcome
 from benchmark.schema.errors import TemperError
@@ -75,7 +75,7 @@ class Attempt:
         reason: str | None = None,
     ) -> AttackRow:
         original = self.case.original
-        words = len(original.attacked_words)
+        before, after = (() if text is None else words_of(text.columns[-1]) for text in (original, end))
         return AttackRow(
             id=self.example.id,
             label=self.case.label,
@@ -83,8 +83,8 @@ class Attempt:
             queries=self.case.queries,
             original=original.columns[-1],
             perturbed=None if end is None else end.columns[-1],
-            words=words,
-            changed=0 if end is None else min(end.differing(original), words),
+            words=len(before),
+            changed=0 if end is None else words_changed(before, after),
             similarity=similarity,
             reason=reason,
             logits_original=self._first,

@@ -22,6 +22,12 @@ Victim = Callable[[Sequence[tuple[str, ...]]], NDArray[np.float32]]
 ENGINE_VERSION, ADAPTER_VERSION = 1, 2
 """Raised whenever the engine, or the adapter to TextAttack, would give another outcome for the same attack."""
 
+RECIPE_VERSIONS = {"textbugger": 2}
+"""Raised where one recipe alone would give other rows; 1 for a recipe that is not listed, and no part of its identity.
+
+TextBugger 2: a word that was split counts as one changed word, and the words after it as unchanged.
+"""
+
 
 def numbers_of(attack: Attack) -> Numbers:
     """Numbers of an attack of a suite; what it leaves out keeps the recipe's default.
@@ -48,6 +54,7 @@ def attack_identity(attack: Attack) -> dict[str, Any]:
         UnavailableError: an optional library, whose version counts, is not installed.
     """
     numbers = numbers_of(attack)
+    version = RECIPE_VERSIONS.get(attack.recipe)
     # Where a part lies says nothing about it; its hash does.
     return {
         "search": search_identity(attack.backend),
@@ -58,6 +65,7 @@ def attack_identity(attack: Attack) -> dict[str, Any]:
         "recipe": attack.recipe,
         "parameters": {**asdict(numbers), **dict.fromkeys(part_names(numbers))},
         "parts": part_identities(numbers),
+        **({"recipe_version": version} if version else {}),
     }
 
 

@@ -5,8 +5,9 @@ Words are cut, replaced and windowed as TextAttack does it, so that both speak o
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cached_property, lru_cache
 
 _EDGES = "'-_*@"
@@ -36,6 +37,18 @@ def word_spans(text: str) -> tuple[Span, ...]:
 def words_of(text: str) -> tuple[str, ...]:
     """The words of a text, without the punctuation around them."""
     return tuple(text[start:end] for start, end in word_spans(text))
+
+
+def words_changed(original: Sequence[str], final: Sequence[str]) -> int:
+    """Count the words of an original text that an attack has replaced, split, joined or dropped.
+
+    Texts of equally many words are compared place by place. Others are aligned first, since one split word moves every
+    word after it. Words that were only inserted count as one changed word per place.
+    """
+    if len(original) == len(final):
+        return sum(one != other for one, other in zip(original, final, strict=True))
+    aligned = SequenceMatcher(None, original, final, autojunk=False).get_opcodes()
+    return min(sum(max(end - start, 1) for tag, start, end, *_ in aligned if tag != "equal"), len(original))
 
 
 @dataclass(frozen=True)
@@ -108,7 +121,7 @@ class AttackedText:
         return self.joined[self.spans[first][0] : self.spans[last][1]]
 
     def differing(self, other: "AttackedText") -> int:
-        """Number of words that are not the other text's at the same place."""
+        """Count the words that are not the other text's at the same place, as TextAttack's bound on changes does."""
         return sum(mine != theirs for mine, theirs in zip(self.words, other.words, strict=False))
 
 

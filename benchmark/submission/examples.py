@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.attacks.text import AttackedText
+from benchmark.attacks.text import words_changed, words_of
 from benchmark.data import Dataset, Example
 from benchmark.evaluation.tables import InspectionTable, PredictionTable
 from benchmark.schema.attack_rows import AttackRow
@@ -141,8 +141,8 @@ def _search_problems(row: AttackRow, most: int | None) -> Iterator[str]:
 
 def _text_problems(row: AttackRow, example: Example) -> Iterator[str]:
     """Count the words again, and look for characters that no substitution brings."""
-    original = AttackedText(tuple(example.texts))
-    words = len(original.attacked_words)
+    before = words_of(example.texts[-1])
+    words = len(before)
     if row.words != words:
         yield f"says that its text has {row.words} words; it has {words}."
     if row.perturbed is None:
@@ -155,12 +155,12 @@ def _text_problems(row: AttackRow, example: Example) -> Iterator[str]:
         yield f"holds the character U+{ord(min(added)):04X} in its changed text, which the original has not."
     if markup := set(MARKUP.findall(row.perturbed)) - set(MARKUP.findall(row.original)):
         yield f"holds markup ({min(markup)!a}) in its changed text, which the original has not."
-    end = AttackedText((*example.texts[:-1], row.perturbed))
-    changed = min(end.differing(original), words)
+    after = words_of(row.perturbed)
+    changed = words_changed(before, after)
     if row.changed != changed:
         yield f"says that {row.changed} words are changed; {changed} are."
-    if len(end.attacked_words) > words + MORE_WORDS * changed:
-        yield f"ends with a text of {len(end.attacked_words)} words, out of {words} of which {changed} are changed."
+    if len(after) > words + MORE_WORDS * changed:
+        yield f"ends with a text of {len(after)} words, out of {words} of which {changed} are changed."
 
 
 def _first_logits(row: AttackRow, known: Mapping[str, "np.ndarray[tuple[int], np.dtype[np.float32]]"]) -> Iterator[str]:

@@ -1,14 +1,18 @@
 """Words, their places, replacements and windows: by example, and against TextAttack's own on random texts."""
 
+import json
 import random
 from collections import OrderedDict
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.attacks.text import AttackedText, words_of
+from benchmark.attacks.text import AttackedText, words_changed, words_of
 from tests.attacks.conftest import with_textattack
+
+RESULTS = Path(__file__).resolve().parents[2] / "leaderboard/results"
 
 
 def text(*columns, modified=(), latest=()):
@@ -83,6 +87,39 @@ def test_windows(index, size, window):
 def test_differing_words_are_counted_place_by_place():
     assert text("a b c").differing(text("a x c d")) == 1
     assert text("a b c").differing(text("b c")) == 2
+
+
+@pytest.mark.parametrize(
+    ("original", "final", "changed"),
+    [
+        ("a great and charming film", "a big and cute film", 2),
+        ("a b c", "b a c", 2),
+        ("a great and charming film with a moving story", "a gre at and charming film with a moving story", 1),
+        ("a great and charming film", "a gre at and char ming film", 2),
+        ("a great and charming film", "a gre at and cute film", 2),
+        ("a great and charming film", "a and charming film", 1),
+        ("a great and charming film", "a greatand charming film", 2),
+        ("sweet cream", "sweet ice cream", 1),
+        ("very very good", "very ve ry good", 1),
+        ("", "a b", 0),
+        ("a", "", 1),
+    ],
+)
+def test_a_split_word_is_one_changed_word(original, final, changed):
+    assert words_changed(words_of(original), words_of(final)) == changed
+
+
+def test_word_for_word_swaps_are_counted_place_by_place():
+    """The rows that the repository keeps were counted that way, and none of their values may change."""
+    texts = [
+        json.loads(line)
+        for path in RESULTS.glob("*/*/*/attacks/*.jsonl")
+        for line in filter(None, path.read_text(encoding="utf-8").split("\n"))
+    ]
+    assert len(texts) > 500
+    for row in texts:
+        before, after = text(row["original"]), text(row["perturbed"])
+        assert words_changed(before.words, after.words) == after.differing(before) > 0
 
 
 SOME = st.text(alphabet="ab'-_ .,!é<\n", min_size=1, max_size=25)

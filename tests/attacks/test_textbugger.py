@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmark.attacks import run_attack
 from benchmark.attacks.transformations import HOMOGLYPHS, misspelt
 from benchmark.data import Dataset, Example
 from tests.attacks import made_up
@@ -70,6 +71,24 @@ def test_bugs_hide_a_word_and_the_text_most_like_the_original_is_taken(tmp_path)
     assert "nice" not in text
     # 1 for the text, 2 for leaving a word out, 3 random bugs and 4 homoglyphs of nice.
     assert queries == 1 + 2 + 7
+
+
+@pytest.mark.parametrize("backend", ["engine", pytest.param("textattack", marks=with_textattack)])
+def test_words_after_a_split_word_count_as_unchanged(tmp_path, backend):
+    text = "a nice film and the same plot once more in other words"
+    data = Dataset("split", tuple(Example(str(id), (text,), 1) for id in range(20)), ("negative", "positive"))
+    attack = spec("textbugger", backend=backend, similarity_threshold=-1)
+
+    def split_only(texts):
+        """Flip where the second word is split in two, and nowhere else."""
+        return np.array([[1, 0] if " film" in t and t.split()[3] == "film" else [0, 1] for (t,) in texts], np.float32)
+
+    rows = run_attack(attack, data, split_only, tmp_path / "journal.jsonl", parts=parts({}, stopwords=text.split()[2:]))
+    flipped = [row for row in rows if row.outcome == "flipped"]
+    assert flipped
+    for row in flipped:
+        assert len(row.perturbed.split()) == row.words + 1
+        assert (row.words, row.changed) == (12, 1)
 
 
 def test_without_edits_only_neighbours_are_tried(tmp_path):

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmark.attacks.text import AttackedText
+from benchmark.attacks.text import words_changed, words_of
 from benchmark.execution.registry import MethodRequest, configure
 from benchmark.execution.sources import source_texts, texts_fingerprint
 from benchmark.schema import UsageError
@@ -717,8 +717,7 @@ def test_punctuation_that_a_masked_model_proposes_is_no_markup(forgery: Forgery)
 
     def punctuated(row: Any) -> Any:
         text = row.original.replace(row.original.split()[0], "<", 1).replace(row.original.split()[-1], "`")
-        changed = AttackedText((text,)).differing(AttackedText((row.original,)))
-        return replace(row, perturbed=text, changed=min(changed, row.words))
+        return replace(row, perturbed=text, changed=words_changed(words_of(row.original), words_of(text)))
 
     forgery.edit_attack(punctuated, only="flipped")
     forgery.reforge()

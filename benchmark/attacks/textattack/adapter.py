@@ -15,6 +15,7 @@ from benchmark.attacks.encoder import Encoder
 from benchmark.attacks.parts import Parts
 from benchmark.attacks.recording import Progress, record
 from benchmark.attacks.spec import Victim, numbers_of, search_identity
+from benchmark.attacks.text import words_changed
 from benchmark.data import Dataset, Example
 from benchmark.schema.attack_rows import AttackRow, Outcome
 from benchmark.schema.canonical import fingerprint
@@ -147,7 +148,7 @@ class TextAttackSearch:
             original=original,
             perturbed=perturbed if found else None,
             words=len(words),
-            changed=_differences(words, after.words_per_input[-1]) if found else 0,
+            changed=words_changed(words, after.words_per_input[-1]) if found else 0,
             similarity=self._similarity(original, perturbed) if outcome == "flipped" else None,
             reason=None,
             logits_original=self._logits(example.texts),
@@ -211,11 +212,6 @@ def _require_frozen(example: Example, texts: tuple[str, ...]) -> None:
             f"The attack changed the first text of the pair {example.id!r}, which a row has no place for; freeze it by "
             'InputColumnModification(["premise", "hypothesis"], {"premise"}).'
         )
-
-
-def _differences(before: list[str], after: list[str]) -> int:
-    """Number of words of `before` that `after` has replaced; swaps keep the number of words."""
-    return sum(old != new for old, new in zip(before, after, strict=False))
 
 
 def _stop(example: Example, error: BaseException) -> TemperError:
