@@ -34,6 +34,7 @@ def open_member(path: Path, inner: Sequence[str] = ()) -> Iterator[IO[bytes]]:
 
 
 def _decompressed(stream: IO[bytes], name: str) -> IO[bytes]:
+    name = name.lower()
     if name.endswith(".gz"):
         return cast(IO[bytes], gzip.open(stream, "rb"))
     return cast(IO[bytes], bz2.open(stream, "rb")) if name.endswith(".bz2") else stream

@@ -1,6 +1,7 @@
-"""A labelled file of a user's: its format from its name, its columns by habit where none are named."""
+"""A labelled file of a user's: its format from its name, its columns by their usual names where none are given."""
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from benchmark.data.files import open_member
@@ -47,12 +48,12 @@ def labelled_file(path: Path, text: Sequence[str] = (), label: str = "label", li
 
 
 def _format(path: Path) -> Format:
-    name = path.name
+    name = path.name.lower()
     for ending in _COMPRESSED:
         name = name.removesuffix(ending)
     form = _FORMATS.get(Path(name).suffix)
     if form is None:
-        raise UsageError(f"{path}: its name says no format; let it end in {', '.join(_FORMATS)}.")
+        raise UsageError(f"{path}: its name does not tell its format. Let it end in {', '.join(_FORMATS)}.")
     return form
 
 
@@ -60,10 +61,12 @@ def _columns(path: Path, form: Format) -> list[str]:
     if form == "parquet":
         return _parquet_columns(path)
     with open_member(path) as stream:
-        first = next(read_rows(stream, form, Table(str(path), ())), None)
-    if first is None:
+        rows = read_rows(stream, form, Table(str(path), ()))
+        # Objects of json lines may leave out a cell that they lack, so only all of them tell what there is.
+        columns = list(dict.fromkeys(name for row in (rows if form == "jsonl" else islice(rows, 1)) for name in row))
+    if not columns:
         raise IntegrityError(f"{path} has no rows.")
-    return list(first)
+    return columns
 
 
 def _parquet_columns(path: Path) -> list[str]:

@@ -1,7 +1,9 @@
 """From the value of a label column to a class number."""
 
 import math
+import re
 from collections.abc import Sequence
+from decimal import Decimal
 
 from benchmark.data.spec import LabelSpec, Thresholds
 from benchmark.schema.errors import UsageError
@@ -9,29 +11,39 @@ from benchmark.schema.errors import UsageError
 BETWEEN = "(between the thresholds)"
 NOT_A_NUMBER = "(not a number)"
 MISSING = "(missing)"
+_WHOLE = re.compile(r"(-?[0-9]+)[.]0*")
 
 
 def value_text(value: object) -> str:
-    """A cell as text: ``true`` and ``false`` for booleans, whole floats without the point, nothing for None."""
-    if value is None:
+    """Write a cell as text: ``true`` or ``false``, whole numbers without a point, and nothing for None and NaN."""
+    if value is None or (isinstance(value, float | Decimal) and math.isnan(value)):
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
         return str(int(value))
     return str(value).strip()
 
 
+def plain_number(text: str) -> str:
+    """Write a whole number without its point, so that ``1.0`` in a csv file is the 1 that it is in a parquet file."""
+    whole = _WHOLE.fullmatch(text)
+    return str(int(whole[1])) if whole else text
+
+
 def class_of(spec: LabelSpec, value: object) -> int | str:
-    """Class number of a cell; a cell outside the map gives, as text, the name under which it is counted."""
+    """Return the class number of a cell, or for one outside the map, as text, the name under which it is counted."""
     text = value_text(value)
     if not text:
         return MISSING
     if spec.thresholds is not None:
         return _by_threshold(spec.thresholds, text)
+    number = plain_number(text)
     if spec.map is not None:
-        return spec.map.get(text, text)
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 5 else text
+        if text in spec.map:
+            return spec.map[text]
+        return next((label for key, label in spec.map.items() if plain_number(key) == number), text)
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 5 else text
 
 
 def check_range(label: int, classes: Sequence[str], place: str) -> None:

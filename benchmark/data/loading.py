@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmark.data.examples import Dataset, Example, LoadReport
-from benchmark.data.labels import check_range, class_of, value_text
+from benchmark.data.labels import check_range, class_of, plain_number, value_text
 from benchmark.data.obtaining import obtaining
 from benchmark.data.readers import Row
 from benchmark.data.selection import Unique, canonical, deduplicate, stratified
 from benchmark.data.sources import source_rows
 from benchmark.data.spec import DataSpec
-from benchmark.data.text import normalise
+from benchmark.data.text import is_blank, normalise
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -47,8 +47,13 @@ def load(spec: DataSpec, *, name: str = "", classes: Sequence[str] = (), base: P
     unique = deduplicate(examples) if spec.deduplicate else Unique(canonical(examples), 0, 0)
     kept = stratified(unique.kept, spec.limit)
     report = sieve.report(unique, len(kept))
+    if not report.rows:
+        raise TemperError(f"{spec.place} has no rows. Name another file, or get this one again.")
     if not kept:
-        raise TemperError(f"{spec.place}: none of {report.rows} rows is left ({_losses(report)}); correct the filters.")
+        raise TemperError(
+            f"{spec.place}: none of {report.rows} rows is left ({_losses(report)}). Correct the filters or the label "
+            "map."
+        )
     dataset = Dataset(name or spec.place, kept, tuple(classes) if spec.label else (), report)
     check_content(spec, dataset)
     return dataset
@@ -59,6 +64,7 @@ class _Sieve:
 
     def __init__(self, spec: DataSpec, classes: Sequence[str]) -> None:
         self.spec, self.classes = spec, classes
+        self.where = {column: {plain_number(value) for value in allowed} for column, allowed in spec.where.items()}
         self.rows = self.filtered = self.empty = 0
         self.unmapped: Counter[str] = Counter()
 
@@ -75,14 +81,14 @@ class _Sieve:
 
     def _example(self, number: int, row: Row) -> Example | None:
         self.rows += 1
-        if any(value_text(row.get(column)) not in allowed for column, allowed in self.spec.where.items()):
+        if any(plain_number(value_text(row.get(column))) not in allowed for column, allowed in self.where.items()):
             self.filtered += 1
             return None
         texts = tuple(self._text(number, row, column) for column in self.spec.text)
-        if not all(texts):
+        if any(map(is_blank, texts)):
             self.empty += 1
             return None
-        label = None if self.spec.label is None else class_of(self.spec.label, row.get(self.spec.label.column))
+        label = self._label(number, row)
         if isinstance(label, str):
             self.unmapped[label] += 1
             return None
@@ -91,15 +97,29 @@ class _Sieve:
         group = value_text(row.get(self.spec.group)) if self.spec.group else ""
         return Example(str(number), texts, label, group or None)
 
+    def _label(self, number: int, row: Row) -> int | str | None:
+        spec = self.spec.label
+        return None if spec is None else class_of(spec, self._cell(number, row, spec.column, "label"))
+
     def _text(self, number: int, row: Row, column: str) -> str:
-        value, place = row.get(column), f"{self.spec.place}, row {number}, column {column!r}"
-        if isinstance(value, list | dict | bytes):
-            raise IntegrityError(f"{place} holds no text but a {type(value).__name__}; name a column of plain text.")
-        text = normalise(value_text(value))
+        text = normalise(value_text(self._cell(number, row, column, "text")))
         # JSON can spell half a character; it would fail much later, when the text is hashed or stored.
         if _HALF_CHARACTER.search(text):
-            raise IntegrityError(f"{place} holds half of a surrogate pair, which is no text; mend the source.")
+            raise IntegrityError(
+                f"{self.spec.place}, row {number}, column {column!r} holds half of a surrogate pair, which is not a "
+                "character. Correct the source."
+            )
         return text
+
+    def _cell(self, number: int, row: Row, column: str, kind: str) -> object:
+        value = row.get(column)
+        if isinstance(value, list | dict | bytes):
+            held = "bytes" if isinstance(value, bytes) else "a list" if isinstance(value, list) else "a table"
+            raise IntegrityError(
+                f"{self.spec.place}, row {number}, column {column!r} holds {held} instead of a {kind}. Name another "
+                "column."
+            )
+        return value
 
 
 def check_rows(spec: DataSpec, rows: int) -> None:

@@ -1,12 +1,13 @@
 """Rows out of bytes: csv, tsv, json lines, plain lines and parquet, each as column -> value.
 
 Every reader checks that the columns asked for exist and names file and line of what it cannot read. None guesses an
-encoding: text is UTF-8.
+encoding: text is UTF-8, with or without a byte-order mark.
 """
 
 import csv
 import json
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ FIELD_LIMIT = 2**24
 """Longest csv field that is read, in characters; the csv module's own default of 2**17 refuses long reviews."""
 
 _BATCH = 4096
+_UTF16 = re.compile(b"\\A(\xff\xfe|\xfe\xff|\x00.|[^\x00]\x00)", re.DOTALL)
 _BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
 
@@ -38,7 +40,7 @@ class ColumnError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a reader has to know beside the bytes.
+    """What a reader has to know besides the bytes.
 
     Attributes:
         place: the source in words, for error messages.
@@ -72,14 +74,26 @@ def require_columns(table: Table, present: Sequence[str]) -> None:
 
 
 def _lines(stream: IO[bytes], table: Table) -> Iterator[tuple[int, str]]:
-    """Number and text of each line, ends kept: bytes are split at line feeds only, never inside a character."""
+    """Yield number and text of each line, ends kept: bytes are split at line feeds only, never inside a character."""
     for number, raw in enumerate(stream, 1):
+        if number == 1:
+            _refuse_other_text(raw, table)
         try:
             yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             raise IntegrityError(
                 f"{table.place}, line {number}: byte {error.start + 1} is not UTF-8; convert the file to UTF-8."
             ) from error
+
+
+def _refuse_other_text(first: bytes, table: Table) -> None:
+    """Refuse a file by its first line: UTF-16 would read as odd letters, and old Mac line ends as a single line."""
+    if _UTF16.match(first):
+        raise IntegrityError(f"{table.place} is UTF-16 or UTF-32 text, not UTF-8. Convert the file to UTF-8.")
+    if not first.endswith(b"\n") and b"\r" in first.rstrip(b"\r"):
+        raise IntegrityError(
+            f"{table.place} ends its lines with carriage returns alone. Convert the file to line feeds."
+        )
 
 
 def _plain(stream: IO[bytes], table: Table) -> Iterator[Row]:
@@ -91,12 +105,14 @@ def _plain(stream: IO[bytes], table: Table) -> Iterator[Row]:
 def _csv(stream: IO[bytes], table: Table) -> Iterator[Row]:
     # The limit is one for the whole process; it is only ever raised, so nobody else's reading breaks.
     csv.field_size_limit(max(csv.field_size_limit(), FIELD_LIMIT))
-    # strict: a quote that is never closed would otherwise swallow the rest of the file without a word.
+    # strict: a quote that is never closed would otherwise swallow the rest of the file silently.
     reader = csv.reader((line for _, line in _lines(stream, table)), strict=True)
     try:
         yield from _records(((reader.line_num, cells) for cells in reader), table)
     except csv.Error as error:
-        raise IntegrityError(f"{table.place}, line {reader.line_num}: {error}; check the quotes there.") from error
+        inside = "new-line character" in str(error)
+        reason = "a carriage return inside a field without quotes" if inside else str(error)
+        raise IntegrityError(f"{table.place}, line {reader.line_num}: {reason}. Check the quotes there.") from error
 
 
 def _tsv(stream: IO[bytes], table: Table) -> Iterator[Row]:
@@ -116,16 +132,20 @@ def _records(rows: Iterator[tuple[int, list[str]]], table: Table) -> Iterator[Ro
             continue
         if len(cells) != len(header):
             counts = f"{len(cells)} fields where there are {len(header)} columns"
-            raise IntegrityError(f"{table.place}, line {number}: {counts}; mend that line.")
+            raise IntegrityError(f"{table.place}, line {number}: {counts}. Correct that line.")
         yield dict(zip(header, cells, strict=True))
 
 
 def _header(cells: list[str], table: Table) -> list[str]:
-    double = sorted({cell for cell in cells if cells.count(cell) > 1} & set(table.needed))
-    if double:
-        raise IntegrityError(f"{table.place} has two columns named {double[0]!r}; rename one.")
+    _refuse_doubles(cells, table)
     require_columns(table, cells)
     return cells
+
+
+def _refuse_doubles(names: list[str], table: Table) -> None:
+    double = sorted({name for name in names if names.count(name) > 1} & set(table.needed))
+    if double:
+        raise IntegrityError(f"{table.place} has two columns named {double[0]!r}. Rename one.")
 
 
 def _jsonl(stream: IO[bytes], table: Table) -> Iterator[Row]:
@@ -159,6 +179,7 @@ def _parquet(stream: IO[bytes], table: Table) -> Iterator[Row]:
 
     try:
         file = pq.ParquetFile(stream)
+        _refuse_doubles(file.schema_arrow.names, table)
         require_columns(table, file.schema_arrow.names)
         for batch in file.iter_batches(batch_size=_BATCH, columns=list(table.needed)):
             yield from batch.to_pylist()

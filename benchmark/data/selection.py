@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmark.data.examples import Dataset, Example, Splits
-from benchmark.data.text import order_key, share_of, text_key
+from benchmark.data.text import order_key, share_of, split_key, text_key
 from benchmark.schema.errors import TemperError
 
 
@@ -56,7 +56,7 @@ def split(dataset: Dataset, *, by: Literal["group", "example"], test: float, val
 
     Args:
         dataset: what to divide.
-        by: ``group`` hashes the group, ``example`` the text key.
+        by: ``group`` hashes the group, ``example`` the `split_key` of the texts.
         test: share of the test part, in [0, 1). Shares are those of the hash, so real counts differ a little.
         validation: share of the validation part, in [0, 1), with `test` below 1.
 
@@ -94,7 +94,7 @@ def _largest_remainder(counts: dict[int, int], limit: int) -> dict[int, int]:
 
 def _owner(dataset: Dataset, example: Example, by: str) -> str:
     if by == "example":
-        return text_key(example.texts)
+        return split_key(example.texts)
     if example.group is None:
         missing = sum(other.group is None for other in dataset.examples)
         raise TemperError(

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 
 _WORD = re.compile(r"\w+")
+_WORD_OR_SIGN = re.compile(r"\w+|[^\w\s\x00-\xff]")
 # Normalised text holds no control character that counts as white space, so this never occurs inside one.
 _BETWEEN = "\x1f"
 
@@ -15,27 +16,50 @@ def normalise(text: str) -> str:
     return " ".join(text.split())
 
 
+def is_blank(text: str) -> bool:
+    """Whether a text has nothing but white space, control characters and invisible marks, such as a byte-order mark."""
+    return all(char.isspace() or unicodedata.category(char) in ("Cc", "Cf") for char in text)
+
+
 def words(text: str) -> list[str]:
-    """The words of a text for comparison: compatibility forms unified, case folded, punctuation dropped."""
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    """Return the words of a text for comparison: compatibility forms unified, case folded, punctuation dropped."""
+    return _WORD.findall(_folded(text))
 
 
 def text_key(texts: Sequence[str]) -> str:
-    """What two examples share when they differ in case, punctuation and spaces only.
+    """Return what two examples share when they differ in case, punctuation and spaces only.
 
-    The texts of a pair keep their places. A text without a single word (such as ``:-)``) is compared as it stands.
+    The texts of a pair keep their places. Emoji and other pictures are kept, since they may carry the label. A text
+    without a word or a picture (such as ``:-)``) is compared as it is.
+    """
+    return _BETWEEN.join(" ".join(_words_and_pictures(text)) or normalise(text) for text in texts)
+
+
+def split_key(texts: Sequence[str]) -> str:
+    """Return what keeps examples in one part of a split: as `text_key`, with pictures dropped next to words.
+
+    Texts with one `text_key` have one `split_key`. It never changes: another one would move examples of every split.
     """
     return _BETWEEN.join(" ".join(words(text)) or normalise(text) for text in texts)
 
 
 def order_key(texts: Sequence[str]) -> bytes:
-    """32 bytes that put texts in an order which has nothing to do with their source: sha256 of the normalised texts."""
+    """Return 32 bytes that order texts by nothing but their content: sha256 of the normalised texts."""
     return _digest("order", texts)
 
 
 def share_of(texts: Sequence[str]) -> float:
-    """A number in [0, 1) that depends on the texts alone, evenly spread; independent of `order_key`."""
+    """Return a number in [0, 1) that depends on the texts alone, evenly spread; independent of `order_key`."""
     return int.from_bytes(_digest("split", texts)[:6], "big") / 2**48
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _words_and_pictures(text: str) -> list[str]:
+    found = _WORD_OR_SIGN.findall(_folded(text))
+    return [part for part in found if _WORD.match(part) or unicodedata.category(part) == "So"]
 
 
 def _digest(purpose: str, texts: Sequence[str]) -> bytes:

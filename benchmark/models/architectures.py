@@ -26,6 +26,8 @@ class Architecture:
         blocks: List of transformer blocks.
         summary: Token that the classification head reads.
         time_major: Whether hidden states are (length, batch, width) inside the family's code.
+        padding_side: Side on which the family's code expects padding, whatever the backbone's tokenizer says. Absolute
+            positions are counted from the first token, so padding belongs on the right.
     """
 
     embedding: str
@@ -33,6 +35,7 @@ class Architecture:
     blocks: str
     summary: Literal["first", "last"] = "first"
     time_major: bool = False
+    padding_side: Literal["left", "right"] = "right"
 
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -45,7 +48,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "distilbert": Architecture("embeddings", "embeddings.word_embeddings", "transformer.layer"),
     # ALBERT shares one group of weights between its layers, so that group is its one block.
     "albert": Architecture("embeddings", "embeddings.word_embeddings", "encoder.albert_layer_groups"),
-    "xlnet": Architecture("word_embedding", "word_embedding", "layer", "last", time_major=True),
+    "xlnet": Architecture("word_embedding", "word_embedding", "layer", "last", True, "left"),
     "gpt2": Architecture("drop", "wte", "h", "last"),
 }
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from benchmark.models.architectures import Place, architecture_of, last_linear, submodule
 from benchmark.models.batch import Batch, Encoded, padded_rows
 from benchmark.models.passes import Passes
-from benchmark.models.pretrained import load_config, load_tokenizer, load_with_head
+from benchmark.models.pretrained import load_config, load_tokenizer, load_with_head, placeholder_token
 from benchmark.models.splicing import Given, Hidden, at_least_float32, first_answer, replaced, watching
 
 
@@ -70,25 +70,33 @@ class Classifier(nn.Module):
         self.tokenizer.save_pretrained(str(folder))
 
     def tokenise(self, texts: Sequence[str]) -> Encoded:
-        """Token ids of one example of one or two texts, cut to `max_length`, of two texts the longer one first."""
-        encoded = self.tokenizer(*self.normalised(texts), truncation=True, max_length=self.max_length)
-        return cast(Encoded, dict(encoded))
+        """Tokenise one example of one or two texts, cut to `max_length`, of two texts the longer one first.
+
+        There is always at least one token: where the family adds none of its own to an empty text, that is the token
+        that starts a text, so that an empty text has an answer that does not depend on the rest of the batch.
+        """
+        encoded = dict(self.tokenizer(*self.normalised(texts), truncation=True, max_length=self.max_length))
+        if not encoded["input_ids"]:
+            values = {"input_ids": placeholder_token(self.tokenizer), "attention_mask": 1}
+            encoded = {name: [values.get(name, 0)] for name in encoded}
+        return cast(Encoded, encoded)
 
     def normalised(self, texts: Sequence[str]) -> Sequence[str]:
         """Texts as the tokenizer gets them: by default as they are."""
         return texts
 
     def collate(self, encoded: Sequence[Encoded], labels: Sequence[int] | None = None) -> Batch:
-        """Pad encoded examples to the longest and move them to the model's device.
+        """Pad encoded examples to the longest, on the family's own side, and move them to the model's device.
 
-        What an example holds beside the model's inputs, a number per token, becomes the batch's `marks`.
+        What an example holds next to the model's inputs, a number per token, becomes the batch's `marks`.
         """
+        side = self._architecture.padding_side
         inputs = set(self.tokenizer.model_input_names)
         known = [{name: numbers for name, numbers in e.items() if name in inputs} for e in encoded]
-        padded = self.tokenizer.pad(known, padding=True, return_tensors="pt")
+        padded = self.tokenizer.pad(known, padding=True, padding_side=side, return_tensors="pt")
         targets = None if labels is None else torch.tensor(labels, dtype=torch.long)
         marked = [name for name in encoded[0] if name not in inputs]
-        marks = {name: padded_rows([e[name] for e in encoded], self.tokenizer.padding_side) for name in marked}
+        marks = {name: padded_rows([e[name] for e in encoded], side) for name in marked}
         return Batch(dict(padded), targets, marks).to(self.device)
 
     def encode(self, texts: Sequence[Sequence[str]], labels: Sequence[int] | None = None) -> Batch:

@@ -6,15 +6,30 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from benchmark.schema.errors import UsageError
+
 
 def load_tokenizer(folder: Path) -> Any:
-    """The folder's tokenizer; one without a padding token pads with the end of text."""
+    """Load the folder's tokenizer; one without a padding token pads with the end-of-text token."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def placeholder_token(tokenizer: Any) -> int:
+    """Return the token that stands for an empty text: the one that starts a text, or else another special token.
+
+    Raises:
+        UsageError: the tokenizer has no special token.
+    """
+    for name in ("bos", "cls", "eos", "sep", "pad", "unk"):
+        token = getattr(tokenizer, f"{name}_token_id")
+        if token is not None:
+            return int(token)
+    raise UsageError(f"{type(tokenizer).__name__} has no special token, so an empty text has no token at all.")
 
 
 def load_config(folder: Path, **settings: object) -> Any:

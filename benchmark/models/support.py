@@ -1,31 +1,51 @@
-"""Whether a backbone can be used at all, found out before any training."""
+"""Check whether a backbone, network and tokenizer together, can be used at all, before any training."""
 
+import inspect
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from benchmark.models.backbones import Backbone
 from benchmark.schema.errors import UsageError
 
-_PADDED_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "camembert": 2, "mpnet": 2}
-"""Positions that a family keeps for itself: its first token stands after the padding index."""
+_LIKE_ROBERTA = (
+    "camembert", "data2vec-text", "longformer", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl",
+    "xmod",
+)  # fmt: skip
+"""Families that count positions from the padding token's id on, so that the table's first rows stay unused."""
+
+_ODD_TEXTS: tuple[tuple[str, ...], ...] = (
+    ("",),
+    ("good",),
+    ("Ünïcode, 電影 😀 and <b>tags</b>!",),
+    ("A film that takes its time, and then takes ours: two hours that feel like three.",),
+    ("A film.", "It is a film that takes its time."),
+    ("", "good"),
+)
+_LONG_TEXT = ("word, " * 5000,)
+
+_TOLERANCE = 1e-3
+"""Largest difference of two logits that counts as rounding, relative to the largest logit where that is above 1."""
 
 
 def require_supported(backbone: Backbone, classes: int, max_length: int) -> None:
-    """Build the model without memory for its weights and look whether every part is where it should be.
+    """Load a backbone, encode a few odd texts and run them through it, alone and together.
+
+    Otherwise its faults would show in training and be put down to every method. torch's random state is left as it is.
 
     Raises:
-        UsageError: the configuration cannot be read, the family is not supported, or its inputs are too short.
+        UsageError: with one sentence about what is wrong with the backbone.
     """
     config = _read_config(backbone)
-    positions = config.get("max_position_embeddings") or config.get("n_positions")
-    if isinstance(positions, int):
-        usable = positions - _PADDED_POSITIONS.get(str(config.get("model_type")), 0)
-        if usable < max_length:
-            raise UsageError(
-                f"Backbone {backbone.name!r} reads at most {usable} tokens and the suite asks for max_length "
-                f"{max_length}; choose another backbone or lower max_length in a copy of the suite."
-            )
-    _build(backbone, classes)
+    with _quiet():
+        tokenizer = _tokenizer(backbone)
+        _require_padding(backbone, config, tokenizer)
+        _require_positions(backbone, config, int(tokenizer.pad_token_id), max_length)
+        model = _model(backbone, classes, max_length)
+        _require_inputs(backbone, model)
+        _require_independence(backbone, model)
 
 
 def _read_config(backbone: Backbone) -> dict[str, Any]:
@@ -39,17 +59,161 @@ def _read_config(backbone: Backbone) -> dict[str, Any]:
     return config
 
 
-def _build(backbone: Backbone, classes: int) -> None:
+def _tokenizer(backbone: Backbone) -> Any:
+    from benchmark.models.pretrained import load_tokenizer
+
+    try:
+        return load_tokenizer(backbone.path)
+    except Exception as error:  # the libraries raise whatever they stumble over, bare Exceptions included
+        pieces = sorted(path.name for path in backbone.path.glob("*.model"))
+        missing = [package for package in ("sentencepiece", "google.protobuf") if not _installed(package)]
+        if pieces and missing and not (backbone.path / "tokenizer.json").is_file():
+            raise UsageError(
+                f"Backbone {backbone.name!r}: its tokenizer is a sentencepiece model ({pieces[0]}), and a package that "
+                "reads it is not installed. Run `pip install sentencepiece protobuf`."
+            ) from error
+        raise UsageError(
+            f"Backbone {backbone.name!r}: its tokenizer cannot be loaded ({_first_line(error)}). Put the tokenizer "
+            "files that the model was published with into its folder."
+        ) from error
+
+
+def _installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # raised for a missing parent package
+        return False
+
+
+def _require_padding(backbone: Backbone, config: dict[str, Any], tokenizer: Any) -> None:
+    pad, declared = tokenizer.pad_token_id, config.get("pad_token_id")
+    if pad is None:
+        raise UsageError(
+            f"Backbone {backbone.name!r}: its tokenizer has neither a padding token nor an end-of-text token to pad "
+            "with. Name a `pad_token` of its vocabulary in tokenizer_config.json."
+        )
+    if isinstance(declared, int) and declared != pad and tokenizer.pad_token != tokenizer.eos_token:
+        raise UsageError(
+            f"Backbone {backbone.name!r}: its tokenizer pads with token {pad} ({tokenizer.pad_token!r}) and its "
+            f"config.json says pad_token_id {declared}: the tokenizer is another model's. Put the model's own there."
+        )
+
+
+def _require_positions(backbone: Backbone, config: dict[str, Any], pad: int, max_length: int) -> None:
+    positions, family = config.get("max_position_embeddings") or config.get("n_positions"), config.get("model_type")
+    if not isinstance(positions, int):
+        return
+    unused = pad + 1 if family in _LIKE_ROBERTA else 2 if family == "mpnet" else 0
+    if positions - unused < max_length:
+        raise UsageError(
+            f"Backbone {backbone.name!r} reads at most {positions - unused} tokens and the suite asks for max_length "
+            f"{max_length}; choose another backbone or lower max_length in a copy of the suite."
+        )
+
+
+def _model(backbone: Backbone, classes: int, max_length: int) -> Any:
     import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification
 
     from benchmark.models.classifier import Classifier
 
     try:
-        config = AutoConfig.from_pretrained(str(backbone.path), num_labels=classes, trust_remote_code=False)
-        with torch.device("meta"):
-            network = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise UsageError(f"Backbone {backbone.name!r} is not a model that can be fine-tuned here: {first}") from error
-    Classifier(network, None, max_length=8)
+        with torch.random.fork_rng(devices=[]):
+            return Classifier.from_pretrained(backbone.path, classes, max_length).eval()
+    except UsageError:
+        raise
+    except Exception as error:  # as for the tokenizer
+        raise UsageError(
+            f"Backbone {backbone.name!r} is not a model that can be fine-tuned here: {_first_line(error)}"
+        ) from error
+
+
+def _require_inputs(backbone: Backbone, model: Any) -> None:
+    """Find out whether what the tokenizer gives is what the network takes."""
+    network, config = model.network, model.network.config
+    accepted = inspect.signature(network.forward).parameters
+    encoded = [model.tokenise(texts) for texts in (*_ODD_TEXTS, _LONG_TEXT)]
+    if "attention_mask" not in encoded[0]:
+        raise UsageError(f"Backbone {backbone.name!r}: its tokenizer gives no attention_mask. {_names_of_inputs()}")
+    for name in encoded[0]:
+        if name not in accepted:
+            raise UsageError(
+                f"Backbone {backbone.name!r}: its tokenizer gives {name}, which {type(network).__name__} does not "
+                f"take. {_names_of_inputs()}"
+            )
+    if "token_type_ids" in encoded[0] and model.family == "gpt2":
+        raise UsageError(
+            f"Backbone {backbone.name!r}: its tokenizer gives token_type_ids, which GPT-2 adds to every position as if "
+            f"they were words. {_names_of_inputs()}"
+        )
+    rows, highest = len(model.word_table), max(_reachable(model.tokenizer))
+    if highest >= rows:
+        raise UsageError(
+            f"Backbone {backbone.name!r}: its tokenizer has token ids up to {highest} and the model embeds {rows} "
+            "tokens, so the tokenizer is another model's or has added tokens. Put the model's own into the folder."
+        )
+    types = getattr(config, "type_vocab_size", 0) or 0
+    used = max(max(numbers.get("token_type_ids", [0])) for numbers in encoded)
+    if 0 < types <= used:
+        raise UsageError(
+            f"Backbone {backbone.name!r}: its tokenizer gives token type {used} to a part of a pair of texts and the "
+            f"model knows only types below {types}. Put the model's own tokenizer into the folder."
+        )
+
+
+def _reachable(tokenizer: Any) -> set[int]:
+    """Token ids that a text can become; special tokens without a role, such as XLNet's <eop>, are none of them."""
+    special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    roles = {getattr(tokenizer, f"{role}_token_id") for role in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")}
+    return (set(tokenizer.get_vocab().values()) - special) | (roles - {None})
+
+
+def _names_of_inputs() -> str:
+    return "Correct `model_input_names` or `tokenizer_class` in its tokenizer_config.json."
+
+
+def _require_independence(backbone: Backbone, model: Any) -> None:
+    """Compare logits of texts that are asked about alone with those of the same texts in one padded batch."""
+    import numpy as np
+
+    try:
+        alone = np.concatenate([_logits(model, [texts]) for texts in _ODD_TEXTS])
+        together = _logits(model, _ODD_TEXTS)
+        longest = _logits(model, [_LONG_TEXT])
+    except (RuntimeError, IndexError, ValueError, TypeError) as error:
+        raise UsageError(
+            f"Backbone {backbone.name!r} cannot read a text that its own tokenizer has encoded: {_first_line(error)}. "
+            "Its tokenizer and its config.json do not fit each other."
+        ) from error
+    if not (np.isfinite(together).all() and np.isfinite(longest).all()):
+        raise UsageError(
+            f"Backbone {backbone.name!r} gives logits that are not finite: its weights are damaged. Fetch it again."
+        )
+    if np.abs(alone - together).max() > _TOLERANCE * max(1.0, np.abs(alone).max()):
+        raise UsageError(
+            f"Backbone {backbone.name!r} answers otherwise when a text is padded, so that results would depend on the "
+            "batch. Choose another backbone, or one whose code masks padding."
+        )
+
+
+def _logits(model: Any, texts: Sequence[Sequence[str]]) -> Any:
+    import torch
+
+    with torch.inference_mode():
+        return model(model.encode(texts)).numpy()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide the library's notes, such as that the head is fresh."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)

@@ -134,7 +134,7 @@ def read_text(path: Path, place: str) -> str:
         UsageError: there is no such file, or it is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         known = ", ".join(_packaged())
         raise UsageError(f"There is no suite file {place}; correct it, or name a packaged suite: {known}.") from error

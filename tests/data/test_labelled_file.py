@@ -37,6 +37,23 @@ def test_every_format_is_read_by_its_name(tmp_path: Path, name: str) -> None:
     assert other == {(("a film",), 0), (("a plot",), 1)}
 
 
+def test_the_case_of_an_ending_plays_no_part(tmp_path: Path) -> None:
+    path = tmp_path / "A.CSV.GZ"
+    path.write_bytes(gzip.compress(CSV.encode()))
+    assert len(load(labelled_file(path))) == 2
+
+
+def test_all_json_objects_together_say_which_columns_there_are(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv").with_suffix(".jsonl")
+    path.write_text('{"label": 1}\n{"text": "b"}\n{"text": "c", "label": 1}\n')
+    spec = labelled_file(path)
+    assert spec.text == ("text",)
+    found = load(spec)
+    assert [example.texts for example in found.examples] == [("c",)]
+    assert found.report is not None
+    assert (found.report.rows, found.report.empty, found.report.unmapped) == (3, 1, {"(missing)": 1})
+
+
 @pytest.mark.parametrize(
     ("header", "texts"),
     [
@@ -61,7 +78,7 @@ def test_named_columns_come_in_the_order_named_and_a_limit_holds(tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "content", "arguments", "sentence"),
     [
-        ("a.txt", "x", {}, r"its name says no format; let it end in \.csv, \.tsv"),
+        ("a.txt", "x", {}, r"its name does not tell its format. Let it end in \.csv, \.tsv"),
         ("a.csv", "body,label\nx,1\n", {}, r"none of the columns text, sentence, premise\+hypothesis.* It has: body"),
         ("a.csv", CSV, {"text": ("tekst",)}, r"no column 'tekst'\. Did you mean 'text'"),
         ("a.csv", CSV, {"label": "lable"}, r"no column 'lable'\. Did you mean 'label'"),

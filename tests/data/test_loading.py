@@ -1,6 +1,10 @@
 """Label maps, filters, declared counts and hashes: from a file to examples."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +49,76 @@ def test_map_keys_are_values_written_as_text(file_spec: Make) -> None:
     assert {example.id: example.label for example in dataset.examples} == {"0": 1, "1": 0, "2": 1, "3": 1, "4": 1}
     assert dataset.report is not None
     assert dataset.report.unmapped == {"(missing)": 1, "1.5": 1}
+
+
+WHOLE = [("a", 1), ("b", 0), ("c", 1)]
+
+
+def write_labels(folder: Path, form: str) -> DataSpec:
+    """Write the labels 1.0, 0.0, 1.0 and a missing one, as each format has them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / f"a.{form}"
+    if form == "decimal":
+        labels = pa.array([Decimal("1.0"), Decimal("0.0"), Decimal("1.0"), None], pa.decimal128(3, 1))
+        pq.write_table(pa.table({"text": ["a", "b", "c", "d"], "label": labels}), path)
+    elif form == "parquet":
+        pq.write_table(pa.table({"text": ["a", "b", "c", "d"], "label": [1.0, 0.0, 1.0, None]}), path)
+    elif form == "jsonl":
+        rows = [{"text": "a", "label": 1.0}, {"text": "b", "label": 0.0}, {"text": "c", "label": 1.0}, {"text": "d"}]
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    else:
+        content = "text,label\na,1.0\nb,0.0\nc,1.0\nd,\n"
+        path.write_text(content.replace(",", "\t") if form == "tsv" else content)
+    return DataSpec("file", ("text",), {"decimal": "parquet"}.get(form, form), path=str(path))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "parquet", "decimal"])
+@pytest.mark.parametrize("keys", [None, ("0", "1"), ("0.0", "1.0")])
+def test_a_whole_number_is_one_class_in_every_format(tmp_path: Path, form: str, keys: tuple[str, str] | None) -> None:
+    mapping = None if keys is None else {keys[0]: 0, keys[1]: 1}
+    dataset = load(replace(write_labels(tmp_path, form), label=LabelSpec("label", map=mapping)), classes=CLASSES)
+    assert sorted((example.texts[0], example.label) for example in dataset.examples) == WHOLE
+    assert dataset.report is not None
+    assert dataset.report.unmapped == {"(missing)": 1}
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("allowed", ["1", "1.0"])
+def test_a_filter_takes_whole_numbers_for_what_they_are(tmp_path: Path, form: str, allowed: str) -> None:
+    dataset = load(replace(write_labels(tmp_path, form), where={"label": (allowed,)}))
+    assert sorted(example.texts[0] for example in dataset.examples) == ["a", "c"]
+
+
+def test_a_map_prefers_the_value_as_it_is_written(file_spec: Make) -> None:
+    spec = file_spec("a.csv", "text,label\na,1\nb,1.0\nc,1.00\n", label=LabelSpec("label", map={"1.0": 0, "1": 1}))
+    assert {e.texts[0]: e.label for e in load(spec, classes=CLASSES).examples} == {"a": 1, "b": 0, "c": 0}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, ""), (float("nan"), ""), (Decimal("NaN"), ""), (True, "true"), (1.0, "1"), (-0.0, "0"), (1.5, "1.5"),
+     (Decimal("2.00"), "2"), (Decimal("2.50"), "2.50"), (float("inf"), "inf"), (" x ", "x"), ("1.0", "1.0"), (3, "3")],
+)  # fmt: skip
+def test_a_cell_as_text(value: object, text: str) -> None:
+    assert value_text(value) == text
+
+
+def test_nan_and_invisible_text_are_missing(file_spec: Make) -> None:
+    content = (
+        '{"text": NaN, "label": 1}\n{"text": "a", "label": NaN}\n{"text": "\\ufeff", "label": 1}\n'
+        '{"text": "\\u200b \\u0000", "label": 1}\n{"text": "nan", "label": 1}\n{"text": "\\u200b!", "label": 1}\n'
+    )
+    dataset = load(file_spec("a.jsonl", content, label=LabelSpec("label")))
+    assert {example.id for example in dataset.examples} == {"4", "5"}
+    assert dataset.report is not None
+    assert (dataset.report.empty, dataset.report.unmapped) == (3, {"(missing)": 1})
+
+
+def test_a_label_column_of_lists_is_refused(file_spec: Make) -> None:
+    with pytest.raises(IntegrityError, match="row 0, column 'label' holds a list instead of a label"):
+        load(file_spec("a.jsonl", '{"text": "a", "label": [1]}\n', label=LabelSpec("label")))
 
 
 def test_thresholds_take_their_own_ends_and_drop_the_middle(file_spec: Make) -> None:

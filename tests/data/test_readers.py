@@ -48,6 +48,12 @@ def test_lines_are_split_at_line_feeds_only() -> None:
     assert rows("lines", "a\u2028b\r\nc".encode(), "text") == [{"text": "a\u2028b"}, {"text": "c"}]
 
 
+def test_a_byte_order_mark_is_not_part_of_the_text() -> None:
+    for form, data in (("csv", "text,a\nx,y\n"), ("tsv", "text\ta\nx\ty\n"), ("jsonl", '{"text": "x", "a": "y"}\n')):
+        assert rows(form, ("\ufeff" + data).encode(), "text", "a") == [{"text": "x", "a": "y"}]  # type: ignore[arg-type]
+    assert rows("lines", "\ufeffx\n".encode(), "text") == [{"text": "x"}]
+
+
 def test_jsonl_may_lack_a_column_in_some_rows() -> None:
     data = b'{"text": "a", "label": true}\n\n{"text": "b"}\n'
     assert rows("jsonl", data, "text", "label") == [{"text": "a", "label": True}, {"text": "b"}]
@@ -59,22 +65,40 @@ def test_a_field_beyond_the_csv_modules_own_limit_is_read() -> None:
 
 def test_a_field_beyond_every_reason_is_refused() -> None:
     sentence = refusal("csv", b"text\n" + b"x" * (FIELD_LIMIT + 10) + b"\n", "text")
-    assert sentence == f"f, line 2: field larger than field limit ({FIELD_LIMIT}); check the quotes there."
+    assert sentence == f"f, line 2: field larger than field limit ({FIELD_LIMIT}). Check the quotes there."
 
 
 @pytest.mark.parametrize(
     ("form", "data", "sentence"),
     [
         ("csv", b"text\nok\nb\xff\n", "f, line 3: byte 2 is not UTF-8; convert the file to UTF-8."),
-        ("csv", b'text\n"open\nrest\n', "f, line 3: unexpected end of data; check the quotes there."),
-        ("csv", b"a,text\n1,x,y\n", "f, line 2: 3 fields where there are 2 columns; mend that line."),
-        ("csv", b"text,text\nx,y\n", "f has two columns named 'text'; rename one."),
+        ("csv", b'text\n"open\nrest\n', "f, line 3: unexpected end of data. Check the quotes there."),
+        ("csv", b"a,text\n1,x,y\n", "f, line 2: 3 fields where there are 2 columns. Correct that line."),
+        ("csv", b"text,text\nx,y\n", "f has two columns named 'text'. Rename one."),
         ("csv", b"a,b\n1,2\n", "f has no column 'text'. Known: a, b."),
         ("tsv", b"txet\nx\n", "f has no column 'text'. Did you mean 'txet'? Known: txet."),
-        ("tsv", b"a\ttext\nx\n", "f, line 2: 1 fields where there are 2 columns; mend that line."),
+        ("tsv", b"a\ttext\nx\n", "f, line 2: 1 fields where there are 2 columns. Correct that line."),
         ("jsonl", b'{"text": "a"}\n[1]\n', "f, line 2: a JSON list; each line holds one JSON object."),
         ("jsonl", b'{"texts": "a"}\n', "f has no column 'text'. Did you mean 'texts'? Known: texts."),
         ("lines", b"\xc3\x28\n", "f, line 1: byte 1 is not UTF-8; convert the file to UTF-8."),
+        *(
+            (form, "text\nx\n".encode(code), "f is UTF-16 or UTF-32 text, not UTF-8. Convert the file to UTF-8.")
+            for form in ("csv", "tsv", "jsonl", "lines")
+            for code in ("utf-16", "utf-16-le", "utf-16-be", "utf-32")
+        ),
+        *(
+            (
+                form,
+                b"text\rgood\rbad\r",
+                "f ends its lines with carriage returns alone. Convert the file to line feeds.",
+            )
+            for form in ("csv", "tsv", "jsonl", "lines")
+        ),
+        (
+            "csv",
+            b"text\ngood\rfilm\n",
+            "f, line 2: a carriage return inside a field without quotes. Check the quotes there.",
+        ),
     ],
 )
 def test_what_cannot_be_read_names_file_and_line(form: Format, data: bytes, sentence: str) -> None:
@@ -106,6 +130,9 @@ def test_parquet_reads_the_needed_columns_and_refuses_rubbish(tmp_path: Path) ->
     ]
     assert refusal("parquet", path.read_bytes(), "txt").startswith("f has no column 'txt'. Did you mean 'text'?")
     assert refusal("parquet", path.read_bytes()[:-9], "text").startswith("f is not a readable parquet file (")
+    twice = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], ["text", "text"])
+    pq.write_table(twice, path)
+    assert refusal("parquet", path.read_bytes(), "text") == "f has two columns named 'text'. Rename one."
 
 
 @pytest.mark.parametrize(("suffix", "compress"), [(".gz", gzip.compress), (".bz2", bz2.compress)])
@@ -143,5 +170,5 @@ def test_a_broken_archive_is_refused(tmp_path: Path) -> None:
 def test_half_a_character_and_a_list_are_no_text(file_spec: Make) -> None:
     with pytest.raises(IntegrityError, match="row 0, column 'text' holds half of a surrogate pair"):
         load(file_spec("a.jsonl", json.dumps({"text": "bad \ud800 end"}) + "\n"))
-    with pytest.raises(IntegrityError, match="row 0, column 'text' holds no text but a list"):
+    with pytest.raises(IntegrityError, match="row 0, column 'text' holds a list instead of a text"):
         load(file_spec("b.jsonl", '{"text": ["a"]}\n'))

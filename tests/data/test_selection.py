@@ -46,6 +46,14 @@ def test_every_class_gets_its_share_to_within_one(labels: list[int], limit: int)
         assert abs(chosen[label] - min(limit, len(labels)) * count / len(labels)) < 1
 
 
+def test_texts_that_differ_in_a_picture_are_no_duplicates() -> None:
+    items = [Example("0", ("good \U0001f600",), 1), Example("1", ("good \U0001f622",), 0), Example("2", ("Good!",), 1)]
+    unique = deduplicate(items)
+    assert (len(unique.kept), unique.duplicates, unique.conflicts) == (3, 0, 0)
+    parts = split(Dataset("x", tuple(items), ("n", "p")), by="example", test=0.5, validation=0.2)
+    assert sorted(len(part) for part in (parts.train, parts.validation, parts.test)) == [0, 0, 3]
+
+
 def test_largest_remainders_by_hand() -> None:
     # 10 of 50, 30 and 20: shares 5, 3, 2; of 7: 3.5, 2.1, 1.4 -> 3, 2, 1 and the seat left goes to the first.
     items = examples([0] * 50 + [1] * 30 + [2] * 20)

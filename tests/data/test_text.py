@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from benchmark.data.text import normalise, order_key, share_of, text_key, words
+from benchmark.data.text import is_blank, normalise, order_key, share_of, split_key, text_key, words
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,26 @@ def test_key_keeps_the_places_of_a_pair() -> None:
 
 def test_key_of_a_text_without_words_is_the_text() -> None:
     assert text_key((":-)",)) == ":-)" != text_key((":-(",))
+
+
+def test_key_keeps_pictures_and_not_their_spaces_or_variants() -> None:
+    happy, sad = ("Great film \U0001f600",), ("great film \U0001f622",)
+    assert text_key(happy) != text_key(sad)
+    assert text_key(("Great film!\U0001f600",)) == text_key(happy) != text_key(("great film",))
+    assert text_key(("\u2764\ufe0f",)) == text_key(("\u2764",))
+    assert text_key(("Coke\u00ae \u2013 \u201cgood\u201d",)) == "coke good"
+
+
+def test_a_split_is_blind_to_pictures_so_that_no_example_moves() -> None:
+    assert split_key(("Great film \U0001f600",)) == split_key(("great film",)) == "great film"
+    assert split_key(("\U0001f600",)) == "\U0001f600"
+
+
+@pytest.mark.parametrize(
+    ("text", "blank"), [("", True), (" \u200b\ufeff\x00", True), ("\U0001f600", False), (".", False)]
+)
+def test_blank_is_what_nobody_sees(text: str, blank: bool) -> None:
+    assert is_blank(text) is blank
 
 
 def test_words_are_folded() -> None:

@@ -80,7 +80,7 @@ CHANGED_SUITES: list[tuple[str, str, str]] = [
     (STARS, '{ column = "stars" }', "probes[shop].data: shop.csv, row 1: class number 2, but the task has 2 classes (negative, positive); correct the label map, or map the column's values with `map`."),
     (STARS, '{ column = "text" }', "probes[shop].data: shop.csv: none of 50 rows is left (filtered 0, empty 0, conflicting 0, label outside the map: "),
     # nothing left
-    ('where = { stars = ["3"] }', 'where = { stars = ["three"] }', "probes[foreign].data: shop.csv: none of 50 rows is left (filtered 50, empty 0, conflicting 0, label outside the map: 0); correct the filters."),
+    ('where = { stars = ["3"] }', 'where = { stars = ["three"] }', "probes[foreign].data: shop.csv: none of 50 rows is left (filtered 50, empty 0, conflicting 0, label outside the map: 0). Correct the filters or the label map."),
     ("validation = 0.2", "validation = 0.001", "training.split.validation_rows: training/validation is empty; change the split's shares."),
     ("deduplicate = true\n", "", "training.split: training: 1 examples of one part of the split stand in another too; set `deduplicate = true` in training.data."),
     # sizes and hashes
@@ -123,11 +123,11 @@ def _leak(folder: Path) -> None:
 
 
 CHANGED_FILES: list[tuple[Callable[[Path], None], str]] = [
-    (_write("shop.csv", b"text,stars\na,1\nb,2,3\n"), "probes[shop].data: shop.csv, line 3: 3 fields where there are 2 columns; mend that line."),
+    (_write("shop.csv", b"text,stars\na,1\nb,2,3\n"), "probes[shop].data: shop.csv, line 3: 3 fields where there are 2 columns. Correct that line."),
     (_write("shop.csv", b"text,stars\n\xff,1\n"), "probes[shop].data: shop.csv, line 2: byte 1 is not UTF-8; convert the file to UTF-8."),
-    (_write("shop.csv", b'text,stars\n"a,1\n'), "probes[shop].data: shop.csv, line 2: unexpected end of data; check the quotes there."),
-    (_write("shop.csv", b"text,stars,stars\na,1,2\n"), "probes[shop].data: shop.csv has two columns named 'stars'; rename one."),
-    (_write("shop.csv", b""), "probes[shop].data: shop.csv: none of 0 rows is left"),
+    (_write("shop.csv", b'text,stars\n"a,1\n'), "probes[shop].data: shop.csv, line 2: unexpected end of data. Check the quotes there."),
+    (_write("shop.csv", b"text,stars,stars\na,1,2\n"), "probes[shop].data: shop.csv has two columns named 'stars'. Rename one."),
+    (_write("shop.csv", b""), "probes[shop].data: shop.csv has no rows"),
     (_leak, "probes[shop].max_overlap: "),
 ]  # fmt: skip
 
