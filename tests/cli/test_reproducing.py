@@ -98,10 +98,8 @@ def test_the_tuned_ece_is_printed_with_what_other_folds_would_give(reproduce, pa
     low, high = np.quantile(values, [0.025, 0.975])
     assert values.shape == (100,)
     (note,) = cells[2]["notes"]
-    assert (
-        f"over 100 others is {100 * values.mean():.2f}, and 95 % of them give {100 * low:.2f} to {100 * high:.2f}"
-        in note
-    )
+    assert f"the mean over 100 others is {100 * values.mean():.2f}" in note
+    assert f"95 % of them give {100 * low:.2f} to {100 * high:.2f}" in note
     assert not any("permutation" in note for cell in cells[:2] for note in cell["notes"])
     shown = reproduce("--seeds", "2", "--methods", "vanilla")
     (line,) = (line for line in shown.splitlines() if note in line)
