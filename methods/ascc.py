@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from benchmark.training import Backbone, Batch, Classifier, Context, Encoded, Example, Method, UsageError
@@ -15,21 +16,22 @@ class ASCC(Method):
     """Train on words moved inside the convex hull of their substitutes.
 
     Loss: CE(z, y) + kl_weight * mean KL(p || p~), gradients through both sides. z~ comes from word embeddings
-    sum_j a_j e_j over a word and up to nine substitutes; the shares a = softmax(w) are found by `steps` of Adam that
-    climb sum KL(p || p~) - sparsity * mean entropy of a, without dropout, from w by Kaiming's normal rule. e_j are
-    trained, a is not. Of two texts only the second is moved.
+    sum_j a_j e_j over a word and up to nine substitutes, before positions and normalisation. The shares a = softmax(w)
+    are found by `steps` of Adam that climb sum KL(p || p~) - sparsity * mean entropy of a, without dropout, from w by
+    Kaiming's normal rule. e_j are trained, a is not. Of two texts only the second is moved.
 
-    A word takes part where it is one token, with those substitutes that are one token too; all others stay as they
-    are. The authors' code has instead a tokenizer of one token for each word, in which BERT knows no other words.
+    A word takes part where it is one token, with those substitutes that are one token too. All others stay as they
+    are. The authors' code has instead a tokenizer of one token per word, in which BERT knows no other words.
 
-    Defaults: the authors' code for BERT; its LSTM and CNN take rate 10. `min_cosine` is ours; a JSON lexicon has no
-    cosines and is not filtered. Variants: ``paper`` takes the mean entropy over the words that have substitutes,
-    ``released`` over all positions, padding included.
+    Defaults: the authors' options for BERT; their LSTM and CNN take rate 10. `min_cosine` is ours; a JSON lexicon has
+    no cosines and is not filtered. Variants: ``paper`` takes the mean entropy over the words that have substitutes,
+    ``released`` over all positions of inputs that are padded to the longest that the task allows.
 
     Accumulation attacks a micro-batch at a time, so it is not quite the same as a larger batch.
     """
 
     name: ClassVar[str] = "ascc"
+    version: ClassVar[str] = "2"
     paper: ClassVar[str] = "Dong et al., ICLR 2021"
 
     kl_weight: float = 4.0
@@ -61,9 +63,10 @@ class ASCC(Method):
         return mark_words(model, example.texts)
 
     def loss(self, model: Classifier, batch: Batch, ctx: Context) -> Tensor:
-        """The attack, a clean pass and an adversarial one."""
-        words = self._adversarial_words(model, batch, ctx)
-        return self._supervised(model(batch), model(batch, words=words), batch)
+        """Attack the batch, then make a clean pass and an adversarial one."""
+        shares = self._shares(model, batch, ctx)
+        moved = self._hull(model, batch).at(shares)
+        return self._supervised(model(batch), model(batch, **moved), batch)
 
     def _supervised(self, clean: Tensor, moved: Tensor, batch: Batch) -> Tensor:
         divergence = nn.functional.kl_div(
@@ -71,13 +74,23 @@ class ASCC(Method):
         )
         return nn.functional.cross_entropy(clean, batch.targets()) + self.kl_weight * divergence
 
-    def _adversarial_words(self, model: Classifier, batch: Batch, ctx: Context) -> Tensor:
-        """Word embeddings at the attack's shares, with their graph to the table of words."""
+    def _shares(self, model: Classifier, batch: Batch, ctx: Context) -> Tensor:
+        """Attack the batch; shape (n, choices), without a graph."""
+        with ctx.no_dropout(), torch.no_grad():
+            hull = self._hull(model, batch)
+        return self._attack.shares(model, batch, ctx, hull, self._positions(model, batch, hull))
+
+    def _hull(self, model: Classifier, batch: Batch) -> Hull:
+        """Make what the words of a batch are moved in."""
+        return Hull.of_words(model, batch, self._substitutes_of(model))
+
+    def _substitutes_of(self, model: Classifier) -> Substitutes:
+        """Look the model's words up, once per run."""
         if self._substitutes is None:
             self._substitutes = Substitutes.read(model, self.lexicon, self.min_cosine)
-        hull = Hull.of(model, batch, self._substitutes)
-        return hull.at(self._attack.shares(model, batch, ctx, hull, self._positions(batch, hull)))
+        return self._substitutes
 
-    def _positions(self, batch: Batch, hull: Hull) -> float:
-        """What the sum of entropies is divided by."""
-        return float(batch.attention_mask.numel() if self.variant == "released" else len(hull.valid))
+    def _positions(self, model: Classifier, batch: Batch, hull: Hull) -> float:
+        """Count what the sum of entropies is divided by."""
+        released = len(batch.attention_mask) * model.max_length
+        return float(released if self.variant == "released" else len(hull.valid))

@@ -19,11 +19,13 @@ class MVP(Method):
     `templates` is ``auto``, which goes by the task's class names, the name of a set that Temper carries (sentiment,
     topic and question are the paper's), or the path of a TOML file of one's own.
 
-    Texts are lower-cased, as in the release. The backbone must have a head that predicts words: masked language models
-    and GPT-2. Its templates, which the release keeps apart, are derived here: all at the back, cut at the slot.
+    Texts are lower-cased and token types are left out, as in the release. The backbone must have a head that predicts
+    words: masked language models and GPT-2. The release has templates of its own for GPT-2, which are used for topics
+    and questions. The other sets are put behind the text and cut at the slot.
     """
 
     name: ClassVar[str] = "mvp"
+    version: ClassVar[str] = "2"
     paper: ClassVar[str] = "Raman et al., EMNLP 2023"
 
     templates: str = "auto"
@@ -32,9 +34,9 @@ class MVP(Method):
         prompt_sets(self.templates)
 
     def build_model(self, backbone: Backbone, task: TrainingTask) -> Classifier:
-        """The language model with the task's templates and label words."""
+        """Load the language model with the task's templates and label words."""
         return PromptClassifier.from_backbone(backbone, prompt_for(task.classes, self.templates), task.max_length)
 
     def reads(self, backbone: Backbone) -> dict[str, str]:
-        """The templates, and the head where Temper carries it."""
+        """Name the templates, and the head where Temper carries it."""
         return prompt_reads(backbone, self.templates)

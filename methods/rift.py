@@ -25,20 +25,23 @@ class RIFT(ASCC):
     Loss: CE(z, y) + kl_weight * mean KL(p || p~) + mi_weight * mean over classes of InfoNCE; see ASCC for z~ and p~.
     InfoNCE is between the adversarial text's last hidden state at the summary token and the clean text's in the
     frozen pre-trained body without dropout, each through a projection of the class's own (512, ReLU, 256), which is
-    trained with weight decay 2e-4. A batch has equally many examples of each class; an epoch has as many batches as
-    the examples fill, the rows of a smaller class coming up several times.
+    trained with weight decay 2e-4. A batch has equally many examples of each class. An epoch has as many batches as
+    the examples fill, and the rows of a smaller class come up several times.
 
     Defaults: the authors' setting for IMDB; theirs for SNLI is kl_weight 5 and mi_weight 0.7. The family's own head and
-    the recipe's weight decay stand where their code has a head 256-ReLU and decays heads only, and the last hidden
-    state where it has the pooler's output, which several families lack. The projections' ReLU is ours.
+    the recipe's weight decay take the place of their head 256-ReLU and of their decay, which concerns heads only. The
+    last hidden state takes the place of the pooler's output, which several families lack.
 
-    Variants: ``paper`` is the above. ``released`` divides the attack's sum of entropies by 300 * 128 whatever the
-    batch, and takes the student's feature from a third training pass with dropout of its own.
+    Variants: ``paper`` is the above. ``released`` differs in four points. It mixes outputs of the embedding layer, so
+    that each choice has its own position, normalisation and dropout. The attack's sum of entropies is divided by
+    300 * 128 whatever the batch. The student's feature comes from a third training pass, with a dropout of its own. An
+    epoch ends with the smallest class, and its last batch may hold fewer rows of that class.
 
     Accumulation contrasts within a micro-batch, so it is not the same as a larger batch.
     """
 
     name: ClassVar[str] = "rift"
+    version: ClassVar[str] = "2"
     paper: ClassVar[str] = "Dong et al., NeurIPS 2021"
 
     kl_weight: float = 10.0
@@ -52,30 +55,38 @@ class RIFT(ASCC):
         self._contrast: ClassContrast | None = None
 
     def batches(self, data: Sequence[Example], size: int, rng: np.random.Generator) -> Iterator[list[int]]:
-        """One epoch in batches of the same number of examples of each class."""
+        """Cut one epoch into batches of the same number of examples of each class."""
         rows: dict[int | None, list[int]] = {}
         for row, example in enumerate(data):
             rows.setdefault(example.label, []).append(row)
         share = size // len(rows)
         if share < 2:
             raise UsageError(f"rift contrasts within classes: {len(rows)} classes need batch_size >= {2 * len(rows)}.")
+        if self._released:
+            orders = [rng.permutation(own).tolist() for own in rows.values()]
+            for start in range(0, min(map(len, orders)), share):
+                yield [row for order in orders for row in order[start : start + share]]
+            return
         endless = [_shuffled_for_ever(own, rng) for own in rows.values()]
         for _ in range(-(-len(data) // (share * len(rows)))):
             yield [next(own) for own in endless for _ in range(share)]
 
     def build_optimizer(self, groups: Sequence[Mapping[str, Any]], ctx: Context) -> torch.optim.Optimizer:
-        """The default one, with the projections in a group of their own."""
+        """Add the projections to the default one, in a group of their own."""
         added = {"params": list(self._contrast_of(ctx).parameters()), "weight_decay": _PROJECTION_DECAY}
         return super().build_optimizer([*groups, added], ctx)
 
     def loss(self, model: Classifier, batch: Batch, ctx: Context) -> Tensor:
-        """The attack, the teacher's pass, a clean pass and an adversarial one."""
-        contrast, words = self._contrast_of(ctx), self._adversarial_words(model, batch, ctx)
+        """Attack the batch, then make the teacher's pass, a clean one and an adversarial one."""
+        contrast, shares = self._contrast_of(ctx), self._shares(model, batch, ctx)
+        adversarial = self._hull(model, batch).at(shares)
         teacher = self._teacher.features(model, batch, ctx)
         clean = model(batch)
         with model.watching_hidden() as seen:
-            moved = model(batch, words=words)
-        student = model.features(batch, words=words) if self._released else summary_feature(model, batch, seen.last)
+            moved = model(batch, **adversarial)
+            student = summary_feature(model, batch, seen.last)
+        if self._released:
+            student = model.features(batch, **self._hull(model, batch).at(shares))
         kept: Tensor = contrast(student, teacher, batch.targets())
         return self._supervised(clean, moved, batch) + self.mi_weight * kept
 
@@ -83,14 +94,18 @@ class RIFT(ASCC):
     def _released(self) -> bool:
         return self.variant == "released"
 
-    def _positions(self, batch: Batch, hull: Hull) -> float:
-        return float(_RELEASED_POSITIONS) if self._released else super()._positions(batch, hull)
+    def _hull(self, model: Classifier, batch: Batch) -> Hull:
+        make = Hull.of_embeddings if self._released else Hull.of_words
+        return make(model, batch, self._substitutes_of(model))
+
+    def _positions(self, model: Classifier, batch: Batch, hull: Hull) -> float:
+        return float(_RELEASED_POSITIONS) if self._released else super()._positions(model, batch, hull)
 
     def _contrast_of(self, ctx: Context) -> ClassContrast:
-        """The projections, and with them the teacher, made when the first phase's optimizer asks for them.
+        """Make the projections, and with them the teacher, when the first phase's optimizer asks for them.
 
-        Until then the body is the pre-trained one: a run that goes on loads what was trained later, so that the teacher
-        need not be stored.
+        Until then the body is the pre-trained one. A resumed run loads later what was trained, so the teacher need not
+        be stored.
         """
         if self._contrast is None:
             model = ctx.model
@@ -101,14 +116,14 @@ class RIFT(ASCC):
         return self._contrast
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The projections."""
+        """Return the projections."""
         return {} if self._contrast is None else self._contrast.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Tensor], ctx: Context) -> None:
-        """Take them back, in place: the optimizer already holds them."""
+        """Load them in place: the optimizer already holds them."""
         self._contrast_of(ctx).load_state_dict(state)
 
 
 def _shuffled_for_ever(rows: Sequence[int], rng: np.random.Generator) -> Iterator[int]:
-    """The rows in a fresh order, again and again."""
+    """Repeat the rows without end, each time in a fresh order."""
     return chain.from_iterable(rng.permutation(rows).tolist() for _ in repeat(None))

@@ -1,6 +1,7 @@
 """`temper reproduce`: a paper's table, measured."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,7 +15,7 @@ from benchmark.cli.running import require_writable
 from benchmark.schema import UnavailableError, read_published
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmark.execution.store import Store
     from benchmark.models.backbones import Backbone
@@ -47,6 +48,7 @@ def reproduce(
 ) -> None:
     """Run what a paper's table needs, or resume it, and print the table: measured, published, difference."""
     from benchmark.cli.reproduction_table import Cut, paper_table
+    from benchmark.execution.store import Store
     from benchmark.reproduction import choose_rows, load_reproduction
 
     whole = load_reproduction(table)
@@ -56,9 +58,11 @@ def reproduce(
     read_published(published)
     try:
         jobs, name = _planned(read, backbone or read.backbone, count, limit)
-        failed = _run(jobs, out, only_plan=plan, yes=yes)
+        store = Store(out / "store")
+        failed = _run(jobs, out, store, only_plan=plan, yes=yes)
         if not plan:
-            _print(paper_table(read, jobs, Cut(whole, name, count, limit)), _results(out), published, form)
+            made = paper_table(read, jobs, Cut(whole, name, count, limit))
+            _print(made, _results(out), published, form, _fold_remarks(read, jobs, store))
     except KeyboardInterrupt:
         console.print("Interrupted. Finished cells and checkpoints are kept; the same command goes on from there.")
         raise typer.Exit(INTERRUPTED) from None
@@ -96,12 +100,10 @@ def _backbone(reference: str) -> "Backbone | str":
         return str(error)
 
 
-def _run(jobs: "Sequence[Job]", out: Path, *, only_plan: bool, yes: bool) -> int:
+def _run(jobs: "Sequence[Job]", out: Path, store: "Store", *, only_plan: bool, yes: bool) -> int:
     """Show the plan, ask, and bring every row to its records; the number of rows that failed."""
     from benchmark.cli.reproduction_plan import show_plan
-    from benchmark.execution.store import Store
 
-    store = Store(out / "store")
     todo = show_plan(jobs, store, output if only_plan else console, gaps=only_plan)
     if only_plan:
         return 0
@@ -137,12 +139,27 @@ def _run_job(job: "Job", store: "Store", results: Path) -> int:
     return len(report.failures)
 
 
-def _print(table: "PaperTable", results: Path, published: Path, form: Format) -> None:
+def _fold_remarks(read: "Reproduction", jobs: "Sequence[Job]", store: "Store") -> "Mapping[tuple[str, str], str]":
+    from benchmark.reproduction.folds import fold_remarks
+
+    with console.status("Repeating RoAST's ECE with other folds"):
+        return fold_remarks(read, jobs, store)
+
+
+def _print(
+    table: "PaperTable", results: Path, published: Path, form: Format, remarks: "Mapping[tuple[str, str], str]"
+) -> None:
+    """Print the table; `remarks` are notes of measured cells by the labels of their row and column."""
     from benchmark.cli.reproduction_table import print_grid
     from leaderboard.render.reproduction import GRID_FORMATS, as_json, grid
     from leaderboard.reproduction import fill
 
     cells = fill(table, results, published if published.is_dir() else None)
+    for row, found in zip(table.rows, cells, strict=True):
+        for place, (column, cell) in enumerate(zip(table.columns, tuple(found), strict=True)):
+            remark = remarks.get((row.label, column.label))
+            if remark and cell.measured.value is not None:
+                found[place] = replace(cell, notes=(*cell.notes, remark))
     if form == "text":
         print_grid(grid(table, cells))
     else:

@@ -18,7 +18,7 @@ class Template:
 
     Attributes:
         place: ``front`` or ``back``.
-        text: The words, with `SLOT` among them once.
+        text: The words, with `SLOT` among them once. A space at either end counts in a byte-level vocabulary.
     """
 
     place: str
@@ -32,9 +32,9 @@ class Template:
 
     @property
     def around(self) -> tuple[str, str]:
-        """The words before the slot and those behind it."""
+        """Return the text before the slot and the text behind it."""
         before, _, behind = self.text.partition(SLOT)
-        return before.strip(), behind.strip()
+        return before, behind
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,14 @@ class Prompt:
 
     Attributes:
         templates: At least one.
-        words: Class name and its label words, one pair a class in the order of their numbers.
+        words: Class name and its label words, one pair per class in the order of their numbers.
+        causal: Templates for a model that predicts the next word; where there are none, it gets `templates`. They all
+            go behind the text and end before the slot, whatever their place.
     """
 
     templates: tuple[Template, ...]
     words: tuple[tuple[str, tuple[str, ...]], ...]
+    causal: tuple[Template, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.templates:
@@ -57,23 +60,35 @@ class Prompt:
                 raise UsageError(f"The class {name!r} has no label word.")
 
     @classmethod
-    def of(cls, templates: Sequence[Mapping[str, str]], words: Sequence[tuple[str, Sequence[str]]]) -> "Prompt":
+    def of(
+        cls,
+        templates: Sequence[Mapping[str, str]],
+        words: Sequence[tuple[str, Sequence[str]]],
+        causal: Sequence[Mapping[str, str]] = (),
+    ) -> "Prompt":
         """Make one from plain data.
 
         Args:
             templates: Each ``{place: text}``.
             words: Each a class name with its label words.
+            causal: Laid out as `templates`.
 
         Raises:
             UsageError: a template is no such pair, or something is missing.
         """
-        crowded = next((t for t in templates if len(t) != 1), None)
-        if crowded is not None:
-            raise UsageError(f"The template {dict(crowded)} must be one text, at front or at back.")
-        made = tuple(Template(place, text) for template in templates for place, text in template.items())
-        return cls(made, tuple((name, tuple(own)) for name, own in words))
+        return cls(_templates(templates), tuple((name, tuple(own)) for name, own in words), _templates(causal))
 
     def plain(self) -> dict[str, Any]:
-        """What `of` takes, as JSON has it."""
-        words = [[name, list(own)] for name, own in self.words]
-        return {"templates": [{t.place: t.text} for t in self.templates], "words": words}
+        """Return what `of` takes, as JSON has it."""
+        made = {
+            "templates": [{t.place: t.text} for t in self.templates],
+            "words": [[name, list(own)] for name, own in self.words],
+        }
+        return {**made, "causal": [{t.place: t.text} for t in self.causal]} if self.causal else made
+
+
+def _templates(plain: Sequence[Mapping[str, str]]) -> tuple[Template, ...]:
+    crowded = next((template for template in plain if len(template) != 1), None)
+    if crowded is not None:
+        raise UsageError(f"The template {dict(crowded)} must be one text, at front or at back.")
+    return tuple(Template(place, text) for template in plain for place, text in template.items())

@@ -39,7 +39,7 @@ class PromptClassifier(Classifier):
     def __init__(self, network: nn.Module, tokenizer: Any, max_length: int, prompt: Prompt) -> None:
         causal = cast(Any, network).config.model_type in CAUSAL
         templating = Templating(tokenizer, prompt, causal=causal)
-        tokens = label_tokens(tokenizer, prompt)
+        tokens = label_tokens(tokenizer, prompt, causal=causal)
         super().__init__(network, tokenizer, max_length - templating.longest)
         if self.max_length < tokenizer.num_special_tokens_to_add(pair=True) + 2:
             raise UsageError(
@@ -72,7 +72,7 @@ class PromptClassifier(Classifier):
     @classmethod
     def restore(cls, folder: Path, saved: Any) -> Self:
         """Load what `save` wrote, given its configuration's own entry; `Classifier.load` is the way to call it."""
-        prompt = Prompt.of(saved["templates"], saved["words"])
+        prompt = Prompt.of(saved["templates"], saved["words"], saved.get("causal", ()))
         return cls(_language_model(folder, None), load_tokenizer(folder), saved["max_length"], prompt)
 
     def save(self, folder: Path) -> None:

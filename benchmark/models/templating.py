@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.models.batch import Encoded
-from benchmark.models.prompt import Prompt, Template
+from benchmark.models.prompt import SLOT, Prompt, Template
 from benchmark.schema.errors import UsageError
 
 READ = "read"
@@ -24,9 +24,9 @@ class _Piece:
 class Templating:
     """Inserts a prompt's templates into tokenised texts.
 
-    A template at the front stands behind the tokens that open a text, one at the back before the token that closes it.
-    In a causal model, which has seen nothing but what stands before a word, all stand at the back and end before the
-    slot, and the prediction is that of the last token.
+    A template at the front follows the tokens that open a text, one at the back precedes the token that closes it. A
+    causal model sees nothing but what precedes a word. There all templates are at the back and end before the slot, and
+    the prediction is that of the last token. Token type ids are 0 throughout: the release of MVP passes none.
 
     Attributes:
         count: Number of templates.
@@ -39,7 +39,8 @@ class Templating:
         special = tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"]
         self._opening, self._closing = special.index(0), special[::-1].index(0)
         self._start = tokenizer.bos_token_id
-        self._pieces = [_causal(tokenizer, t) if causal else _masked(tokenizer, t) for t in prompt.templates]
+        templates = (prompt.causal or prompt.templates) if causal else prompt.templates
+        self._pieces = [_causal(tokenizer, t) if causal else _masked(tokenizer, t) for t in templates]
         self.count = len(self._pieces)
         self.longest = max(len(piece.ids) for piece in self._pieces)
 
@@ -57,26 +58,27 @@ class Templating:
         for name, numbers in encoded.items():
             if name == "input_ids":
                 inserted: Sequence[int] = piece.ids
-            elif name == "attention_mask":
-                inserted = [1] * added
-            elif name == "token_type_ids" and at > 0:
-                inserted = [numbers[at - 1]] * added
             else:
-                inserted = [0] * added
+                inserted = [int(name == "attention_mask")] * added
             row[name] = [*numbers[:at], *inserted, *numbers[at:]]
+        if "token_type_ids" in row:
+            row["token_type_ids"] = [0] * (size + added)
         return row
 
 
-def label_tokens(tokenizer: Any, prompt: Prompt) -> list[list[int]]:
-    """Token ids of each class's label words; only words that are a single token are kept.
+def label_tokens(tokenizer: Any, prompt: Prompt, *, causal: bool) -> list[list[int]]:
+    """Look up the token ids of each class's label words; only words that are a single token are kept.
+
+    In a byte-level vocabulary a mask stands for a word with the space before it. A causal model has read that space.
 
     Raises:
         UsageError: a class is left with none, or two classes share one.
     """
+    space = " " if _is_byte_level(tokenizer) and not causal else ""
     kept: list[list[int]] = []
     owner: dict[int, str] = {}
     for name, words in prompt.words:
-        tokens = [_ids(tokenizer, word, inside=True) for word in words]
+        tokens = [_ids(tokenizer, f"{space}{word}") for word in words]
         single = sorted({ids[0] for ids in tokens if len(ids) == 1 and ids[0] != tokenizer.unk_token_id})
         if not single:
             raise UsageError(
@@ -91,21 +93,28 @@ def label_tokens(tokenizer: Any, prompt: Prompt) -> list[list[int]]:
 
 
 def _masked(tokenizer: Any, template: Template) -> _Piece:
-    before, behind = template.around
     front = template.place == "front"
-    ids = _ids(tokenizer, before, inside=not front)
-    return _Piece(front, (*ids, tokenizer.mask_token_id, *_ids(tokenizer, behind, inside=True)), len(ids))
+    if _is_byte_level(tokenizer):
+        # As MVP's release: a space token before every template, and the template's own spaces as they are written.
+        ids = [*_ids(tokenizer, " "), *_ids(tokenizer, template.text.replace(SLOT, tokenizer.mask_token))]
+        return _Piece(front, tuple(ids), ids.index(tokenizer.mask_token_id))
+    before, behind = (_ids(tokenizer, part.strip()) for part in template.around)
+    return _Piece(front, (*before, tokenizer.mask_token_id, *behind), len(before))
 
 
 def _causal(tokenizer: Any, template: Template) -> _Piece:
-    ids = tuple(_ids(tokenizer, template.around[0], inside=True))
-    return _Piece(False, ids, len(ids) - 1)
+    before, _ = template.around
+    ids = _ids(tokenizer, before if _is_byte_level(tokenizer) else before.strip())
+    return _Piece(False, tuple(ids), len(ids) - 1)
 
 
-def _ids(tokenizer: Any, text: str, *, inside: bool) -> list[int]:
-    """Tokens of a piece of text; byte-level vocabularies tell a word inside a text by the space before it."""
+def _is_byte_level(tokenizer: Any) -> bool:
+    """Tell whether a space is part of the tokens, as in the vocabularies of RoBERTa and GPT-2."""
+    return "".join(tokenizer.tokenize(" a")).startswith("Ġ")
+
+
+def _ids(tokenizer: Any, text: str) -> list[int]:
     if not text:
         return []
-    spaced = inside and "".join(tokenizer.tokenize(" a")).startswith("Ġ")
-    ids: list[int] = tokenizer(f" {text}" if spaced else text, add_special_tokens=False)["input_ids"]
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids

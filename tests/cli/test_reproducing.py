@@ -3,11 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from benchmark.cli.main import app
+from benchmark.evaluation.metrics.calibration import ece_roast_draws
+from benchmark.evaluation.tables import read_predictions
+from benchmark.execution.workload import materialise
 from benchmark.schema import IntegrityError, TemperError, UsageError
+from benchmark.suites import load_suite
 from tests.leaderboard.synthetic import card, published, write_published
 from tests.reproduction.conftest import packaged
 
@@ -63,6 +68,42 @@ def test_a_published_value_and_the_difference_stand_below_the_measured_one(
     assert (cell["published"], cell["difference"]) == (0.5, cell["measured"] - 0.5)
     lines = reproduce(*arguments, "--format", "csv").splitlines()
     assert lines[2].split(",")[1:3] == ["published", "50.00"]
+
+
+ECE_COLUMN = """
+[[columns]]
+label = "ECE"
+suite = "tiny"
+perspective = "calibration"
+metric = "ece_roast"
+probes = ["home", "away"]
+"""
+
+
+def test_the_tuned_ece_is_printed_with_what_other_folds_would_give(reproduce, packaged: Path, tmp_path: Path) -> None:
+    """The note next to the number is that of the stored prediction tables, averaged as the cell is."""
+    path = packaged / "papers/tiny-table.toml"
+    path.write_text(path.read_text().replace("[[rows]]", f"{ECE_COLUMN}\n[[rows]]", 1))
+    cells = json.loads(reproduce("--seeds", "2", "--methods", "vanilla", "--format", "json"))["rows"][0]["cells"]
+    probes = materialise(load_suite("tiny")).probes
+    data_of = {tuple(example.id for example in probes[name].examples): probes[name] for name in ("home", "away")}
+    tables = [read_predictions(path) for path in (tmp_path / "runs/store/predict").rglob("predictions.parquet")]
+    drawn = [
+        ece_roast_draws(table.logits, table.labels, seed_text=data_of[table.ids].content_hash)
+        for table in tables
+        if table.ids in data_of
+    ]
+    assert len(drawn) == 4
+    values = np.mean(drawn, axis=0)
+    low, high = np.quantile(values, [0.025, 0.975])
+    assert values.shape == (100,)
+    (note,) = cells[2]["notes"]
+    assert f"the mean over 100 others is {100 * values.mean():.2f}" in note
+    assert f"95 % of them give {100 * low:.2f} to {100 * high:.2f}" in note
+    assert not any("permutation" in note for cell in cells[:2] for note in cell["notes"])
+    shown = reproduce("--seeds", "2", "--methods", "vanilla")
+    (line,) = (line for line in shown.splitlines() if note in line)
+    assert f" {line.split()[0]}" in next(row for row in shown.splitlines() if "measured" in row)
 
 
 def test_the_plan_runs_nothing(reproduce, tmp_path: Path) -> None:

@@ -161,9 +161,13 @@ def test_fitted_temperature_at_its_edges():
         fit_temperature(separated, [0, 2])
 
 
-def roast_by_hand(logits, labels, folds, temperatures):
+def roast_by_hand(logits, labels, folds, temperatures, merge=None):
     def measure(rows, temperature):
-        return calibration.ece(*calibration.top_label(log_softmax(logits[rows] / temperature), labels[rows]))
+        log_probabilities = log_softmax(logits[rows] / temperature)
+        if merge is not None:
+            of = np.array(merge)
+            log_probabilities = np.log(np.stack([np.exp(log_probabilities[:, of == k]).sum(1) for k in (0, 1)], 1))
+        return calibration.ece(*calibration.top_label(log_probabilities, labels[rows]))
 
     values = []
     for fold in folds:
@@ -192,3 +196,45 @@ def test_released_roast_bug_hides_the_error_where_the_lowest_temperature_wins():
     assert calibration.ece_roast(logits, labels, seed_text="x") == pytest.approx(1 / (1 + math.exp(8)))
     with pytest.raises(TemperError, match="at least 10 examples"):
         calibration.ece_roast(logits[:9], labels[:9], seed_text="x")
+
+
+@pytest.mark.parametrize("merge", [None, (0, 1, 0)])
+def test_draws_of_the_roast_protocol_are_the_protocol_with_other_permutations(merge):
+    from benchmark.evaluation.metrics.bootstrap import generator
+
+    logits, labels = random_probe(9, 103, 3)
+    values = calibration.ece_roast_draws(logits, labels, merge=merge, seed_text="probe", draws=4)
+    scored = labels if merge is None else np.array(merge)[labels]
+    for draw, value in enumerate(values):
+        folds = np.array_split(generator(f"probe/folds/{draw}").permutation(103), 10)
+        assert value == pytest.approx(roast_by_hand(logits, scored, folds, (0.25, 0.5, 1, 2, 4, 8), merge), abs=1e-12)
+    assert len(set(values)) == 4
+    again = calibration.ece_roast_draws(logits, labels, merge=merge, seed_text="probe")
+    assert len(again) == 100
+    assert list(again[:4]) == list(values)
+
+
+def test_the_roast_protocol_depends_on_its_permutation():
+    """Ten examples choose a temperature by chance."""
+    logits, labels = random_probe(5, 100, 2)
+    values = calibration.ece_roast_draws(logits, labels, seed_text="probe")
+    assert values.max() - values.min() > 0.1 * values.mean()
+    recorded = calibration.ece_roast(logits, labels, seed_text="probe")
+    assert values.min() * 0.8 < recorded < values.max() * 1.2
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "changes", "sentence"),
+    [
+        (np.zeros((9, 2)), np.zeros(9, int), {}, "at least 10 examples"),
+        (np.zeros((20, 2)), np.full(20, 2), {}, r"label 2 is not in 0\.\.1"),
+        (np.full((20, 2), np.nan), np.zeros(20, int), {}, "not finite for 20 of 20 examples"),
+        (np.zeros((20, 2)), np.zeros(19, int), {}, "20 whole numbers"),
+        (np.zeros((20, 3)), np.zeros(20, int), {"merge": (0, 1)}, "has 2 entries"),
+        (np.zeros((20, 2)), np.zeros(20, int), {"draws": 0}, r"draws \(0\)"),
+        (np.zeros((20, 2)), np.zeros(20, int), {"bins": 0}, r"bins \(0\)"),
+    ],
+)
+def test_draws_of_a_table_that_cannot_be_measured_are_refused(logits, labels, changes, sentence):
+    with pytest.raises(TemperError, match=sentence):
+        calibration.ece_roast_draws(logits, labels, seed_text="x", **changes)

@@ -11,18 +11,23 @@ from torch import Tensor
 from benchmark.data import Example
 from benchmark.schema.errors import UsageError
 from benchmark.training.optimization import parameter_groups
+from benchmark.training.toolbox.combination import Hull
 from benchmark.training.toolbox.contrast import Teacher, info_nce
+from benchmark.training.toolbox.substitutes import Substitutes
 from methods.rift import RIFT
-from tests.support.plain_bert import Weights, cross_entropy, word_vectors
+from tests.support.plain_bert import Weights, cross_entropy, embedding_layer_from, logits_from, word_vectors
 from tests.support.steps import Killed, Setting, check_run, check_step
 from tests.support.swaps import (
     attacked_shares,
     divergence,
     marked_setting,
+    mixed_embeddings,
     moved_words,
     plain_logits,
+    released_shares,
     shaken,
     swappable,
+    texts_of_choices,
     write_neighbours,
 )
 from tests.support.tiny import trainer
@@ -66,19 +71,25 @@ def contrast(c: Weights, students: Tensor, teachers: Tensor, labels: list[int]) 
 
 @pytest.mark.parametrize("variant", ["paper", "released"])
 def test_one_step_of_model_and_projections(tiny_backbone: Path, lexicon: str, variant: str) -> None:
+    """``paper`` moves word vectors; ``released`` mixes outputs of the embedding layer, as models/AdvPLM.py does."""
     method = RIFT(steps=2, rate=0.7, kl_weight=3.0, mi_weight=0.8, lexicon=lexicon, variant=variant)
     s, old = started(tiny_backbone, method)
     c = {name: p.detach().clone().requires_grad_() for name, p in method._contrast.named_parameters()}
     of_projections: list[dict[str, Tensor]] = []
 
+    def embedded(w: Weights) -> Tensor:
+        if variant == "released":
+            return mixed_embeddings(w, texts_of_choices(s)[0], released_shares(s, w, 2, 0.7))
+        shares = attacked_shares(s, w, 2, 0.7, 15.0, len(swappable(s)))
+        return embedding_layer_from(w, moved_words(w, s.ids, swappable(s), shares))
+
     def expected(w: Weights) -> Tensor:
-        divisor = len(swappable(s)) if variant == "paper" else 300 * 128
-        shares = attacked_shares(s, w, 2, 0.7, 15.0, divisor)
+        adversarial = embedded(w)
         pretrained, student = [], []
         with torch.no_grad():
             plain_logits(old, word_vectors(old, s.ids), s.mask, seen=pretrained)
         z = plain_logits(w, word_vectors(w, s.ids), s.mask)
-        moved = plain_logits(w, moved_words(w, s.ids, swappable(s), shares), s.mask, seen=student)
+        moved = logits_from(w, adversarial, s.mask, 2, 2, seen=student)
         kept = contrast(c, student[-1][:, 0], pretrained[-1][:, 0], s.labels.tolist())
         total = cross_entropy(z, s.labels) + 3.0 * divergence(z, moved) / 6 + 0.8 * kept
         of_projections.append(
@@ -90,6 +101,38 @@ def test_one_step_of_model_and_projections(tiny_backbone: Path, lexicon: str, va
     for name, parameter in method._contrast.named_parameters():
         assert of_projections[0][name].abs().max() > 1e-6
         torch.testing.assert_close(parameter.grad, of_projections[0][name], rtol=1e-6, atol=1e-10, msg=name)
+
+
+def test_the_two_hulls_are_not_the_same(tiny_backbone: Path, lexicon: str) -> None:
+    """Normalisation rescales a mixture of word vectors, so the step test tells the variants apart."""
+    s, _ = started(tiny_backbone, RIFT(lexicon=lexicon))
+    substitutes = Substitutes.read(s.model, lexicon, 0.7)
+    words, embeddings = (make(s.model, s.batch, substitutes) for make in (Hull.of_words, Hull.of_embeddings))
+    half = words.valid.double() / words.valid.sum(1, keepdim=True)
+    assert torch.equal(words.valid, embeddings.valid)
+    with torch.no_grad():
+        first, second = (s.model(s.batch, **hull.at(half)) for hull in (words, embeddings))
+    assert (first - second).abs().max() > 1e-3
+
+
+def test_the_releases_choices_are_each_dropped_out_by_themselves(tiny_backbone: Path, lexicon: str) -> None:
+    """The release embeds ten texts in training mode; its attack embeds them without dropout."""
+    s = marked_setting(tiny_backbone, RIFT(steps=1, lexicon=lexicon, variant="released"))
+    embeddings = s.model.body.embeddings
+    embeddings.dropout.p = 0.5
+    hull = Hull.of_embeddings(s.model, s.batch, Substitutes.read(s.model, lexicon, 0.7))
+    assert torch.equal(hull.choices[:, 0], hull.points[hull.where])
+    dropped = (hull.choices == 0).double()
+    assert 0.4 < dropped.mean() < 0.6
+    assert 0.4 < (dropped[:, 0] != dropped[:, 1]).double().mean() < 0.6
+
+    s.method.build_optimizer(parameter_groups(s.model, s.context.recipe), s.context)
+    modes: list[bool] = []
+    handle = embeddings.register_forward_pre_hook(lambda module, _: modes.append(module.training))
+    s.run_backward()
+    handle.remove()
+    attack, teacher, clean, adversarial, student = [False] * 10, [False], [True], [True] * 10, [True] * 10
+    assert modes == [*attack, *adversarial, *teacher, *clean, *student]
 
 
 def test_info_nce_by_hand() -> None:
@@ -122,11 +165,14 @@ def test_the_teacher_has_no_dropout_and_the_student_has(tiny_backbone: Path, lex
     assert modes == [False] * 3 + [False] + [True] * 2
 
 
-def test_gradients_in_bfloat16_are_those_in_float32_but_for_rounding(tiny_backbone: Path, lexicon: str) -> None:
+@pytest.mark.parametrize("variant", ["paper", "released"])
+def test_gradients_in_bfloat16_are_those_in_float32_but_for_rounding(
+    tiny_backbone: Path, lexicon: str, variant: str
+) -> None:
     """Passes without a graph must not leave weights behind, cast once and for all, that later passes take."""
     found = []
     for autocast in (False, True):
-        s, _ = started(tiny_backbone, RIFT(steps=1, rate=1e-6, lexicon=lexicon))
+        s, _ = started(tiny_backbone, RIFT(steps=1, rate=1e-6, lexicon=lexicon, variant=variant))
         s.model.float()
         s.method._contrast.float()
         s.method._teacher = Teacher(s.model)
@@ -172,6 +218,19 @@ def test_balanced_data_is_seen_once_an_epoch_and_in_another_order_each_time() ->
     assert sorted(row for rows in first for row in rows) == list(range(24))
     assert first == again
     assert first != other
+
+
+def test_an_epoch_of_the_release_ends_with_its_smallest_class() -> None:
+    """rift_train.py zips one shuffled loader per class, each with its last, smaller batch."""
+    data, method = labelled({0: 23, 1: 9, 2: 5}), RIFT(variant="released")
+    made = list(method.batches(data, 8, np.random.default_rng(0)))
+    assert [Counter(data[row].label for row in rows) for rows in made] == [{0: 2, 1: 2, 2: 2}] * 2 + [
+        {0: 2, 1: 2, 2: 1}
+    ]
+    seen = [row for rows in made for row in rows]
+    assert len(set(seen)) == len(seen)
+    assert {row for row in seen if data[row].label == 2} == {32, 33, 34, 35, 36}
+    assert made != list(method.batches(data, 8, np.random.default_rng(1)))
 
 
 def test_a_batch_without_two_of_each_class_is_refused() -> None:

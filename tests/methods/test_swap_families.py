@@ -37,7 +37,7 @@ def test_every_family_is_trained_on_moved_words(
     pairs = sentences(4, seed=5)
     encoded = [method.encode_example(model, Example(str(i), (text,), y)) for i, (text, y) in enumerate(pairs)]
     batch = model.collate(encoded, [y for _, y in pairs])
-    hull = Hull.of(model, batch, Substitutes.read(model, lexicon, 0.7))
+    hull = Hull.of_words(model, batch, Substitutes.read(model, lexicon, 0.7))
     words = [word for text, _ in pairs for word in text.split()]
     assert len(hull.valid) == sum(any(near in WORDS for near in NEIGHBOURS.get(word, [])) for word in words) > 5
     ids = batch.tokens["input_ids"][hull.where].tolist()

@@ -53,9 +53,9 @@ def test_every_family_answers_as_its_whole_language_model_does(family_folders: d
     batch = model.encode(TEXTS, [0, 1, 2])
     assert (len(batch), batch.sequences, len(batch.attention_mask)) == (3, 3, 9)
     whole = model.network(**batch.tokens).logits[batch.marks["read"].bool()]
-    number = model.tokenizer.convert_tokens_to_ids
+    number, before = model.tokenizer.convert_tokens_to_ids, "" if family == "gpt2" else before_words(family)
     negative, bad, positive, true = (
-        whole[:, number(f"{before_words(family)}{word}")] for word in ("negative", "bad", "positive", "true")
+        whole[:, number(f"{before}{word}")] for word in ("negative", "bad", "positive", "true")
     )
     expected = torch.stack([torch.maximum(negative, bad), positive, true], 1).view(3, 3, 3).mean(1)
     torch.testing.assert_close(model(batch), expected)
@@ -115,6 +115,36 @@ def test_a_text_is_cut_and_a_template_never(model: PromptClassifier, texts: tupl
         assert f" {template} " in " ".join(row)
         assert row.count("[SEP]") == len(texts)
     assert batch.marks["read"].sum(1).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("family", ["roberta", "gpt2", "bert"])
+@pytest.mark.parametrize("texts", [("film " * 100,), ("film " * 100, "the plot " * 50)])
+def test_the_longest_template_with_the_longest_text_fills_the_input(
+    family_folders: dict[str, Path], family: str, texts: tuple[str, ...]
+) -> None:
+    model = PromptClassifier.from_backbone(backbone(family_folders[family]), PROMPT, 24).eval()
+    batch = model.encode([texts])
+    assert batch.attention_mask.sum(1).max() == batch.attention_mask.shape[1] == 24
+    assert model(batch).isfinite().all()
+
+
+@pytest.mark.parametrize("family", ["roberta", "bert"])
+def test_an_empty_text_is_its_templates(family_folders: dict[str, Path], family: str) -> None:
+    model = PromptClassifier.from_backbone(backbone(family_folders[family]), PROMPT, 24).eval()
+    batch = model.encode([("",)])
+    assert batch.marks["read"].sum(1).tolist() == [1, 1, 1]
+    # The middle template is the slot alone, with a space before it in RoBERTa's vocabulary.
+    assert batch.attention_mask.sum(1).tolist()[1] == (4 if family == "roberta" else 3)
+    alone, together = predict_logits(model, [("",)]), predict_logits(model, [("",), ("a good film",)])
+    np.testing.assert_allclose(together[:1], alone, atol=1e-6)
+
+
+def test_token_types_are_left_out_as_in_the_release(model: PromptClassifier) -> None:
+    batch = model.encode([("a good film", "the end")])
+    assert set(model.tokenizer("a good film", "the end")["token_type_ids"]) == {0, 1}
+    without = {name: tensor for name, tensor in batch.tokens.items() if name != "token_type_ids"}
+    whole = model.network(**without).logits[batch.marks["read"].bool()]
+    torch.testing.assert_close(model(batch)[0, 1], whole[:, model.tokenizer.convert_tokens_to_ids("positive")].mean())
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

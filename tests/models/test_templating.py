@@ -41,13 +41,13 @@ def test_a_template_at_the_front_stands_behind_the_token_that_opens_the_text(ber
     assert row["attention_mask"] == [1] * 10
 
 
-def test_one_at_the_back_stands_before_the_token_that_closes_it_and_in_the_last_texts_segment(bert: Any) -> None:
+def test_one_at_the_back_stands_before_the_token_that_closes_it(bert: Any) -> None:
     tokens, read, row = filled(bert, BACK, "a good film", "the end")
     assert tokens == ["[CLS]", "a", "good", "film", "[SEP]", "the", "end", "this", "was", "[MASK]", "film", "[SEP]"]
     assert read == "[MASK]"
-    assert row["token_type_ids"] == [0] * 5 + [1] * 7
-    _, _, row = filled(bert, FRONT, "a good film", "the end")
-    assert row["token_type_ids"] == [0] * 10 + [1] * 3
+    # MVP's release gives the model token ids and a mask only, so the second text is in the first segment too.
+    assert set(bert("a good film", "the end")["token_type_ids"]) == {0, 1}
+    assert row["token_type_ids"] == [0] * 12
 
 
 def test_a_mask_in_the_text_itself_is_not_read(bert: Any) -> None:
@@ -63,13 +63,54 @@ def test_marks_of_a_method_stay_with_their_tokens(bert: Any) -> None:
     assert back["mine"] == [0, 7, 8, 9, 0, 0]
 
 
-def test_a_byte_level_vocabulary_gets_the_spaces_that_text_would_have() -> None:
+RELEASED = [
+    # Settings of acmi-lab/mvp in which spaces count: configs/templates_sst2.yaml and configs/templates_agnews.yaml.
+    "Sentiment of the statement is [MASK] . ",
+    "[SEP] [MASK] ",
+    "This is a [MASK] statement ",
+    "[SEP] The statement is [MASK] ",
+    "A [MASK] news : ",
+    "[SEP] This topic is about [MASK]",
+]
+
+
+def released_row(tokenizer: Any, text: str, template: str, longest: int) -> list[int]:
+    """One row of `insert_tokenized_prompts` in src/utils/model_utils.py of acmi-lab/mvp, for RoBERTa.
+
+    The template's first word says where it goes. A space token of its own comes first. Where all is longer than the
+    model reads, the end of the text gives way.
+    """
+    back, _, rest = template.partition("[SEP] ")
+    at_back = not back and rest != ""
+    spelt = (rest if at_back else template).replace("[MASK]", tokenizer.mask_token)
+    inserted = [*tokenizer(" ")["input_ids"][1:-1], *tokenizer(spelt)["input_ids"][1:-1]]
+    start, *inside, _end = tokenizer(text, truncation=True, max_length=longest)["input_ids"]
+    inside = inside[: longest - len(inserted) - 2]
+    return [start, *((inside + inserted) if at_back else (inserted + inside)), tokenizer.sep_token_id]
+
+
+@pytest.mark.parametrize("template", RELEASED)
+@pytest.mark.parametrize("text", ["a good film", "", "the plot was not positive " * 8])
+def test_a_byte_level_vocabulary_gets_the_releases_tokens(template: str, text: str) -> None:
     tokenizer = byte_level()
-    tokens, read, _ = filled(tokenizer, FRONT, "a good film")
-    assert tokens[:6] == ["<s>", *tokenizer.tokenize("the statement is"), "<mask>", "Ġ."]
+    tokenizer.sep_token = "</s>"
+    _, _, bare = template.rpartition("[SEP] ")
+    ours = Templating(tokenizer, prompt({"back" if "[SEP]" in template else "front": bare}), causal=False)
+    encoded = dict(tokenizer(text, truncation=True, max_length=40 - ours.longest))
+    (row,) = ours.fill(encoded)
+    assert list(row["input_ids"]) == released_row(tokenizer, text, template, 40)
+    assert row["input_ids"][row[READ].index(1)] == tokenizer.mask_token_id
+    assert sum(row[READ]) == 1
+    assert len(row["input_ids"]) == (40 if len(text) > 20 else len(encoded["input_ids"]) + ours.longest)
+
+
+def test_the_releases_lone_spaces_by_hand() -> None:
+    tokenizer = byte_level()
+    tokens, read, _ = filled(tokenizer, {"front": "the statement is [MASK] . "}, "a good film")
+    assert tokens == ["<s>", "Ġ", "the", "Ġstatement", "Ġis", "<mask>", "Ġ.", "Ġ", "a", "Ġgood", "Ġfilm", "</s>"]
     assert read == "<mask>"
     tokens, _, _ = filled(tokenizer, BACK, "a good film", "it was")
-    assert tokens[-5:] == ["Ġthis", "Ġwas", "<mask>", "Ġfilm", "</s>"]
+    assert tokens[-6:] == ["Ġ", "this", "Ġwas", "<mask>", "Ġfilm", "</s>"]
 
 
 def test_a_vocabulary_of_pieces_gets_no_stray_space() -> None:
@@ -77,15 +118,27 @@ def test_a_vocabulary_of_pieces_gets_no_stray_space() -> None:
     assert tokens == ["[CLS]", "▁a", "▁good", "▁film", "▁this", "▁was", "[MASK]", "▁film", "[SEP]"]
 
 
-@pytest.mark.parametrize(
-    ("template", "behind"),
-    [(FRONT, ["Ġthe", "Ġstatement", "Ġis"]), (BACK, ["Ġthis", "Ġwas"]), (BARE, [])],
-)
-def test_a_causal_model_reads_the_token_before_the_slot(template: dict[str, str], behind: list[str]) -> None:
+@pytest.mark.parametrize("template", [template.removeprefix("[SEP] ") for template in RELEASED])
+def test_a_causal_model_reads_the_token_before_the_slot(template: str) -> None:
+    """The release adds a mask that leaves the space before it alone, and reads the prediction one token earlier."""
+    tokenizer, with_mask = byte_level(special=False), byte_level(special=False)
+    with_mask.add_special_tokens({"mask_token": "<|mask|>"})
+    ids = with_mask(template.replace("[MASK]", "<|mask|>"))["input_ids"]
+    behind = ids[: ids.index(with_mask.mask_token_id)]
+    _, _, row = filled(tokenizer, {"front": template}, "a good film", causal=True)
+    assert row["input_ids"] == [*tokenizer("a good film")["input_ids"], *behind]
+    assert row[READ] == [0] * (len(row["input_ids"]) - 1) + [1]
+    assert not behind or tokenizer.convert_ids_to_tokens(behind[-1]) == "Ġ"
+
+
+def test_a_causal_model_gets_templates_of_its_own_where_there_are_some() -> None:
     tokenizer = byte_level(special=False)
-    tokens, _, row = filled(tokenizer, template, "a good film", causal=True)
-    assert tokens == tokenizer.tokenize("a good film") + behind
-    assert row[READ] == [0] * (len(tokens) - 1) + [1]
+    own = Prompt.of([FRONT, BARE], WORDS, [{"back": "it was [MASK]"}])
+    made = Templating(tokenizer, own, causal=True)
+    assert made.count == 1
+    (row,) = made.fill(dict(tokenizer("a film")))
+    assert tokenizer.convert_ids_to_tokens(row["input_ids"])[-3:] == ["it", "Ġwas", "Ġ"]
+    assert Templating(byte_level(), own, causal=False).count == 2
 
 
 def test_a_causal_model_that_is_given_nothing_at_all_reads_the_start_of_text() -> None:
@@ -95,16 +148,22 @@ def test_a_causal_model_that_is_given_nothing_at_all_reads_the_start_of_text() -
 
 def test_label_words_are_single_tokens_with_their_space() -> None:
     tokenizer = byte_level()
-    (negative,), (positive,) = label_tokens(tokenizer, prompt(BARE))
+    (negative,), (positive,) = label_tokens(tokenizer, prompt(BARE), causal=False)
     assert tokenizer.convert_ids_to_tokens([negative, positive]) == ["Ġnegative", "Ġpositive"]
     words = [("n", ["negative", "the plot", "unheardof"]), ("p", ["good", "positive"])]
-    kept = label_tokens(tokenizer, prompt(BARE, words=words))
+    kept = label_tokens(tokenizer, prompt(BARE, words=words), causal=False)
     assert [set(tokenizer.convert_ids_to_tokens(own)) for own in kept] == [{"Ġnegative"}, {"Ġgood", "Ġpositive"}]
+
+
+def test_a_causal_models_label_words_follow_a_space_that_it_has_read() -> None:
+    tokenizer = byte_level(special=False)
+    kept = label_tokens(tokenizer, prompt(BARE, words=[("n", ["negative", "the plot"]), ("p", ["good"])]), causal=True)
+    assert [tokenizer.convert_ids_to_tokens(own) for own in kept] == [["negative"], ["good"]]
 
 
 def test_label_words_of_pieces_carry_their_mark() -> None:
     tokenizer = pieces()
-    kept = label_tokens(tokenizer, prompt(BARE))
+    kept = label_tokens(tokenizer, prompt(BARE), causal=False)
     assert [tokenizer.convert_ids_to_tokens(own) for own in kept] == [["▁negative"], ["▁positive"]]
 
 
@@ -117,7 +176,7 @@ def test_label_words_of_pieces_carry_their_mark() -> None:
 )
 def test_a_class_without_a_word_of_its_own_is_refused(bert: Any, words: Any, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        label_tokens(bert, prompt(BARE, words=words))
+        label_tokens(bert, prompt(BARE, words=words), causal=False)
 
 
 def test_a_vocabulary_without_a_mask_is_refused() -> None:
@@ -144,5 +203,8 @@ def test_a_prompt_that_makes_no_sense_is_refused(templates: Any, words: Any, sen
 def test_a_prompt_survives_json() -> None:
     whole = prompt(FRONT, BARE, words=[("z", ["bad"]), ("a", ["good", "fine"])])
     plain = whole.plain()
+    assert set(plain) == {"templates", "words"}
     assert Prompt.of(plain["templates"], plain["words"]) == whole
+    other = Prompt.of([FRONT], WORDS, [BARE])
+    assert Prompt.of(**other.plain()) == other
     assert [name for name, _ in plain["words"]] == ["z", "a"]

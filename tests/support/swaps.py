@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmark.data import Example
 from benchmark.training import Method
-from tests.support.plain_bert import Weights, embedding_layer_from, logits_from, word_vectors
+from tests.support.plain_bert import Weights, embedding_layer, embedding_layer_from, logits_from, word_vectors
 from tests.support.steps import Setting
 from tests.support.tiny import sentences
 
@@ -104,3 +104,51 @@ def attacked_shares(s: Setting, w: Weights, steps: int, rate: float, sparsity: f
             step = m[i] / (1 - 0.9**number) / ((v[i] / (1 - 0.999**number)).sqrt() + 1e-8)
             x[i] = row - rate * step
     return [row.exp() / row.exp().sum() for row in x]
+
+
+def texts_of_choices(s: Setting) -> tuple[Tensor, Tensor]:
+    """Token ids of ten texts for each text, the n-th with each word's n-th choice, and which choices there are.
+
+    Both have the shape (batch, length, 10). What is not there is token 0, as RIFT's release pads its lists.
+    """
+    chosen, valid = torch.zeros(*s.ids.shape, 10, dtype=torch.long), torch.zeros(*s.ids.shape, 10, dtype=torch.float64)
+    chosen[..., 0], valid[..., 0] = s.ids, 1
+    for b, t, choices in swappable(s):
+        chosen[b, t, : len(choices)] = torch.tensor(choices)
+        valid[b, t, : len(choices)] = 1
+    return chosen, valid
+
+
+def mixed_embeddings(w: Weights, chosen: Tensor, shares: Tensor) -> Tensor:
+    """Mix outputs of the embedding layer, each of the ten texts embedded as a whole: AdvPLM's `comb_w_to_logit`."""
+    texts = [embedding_layer(w, chosen[..., n]) for n in range(10)]
+    return sum(shares[..., n, None] * text for n, text in enumerate(texts))  # type: ignore[return-value]
+
+
+def released_shares(s: Setting, w: Weights, steps: int, rate: float) -> Tensor:
+    """The shares of every position by the loop of RIFT's release (`AdvPLM.ascc_attack`); draws what the method draws.
+
+    The release's logits are a tensor over all positions. Those of words without substitutes decide nothing, so only
+    the others are drawn here.
+    """
+    fixed = {name: value.detach() for name, value in w.items()}
+    chosen, valid = texts_of_choices(s)
+    places = swappable(s)
+    free = torch.zeros(chosen.shape, dtype=torch.float64)
+    drawn = torch.randn(len(places), 10, dtype=torch.float64) * math.sqrt(2 / (s.ids.shape[1] * 10))
+    for (b, t, _), row in zip(places, drawn, strict=True):
+        free[b, t] = row
+    free.requires_grad_()
+    optimizer = torch.optim.Adam([free], lr=rate, weight_decay=2e-5)
+
+    def barred() -> Tensor:
+        return free * valid + 500 * (valid - 1)
+
+    clean = logits_from(fixed, embedding_layer(fixed, s.ids), s.mask, 2, 2)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        moved = logits_from(fixed, mixed_embeddings(fixed, chosen, barred().softmax(-1)), s.mask, 2, 2)
+        entropy = -(barred().softmax(-1) * barred().log_softmax(-1)).sum()
+        (15.0 * entropy / (300 * 128) - divergence(clean, moved)).backward()
+        optimizer.step()
+    return barred().softmax(-1).detach()

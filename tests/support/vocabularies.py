@@ -9,20 +9,27 @@ TEXT = [
 
 
 def byte_level(*, special: bool = True) -> Any:
-    """Like RoBERTa's, with <s> and </s> around a text and between two, or without: like GPT-2's."""
-    from tokenizers import ByteLevelBPETokenizer
+    """Like RoBERTa's, with <s> and </s> around a text and between two, or without: like GPT-2's.
+
+    As in RoBERTa's, the mask takes the space before it. As in GPT-2's, some words are tokens without a space too.
+    """
+    from tokenizers import AddedToken, ByteLevelBPETokenizer
     from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
 
     names = ["<s>", "</s>", "<pad>", "<unk>", "<mask>"]
     made = ByteLevelBPETokenizer()
-    made.train_from_iterator(TEXT * 20, vocab_size=400, min_frequency=1, special_tokens=names, show_progress=False)
+    bare = [] if special else ["negative", "positive", "bad", "good", "true"]
+    made.train_from_iterator(
+        [*TEXT, *bare] * 20, vocab_size=400, min_frequency=1, special_tokens=names, show_progress=False
+    )
     backend = made._tokenizer
     if special:
         around = [("<s>", backend.token_to_id("<s>")), ("</s>", backend.token_to_id("</s>"))]
         pair = "<s> $A </s> </s> $B </s>"
         backend.post_processor = TemplateProcessing(single="<s> $A </s>", pair=pair, special_tokens=around)
-        roles = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "mask_token": "<mask>"}
+        roles: dict[str, Any] = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
+        roles["mask_token"] = AddedToken("<mask>", lstrip=True, special=True)
     else:
         roles = {"bos_token": "</s>", "eos_token": "</s>"}
     inputs = ["input_ids", "attention_mask"]

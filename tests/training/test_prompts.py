@@ -22,12 +22,25 @@ words = {words}
 def test_sentiment_is_the_papers_setting_for_sst2() -> None:
     prompt = prompt_for(("negative", "positive"))
     assert prompt.templates == (
-        Template("front", "Sentiment of the statement is [MASK] ."),
-        Template("back", "[MASK]"),
-        Template("front", "This is a [MASK] statement"),
-        Template("back", "The statement is [MASK]"),
+        Template("front", "Sentiment of the statement is [MASK] . "),
+        Template("back", "[MASK] "),
+        Template("front", "This is a [MASK] statement "),
+        Template("back", "The statement is [MASK] "),
     )
+    assert prompt.causal == ()
     assert prompt.words == (("negative", ("negative",)), ("positive", ("positive",)))
+
+
+def test_topics_and_questions_have_the_papers_templates_for_gpt_2() -> None:
+    assert prompt_for(("World", "Sports", "Business", "Sci/Tech")).causal == (
+        Template("back", "This topic is about [MASK]"),
+        Template("back", "The category of this text was : [MASK]"),
+        Template("back", "Category : [MASK]"),
+        Template("back", "This is a news from [MASK]"),
+    )
+    question = prompt_for(("false", "true"))
+    assert {template.place for template in question.causal} == {"back"}
+    assert [template.text for template in question.causal] == [template.text for template in question.templates]
 
 
 def test_label_words_stand_in_the_order_of_the_tasks_classes() -> None:
@@ -104,6 +117,8 @@ def test_two_sets_for_the_same_classes_are_refused(tmp_path: Path) -> None:
         ("[mine", "not TOML"),
         ("mine = 1", "write a table with"),
         ('[mine]\nsource = "x"\ntemplates = []\nwords = {}\nmore = 1', "write a table with"),
+        ('[mine]\nsource = "x"\ntemplates = []\nwords = {}\ncausal = "[MASK]"', "a list causal is optional"),
+        ('[mine]\nsource = "x"\ntemplates = []\nwords = {}\ncausal = [1]', "write each template as"),
         ('[mine]\nsource = "x"\ntemplates = [1]\nwords = { a = ["b"] }', "write each template as"),
         ('[mine]\nsource = "x"\ntemplates = [{ back = "[MASK]" }]\nwords = { a = "b" }', "as a list of texts"),
         ('[mine]\nsource = "x"\ntemplates = [{ back = "slot" }]\nwords = { a = ["b"] }', r"needs \[MASK\] once"),

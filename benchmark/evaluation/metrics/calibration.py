@@ -17,7 +17,9 @@ from benchmark.evaluation.metrics.probabilities import (
     checked_labels,
     checked_logits,
     log_softmax,
+    merged_labels,
     merged_log_probabilities,
+    non_finite_reason,
 )
 from benchmark.schema.errors import TemperError
 
@@ -26,6 +28,8 @@ TEMPERATURE_RANGE = (0.01, 100.0)
 
 ROAST_TEMPERATURES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 ROAST_FOLDS = 10
+ROAST_DRAWS = 100
+"""Permutations of the folds by which a reproduction tells how much `ece_roast` depends on its own one."""
 
 
 def top_label(log_probabilities: Floats, labels: Integers) -> tuple[Floats, Floats]:
@@ -128,14 +132,17 @@ def ece_roast(
     seed_text: str,
     released: bool = False,
 ) -> float:
-    """RoAST's tuned ECE: choose a temperature on a tenth of the examples, measure on the other nine, ten times.
+    """Compute RoAST's tuned ECE: choose a temperature on a tenth of the examples, measure on the rest, ten times.
+
+    The folds are as equal as they can be, and every example is in one. The released code cuts folds of
+    int(examples / 10), so that up to 9 examples are in none of them. Both agree where 10 divides the examples.
 
     Args:
         logits: Finite, shape (examples, model classes); at least 10 examples.
         labels: Scored classes, shape (examples,).
         merge: The scored class of each model class, or None.
         bins: Number of equal-width bins.
-        seed_text: Seeds the permutation that cuts the folds.
+        seed_text: Seeds the permutation that cuts the folds; `ece_roast_draws` shows how much it decides.
         released: Do as the released code does, which takes the best temperature's position in the grid (0 to 5) for
             the temperature itself; position 0 then yields NaN confidences and an ECE of 0.
 
@@ -145,8 +152,7 @@ def ece_roast(
     Raises:
         TemperError: fewer than 10 examples.
     """
-    if len(logits) < ROAST_FOLDS:
-        raise TemperError(f"RoAST's ECE needs at least {ROAST_FOLDS} examples, one for each fold, not {len(logits)}.")
+    _require_folds(len(logits))
     positions = tuple(float(place) for place in range(len(ROAST_TEMPERATURES)))
     measured = positions if released else ROAST_TEMPERATURES
     tables = {
@@ -161,6 +167,61 @@ def ece_roast(
         rest = np.delete(rows, fold)
         values.append(_part_ece(tables[chosen], rest, bins) if chosen else 0.0)
     return float(np.mean(values))
+
+
+def ece_roast_draws(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    merge: Sequence[int] | None = None,
+    bins: int = 10,
+    seed_text: str,
+    draws: int = ROAST_DRAWS,
+) -> Floats:
+    """Compute RoAST's tuned ECE once per random permutation: the quantity of `ece_roast`, with its noise.
+
+    Args:
+        logits: Shape (examples, model classes); at least 10 examples.
+        labels: Model classes, shape (examples,).
+        merge: The scored class of each model class, or None.
+        bins: Number of equal-width bins, at least 1.
+        seed_text: Seeds the permutations, none of which is that of `ece_roast`.
+        draws: Number of permutations, at least 1.
+
+    Returns:
+        One value per permutation, shape (draws,).
+
+    Raises:
+        TemperError: shapes, labels or merge do not fit, logits are not finite, or there are fewer than 10 examples.
+    """
+    table = checked_logits(logits, "The logits")
+    classes = checked_labels(labels, len(table), table.shape[1])
+    answers = merged_labels(classes, merge, table.shape[1])
+    _require_folds(len(table))
+    if bins < 1 or draws < 1:
+        raise TemperError(f"Draws of RoAST's ECE need bins ({bins}) and draws ({draws}) of at least 1.")
+    if reason := non_finite_reason(table, "The logits"):
+        raise TemperError(f"{reason}; the model has diverged.")
+    tops = [top_label(merged_log_probabilities(table, merge, t), answers) for t in ROAST_TEMPERATURES]
+    binned = [(equal_width_bins(confidence, bins), confidence - correct) for confidence, correct in tops]
+    values = []
+    for draw in range(draws):
+        order = generator(f"{seed_text}/folds/{draw}").permutation(len(table))
+        fold_of = np.empty(len(table), dtype=np.int64)
+        for number, rows in enumerate(np.array_split(order, ROAST_FOLDS)):
+            fold_of[rows] = number
+        # Gaps added up per temperature, fold and bin: what a fold does not hold is the total less its own sum.
+        cells = [np.bincount(fold_of * bins + of, weights=gap, minlength=ROAST_FOLDS * bins) for of, gap in binned]
+        sums = np.stack(cells).reshape(len(ROAST_TEMPERATURES), ROAST_FOLDS, bins)
+        chosen = np.abs(sums).sum(axis=2).argmin(axis=0)
+        outside = np.abs(sums.sum(axis=1, keepdims=True) - sums).sum(axis=2)[chosen, np.arange(ROAST_FOLDS)]
+        values.append((outside / (len(table) - np.bincount(fold_of, minlength=ROAST_FOLDS))).mean())
+    return np.array(values)
+
+
+def _require_folds(examples: int) -> None:
+    if examples < ROAST_FOLDS:
+        raise TemperError(f"RoAST's ECE needs at least {ROAST_FOLDS} examples, one for each fold, not {examples}.")
 
 
 def _part_ece(table: tuple[Floats, Floats], rows: Integers, bins: int) -> float:

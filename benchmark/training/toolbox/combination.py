@@ -1,13 +1,14 @@
 """Adversarial sparse convex combinations: words moved inside the hull of their substitutes (Dong et al., ICLR 2021)."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
+from benchmark.models.splicing import at_least_float32
 from benchmark.schema.errors import UsageError
 from benchmark.training.context import Context
 from benchmark.training.toolbox.substitutes import Substitutes
@@ -18,51 +19,73 @@ _DECAY = 2e-5
 
 @dataclass(frozen=True)
 class Hull:
-    """Word embeddings of a batch, n of whose words can be any convex combination of their choices.
+    """Input vectors of a batch, n of whose words can be any convex combination of their choices.
 
     Attributes:
-        words: Word embeddings, shape (batch, length, width), with their graph.
+        points: Input vectors, shape (batch, length, width), with their graph.
         where: Row and position of those n words.
-        choices: Word embeddings of their choices, shape (n, choices, width), with their graph.
+        choices: Input vectors of their choices, shape (n, choices, width), with their graph.
         valid: Which choices there are, shape (n, choices); the first is the word itself.
+        layer: The argument of `Classifier.forward` that takes such vectors: ``words`` or ``embeds``.
     """
 
-    words: Tensor
+    points: Tensor
     where: tuple[Tensor, Tensor]
     choices: Tensor
     valid: Tensor
+    layer: str
 
     @classmethod
-    def of(cls, model: Classifier, batch: Batch, substitutes: Substitutes) -> "Hull":
-        """The hull around a batch; no text but its own words where nothing has a substitute."""
-        choices = substitutes.of(batch)
-        rows, positions = (choices[..., 1] >= 0).nonzero(as_tuple=True)
-        ids = choices[rows, positions]
-        embedded = model.embed_words(batch.with_tokens(input_ids=ids.clamp(min=0)))
-        return cls(model.embed_words(batch), (rows, positions), embedded, ids >= 0)
+    def of_words(cls, model: Classifier, batch: Batch, substitutes: Substitutes) -> "Hull":
+        """Make the hull of word embeddings, before positions and normalisation."""
+        where, ids = _movable(batch, substitutes)
+        choices = model.embed_words(batch.with_tokens(input_ids=ids.clamp(min=0)))
+        return cls(model.embed_words(batch), where, choices, ids >= 0, "words")
+
+    @classmethod
+    def of_embeddings(cls, model: Classifier, batch: Batch, substitutes: Substitutes) -> "Hull":
+        """Make the hull of outputs of the embedding layer.
+
+        The layer runs once per choice on the whole text with that choice in place of every word that has it. So a
+        substitute has its word's position, and in training each run draws a dropout of its own.
+        """
+        where, ids = _movable(batch, substitutes)
+        runs = []
+        for own in torch.where(ids >= 0, ids, ids[:, :1]).unbind(dim=1):
+            swapped = batch.with_tokens(input_ids=batch.tokens["input_ids"].index_put(where, own))
+            # Where the layer ends in a linear map, autocast makes its output bfloat16.
+            runs.append(at_least_float32(model.embed(swapped)))
+        return cls(runs[0], where, torch.stack([run[where] for run in runs], dim=1), ids >= 0, "embeds")
 
     def start(self) -> Tensor:
-        """Logits of the combinations by Kaiming's normal rule, shape (n, choices).
+        """Draw logits of the combinations by Kaiming's normal rule, shape (n, choices).
 
         Its fan-in is that of a tensor (batch, length, choices): N(0, 2 / (length * choices)).
         """
-        spread = math.sqrt(2.0 / (self.words.shape[1] * self.valid.shape[1]))
-        return spread * torch.randn(self.valid.shape, dtype=self.words.dtype, device=self.words.device)
+        spread = math.sqrt(2.0 / (self.points.shape[1] * self.valid.shape[1]))
+        return spread * torch.randn(self.valid.shape, dtype=self.points.dtype, device=self.points.device)
 
     def log_shares(self, logits: Tensor) -> Tensor:
-        """Logarithms of the shares that make the combinations; where there is no choice, the logit is -500."""
+        """Compute the logarithms of the shares of the choices; where there is no choice, the logit is -500."""
         return logits.masked_fill(~self.valid, _BARRED).log_softmax(dim=-1)
 
-    def at(self, shares: Tensor) -> Tensor:
-        """Word embeddings with each of the n words replaced by its combination, shape (batch, length, width)."""
-        # In bfloat16 a word that keeps to itself would no longer be itself.
-        with torch.autocast(self.words.device.type, enabled=False):
-            mixed = (shares.unsqueeze(1) @ self.choices).squeeze(1)
-        return self.words.index_put(self.where, mixed)
+    def at(self, shares: Tensor) -> dict[str, Tensor]:
+        """Replace each of the n words by its combination.
 
-    def detached(self) -> "Hull":
-        """The same points, without a graph to the parameters."""
-        return Hull(self.words.detach(), self.where, self.choices.detach(), self.valid)
+        Returns:
+            The vectors, shape (batch, length, width), as a keyword argument of `Classifier.forward`.
+        """
+        # In bfloat16 a word that keeps to itself would no longer be itself.
+        with torch.autocast(self.points.device.type, enabled=False):
+            mixed = (shares.unsqueeze(1) @ self.choices).squeeze(1)
+        return {self.layer: self.points.index_put(self.where, mixed)}
+
+
+def _movable(batch: Batch, substitutes: Substitutes) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Find the words that have substitutes: row and position of each, and token ids of their choices (n, choices)."""
+    choices = substitutes.of(batch)
+    rows, positions = (choices[..., 1] >= 0).nonzero(as_tuple=True)
+    return (rows, positions), choices[rows, positions]
 
 
 @dataclass(frozen=True)
@@ -89,22 +112,23 @@ class SparseAttack:
             raise UsageError(f"{method} needs steps >= 1, rate > 0 and sparsity >= 0.")
 
     def shares(self, model: Classifier, batch: Batch, ctx: Context, hull: Hull, positions: float) -> Tensor:
-        """Shares of the choices that change the prediction the most, shape (n, choices), without a graph.
+        """Find the shares of the choices that change the prediction the most, shape (n, choices), without a graph.
 
         Adam, with weight decay 2e-5, climbs sum KL(p_clean || p) - sparsity * (sum of entropies) / positions, without
-        dropout on either side. 1 + steps forwards, `steps` backwards to the inputs; no parameter gets a gradient.
+        dropout on either side. 1 + steps forwards, `steps` backwards to the inputs; no parameter gets a gradient. The
+        hull is to be made without dropout; its graph is not used.
         """
-        hull = hull.detached()
+        hull = replace(hull, points=hull.points.detach(), choices=hull.choices.detach())
         logits = hull.start().requires_grad_()
         if not len(logits):
             return logits.detach()
         optimizer = torch.optim.Adam([logits], lr=self.rate, weight_decay=_DECAY)
         with ctx.no_dropout():
             with torch.no_grad():
-                clean = model(batch, words=hull.words).log_softmax(dim=-1)
+                clean = model(batch, **{hull.layer: hull.points}).log_softmax(dim=-1)
             for _ in range(self.steps):
                 log_shares = hull.log_shares(logits)
-                moved = model(batch, words=hull.at(log_shares.exp())).log_softmax(dim=-1)
+                moved = model(batch, **hull.at(log_shares.exp())).log_softmax(dim=-1)
                 gain = nn.functional.kl_div(moved, clean, reduction="sum", log_target=True)
                 entropy = -(log_shares.exp() * log_shares).sum() / positions
                 logits.grad = ctx.input_gradient(self.sparsity * entropy - gain, logits)

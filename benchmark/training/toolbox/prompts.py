@@ -30,19 +30,21 @@ class PromptSet:
         templates: Each ``{"front": text}`` or ``{"back": text}``.
         words: Label words by class name, the names as `_plain_name` has them.
         source: Where they come from.
+        causal: Templates for models that predict the next word; where there are none, they get `templates`.
     """
 
     templates: tuple[Mapping[str, str], ...]
     words: Mapping[str, tuple[str, ...]]
     source: str
+    causal: tuple[Mapping[str, str], ...] = ()
 
     def fits(self, classes: Sequence[str]) -> bool:
         """Whether it has label words for every class."""
         return all(_plain_name(name) in self.words for name in classes)
 
     def prompt(self, classes: Sequence[str]) -> Prompt:
-        """The prompt for a task's classes, in their order."""
-        return Prompt.of(self.templates, [(name, self.words[_plain_name(name)]) for name in classes])
+        """Return the prompt for a task's classes, in their order."""
+        return Prompt.of(self.templates, [(name, self.words[_plain_name(name)]) for name in classes], self.causal)
 
 
 def prompt_for(classes: Sequence[str], choice: str = AUTO) -> Prompt:
@@ -103,15 +105,19 @@ def _read(path: Path) -> dict[str, PromptSet]:
 
 
 def _prompt_set(place: str, table: Any) -> PromptSet:
-    keys = {"source": str, "templates": list, "words": dict}
-    if not isinstance(table, dict) or {k: type(v) for k, v in table.items()} != keys:
-        raise UsageError(f"{place}: write a table with a text source, a list templates and a table words.")
-    templates, words = table["templates"], table["words"]
-    if not all(isinstance(t, dict) and all(isinstance(text, str) for text in t.values()) for t in templates):
+    keys = {"source": str, "templates": list, "words": dict, "causal": list}
+    if not isinstance(table, dict) or {k: type(v) for k, v in {"causal": list[Any](), **table}.items()} != keys:
+        raise UsageError(
+            f"{place}: write a table with a text source, a list templates and a table words; a list causal is optional."
+        )
+    templates, causal, words = table["templates"], table.get("causal", []), table["words"]
+    both = [*templates, *causal]
+    if not all(isinstance(t, dict) and all(isinstance(text, str) for text in t.values()) for t in both):
         raise UsageError(f"{place}: write each template as {{ front = text }} or {{ back = text }}.")
     if not all(isinstance(own, list) and all(isinstance(word, str) for word in own) for own in words.values()):
         raise UsageError(f"{place}: write the words of each class as a list of texts.")
-    found = PromptSet(tuple(templates), {_plain_name(name): tuple(own) for name, own in words.items()}, table["source"])
+    own_words = {_plain_name(name): tuple(own) for name, own in words.items()}
+    found = PromptSet(tuple(templates), own_words, table["source"], tuple(causal))
     found.prompt(tuple(words))  # says what is wrong with a template or a class
     return found
 
