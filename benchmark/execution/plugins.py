@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from types import ModuleType
 
-from benchmark.execution.sources import PLUGIN, beside, imported_beside, origin
+from benchmark.execution.sources import PLUGIN, beside, imported_beside, origin, read_source
 from benchmark.schema.errors import TemperError, UsageError, nearest
 
 GROUP = "temper.methods"
@@ -85,7 +85,7 @@ def _open_folder(path: Path, text: str) -> None:
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
     importlib.invalidate_caches()
-    roots = {name.partition(".")[0] for name in imported_beside(path.read_text(encoding="utf-8"), folder)}
+    roots = {name.partition(".")[0] for name in imported_beside(read_source(path), folder)}
     for root in sorted(roots):
         found, file = origin(root), beside(root, folder)
         if found is None or file is None or Path(found).resolve() != file.resolve():

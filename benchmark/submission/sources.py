@@ -7,15 +7,17 @@ from typing import Any
 from benchmark.execution.plugins import place_of, require_usable_name
 from benchmark.execution.registry import registered
 from benchmark.execution.sources import (
+    code_of,
     find_class,
     lineage,
     origin,
     own_imports,
+    read_source,
     source_texts,
     texts_fingerprint,
     with_imports,
 )
-from benchmark.schema import UsageError
+from benchmark.schema import TemperError, UsageError, fingerprint
 
 
 def name_problems(name: str) -> Iterator[str]:
@@ -38,7 +40,7 @@ def source_problems(name: str, source: str, carried: Mapping[str, Any]) -> Itera
         source: The records' hash of it.
         carried: The source texts of the submission.
     """
-    if texts_fingerprint(carried) != source:
+    if source not in (texts_fingerprint(carried), _older_fingerprint(carried)):
         yield f"source.json is not the source that the records of {name} were made with; run and submit again."
         return
     members = carried.get("members", {})
@@ -46,7 +48,7 @@ def source_problems(name: str, source: str, carried: Mapping[str, Any]) -> Itera
     if sorted(members) != (sorted(name.split("+")) if "+" in name else []):
         yield f"source.json holds {'+'.join(sorted(members)) or 'no members of a composition'} and not {name}."
         return
-    if members and carried["composition"] != composition_text():
+    if members and code_of(carried["composition"]) != code_of(composition_text()):
         yield "source.json composes its members in another way than this version of Temper; run it again with this one."
     for member, texts in parts.items():
         here = registered_texts(member)
@@ -57,9 +59,17 @@ def source_problems(name: str, source: str, carried: Mapping[str, Any]) -> Itera
             )
 
 
+def _older_fingerprint(texts: Mapping[str, Any]) -> str:
+    """Hash the texts themselves, comments included: what records state that were made before only code counted."""
+    members = texts.get("members")
+    if not isinstance(members, Mapping):
+        return fingerprint(texts)
+    return fingerprint({**texts, "members": {name: _older_fingerprint(member) for name, member in members.items()}})
+
+
 def composition_text() -> str:
-    """What composes methods here."""
-    return Path(str(origin("benchmark.training.composition"))).read_text(encoding="utf-8")
+    """Source text of what composes methods here."""
+    return read_source(Path(str(origin("benchmark.training.composition"))))
 
 
 def registered_texts(name: str) -> Mapping[str, Any] | None:
@@ -73,20 +83,25 @@ def registered_texts(name: str) -> Mapping[str, Any] | None:
     module, _, cls = point.value.partition(":")
     try:
         found = find_class(module, cls)
-    except (ImportError, OSError, SyntaxError, ValueError):
+    except (ImportError, OSError, SyntaxError, ValueError, TemperError):
         return {}
     if found is None:
         return {}
     classes = list(lineage(found))
     if any(len(node.bases) > 1 for _, node in classes):
         return None
-    sources = {place: Path(str(origin(place))).read_text(encoding="utf-8") for place, _ in classes}
+    sources = {place: read_source(Path(str(origin(place)))) for place, _ in classes}
     texts = {f"{number}:{node.name}": sources[place] for number, (place, node) in enumerate(classes)}
     return with_imports(texts, [found for place, _ in classes for found in own_imports(sources[place], place)])
 
 
 def _first_difference(here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
-    return next((ascii(name) for name in (here | dict(there)) if here.get(name) != there.get(name)), "its source")  # type: ignore[operator]
+    names = dict.fromkeys((*here, *there))
+    return next((ascii(name) for name in names if not _same_code(here.get(name), there.get(name))), "its source")
+
+
+def _same_code(here: Any, there: Any) -> bool:
+    return isinstance(here, str) and isinstance(there, str) and code_of(here) == code_of(there)
 
 
 __all__ = ["registered_texts", "source_problems", "source_texts", "texts_fingerprint"]
