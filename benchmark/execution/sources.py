@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from benchmark.schema import fingerprint
+from benchmark.schema import TemperError, fingerprint
 
 if TYPE_CHECKING:
     from benchmark.training.method import Method
@@ -49,7 +49,7 @@ def summary(point: EntryPoint) -> Summary:
     try:
         _tree(module)
         found = find_class(module, name)
-    except (ImportError, OSError, SyntaxError, ValueError) as error:
+    except (ImportError, OSError, SyntaxError, ValueError, TemperError) as error:
         return Summary(f"does not import: {error}")
     if found is None:
         return Summary(f"does not import: {module} has no class {name}")
@@ -69,20 +69,82 @@ def verbs() -> tuple[str, ...]:
 
 
 def source_fingerprint(cls: "type[Method]") -> str:
-    """Hash of the source files of a method's classes and of what they import, however deep, of the toolbox and of
-    their own package, or of the folder that a plugin's file lies in.
+    """Hash the code of a method's classes and of what they import, however deep, of the toolbox and of their own
+    package, or of the folder that a plugin's file is in.
 
-    That of a composition is over its members' and over what composes them.
+    Formatting, comments and docstrings do not count. The hash of a composition is over its members' and over the code
+    that composes them.
     """
     return texts_fingerprint(source_texts(cls))
 
 
 def texts_fingerprint(texts: Texts) -> str:
-    """Hash of what `source_texts` gives; a member counts by its own hash."""
-    members = texts.get("members")
-    if not isinstance(members, Mapping):
-        return fingerprint(texts)
-    return fingerprint({**texts, "members": {name: texts_fingerprint(member) for name, member in members.items()}})
+    """Hash the code in what `source_texts` gives; a member counts by its own hash."""
+    return fingerprint(
+        {
+            name: {member: texts_fingerprint(own) for member, own in text.items()}
+            if isinstance(text, Mapping)
+            else code_of(text)
+            for name, text in texts.items()
+        }
+    )
+
+
+def code_of(text: str) -> str:
+    """Write the syntax tree of a source text as one line, without positions and without what does nothing.
+
+    Left out are comments, formatting, docstrings, other texts that stand alone, and ``pass``. All supported versions of
+    Python give the same line: they differ in the optional fields that a node has, and an empty field is left out. A
+    text that does not parse is returned as it is.
+    """
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return text
+    written: list[str] = []
+    # A stack and no recursion: a long sum is a tree thousands of nodes deep.
+    waiting: list[object] = [tree]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, _Written):
+            written.append(item)
+        elif isinstance(item, ast.Constant):
+            # Unlike repr, hex takes integers of any length, and ascii does not depend on the version of Unicode.
+            value = hex(item.value) if type(item.value) is int else ascii(item.value)
+            written.append(f"Constant({value})")
+        elif isinstance(item, ast.AST):
+            parts = [(name, getattr(item, name, None)) for name in item._fields if name not in _NOT_CODE]
+            if isinstance(item, ast.JoinedStr):
+                # Python 3.12 puts an empty text behind a width that is an expression.
+                texts = [part for part in item.values if not (isinstance(part, ast.Constant) and part.value == "")]
+                parts = [("values", texts)]
+            waiting.append(_Written(")"))
+            for name, value in reversed([(name, value) for name, value in parts if value is not None and value != []]):
+                waiting += (_Written(","), value, _Written(f"{name}="))
+            waiting.append(_Written(f"{type(item).__name__}("))
+        elif isinstance(item, list):
+            waiting.append(_Written("]"))
+            for value in reversed([value for value in item if not _does_nothing(value)]):
+                waiting += (_Written(","), value)
+            waiting.append(_Written("["))
+        else:
+            written.append(ascii(item))
+    return "".join(written)
+
+
+class _Written(str):
+    """A part of the line that is written already, among nodes and values that are not."""
+
+    __slots__ = ()
+
+
+_NOT_CODE = {"ctx", "kind", "type_comment", "type_ignores"}
+"""Fields of nodes that say nothing more than the rest: uses of a name, the prefix u, and comments."""
+
+
+def _does_nothing(node: object) -> bool:
+    alone = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return alone or isinstance(node, ast.Pass)
 
 
 def source_texts(cls: "type[Method]") -> Texts:

@@ -9,6 +9,7 @@ from benchmark.execution.companions import described, flipped_texts
 from benchmark.execution.records import write_companions, write_records
 from benchmark.schema import Record, UsageError, read_records, record_key, record_path
 from benchmark.submission.declared import described as words_of
+from benchmark.submission.sources import registered_texts
 from benchmark.submission.verifying import Verification
 
 
@@ -61,7 +62,9 @@ def write_levels(verification: Verification, results: Path, rerun: Collection[in
 def _companions(verification: Verification, places: Mapping[int, str]) -> Iterator[tuple[str, str]]:
     submission = verification.submission
     name = submission.manifest["method"]["name"]
-    yield described(places[min(places)], name, *words_of(name, submission.sources))
+    # Docstrings are not part of a source's hash: what describes a method that is registered here is its own.
+    texts = registered_texts(name) or submission.sources
+    yield described(places[min(places)], name, *words_of(name, texts))
     for seed, place in places.items():
         yield from flipped_texts(verification.cells[seed], place)
 

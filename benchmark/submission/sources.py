@@ -8,6 +8,7 @@ from typing import Any
 from benchmark.execution.plugins import place_of, require_usable_name
 from benchmark.execution.registry import registered
 from benchmark.execution.sources import (
+    code_of,
     find_class,
     lineage,
     origin,
@@ -17,7 +18,7 @@ from benchmark.execution.sources import (
     texts_fingerprint,
     with_imports,
 )
-from benchmark.schema import UsageError
+from benchmark.schema import TemperError, UsageError, fingerprint
 
 
 def name_problems(name: str) -> Iterator[str]:
@@ -40,7 +41,7 @@ def source_problems(name: str, source: str, carried: Mapping[str, Any]) -> Itera
         source: The records' hash of it.
         carried: The source texts of the submission.
     """
-    if texts_fingerprint(carried) != source:
+    if source not in (texts_fingerprint(carried), _older_fingerprint(carried)):
         yield f"source.json is not the source that the records of {name} were made with; run and submit again."
         return
     members = carried.get("members", {})
@@ -48,7 +49,7 @@ def source_problems(name: str, source: str, carried: Mapping[str, Any]) -> Itera
     if sorted(members) != (sorted(name.split("+")) if "+" in name else []):
         yield f"source.json holds {'+'.join(sorted(members)) or 'no members of a composition'} and not {name}."
         return
-    if members and carried["composition"] != composition_text():
+    if members and code_of(carried["composition"]) != code_of(composition_text()):
         yield "source.json composes its members in another way than this version of Temper; run it again with this one."
     for member, texts in parts.items():
         here = registered_texts(member)
@@ -60,8 +61,16 @@ def source_problems(name: str, source: str, carried: Mapping[str, Any]) -> Itera
             )
 
 
+def _older_fingerprint(texts: Mapping[str, Any]) -> str:
+    """Hash the texts themselves, comments included: what records state that were made before only code counted."""
+    members = texts.get("members")
+    if not isinstance(members, Mapping):
+        return fingerprint(texts)
+    return fingerprint({**texts, "members": {name: _older_fingerprint(member) for name, member in members.items()}})
+
+
 def composition_text() -> str:
-    """What composes methods here."""
+    """Source text of what composes methods here."""
     return read_source(Path(str(origin("benchmark.training.composition"))))
 
 
@@ -76,7 +85,7 @@ def registered_texts(name: str) -> Mapping[str, Any] | None:
     module, _, cls = point.value.partition(":")
     try:
         found = find_class(module, cls)
-    except (ImportError, OSError, SyntaxError, ValueError):
+    except (ImportError, OSError, SyntaxError, ValueError, TemperError):
         return {}
     if found is None:
         return {}
@@ -90,7 +99,7 @@ def registered_texts(name: str) -> Mapping[str, Any] | None:
 
 def _first_difference(here: Mapping[str, Any], there: Mapping[str, Any], point: EntryPoint) -> str:
     """Return the file, or else the module or class, of the first source that differs."""
-    names = [name for name in (*here, *there) if here.get(name) != there.get(name)]
+    names = [name for name in (*here, *there) if not _same_code(here.get(name), there.get(name))]
     if not names:
         return "its source"
     number, colon, qualified = names[0].partition(":")
@@ -105,6 +114,10 @@ def _first_difference(here: Mapping[str, Any], there: Mapping[str, Any], point: 
     if not number.isdecimal() or int(number) >= len(classes):
         return f"the class {qualified!a}"
     return f"{Path(str(origin(classes[int(number)][0]))).name} (class {qualified!a})"
+
+
+def _same_code(here: Any, there: Any) -> bool:
+    return isinstance(here, str) and isinstance(there, str) and code_of(here) == code_of(there)
 
 
 __all__ = ["registered_texts", "source_problems", "source_texts", "texts_fingerprint"]

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 import pytest
 
-from benchmark.execution import registry
+from benchmark.execution import registry, sources
 from benchmark.execution.hyperparameters import check, read
 from benchmark.execution.registry import MethodRequest, configure, load_plugin, registered
 from benchmark.execution.sources import Summary, own_imports, source_fingerprint, summary, verbs
@@ -88,17 +88,18 @@ def test_saying_what_holds_anyway_is_no_configuration() -> None:
     assert made.configuration == ""
 
 
+def edit_masks(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = sources.read_source
+    edit = {"masks.py": "\nEDITED = 1\n"}
+    monkeypatch.setattr(sources, "read_source", lambda path: read(path) + edit.get(path.name, ""))
+
+
 def test_the_source_fingerprint_follows_the_plugin_and_what_it_imports_of_the_toolbox(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     roast, vanilla = (configure(MethodRequest(name, {}), {}).source for name in ("roast", "vanilla"))
     assert roast == configure(MethodRequest("roast", {}), {}).source
-    read = Path.read_bytes
-
-    def edited(path: Path) -> bytes:
-        return read(path) + (b"# edited" if path.name == "masks.py" else b"")
-
-    monkeypatch.setattr(Path, "read_bytes", edited)
+    edit_masks(monkeypatch)
     assert configure(MethodRequest("roast", {}), {}).source != roast
     assert configure(MethodRequest("vanilla", {}), {}).source == vanilla
 
@@ -206,13 +207,9 @@ def test_the_source_fingerprint_of_a_composition_follows_every_member(monkeypatc
             name: configure(MethodRequest(name, {}), {}).source for name in ("sam+roast", "sam+r_drop", "roast+sam")
         }
 
-    before, read = fingerprints(), Path.read_bytes
+    before = fingerprints()
     assert len({before["sam+roast"], before["sam+r_drop"]}) == 2
-
-    def edited(path: Path) -> bytes:
-        return read(path) + (b"# edited" if path.name == "masks.py" else b"")
-
-    monkeypatch.setattr(Path, "read_bytes", edited)
+    edit_masks(monkeypatch)
     after = fingerprints()
     assert after["sam+roast"] != before["sam+roast"]
     assert after["sam+r_drop"] == before["sam+r_drop"]
@@ -283,7 +280,7 @@ def test_a_file_is_a_plugin_for_this_process(tmp_path: Path) -> None:
     assert made.label == "mine+sam (mine.strength=2.0)"
     assert summary(registered()["mine"]) == Summary("Mine is the best.", "Me, 2026", ("after_step",))
     source = configure(MethodRequest("mine", {}), {}).source
-    write(file, PLUGIN.format(name="mine") + "# edited")
+    write(file, PLUGIN.format(name="mine") + "\nEDITED = 1\n")
     assert configure(MethodRequest("mine", {}), {}).source != source
 
 
@@ -432,7 +429,7 @@ def test_a_plugins_file_imports_those_beside_it_and_all_of_them_count(tmp_path: 
     for name in ("outer_helper", "deep_helper", "late_helper", "inner_parts/scaling", "inner_parts/factor"):
         path = tmp_path / f"{name}.py"
         text = path.read_text()
-        write(path, text + "# edited")
+        write(path, text + "\nEDITED = 1\n")
         assert configure(MethodRequest("mine", {}), {}).source != made.source, name
         write(path, text)
     write(tmp_path / "unused_helper.py", "edited = True")
@@ -513,7 +510,7 @@ def test_two_files_of_one_name_both_count_and_so_do_helpers_beside_them(
     seen = {before}
     for file in ("theirs/method.py", "ours/method.py", "ours/helper.py"):
         path = tmp_path / file
-        path.write_text(path.read_text() + "# edited\n")
+        path.write_text(path.read_text() + "EDITED = 1\n")
         seen.add(source_fingerprint(cls))
     assert len(seen) == 4
 

@@ -16,7 +16,7 @@ import pytest
 from benchmark.attacks.text import words_changed, words_of
 from benchmark.execution.registry import MethodRequest, configure
 from benchmark.execution.sources import source_texts, texts_fingerprint
-from benchmark.schema import UsageError
+from benchmark.schema import UsageError, fingerprint
 from benchmark.submission.declared import declaration_problems
 from benchmark.submission.intake import read_submission
 from benchmark.submission.layout import MEBIBYTE, Sources
@@ -817,6 +817,24 @@ def test_a_composition_is_its_members_and_what_composes_them_here() -> None:
     )
     assert "holds mvp+roast and not roast" in problems("roast", texts)[0]
     assert "in another way" in problems("mvp+roast", {**texts, "composition": "def compose(): ..."})[0]
+
+
+def test_comments_and_older_hashes_of_the_texts_themselves_are_accepted() -> None:
+    for name in ("roast", "mvp+roast"):
+        texts = source_texts(configure(MethodRequest.parse(name), {}).cls)
+        source = texts_fingerprint(texts)
+        members = texts.get("members", {})
+        older = {**texts, "members": {key: fingerprint(own) for key, own in members.items()}} if members else texts
+        assert list(source_problems(name, fingerprint(older), texts)) == []
+        commented = json.loads(json.dumps(texts).replace("from dataclasses", "# Edited.\\nfrom dataclasses"))
+        assert commented != texts
+        assert list(source_problems(name, source, commented)) == []
+        edited = json.loads(
+            json.dumps(texts).replace("alpha: Annotated", "gamma: Annotated").replace("alpha: float", "gamma: float")
+        )
+        assert edited != texts
+        (problem,) = source_problems(name, texts_fingerprint(edited), edited)
+        assert "methods.roast:RoAST, and '0:RoAST' differs from what made the records" in problem
 
 
 @pytest.mark.parametrize(

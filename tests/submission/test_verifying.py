@@ -112,6 +112,22 @@ def test_what_a_submission_says_of_overlaps_reaches_no_board(forgery: Forgery, r
     assert json.loads(card.read_text())["overlap"] == found.card["overlap"]
 
 
+def test_a_submission_does_not_reword_a_method_that_is_registered_here(
+    forgery: Forgery, ran: Ran, tmp_path: Path
+) -> None:
+    path = forgery.folder / "source.json"
+    texts = json.loads(path.read_text())
+    first = next(name for name in texts if name.startswith("0:"))
+    texts[first] = re.sub(r'(class \w+\(.*\):\n    """)', r"\1Best of all. ", texts[first])
+    assert "Best of all." in texts[first]
+    path.write_text(json.dumps(texts, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    forgery.reseal()
+    found = verification(ran, forgery.folder, tmp_path / "scratch")
+    write_levels(found, tmp_path / "results", rerun=())
+    (card,) = (tmp_path / "results").glob("*/worddrop/method.json")
+    assert "Best of all" not in card.read_text()
+
+
 def test_a_place_that_cannot_be_written_to_is_named(ran: Ran, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     found = verification(ran, ran.submission, tmp_path / "scratch")
