@@ -18,7 +18,7 @@ from benchmark.authoring.minute import Report, Trained, train_a_minute
 from benchmark.execution.costs import Cost, Costs, over_vanilla
 from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure, registered
 from benchmark.resources.locations import cache_root
-from benchmark.schema import IntegrityError, TemperError, UnavailableError
+from benchmark.schema import IntegrityError, TemperError, UnavailableError, UsageError
 from benchmark.testing import ContractError, MethodContract
 from benchmark.testing.costs import count_passes
 from benchmark.testing.tiny import write_tiny_masked_lm
@@ -54,9 +54,14 @@ def check_method(text: str, report: Report = lambda *_: None) -> Iterator[Findin
         report: Progress.
 
     Raises:
-        UsageError: there is no such method.
+        UsageError: there is no such method, or its entry point is not installed yet.
     """
     request = MethodRequest.parse(text)
+    for name in request.members:
+        if name not in registered() and Path(f"methods/{name}.py").is_file():
+            raise UsageError(
+                f"methods/{name}.py is not registered yet. Run `pip install --no-deps -e .`, and check again."
+            )
     request.require_known()
     try:
         method = configure(request, {})

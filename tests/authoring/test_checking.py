@@ -278,6 +278,16 @@ def test_a_method_that_does_not_exist_is_a_usage_error() -> None:
         list(check_method("raost"))
 
 
+def test_a_method_that_was_written_and_not_installed_names_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "methods").mkdir()
+    (tmp_path / "methods/fresh.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"methods/fresh.py is not registered yet. Run `pip install --no-deps -e .`"):
+        list(check_method("fresh"))
+
+
 @pytest.mark.slow()
 @pytest.mark.resources()
 def test_from_the_command_line_it_trains_and_exits_with_one_if_anything_failed(tmp_path: Path) -> None:
