@@ -98,7 +98,9 @@ def borrow_environment(clone: Path) -> None:
     (packages,) = (clone / ".venv").glob("lib/python*/site-packages")
     installed = dict.fromkeys([*site.getsitepackages(), *(path for path in sys.path if path.endswith("site-packages"))])
     (packages / "borrowed.pth").write_text("".join(f"{path}\n" for path in installed))
-    tools = {tool: f"-m {tool}" for tool in ("pytest", "pip", "ruff", "mypy")}
+    tools = {tool: f"-m {tool}" for tool in ("pytest", "pip", "mypy")}
+    # `python -m ruff` runs the program of that name in the environment, so that one has to be the real one.
+    (clone / ".venv/bin/ruff").symlink_to(Path(sys.executable).parent / "ruff")
     tools["lint-imports"] = "-c 'from importlinter.cli import lint_imports_command as run; run()'"
     for tool, options in tools.items():
         script = clone / ".venv/bin" / tool

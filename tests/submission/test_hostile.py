@@ -834,15 +834,15 @@ def test_comments_and_older_hashes_of_the_texts_themselves_are_accepted() -> Non
         )
         assert edited != texts
         (problem,) = source_problems(name, texts_fingerprint(edited), edited)
-        assert "methods.roast:RoAST, and '0:RoAST' differs from what made the records" in problem
+        assert "methods.roast:RoAST, and roast.py (class 'RoAST') differs from the source that made" in problem
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
         ("mine", ""),
-        ("a..b", "a method's name is letters"),
-        ("roast.", "a method's name is letters"),
+        ("a..b", "calls itself 'a..b'. Name it with letters, digits, - and _"),
+        ("roast.", "calls itself 'roast.'. Name it with letters, digits, - and _"),
         ("Vanilla", "differs from vanilla, which is registered here, in the case of letters alone"),
         ("mvp+ROAST", "differs from roast"),
     ],
