@@ -1,4 +1,4 @@
-"""What attacks may not do: small functions, each usable alone, from the cheapest to the dearest."""
+"""What attacks may not do: small functions, each usable alone, from the cheapest to the most expensive."""
 
 import math
 from collections.abc import Callable, Collection, Sequence
@@ -71,12 +71,15 @@ class Similarity:
     Attributes:
         threshold: Least similarity.
         metric: "cosine", or "angular" (1 - angle / pi).
-        window: Words around the replaced one that are compared, and texts that are shorter are not; None for all.
+        window: Words around the replaced one that are compared; None for all.
+        short_texts: What happens to texts of fewer words than the window: "pass" allows all of them uncompared, as
+            TextAttack does, so that they may move any distance; "compare" compares the whole text with the original.
     """
 
     threshold: float
     metric: str
     window: int | None
+    short_texts: str = "pass"
 
     @property
     def least_cosine(self) -> float:
@@ -85,9 +88,15 @@ class Similarity:
         return math.cos(math.pi * (1 - max(self.threshold, 0))) if self.metric == "angular" else self.threshold
 
     def keep(self, case: Case, reference: AttackedText, texts: Sequence[AttackedText]) -> Ask[list[Candidate]]:
-        """The texts that are similar enough to a reference, with their similarities."""
-        compared = [self.window is None or len(text.words) >= self.window for text in texts]
-        pairs = [self._pair(reference, text) for text, asked in zip(texts, compared, strict=True) if asked]
+        """Ask for the texts that are similar enough, with their similarities.
+
+        Args:
+            case: The example.
+            reference: What texts are compared with, but for short ones, which the original is compared with.
+            texts: The candidates.
+        """
+        compared = [self.short_texts == "compare" or not self._is_short(text) for text in texts]
+        pairs = [self._pair(case, reference, text) for text, asked in zip(texts, compared, strict=True) if asked]
         scored = (yield from case.similarities(pairs)) if pairs else []
         kept = iter(zip((yield from above(scored, self.least_cosine)), scored, strict=True))
         found = []
@@ -97,10 +106,14 @@ class Similarity:
                 found.append(Candidate(text, similarity))
         return found
 
-    def _pair(self, reference: AttackedText, text: AttackedText) -> tuple[str, str]:
-        if self.window is None:
+    def _is_short(self, text: AttackedText) -> bool:
+        return self.window is not None and len(text.words) < self.window
+
+    def _pair(self, case: Case, reference: AttackedText, text: AttackedText) -> tuple[str, str]:
+        if self.window is None or self._is_short(text):
+            whole = reference if self.window is None else case.original
             # As a window of all words is cut: what stands before the first and after the last one is left out.
-            return reference.window(0, len(reference.words)), text.window(0, len(text.words))
+            return whole.window(0, len(whole.words)), text.window(0, len(text.words))
         index = min(text.latest)
         return reference.window(index, self.window), text.window(index, self.window)
 

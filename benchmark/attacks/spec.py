@@ -1,7 +1,6 @@
 """An attack as data: its numbers, and the fingerprint over them and over everything that it works with."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from benchmark.resources import locate
 from benchmark.schema.canonical import fingerprint
 from benchmark.schema.errors import UsageError, nearest
 from benchmark.suites.convert import Converter, Problems
-from benchmark.suites.recipes import RECIPES, Numbers
+from benchmark.suites.recipes import RECIPES, Numbers, identifying_parameters
 from benchmark.suites.spec import Attack
 
 Victim = Callable[[Sequence[tuple[str, ...]]], NDArray[np.float32]]
@@ -63,7 +62,7 @@ def attack_identity(attack: Attack) -> dict[str, Any]:
         "on": attack.on,
         "subset": attack.subset,
         "recipe": attack.recipe,
-        "parameters": {**asdict(numbers), **dict.fromkeys(part_names(numbers))},
+        "parameters": {**identifying_parameters(numbers), **dict.fromkeys(part_names(numbers))},
         "parts": part_identities(numbers),
         **({"recipe_version": version} if version else {}),
     }

@@ -69,6 +69,8 @@ def _check_attack(attack: Attack) -> Iterator[Problem]:
     problems = Problems()
     Converter(problems).table(RECIPES[attack.recipe], attack.parameters, "parameters")
     yield from problems.found
+    if attack.backend == "textattack" and attack.parameters.get("short_texts", "pass") != "pass":
+        yield "parameters.short_texts", 'TextAttack lets short texts pass. Remove the key, or use backend = "engine".'
 
 
 def _check_training(suite: Suite) -> Iterator[Problem]:

@@ -1,8 +1,8 @@
-"""The attacks that a suite can name, each with all of its numbers; a table of parameters fills one of these."""
+"""The attacks that a suite can name, each with all of its parameters; a table of parameters fills one of these."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from dataclasses import asdict, dataclass, fields
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from benchmark.data.constraints import NONEMPTY, Doc, Range
 
@@ -22,6 +22,13 @@ Stopwords: TypeAlias = Annotated[Part, Doc("Which list of words is never replace
 Lexicon: TypeAlias = Annotated[Part, Doc("Which list of neighbours the substitutes come from, or a file.")]
 Cosine: TypeAlias = Annotated[float, Range(-1, 1), Doc("Least cosine between a word and its substitute.")]
 SimilarityMetric: TypeAlias = Annotated[Metric, Doc("How two sentence vectors are compared.")]
+ShortTexts: TypeAlias = Annotated[
+    Literal["pass", "compare"],
+    Doc(
+        "Texts of fewer words than `window`: `pass` lets all of them through whatever their similarity, as TextAttack "
+        "does; `compare` holds the whole text to the threshold, against the original."
+    ),
+]
 Share: TypeAlias = Annotated[
     float | None, Range(0, 1, open_low=True), Doc("Most words changed, as a share rounded up; absent: no bound.")
 ]
@@ -37,9 +44,15 @@ class Substitution:
     encoder: Encoder = "minilm"
     similarity_metric: SimilarityMetric = "angular"
     similarity_threshold: Annotated[
-        float, Range(-1, 1), Doc("Least similarity between the text with and without a swap.")
+        float,
+        Range(-1, 1),
+        Doc(
+            "Least similarity between the text with and without a swap, inside the window: a text may drift further "
+            "swap by swap, and one that is shorter than the window has no bound unless `short_texts` gives it one."
+        ),
     ] = 0.840845057
-    window: Annotated[Many, Doc("Words around the substitute that the similarity looks at.")] = 15
+    window: Annotated[Many, Doc("Words around the substitute that the similarity looks at; see `short_texts`.")] = 15
+    short_texts: ShortTexts = "pass"
     tagger: Annotated[Part, Doc("Part-of-speech tagger; a substitute keeps the word's part of speech.")] = (
         "textblob-pattern"
     )
@@ -117,7 +130,12 @@ class TextBugger:
     encoder: Encoder = "minilm"
     similarity_metric: SimilarityMetric = "angular"
     similarity_threshold: Annotated[
-        float, Range(-1, 1), Doc("Least similarity of a text to what it is compared to.")
+        float,
+        Range(-1, 1),
+        Doc(
+            "Least similarity of a text to what it is compared to. With a `window`, texts that are shorter have no "
+            "bound unless `short_texts` gives them one."
+        ),
     ] = 0.8
     similar_to: Annotated[
         Literal["original", "current"], Doc("What a text is compared to: the original, or the text before the swap.")
@@ -125,8 +143,9 @@ class TextBugger:
     window: Annotated[
         int | None,
         Range(1),
-        Doc("Words around the change that are compared; shorter texts pass. Absent: all words."),
+        Doc("Words around the change that are compared; see `short_texts`. Absent: all words."),
     ] = None
+    short_texts: ShortTexts = "pass"
     stopwords: Stopwords = "nltk-english"
     query_budget: Budget = None
 
@@ -160,6 +179,21 @@ RECIPES: Mapping[str, type[Numbers]] = {
     "transfer": Transfer,
 }
 """By the name that a suite gives."""
+
+_ADDED = ("short_texts",)
+"""Parameters that came after records were committed."""
+
+
+def identifying_parameters(numbers: Numbers) -> dict[str, Any]:
+    """Return the parameters that identify an attack: all, but for later ones at their default.
+
+    An attack from before a parameter existed does what that parameter's default says, and stays the same attack.
+    """
+    left_out = {
+        item.name for item in fields(numbers) if item.name in _ADDED and getattr(numbers, item.name) == item.default
+    }
+    return {name: value for name, value in asdict(numbers).items() if name not in left_out}
+
 
 MASKING_CHECKS = frozenset({"random_swap", "transfer"})
 """Recipes that do not search: their results stand beside the attacks' as checks, and enter no score."""

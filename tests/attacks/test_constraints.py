@@ -24,7 +24,7 @@ from benchmark.attacks.text import AttackedText, words_of
 from benchmark.attacks.transformations import neighbours, recover_case, swaps
 from benchmark.attacks.victim import encoder_oracle, victim_oracle
 from benchmark.data import Example
-from benchmark.suites.recipes import TextFooler
+from benchmark.suites.recipes import RECIPES, TextFooler
 from tests.attacks.fakes import LEXICON, VerbTagger, lexicon, parts, victim
 
 
@@ -149,6 +149,36 @@ def test_short_texts_are_not_compared_and_long_ones_in_a_window():
     assert encoder.asked == ["a 0, b", "a 90, b"]
 
 
+def test_short_texts_can_be_compared_whole_with_the_original():
+    encoder, rule = Angles(), Similarity(0.99, "cosine", 3, "compare")
+    original = text("0 a")
+    current = original.replace(1, "b")
+    near, far = current.replace(0, "5"), current.replace(0, "90")
+    case = Case(original, 0, None)
+    oracles = {ENCODER: encoder_oracle(encoder)}
+    ((_, found),) = run_searches([("only", rule.keep(case, current, [near, far]))], oracles, 1)
+    assert [candidate.text for candidate in found] == [near]
+    assert found[0].similarity.score == pytest.approx(np.cos(np.radians(5)), abs=1e-6)
+    # The original, and not the text before the swap.
+    assert set(encoder.asked) == {"0 a", "5 b", "90 b"}
+    encoder.asked.clear()
+    long = text("7 a 0, b c d .")
+    assert kept_by(rule, long, [long.replace(2, "90")], encoder) == []
+    assert encoder.asked == ["a 0, b", "a 90, b"]
+
+
+@pytest.mark.parametrize("recipe", ["textfooler", "textbugger", "random_swap"])
+def test_every_attack_with_a_window_can_bound_short_texts(recipe):
+    """A film of three words has no bound in a window of 15, and one where it is asked for."""
+    more = {"queries": 40} if recipe == "random_swap" else {}
+    shared = {"candidates": 4, "similarity_threshold": 0.999, "similarity_metric": "cosine", "window": 15, **more}
+    example, outcomes = Example("0", ("a good film",), 1), {}
+    for short_texts in ("pass", "compare"):
+        numbers = RECIPES[recipe](short_texts=short_texts, **shared)
+        outcomes[short_texts] = next(row.outcome for _, row in attacked([example], numbers, parts(), recipe))
+    assert outcomes == {"pass": "flipped", "compare": "survived"}
+
+
 def test_without_a_window_all_words_are_compared():
     encoder, pair = Angles(), text("5 p", "(0 a b).")
     kept_by(Similarity(0.5, "cosine", None), pair, [pair.replace(2, "1")], encoder)
@@ -171,8 +201,8 @@ some_numbers = st.builds(
 )
 
 
-def attacked(examples, numbers, made):
-    search = prepare("textfooler", numbers, made)
+def attacked(examples, numbers, made, recipe="textfooler"):
+    search = prepare(recipe, numbers, made)
     oracles = {VICTIM: victim_oracle(victim), ENCODER: encoder_oracle(made.encoder)}
     attempts = [begin(example, search, example.id, numbers.query_budget) for example in examples]
     for attempt, row in run_searches([(a, a.run()) for a in attempts], oracles, 3):

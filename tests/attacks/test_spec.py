@@ -10,7 +10,7 @@ import pytest
 from benchmark.attacks import attack_fingerprint, numbers_of, parts, spec, tagger
 from benchmark.attacks.textattack import importing
 from benchmark.schema.errors import UnavailableError, UsageError
-from benchmark.suites.recipes import TextFooler
+from benchmark.suites.recipes import PWWS, RECIPES, BertAttack, Genetic, TextFooler, identifying_parameters
 from tests.attacks.fakes import attack, write_lexicon
 
 needs_extra = pytest.mark.skipif(
@@ -32,9 +32,29 @@ def test_what_is_left_out_keeps_the_recipes_numbers(lexicon):
     assert numbers_of(attack(lexicon, min_cosine=1, query_budget=9)).min_cosine == 1.0
 
 
+@pytest.mark.parametrize("recipe", ["textfooler", "textbugger", "random_swap"])
+def test_a_parameter_that_came_later_identifies_an_attack_only_where_it_is_set(recipe):
+    more = {"queries": 40} if recipe == "random_swap" else {}
+    before, stated, other = (
+        identifying_parameters(RECIPES[recipe](**more, **later))
+        for later in ({}, {"short_texts": "pass"}, {"short_texts": "compare"})
+    )
+    assert before == stated
+    assert "short_texts" not in before
+    assert other == {**before, "short_texts": "compare"}
+    assert all("short_texts" not in identifying_parameters(cls) for cls in (PWWS(), Genetic(), BertAttack()))
+
+
+def test_the_default_treatment_of_short_texts_is_the_attack_of_before(lexicon):
+    before = attack_fingerprint(attack(lexicon))
+    assert attack_fingerprint(attack(lexicon, short_texts="pass")) == before
+    assert attack_fingerprint(attack(lexicon, short_texts="compare")) != before
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
+        ({"short_texts": "drop"}, "'drop' is not one of the choices. Known: compare, pass"),
         ({"candidate": 8}, "candidate: unknown key. Did you mean 'candidates'"),
         ({"candidates": 8.0}, "candidates: 8.0 where an integer is needed"),
         ({"candidates": True}, "candidates: true where an integer is needed"),

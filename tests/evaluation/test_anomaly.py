@@ -78,26 +78,71 @@ def test_aupr_is_the_area_under_steps(inside, outside):
 
 def test_scores_by_hand():
     logits = np.log(np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]))
-    assert_allclose(anomaly.doubt(logits), [0.3, 0.2])
-    assert_allclose(anomaly.entropy(logits[:1]), -(0.7 * math.log(0.7) + 0.2 * math.log(0.2) + 0.1 * math.log(0.1)))
+    assert_allclose(anomaly.uncertainty(logits), np.log([0.3 / 0.7, 0.2 / 0.8]))
+    by_hand = -(0.7 * math.log(0.7) + 0.2 * math.log(0.2) + 0.1 * math.log(0.1))
+    assert_allclose(anomaly.log_entropy(logits[:1]), math.log(by_hand))
     assert_allclose(anomaly.energy(logits + 5), [-5, -5])
 
 
 @given(st.lists(st.lists(st.floats(-30, 30), min_size=3, max_size=3), min_size=1, max_size=20).map(np.array))
 @settings(deadline=None, max_examples=40)
-def test_doubt_and_entropy_equal_the_plain_formulas(logits):
-    from scipy.special import softmax
+def test_uncertainty_and_entropy_equal_the_plain_formulas(logits):
+    from scipy.special import expit, softmax
     from scipy.stats import entropy
 
-    assert_allclose(anomaly.doubt(logits), 1 - softmax(logits, axis=1).max(axis=1), atol=1e-15)
-    assert_allclose(anomaly.entropy(logits), entropy(softmax(logits, axis=1), axis=1), atol=1e-9)
+    assert_allclose(expit(anomaly.uncertainty(logits)), 1 - softmax(logits, axis=1).max(axis=1), atol=1e-15)
+    assert_allclose(np.exp(anomaly.log_entropy(logits)), entropy(softmax(logits, axis=1), axis=1), atol=1e-9)
 
 
-def test_very_sure_predictions_still_differ():
-    logits = np.array([[40.0, 0.0], [45.0, 0.0], [700.0, 0.0]])
-    first, second, third = anomaly.doubt(logits)
-    assert first > second > third > 0
-    assert first == pytest.approx(math.exp(-40))
+SCORES = (anomaly.uncertainty, anomaly.log_entropy)
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_very_sure_predictions_still_differ(score):
+    gaps = np.array([0.0, 1e-3, 40.0, 45.0, 700.0, 745.0, 746.0, 800.0, 1e6, 3e38])
+    for classes in (2, 3, 5):
+        logits = np.zeros((len(gaps), classes))
+        logits[:, 0] = gaps
+        found = score(logits)
+        assert np.isfinite(found).all()
+        assert (np.diff(found) < 0).all()
+    two = np.stack([gaps, np.zeros_like(gaps)], axis=1)
+    assert anomaly.uncertainty(two).tolist() == (-gaps).tolist()
+
+
+@pytest.mark.parametrize("metric", ["auroc", "aupr", "auroc_entropy"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_metrics_of_saturated_logits(metric, classes):
+    inside, outside = np.zeros((3, classes)), np.zeros((2, classes))
+    inside[:, 0], outside[:, 0] = [800, 900, 1000], [700, 790]
+    assert anomaly_measurements(inside, outside, metrics=[metric], seed_text="p")[metric].value == 1
+
+
+def plain_uncertainty(logits):
+    """As it was before: the sum of the other classes' probabilities."""
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    weights[np.arange(len(weights)), logits.argmax(axis=1)] = 0.0
+    others = weights.sum(axis=1)
+    return others / (1.0 + others)
+
+
+def plain_log_entropy(logits):
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    weights = np.exp(shifted)
+    total = weights.sum(axis=1)
+    return np.log(total) - (weights * shifted).sum(axis=1) / total
+
+
+@pytest.mark.parametrize(("score", "plain"), [*zip(SCORES, (plain_uncertainty, plain_log_entropy), strict=True)])
+@pytest.mark.parametrize("classes", [2, 3, 5])
+@pytest.mark.parametrize("scale", [0.3, 2.0, 6.0])
+def test_the_order_is_that_of_the_probabilities_where_nothing_collapses(score, plain, classes, scale):
+    """So that no committed value changes. Predictions are float32, some texts stand in a set twice."""
+    random = np.random.default_rng([classes, int(scale * 10)])
+    logits = (random.normal(size=(4000, classes)) * scale).astype(np.float32).astype(np.float64)
+    logits[:200] = logits[200:400]
+    ranks = [np.unique(values, return_inverse=True)[1] for values in (score(logits), plain(logits))]
+    assert (ranks[0] == ranks[1]).all()
 
 
 def test_replicates_are_auroc_on_the_resamples():

@@ -1,6 +1,7 @@
 """Calibration metrics against hand computations, slow re-statements of the definition and scikit-learn."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -88,6 +89,16 @@ def test_bounds(probe):
     assert 0 <= calibration.brier(table, probe[1]) <= 2
     assert calibration.nll(table, probe[1]) >= 0
     assert calibration.ece(*top, bins=1) == pytest.approx(abs(top[0].mean() - top[1].mean()), abs=1e-12)
+
+
+@pytest.mark.parametrize(("examples", "bins"), [(488, 10), (7, 3), (23, 10), (5, 10), (40, 10)])
+def test_bins_of_equal_mass_start_at_the_next_whole_example(examples, bins):
+    confidence = np.linspace(0.5, 1, examples)
+    found = calibration.equal_mass_bins(confidence, bins)
+    edges = [math.ceil(i * examples / bins) for i in range(bins + 1)]
+    expected = np.concatenate([np.full(stop - start, i) for i, (start, stop) in enumerate(pairwise(edges))])
+    assert found.tolist() == expected.tolist()
+    assert (calibration.equal_mass_bins(confidence[::-1], bins)[::-1] == found).all()
 
 
 def test_equal_confidences_share_a_bin_of_equal_mass():

@@ -19,7 +19,9 @@ def random_swap(numbers: RandomSwap, parts: Parts) -> Callable[[Case, Scored], A
     if lexicon is None:
         raise TemperError("Random substitution needs a lexicon; load_parts gives it.")
     rules = rules_of(numbers, parts)
-    similarity = Similarity(numbers.similarity_threshold, numbers.similarity_metric, numbers.window)
+    similarity = Similarity(
+        numbers.similarity_threshold, numbers.similarity_metric, numbers.window, numbers.short_texts
+    )
 
     def pick(case: Case, text: AttackedText, index: int) -> Ask[AttackedText | None]:
         words = neighbours(lexicon, text.words[index], numbers.candidates)

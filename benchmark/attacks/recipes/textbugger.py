@@ -21,7 +21,9 @@ def textbugger(numbers: TextBugger, parts: Parts) -> Callable[[Case, Scored], As
     lexicon = parts.lexicon
     if lexicon is None:
         raise TemperError("TextBugger needs a lexicon; load_parts gives it.")
-    similarity = Similarity(numbers.similarity_threshold, numbers.similarity_metric, numbers.window)
+    similarity = Similarity(
+        numbers.similarity_threshold, numbers.similarity_metric, numbers.window, numbers.short_texts
+    )
 
     def propose(case: Case, text: AttackedText, index: int) -> Ask[list[Candidate]]:
         # A space put into a word before this one has moved the words: TextAttack goes by the old number all the same.

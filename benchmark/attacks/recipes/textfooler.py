@@ -28,7 +28,9 @@ def textfooler(numbers: TextFooler, parts: Parts) -> Callable[[Case, Scored], As
     if lexicon is None:
         raise TemperError("TextFooler needs a lexicon; load_parts gives it.")
     rules = rules_of(numbers, parts)
-    similarity = Similarity(numbers.similarity_threshold, numbers.similarity_metric, numbers.window)
+    similarity = Similarity(
+        numbers.similarity_threshold, numbers.similarity_metric, numbers.window, numbers.short_texts
+    )
 
     def propose(case: Case, text: AttackedText, index: int) -> Ask[list[Candidate]]:
         words = neighbours(lexicon, text.words[index], numbers.candidates)

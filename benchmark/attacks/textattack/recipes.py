@@ -151,10 +151,12 @@ def build(recipe: str, numbers: Numbers, parts: Parts, victim: VictimWrapper, *,
         pair: Whether an example has two texts, of which the second is attacked.
 
     Raises:
-        UsageError: only Temper's engine has this recipe.
+        UsageError: only Temper's engine has this recipe, or bounds short texts.
     """
     if recipe not in BUILDERS:
         raise UsageError(f'Recipe {recipe!r} runs with backend = "engine" only. {nearest(recipe, BUILDERS)}')
+    if getattr(numbers, "short_texts", "pass") != "pass":
+        raise UsageError('TextAttack lets short texts pass. Use backend = "engine" with short_texts = "compare".')
     return BUILDERS[recipe](numbers, parts, victim, pair=pair)
 
 

@@ -45,9 +45,11 @@ def equal_width_bins(confidence: Floats, bins: int) -> Integers:
 
 
 def equal_mass_bins(confidence: Floats, bins: int) -> Integers:
-    """Bin floor(bins * r / n) of each confidence, r being how many of the n confidences are strictly lower.
+    """Put each of n confidences into bin floor(bins * r / n), where r is how many of them are strictly lower.
 
-    Equal confidences share a bin, so the order of the examples cannot matter.
+    Sorted from 0, bin i therefore starts at example ceil(i * n / bins): where n is not a multiple of `bins`, the larger
+    bins are spread over the range. (numpy's ``array_split`` makes the first bins the larger ones, which is another
+    number.) Equal confidences share the bin of the first of them, so the order of the examples does not matter.
     """
     lower = np.searchsorted(np.sort(confidence), confidence, side="left")
     return np.asarray(lower * bins // len(confidence), dtype=np.int64)
@@ -76,7 +78,7 @@ def ece(confidence: Floats, correct: Floats, bins: int = 10) -> float:
 
 
 def ece_adaptive(confidence: Floats, correct: Floats, bins: int = 10) -> float:
-    """Expected calibration error over bins of equally many examples; see `equal_mass_bins` for ties."""
+    """Compute the expected calibration error over bins of equally many examples; see `equal_mass_bins` for edges."""
     return binned_gap(equal_mass_bins(confidence, bins), confidence - correct)
 
 

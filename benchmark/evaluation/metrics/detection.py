@@ -1,4 +1,4 @@
-"""All anomaly metrics, from the logits on the in-distribution test and on a probe of foreign texts."""
+"""All anomaly metrics, from the logits on the in-distribution test and on an evaluation task of OOD texts."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,7 +19,7 @@ def anomaly_measurements(
     resamples: int = 200,
     seed_text: str,
 ) -> dict[str, Measurement]:
-    """Measure how well the model's doubt finds foreign texts.
+    """Measure how well the model's uncertainty finds out-of-distribution texts.
 
     Args:
         logits_in: On the in-distribution test, shape (n, classes).
@@ -61,7 +61,7 @@ def _unmeasurable(inside: Floats, outside: Floats) -> str | None:
 
 
 def _auroc(inside: Floats, outside: Floats, resamples: int, seed_text: str) -> Measurement:
-    scores = anomaly.doubt(inside), anomaly.doubt(outside)
+    scores = anomaly.uncertainty(inside), anomaly.uncertainty(outside)
     ranks = anomaly.dense_ranks(*scores)
     return Measurement(anomaly.auroc(*scores), replicate_auroc(*ranks, resamples, seed_text))
 
@@ -74,8 +74,8 @@ def _plain(
 
 _MEASURES: Mapping[str, Callable[[Floats, Floats, int, str], Measurement]] = {
     "auroc": _auroc,
-    "aupr": _plain(anomaly.aupr, anomaly.doubt),
-    "fpr95": _plain(anomaly.fpr95, anomaly.doubt),
-    "auroc_entropy": _plain(anomaly.auroc, anomaly.entropy),
+    "aupr": _plain(anomaly.aupr, anomaly.uncertainty),
+    "fpr95": _plain(anomaly.fpr95, anomaly.uncertainty),
+    "auroc_entropy": _plain(anomaly.auroc, anomaly.log_entropy),
     "auroc_energy": _plain(anomaly.auroc, anomaly.energy),
 }
