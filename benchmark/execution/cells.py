@@ -15,7 +15,7 @@ from benchmark.execution.registry import ConfiguredMethod
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.backbones import Backbone
-from benchmark.schema import IntegrityError, fingerprint
+from benchmark.schema import IntegrityError, TemperError, fingerprint
 from benchmark.suites import Attack, Probe
 from benchmark.suites.protocol import ECE_INDEX_BUG, ECE_UNMERGED, MERGE_AFTER_ARGMAX, of_training
 
@@ -109,7 +109,7 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
     from benchmark.training.optimization import pick_device, resolve_precision
 
     task, recipe = work.suite.training, work.suite.recipe
-    reads = row.method.make().reads(row.backbone)
+    reads = _reads(row)
     options = of_training(row.protocol)
     return {
         "kind": "train",
@@ -129,6 +129,21 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
         "seed": row.seed,
         **({"protocol": options} if options else {}),
     }
+
+
+def _reads(row: Row) -> dict[str, str]:
+    """Ask a method what it reads; a file that is missing or is not known is for the user to change, and stops all."""
+    from benchmark.training.verbs import checked_reads, verb
+
+    method = row.method.make()
+    with verb(method, "reads", 0):
+        try:
+            read = method.reads(row.backbone)
+        except TemperError as error:
+            unknown = error
+        else:
+            return checked_reads(read)
+    raise unknown
 
 
 def table_spec(kind: Kind, trained: Artifact, data: Dataset) -> dict[str, Any]:

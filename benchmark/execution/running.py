@@ -84,7 +84,8 @@ class Runner:
         self.observer.end(cell.label, time.monotonic() - started)
 
     def _train(self, cell: Cell, folder: Path) -> None:
-        from benchmark.training.loop import Trainer, write_log
+        from benchmark.training.loop import SAVING, Trainer, write_log
+        from benchmark.training.verbs import verb
 
         suite, row = self.work.suite, cell.row
         trainer = Trainer(
@@ -100,7 +101,8 @@ class Runner:
             attend_padding=PADDING_ATTENDED in row.protocol,
         )
         model, position = trainer.run()
-        model.save(folder / MODEL)
+        with verb(trainer.method, SAVING, position.step):
+            model.save(folder / MODEL)
         write_log(position, folder / "epochs.jsonl")
         outcome = {"cost": position.passes, "environment": environment(), "best_epoch": position.best_epoch}
         (folder / TRAINING).write_text(json.dumps(outcome, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -194,11 +196,13 @@ class Runner:
     def _model(self, cell: Cell) -> Classifier:
         """The cell's model in eval mode; the last one loaded is kept."""
         from benchmark.training.optimization import pick_device
+        from benchmark.training.verbs import verb
 
         trained: Artifact = cell.reads["model"]
         digest = weights_hash(trained)
         if self._loaded is None or self._loaded[0] != digest:
-            self._loaded = (digest, Classifier.load(trained.folder / MODEL).to(pick_device()).eval())
+            with verb(cell.row.method.make(), "build_model (loading its saved model)", 0):
+                self._loaded = (digest, Classifier.load(trained.folder / MODEL).to(pick_device()).eval())
         return self._loaded[1]
 
 

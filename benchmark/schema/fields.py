@@ -55,6 +55,19 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub("\ufffd", text)
 
 
+def excerpt(text: str, limit: int) -> str:
+    """Make a text printable and at most `limit` characters long; a cut one ends in the number of those left out."""
+    text = printable(text)
+    if len(text) <= limit:
+        return text
+    kept = limit - _ROOM
+    return f"{text[:kept]}… ({len(text) - kept:,} more characters)"
+
+
+_ROOM = 40
+"""Characters that the end of a cut text takes at most; limits are far above it."""
+
+
 def describe(value: object) -> str:
     """Name a JSON value in an error: its type, and the value itself where it is short."""
     names = {dict: "an object", list: "a list", type(None): "null", bool: "true or false"}

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from benchmark.execution.registry import MethodRequest, configure
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
+from benchmark.schema.errors import TemperError
 from benchmark.testing.errors import ContractError
 from benchmark.testing.tiny import sentences, trainer, weights
 from benchmark.testing.watching import Violation, Watcher
 from benchmark.training import Context, Method, MethodError
-from benchmark.training.checkpoint import Position
+from benchmark.training.checkpoint import Position, storable
+from benchmark.training.verbs import checked_state
 
 if TYPE_CHECKING:
     from benchmark.testing.contract import Cut
@@ -139,18 +140,13 @@ class Subject:
 
     def _check_state(self, method: Method) -> None:
         """Check every state that `state_dict` returns."""
-        give, rule = method.state_dict, "state_dict holds tensors of its own by name, and nothing else"
+        give, rule = method.state_dict, "state_dict holds tensors by name, and nothing else"
 
         def state_dict() -> dict[str, Tensor]:
-            state = give()
-            for key, value in state.items():
-                if not (isinstance(key, str) and isinstance(value, Tensor)):
-                    raise ContractError(self.name, rule, f"{key!r} is a {type(value).__name__}.")
             try:
-                save({key: value.contiguous() for key, value in state.items()})
-            except (RuntimeError, ValueError) as error:
-                raise ContractError(self.name, rule, f"safetensors refuses it: {error}") from error
-            return state
+                return storable(checked_state(give()))
+            except TemperError as error:
+                raise ContractError(self.name, rule, f"state_dict {error}") from error
 
         method.state_dict = state_dict  # type: ignore[method-assign]
 

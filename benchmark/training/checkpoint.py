@@ -1,10 +1,12 @@
 """Checkpoints: everything an interrupted run needs, as safetensors and JSON, replaced atomically."""
 
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import torch
@@ -13,6 +15,8 @@ from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
 
 from benchmark.schema.disk import sync
+from benchmark.schema.errors import TemperError
+from benchmark.schema.fields import describe
 
 _NAME = "checkpoint"
 
@@ -45,16 +49,28 @@ class Position:
 
 
 def save_checkpoint(
-    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, method: Mapping[str, Tensor], position: Position
+    folder: Path,
+    model: nn.Module,
+    optimizer: tuple[dict[str, Tensor], dict[str, Any]],
+    method: dict[str, Tensor],
+    position: Position,
 ) -> None:
-    """Replace the checkpoint in `folder`; a kill at any moment leaves the old one or the new one."""
+    """Replace the checkpoint in `folder`; a kill at any moment leaves the old one or the new one.
+
+    Args:
+        folder: Of the run.
+        model: Its weights are saved.
+        optimizer: What `flatten_optimizer` gives.
+        method: What `storable` makes of the method's tensors.
+        position: Where the run is.
+    """
     fresh, current, old = (folder / f"{_NAME}{suffix}" for suffix in (".new", "", ".old"))
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     save_model(model, str(fresh / "model.safetensors"))
-    tensors, numbers = _flatten_optimizer(optimizer)
+    tensors, numbers = optimizer
     save_file(tensors, fresh / "optimizer.safetensors")
-    save_file({name: t.contiguous() for name, t in method.items()}, fresh / "method.safetensors")
+    save_file(method, fresh / "method.safetensors")
     state = {"position": asdict(position), "optimizer": numbers}
     (fresh / "state.json").write_text(json.dumps(state, allow_nan=False), encoding="utf-8")
     for path in (*fresh.iterdir(), fresh):
@@ -109,11 +125,35 @@ def _state(checkpoint: Path) -> dict[str, Any]:
     return loaded
 
 
-def _flatten_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Split per-parameter state into tensors and numbers, both named ``<parameter index>.<key>``."""
+def flatten_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Split per-parameter state into tensors and numbers, both named ``<parameter index>.<key>``.
+
+    Raises:
+        TemperError: the state holds what no checkpoint can hold.
+    """
     tensors: dict[str, Tensor] = {}
     numbers: dict[str, Any] = {}
     for index, entries in optimizer.state_dict()["state"].items():
         for key, value in entries.items():
-            (tensors if isinstance(value, Tensor) else numbers)[f"{index}.{key}"] = value
-    return tensors, numbers
+            if isinstance(value, Tensor):
+                tensors[f"{index}.{key}"] = value
+            elif isinstance(value, (bool, int, str, NoneType)) or (isinstance(value, float) and math.isfinite(value)):
+                numbers[f"{index}.{key}"] = value
+            else:
+                raise TemperError(
+                    f"its optimizer keeps {describe(value)} under {key!r}, which no checkpoint can hold; keep tensors "
+                    "and finite numbers there."
+                )
+    return storable(tensors), numbers
+
+
+def storable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Make tensors such as safetensors takes: contiguous, and copied where two share their memory."""
+    contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    seen: set[tuple[torch.device, int]] = set()
+    for name, tensor in contiguous.items():
+        memory = (tensor.device, tensor.untyped_storage().data_ptr())
+        if memory in seen:
+            contiguous[name] = tensor.clone()
+        seen.add(memory)
+    return contiguous

@@ -62,7 +62,9 @@ class Context:
 
         Raises:
             NonFiniteLossError: the loss is NaN or infinite.
+            TemperError: it is not a tensor of one number with its graph.
         """
+        _require_loss(loss)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise NonFiniteLossError(f"The loss is {value} at step {self.step} (epoch {self.epoch}, seed {self.seed}).")
@@ -181,6 +183,17 @@ class Context:
     def body_parameters(self) -> list[nn.Parameter]:
         """Parameters of the pre-trained body, in order, in every phase; those of the head are not among them."""
         return list(self.model.body.parameters())
+
+
+def _require_loss(loss: object) -> None:
+    wanted = "return a tensor of one number with its graph, such as cross_entropy(model(batch), batch.targets())"
+    if not isinstance(loss, Tensor):
+        kind = "None" if loss is None else f"a value of type {type(loss).__name__}"
+        raise TemperError(f"loss returned {kind}; {wanted}.")
+    if loss.numel() != 1:
+        raise TemperError(f"loss returned a tensor of shape {tuple(loss.shape)}; {wanted}.")
+    if not loss.requires_grad:
+        raise TemperError(f"loss returned a tensor without a graph, so that nothing can be trained; {wanted}.")
 
 
 def _put(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:

@@ -13,6 +13,7 @@ from benchmark.suites import Recipe
 from benchmark.training.context import MethodError
 from benchmark.training.method import Method
 from benchmark.training.seeding import derive_seed
+from benchmark.training.verbs import checked_batches, checked_encoding
 
 
 class Feed:
@@ -41,7 +42,7 @@ class Feed:
         self._method, self._model, self._train, self._recipe = method, model, train, recipe
         self._seed, self._verb = seed, verb
         with verb("encode_example"):
-            self._encoded = [method.encode_example(model, example) for example in train.examples]
+            self._encoded = [checked_encoding(method.encode_example(model, e), e.id) for e in train.examples]
 
     def windows(self, epoch: int) -> list[list[list[int]]]:
         """An epoch's accumulation windows of micro-batches of row numbers; at least one.
@@ -66,12 +67,14 @@ class Feed:
             TemperError: an example has no label.
         """
         labels = [self._label(row) for row in rows]
-        return self._model.collate([self._encoded[row] for row in rows], labels)
+        with self._verb("encode_example (collating what it returned)"):
+            return self._model.collate([self._encoded[row] for row in rows], labels)
 
     def _rows(self, purpose: str, epoch: int) -> list[list[int]]:
         rng = np.random.default_rng(derive_seed(self._seed, purpose, epoch))
         with self._verb("batches"):
-            return list(self._method.batches(self._train.examples, self._recipe.batch_size, rng))
+            batches = self._method.batches(self._train.examples, self._recipe.batch_size, rng)
+            return checked_batches(batches, len(self._train))
 
     def _label(self, row: int) -> int:
         label = self._train.examples[row].label

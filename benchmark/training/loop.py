@@ -16,13 +16,16 @@ from benchmark.data import Dataset
 from benchmark.models.backbones import Backbone
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
+from benchmark.schema.errors import TemperError
 from benchmark.suites import Recipe, TrainingTask
 from benchmark.training.checkpoint import (
     Position,
     find_checkpoint,
+    flatten_optimizer,
     load_checkpoint,
     read_position,
     save_checkpoint,
+    storable,
 )
 from benchmark.training.context import Context, MethodError, NonFiniteLossError
 from benchmark.training.feed import Feed
@@ -35,7 +38,17 @@ from benchmark.training.optimization import (
     warmup_steps,
 )
 from benchmark.training.seeding import seed_everything
-from benchmark.training.verbs import verb
+from benchmark.training.verbs import (
+    checked_batch,
+    checked_model,
+    checked_optimizer,
+    checked_phases,
+    checked_state,
+    verb,
+)
+
+SAVING = "build_model (saving its model)"
+"""What an error is named after that the model's own make-up causes when it is saved."""
 
 Report = Callable[[int, int], None]
 """Called with the steps done and the steps of the run."""
@@ -72,7 +85,7 @@ class Trainer:
 
         Raises:
             NonFiniteLossError: a loss or a gradient norm is not finite.
-            TemperError: a hook broke a rule of the loop.
+            MethodError: a hook raised, or returned what it must not.
         """
         self._prepare()
         for phase in self._phases[self._position.phase :]:
@@ -88,11 +101,12 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         seed_everything(self.seed, "model")
         with self._verb("build_model"):
-            self._model = self.method.build_model(self.backbone, self.task).to(self.device)
+            model = self.method.build_model(self.backbone, self.task)
+            self._model = checked_model(model, len(self.task.classes)).to(self.device)
         self._model.attend_padding = self.attend_padding
         self._feed = Feed(self.method, self._model, self.train, self.recipe, seed=self.seed, verb=self._verb)
         with self._verb("phases"):
-            self._phases = list(self.method.phases(self.recipe))
+            self._phases = checked_phases(self.method.phases(self.recipe))
         self._windows_per_epoch = len(self._feed.windows(0))
         self._total = sum(phase.epochs for phase in self._phases) * self._windows_per_epoch
         self._context = self._make_context()
@@ -120,7 +134,8 @@ class Trainer:
             self._set_up()
             return
         context.step, context.epoch = self._position.step, self._epochs_before() + self._position.epoch
-        state = load_checkpoint(checkpoint, self._model, context.optimizer)
+        with self._verb("build_optimizer (loading its optimizer's state)"):
+            state = load_checkpoint(checkpoint, self._model, context.optimizer)
         with self._verb("load_state_dict"):
             self.method.load_state_dict({name: t.to(self.device) for name, t in state.items()}, context)
         for name, count in self._position.passes.items():
@@ -138,8 +153,9 @@ class Trainer:
         return sum(phase.epochs for phase in self._phases[: self._position.phase])
 
     def _freeze(self, phase: Phase) -> None:
-        for name, parameter in self._model.named_parameters():
-            parameter.requires_grad_(phase.trainable is None or phase.trainable(name))
+        with self._verb(f"phases (trainable of {phase.name!r})"):
+            for name, parameter in self._model.named_parameters():
+                parameter.requires_grad_(phase.trainable is None or bool(phase.trainable(name)))
 
     def _enter_phase(self, phase: Phase) -> None:
         self._freeze(phase)
@@ -148,7 +164,7 @@ class Trainer:
             raise MethodError(f"Phase {phase.name!r} of method {self.method.name!r} trains no parameter.")
         with self._verb("build_optimizer"):
             groups = parameter_groups(self._model, self.recipe)
-            self._context.optimizer = self.method.build_optimizer(groups, self._context)
+            self._context.optimizer = checked_optimizer(self.method.build_optimizer(groups, self._context))
 
     def _run_phase(self, phase: Phase) -> None:
         while self._position.epoch < phase.epochs:
@@ -183,8 +199,9 @@ class Trainer:
         done, total = self._progress(phase)
         context.warming_up = done < warmup_steps(self.recipe, total)
         for rows in window:
+            plain = self._feed.batch(rows)
             with self._verb("transform_batch"):
-                batch = self.method.transform_batch(self._feed.batch(rows), context)
+                batch = checked_batch(self.method.transform_batch(plain, context))
             with self._verb("backward"), context.autocast():
                 self.method.backward(self._model, batch, context)
         self._clip()
@@ -247,13 +264,18 @@ class Trainer:
     def _save_best(self, epoch: int) -> None:
         """Keep this epoch's weights."""
         fresh = self.folder / "best.new"
-        save_model(self._model, str(fresh))
+        with self._verb(SAVING):
+            save_model(self._model, str(fresh))
         target = self.folder / f"best-{epoch}.safetensors"
         fresh.rename(target)
 
     def _validate(self) -> float:
         """Accuracy on `validation`: the only thing that selects a checkpoint."""
-        logits = predict_logits(self._model, [e.texts for e in self.validation.examples])
+        with self._verb("build_model (predicting with its model)"):
+            logits = predict_logits(self._model, [e.texts for e in self.validation.examples])
+            if logits.shape != (len(self.validation), len(self.task.classes)):
+                wanted = f"({len(self.validation)}, {len(self.task.classes)})"
+                raise TemperError(f"the model's logits have the shape {logits.shape}; give it one of {wanted}.")
         labels = np.array([e.label for e in self.validation.examples])
         return float((logits.argmax(axis=1) == labels).mean())
 
@@ -261,8 +283,11 @@ class Trainer:
         started = time.monotonic()
         self._position.passes = self._model.passes.counts()
         with self._verb("state_dict"):
-            state = self.method.state_dict()
-        save_checkpoint(self.folder, self._model, self._context.optimizer, state, self._position)
+            state = storable(checked_state(self.method.state_dict()))
+        with self._verb("build_optimizer (saving its optimizer's state)"):
+            tensors, numbers = flatten_optimizer(self._context.optimizer)
+        with self._verb(SAVING):
+            save_checkpoint(self.folder, self._model, (tensors, numbers), state, self._position)
         # Only now does no checkpoint point at the weights of an earlier best epoch.
         for stale in self.folder.glob("best-*.safetensors"):
             if stale.stem != f"best-{self._position.best_epoch}":

@@ -1,28 +1,38 @@
-"""Whose fault it was: an error of a method's own code names the method, the verb and the line."""
+"""What a method's hooks raise and return: an error names the method, the hook, and the line or what to return."""
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
+from benchmark.models.batch import Batch, Encoded
+from benchmark.models.classifier import Classifier
 from benchmark.schema.disk import NO_ROOM, error_number
 from benchmark.schema.errors import TemperError
+from benchmark.schema.fields import excerpt
 from benchmark.training.context import MethodError
-from benchmark.training.method import Method
+from benchmark.training.method import Method, Phase
+
+LONGEST_MESSAGE = 1_000
+"""Most characters of a foreign error's text; some list every weight of a network."""
 
 
 @contextmanager
 def verb(method: Method, name: str, step: int) -> Iterator[None]:
-    """Run a method's verb.
+    """Run a method's hook.
 
     Args:
-        method: Whose verb it is.
-        name: The verb.
+        method: Whose hook it is.
+        name: The hook.
         step: Optimizer steps done, for the message.
 
     Raises:
-        MethodError: the verb raised anything but a lack of memory or of room on the disk, which are nobody's fault.
+        MethodError: the hook raised anything but a lack of memory or of room on the disk, which are nobody's fault.
     """
     try:
         yield
@@ -34,12 +44,160 @@ def verb(method: Method, name: str, step: int) -> Iterator[None]:
         if error_number(error) in NO_ROOM:
             raise
         place = f"{name}{_line(error)}, step {step}"
-        raise MethodError(f"Method {method.name!r} raised {type(error).__name__} in {place}: {error}") from error
+        text = excerpt(" ".join(str(error).split()), LONGEST_MESSAGE) or "it has no message"
+        raise MethodError(f"Method {method.name!r} raised {type(error).__name__} in {place}: {text}") from error
 
 
 def _line(error: Exception) -> str:
-    """The innermost file and line that it was raised at."""
+    """Say at which innermost file and line it was raised."""
     at = error.__traceback__
     while at is not None and at.tb_next is not None:
         at = at.tb_next
     return f" at {Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}" if at else ""
+
+
+# Each of the following is called inside `verb`, which puts the method and the hook in front of the sentence.
+
+
+def checked_model(value: object, classes: int) -> Classifier:
+    """Return what `build_model` gives, with parameters that are contiguous in memory.
+
+    A fused optimizer walks a parameter and its moments in the order of memory, and a checkpoint has no other.
+
+    Raises:
+        TemperError: it is not a classifier for this many classes.
+    """
+    if not isinstance(value, Classifier):
+        raise _wrong(value, "a Classifier, such as super().build_model(backbone, task)")
+    if value.classes != classes:
+        raise TemperError(f"returned a model for {value.classes} classes; the task has {classes}.")
+    for parameter in value.parameters():
+        parameter.data = parameter.data.contiguous()
+    return value
+
+
+def checked_encoding(value: object, example: str) -> Encoded:
+    """Return what `encode_example` gives; tensors and arrays become lists.
+
+    Raises:
+        TemperError: it is not integers by name, as many for each name, with `input_ids` among the names.
+    """
+    wanted = "lists of integers of one length by name, `input_ids` among them, such as model.tokenise(example.texts)"
+    if not isinstance(value, Mapping) or "input_ids" not in value:
+        raise _wrong(value, wanted, f"for example {example!r} ")
+    plain = {name: part.tolist() if isinstance(part, (Tensor, np.ndarray)) else part for name, part in value.items()}
+    for name, part in plain.items():
+        if not isinstance(part, Sequence) or not all(isinstance(number, int) for number in part[:1]):
+            raise _wrong(part, wanted, f"for example {example!r}, under {name!r}, ")
+        if len(part) != len(plain["input_ids"]):
+            raise TemperError(
+                f"for example {example!r} returned {len(part)} numbers under {name!r} and "
+                f"{len(plain['input_ids'])} under 'input_ids'; return one for each token."
+            )
+    return plain
+
+
+def checked_phases(value: object) -> list[Phase]:
+    """Return what `phases` gives as a list.
+
+    Raises:
+        TemperError: it is not at least one phase of at least one epoch.
+    """
+    wanted = "a list of one or more Phase(name, epochs)"
+    if not isinstance(value, Iterable):
+        raise _wrong(value, wanted)
+    phases = list(value)
+    if not phases:
+        raise TemperError(f"returned no phase; return {wanted}.")
+    for phase in phases:
+        if not isinstance(phase, Phase):
+            raise _wrong(phase, wanted, "as a phase ")
+        if not isinstance(phase.epochs, int) or phase.epochs < 1:
+            raise TemperError(f"gives the phase {phase.name!r} {phase.epochs!r} epochs; give it 1 or more.")
+        if phase.trainable is not None and not callable(phase.trainable):
+            raise _wrong(phase.trainable, "a function of a parameter's name, or None", "as a phase's `trainable` ")
+    return phases
+
+
+def checked_batches(value: object, examples: int) -> list[list[int]]:
+    """Return what `batches` gives as lists.
+
+    Raises:
+        TemperError: it is not lists of positions among the examples.
+    """
+    wanted = f"lists of positions in `data`, from 0 to {examples - 1}"
+    if not isinstance(value, Iterable):
+        raise _wrong(value, wanted)
+    batches: list[list[int]] = []
+    for batch in value:
+        try:
+            positions = [operator.index(position) for position in batch]
+        except TypeError:
+            raise _wrong(batch, wanted, "as a batch ") from None
+        if not positions:
+            raise TemperError(f"returned an empty batch; return {wanted}.")
+        if min(positions) < 0 or max(positions) >= examples:
+            outside = next(position for position in positions if not 0 <= position < examples)
+            raise TemperError(f"returned the position {outside}; return {wanted}.")
+        batches.append(positions)
+    return batches
+
+
+def checked_optimizer(value: object) -> torch.optim.Optimizer:
+    """Return what `build_optimizer` gives.
+
+    Raises:
+        TemperError: it is not an optimizer.
+    """
+    if not isinstance(value, torch.optim.Optimizer):
+        raise _wrong(value, "a torch.optim.Optimizer over `groups`, such as torch.optim.SGD(groups, lr=0.1)")
+    return value
+
+
+def checked_batch(value: object) -> Batch:
+    """Return what `transform_batch` gives.
+
+    Raises:
+        TemperError: it is not a batch.
+    """
+    if not isinstance(value, Batch):
+        raise _wrong(value, "the Batch, or one made of it, such as batch.with_tokens(input_ids=...)")
+    return value
+
+
+def checked_state(value: object) -> dict[str, Tensor]:
+    """Return what `state_dict` gives, detached.
+
+    Raises:
+        TemperError: it is not dense tensors by name.
+    """
+    wanted = "a dict of dense tensors by name"
+    if not isinstance(value, Mapping):
+        raise _wrong(value, wanted)
+    for name, tensor in value.items():
+        if not isinstance(name, str):
+            raise _wrong(name, wanted, "as a name ")
+        if isinstance(tensor, (bool, int, float)):
+            raise TemperError(
+                f"returned the number {tensor!r} under {name!r}; return torch.tensor({tensor!r}), and take its "
+                ".item() in load_state_dict."
+            )
+        if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided or tensor.is_meta:
+            raise _wrong(tensor, wanted, f"under {name!r} ")
+    return {name: tensor.detach() for name, tensor in value.items()}
+
+
+def checked_reads(value: object) -> dict[str, str]:
+    """Return what `reads` gives.
+
+    Raises:
+        TemperError: it is not hashes by name.
+    """
+    if isinstance(value, Mapping) and all(isinstance(text, str) for pair in value.items() for text in pair):
+        return dict(value)
+    raise _wrong(value, "a dict of content hashes by name, both texts; {} where nothing is read")
+
+
+def _wrong(value: object, wanted: str, where: str = "") -> TemperError:
+    name: Any = value if value is None else f"a value of type {type(value).__name__}"
+    return TemperError(f"{where}returned {name}; return {wanted}.")
