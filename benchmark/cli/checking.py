@@ -19,12 +19,14 @@ def check(
     suite: Annotated[str, typer.Argument(help="Name of a packaged suite or group, or path of a file of either.")],
 ) -> None:
     """Hold a suite file and its data against each other; exits with 1 where anything is wrong."""
+    from benchmark.schema.errors import counted
     from benchmark.suites import SuiteError
 
     try:
         each_suite(suite, _check)
     except SuiteError as error:
-        output.print(Text(f"{error}\n{len(error.problems)} mistakes; the data is looked at once they are mended."))
+        mistakes = counted(len(error.problems), "mistake")
+        output.print(Text(f"{error}\n{mistakes}. The data is read once the file has none."))
         raise typer.Exit(1) from None
 
 
@@ -84,17 +86,22 @@ def _ways(absent: Iterable["Part"]) -> list[str]:
 
 
 def _conclude(suite: "Suite", parts: Iterable["Part"]) -> None:
-    """Every mistake as file, key and sentence; how to get what is not here; what else is worth knowing."""
+    """Print notes, how to get what is not here, and last, where it stays in sight, each mistake with file and key."""
+    from benchmark.data.hub import MIRROR_VARIABLE, mirror_problem
+    from benchmark.schema.errors import counted
+
     place = suite.path.name
     wrong = [f"{place}: {key}: {sentence}" for part in parts for key, sentence in part.problems]
     absent = [part for part in parts if part.state == "unavailable"]
     notes = [f"note: {place}: {note}" for part in parts for note in part.notes]
-    for line in ("", *wrong, *_ways(absent)):
-        output.print(Text(line))
+    output.print()
     for line in notes:
         output.print(Text(line, style="dim"))
+    mirror = mirror_problem() if any(MIRROR_VARIABLE in part.get for part in absent) else ""
+    for line in filter(None, (*_ways(absent), mirror, *wrong)):
+        output.print(Text(line))
     if wrong:
-        output.print(Text(f"{suite.name}@{suite.version}: {len(wrong)} mistakes."))
+        output.print(Text(f"{suite.name}@{suite.version}: {counted(len(wrong), 'mistake')}."))
         raise typer.Exit(1)
-    rest = f", but for {len(absent)} that are unavailable here" if absent else ""
+    rest = f", but for {counted(len(absent), 'part')} unavailable here" if absent else ""
     output.print(Text(f"{suite.name}@{suite.version}: every part is as the suite declares it{rest}."))

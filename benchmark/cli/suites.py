@@ -20,7 +20,7 @@ app.command("check")(checking.check)
 def show(
     suite: Annotated[str, typer.Argument(help="Name of a packaged suite or group, or path of a file of either.")],
 ) -> None:
-    """Show a suite: its note, training task, recipe, probes and attacks; or what a group lists."""
+    """Show a suite: its note, training task, recipe, evaluation tasks and attacks; or what a group lists."""
     from benchmark.suites import find_group, load_suite
 
     group = find_group(suite)
@@ -62,14 +62,23 @@ def _show_suite(loaded: "Suite") -> None:
         row = (attack.id, "adversarial", str(attack.subset), f"on {attack.on}", attack.title)
         table.add_row(*map(Text, row))
     output.print(table)
-    _show_numbers(loaded)
+    _show_parameters(loaded)
     _show_options()
 
 
-def _show_numbers(loaded: "Suite") -> None:
+def _show_parameters(loaded: "Suite") -> None:
+    """Print all parameters in force: those that the file gives and the recipe's defaults."""
+    from benchmark.suites.checks import parameters_of
+
     for attack in loaded.attacks:
-        numbers = ", ".join(f"{key}={value}" for key, value in attack.parameters.items())
-        output.print(Text(f"\n{attack.id}: {numbers}"))
+        inside = {key: "none" if value is None else value for key, value in parameters_of(attack).items()}
+        output.print(Text(f"\n{attack.id}: {attack.recipe}, backend {attack.backend}"))
+        for title, listed in (
+            ("given", {key: value for key, value in inside.items() if key in attack.parameters}),
+            ("default", {key: value for key, value in inside.items() if key not in attack.parameters}),
+        ):
+            if listed:
+                output.print(Text(f"  {title}: " + ", ".join(f"{key}={value}" for key, value in listed.items())))
 
 
 def _show_options() -> None:

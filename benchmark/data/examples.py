@@ -37,6 +37,7 @@ class LoadReport:
         conflicts: dropped because rows with the same text have different labels.
         beyond_limit: dropped by `limit`.
         kept: examples that came out.
+        excluded: dropped, before the limit, because their text is in the training or validation part.
     """
 
     rows: int
@@ -47,6 +48,7 @@ class LoadReport:
     conflicts: int
     beyond_limit: int
     kept: int
+    excluded: int = 0
 
 
 @dataclass(frozen=True)

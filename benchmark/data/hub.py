@@ -40,8 +40,21 @@ def mirror_root() -> Path | None:
         return None
     root = Path(value).expanduser()
     if not root.is_dir():
-        raise UnavailableError(f"{MIRROR_VARIABLE} is {value!r}, which is not a folder; correct it or unset it.")
+        raise UnavailableError(f"{MIRROR_VARIABLE} is {value!r}, which is not a folder. Correct it or unset it.")
     return root
+
+
+def mirror_problem() -> str:
+    """Return why there is no mirror on this machine, and what to do about it; empty where there is one."""
+    if not os.environ.get(MIRROR_VARIABLE):
+        return (
+            f"{MIRROR_VARIABLE} is not set. Set it to the folder of a mirror, or to an empty one that `hf` is to fill."
+        )
+    try:
+        mirror_root()
+    except UnavailableError as error:
+        return str(error)
+    return ""
 
 
 def mirror_shards(spec: DataSpec, root: Path) -> tuple[Path, ...]:
@@ -168,7 +181,7 @@ def _missing(spec: DataSpec, root: Path | None) -> str:
     """What is not there, and the command that gets it."""
     command = f"`{download_command(spec)}`"
     if root is None:
-        return f"{spec.place} is not at hand: set {MIRROR_VARIABLE} to a folder and run {command}."
+        return f"{spec.place} is not on this machine: set {MIRROR_VARIABLE} to a folder and run {command}."
     held = {_split(path) for folder in _folders(spec, root) for path in _parquets(folder)}
     if held:
         hint = nearest(str(spec.split), held)

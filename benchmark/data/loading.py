@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from benchmark.data.examples import Dataset, Example, LoadReport
@@ -12,7 +12,7 @@ from benchmark.data.readers import Row
 from benchmark.data.selection import Unique, canonical, deduplicate, stratified
 from benchmark.data.sources import source_rows
 from benchmark.data.spec import DataSpec
-from benchmark.data.text import is_blank, normalise
+from benchmark.data.text import is_blank, normalise, text_key
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -22,7 +22,14 @@ class PartialDataError(IntegrityError, UnavailableError):
     """A copy of a Hub data set holds fewer rows than the suite declares: the declared set is not on this machine."""
 
 
-def load(spec: DataSpec, *, name: str = "", classes: Sequence[str] = (), base: Path | None = None) -> Dataset:
+def load(
+    spec: DataSpec,
+    *,
+    name: str = "",
+    classes: Sequence[str] = (),
+    base: Path | None = None,
+    exclude: Collection[str] = frozenset(),
+) -> Dataset:
     """Load a data set.
 
     Args:
@@ -30,6 +37,7 @@ def load(spec: DataSpec, *, name: str = "", classes: Sequence[str] = (), base: P
         name: the data set's name in messages; the source's own if empty.
         classes: names of the classes that labels number; empty leaves their range unchecked.
         base: folder that a relative file path starts at.
+        exclude: text keys of examples that are dropped before the limit.
 
     Returns:
         Examples in canonical order with a `LoadReport` of what was dropped and why; without labels, no label names.
@@ -45,8 +53,9 @@ def load(spec: DataSpec, *, name: str = "", classes: Sequence[str] = (), base: P
     examples = sieve.examples(source_rows(spec, base))
     check_rows(spec, sieve.rows)
     unique = deduplicate(examples) if spec.deduplicate else Unique(canonical(examples), 0, 0)
-    kept = stratified(unique.kept, spec.limit)
-    report = sieve.report(unique, len(kept))
+    new = [example for example in unique.kept if text_key(example.texts) not in exclude] if exclude else unique.kept
+    kept = stratified(new, spec.limit)
+    report = sieve.report(unique, len(new), len(kept))
     if not report.rows:
         raise TemperError(f"{spec.place} has no rows. Name another file, or get this one again.")
     if not kept:
@@ -73,11 +82,10 @@ class _Sieve:
         made = (self._example(number, row) for number, row in enumerate(rows))
         return [example for example in made if example is not None]
 
-    def report(self, unique: Unique, kept: int) -> LoadReport:
-        """All counts, once the later steps are done."""
-        beyond = len(unique.kept) - kept
-        losses = (self.filtered, self.empty, dict(self.unmapped), unique.duplicates, unique.conflicts, beyond)
-        return LoadReport(self.rows, *losses, kept)
+    def report(self, unique: Unique, new: int, kept: int) -> LoadReport:
+        """Put all counts together, once the later steps are done."""
+        losses = (self.filtered, self.empty, dict(self.unmapped), unique.duplicates, unique.conflicts, new - kept)
+        return LoadReport(self.rows, *losses, kept, len(unique.kept) - new)
 
     def _example(self, number: int, row: Row) -> Example | None:
         self.rows += 1
@@ -154,4 +162,5 @@ def check_content(spec: DataSpec, dataset: Dataset) -> None:
 def _losses(report: LoadReport) -> str:
     unmapped = ", ".join(f"{value!r} {count}" for value, count in Counter(report.unmapped).most_common(5))
     counts = f"filtered {report.filtered}, empty {report.empty}, conflicting {report.conflicts}"
-    return f"{counts}, label outside the map: {unmapped or 0}"
+    excluded = f", in training {report.excluded}" if report.excluded else ""
+    return f"{counts}, label outside the map: {unmapped or 0}{excluded}"

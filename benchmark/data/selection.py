@@ -7,7 +7,7 @@ from typing import Literal
 
 from benchmark.data.examples import Dataset, Example, Splits
 from benchmark.data.text import order_key, share_of, split_key, text_key
-from benchmark.schema.errors import TemperError
+from benchmark.schema.errors import TemperError, counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,8 @@ def _refuse_leaks(name: str, parts: dict[str, list[Example]]) -> None:
         leaks += sum(where.setdefault(text_key(example.texts), part) != part for example in held)
     if leaks:
         raise TemperError(
-            f"{name}: {leaks} examples of one part of the split stand in another too; "
-            "set `deduplicate = true` in training.data."
+            f"{name}: two parts of the split share texts ({counted(leaks, 'example')}). Set `deduplicate = true` in "
+            "training.data."
         )
 
 

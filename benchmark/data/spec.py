@@ -34,8 +34,8 @@ class LabelSpec:
         Mapping[str, ClassNumber] | None,
         Length(1),
         Doc(
-            "Value of the column, written as text (`true` and `false` for booleans, `0` for numbers), to class. "
-            "Rows with any other value are dropped and counted."
+            "Value of the column, written as text (`true` and `false` for booleans, `0` for numbers), to class. `1` "
+            "and `1.0` are one value. Rows with any other value are dropped and counted."
         ),
     ] = None
     thresholds: Annotated[Thresholds | None, Doc("Two classes out of a rating; not together with `map`.")] = None
@@ -49,7 +49,7 @@ class DataSpec:
         Source,
         Doc(
             "`artifact`: a member of a pinned package. `hub`: a data set of the Hugging Face Hub, or of a local mirror "
-            "that holds it. `mirror`: only the local mirror. `file`: a file beside the suite."
+            "that holds it. `mirror`: only the local mirror. `file`: a file of yours."
         ),
     ]
     text: Annotated[tuple[Column, ...], Length(1, 2), Doc("The column that the model reads, or the two of a pair.")]
@@ -80,7 +80,9 @@ class DataSpec:
     revision: Annotated[
         str | None, NONEMPTY, Doc("hub: commit, tag or branch. A mirror holds one revision and ignores it.")
     ] = None
-    path: Annotated[str | None, NONEMPTY, Doc("file: path of the file, relative to the suite file.")] = None
+    path: Annotated[
+        str | None, NONEMPTY, Doc("file: path of the file, absolute or relative to the suite file's folder.")
+    ] = None
     columns: Annotated[
         tuple[Column, ...], Doc("csv, tsv without a header line: the names of its columns, all of them.")
     ] = ()
@@ -93,7 +95,7 @@ class DataSpec:
         bool,
         Doc(
             "Keep one of the rows whose texts are the same but for case, punctuation and spaces; drop all of them "
-            "where their labels differ."
+            "where their labels differ. Emoji and other pictures count as text."
         ),
     ] = False
     limit: Annotated[

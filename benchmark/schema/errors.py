@@ -24,6 +24,11 @@ class UnavailableError(TemperError):
     """A resource, data set or optional library is not on this machine; the message says how to get it."""
 
 
+def counted(count: int, noun: str) -> str:
+    """Write a number with its noun, in the plural where it needs one: ``1 mistake``, ``2 mistakes``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Ending of an error sentence: the nearest known name, then what is known.
 

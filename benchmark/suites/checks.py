@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import chain
 from typing import Any
 
 from benchmark.data.spec import DataSpec, LabelSpec, Thresholds
 from benchmark.schema.errors import nearest
-from benchmark.suites.convert import Converter, Problem, Problems
+from benchmark.suites.convert import Converter, Missing, Problem, Problems
 from benchmark.suites.data_checks import check_data, check_label, check_thresholds
 from benchmark.suites.recipes import RECIPES
 from benchmark.suites.spec import Attack, Probe, SplitSpec, Suite
@@ -63,6 +64,12 @@ def _check_metrics(probe: Probe) -> Iterator[Problem]:
             yield "metrics", f"{metric!r} does not fit perspective {probe.perspective!r}; use {', '.join(fitting)}."
     for metric in _repeated(probe.metrics):
         yield "metrics", f"{metric!r} stands there twice; remove one."
+
+
+def parameters_of(attack: Attack) -> dict[str, Any]:
+    """Return all parameters of an attack of a valid suite, those at their default included."""
+    numbers = Converter(Problems()).table(RECIPES[attack.recipe], attack.parameters, "parameters")
+    return {} if isinstance(numbers, Missing) else asdict(numbers)
 
 
 def _check_attack(attack: Attack) -> Iterator[Problem]:

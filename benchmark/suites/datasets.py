@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from benchmark.data import Dataset, Splits, limited, load, split
+from benchmark.data.text import text_key
 from benchmark.schema.errors import IntegrityError
 from benchmark.suites.checks import has_test
 from benchmark.suites.spec import Attack, Probe, Suite
@@ -64,12 +65,27 @@ def probe_dataset(suite: Suite, probe: Probe, splits: Splits | None = None) -> D
         UnavailableError: the data is not on this machine; the message says how to get it.
         IntegrityError: it has another number of examples than the suite declares.
     """
-    if probe.data is None:
-        dataset = (splits or training_splits(suite)).test
+    if splits is None and (probe.data is None or probe.exclude_training):
+        splits = training_splits(suite)
+    seen = training_keys(splits) if splits is not None and probe.exclude_training else frozenset()
+    if probe.data is not None:
+        classes, base = suite.training.classes, suite.path.parent
+        dataset = load(probe.data, name=probe.id, classes=classes, base=base, exclude=seen)
     else:
-        dataset = load(probe.data, name=probe.id, classes=suite.training.classes, base=suite.path.parent)
+        dataset = without(splits.test, seen) if splits is not None else training_splits(suite).test
     check_count(dataset, probe.rows, f"probes[{probe.id}].rows", suite)
     return replace(dataset, name=probe.id)
+
+
+def training_keys(splits: Splits) -> frozenset[str]:
+    """Return the text keys of everything that training sees: of the training and the validation part."""
+    return frozenset(text_key(example.texts) for part in (splits.train, splits.validation) for example in part.examples)
+
+
+def without(dataset: Dataset, keys: frozenset[str]) -> Dataset:
+    """Return the data set without the examples whose text key is one of `keys`."""
+    kept = tuple(example for example in dataset.examples if text_key(example.texts) not in keys)
+    return replace(dataset, examples=kept)
 
 
 def attack_subset(suite: Suite, attack: Attack, attacked: Dataset | None = None) -> Dataset:

@@ -8,9 +8,9 @@ from benchmark.data import Dataset, DataSpec, Overlap, Splits, TrainingIndex, lo
 from benchmark.data.hub import HubAnswerError
 from benchmark.data.loading import PartialDataError, check_content, check_rows
 from benchmark.data.readers import ColumnError
-from benchmark.schema.errors import TemperError, UnavailableError
+from benchmark.schema.errors import TemperError, UnavailableError, counted
 from benchmark.suites.convert import Problem
-from benchmark.suites.datasets import count_problem, declared_counts, divided
+from benchmark.suites.datasets import count_problem, declared_counts, divided, training_keys, without
 from benchmark.suites.label_checks import class_counts, label_notes, label_problems
 from benchmark.suites.spec import Probe, Suite
 
@@ -92,13 +92,21 @@ def _training_parts(suite: Suite, whole: Part, test: Part, splits: Splits | None
 
 def _probe_part(suite: Suite, probe: Probe, splits: Splits | None, index: TrainingIndex | None) -> Part:
     part, key = Part(probe.id), f"probes[{probe.id}]"
-    if probe.data is None:
-        dataset = None if splits is None else splits.test
-        part.get = "" if splits is not None else "waiting for the training data"
-    else:
-        dataset = _read(suite, probe.data, part, f"{key}.data", probe.merge)
+    seen = training_keys(splits) if splits is not None and probe.exclude_training else frozenset()
+    if splits is None and (probe.data is None or probe.exclude_training):
+        part.get = "waiting for the training data"
+        return part
+    if probe.data is not None:
+        dataset = _read(suite, probe.data, part, f"{key}.data", merge=probe.merge, exclude=seen)
+        excluded = 0 if dataset is None or dataset.report is None else dataset.report.excluded
+    elif splits is not None:
+        dataset = without(splits.test, seen)
+        excluded = len(splits.test) - len(dataset)
     if dataset is None:
         return part
+    if excluded:
+        text = "whose text is in the training or validation part"
+        part.notes.append(f"{key}.exclude_training: {counted(excluded, 'example')} dropped, {text}.")
     part.found(dataset)
     part.count(dataset, probe.rows, f"{key}.rows")
     if index is not None:
@@ -111,16 +119,25 @@ def _leaks(leak: Overlap, probe: Probe, key: str) -> Iterator[Problem]:
     if leak.exact > probe.max_overlap * leak.n:
         yield (
             f"{key}.max_overlap",
-            f"{leak.exact} of {leak.n} examples stand in the training part too, {leak.exact / leak.n:.2g} of it where "
-            f"{probe.max_overlap:g} may; filter the set or take another, or raise the key where that is the point.",
+            f"{leak.exact} of {leak.n} examples are in the training part too, a share of {leak.exact / leak.n:.2g} "
+            f"where {probe.max_overlap:g} is allowed. Set `exclude_training = true` to drop them, or raise the key if "
+            "the leak is meant.",
         )
 
 
-def _read(suite: Suite, spec: DataSpec, part: Part, key: str, merge: Sequence[int] | None = None) -> Dataset | None:
+def _read(
+    suite: Suite,
+    spec: DataSpec,
+    part: Part,
+    key: str,
+    *,
+    merge: Sequence[int] | None = None,
+    exclude: frozenset[str] = frozenset(),
+) -> Dataset | None:
     """Load a data set whatever it declares, and compare the two afterwards, so that one mistake hides no other."""
     classes, base = suite.training.classes, suite.path.parent
     free = replace(spec, rows=None, content_hash=None)
-    dataset = _loaded(part, key, spec, lambda: load(free, name=part.name, classes=classes, base=base))
+    dataset = _loaded(part, key, spec, lambda: load(free, name=part.name, classes=classes, base=base, exclude=exclude))
     if dataset is None:
         return None
     rows = dataset.report.rows if dataset.report is not None else len(dataset)

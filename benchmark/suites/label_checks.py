@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from benchmark.data import Dataset, DataSpec, LabelSpec
 from benchmark.data.labels import BETWEEN
 from benchmark.data.text import text_key
+from benchmark.schema.errors import counted
 from benchmark.suites.convert import Problem
 
 MOST = 0.5
@@ -53,16 +54,17 @@ def unmapped(dataset: Dataset) -> dict[str, int]:
 
 
 def label_notes(spec: DataSpec, dataset: Dataset) -> Iterator[str]:
-    """What an author should know and what is no mistake: dropped labels, and texts that stand there twice."""
+    """Yield what an author should know and what is not a mistake: dropped labels and duplicate texts."""
     if counts := unmapped(dataset):
-        yield f"{sum(counts.values())} rows are dropped for a label outside the map ({_listed(counts)})."
+        rows = sum(counts.values())
+        yield f"{counted(rows, 'row')} dropped for a label outside the map ({_listed(counts)})."
     same: dict[str, set[int | None]] = {}
     for example in dataset.examples:
         same.setdefault(text_key(example.texts), set()).add(example.label)
     twice, conflicts = len(dataset) - len(same), sum(len(labels) > 1 for labels in same.values())
     if twice and not spec.deduplicate:
-        both = f", {conflicts} texts have two labels" if conflicts else ""
-        yield f"{twice} examples repeat another's text{both}; `deduplicate = true` drops them."
+        both = f", {counted(conflicts, 'text')} with two labels" if conflicts else ""
+        yield f"{counted(twice, 'example')} with another example's text{both}; `deduplicate = true` drops them."
 
 
 def _expected(label: LabelSpec, classes: Sequence[str], merge: Sequence[int] | None) -> set[int]:

@@ -36,8 +36,14 @@ class SplitSpec:
     train_limit: Annotated[Count | None, Doc("Keep at most so many training examples, stratified.")] = None
     validation_limit: Annotated[Count | None, Doc("Keep at most so many validation examples, stratified.")] = None
     test_limit: Annotated[Count | None, Doc("Keep at most so many test examples, stratified.")] = None
-    train_rows: Annotated[Count | None, Doc("Declared size of the training part after limits; checked.")] = None
-    validation_rows: Annotated[Count | None, Doc("Declared size of the validation part after limits; checked.")] = None
+    train_rows: Annotated[
+        Count | None,
+        Doc("Declared size of the training part after limits; checked. Required where `ranked = true`."),
+    ] = None
+    validation_rows: Annotated[
+        Count | None,
+        Doc("Declared size of the validation part after limits; checked. Required where `ranked = true`."),
+    ] = None
     test_rows: Annotated[Count | None, Doc("Declared size of the test part after limits; checked.")] = None
 
 
@@ -113,8 +119,15 @@ class Probe:
     max_overlap: Annotated[
         float,
         Range(0, 1),
-        Doc("Largest share of its examples that may stand in the training part too; `temper suite check` holds it."),
+        Doc("Largest share of its examples that may be in the training part too; `temper suite check` tests it."),
     ] = 0.01
+    exclude_training: Annotated[
+        bool,
+        Doc(
+            "Drop the examples whose text is in the training or validation part, but for case, punctuation and spaces. "
+            "They are dropped before `limit`; `rows` and `content_hash` are those of what is left."
+        ),
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +157,13 @@ class Suite:
     version: Annotated[Count, Doc("Goes up with any change that changes a number; versions never mix on a board.")]
     title: Annotated[Text, Doc("One line for the board.")]
     note: Annotated[Text, Doc("What a reader of its board must know.")]
-    ranked: Annotated[bool, Doc("Whether its board ranks methods.")]
+    ranked: Annotated[
+        bool,
+        Doc(
+            "Whether its leaderboard ranks methods. `true` requires `train_rows` and `validation_rows` in "
+            "`[training.split]`, so that all rows were trained on the same examples."
+        ),
+    ]
     minimum_seeds: Annotated[Count, Doc("Seeds that a row needs to be ranked.")]
     backbone: Annotated[Text, Doc("Backbone that is used when none is named.")]
     training: TrainingTask

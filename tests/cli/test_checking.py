@@ -55,7 +55,33 @@ def test_only_missing_sets_are_exit_code_zero_with_the_command_that_gets_them(su
     assert (
         'away is unavailable here: `hf download --repo-type dataset some/one --local-dir "$TEMPER_MIRROR' in done.stdout
     )
-    assert "every part is as the suite declares it, but for 1 that are unavailable here." in done.stdout
+    assert "every part is as the suite declares it, but for 1 part unavailable here." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("mirror", "sentence"),
+    [
+        ("", "TEMPER_MIRROR is not set. Set it to the folder of a mirror"),
+        ("/no/such/folder", "TEMPER_MIRROR is '/no/such/folder', which is not a folder. Correct it or unset it."),
+    ],
+)
+def test_a_mirror_that_is_not_set_or_no_folder_is_said(suite: Path, mirror: str, sentence: str) -> None:
+    away = 'source = "file", path = "away.jsonl", format = "jsonl"'
+    new = 'source = "mirror", repository = "some/one", split = "test", rows = 24'
+    suite.write_text(suite.read_text().replace(away, new))
+    done = temper("suite", "check", str(suite), TEMPER_MIRROR=mirror)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sentence in done.stdout
+
+
+def test_mistakes_are_counted_in_good_english_and_stay_in_sight(suite: Path) -> None:
+    suite.write_text(suite.read_text().replace("rows = 24", "rows = 25"))
+    lines = temper("suite", "check", str(suite)).stdout.splitlines()
+    assert lines[-1] == "tiny@1: 1 mistake."
+    assert lines[-2].startswith("tiny.toml: probes[away].rows: ")
+    assert any("content_hash" in line for line in lines[:-2])
+    suite.write_text(suite.read_text().replace("epochs = 2", "epochs = 0"))
+    assert temper("suite", "check", str(suite)).stdout.splitlines()[-1].startswith("1 mistake. ")
 
 
 def test_an_attack_whose_parts_do_not_exist_is_wrong(suite: Path) -> None:

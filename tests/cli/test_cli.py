@@ -172,6 +172,19 @@ def test_run_status_explain_and_board_in_turn(tmp_path: Path, tiny_backbone: Pat
     assert "vanila" in drifted.stdout
 
 
+def test_suite_show_prints_all_parameters_of_an_attack(tmp_path: Path) -> None:
+    shown = temper("suite", "show", "demo", COLUMNS="400").stdout
+    assert "\ntextfooler: textfooler, backend engine\n  given: candidates=16, " in shown
+    assert "\n  default: short_texts=pass, max_share=none" in shown
+    bare = tmp_path / "bare.toml"
+    text = (REPOSITORY / "benchmark" / "suites" / "demo.toml").read_text()
+    bare.write_text(text[: text.index("[attacks.parameters]")])
+    shown = temper("suite", "show", str(bare), COLUMNS="400").stdout
+    assert "\n  default: candidates=50, min_cosine=0.5, " in shown
+    assert "window=15" in shown
+    assert "  given:" not in shown
+
+
 def test_suite_show_says_what_protocol_options_there_are() -> None:
     shown = temper("suite", "show", "demo").stdout
     for name in ("padding-attended", "select-on-reported", "ece-index-bug", "ece-unmerged", "merge-after-argmax"):

@@ -120,7 +120,7 @@ def test_splitting_by_example_keeps_what_reads_alike_together() -> None:
 
 def test_one_text_in_two_groups_of_different_parts_is_refused() -> None:
     items = [Example(str(n), (f"same {n % 20}",), 0, f"film {n}") for n in range(200)]
-    with pytest.raises(TemperError, match=r"d: \d+ examples of one part of the split stand in another too; set `dedup"):
+    with pytest.raises(TemperError, match=r"d: two parts of the split share texts \(\d+ examples\)\. Set `dedup"):
         split(Dataset("d", tuple(items), ("a",)), by="group", test=0.3, validation=0.2)
 
 

@@ -114,11 +114,11 @@ def test_mirror_that_lacks_the_set_or_the_split_names_the_command(mirror_root: P
 def test_no_mirror_and_a_mirror_that_is_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     spec = DataSpec(source="mirror", repository="own/set", split="test", text=("text",))
     with pytest.raises(
-        UnavailableError, match="own/set test is not at hand: set TEMPER_MIRROR to a folder and run `hf"
+        UnavailableError, match="own/set test is not on this machine: set TEMPER_MIRROR to a folder and run `hf"
     ):
         load(spec)
     monkeypatch.setenv("TEMPER_MIRROR", str(tmp_path / "none"))
-    with pytest.raises(UnavailableError, match="which is not a folder; correct it or unset it"):
+    with pytest.raises(UnavailableError, match=r"which is not a folder\. Correct it or unset it"):
         load(spec)
 
 
@@ -194,7 +194,7 @@ def test_reach_is_asked_of_the_endpoint_once(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_set_cached_in_another_configuration_only_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     said = "Couldn't find cache for own/set for config 'small'\nAvailable configs in the cache: ['large']"
     monkeypatch.setitem(sys.modules, "datasets", FakeHub(ValueError(said)))
-    with pytest.raises(UnavailableError, match="own/set small test is not at hand"):
+    with pytest.raises(UnavailableError, match="own/set small test is not on this machine"):
         load(HUB)
 
 
@@ -214,7 +214,7 @@ def test_offline_switch_reaches_the_hubs_loader_and_is_put_back(monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "datasets", hub)
     monkeypatch.setenv("TEMPER_OFFLINE", "1")
     with pytest.raises(
-        UnavailableError, match=r"own/set small test is not at hand: .* `hf download .*OfflineModeIsEnabled"
+        UnavailableError, match=r"own/set small test is not on this machine: .* `hf download .*OfflineModeIsEnabled"
     ):
         load(HUB)
     assert hub.calls[0][2] is True

@@ -96,6 +96,7 @@ MISTAKES: list[tuple[str, str, tuple[str, ...]]] = [
     # attacks
     ('on = "reviews"', 'on = "review"', ("attacks[fooler].on: there is no probe 'review'. Did you mean 'reviews'? Known: foreign, glue, reviews, shop.",)),
     ('on = "reviews"\nsubset = 12', 'on = "foreign"\nsubset = 2', ("attacks[fooler].on: probe 'foreign' has no labels; attack a labelled one.",)),
+    ("candidates = 8", 'candidates = 8\nshort_texts = "compare"', ('attacks[fooler].parameters.short_texts: TextAttack lets short texts pass. Remove the key, or use backend = "engine".',)),
     ("subset = 12", "subset = 46", ("attacks[fooler].subset: 46 is more than the 45 rows of 'reviews'; lower it.",)),
     ("rows = 45", "rows = 45\nmerge = [1, 0]", ("attacks[fooler].on: probe 'reviews' merges classes, which a search cannot; attack one that does not.",)),
 ]

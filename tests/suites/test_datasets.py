@@ -48,6 +48,42 @@ def test_a_probe_without_data_is_the_test_part(folder: Path) -> None:
     assert said(dataset) == said(training_splits(suite).test)
 
 
+def test_a_probe_can_leave_out_what_training_has_seen(folder: Path, edited: Edit) -> None:
+    suite = edited("rows = 20\n", "rows = 20\nexclude_training = true\n")
+    plain, splits = edited(), training_splits(suite)
+    # Nothing to drop: the same data set, with the same hash.
+    assert probe_dataset(suite, suite.probes[1]).content_hash == probe_dataset(plain, plain.probes[1]).content_hash
+    seen = [*splits.train.examples[:9], *splits.validation.examples[:5]]
+    unseen = [example.texts[0] for example in splits.test.examples[:3]]
+    leaked = [*(f"{example.texts[0].upper()}!" for example in seen), *unseen]
+    with (folder / "shop.csv").open("a") as file:
+        file.writelines(f"{text},{number % 2 * 4 + 1}\n" for number, text in enumerate(leaked))
+    # Dropped before the limit, so that what is left still fills it.
+    assert {e.texts[0] for e in probe_dataset(suite, suite.probes[1], splits).examples}.isdisjoint(leaked[:14])
+    everything = edited("rows = 20\n", "rows = 43\nexclude_training = true\n", "limit = 20\n", "")
+    dataset = probe_dataset(everything, everything.probes[1])
+    kept = {example.texts[0] for example in dataset.examples}
+    assert kept.isdisjoint(leaked[:14])
+    assert set(unseen) <= kept
+    assert dataset.report is not None
+    assert dataset.report.excluded == 14
+
+
+def test_a_probe_of_the_test_part_can_leave_out_what_training_has_seen(folder: Path, edited: Edit) -> None:
+    official = (folder / "train.csv").read_text().splitlines()[:60]
+    (folder / "official.csv").write_text("\n".join(official) + "\n")
+    data = (
+        "test_data = { source = 'file', path = 'official.csv', format = 'csv', text = ['text'], "
+        "label = { column = 'verdict', map = { rotten = 0, fresh = 1 } } }"
+    )
+    without_test = ("test = 0.25\nvalidation = 0.2\ntrain_limit = 40\ntrain_rows = 40", f"validation = 0.2\n{data}")
+    suite = edited(*without_test, "rows = 45", "rows = 59", "subset = 12", "subset = 1")
+    assert len(probe_dataset(suite, suite.probes[0])) == 59
+    excluding = replace(suite.probes[0], exclude_training=True, rows=1)
+    with pytest.raises(IntegrityError, match=r"reviews.*0 examples where 1 are declared"):
+        probe_dataset(suite, excluding)
+
+
 def test_attack_subset_is_a_stratified_part_of_its_probe(folder: Path) -> None:
     suite = load_suite(folder / "small.toml")
     whole, part = probe_dataset(suite, suite.probes[0]), attack_subset(suite, suite.attacks[0])

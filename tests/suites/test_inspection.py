@@ -82,7 +82,7 @@ CHANGED_SUITES: list[tuple[str, str, str]] = [
     # nothing left
     ('where = { stars = ["3"] }', 'where = { stars = ["three"] }', "probes[foreign].data: shop.csv: none of 50 rows is left (filtered 50, empty 0, conflicting 0, label outside the map: 0). Correct the filters or the label map."),
     ("validation = 0.2", "validation = 0.001", "training.split.validation_rows: training/validation is empty; change the split's shares."),
-    ("deduplicate = true\n", "", "training.split: training: 1 examples of one part of the split stand in another too; set `deduplicate = true` in training.data."),
+    ("deduplicate = true\n", "", "training.split: training: two parts of the split share texts (1 example). Set `deduplicate = true` in training.data."),
     # sizes and hashes
     ("rows = 10", "rows = 11", "probes[foreign].rows: foreign has 10 examples where 11 are declared; get the declared version of the data, or declare the real number in a suite of your own."),
     ("rows = 45", "rows = 44", "probes[reviews].rows: training/test has 45 examples where 44 are declared; get the declared version of the data, or declare the real number in a suite of your own."),
@@ -185,7 +185,7 @@ def test_dropped_labels_that_are_few_or_meant_are_no_mistake(small: Callable[...
     mapped = '{ column = "stars", map = { "1" = 0, "2" = 0, "4" = 1, "5" = 1 } }'
     part = by_name(small(STARS, mapped))["shop"]
     assert part.state == "ok"
-    assert "probes[shop].data: 10 rows are dropped for a label outside the map ('3' 10)." in part.notes
+    assert "probes[shop].data: 10 rows dropped for a label outside the map ('3' 10)." in part.notes
     chosen = '{ column = "stars", map = { "1" = 0, "5" = 1 } }\nwhere = { stars = ["1", "5"] }'
     part = by_name(small(STARS, chosen))["shop"]
     assert part.state == "ok"
@@ -224,10 +224,40 @@ def test_a_leak_may_be_allowed_by_the_probe_that_is_to_show_it(small: Callable[.
     assert not any("max_overlap" in line for line in wrong(allowed))
 
 
+def test_what_training_has_seen_is_dropped_where_the_probe_says_so(small: Callable[..., Suite], folder: Path) -> None:
+    clean = by_name(small())["shop"]
+    _leak(folder)
+    excluding = ("rows = 20\n", "rows = 20\nexclude_training = true\n")
+    leaking, part = by_name(small())["shop"], by_name(small(*excluding))["shop"]
+    assert any("Set `exclude_training = true` to drop them" in sentence for _, sentence in leaking.problems)
+    assert part.state == "ok"
+    assert part.leak is not None
+    assert part.leak.exact == 0
+    validation = by_name(small())["validation"].rows
+    assert validation is not None
+    text = "dropped, whose text is in the training or validation part."
+    assert f"probes[shop].exclude_training: {40 + validation} examples {text}" in part.notes
+    # The hash is that of what is left.
+    assert [note for note in part.notes if "content_hash" in note] != [n for n in leaking.notes if "content_hash" in n]
+    assert clean.notes[-1].startswith("probes[shop].data: content_hash")
+    pinned = small(*excluding, "limit = 20", f"limit = 20\n{part.notes[0].partition(': ')[2]}")
+    assert by_name(pinned)["shop"].state == "ok"
+
+
+def test_excluding_waits_for_the_training_data(
+    small: Callable[..., Suite], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEMPER_MIRROR", str(folder))
+    old = 'source = "file"\npath = "train.csv"\nformat = "csv"'
+    away = (old, 'source = "mirror"\nrepository = "a/b"\nsplit = "train"\nrows = 9')
+    part = by_name(small(*away, "rows = 20\n", "rows = 20\nexclude_training = true\n"))["shop"]
+    assert (part.state, part.get) == ("unavailable", "waiting for the training data")
+
+
 def test_repeated_and_contradictory_texts_are_noted(small: Callable[..., Suite], folder: Path) -> None:
     (folder / "shop.csv").open("a").write("An item 0!,5\nan item 1,2\n")
     notes = by_name(small("limit = 20", "limit = 50"))["shop"].notes
-    expected = "2 examples repeat another's text, 1 texts have two labels; `deduplicate = true` drops them."
+    expected = "2 examples with another example's text, 1 text with two labels; `deduplicate = true` drops them."
     assert f"probes[shop].data: {expected}" in notes
 
 

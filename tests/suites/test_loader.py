@@ -27,6 +27,13 @@ def test_the_small_suite_is_read_as_written(folder: Path) -> None:
     assert load_suite(str(folder / "small.toml")) == suite
 
 
+def test_a_byte_order_mark_in_front_of_a_suite_is_no_mistake(folder: Path) -> None:
+    path = folder / "small.toml"
+    plain = load_suite(path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_suite(path) == plain
+
+
 def test_absent_metrics_are_those_of_the_perspective(toml: str) -> None:
     suite = parse_suite(toml, path=Path("small.toml"))
     assert [probe.metrics for probe in suite.probes] == [
