@@ -155,7 +155,7 @@ def _explain(
         if not found.nearest:
             output.print(Text("  No cell of this kind is finished yet."))
             continue
-        output.print(Text(f"  The nearest finished cell, {found.nearest[:19]}…, differs in"))
+        output.print(Text(f"  The nearest finished cell, of {found.nearest_row or found.nearest[:19]}, differs in"))
         for difference in found.differences:
             wanted, there = difference.wanted or "nothing", difference.found or "nothing"
             output.print(Text(f"    {difference.pointer}: asked for {wanted}, there {there}"))

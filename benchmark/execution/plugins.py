@@ -18,7 +18,7 @@ from benchmark.schema.errors import TemperError, UsageError, nearest
 
 GROUP = "temper.methods"
 
-_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
+_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 _numbers = count()
 
 
@@ -57,8 +57,11 @@ def require_usable_name(name: str, place: str) -> None:
     Raises:
         UsageError: names the place.
     """
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"{place} calls itself {name!r}; a method's name is letters, digits, - and _, like my_method.")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{place} calls itself {name!r}; a method's name is letters, digits, - and _, like my_method, and at most "
+            "80 of them."
+        )
 
 
 def _import(path: Path, text: str) -> ModuleType:
