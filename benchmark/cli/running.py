@@ -30,7 +30,11 @@ MethodsOption = Annotated[
 ]
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds: 3 stands for 0, 1 and 2.")]
 BackboneOption = Annotated[
-    str | None, typer.Option("--backbone", help="Packaged name, Hub id or folder. [default: the suite's]")
+    str | None,
+    typer.Option(
+        "--backbone",
+        help="Packaged name, Hub id or folder; NAME=... calls it NAME in records. [default: the suite's]",
+    ),
 ]
 PluginOption = Annotated[
     list[str] | None, typer.Option("--plugin", help="A method of your own, as file.py:Class; may be given again.")

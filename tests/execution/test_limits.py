@@ -288,7 +288,7 @@ def test_an_attack_example_beyond_its_limits_is_still_refused_where_it_is_read()
 
 
 @pytest.mark.parametrize(
-    "edit", [('title = "Tiny"', f'title = "{"t" * 201}"'), ('note = "For', f'note = "{"t" * 20_001}')]
+    "edit", [('title = "Tiny"', f'title = "{"t" * 201}"'), ('note = "For tests."', f'note = "{"t" * 20_001}"')]
 )
 def test_a_suite_that_its_card_cannot_hold_stops_before_any_work(
     edit: tuple[str, str], work: Workload, tmp_path: Path
