@@ -30,7 +30,11 @@ MethodsOption = Annotated[
 ]
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds: 3 stands for 0, 1 and 2.")]
 BackboneOption = Annotated[
-    str | None, typer.Option("--backbone", help="Packaged name, Hub id or folder. [default: the suite's]")
+    str | None,
+    typer.Option(
+        "--backbone",
+        help="Packaged name, Hub id or folder; NAME=... calls it NAME in records. [default: the suite's]",
+    ),
 ]
 PluginOption = Annotated[
     list[str] | None,
@@ -156,7 +160,7 @@ def _explain(
         if not found.nearest:
             output.print(Text("  No cell of this kind is finished yet."))
             continue
-        output.print(Text(f"  The nearest finished cell, {found.nearest[:19]}…, differs in"))
+        output.print(Text(f"  The nearest finished cell, of {found.nearest_row or found.nearest[:19]}, differs in"))
         for difference in found.differences:
             wanted, there = difference.wanted or "nothing", difference.found or "nothing"
             output.print(Text(f"    {difference.pointer}: asked for {wanted}, there {there}"))

@@ -122,7 +122,7 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
             "hyperparameters": dict(row.method.hyperparameters),
             **({"reads": reads} if reads else {}),
         },
-        "backbone": row.backbone.identity(),
+        "backbone": row.backbone.content(),
         "task": {"classes": list(task.classes), "max_length": task.max_length},
         "data": {"train": work.splits.train.content_hash, "validation": work.selection(row.protocol).content_hash},
         "recipe": {**asdict(recipe), "precision": resolve_precision(recipe.precision, pick_device())},

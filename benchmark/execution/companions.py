@@ -2,14 +2,22 @@
 
 import inspect
 from collections.abc import Iterator
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from benchmark.evaluation.tables import read_attack
 from benchmark.execution.cells import ATTACKED, Cell
-from benchmark.schema import MOST_EXAMPLES, attack_example_line, method_card_text, printable
+from benchmark.schema import MOST_EXAMPLES, attack_example_line, excerpt, method_card_text
 from benchmark.schema.attack_rows import AttackRow
-from benchmark.schema.companions import ATTACKS_FOLDER, LONGEST_PAPER, LONGEST_SUMMARY, METHOD_FILE
+from benchmark.schema.companions import (
+    ATTACKS_FOLDER,
+    LONGEST_ID,
+    LONGEST_PAPER,
+    LONGEST_SUMMARY,
+    LONGEST_TEXT,
+    METHOD_FILE,
+)
 
 
 def companions_of(cells: list[Cell], place: str) -> Iterator[tuple[str, str]]:
@@ -30,7 +38,7 @@ def companions_of(cells: list[Cell], place: str) -> Iterator[tuple[str, str]]:
 def described(place: str, name: str, doc: str, paper: str) -> tuple[str, str]:
     """Path and text of a method's card: the first paragraph of its documentation, and its paper."""
     summary = " ".join(doc.partition("\n\n")[0].split()) or "No description."
-    text = method_card_text(name, printable(summary)[:LONGEST_SUMMARY], printable(paper)[:LONGEST_PAPER])
+    text = method_card_text(name, excerpt(summary, LONGEST_SUMMARY), excerpt(str(paper), LONGEST_PAPER))
     return str(Path(place).parents[1] / METHOD_FILE), text
 
 
@@ -56,12 +64,12 @@ def _example(row: AttackRow, seed: int, table: str) -> dict[str, Any]:
     return {
         "seed": seed,
         "table": table,
-        "id": printable(row.id),
+        "id": excerpt(row.id, LONGEST_ID),
         "outcome": row.outcome,
         "label": row.label,
         "predicted": max(logits, key=logits.__getitem__),
         "queries": row.queries,
-        "similarity": None if row.similarity is None else round(row.similarity, 4),
-        "original": printable(row.original),
-        "perturbed": printable(row.perturbed or ""),
+        "similarity": None if row.similarity is None or not isfinite(row.similarity) else round(row.similarity, 4),
+        "original": excerpt(row.original, LONGEST_TEXT),
+        "perturbed": excerpt(row.perturbed or "", LONGEST_TEXT),
     }

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from benchmark.execution.cells import Cell, Row, cells_of
-from benchmark.execution.store import Store
+from benchmark.execution.cells import TABLES, Cell, Kind, Row, cells_of, weights_hash
+from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import Workload
 from benchmark.schema import IntegrityError, canonical_json
 
@@ -34,11 +34,13 @@ class Explanation:
     Attributes:
         label: The cell.
         nearest: Key of the finished cell of its kind with the fewest differences; empty where there is none.
+        nearest_row: Method and seed of that cell; empty where they are not known.
         differences: In what that one differs.
     """
 
     label: str
     nearest: str
+    nearest_row: str
     differences: tuple[Difference, ...]
 
 
@@ -65,9 +67,30 @@ def explain(rows: Sequence[Row], work: Workload, store: Store) -> Iterator[Expla
 def _explain(cell: Cell, store: Store) -> Explanation:
     candidates = [(tuple(differences(cell.spec or {}, spec)), key) for key, spec in store.specs(cell.kind)]
     if not candidates:
-        return Explanation(cell.label, "", ())
+        return Explanation(cell.label, "", "", ())
     fewest, key = min(candidates, key=lambda candidate: (len(candidate[0]), candidate[1]))
-    return Explanation(cell.label, key, fewest)
+    spec = next(spec for candidate, spec in store.specs(cell.kind) if candidate == key)
+    return Explanation(cell.label, key, _row_of(cell.kind, spec, store), fewest)
+
+
+def _row_of(kind: Kind, spec: Mapping[str, Any], store: Store) -> str:
+    """Name the method and seed whose cell a finished one is: a spec holds only hashes of what the cell reads."""
+    if kind == "train":
+        return f"{spec['method']['name']}, seed {spec['seed']}"
+    if kind == "score":
+        made = (
+            (table, other)
+            for table, file in TABLES.items()
+            for key, other in store.specs(table)
+            if store.receipt(table, key).get(file) == spec["tables"]["table"]
+        )
+        return next((_row_of(table, other, store) for table, other in made), "")
+    trained = (
+        other
+        for key, other in store.specs("train")
+        if weights_hash(Artifact(store.root, store.receipt("train", key))) == spec["weights"]
+    )
+    return next((_row_of("train", other, store) for other in trained), "")
 
 
 def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Difference]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 GROUP = "temper.methods"
 
-_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
+_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 _numbers = count()
 
 
@@ -92,8 +92,10 @@ def require_usable_name(name: str, place: str) -> None:
     Raises:
         UsageError: names the place.
     """
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"{place} calls itself {name!r}. Name it with letters, digits, - and _, like my_method.")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{place} calls itself {name!r}. Name it with letters, digits, - and _, like my_method, at most 80 of them."
+        )
 
 
 def _import(path: Path, text: str) -> ModuleType:

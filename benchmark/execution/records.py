@@ -1,7 +1,7 @@
 """Records, made from finished cells."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,17 @@ from benchmark.execution.cards import replace_text
 from benchmark.execution.cells import MEASURED, TABLES, TRAINING, Cell, Row
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
-from benchmark.schema import card_fingerprint, line_order, record_line, record_path
-from benchmark.schema.records import RECORD_SCHEMA_VERSION
+from benchmark.schema import (
+    Problem,
+    UsageError,
+    card_fingerprint,
+    excerpt,
+    line_order,
+    record_line,
+    record_path,
+    validate_record,
+)
+from benchmark.schema.records import LONGEST_SENTENCE, RECORD_SCHEMA_VERSION
 
 
 def records_of(
@@ -47,6 +56,86 @@ def failed_records(row: Row, card: Mapping[str, Any], reason: str, *, status: st
         for name in probe["metrics"]:
             made.append(_record(base, probe, name, Measurement(None, None, reason), status=status))
     return sorted(made, key=line_order)
+
+
+def require_recordable(rows: Sequence[Row], card: Mapping[str, Any], results: Path) -> None:
+    """Find out before anything is computed that a row's records could not be written, or would overwrite another's.
+
+    Raises:
+        UsageError: a name or a setting is not what a record may hold, two rows have one file, or the results hold
+            another row or another backbone in a row's place.
+    """
+    places: dict[str, Row] = {}
+    for row in rows:
+        record = failed_records(row, card, "It is not computed yet.")[0]
+        for problem in validate_record(record):
+            raise UsageError(f"{excerpt(row.label, 200)}: {_stated(problem, row)}")
+        # Some file systems do not tell upper from lower case.
+        other = places.setdefault(record_path(record).casefold(), row)
+        if file_of(other, card) != record_path(record) or other.backbone.revision != row.backbone.revision:
+            raise UsageError(
+                f"{row.label} and {other.label} would be written to one file, {record_path(record)}; run them with "
+                "another --out each."
+            )
+    _require_unused(rows, card, results)
+
+
+_WAYS_OUT = {
+    "/method/name": "Give its class a shorter name, or compose fewer methods.",
+    "/method/version": "Give its class a version such as '1'.",
+    "/method/configuration": "Make the values the defaults of a class of your own, or set them in the suite.",
+    "/method/hyperparameters": "Give it another value.",
+    "/backbone": "Call it by a name of your own: --backbone NAME={reference}.",
+}
+
+
+def _stated(problem: Problem, row: Row) -> str:
+    """Say what a record may not hold, and the way out."""
+    reference = row.backbone.reference()
+    ways = [way.format(reference=reference) for at, way in _WAYS_OUT.items() if problem.pointer.startswith(at)]
+    part = problem.pointer.strip("/").replace("/", "'s ").replace("hyperparameters's ", "hyper-parameter ")
+    return " ".join((f"in its records the {part} {problem.message}", *ways))
+
+
+def _require_unused(rows: Sequence[Row], card: Mapping[str, Any], results: Path) -> None:
+    """Compare rows with the records that are in their places, and backbones with those that have their names."""
+    ours = {str(results / file_of(row, card)): row for row in rows}
+    named = {row.backbone.name: row.backbone for row in rows}
+    folder = results / f"{card['name']}@{card['version']}"
+    for path in sorted({*map(Path, ours), *(p for name in named for p in folder.glob(f"*/{name}/seed-*.jsonl"))}):
+        there = _first_record(path)
+        if there is None:
+            continue
+        row = ours.get(str(path))
+        if row is not None and _settings(there) != _settings(_base(row, card)):
+            method = there["method"]
+            raise UsageError(
+                f"{path} holds {method['name']} ({method['configuration']}) and not {row.label}; move it away, or give "
+                "another --out."
+            )
+        backbone = named[path.parent.name] if row is None else row.backbone
+        revision = there["backbone"]["revision"]
+        if revision not in (None, backbone.revision):
+            raise UsageError(
+                f"{path} holds records of another backbone called {backbone.name}, of revision {revision[:19]}…, and "
+                f"this one has {backbone.revision[:19]}…. Give this one a name of its own, --backbone "
+                f"NAME={backbone.reference()}, or give another --out."
+            )
+
+
+def _settings(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    method = record["method"]
+    return method["name"], method["configuration"], tuple(record.get("protocol", ())), record["backbone"]["name"]
+
+
+def _first_record(path: Path) -> dict[str, Any] | None:
+    """Read the first record of a file; None where there is none, or none that can be read and so none to lose."""
+    try:
+        with path.open("rb") as stream:
+            record: dict[str, Any] = json.loads(stream.readline())
+    except (OSError, ValueError):
+        return None
+    return record if not validate_record(record) else None
 
 
 def write_records(results: Path, records: list[dict[str, Any]]) -> Path:
@@ -110,6 +199,6 @@ def _record(
         "metric": {"id": metric.id, "version": metric.version, "direction": metric.direction},
         "value": measured.value,
         "status": "ok" if measured.value is not None else status,
-        "reason": measured.reason,
+        "reason": None if measured.reason is None else excerpt(measured.reason, LONGEST_SENTENCE),
         "replicates": None if measured.replicates is None else list(measured.replicates),
     }

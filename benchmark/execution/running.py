@@ -73,7 +73,7 @@ class Runner:
         started = time.monotonic()
         self.observer.begin(cell.label)
         try:
-            with self.store.work(cell.kind, cell.spec) as folder:
+            with self.store.work(cell.kind, cell.spec, cell.label) as folder:
                 if folder is not None:
                     compute[cell.kind](cell, folder)
         except (MemoryError, torch.OutOfMemoryError) as error:

@@ -86,12 +86,25 @@ class Store:
                 continue
             yield "sha256:" + path.parent.name, spec
 
+    def receipt(self, kind: str, key: str) -> dict[str, str]:
+        """Read the hash of each file of an artifact from its receipt, unchecked; empty where it cannot be read."""
+        try:
+            receipt = json.loads((self.root / kind / _digits(key) / RECEIPT).read_text(encoding="utf-8"))
+            return {name: str(entry["sha256"]) for name, entry in receipt.items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+
     @contextlib.contextmanager
-    def work(self, kind: str, spec: Mapping[str, Any]) -> Iterator[Path | None]:
+    def work(self, kind: str, spec: Mapping[str, Any], label: str = "") -> Iterator[Path | None]:
         """Give the folder in which a cell is computed, and turn it into an artifact when the block ends well.
 
         The folder is the one an interrupted run left, if it left one. What lies under its ``scratch`` is dropped.
         None stands for a cell that another process has finished in the meantime.
+
+        Args:
+            kind: Of the cell.
+            spec: Its identity.
+            label: What the user knows it by.
 
         Raises:
             TemperError: another process works on the same cell, or the disk is full.
@@ -100,7 +113,7 @@ class Store:
         folder = self.root / "partial" / f"{kind}-{_digits(key)}"
         with self.guarded():
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(folder.with_suffix(".lock")):
+            with _locked(folder.with_suffix(".lock"), label or kind):
                 if self.find(kind, key) is not None:
                     yield None
                     return
@@ -168,14 +181,14 @@ def _verify(folder: Path, key: str) -> Artifact:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, label: str) -> Iterator[None]:
     """Hold a lock that the system frees when the process dies, however it dies."""
     with path.open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise TemperError(
-                f"Another process is working on {path.stem}; wait for it, or stop it and run the same command."
+                f"Another process is working on {label} ({path}); wait for it, or stop it and run the same command."
             ) from None
         # The file stays: unlinking it would let a third process lock a new one beside the holder of the old.
         yield

@@ -1,12 +1,15 @@
 """Backbones: where a pre-trained model comes from, and exactly which one it is."""
 
+import hashlib
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmark.resources import load_manifest, locate, offline, resource_fingerprint
 from benchmark.schema.canonical import file_fingerprint, fingerprint
 from benchmark.schema.errors import UnavailableError, UsageError, nearest
+from benchmark.schema.records import NAME
 
 PACKAGED = {"minilm": "minilm"}
 _HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
@@ -29,20 +32,39 @@ class Backbone:
     path: Path
 
     def identity(self) -> dict[str, str]:
-        """What enters keys and records: everything but the place on this machine."""
+        """Say what enters records: everything but the place on this machine."""
         return {"name": self.name, "source": self.source, "revision": self.revision}
+
+    def content(self) -> dict[str, str]:
+        """Say what enters keys: what it is, and neither what it is called in records nor what its folder is called."""
+        kind, _, name = self.source.partition(":")
+        if kind == "folder":
+            return {"source": kind, "revision": self.revision}
+        return {"name": name.rsplit("/", 1)[-1], "source": self.source, "revision": self.revision}
+
+    def reference(self) -> str:
+        """Write it as `resolve_backbone` takes it, without a name of its own."""
+        kind, _, name = self.source.partition(":")
+        return {"folder": str(self.path), "hub": f"{self.source}@{self.revision}"}.get(kind, name)
 
 
 def resolve_backbone(reference: str) -> Backbone:
     """Find a backbone by packaged name, folder or Hub id, fetching from the Hub where that is needed.
 
     Args:
-        reference: ``minilm``, a folder, or ``owner/name`` with ``@revision`` behind it to pin a commit, tag or branch.
+        reference: ``minilm``, a folder, or ``owner/name`` with ``@revision`` behind it to pin a commit, tag or branch;
+            each with ``NAME=`` before it to be called so in records.
 
     Raises:
         UnavailableError: it is not on this machine and cannot be fetched.
-        UsageError: the reference names nothing known.
+        UsageError: the reference names nothing known, or is to be called what no record can hold.
     """
+    alias, equals, rest = reference.partition("=")
+    # A folder may have the sign in its path.
+    if equals and "/" not in alias and not Path(reference).expanduser().exists():
+        for problem in NAME.problems(alias, ""):
+            raise UsageError(f"--backbone {reference}: the name before = {problem.message}")
+        return replace(resolve_backbone(rest), name=alias)
     if reference in PACKAGED:
         resource = PACKAGED[reference]
         return Backbone(reference, f"artifact:{resource}", resource_fingerprint(resource), locate(resource))
@@ -72,6 +94,8 @@ def _from_folder(folder: Path) -> Backbone:
     revision = fingerprint({p.name: file_fingerprint(p) for p in files})
     # The name becomes part of a path and of a table: a space or a slash has no place in it.
     name = re.sub(r"[^A-Za-z0-9._+-]+", "-", folder.name).strip("-._+") or "folder"
+    if len(name) > NAME.limit:
+        name = f"{name[: NAME.limit - 9]}-{hashlib.sha256(os.fsencode(folder.name)).hexdigest()[:8]}"
     return Backbone(name, f"folder:{name}", revision, folder)
 
 

@@ -4,7 +4,7 @@ from benchmark.schema.canonical import canonical_json, file_fingerprint, fingerp
 from benchmark.schema.cards import CARD_SCHEMA_VERSION, UNITS, Card, card_fingerprint
 from benchmark.schema.companions import MOST_EXAMPLES, attack_example_line, method_card_text
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError, UsageError, nearest
-from benchmark.schema.fields import Problem, printable
+from benchmark.schema.fields import Problem, excerpt, printable
 from benchmark.schema.folders import Dropped, SuiteFolder, read_results
 from benchmark.schema.migrations import migrate, migrate_card
 from benchmark.schema.published import published_files, read_published, suite_of
@@ -44,6 +44,7 @@ __all__ = [
     "attack_example_line",
     "canonical_json",
     "card_fingerprint",
+    "excerpt",
     "file_fingerprint",
     "fingerprint",
     "line_order",

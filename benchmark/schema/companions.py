@@ -18,7 +18,7 @@ from benchmark.schema.records import HASH, NAME, SCHEMA, method_slug
 COMPANION_SCHEMA_VERSION = 1
 METHOD_FILE, ATTACKS_FOLDER = "method.json", "attacks"
 MOST_EXAMPLES = 20
-LONGEST_SUMMARY, LONGEST_PAPER, _LONGEST_TEXT = 4_000, 400, 20_000
+LONGEST_SUMMARY, LONGEST_PAPER, LONGEST_TEXT, LONGEST_ID = 4_000, 400, 20_000, 400
 
 METHOD_CARD = shape(
     schema=SCHEMA,
@@ -30,14 +30,14 @@ ATTACK_EXAMPLE = shape(
     schema=SCHEMA,
     seed=Whole(),
     table=HASH,
-    id=Text("the example's id", limit=400),
+    id=Text("the example's id", limit=LONGEST_ID),
     outcome=Choice(("flipped",)),
     label=Whole(),
     predicted=Whole(),
     queries=Whole(),
     similarity=Maybe(Number()),
-    original=Text("the attacked text", empty=True, limit=_LONGEST_TEXT),
-    perturbed=Text("the text that the attack found", empty=True, limit=_LONGEST_TEXT),
+    original=Text("the attacked text", empty=True, limit=LONGEST_TEXT),
+    perturbed=Text("the text that the attack found", empty=True, limit=LONGEST_TEXT),
 )
 
 

@@ -1,5 +1,6 @@
 """What a record is: its field table, its identity and its place in a results folder."""
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
@@ -33,7 +34,8 @@ CONFIGURATION = Text("settings such as 'variant=released,alpha=0.6'", r"[^\n\t]*
 BACKBONE_SOURCE = Text("artifact:NAME, hub:ID or folder:NAME", r"(artifact|hub|folder):\S(.*\S)?", limit=400)
 REVISION = Text("sha256: and 64 hexadecimal digits, or the 40 of a commit", r"sha256:[0-9a-f]{64}|[0-9a-f]{40}")
 SCHEMA = Whole(minimum=1)
-SENTENCE = Text("a sentence", limit=4_000)
+LONGEST_SENTENCE = 4_000
+SENTENCE = Text("a sentence", limit=LONGEST_SENTENCE)
 
 RECORD = shape(
     optional=["protocol"],
@@ -95,12 +97,23 @@ def record_key(record: Mapping[str, Any]) -> tuple[str | int, ...]:
 
 
 def method_slug(name: str, configuration: str, protocol: Iterable[str] = ()) -> str:
-    """Name the folder of a method: ``roast``, or ``roast~alpha=0.6`` with what a file name cannot hold as ``-``.
+    """Name the folder of a method: ``roast``, or ``roast~alpha=0.6``.
 
-    Protocol options stand behind a second ``~``: ``roast~~ece-index-bug``.
+    Protocol options are behind a second ``~``: ``roast~~ece-index-bug``. Settings that a folder's name cannot hold, or
+    that are long, are written as far as possible, and a hash of them is behind a third ``~``. So no two rows have one
+    folder, and no name has more than 255 bytes.
     """
-    parts = (name, re.sub("[^A-Za-z0-9._=,+-]", "-", configuration), ",".join(protocol))
-    return "~".join(parts).rstrip("~")
+    options = ",".join(protocol)
+    written = re.sub("[^A-Za-z0-9._=,+-]", "-", configuration)
+    if written == configuration and len(configuration) + len(options) <= _LONGEST_SETTINGS:
+        return "~".join((name, configuration, options)).rstrip("~")
+    digits = hashlib.sha256(f"{configuration}\n{options}".encode(errors="surrogatepass")).hexdigest()[:12]
+    half = _LONGEST_SETTINGS // 2
+    return "~".join((name, written[:half], options[:half], digits))
+
+
+_LONGEST_SETTINGS = 160
+"""Most characters of the settings in a folder's name, next to a name of 80 and a hash."""
 
 
 def record_path(record: Mapping[str, Any]) -> str:

@@ -94,7 +94,7 @@ SUBMISSION = shape(
     method=shape(name=NAME, configuration=CONFIGURATION),
     backbone=NAME,
     runs=ListOf(RUN, minimum=1, maximum=100),
-    files=MapOf(shape(sha256=HASH, size=Whole()), key=Text("a path", limit=400)),
+    files=MapOf(shape(sha256=HASH, size=Whole()), key=Text("a path", limit=600)),
 )
 
 

@@ -80,13 +80,19 @@ def _at(records: list[Record], path: Path, *, rerun: bool) -> list[Record]:
 
 
 def _require_same_row(ours: Record, there: list[Record], path: Path) -> None:
-    """A folder's name leaves out what no name of a file can hold, so that two rows may ask for one."""
+    """Refuse to overwrite another row, such as one on another backbone of the same name."""
     mine, theirs = (
-        (one["method"]["name"], one["method"]["configuration"]) for one in (ours, there[0] if there else ours)
+        (one["method"]["name"], one["method"]["configuration"], one["backbone"]["revision"])
+        for one in (ours, there[0] if there else ours)
     )
-    if mine != theirs:
+    if mine[:2] != theirs[:2]:
         raise UsageError(
             f"{path} is of {theirs[0]} ({theirs[1]}) and not of {mine[0]} ({mine[1]}); move it away first."
+        )
+    if mine != theirs and None not in (mine[2], theirs[2]):
+        raise UsageError(
+            f"{path} is of another backbone called {ours['backbone']['name']}, of revision {theirs[2]} and not "
+            f"{mine[2]}; move it away first."
         )
 
 

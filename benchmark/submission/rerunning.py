@@ -80,7 +80,7 @@ def _row(submission: Submission, work: Workload, seed: int) -> Row:
 def _reference(stated: Mapping[str, Any], work: Workload) -> str:
     kind, _, name = stated["source"].partition(":")
     if kind == "hub":
-        return f"{stated['source']}@{stated['revision']}"
+        return f"{stated['name']}={stated['source']}@{stated['revision']}"
     return str(stated["name"]) if kind == "artifact" and name == stated["name"] else work.suite.backbone
 
 

@@ -84,7 +84,7 @@ class MetricSettings:
     """Numbers that metrics need."""
 
     ece_bins: Annotated[int, Range(2, 1000), Doc("Bins of the calibration errors.")] = 10
-    resamples: Annotated[int, Range(1, 10_000), Doc("Bootstrap resamples behind every interval.")] = 200
+    resamples: Annotated[int, Range(2, 10_000), Doc("Bootstrap resamples behind every interval.")] = 200
 
 
 @dataclass(frozen=True, slots=True)

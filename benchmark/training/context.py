@@ -20,7 +20,7 @@ class MethodError(TemperError):
 
 
 class NonFiniteLossError(MethodError):
-    """A loss or a gradient norm became NaN or infinite."""
+    """A loss, a gradient norm or a logit became NaN or infinite."""
 
 
 @dataclass

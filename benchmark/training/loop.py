@@ -276,6 +276,10 @@ class Trainer:
             if logits.shape != (len(self.validation), len(self.task.classes)):
                 wanted = f"({len(self.validation)}, {len(self.task.classes)})"
                 raise TemperError(f"the model's logits have the shape {logits.shape}; give it one of {wanted}.")
+        if not np.isfinite(logits).all():
+            raise NonFiniteLossError(
+                f"The model's answers are not finite after epoch {self._context.epoch + 1} (seed {self.seed})."
+            )
         labels = np.array([e.label for e in self.validation.examples])
         return float((logits.argmax(axis=1) == labels).mean())
 

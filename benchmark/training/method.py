@@ -134,7 +134,10 @@ class Method:
     # -- state and identity -------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the tensors without which a resumed run would end with other weights."""
+        """Return the dense tensors, by name, that an interrupted run needs to resume to the same weights.
+
+        Write a number as ``torch.tensor(number)``. Tensors that share memory come back as copies.
+        """
         return {}
 
     def load_state_dict(self, state: Mapping[str, Tensor], ctx: "Context") -> None:

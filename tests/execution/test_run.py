@@ -83,6 +83,7 @@ def test_more_ece_bins_only_score_again_and_explain_says_so(suite: Path, tmp_pat
     store = Store(tmp_path / "out/store")
     explanations = list(explain(rows, work, store))
     assert {e.label.split(": ")[1] for e in explanations} == {"score home", "score away"}
+    assert {e.nearest_row for e in explanations} == {"vanilla, seed 0", "roast, seed 0"}
     for explanation in explanations:
         (difference,) = explanation.differences
         assert (difference.pointer, difference.wanted, difference.found) == ("/settings/ece_bins", "15", "10")

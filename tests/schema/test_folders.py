@@ -183,8 +183,21 @@ def test_newest_suite_version_comes_first(results):
     [
         ("roast", "", "roast"),
         ("mvp+roast", "alpha=0.6,mask=True", "mvp+roast~alpha=0.6,mask=True"),
-        ("roast", "path=../../etc/pass wd", "roast~path=..-..-etc-pass-wd"),
+        ("roast", "path=../../etc/pass wd", "roast~path=..-..-etc-pass-wd~~8c1dd5a42c02"),
     ],
 )
 def test_slug_is_a_plain_file_name(name, configuration, slug):
     assert method_slug(name, configuration) == slug
+
+
+def test_no_two_settings_have_one_slug_and_none_is_longer_than_a_file_name():
+    long = "note=" + "p" * 155
+    settings = [
+        ("note=é", ()), ("note=è", ()), ("note=-", ()), ("note= ", ()), ("a=1", ("b",)), ("a=1~b", ()), ("", ("b",)),
+        (long, ()), (long, ("b",)), (long[:-1] + "q", ("b",)), ("a=1", tuple(f"option-{n}" for n in range(40))),
+        ("note=\udcff", ()),
+    ]  # fmt: skip
+    slugs = [method_slug("n" * 80, configuration, protocol) for configuration, protocol in settings]
+    assert len(set(slugs)) == len(settings)
+    assert max(len(slug.encode()) for slug in slugs) <= 255
+    assert method_slug("roast", long) == f"roast~{long}"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.training import MethodError, Phase
+from benchmark.training import MethodError, NonFiniteLossError, Phase
 from benchmark.training.checkpoint import storable
 from methods.vanilla import Vanilla
 from tests.support.tiny import trainer, weights
@@ -138,6 +138,16 @@ def test_arrays_and_tensors_of_numbers_do_for_lists(tiny_backbone: Path, tmp_pat
     plain, _ = trainer(Vanilla(), tiny_backbone, tmp_path / "plain").run()
     arrays, _ = trainer(Arrays(), tiny_backbone, tmp_path / "arrays").run()
     assert all(torch.equal(value, weights(arrays)[name]) for name, value in weights(plain).items())
+
+
+def test_weights_that_end_up_as_nan_are_the_methods_failure(tiny_backbone: Path, tmp_path: Path) -> None:
+    class Breaking(Vanilla):
+        def after_step(self, ctx):
+            if ctx.step == 5:
+                ctx.model.output_layer.bias.data.fill_(float("nan"))
+
+    with pytest.raises(NonFiniteLossError, match=r"answers are not finite after epoch 1 \(seed 0\)"):
+        trainer(Breaking(), tiny_backbone, tmp_path).run()
 
 
 class Killed(BaseException):
