@@ -144,6 +144,9 @@ def _step_test(files: _Files, report: Report) -> Iterator[Finding]:
         return
     report(about, 0, 0)
     code, lines = _run(["pytest", "-q", "-p", "no:cacheprovider", "-k", "not TestContract", name], files.root)
+    if code < 0:
+        yield _killed(about, code)
+        return
     failures = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
     summary = "; ".join(failures[:3]) or (lines[-1] if lines else f"pytest ended with {code}")
     if code == 5:  # pytest's code for no tests collected
@@ -173,10 +176,18 @@ def _lint(files: _Files, report: Report) -> Iterator[Finding]:
         about = "ruff format" if command[1] == "format" else command[0]
         report(about, 0, 0)
         code, lines = _run(command, files.root)
+        if code < 0:
+            yield _killed(about, code)
+            continue
         shown = [word for word in command if not word.startswith(("--output-format", "--cache-dir"))]
         # The problems come first and their number last.
         found = lines[-1] if code == 0 or len(lines) < 2 else f"{lines[0]} ({lines[-1]})"
         yield _finding(about, code == 0, found, f"run `{shlex.join(shown)}` in {files.root}, and fix it")
+
+
+def _killed(about: str, code: int) -> Finding:
+    """Report a tool that the system ended, for lack of memory say: it found nothing out."""
+    return Finding(about, "not run", f"ended by signal {-code}", "free some memory, and check again")
 
 
 def _run(command: Sequence[str], folder: Path) -> tuple[int, list[str]]:

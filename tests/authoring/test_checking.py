@@ -254,6 +254,14 @@ def test_ruff_and_mypy_are_run_where_they_are_installed(tmp_path: Path, monkeypa
     assert not {"ruff", "mypy"} & findings(tmp_path).keys()
 
 
+def test_a_tool_that_the_system_ended_found_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "_run", lambda _command, _folder: (-9, ["no output"]))
+    found = in_tree("ended", "def test_one():\n    pass\n", monkeypatch, tmp_path)
+    assert failed(found) == ["test of the step", "ruff", "ruff format", "mypy"]
+    assert all(found[about].state == "not run" for about in failed(found))
+    assert found["mypy"].found == "ended by signal 9"
+
+
 def test_in_the_checkout_its_own_rules_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[str] = []
     monkeypatch.setattr(checking, "_run", lambda command, _folder: commands.append(" ".join(command)) or (0, ["fine"]))
