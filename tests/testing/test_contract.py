@@ -396,7 +396,7 @@ def test_a_state_that_is_not_tensors(state: dict[str, Any]) -> None:
 
 
 def test_a_state_that_shares_its_memory_is_copied() -> None:
-    class Shares(Mine):
+    class Shares(Decays):
         def setup(self, ctx: Context) -> None:
             self.kept = torch.ones(4)
 
