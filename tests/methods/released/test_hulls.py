@@ -88,8 +88,9 @@ def test_asccs_step_is_that_of_the_released_files(tiny_backbone: Path, lexicon: 
         )
         clean = net.logits(net.embed(net.words().detach())).detach()
         run = lambda words: net.logits(net.embed(words))  # noqa: E731
-        # The mean entropy is over all positions, padding included.
-        shares = combined(run, points, choices, clean, (3, 0.7, choices.ids[..., 0].numel()))
+        # The mean entropy is over all positions. PWWS/word_level_process.py pads every text to one length, which is the
+        # model's longest here.
+        shares = combined(run, points, choices, clean, (3, 0.7, len(choices.ids) * s.model.max_length))
         clean = net.logits(net.embed())
         other = net.logits(net.embed((shares * points).sum(-2)))
         loss = net.loss(clean) + 4.0 * divergence(clean, other)
