@@ -170,7 +170,8 @@ def test_records_that_state_the_whole_cards_fingerprint_stay_valid(suite: Path, 
 
     out = tmp_path / "out"
     run(suite, out)
-    old = fingerprint(read_suite_card(out / "results/tiny@1/suite.json"))
+    card = read_suite_card(out / "results/tiny@1/suite.json")
+    old = fingerprint({key: value for key, value in card.items() if key != "largest_class"})
     (path,) = out.glob("results/tiny@1/vanilla/*/seed-0.jsonl")
     records = [{**r, "suite": {**r["suite"], "fingerprint": old}} for r in read_records(path)]
     path.write_text("".join(map(record_line, records)))
