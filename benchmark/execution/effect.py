@@ -8,6 +8,7 @@ from benchmark.execution.registry import MethodRequest, configure, registered
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import Workload
 from benchmark.schema import IntegrityError, fingerprint
+from benchmark.training.context import MethodError
 
 VANILLA = "vanilla"
 
@@ -35,5 +36,5 @@ def vanilla_weight_notes(rows: Sequence[Row], work: Workload, store: Store) -> I
 def _trained(row: Row, work: Workload, store: Store) -> Artifact | None:
     try:
         return store.peek("train", fingerprint(train_spec(row, work)))
-    except IntegrityError:
+    except (IntegrityError, MethodError):
         return None
