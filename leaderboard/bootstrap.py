@@ -68,11 +68,6 @@ class Bootstrap:
         # Opposite infinities (vanilla at 0 in two perspectives) cancel to no change.
         return np.where(np.isnan(overall), 0.0, overall)
 
-    def perspective(self, entrant: Entrant, name: str, seeds: tuple[int, ...]) -> Draws | str:
-        """Draw the score of an entrant in one perspective; or say why there are no draws."""
-        scores = self._perspectives(entrant, seeds)
-        return scores if isinstance(scores, str) else scores[list(perspectives(self.contest)).index(name)]
-
     def certain(self, entrant: Entrant, vanilla: Entrant, seeds: tuple[int, ...]) -> frozenset[str]:
         """Name the perspectives whose 95 % interval of the relative change against vanilla leaves out 0."""
         changes, names = self.changes(entrant, vanilla, seeds), perspectives(self.contest)

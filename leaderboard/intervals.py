@@ -16,7 +16,7 @@ _T_TABLE = (
     2.2009852, 2.1788128, 2.1603687, 2.1447867, 2.1314495, 2.1199053, 2.1098156, 2.1009220, 2.0930241, 2.0859634,
     2.0796138, 2.0738731, 2.0686576, 2.0638986, 2.0595386, 2.0555294, 2.0518305, 2.0484071, 2.0452296, 2.0422725,
 )  # fmt: skip
-_NORMAL = 1.959963985
+NORMAL = 1.959963985
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def t_quantile(freedom: int) -> float:
     """Give the two-sided 95 % quantile of Student's t for at least one degree of freedom, to 2e-6."""
     if freedom <= len(_T_TABLE):
         return _T_TABLE[freedom - 1]
-    z, v = _NORMAL, freedom
+    z, v = NORMAL, freedom
     first = (z**3 + z) / (4 * v)
     second = (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
     third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * v**3)

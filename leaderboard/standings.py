@@ -6,19 +6,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from leaderboard.bootstrap import Bootstrap, Draws, relative_change
-from leaderboard.intervals import Estimate, mean, percentile_interval, settled
+from leaderboard.chance import at_chance
+from leaderboard.intervals import Estimate, mean, percentile_interval
 from leaderboard.load import Contest, Entrant, Item, headline
 from leaderboard.scores import (
     GIVEN_UP,
-    accuracy_entries,
     against_vanilla,
     complete_seeds,
     gives_up,
-    largest_class,
     missing_headlines,
     passes,
     perspective_at,
-    perspective_estimate,
     perspectives,
     sign_of,
     value_at,
@@ -73,26 +71,6 @@ def standings(contest: Contest) -> list[Standing]:
     return found
 
 
-def at_chance(contest: Contest, entrant: Entrant, bootstrap: Bootstrap) -> str:
-    """Say that a row is not significantly more accurate than one answer for every text; empty where it is, or unknown.
-
-    The test is the bootstrap's: accuracy is significantly above the share of the largest class where, of its draws,
-    surely at most 2.5 % are at or below it.
-    """
-    share, seeds = largest_class(contest), complete_seeds(contest, entrant)
-    if share is None or not seeds or entrant.kind == "published":
-        return ""
-    draws = bootstrap.perspective(entrant, "in-distribution", seeds)
-    if isinstance(draws, str) or int((draws <= share).sum()) <= settled(len(draws)):
-        return ""
-    value = perspective_estimate(entrant, accuracy_entries(contest)).value
-    shown = "" if value is None else f", {100 * value:.2f} %,"
-    return (
-        f"in-distribution accuracy{shown} is not significantly above the share of the largest class, "
-        f"{100 * share:.2f} %"
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Match:
     """An entrant, vanilla if there is one, and the seeds over which the two are compared."""
@@ -104,7 +82,7 @@ class _Match:
 
     def standing(self, bootstrap: Bootstrap) -> Standing:
         """Put the comparison together."""
-        chance = self._at_chance(bootstrap)
+        chance = self._at_chance()
         blocking = [*self._blocking(), *([chance] if chance else [])]
         changes = self._changes()
         overall, draws = self._overall(changes, bootstrap)
@@ -145,11 +123,11 @@ class _Match:
                 f"({100 * (found[1] + GIVEN_UP):.2f} %)"
             )
 
-    def _at_chance(self, bootstrap: Bootstrap) -> str:
+    def _at_chance(self) -> str:
         """A constant answer survives every attack, and a gain over it says nothing."""
-        if sentence := at_chance(self.contest, self.entrant, bootstrap):
+        if sentence := at_chance(self.contest, self.entrant):
             return sentence
-        if self.vanilla is None or self.entrant is self.vanilla or not at_chance(self.contest, self.vanilla, bootstrap):
+        if self.vanilla is None or self.entrant is self.vanilla or not at_chance(self.contest, self.vanilla):
             return ""
         return "vanilla, with which it is compared, is not significantly better than one answer for all"
 

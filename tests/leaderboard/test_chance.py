@@ -6,16 +6,18 @@ import pytest
 
 from benchmark.schema import IntegrityError, UsageError, read_results
 from leaderboard import build, load_board
+from leaderboard.chance import at_chance
+from leaderboard.load import load
 from tests.leaderboard.synthetic import Method, card, records, write_card, write_records
 
 # A three-way task as it was measured: nearly constant answers are hard to flip, and nearly uniform ones are calibrated.
-CONSTANT = {"accuracy": 0.343, "accuracy_under_attack": 0.367, "ece": 0.02}
-VANILLA = {"accuracy": 0.393, "accuracy_under_attack": 0.10, "ece": 0.08}
+CONSTANT = {"accuracy": 103 / 300, "accuracy_under_attack": 0.367, "ece": 0.02}
+VANILLA = {"accuracy": 118 / 300, "accuracy_under_attack": 0.10, "ece": 0.08}
 LEARNT = {"accuracy": 0.60, "accuracy_under_attack": 0.12, "ece": 0.07}
 
 
-def write(root, suite, name, values):
-    for seed in (0, 1, 2):
+def write(root, suite, name, values, seeds=(0, 1, 2)):
+    for seed in seeds:
         found = records(suite, Method(name), seed)
         for record in found:
             value = values.get(record["metric"]["id"])
@@ -29,8 +31,15 @@ def write(root, suite, name, values):
         write_records(root, found)
 
 
-def board(root, vanilla, constant, share=0.34):
+def with_share(share, count=300):
     suite = card() | ({} if share is None else {"largest_class": {"reviews": share}})
+    for entry in suite["probes"]:
+        entry["n"] = count
+    return suite
+
+
+def board(root, vanilla, constant, share=0.34):
+    suite = with_share(share)
     write_card(root, suite)
     write(root, suite, "vanilla", vanilla)
     write(root, suite, "mvp", constant)
@@ -43,20 +52,48 @@ def test_a_row_at_chance_is_not_ranked_and_says_so(tmp_path):
     assert rows["vanilla"].group == "ranked"
     assert rows["mvp"].group == "apart"
     assert any(
-        "34.30 %, is not significantly above the share of the largest class, 34.00 %" in note
+        "34.33 %, is not significantly above the share of the largest class, 34.00 %" in note
         for note in rows["mvp"].notes
     )
     assert "No row is ranked" not in section.finding
 
 
 def test_a_section_whose_vanilla_is_at_chance_is_not_ranked_and_says_so(tmp_path):
-    section, rows = board(tmp_path / "results", VANILLA | {"accuracy": 0.36}, LEARNT)
+    section, rows = board(tmp_path / "results", VANILLA, LEARNT)
     assert {row.group for row in rows.values()} == {"apart"}
     assert section.finding.startswith("No row is ranked, since vanilla says nothing: its in-distribution accuracy")
     assert "not significantly better than one answer for all" in " ".join(rows["mvp"].notes)
     build(tmp_path / "results", tmp_path / "site")
     for name in ("index.html", "board.md", "board.json"):
         assert "No row is ranked" in (tmp_path / "site" / name).read_text(encoding="utf-8"), name
+
+
+@pytest.mark.parametrize(("right", "above"), [(118, False), (119, True)])
+def test_one_seed_is_judged_by_the_score_test_whatever_its_resamples(tmp_path, right, above):
+    # z is 1.95 for 118 of 300 against 34 %, and 2.07 for 119. A fifth of all sets of 200 resamples of the former have
+    # so few below 34 % that counting them would let it pass.
+    suite = with_share(0.34)
+    write_card(tmp_path, suite)
+    for luck in (0.0, 0.2):
+        found = records(suite, Method(), 0)
+        for record in found:
+            if record["probe"]["perspective"] == "in-distribution":
+                record |= {"value": right / 300, "replicates": [right / 300 + luck] * 40}
+        write_records(tmp_path, found)
+        _, (contest,) = load(tmp_path)
+        assert bool(at_chance(contest, contest.vanilla())) is not above
+
+
+def test_a_mean_over_seeds_that_disagree_is_not_significantly_above(tmp_path):
+    suite = with_share(0.34)
+    write_card(tmp_path, suite)
+    write(tmp_path, suite, "vanilla", LEARNT | {"accuracy": 0.34}, seeds=(0, 1))
+    write(tmp_path, suite, "vanilla", LEARNT | {"accuracy": 0.90}, seeds=(2,))
+    _, (contest,) = load(tmp_path)
+    assert "52.67 %, is not significantly above" in at_chance(contest, contest.vanilla())
+    write(tmp_path, suite, "vanilla", LEARNT, seeds=(0, 1, 2))
+    _, (contest,) = load(tmp_path)
+    assert not at_chance(contest, contest.vanilla())
 
 
 def test_rows_above_chance_are_ranked_as_before(tmp_path):
