@@ -9,7 +9,7 @@ from typing import Any
 
 from leaderboard.figures import decimal
 from leaderboard.load import Contest, Entrant
-from leaderboard.scores import against_vanilla, gives_up, item_estimate, perspective_estimate, perspectives
+from leaderboard.scores import against_vanilla, exceeds, gives_up, item_estimate, perspective_estimate, perspectives
 
 UNDER_ATTACK = "accuracy_under_attack"
 # What chance may do, as a share of examples, between accuracies on different examples or under different attacks.
@@ -50,7 +50,9 @@ def _above_clean(contest: Contest, entrant: Entrant) -> Iterator[Check]:
         if attacked is not None and clean is not None:
             title = f"Accuracy under {entry['title']} is not above the clean accuracy"
             most = min(clean + allowed, 1.0)
-            yield Check(title, _percent(attacked), f"at most {_percent(most)}", _outcome(flagged=attacked > most))
+            yield Check(
+                title, _percent(attacked), f"at most {_percent(most)}", _outcome(flagged=exceeds(attacked, most))
+            )
 
 
 def _below_vanilla(contest: Contest, entrant: Entrant) -> Iterator[Check]:
@@ -81,12 +83,15 @@ def _from_records(contest: Contest, entrant: Entrant) -> Iterator[Check]:
                 least = strongest - MARGIN
                 where = "under" if metric == UNDER_ATTACK else "on"
                 title = f"Accuracy {where} {entry['title']} is not below that under the strongest attack{which}"
-                outcome = _outcome(flagged=value < least) if least > 0 else "open"
+                outcome = _outcome(flagged=exceeds(least, value)) if least > 0 else "open"
                 yield Check(title, _percent(value), f"at least {_percent(max(least, 0.0))}", outcome)
             elif metric in LIMITS:
                 most, what = LIMITS[metric]
                 yield Check(
-                    f"Share of {what}", _percent(value), f"at most {_percent(most)}", _outcome(flagged=value > most)
+                    f"Share of {what}",
+                    _percent(value),
+                    f"at most {_percent(most)}",
+                    _outcome(flagged=exceeds(value, most)),
                 )
 
 

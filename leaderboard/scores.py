@@ -103,7 +103,12 @@ def against_vanilla(contest: Contest, entrant: Entrant) -> tuple[float, float] |
 
 def gives_up(accuracy: float, bound: float) -> bool:
     """Whether an accuracy is at or below the bound of `against_vanilla`."""
-    return bound > 0 and accuracy <= bound + _ROUNDING
+    return bound > 0 and not exceeds(accuracy, bound)
+
+
+def exceeds(value: float, limit: float) -> bool:
+    """Whether a mean is above a limit by more than rounding."""
+    return value > limit + _ROUNDING
 
 
 def accuracy_entries(contest: Contest) -> list[dict[str, Any]]:

@@ -158,3 +158,9 @@ def test_a_check_that_no_value_could_fail_is_open_and_not_passed(tmp_path):
         f"{row.decided} of {row.decided} masking checks passed; 2 more could not have failed."
         in render_all(load_board(tmp_path))["index.html"]
     )
+
+
+def test_rounding_flags_nothing(tmp_path):
+    # 0.1 + 0.2 is above 0.3 in floats; a share of 5 % as such a sum is still 5 %.
+    assert 0.1 + 0.2 - 0.25 > 0.05
+    assert flagged(board_with(tmp_path, zero_gradient_share=0.1 + 0.2 - 0.25)) == []
