@@ -8,6 +8,7 @@ from typing import Any
 
 from leaderboard import words
 from leaderboard.anchors import distinct, slug
+from leaderboard.chance import section_at_chance
 from leaderboard.columns import perspective_columns, probe_column, unit_of
 from leaderboard.examples import Example, example
 from leaderboard.facts import facts
@@ -62,8 +63,9 @@ def _suite_name(card: Mapping[str, Any]) -> str:
 
 
 def _section(contest: Contest, anchor: str) -> Section:
-    card = contest.card
+    card, chance = contest.card, section_at_chance(contest)
     ordered = places(contest, standings(contest))
+    ranked = bool(card["ranked"]) and not chance
     rows = distinct(f"{anchor}--{slug(_full_name(place))}" for place in ordered)
     return Section(
         anchor=anchor,
@@ -71,9 +73,10 @@ def _section(contest: Contest, anchor: str) -> Section:
         backbone=contest.backbone,
         title=card["title"],
         note=card["note"],
-        ranked=card["ranked"],
-        rule=words.RANKED if card["ranked"] else words.ORDER,
-        finding=_finding(contest, ordered),
+        ranked=ranked,
+        chance=chance,
+        rule=chance or (words.RANKED if ranked else words.ORDER),
+        finding=_finding(ordered),
         perspectives=perspective_columns(contest),
         probes=tuple(probe_column(contest, entry) for entry in contest.entries()),
         rows=tuple(_row(contest, place, row) for place, row in zip(ordered, rows, strict=True)),
@@ -85,11 +88,8 @@ def _full_name(place: Place) -> str:
     return " ".join(filter(None, (entrant.name, entrant.settings, entrant.paper)))
 
 
-def _finding(contest: Contest, ordered: Sequence[Place]) -> str:
+def _finding(ordered: Sequence[Place]) -> str:
     """Say which ranked rows differ significantly from vanilla; empty where none is compared with it."""
-    vanilla = next((place.standing for place in ordered if place.standing.entrant is contest.vanilla()), None)
-    if vanilla is not None and vanilla.chance:
-        return f"No row is ranked, since vanilla says nothing: its {vanilla.chance}."
     compared = [place for place in ordered if place.p is not None]
     differing = [place.standing for place in compared if place.differs]
     better = [one.entrant.full_name for one in differing if (one.overall.value or 0.0) > 0]

@@ -28,6 +28,13 @@ def at_chance(contest: Contest, entrant: Entrant) -> str:
     )
 
 
+def section_at_chance(contest: Contest) -> str:
+    """Say in a sentence why no row of a section is ranked, where its vanilla is at chance; empty otherwise."""
+    vanilla = contest.vanilla()
+    reason = "" if vanilla is None else at_chance(contest, vanilla)
+    return f"No row is ranked, since vanilla says nothing: its {reason}." if reason else ""
+
+
 def _accuracy(contest: Contest, entrant: Entrant) -> tuple[float, float] | None:
     """In-distribution accuracy over seeds, and the lower end of its 95 % interval; None where there is no value.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from leaderboard.chance import section_at_chance
 from leaderboard.intervals import settled
 from leaderboard.load import Contest
 from leaderboard.significance import LEVEL, holm, p_value, upper_p_value
@@ -36,8 +37,9 @@ def places(contest: Contest, standings: Sequence[Standing]) -> list[Place]:
 
     Returns:
         Ranked or ordered rows first, rows shown apart next, published rows last. Ranked rows stand by rank, all
-        others by overall score, both then by name.
+        others by overall score, both then by name. Where vanilla is at chance, rows stand by name alone.
     """
+    chance = bool(section_at_chance(contest))
     ranked = bool(contest.card["ranked"])
     groups = {id(standing): _group(standing, ranked) for standing in standings}
     contenders = [standing for standing in standings if groups[id(standing)] == RANKED]
@@ -49,7 +51,7 @@ def places(contest: Contest, standings: Sequence[Standing]) -> list[Place]:
         notes = _notes(standing, groups[id(standing)])
         p, differs = values.get(id(standing), (None, False))
         found.append(Place(standing, groups[id(standing)], best, worst, notes, p, differs))
-    return sorted(found, key=_order)
+    return sorted(found, key=lambda place: _order(place, chance=chance))
 
 
 def _p_values(contest: Contest, contenders: Sequence[Standing]) -> dict[int, tuple[float, bool]]:
@@ -99,9 +101,9 @@ def _notes(standing: Standing, group: str) -> tuple[str, ...]:
     return (*standing.blocking, *standing.short, *standing.remarks)
 
 
-def _order(place: Place) -> tuple[int, int, float, str, str, str]:
+def _order(place: Place, *, chance: bool) -> tuple[int, int, float, str, str, str]:
     overall = place.standing.overall.value
     entrant = place.standing.entrant
     group = (RANKED, ORDERED, APART, PUBLISHED).index(place.group)
-    score = float("inf") if overall is None else -overall
+    score = float("inf") if overall is None else 0.0 if chance else -overall
     return group, place.best or 0, score, entrant.name, entrant.settings, entrant.paper

@@ -100,7 +100,8 @@ class Row:
 class Section:
     """One suite version on one backbone; an empty backbone when the suite has no records yet.
 
-    `rule` says in a sentence how the rows are ordered, `finding` which of them differ from vanilla.
+    `chance` says in a sentence that vanilla is at chance, so that no row is ranked; empty otherwise. `rule` is that
+    sentence, or says how the rows are ordered; `finding` says which of them differ from vanilla.
     """
 
     anchor: str
@@ -109,6 +110,7 @@ class Section:
     title: str
     note: str
     ranked: bool
+    chance: str
     rule: str
     finding: str
     perspectives: tuple[Column, ...]

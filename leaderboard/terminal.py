@@ -9,9 +9,13 @@ from leaderboard.table import Board, Section
 
 @dataclass(frozen=True, slots=True)
 class TextTable:
-    """A table of text: `left` marks the columns to align to the left; `notes` are sentences for below."""
+    """A table of text: `left` marks the columns to align to the left.
+
+    `rule` is for above the table, `notes` are sentences for below.
+    """
 
     title: str
+    rule: str
     columns: tuple[str, ...]
     left: tuple[bool, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -27,7 +31,8 @@ def text_tables(board: Board, *, probes: bool = False) -> tuple[TextTable, ...]:
     for section in board.sections:
         tables.append(_scores(section))
         if probes and section.rows:
-            tables.append(_table(f"{heading(section)}: probes", probe_headings(section), _probe_rows(section), {0}, ()))
+            title = f"{heading(section)}: probes"
+            tables.append(_table(title, probe_headings(section), _probe_rows(section), {0}))
     return tuple(tables)
 
 
@@ -40,14 +45,13 @@ def _scores(section: Section) -> TextTable:
             cells[-1] = cells[-1] if row.group in ("ranked", "ordered") else f"{title}: {cells[-1]}"
             rows.append(cells)
     kept = [index for index in range(len(headings)) if _is_used(index, headings, rows)]
-    notes = (
-        (section.finding, words.RANK if section.ranked else words.ORDER, f"Overall: {words.OVERALL}")
-        if rows
-        else ("No records yet.",)
-    )
+    rank = (section.finding, words.RANK) if section.ranked else ()
+    notes = (*rank, f"Overall: {words.OVERALL}") if rows else ("No records yet.",)
+    rule = section.rule if rows else ""
     lefts = {place for place, index in enumerate(kept) if headings[index] in ("Method", "Verification", "Notes")}
     kept_rows = [[row[index] for index in kept] for row in rows]
-    return _table(heading(section), [headings[index] for index in kept], kept_rows, lefts, tuple(filter(None, notes)))
+    kept_headings = [headings[index] for index in kept]
+    return _table(heading(section), kept_headings, kept_rows, lefts, rule=rule, notes=tuple(filter(None, notes)))
 
 
 def _is_used(index: int, headings: list[str], rows: list[list[str]]) -> bool:
@@ -59,6 +63,14 @@ def _probe_rows(section: Section) -> list[list[str]]:
     return [probe_cells(row) for _, members in groups(section) for row in members]
 
 
-def _table(title: str, headings: list[str], rows: list[list[str]], left: set[int], notes: tuple[str, ...]) -> TextTable:
+def _table(
+    title: str,
+    headings: list[str],
+    rows: list[list[str]],
+    left: set[int],
+    *,
+    rule: str = "",
+    notes: tuple[str, ...] = (),
+) -> TextTable:
     lefts = tuple(index in left for index in range(len(headings)))
-    return TextTable(title, tuple(headings), lefts, tuple(map(tuple, rows)), notes)
+    return TextTable(title, rule, tuple(headings), lefts, tuple(map(tuple, rows)), notes)

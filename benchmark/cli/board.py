@@ -82,8 +82,11 @@ def _existing(folder: Path) -> Path | None:
 
 
 def _print(table: "TextTable") -> None:
-    """Draw a table; what a row's note says stands below, where there is room for a sentence."""
-    shown = Table(title=Text(table.title, style="bold"), title_justify="left", box=None, pad_edge=False)
+    """Draw a table; its rule is above it, and notes of rows are below, where there is room for a sentence."""
+    output.print(Text(table.title, style="bold"))
+    if table.rule:
+        output.print(Text(table.rule))
+    shown = Table(box=None, pad_edge=False)
     kept = [number for number, heading in enumerate(table.columns) if heading not in _BELOW]
     for number in kept:
         side: Literal["left", "right"] = "left" if table.left[number] else "right"

@@ -47,7 +47,7 @@ def escape(text: str) -> str:
 def _section(section: Section) -> Iterator[str]:
     if not section.rows:
         return
-    caption = f"{heading(section)}. {words.RANK if section.ranked else words.ORDER}"
+    caption = f"{heading(section)}. {words.RANK if section.ranked else section.rule}"
     headings = board_headings(section)[:-1]
     yield from _table(
         caption, headings, [(title, [board_cells(row)[:-1] for row in rows]) for title, rows in groups(section)]

@@ -51,7 +51,7 @@ def _section(section: Section) -> Iterator[str]:
     if not section.rows:
         yield from ("No records yet.", "")
         return
-    yield from (" ".join(filter(None, (section.rule, escape(section.finding)))), "") if section.rule else ()
+    yield from (" ".join(filter(None, map(escape, (section.rule, section.finding)))), "") if section.rule else ()
     for title, rows in groups(section):
         yield from (f"### {title}", "")
         yield from _table(board_headings(section), map(board_cells, rows), left=(1, -1, -2))

@@ -53,7 +53,7 @@ def _cells(section: Section, row: Row, columns: list[str]) -> list[str]:
         row.verification,
         str(row.decided) if row.checks else "",
         str(row.flagged) if row.checks else "",
-        "; ".join(row.notes),
+        "; ".join(filter(None, (section.chance, *row.notes))),
     ]
 
 

@@ -31,7 +31,7 @@ def _section(section: Section) -> dict[str, Any]:
         "suite": section.suite,
         "backbone": section.backbone,
         "ranked": section.ranked,
-        "rule": words.RANK if section.ranked else words.ORDER,
+        "rule": words.RANK if section.ranked else section.rule,
         "finding": section.finding,
         "columns": {column.key: asdict(column) for column in (*section.perspectives, *section.probes)},
         "rows": [_row(section, row) for row in section.rows],

@@ -1,9 +1,12 @@
 """Rows and sections that are no better than one answer for every text are not ranked."""
 
+import csv
+import json
 import random
 
 import pytest
 
+from benchmark.cli.board import build as build_command
 from benchmark.schema import IntegrityError, UsageError, read_results
 from leaderboard import build, load_board
 from leaderboard.chance import at_chance
@@ -13,6 +16,10 @@ from tests.leaderboard.synthetic import Method, card, records, write_card, write
 # A three-way task as it was measured: nearly constant answers are hard to flip, and nearly uniform ones are calibrated.
 CONSTANT = {"accuracy": 103 / 300, "accuracy_under_attack": 0.367, "ece": 0.02}
 VANILLA = {"accuracy": 118 / 300, "accuracy_under_attack": 0.10, "ece": 0.08}
+NO_ROW = (
+    "No row is ranked, since vanilla says nothing: its in-distribution accuracy, 39.33 %, is not significantly above "
+    "the share of the largest class, 34.00 %."
+)
 LEARNT = {"accuracy": 0.60, "accuracy_under_attack": 0.12, "ece": 0.07}
 
 
@@ -55,17 +62,37 @@ def test_a_row_at_chance_is_not_ranked_and_says_so(tmp_path):
         "34.33 %, is not significantly above the share of the largest class, 34.00 %" in note
         for note in rows["mvp"].notes
     )
-    assert "No row is ranked" not in section.finding
+    assert section.rule.startswith("Ranked by Overall")
 
 
 def test_a_section_whose_vanilla_is_at_chance_is_not_ranked_and_says_so(tmp_path):
     section, rows = board(tmp_path / "results", VANILLA, LEARNT)
     assert {row.group for row in rows.values()} == {"apart"}
-    assert section.finding.startswith("No row is ranked, since vanilla says nothing: its in-distribution accuracy")
+    assert (section.rule, section.ranked, section.finding) == (NO_ROW, False, "")
     assert "not significantly better than one answer for all" in " ".join(rows["mvp"].notes)
+    # By name: in an order by Overall the constant answer would be first.
+    assert list(rows) == ["mvp", "vanilla"]
     build(tmp_path / "results", tmp_path / "site")
-    for name in ("index.html", "board.md", "board.json"):
-        assert "No row is ranked" in (tmp_path / "site" / name).read_text(encoding="utf-8"), name
+    page, text, tex = (
+        (tmp_path / "site" / name).read_text("utf-8") for name in ("index.html", "board.md", "board.tex")
+    )
+    assert page.index(NO_ROW) < page.index('<table class="board')
+    assert text.index(NO_ROW) < text.index("| Rank")
+    assert NO_ROW.replace("%", r"\%") in tex
+    # Neither the rule of ranks nor a claim that rows are ranked.
+    assert "Ranked by Overall" not in page + text
+    assert "Rank is 1 plus" not in tex
+    (described,) = json.loads((tmp_path / "site" / "board.json").read_text("utf-8"))["sections"]
+    assert (described["rule"], described["ranked"]) == (NO_ROW, False)
+    with (tmp_path / "site" / "board.csv").open(encoding="utf-8", newline="") as file:
+        assert all(line["notes"].startswith(NO_ROW) for line in csv.DictReader(file))
+
+
+def test_board_build_prints_the_sentence_above_the_table(tmp_path, capsys):
+    board(tmp_path / "results", VANILLA, CONSTANT)
+    build_command(tmp_path / "results", site=tmp_path / "site")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.index(NO_ROW) < shown.index("mvp")
 
 
 @pytest.mark.parametrize(("right", "above"), [(118, False), (119, True)])

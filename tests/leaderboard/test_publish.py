@@ -147,7 +147,7 @@ def test_terminal_tables_hold_the_same_texts(full_results):
     assert any(cell.startswith("Not ranked: 1 seed") for row in first.rows for cell in row)
     demonstration = tables[-2]
     assert "Rank" not in demonstration.columns
-    assert demonstration.notes[0] == "Not a ranking: rows are ordered by Overall alone."
+    assert demonstration.rule == "Not a ranking: rows are ordered by Overall alone."
 
 
 def test_one_metric_of_a_suite_of_its_own_version_never_meets_another_version(tmp_path):
