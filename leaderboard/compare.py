@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmark.schema import IntegrityError, UsageError
 from leaderboard.bootstrap import Bootstrap, Draws, relative_change
+from leaderboard.chance import at_chance
 from leaderboard.figures import unit_label
 from leaderboard.intervals import leaves_out_zero, mean, percentile_interval
 from leaderboard.load import Contest, Entrant
@@ -61,18 +62,22 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two rows of one suite and backbone over the seeds that both completed; Overall comes first."""
+    """Two rows of one suite and backbone over the seeds that both completed; Overall comes first.
+
+    `folders` are the results folders of the two rows.
+    """
 
     suite: str
     backbone: str
     first: str
     second: str
     seeds: tuple[int, ...]
+    folders: tuple[str, str]
     differences: tuple[Difference, ...]
 
 
 def compare(
-    first: str, second: str, results: Path, *, suite: str | None = None, backbone: str | None = None
+    first: str, second: str, *results: Path, suite: str | None = None, backbone: str | None = None
 ) -> Comparison:
     """Compare two rows.
 
@@ -80,7 +85,8 @@ def compare(
         first: ``method``, ``method:key=value``, ``method~configuration``, or a record file or a row's folder in any
             results folder.
         second: likewise.
-        results: where rows given by name are.
+        results: where rows given by name are looked up: both in the first folder that has both, else each in the
+            first that has it.
         suite: ``name`` or ``name@version``, where the rows are in several suites.
         backbone: likewise.
 
@@ -101,12 +107,24 @@ def _compare(mine: Found, theirs: Found) -> Comparison:
     seeds = tuple(sorted(_complete(mine) & _complete(theirs)))
     if not seeds:
         raise UsageError(f"{a.full_name} and {b.full_name} share no complete seed of {suite}; run them with the same.")
-    return Comparison(suite, contest.backbone, a.full_name, b.full_name, seeds, _differences(contest, a, b, seeds))
+    folders = (str(mine.results), str(theirs.results))
+    differences = _differences(contest, a, b, seeds)
+    if no_verdict := _no_verdict(mine, theirs, seeds):
+        differences = tuple(replace(one, reason=one.reason or no_verdict) for one in differences)
+    return Comparison(suite, contest.backbone, a.full_name, b.full_name, seeds, folders, differences)
 
 
 def _complete(found: Found) -> set[int]:
     complete = set(complete_seeds(found.contest, found.entrant))
     return complete if found.seeds is None else complete & set(found.seeds)
+
+
+def _no_verdict(mine: Found, theirs: Found, seeds: tuple[int, ...]) -> str:
+    """Say why no difference between two rows can be called significant; empty where it can."""
+    if len(seeds) == 1:
+        return _ONE_SEED
+    reasons = {found.entrant.full_name: at_chance(found.contest, found.entrant) for found in (mine, theirs)}
+    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason)
 
 
 def _differences(contest: Contest, a: Entrant, b: Entrant, seeds: tuple[int, ...]) -> tuple[Difference, ...]:
@@ -124,8 +142,7 @@ def _differences(contest: Contest, a: Entrant, b: Entrant, seeds: tuple[int, ...
     change = mean(known) if len(known) == len(single) else None
     together = draws if isinstance(draws, str) else bootstrap.overall(a, b, seeds)
     overall = _difference(("overall", "", "up"), None, None, change, together)
-    found = (_corrected(contest, a, b, overall), *single)
-    return tuple(replace(one, reason=one.reason or _ONE_SEED) for one in found) if len(seeds) == 1 else found
+    return (_corrected(contest, a, b, overall), *single)
 
 
 def _corrected(contest: Contest, a: Entrant, b: Entrant, overall: Difference) -> Difference:

@@ -1,6 +1,8 @@
 """Rows by name or by path, for comparing two of them."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.schema import UsageError, method_slug, nearest
@@ -9,22 +11,28 @@ from leaderboard.load import Contest, Entrant, load
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A row; `seeds` are the only ones that were asked for, None for all."""
+    """A row, the results folder that it is in, and the only seeds that were asked for; None for all."""
 
     contest: Contest
     entrant: Entrant
+    results: Path
     seeds: tuple[int, ...] | None
 
 
-def one_pair(first: str, second: str, results: Path, suite: str | None, backbone: str | None) -> tuple[Found, Found]:
-    """Find the two rows that are meant.
+def one_pair(
+    first: str, second: str, results: Sequence[Path], suite: str | None, backbone: str | None
+) -> tuple[Found, Found]:
+    """Find the two rows that are meant; `leaderboard.compare` describes the arguments.
 
     Raises:
         UsageError: no such row, several of them, or rows of different suites or backbones.
         IntegrityError: a record is refused.
     """
-    one = _candidates(first, results, suite, backbone)
-    other = _candidates(second, results, suite, backbone)
+    folders = _Folders(tuple(results), suite, backbone)
+    one, other = folders.rows(first), folders.rows(second)
+    together = [path for path in dict.fromkeys(found.results for found in one) if any(o.results == path for o in other)]
+    home, there = (together[0], together[0]) if together else (one[0].results, other[0].results)
+    one, other = [found for found in one if found.results == home], [found for found in other if found.results == there]
     pairs = [(a, b) for a in one for b in other if _place(a) == _place(b)]
     if len(pairs) != 1:
         raise UsageError(_not_one(first, second, one, other, len(pairs)))
@@ -35,45 +43,60 @@ def _place(found: Found) -> tuple[str, int, str]:
     return found.contest.card["name"], found.contest.card["version"], found.contest.backbone
 
 
-def _candidates(text: str, results: Path, suite: str | None, backbone: str | None) -> list[Found]:
-    """Find the rows that a text may mean."""
-    path = Path(text)
-    if "/" in text or path.is_file() or path.suffix == ".jsonl":
-        return _at_path(path)
-    text = _as_slug(text)
-    _, contests = load(results)
-    kept = [contest for contest in contests if _is_suite(contest, suite) and backbone in (None, contest.backbone)]
-    rows = [(contest, entrant) for contest in kept for entrant in contest.entrants if entrant.kind == "measured"]
-    found = [Found(contest, entrant, None) for contest, entrant in rows if text in _names(entrant)]
-    if not found:
-        known = {_slug(entrant) for _, entrant in rows}
-        raise UsageError(f"There is no row {text!r} in {results}{_where(suite, backbone)}. {nearest(text, known)}")
-    return found
+@dataclass(slots=True)
+class _Folders:
+    """Results folders, each read once."""
 
+    default: tuple[Path, ...]
+    suite: str | None
+    backbone: str | None
+    _read: dict[Path, tuple[Contest, ...]] = field(default_factory=dict)
 
-def _as_slug(text: str) -> str:
-    """Read ``roast:variant=released:alpha=0.6`` as ``roast~alpha=0.6,variant=released``."""
-    name, *settings = text.split(":")
-    return f"{name}~{','.join(sorted(settings))}" if settings else name
+    def rows(self, text: str) -> list[Found]:
+        """Find the rows that a text may mean, folder by folder."""
+        path = Path(text)
+        if "/" in text or path.is_file() or path.suffix == ".jsonl":
+            return self._at_path(path)
+        rows = [
+            Found(contest, entrant, results, None)
+            for results in self.default
+            for contest in self._contests(results)
+            if _is_suite(contest, self.suite) and self.backbone in (None, contest.backbone)
+            for entrant in contest.entrants
+            if entrant.kind == "measured"
+        ]
+        found = [row for row in rows if _is_named(text, row.entrant)]
+        if not found:
+            known = {_slug(row.entrant) for row in rows}
+            where = " or ".join(map(str, self.default))
+            raise UsageError(
+                f"There is no row {text!r} in {where}{_where(self.suite, self.backbone)}. {nearest(text, known)}"
+            )
+        return found
 
+    def _contests(self, results: Path) -> tuple[Contest, ...]:
+        key = results.resolve()
+        if key not in self._read:
+            self._read[key] = load(results)[1]
+        return self._read[key]
 
-def _at_path(path: Path) -> list[Found]:
-    """Find the row of a record file, or of a folder that holds one row's files."""
-    home = next((parent for parent in (path, *path.parents) if (parent / "suite.json").is_file()), None)
-    if home is None or not path.exists() or home == path:
-        raise UsageError(
-            f"{path} is not a record file or a row below a folder with a suite.json; name one, or a method."
-        )
-    place = path.resolve().relative_to(home.parent.resolve()).as_posix()
-    _, contests = load(home.parent)
-    found = []
-    for contest in contests:
-        for entrant in contest.entrants:
-            if entrant.kind == "measured" and any(f"{file}/".startswith(f"{place}/") for file in entrant.files):
-                found.append(Found(contest, entrant, _seed_of(path)))
-    if not found:
-        raise UsageError(f"{path} holds no measured row; name a record file, a row's folder or a method.")
-    return found
+    def _at_path(self, path: Path) -> list[Found]:
+        """Find the row of a record file, or of a folder that holds one row's files."""
+        home = next((parent for parent in (path, *path.parents) if (parent / "suite.json").is_file()), None)
+        if home is None or not path.exists() or home == path:
+            raise UsageError(
+                f"{path} is not a record file or a row below a folder with a suite.json; name one, or a method."
+            )
+        place = path.resolve().relative_to(home.parent.resolve()).as_posix()
+        found = [
+            Found(contest, entrant, home.parent, _seed_of(path))
+            for contest in self._contests(home.parent)
+            for entrant in contest.entrants
+            if entrant.kind == "measured" and any(f"{file}/".startswith(f"{place}/") for file in entrant.files)
+        ]
+        if not found:
+            raise UsageError(f"{path} holds no measured row; name a record file, a row's folder or a method.")
+        return found
 
 
 def _seed_of(path: Path) -> tuple[int, ...] | None:
@@ -84,8 +107,25 @@ def _slug(entrant: Entrant) -> str:
     return method_slug(entrant.name, entrant.configuration, entrant.protocol)
 
 
-def _names(entrant: Entrant) -> set[str]:
-    return {_slug(entrant), f"{entrant.name}~{entrant.configuration}" if entrant.configuration else entrant.name}
+def _is_named(text: str, entrant: Entrant) -> bool:
+    """Whether a text names a row: by its folder, as ``method~configuration`` or as ``method:key=value:key=value``."""
+    if text == _slug(entrant):
+        return True
+    name, _, settings = text.replace("~", ":", 1).partition(":")
+    return name == entrant.name and not entrant.protocol and _settings(settings) == _settings(entrant.configuration)
+
+
+def _settings(text: str) -> dict[str, str | float]:
+    """Read settings in any order; numbers are equal however they are written."""
+    pairs = (part.partition("=") for part in re.split("[:,]", text) if part)
+    return {key: _number(value) for key, _, value in pairs}
+
+
+def _number(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _is_suite(contest: Contest, suite: str | None) -> bool:

@@ -31,19 +31,19 @@ PUBLISHED = Path("leaderboard/published")
 _RESULTS = (Path("leaderboard/results"), Path("runs/results"))
 
 
-def results_folder(given: Path | None) -> Path:
-    """The folder of records to read: the one given, else that of a checkout, else what `temper run` writes here.
+def results_folders(given: Path | None) -> tuple[Path, ...]:
+    """List folders of records: the one given, else that of a checkout and what `temper run` writes here.
 
     Raises:
         UsageError: none was given and there is neither.
     """
-    folder = given or next((folder for folder in _RESULTS if folder.is_dir()), None)
-    if folder is None:
+    folders = (given,) if given else tuple(folder for folder in _RESULTS if folder.is_dir())
+    if not folders:
         names = " nor ".join(map(str, _RESULTS))
         raise UsageError(
             f"There is neither {names} in this folder. Run `temper run` first, or name one with --results."
         )
-    return folder
+    return folders
 
 
 @app.command()
@@ -51,14 +51,15 @@ def build(results: ResultsOption = None, published: PublishedOption = PUBLISHED,
     """Build the leaderboard as HTML, Markdown, CSV, LaTeX and JSON, and print it."""
     import leaderboard
 
-    results = results_folder(results)
+    results, *others = results_folders(results)
     site = site or results.parent / "site"
     report = leaderboard.build(results, site, _existing(published))
     for table in leaderboard.text_tables(leaderboard.load_board(results, _existing(published))):
         _print(table)
     for dropped in report.dropped:
         console.print(Text(f"left out: {dropped.where}: {dropped.reason}"))
-    console.print(Text(f"Records: {results}"))
+    hint = f" (not {others[0]}; name it with --results)" if others else ""
+    console.print(Text(f"Records: {results}{hint}"))
     console.print(Text(f"The page: {site / 'index.html'}"))
 
 
@@ -67,7 +68,7 @@ def check(results: ResultsOption = None, published: PublishedOption = PUBLISHED,
     """Compare the leaderboard with its records; a difference is shown as a diff and exits with 1."""
     import leaderboard
 
-    results = results_folder(results)
+    results, *_ = results_folders(results)
     site = site or results.parent / "site"
     difference = leaderboard.check(results, site, _existing(published))
     if difference:

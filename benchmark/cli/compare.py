@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.cli.board import ResultsOption, results_folder
+from benchmark.cli.board import ResultsOption, results_folders
 from benchmark.cli.display import output, print_table
 
 if TYPE_CHECKING:
@@ -39,13 +39,12 @@ def compare(
     """Compare two rows: which is better in each perspective, by how much, and whether the difference is significant."""
     import leaderboard
 
-    folder = results_folder(results)
-    found = leaderboard.compare(first, second, folder, suite=suite, backbone=backbone)
+    found = leaderboard.compare(first, second, *results_folders(results), suite=suite, backbone=backbone)
     if as_json:
         print(json.dumps(_plain(found), indent=1))
         return
     _show(found)
-    output.print(Text(f"Records: {folder}", style="dim"))
+    output.print(Text(f"Records: {' and '.join(dict.fromkeys(found.folders))}", style="dim"))
 
 
 def _plain(found: "Comparison") -> dict[str, object]:
@@ -66,8 +65,8 @@ def _show(found: "Comparison") -> None:
     for difference in (*single, overall):
         table.add_row(*map(Text, _cells(difference)))
     print_table(table)
-    seeds = ", ".join(map(str, found.seeds))
-    output.print(Text(f"{found.suite} on {found.backbone}, seeds {seeds}. {_HOW}", style="dim"))
+    seeds = f"{'seed' if len(found.seeds) == 1 else 'seeds'} {', '.join(map(str, found.seeds))}"
+    output.print(Text(f"{found.suite} on {found.backbone}, {seeds}. {_HOW}", style="dim"))
 
 
 def _sentence(found: "Comparison", overall: "Difference") -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.cli.board import build as build_command
 from benchmark.schema import IntegrityError, UsageError, read_results
-from leaderboard import build, load_board
+from leaderboard import build, compare, load_board
 from leaderboard.chance import at_chance
 from leaderboard.load import load
 from tests.leaderboard.synthetic import Method, card, records, write_card, write_records
@@ -109,6 +109,13 @@ def test_one_seed_is_judged_by_the_score_test_whatever_its_resamples(tmp_path, r
         write_records(tmp_path, found)
         _, (contest,) = load(tmp_path)
         assert bool(at_chance(contest, contest.vanilla())) is not above
+
+
+def test_compare_gives_no_verdict_on_a_row_at_chance(tmp_path):
+    board(tmp_path, LEARNT, CONSTANT)
+    overall, *single = compare("mvp", "vanilla", tmp_path).differences
+    assert {one.verdict for one in (overall, *single)} == {"unknown"}
+    assert overall.reason.startswith("mvp: in-distribution accuracy, 34.33 %, is not significantly above")
 
 
 def test_a_mean_over_seeds_that_disagree_is_not_significantly_above(tmp_path):

@@ -124,6 +124,45 @@ def test_command_finds_what_a_run_wrote(results, tmp_path):
     assert temper("roast", "vanilla", cwd=work).stdout.endswith("Records: runs/results\n")
 
 
+def test_rows_are_looked_up_in_both_folders_and_both_in_one_where_it_has_them(tmp_path):
+    committed, own = tmp_path / "leaderboard" / "results", tmp_path / "runs" / "results"
+    write_results(committed, card(), Method(), Method("roast", gain=0.06))
+    write_results(own, card(), Method("mine", gain=0.06))
+    assert temper("roast", "vanilla", cwd=tmp_path).stdout.endswith("Records: leaderboard/results\n")
+    mixed = temper("mine", "vanilla", cwd=tmp_path).stdout
+    assert mixed.startswith("mine is significantly better than vanilla")
+    assert mixed.endswith("Records: runs/results and leaderboard/results\n")
+    write_results(own, card(), Method())
+    assert temper("mine", "vanilla", cwd=tmp_path).stdout.endswith("Records: runs/results\n")
+    missing = temper("nine", "vanilla", cwd=tmp_path)
+    assert "There is no row 'nine' in leaderboard/results or runs/results." in missing.stderr
+
+
+def test_build_reads_the_leaderboards_folder_and_names_the_other(tmp_path):
+    write_results(tmp_path / "leaderboard" / "results", card(), Method())
+    write_results(tmp_path / "runs" / "results", card(), Method("mine"))
+    command = [sys.executable, "-m", "benchmark.cli.main", "board", "build"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    built = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=True, cwd=tmp_path, env=environment
+    )
+    assert "Records: leaderboard/results (not runs/results; name it with --results)" in built.stderr
+    assert (tmp_path / "leaderboard" / "site" / "index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    "name", ["roast:variant=released:alpha=0.6", "roast:alpha=.60:variant=released", "roast~alpha=0.6,variant=released"]
+)
+def test_settings_name_a_row_in_any_order_and_numbers_however_written(full_results, name):
+    found = compare(name, "vanilla", full_results, suite="toy", backbone="minilm")
+    assert found.first == "roast (alpha=0.6,variant=released)"
+
+
+def test_one_seed_is_one_seed(tmp_path):
+    write_results(tmp_path, card(), Method(seeds=(0,)), Method("roast", gain=0.06, seeds=(0,)))
+    assert "toy@1 on minilm, seed 0." in temper("roast", "vanilla", "--results", str(tmp_path)).stdout
+
+
 def test_command_loads_nothing_heavy(results):
     code = (
         "import sys; from benchmark.cli.main import main\n"
