@@ -46,6 +46,10 @@ STAR = (
     "number of ranked rows that are compared with vanilla."
 )
 PLOT = "The interval of Overall, coloured where it leaves out 0."
+SIMILARITY = (
+    "An attack that bounds the similarity of its texts compares windows of words; unless its parameters say otherwise, "
+    "texts shorter than the window have no similarity bound."
+)
 SEED_POINTS = "Each dot is one seed, from the lowest to the highest value of the column."
 MASKING = (
     "Checks that the accuracy under attack is the model's doing and not the attack's failing: an attack that does not "
@@ -58,7 +62,10 @@ MASKING = (
 PERSPECTIVES = {
     "in-distribution": ("In-distribution", "How good is the model on new text of the kind that it was trained on?"),
     "shift": ("Shift", "How good is it on the same task in other kinds of text?"),
-    "adversarial": ("Adversarial", "How good is it when the text is chosen, or changed word by word, to mislead it?"),
+    "adversarial": (
+        "Adversarial",
+        f"How good is it when the text is chosen, or changed word by word, to mislead it? {SIMILARITY}",
+    ),
     "calibration": ("Calibration", "How far is its confidence from its accuracy?"),
     "anomaly": ("Anomaly", "How well does its confidence tell text of the task from text that is foreign to it?"),
     "masking": ("Masking checks", MASKING),

@@ -8,7 +8,19 @@ import pytest
 from leaderboard import bootstrap, masking, words
 
 TEXT = " ".join((Path(__file__).parents[2] / "docs" / "board.md").read_text(encoding="utf-8").split())
-SENTENCES = ["RANK", "ORDER", "OVERALL", "SPREAD", "CHANGE", "COST", "VERIFICATION", "COMPLETE", "PUBLISHED", "STAR"]
+SENTENCES = [
+    "RANK",
+    "ORDER",
+    "OVERALL",
+    "SPREAD",
+    "CHANGE",
+    "COST",
+    "VERIFICATION",
+    "COMPLETE",
+    "PUBLISHED",
+    "STAR",
+    "SIMILARITY",
+]
 
 
 @pytest.mark.parametrize("name", SENTENCES)
