@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from benchmark.schema.errors import counted
 from leaderboard.bootstrap import Bootstrap, Draws, relative_change
-from leaderboard.chance import at_chance
+from leaderboard.chance import at_chance, section_at_chance
 from leaderboard.intervals import Estimate, mean, percentile_interval
 from leaderboard.load import Contest, Entrant, Item, headline
 from leaderboard.scores import (
@@ -41,7 +42,6 @@ class Standing:
         blocking: reasons to show the row apart in every suite.
         short: reasons to show it apart where rows are ranked, and remarks where they are only ordered.
         remarks: what a reader should know and what keeps nothing out.
-        chance: why the row counts as being at chance, or vanilla does; empty where neither is. One of `blocking`.
     """
 
     entrant: Entrant
@@ -55,35 +55,36 @@ class Standing:
     blocking: tuple[str, ...] = ()
     short: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
-    chance: str = ""
 
 
 def standings(contest: Contest) -> list[Standing]:
     """Compare every entrant of a contest with its vanilla row."""
     bootstrap, vanilla = Bootstrap(contest), contest.vanilla()
+    over_chance = not section_at_chance(contest)
     found = []
     for entrant in contest.entrants:
         if entrant.kind == "published":
             reason = "a published number is not compared with measured ones"
             found.append(Standing(entrant, Estimate(None, reason=reason), cost=Estimate(None, reason=reason)))
         else:
-            found.append(_Match(contest, entrant, vanilla, _shared(contest, entrant, vanilla)).standing(bootstrap))
+            match = _Match(contest, entrant, vanilla, _shared(contest, entrant, vanilla), over_chance)
+            found.append(match.standing(bootstrap))
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """An entrant, vanilla if there is one, and the seeds over which the two are compared."""
+    """An entrant, vanilla if there is one, the seeds that both have, and whether vanilla is above chance."""
 
     contest: Contest
     entrant: Entrant
     vanilla: Entrant | None
     shared: tuple[int, ...]
+    over_chance: bool
 
     def standing(self, bootstrap: Bootstrap) -> Standing:
         """Put the comparison together."""
-        chance = self._at_chance()
-        blocking = [*self._blocking(), *([chance] if chance else [])]
+        blocking = [*self._blocking(), *self._at_chance()]
         changes = self._changes()
         overall, draws = self._overall(changes, bootstrap)
         if overall.value is None and not blocking:
@@ -91,11 +92,13 @@ class _Match:
         short = [overall.reason] if overall.value is not None and overall.reason else []
         needed = self.contest.card["minimum_seeds"]
         if self.shared and len(self.shared) < needed:
-            short.append(f"{_seeds(self.shared)} complete and shared with vanilla; the suite asks for {needed}")
+            short.append(
+                f"{counted(len(self.shared), 'seed')} complete and shared with vanilla; the suite asks for {needed}"
+            )
         short += self._given_up()
         return Standing(
             self.entrant, overall, draws, self.shared, changes, self._certain(bootstrap), self._robustness(changes),
-            self._cost(), tuple(blocking), tuple(short), tuple(self._remarks()), chance,
+            self._cost(), tuple(blocking), tuple(short), tuple(self._remarks()),
         )  # fmt: skip
 
     def _blocking(self) -> Iterator[str]:
@@ -123,13 +126,12 @@ class _Match:
                 f"({100 * (found[1] + GIVEN_UP):.2f} %)"
             )
 
-    def _at_chance(self) -> str:
+    def _at_chance(self) -> Iterator[str]:
         """A constant answer survives every attack, and a gain over it says nothing."""
         if sentence := at_chance(self.contest, self.entrant):
-            return sentence
-        if self.vanilla is None or self.entrant is self.vanilla or not at_chance(self.contest, self.vanilla):
-            return ""
-        return "vanilla, with which it is compared, is not significantly better than one answer for all"
+            yield sentence
+        elif not self.over_chance:
+            yield "vanilla, with which it is compared, is not significantly better than one answer for all"
 
     def _remarks(self) -> Iterator[str]:
         extra = [seed for seed in complete_seeds(self.contest, self.entrant) if seed not in self.shared]
@@ -212,7 +214,3 @@ def _revisions_differ(entrant: Entrant, vanilla: Entrant) -> bool:
 
 def _known(values: Sequence[float | None]) -> list[float]:
     return [value for value in values if value is not None]
-
-
-def _seeds(seeds: tuple[int, ...]) -> str:
-    return "1 seed" if len(seeds) == 1 else f"{len(seeds)} seeds"

@@ -41,6 +41,7 @@ def submit(
     from benchmark.execution.store import Store
     from benchmark.execution.workload import materialise
     from benchmark.models.backbones import resolve_backbone
+    from benchmark.schema.errors import counted
     from benchmark.submission.gathering import gather, seeds_to_submit
     from benchmark.suites import load_suite
     from benchmark.suites.loader import is_path
@@ -57,8 +58,7 @@ def submit(
     made = gather([Row(configured, place, seed) for seed in seeds], work, Store(out / "store"), out / "results", to)
     for seed in made.idle:
         console.print(Text(f"warning: seed {seed}: its weights are vanilla's; the method has no effect on it."))
-    counted = f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}"
-    console.print(Text(f"{made.folder}: {counted}, {made.files} files, {made.size / 1e6:.2f} MB."))
+    console.print(Text(f"{made.folder}: {counted(len(seeds), 'seed')}, {made.files} files, {made.size / 1e6:.2f} MB."))
     option = f" --suite {shlex.quote(suite)}" if is_path(suite) else ""
     command = f"temper verify {shlex.quote(str(made.folder))}{option}"
     console.print(Text(f"Check it with `{command}`, and commit the whole folder."))

@@ -1,4 +1,4 @@
-"""The suite card: made from a suite, written beside its rows, the same on every machine with the training data."""
+"""The suite card: made from a suite, written next to its rows, the same on every machine with the training data."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -107,7 +107,7 @@ def _metric(name: str) -> dict[str, Any]:
 
 
 def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Path:
-    """Write ``suite.json`` beside the suite's rows, with the counts that it had there already.
+    """Write ``suite.json`` next to the suite's rows, with the counts that it had there already.
 
     Args:
         results: Folder of records.

@@ -65,11 +65,10 @@ def explain(rows: Sequence[Row], work: Workload, store: Store) -> Iterator[Expla
 
 
 def _explain(cell: Cell, store: Store) -> Explanation:
-    candidates = [(tuple(differences(cell.spec or {}, spec)), key) for key, spec in store.specs(cell.kind)]
+    candidates = [(tuple(differences(cell.spec or {}, spec)), key, spec) for key, spec in store.specs(cell.kind)]
     if not candidates:
         return Explanation(cell.label, "", "", ())
-    fewest, key = min(candidates, key=lambda candidate: (len(candidate[0]), candidate[1]))
-    spec = next(spec for candidate, spec in store.specs(cell.kind) if candidate == key)
+    fewest, key, spec = min(candidates, key=lambda candidate: (len(candidate[0]), candidate[1]))
     return Explanation(cell.label, key, _row_of(cell.kind, spec, store), fewest)
 
 

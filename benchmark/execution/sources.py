@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from benchmark.schema import TemperError, fingerprint
+from benchmark.schema import fingerprint
 
 if TYPE_CHECKING:
     from benchmark.training.method import Method
@@ -49,7 +49,7 @@ def summary(point: EntryPoint) -> Summary:
     try:
         _tree(module)
         found = find_class(module, name)
-    except (ImportError, OSError, SyntaxError, ValueError, TemperError) as error:
+    except (ImportError, OSError, SyntaxError, ValueError) as error:
         return Summary(f"does not import: {error}")
     if found is None:
         return Summary(f"does not import: {module} has no class {name}")

@@ -18,7 +18,7 @@ from benchmark.execution.sources import (
     texts_fingerprint,
     with_imports,
 )
-from benchmark.schema import TemperError, UsageError, fingerprint
+from benchmark.schema import UsageError, fingerprint
 
 
 def name_problems(name: str) -> Iterator[str]:
@@ -85,7 +85,7 @@ def registered_texts(name: str) -> Mapping[str, Any] | None:
     module, _, cls = point.value.partition(":")
     try:
         found = find_class(module, cls)
-    except (ImportError, OSError, SyntaxError, ValueError, TemperError):
+    except (ImportError, OSError, SyntaxError, ValueError):
         return {}
     if found is None:
         return {}

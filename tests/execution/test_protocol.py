@@ -115,7 +115,8 @@ def test_rows_under_options_stand_apart_and_vanilla_is_the_one_without(suite: Pa
     }
     (section,) = load_board(out / "results").sections
     plain, under = section.rows
-    assert plain.configuration == ""
+    assert (plain.group, plain.configuration) == ("apart", "")
+    assert "is not significantly above the share of the largest class" in plain.notes[0]
     assert (under.group, under.rank) == ("apart", "")
     assert under.configuration == "protocol ece-index-bug, merge-after-argmax"
     assert "measured under protocol options (ece-index-bug, merge-after-argmax), which" in under.notes[0]
