@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.cli.completion import complete_attacks
 from benchmark.cli.display import AttackDisplay, console, output
 from benchmark.cli.running import require_writable
 from benchmark.schema import UsageError
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
     from benchmark.schema.attack_rows import AttackRow
     from benchmark.suites.spec import Attack
 
-AttackOption = Annotated[str, typer.Option("--attack", help="Name of an attack; `temper list --attacks` shows them.")]
+AttackOption = Annotated[
+    str,
+    typer.Option(
+        "--attack", help="Name of an attack; `temper list --attacks` shows them.", autocompletion=complete_attacks
+    ),
+]
 ModelOption = Annotated[
     Path, typer.Option("--model", help="Folder of a trained model: a run keeps them as store/train/…/model.")
 ]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from benchmark.cli.completion import complete_methods
 from benchmark.cli.display import CellDisplay, console, output
 from benchmark.cli.running import PluginOption
 
@@ -29,7 +30,12 @@ def new(
 
 
 def check(
-    method: Annotated[str, typer.Argument(help="The method, with its hyper-parameters as in `temper run`.")],
+    method: Annotated[
+        str,
+        typer.Argument(
+            help="The method, with its hyper-parameters as in `temper run`.", autocompletion=complete_methods
+        ),
+    ],
     *,
     plugin: PluginOption = None,
 ) -> None:

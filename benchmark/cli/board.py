@@ -55,7 +55,7 @@ def build(results: ResultsOption = None, published: PublishedOption = PUBLISHED,
     site = site or results.parent / "site"
     report = leaderboard.build(results, site, _existing(published))
     for table in leaderboard.text_tables(leaderboard.load_board(results, _existing(published))):
-        _print(table)
+        print_section(table)
     for dropped in report.dropped:
         console.print(Text(f"left out: {dropped.where}: {dropped.reason}"))
     hint = f" (not {others[0]}; name it with --results)" if others else ""
@@ -82,7 +82,7 @@ def _existing(folder: Path) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _print(table: "TextTable") -> None:
+def print_section(table: "TextTable") -> None:
     """Draw a table; its rule is above it, and notes of rows are below, where there is room for a sentence."""
     output.print(Text(table.title, style="bold"))
     if table.rule:

@@ -1,23 +1,21 @@
 """`temper suite check`: a suite file and its data, with all that is wrong with them."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from benchmark.cli.display import console, output
-from benchmark.cli.groups import each_suite
+from benchmark.cli.groups import SuiteArgument, each_suite
 
 if TYPE_CHECKING:
     from benchmark.suites import Attack, Suite
     from benchmark.suites.inspection import Part
 
 
-def check(
-    suite: Annotated[str, typer.Argument(help="Name of a packaged suite or group, or path of a file of either.")],
-) -> None:
+def check(suite: SuiteArgument) -> None:
     """Hold a suite file and its data against each other; exits with 1 where anything is wrong."""
     from benchmark.schema.errors import counted
     from benchmark.suites import SuiteError

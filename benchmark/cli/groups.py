@@ -1,16 +1,24 @@
 """One command for all suites of a group."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
+from benchmark.cli.completion import complete_suites
 from benchmark.cli.display import console, output
 from benchmark.schema import TemperError
 
 if TYPE_CHECKING:
     from benchmark.suites import Suite
+
+SuiteArgument = Annotated[
+    str,
+    typer.Argument(
+        help="Name of a packaged suite or group, or path of a file of either.", autocompletion=complete_suites
+    ),
+]
 
 INTERRUPTED = 130
 """Exit code of a run that was stopped from the keyboard."""

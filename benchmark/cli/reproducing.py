@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.text import Text
 
+from benchmark.cli.completion import complete_tables
 from benchmark.cli.display import CellDisplay, console, output
 from benchmark.cli.groups import INTERRUPTED
 from benchmark.cli.resources import require_resources
@@ -28,7 +29,9 @@ PUBLISHED = Path("leaderboard/published")
 
 
 def reproduce(
-    table: Annotated[str, typer.Argument(help="Which table; `temper list` shows them.")],
+    table: Annotated[
+        str, typer.Argument(help="Which table; `temper list` shows them.", autocompletion=complete_tables)
+    ],
     *,
     backbone: Annotated[
         str | None, typer.Option("--backbone", help="Packaged name, Hub id or folder. [default: the paper's]")

@@ -8,6 +8,7 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.cli.completion import complete_suites
 from benchmark.cli.display import ByteDisplay, console, output
 from benchmark.schema.errors import UnavailableError
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Pinned models, texts and word lists: list, fetch, verify.", no_args_is_help=True)
 
 Names = Annotated[list[str] | None, typer.Argument(help="Resources; all when none is named.")]
-SuiteOption = Annotated[str | None, typer.Option("--suite", help="What this suite or group needs.")]
+SuiteOption = Annotated[
+    str | None,
+    typer.Option("--suite", help="What this suite or group needs.", autocompletion=complete_suites),
+]
 
 
 @app.command("list")

@@ -1,6 +1,8 @@
 """`temper run`, `status` and `explain`."""
 
+import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,10 +10,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.cli.board import print_section
+from benchmark.cli.completion import complete_methods
 from benchmark.cli.display import CellDisplay, console, output
-from benchmark.cli.groups import INTERRUPTED, each_suite
+from benchmark.cli.groups import INTERRUPTED, SuiteArgument, each_suite
 from benchmark.cli.resources import require_resources
-from benchmark.schema import UsageError, method_slug
+from benchmark.schema import TemperError, UsageError, method_slug
+from benchmark.schema.errors import counted
 
 if TYPE_CHECKING:
     from benchmark.execution.cells import Row
@@ -20,11 +25,11 @@ if TYPE_CHECKING:
     from benchmark.execution.workload import Workload
     from benchmark.suites import Suite
 
-SuiteArgument = Annotated[str, typer.Argument(help="Name of a packaged suite or group, or path of a file of either.")]
 MethodsOption = Annotated[
     str,
     typer.Option(
         "--methods",
+        autocompletion=complete_methods,
         help="Names separated by commas, or all; roast:variant=released sets a hyper-parameter, a+b composes.",
     ),
 ]
@@ -78,24 +83,49 @@ def _run(
             require_parts(attack)
     for subject, absence in work.missing.items():
         console.print(Text(f"note: {subject} is left out, with the reason in its records: {absence.here}"))
+    for task, count in work.excluded().items():
+        console.print(Text(f"note: {task}: {counted(count, 'example')} that training has seen dropped."))
 
     display = CellDisplay()
     try:
         report = run_rows(rows, work, store, out / "results", display)
     except KeyboardInterrupt:
         display.close()
-        console.print("Interrupted. Finished cells and checkpoints are kept; the same command goes on from there.")
+        console.print("Interrupted. Finished stages and checkpoints are kept; rerun the same command to resume.")
         raise typer.Exit(INTERRUPTED) from None
     finally:
         display.close()
     if report.computed or report.failures:
-        console.print(f"Computed {report.computed} cells; {report.reused} were there already.")
+        console.print(f"Computed {counted(report.computed, 'stage')}; {report.reused} were there already.")
     else:
-        console.print(f"Nothing to compute: all {report.reused} cells are there already.")
-    console.print(Text(f"Records: {out / 'results' / f'{work.suite.name}@{work.suite.version}'}"))
+        console.print(f"Nothing to compute: all {counted(report.reused, 'stage')} are there already.")
+    _print_results(rows, work, out / "results")
     if report.failures:
-        console.print(f"{len(report.failures)} of {len(rows)} rows failed; their records say why.")
+        console.print(f"{len(report.failures)} of {counted(len(rows), 'row')} failed; their records say why.")
         raise typer.Exit(1)
+
+
+def _print_results(rows: "Sequence[Row]", work: "Workload", results: Path) -> None:
+    """Print the leaderboard's tables of what was run, where the records are, and the next command."""
+    import leaderboard
+
+    suite = f"{work.suite.name}@{work.suite.version}"
+    backbones = {row.backbone.name for row in rows}
+    try:
+        board = leaderboard.load_board(results)
+    except TemperError as error:
+        console.print(Text(f"note: no table, since {results} holds a file that is refused: {error}"))
+    else:
+        sections = tuple(s for s in board.sections if s.suite == suite and s.backbone in backbones)
+        for table in leaderboard.text_tables(replace(board, sections=sections)):
+            print_section(table)
+    console.print(Text(f"Records: {results / suite}"))
+    folder = shlex.quote(str(results))
+    names = list(dict.fromkeys(method_slug(r.method.cls.name, r.method.configuration, r.protocol) for r in rows))
+    if len(names) > 1:
+        first, second = (shlex.quote(name) for name in sorted(names[:2], key=lambda name: name == "vanilla"))
+        console.print(Text(f"Next: temper compare {first} {second} --results {folder}"))
+    console.print(Text(f"Next: temper board build --results {folder}"))
 
 
 def status(

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.cli.completion import complete_methods, complete_suites
 from benchmark.cli.display import CellDisplay, console, output
 from benchmark.cli.resources import require_resources
 from benchmark.cli.running import BackboneOption, OutOption, PluginOption, require_writable
@@ -24,9 +25,17 @@ SUBMISSIONS = Path("submissions")
 
 
 def submit(
-    method: Annotated[str, typer.Argument(help="The method, with its hyper-parameters as in `temper run`.")],
+    method: Annotated[
+        str,
+        typer.Argument(
+            help="The method, with its hyper-parameters as in `temper run`.", autocompletion=complete_methods
+        ),
+    ],
     suite: Annotated[
-        str, typer.Option("--suite", help="Name of a packaged suite, or path of a suite file.")
+        str,
+        typer.Option(
+            "--suite", help="Name of a packaged suite, or path of a suite file.", autocompletion=complete_suites
+        ),
     ] = "offline",
     backbone: BackboneOption = None,
     out: OutOption = Path("runs"),

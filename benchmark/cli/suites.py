@@ -1,6 +1,6 @@
 """`temper suite show` and `temper suite check`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.table import Table
@@ -8,6 +8,7 @@ from rich.text import Text
 
 from benchmark.cli import checking
 from benchmark.cli.display import output
+from benchmark.cli.groups import SuiteArgument
 
 if TYPE_CHECKING:
     from benchmark.suites import Group, Suite
@@ -17,9 +18,7 @@ app.command("check")(checking.check)
 
 
 @app.command()
-def show(
-    suite: Annotated[str, typer.Argument(help="Name of a packaged suite or group, or path of a file of either.")],
-) -> None:
+def show(suite: SuiteArgument) -> None:
     """Show a suite: its note, training task, recipe, evaluation tasks and attacks; or what a group lists."""
     from benchmark.suites import find_group, load_suite
 

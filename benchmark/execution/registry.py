@@ -1,9 +1,11 @@
 """Methods by name: found through entry points, made from ``name``, ``name:key=value:key=value`` or ``name+name``."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.execution.hyperparameters import check, read
@@ -65,7 +67,7 @@ class MethodRequest:
         """
         for member in self.members:
             if member not in registered():
-                raise UsageError(f"There is no method {member!r}. " + nearest(member, registered()))
+                raise UsageError(_unknown(member))
 
     def overrides_of(self, suite: Mapping[str, "Mapping[str, Hyperparameter]"]) -> "dict[str, Hyperparameter]":
         """What a suite's table sets for this method: for a composition, its members' and then its own."""
@@ -115,6 +117,18 @@ def registered() -> dict[str, EntryPoint]:
             )
         found[point.name] = point
     return dict(sorted(found.items()))
+
+
+def _unknown(name: str) -> str:
+    """Say that a method is not registered; one that this folder's project declares only has to be installed."""
+    project = Path("pyproject.toml")
+    text = project.read_text(encoding="utf-8") if project.is_file() else ""
+    if re.search(rf'^"?{re.escape(name)}"?\s*=\s*"[\w.]+:\w+"', text, re.MULTILINE):
+        return (
+            f"Method {name!r} is declared in {project.resolve()} but not installed. Run `pip install -e .` in that "
+            "folder."
+        )
+    return f"There is no method {name!r}. " + nearest(name, registered())
 
 
 def configure(request: MethodRequest, suite_overrides: Mapping[str, "Hyperparameter"]) -> ConfiguredMethod:
@@ -195,7 +209,7 @@ def _load(name: str) -> "type[Method]":
 
     points = registered()
     if name not in points:
-        raise UsageError(f"There is no method {name!r}. " + nearest(name, points))
+        raise UsageError(_unknown(name))
     try:
         cls = points[name].load()
     except Exception as error:

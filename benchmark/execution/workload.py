@@ -72,6 +72,15 @@ class Workload:
         """Hash of the examples of a probe or attack that can be measured here."""
         return {**self.probes, **self.attacked}[subject].content_hash
 
+    def excluded(self) -> dict[str, int]:
+        """Count the examples that each evaluation task drops because training has seen their text."""
+        counts = {}
+        for probe in self.suite.probes:
+            if probe.exclude_training and (data := self.probes.get(probe.id)) is not None:
+                in_test = len(self.splits.test) - len(data)
+                counts[probe.id] = in_test if data.report is None or probe.data is None else data.report.excluded
+        return counts
+
     def overlaps(self) -> dict[str, Overlap]:
         """How much of each probe is in the training set."""
         index = TrainingIndex(self.splits.train)

@@ -155,8 +155,8 @@ def test_run_status_explain_and_board_in_turn(tmp_path: Path, tiny_backbone: Pat
     suite, out = str(write_tiny_suite(tmp_path, tiny_backbone)), str(tmp_path / "out")
     first = temper("run", suite, "--out", out)
     assert first.returncode == 0, first.stderr
-    assert "Computed 8 cells" in first.stderr
-    assert "Nothing to compute: all 8 cells are there already." in temper("run", suite, "--out", out).stderr
+    assert "Computed 8 stages" in first.stderr
+    assert "Nothing to compute: all 8 stages are there already." in temper("run", suite, "--out", out).stderr
     assert temper("status", suite, "--out", out).stdout.count("done") == 8
     assert "Every cell whose inputs are known is there." in temper("explain", suite, "--out", out).stdout
     site = str(tmp_path / "site")

@@ -37,7 +37,7 @@ def test_a_plugin_runs_as_an_in_tree_method_does(tmp_path: Path, tiny_backbone: 
     arguments = [suite, "--plugin", f"{file}:Mine", "--methods", methods, "--out", str(out)]
     done = temper("run", *arguments)
     assert done.returncode == 0, done.stderr
-    assert "Computed 16 cells" in done.stderr
+    assert "Computed 16 stages" in done.stderr
     records = (out / "results/tiny@1/mine+r_drop~mine.scale=0.25").rglob("seed-0.jsonl")
     method = json.loads(next(iter(records)).read_text().splitlines()[0])["method"]
     assert method["name"] == "mine+r_drop"

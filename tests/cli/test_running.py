@@ -1,0 +1,51 @@
+"""What `temper run` prints when it is done: its rows, what it left out, and the next command."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from benchmark.cli.main import app
+from benchmark.suites import load_suite, training_splits
+from tests.support.tiny_suite import write_tiny_suite
+
+
+def run(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["run", *arguments], env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_run_ends_with_its_rows_and_commands_that_work(tmp_path: Path, tiny_backbone: Path) -> None:
+    suite = str(write_tiny_suite(tmp_path, tiny_backbone))
+    shown = run(suite, "--methods", "vanilla,mixout", "--out", str(tmp_path / "runs"))
+    assert "In-distribution % ↑" in shown
+    assert {line.split()[0] for line in shown.splitlines() if "±" in line or "1.00" in line} >= {"vanilla", "mixout"}
+    commands = [line.removeprefix("Next: temper ") for line in shown.splitlines() if line.startswith("Next: ")]
+    assert [command.split()[0] for command in commands] == ["compare", "board"]
+    for command in commands:
+        done = CliRunner().invoke(app, shlex.split(command))
+        assert done.exit_code == 0, done.output
+
+
+def test_examples_that_training_has_seen_are_counted(tmp_path: Path, tiny_backbone: Path) -> None:
+    suite = write_tiny_suite(tmp_path, tiny_backbone)
+    seen = [example.texts[0] for example in training_splits(load_suite(str(suite))).train.examples[:5]]
+    with (tmp_path / "away.jsonl").open("a") as data:
+        data.writelines(json.dumps({"text": text, "label": 1}) + "\n" for text in seen)
+    suite.write_text(suite.read_text().replace('id = "away"\n', 'id = "away"\nexclude_training = true\n'))
+    shown = run(str(suite), "--out", str(tmp_path / "runs"))
+    assert "note: away: 5 examples that training has seen dropped." in shown
+
+
+def test_a_method_of_the_project_that_is_not_installed_names_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project.entry-points."temper.methods"]\nmine = "methods.mine:Mine"\n')
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["run", "demo", "--methods", "mine"])
+    assert "pip install -e ." in str(done.exception)
+    other = CliRunner().invoke(app, ["run", "demo", "--methods", "mnie"])
+    assert "There is no method 'mnie'" in str(other.exception)
