@@ -182,14 +182,16 @@ def _key(spec: "Attack", examples: "Dataset", folder: Path) -> str:
 
 def _show(rows: "Sequence[AttackRow]", examples: "Dataset") -> None:
     """Print outcomes and measures; of errors the first reason."""
-    from benchmark.evaluation.metrics import ATTACK_METRICS, METRICS, attack_measurements
+    from benchmark.evaluation.metrics import METRICS, AttackOutcomes, attack_measurements, metrics_of
     from benchmark.schema.attack_rows import OUTCOMES
 
     table = Table(box=None, pad_edge=False, show_header=False)
     for outcome in OUTCOMES:
         table.add_row(outcome, str(sum(row.outcome == outcome for row in rows)), "")
     table.add_row("Right before the attack", _percent(sum(row.initially_right for row in rows) / len(rows)), "")
-    measured = attack_measurements(rows, metrics=ATTACK_METRICS, resamples=1, seed_text=examples.content_hash)
+    measured = attack_measurements(
+        rows, metrics=metrics_of(AttackOutcomes), resamples=1, seed_text=examples.content_hash
+    )
     for metric, measurement in measured.items():
         if metric in {"attack_errors", "attack_budget"}:
             continue

@@ -219,7 +219,7 @@ def _prepare(
     suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path, *, protocol: str
 ) -> "tuple[list[Row], Workload, Store]":
     """Check everything that was asked for before anything long starts."""
-    from benchmark.suites.protocol import parse_protocol
+    from benchmark.schema.protocol import parse_protocol
 
     options = parse_protocol(protocol)
     require_resources(suite, backbone or suite.backbone)

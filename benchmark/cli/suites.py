@@ -81,7 +81,7 @@ def _show_parameters(loaded: "Suite") -> None:
 
 
 def _show_options() -> None:
-    from benchmark.suites.protocol import OPTIONS
+    from benchmark.schema.protocol import OPTIONS
 
     output.print(Text("\nProtocol options of papers' code, off unless `temper run --protocol` names them:"))
     for name, option in OPTIONS.items():

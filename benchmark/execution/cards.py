@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmark.evaluation.metrics import ATTACK_METRICS, ECES, HEADLINES, METRICS
+from benchmark.evaluation.metrics import METRICS
 from benchmark.execution.cells import probe_metrics
 from benchmark.execution.workload import Workload
 from benchmark.schema import MASKING, IntegrityError, UsageError, card_fingerprint, read_suite_card, suite_card_text
@@ -14,7 +14,6 @@ from benchmark.suites import Attack, Probe
 from benchmark.suites.recipes import MASKING_CHECKS
 
 CALIBRATION = "calibration"
-_CALIBRATION_METRICS = ECES | {"brier", "nll"}
 
 
 def suite_card(work: Workload) -> dict[str, Any]:
@@ -65,8 +64,8 @@ def _largest_class(probe: Probe, work: Workload) -> float | None:
 def _probe_entries(probe: Probe, work: Workload) -> Iterator[dict[str, Any]]:
     """A labelled probe is listed twice: under its perspective, and under calibration."""
     data = work.splits.test.content_hash if probe.data is None else probe.data.content_hash
-    own = [m for m in probe_metrics(probe) if m not in _CALIBRATION_METRICS]
-    calibration = [m for m in probe_metrics(probe) if m in _CALIBRATION_METRICS]
+    own = [m for m in probe_metrics(probe) if not METRICS[m].calibration]
+    calibration = [m for m in probe_metrics(probe) if METRICS[m].calibration]
     if own:
         yield _entry(probe, probe.perspective, own, data, probe.rows)
     if calibration:
@@ -78,7 +77,7 @@ def _attack_entry(attack: Attack, work: Workload) -> dict[str, Any]:
     probe = next(probe for probe in work.suite.probes if probe.id == attack.on)
     data = work.attacked[attack.id].content_hash if probe.data is None else None
     perspective = MASKING if attack.recipe in MASKING_CHECKS else "adversarial"
-    return _entry(attack, perspective, sorted(ATTACK_METRICS), data, attack.subset)
+    return _entry(attack, perspective, sorted(attack.metrics), data, attack.subset)
 
 
 def _entry(probe: Probe | Attack, perspective: str, metrics: list[str], data: str | None, rows: int) -> dict[str, Any]:
@@ -91,7 +90,7 @@ def _entry(probe: Probe | Attack, perspective: str, metrics: list[str], data: st
         "data": data,
         "n": rows,
         "metrics": metrics,
-        "headline": next((m for m in metrics if m in HEADLINES), metrics[0]),
+        "headline": next((m for m in metrics if METRICS[m].headline), metrics[0]),
     }
 
 

@@ -10,14 +10,14 @@ from typing import Any, Literal
 
 from benchmark.attacks import attack_identity
 from benchmark.data import Dataset
-from benchmark.evaluation.metrics import ATTACK_METRICS, ECES, LABELLED_METRICS, METRICS
+from benchmark.evaluation.metrics import METRICS, Predictions
 from benchmark.execution.registry import ConfiguredMethod
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.backbones import Backbone
 from benchmark.schema import IntegrityError, TemperError, fingerprint
+from benchmark.schema.protocol import ECE_UNMERGED, MERGE_AFTER_ARGMAX, of_training
 from benchmark.suites import Attack, Probe
-from benchmark.suites.protocol import ECE_INDEX_BUG, ECE_UNMERGED, MERGE_AFTER_ARGMAX, of_training
 
 Kind = Literal["train", "predict", "inspect", "attack", "score"]
 
@@ -196,12 +196,10 @@ def _score_probe(probe: Probe, work: Workload, tables: Mapping[str, Artifact | N
 def _that_matter(protocol: Iterable[str], probe: Probe) -> list[str]:
     """Options that change a probe's scores; the others leave its cell the same as without them."""
     merged = probe.merge is not None
-    matters = {
-        ECE_INDEX_BUG: "ece_roast" in probe.metrics,
-        ECE_UNMERGED: merged and any(metric in ECES for metric in probe.metrics),
-        MERGE_AFTER_ARGMAX: merged and "accuracy" in probe.metrics,
-    }
-    return [name for name in protocol if matters.get(name)]
+    concerned = {option for name in probe.metrics for option in METRICS[name].protocol}
+    return [
+        name for name in protocol if name in concerned and (merged or name not in (ECE_UNMERGED, MERGE_AFTER_ARGMAX))
+    ]
 
 
 def _score_attack(live: Cell, attack: Attack, work: Workload, store: Store) -> Cell:
@@ -209,7 +207,7 @@ def _score_attack(live: Cell, attack: Attack, work: Workload, store: Store) -> C
     if done is None:
         return Cell("score", attack.id, None, {}, live.row)
     known = _known(table=done)
-    spec = _score_spec(tuple(sorted(ATTACK_METRICS)), work, known, ATTACKED, work.attacked[attack.id])
+    spec = _score_spec(tuple(sorted(attack.metrics)), work, known, ATTACKED, work.attacked[attack.id])
     return Cell("score", attack.id, spec, known, live.row)
 
 
@@ -218,7 +216,7 @@ def _score_spec(
 ) -> dict[str, Any]:
     """What decides the values: the tables read, the metrics' versions and their settings."""
     settings: dict[str, int] = {"resamples": work.suite.metrics.resamples}
-    if any(metric in LABELLED_METRICS for metric in metrics):
+    if any(METRICS[name].table is Predictions for name in metrics):
         settings["ece_bins"] = work.suite.metrics.ece_bins
     return {
         "kind": "score",

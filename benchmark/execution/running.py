@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from benchmark.data import Dataset
 from benchmark.evaluation.metrics import (
-    ATTACK_METRICS,
     Measurement,
     anomaly_measurements,
     attack_measurements,
@@ -37,7 +36,7 @@ from benchmark.execution.store import SCRATCH, Artifact, Store
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.classifier import Classifier
 from benchmark.schema.errors import TemperError
-from benchmark.suites.protocol import PADDING_ATTENDED
+from benchmark.schema.protocol import PADDING_ATTENDED
 
 
 @dataclass
@@ -155,7 +154,8 @@ class Runner:
     def _measure_attack(self, cell: Cell, spec: dict[str, Any]) -> dict[str, Measurement]:
         rows = read_attack(cell.reads["table"].folder / ATTACKED)
         resamples = spec["settings"]["resamples"]
-        return attack_measurements(rows, metrics=ATTACK_METRICS, resamples=resamples, seed_text=spec["resample_seed"])
+        metrics = list(spec["metrics"])
+        return attack_measurements(rows, metrics=metrics, resamples=resamples, seed_text=spec["resample_seed"])
 
     def _measure_inspection(self, cell: Cell, spec: dict[str, Any]) -> dict[str, Measurement]:
         table = read_inspection(cell.reads["table"].folder / INSPECTED)

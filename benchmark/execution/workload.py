@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from benchmark.data import Dataset, Overlap, Splits, TrainingIndex, absence
 from benchmark.schema import MASKING, UnavailableError, UsageError
+from benchmark.schema.protocol import SELECT_ON_REPORTED
 from benchmark.suites import Probe, Suite, attack_subset, probe_dataset, training_splits
-from benchmark.suites.protocol import SELECT_ON_REPORTED
 
 VALIDATION = "validation"
 """Name under which the predictions on the carved validation split are kept; no probe may be called so."""

@@ -13,7 +13,6 @@ from benchmark.schema import PERSPECTIVES, Record, TemperError, nearest, record_
 from benchmark.schema.fields import printable
 from benchmark.schema.records import RECORD_SCHEMA_VERSION
 from benchmark.suites import Suite, available_suites, load_suite
-from benchmark.suites.vocabulary import ATTACK_METRICS, CALIBRATION_METRICS
 
 _FORMULA = re.compile(r"\s*[=+\-@|%＝＋－＠]")
 _NUMBER = re.compile(r"(-?[0-9]{1,12}(?:\.[0-9]{1,12})?)(\s*%)?")
@@ -97,14 +96,14 @@ def _method(line: int, text: str, reading: Reading) -> dict[str, Any]:
 def _probe(line: int, name: str, metric: str, suite: Suite, reading: Reading) -> dict[str, Any]:
     """The probe's entry in a record; a perspective's name stands for the mean over the paper's own sets."""
     probes = {probe.id: (probe.version, str(probe.perspective), tuple(probe.metrics)) for probe in suite.probes}
-    probes |= {attack.id: (attack.version, "adversarial", ATTACK_METRICS) for attack in suite.attacks}
+    probes |= {attack.id: (attack.version, "adversarial", attack.metrics) for attack in suite.attacks}
     if name not in probes and name not in PERSPECTIVES:
         reading.complain(line, "probe", f"{suite.name} has no probe {name[:60]!r}. {nearest(name[:60], probes)}")
         return {}
     version, perspective, metrics = probes.get(name, (1, name, ()))
     if metrics and metric not in metrics:
         reading.complain(line, "metric", f"{metric!r} is not measured on {name}. {nearest(metric, metrics)}")
-    if metrics and metric in CALIBRATION_METRICS:
+    if metrics and METRICS[metric].calibration:
         perspective = "calibration"
     return {"id": name, "version": version, "perspective": perspective, "data": None, "n": None}
 

@@ -12,7 +12,7 @@ from benchmark.suites.convert import Converter, Missing, Problem, Problems
 from benchmark.suites.data_checks import check_data, check_label, check_thresholds
 from benchmark.suites.recipes import RECIPES
 from benchmark.suites.spec import Attack, Probe, SplitSpec, Suite
-from benchmark.suites.vocabulary import METRIC_IDS, PROBE_METRICS, RESERVED_IDS
+from benchmark.suites.vocabulary import ATTACK_METRICS, PROBE_METRICS, RESERVED_IDS
 
 
 def check_suite(suite: Suite) -> Iterator[Problem]:
@@ -52,18 +52,23 @@ def _check_probe(probe: Probe) -> Iterator[Problem]:
         yield "merge", "an anomaly probe has no classes to merge; remove it."
     if probe.perspective == "masking" and probe.merge is not None:
         yield "merge", "a masking check takes the task's classes as they are; remove it."
-    yield from _check_metrics(probe)
+    yield from _check_metrics(probe.metrics, PROBE_METRICS[probe.perspective], probe.perspective)
 
 
-def _check_metrics(probe: Probe) -> Iterator[Problem]:
-    fitting = PROBE_METRICS[probe.perspective]
-    for metric in dict.fromkeys(probe.metrics):
-        if metric not in METRIC_IDS:
-            yield "metrics", f"unknown metric {metric!r}. {nearest(metric, fitting)}"
-        elif metric not in fitting:
-            yield "metrics", f"{metric!r} does not fit perspective {probe.perspective!r}; use {', '.join(fitting)}."
-    for metric in _repeated(probe.metrics):
-        yield "metrics", f"{metric!r} stands there twice; remove one."
+def _check_metrics(metrics: Sequence[str], reported: Sequence[str], kind: str) -> Iterator[Problem]:
+    """Look names up that are not among the metrics reported by default; only those need the registry."""
+    if newer := [metric for metric in dict.fromkeys(metrics) if metric not in reported]:
+        from benchmark.evaluation.metrics import METRICS, metrics_for
+
+        fitting = metrics_for(kind)
+        for metric in newer:
+            if metric not in METRICS:
+                yield "metrics", f"unknown metric {metric!r}. {nearest(metric, fitting)}"
+            elif metric not in fitting:
+                what = "an attack" if kind == "attack" else f"perspective {kind!r}"
+                yield "metrics", f"{metric!r} does not fit {what}; use {', '.join(fitting)}."
+    for metric in _repeated(metrics):
+        yield "metrics", f"duplicate metric {metric!r}; remove one."
 
 
 def parameters_of(attack: Attack) -> dict[str, Any]:
@@ -76,6 +81,7 @@ def _check_attack(attack: Attack) -> Iterator[Problem]:
     problems = Problems()
     Converter(problems).table(RECIPES[attack.recipe], attack.parameters, "parameters")
     yield from problems.found
+    yield from _check_metrics(attack.metrics, ATTACK_METRICS, "attack")
     if attack.backend == "textattack" and attack.parameters.get("short_texts", "pass") != "pass":
         yield "parameters.short_texts", 'TextAttack lets short texts pass. Remove the key, or use backend = "engine".'
 

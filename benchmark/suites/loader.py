@@ -11,7 +11,7 @@ from benchmark.schema.errors import UsageError, nearest
 from benchmark.suites.checks import CHECKS, check_suite
 from benchmark.suites.convert import Converter, Missing, Problem, Problems
 from benchmark.suites.spec import Suite
-from benchmark.suites.vocabulary import PROBE_METRICS
+from benchmark.suites.vocabulary import ATTACK_METRICS, PROBE_METRICS
 
 _FOLDER = Path(__file__).parent
 _VERSIONED = re.compile(r"(?P<name>[a-z0-9-]+)@(?P<version>[0-9]+)")
@@ -112,7 +112,9 @@ def parse_suite(text: str, *, path: Path, place: str = "") -> Suite:
         problems.found.extend(check_suite(suite))
     if problems.found or isinstance(suite, Missing):
         raise SuiteError(place, problems.found)
-    return replace(suite, probes=tuple(_with_metrics(probe) for probe in suite.probes))
+    probes = (p if p.metrics else replace(p, metrics=PROBE_METRICS[p.perspective]) for p in suite.probes)
+    attacks = (a if a.metrics else replace(a, metrics=ATTACK_METRICS) for a in suite.attacks)
+    return replace(suite, probes=tuple(probes), attacks=tuple(attacks))
 
 
 def parse_toml(text: str, place: str) -> dict[str, Any]:
@@ -160,7 +162,3 @@ def _classes(raw: Mapping[str, Any]) -> tuple[str, ...]:
     training = raw.get("training")
     classes = training.get("classes") if isinstance(training, Mapping) else None
     return tuple(item for item in classes if isinstance(item, str)) if isinstance(classes, list) else ()
-
-
-def _with_metrics(probe: Any) -> Any:
-    return probe if probe.metrics else replace(probe, metrics=PROBE_METRICS[probe.perspective])

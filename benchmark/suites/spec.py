@@ -147,6 +147,9 @@ class Attack:
     parameters: Annotated[Mapping[str, Scalar], Doc("The attack's numbers and parts; see the recipe's own table.")] = (
         field(default_factory=dict)
     )
+    metrics: Annotated[
+        tuple[str, ...], Doc("Ids of what it is scored by.", default="outcomes, queries, words and similarity")
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""The metric ids that a suite may name: kept here, apart from the metrics, so that a suite loads without numpy."""
+"""The metrics that a suite reports where it lists none: by name, so that a suite loads without numpy.
+
+A suite's identity holds the metrics that it reports, so these lists never change. A suite lists a newer metric itself.
+"""
 
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
@@ -23,8 +26,6 @@ MASKING_METRICS: Final = (*ACCURACY_METRICS, "zero_gradient_share", "stochastic_
 RESERVED_IDS: Final = ("validation",)
 """Names that no probe or attack may have: results on the validation part are kept under it."""
 
-METRIC_IDS: Final = ACCURACY_METRICS + CALIBRATION_METRICS + ANOMALY_METRICS + ATTACK_METRICS + MASKING_METRICS[1:]
-
 PROBE_METRICS: Final[Mapping[Perspective, tuple[str, ...]]] = {
     "in-distribution": ACCURACY_METRICS + CALIBRATION_METRICS,
     "shift": ACCURACY_METRICS + CALIBRATION_METRICS,
@@ -32,5 +33,5 @@ PROBE_METRICS: Final[Mapping[Perspective, tuple[str, ...]]] = {
     "anomaly": ANOMALY_METRICS,
     "masking": MASKING_METRICS,
 }
-"""What a probe is scored by: labelled ones by accuracy and calibration, foreign text by anomaly metrics, and
-texts that check for masking by signs of it, which enter no score."""
+"""What a probe is scored by where it lists nothing: labelled ones by accuracy and calibration, OOD texts by anomaly
+metrics, and gradient-masking checks by signs of masking, which enter no score."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmark.evaluation.metrics import MASKING_METRICS, inspection_measurements
+from benchmark.evaluation.metrics import inspection_measurements, metrics_for
 from benchmark.evaluation.tables import InspectionTable, PredictionTable, read_inspection, write_inspection
 from benchmark.schema import IntegrityError, TemperError, UsageError
 
@@ -13,9 +13,10 @@ LOGITS = np.array([[2.0, 1.0], [0.0, 1.0], [3.0, 1.0], [0.5, 0.0]], np.float32)
 LABELS = np.array([0, 1, 1, 0], np.int32)
 SLOPES = np.array([0.5, 0.0, 1e-30, 0.1], np.float32)
 TABLE = InspectionTable(PredictionTable(("a", "b", "c", "d"), LABELS, LOGITS), LOGITS, SLOPES)
+METRICS = metrics_for("masking")
 
 
-def measured(again=LOGITS, slopes=SLOPES, logits=LOGITS, metrics=MASKING_METRICS):
+def measured(again=LOGITS, slopes=SLOPES, logits=LOGITS, metrics=METRICS):
     return inspection_measurements(logits, again, slopes, LABELS, metrics=metrics, resamples=5, seed_text="s")
 
 
@@ -57,9 +58,7 @@ def test_tables_that_do_not_fit_together_are_refused():
 
 
 def test_a_check_without_examples_says_so():
-    found = inspection_measurements(
-        np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), [], metrics=MASKING_METRICS, seed_text="s"
-    )
+    found = inspection_measurements(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), [], metrics=METRICS, seed_text="s")
     assert {one.reason for one in found.values()} == {"The check has no examples."}
 
 

@@ -13,8 +13,8 @@ from benchmark.execution.workload import Workload, materialise
 from benchmark.models.backbones import resolve_backbone
 from benchmark.models.classifier import Classifier
 from benchmark.schema import UsageError, read_records, read_results
+from benchmark.schema.protocol import OPTIONS, parse_protocol
 from benchmark.suites import load_suite
-from benchmark.suites.protocol import OPTIONS, parse_protocol
 from leaderboard import load_board
 from tests.support.tiny_suite import write_tiny_suite
 

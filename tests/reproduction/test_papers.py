@@ -10,7 +10,6 @@ from benchmark.reproduction import available_reproductions, choose_rows, load_re
 from benchmark.reproduction.loader import parse_reproduction
 from benchmark.schema import UsageError, read_published, suite_of
 from benchmark.suites import load_suite
-from benchmark.suites.vocabulary import ATTACK_METRICS, CALIBRATION_METRICS
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "leaderboard/published"
 NAMES = ("mvp-ag", "mvp-boolq", "mvp-sst2", "rift-imdb", "rift-snli", "roast-mnli", "roast-sst2", "rose-glue")
@@ -25,12 +24,12 @@ def test_columns_are_probes_and_metrics_of_their_suites(name: str) -> None:
     for column in load_reproduction(name).columns:
         suite = load_suite(column.suite)
         held = {probe.id: (probe.perspective, probe.metrics) for probe in suite.probes}
-        held |= {attack.id: ("adversarial", ATTACK_METRICS) for attack in suite.attacks}
+        held |= {attack.id: ("adversarial", attack.metrics) for attack in suite.attacks}
         assert column.metric in METRICS
         for probe in column.probes:
             perspective, metrics = held[probe]
             assert column.metric in metrics
-            assert column.perspective == ("calibration" if column.metric in CALIBRATION_METRICS else perspective)
+            assert column.perspective == ("calibration" if METRICS[column.metric].calibration else perspective)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -92,7 +92,7 @@ MISTAKES: list[tuple[str, str, tuple[str, ...]]] = [
     # metrics
     ('"fpr95"', '"fpr59"', ("probes[foreign].metrics: unknown metric 'fpr59'. Did you mean 'fpr95'? Known: aupr, auroc, auroc_energy, auroc_entropy, fpr95.",)),
     ('"fpr95"', '"accuracy"', ("probes[foreign].metrics: 'accuracy' does not fit perspective 'anomaly'; use auroc, aupr, fpr95, auroc_entropy, auroc_energy.",)),
-    ('"fpr95"', '"auroc"', ("probes[foreign].metrics: 'auroc' stands there twice; remove one.",)),
+    ('"fpr95"', '"auroc"', ("probes[foreign].metrics: duplicate metric 'auroc'; remove one.",)),
     # attacks
     ('on = "reviews"', 'on = "review"', ("attacks[fooler].on: there is no probe 'review'. Did you mean 'reviews'? Known: foreign, glue, reviews, shop.",)),
     ('on = "reviews"\nsubset = 12', 'on = "foreign"\nsubset = 2', ("attacks[fooler].on: probe 'foreign' has no labels; attack a labelled one.",)),

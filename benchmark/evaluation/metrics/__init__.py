@@ -1,35 +1,51 @@
 """Metrics as pure functions of prediction and attack tables: numpy and scikit-learn, no torch."""
 
-from benchmark.evaluation.metrics.attacks import attack_measurements
+from importlib import import_module
+from pkgutil import iter_modules
+
+from benchmark.evaluation.metrics.adversarial import AttackOutcomes, attack_measurements
+from benchmark.evaluation.metrics.anomaly import Detection, anomaly_measurements
 from benchmark.evaluation.metrics.calibration import fit_temperature
-from benchmark.evaluation.metrics.detection import anomaly_measurements
-from benchmark.evaluation.metrics.inspection import inspection_measurements
-from benchmark.evaluation.metrics.labelled import labelled_measurements
-from benchmark.evaluation.metrics.registry import (
-    ANOMALY_METRICS,
-    ATTACK_METRICS,
-    ECES,
-    HEADLINES,
-    LABELLED_METRICS,
-    MASKING_METRICS,
-    METRICS,
-    Measurement,
-    Metric,
-)
+from benchmark.evaluation.metrics.gradient_masking import Inspection, inspection_measurements
+from benchmark.evaluation.metrics.predictions import Predictions, labelled_measurements
+from benchmark.evaluation.metrics.registry import METRICS, Measurement, Metric, UndefinedError, metric, metrics_of
+
+
+def import_all() -> None:
+    """Import every module of this package, so that the metrics in it are registered."""
+    for module in iter_modules(__path__):
+        import_module(f"{__name__}.{module.name}")
+
+
+import_all()
+_TABLES = {"anomaly": Detection, "masking": Inspection, "attack": AttackOutcomes}
+
+
+def metrics_for(kind: str) -> tuple[str, ...]:
+    """List the metrics of the evaluation tasks of a perspective, or of an ``attack``."""
+    own = metrics_of(_TABLES.get(kind, Predictions))
+    return ("accuracy", *own) if kind == "masking" else own
+
+
+HEADLINES: frozenset[str] = frozenset(known.id for known in METRICS.values() if known.headline)
+"""Metrics that enter an aggregate and therefore carry bootstrap replicates."""
 
 __all__ = [
-    "ANOMALY_METRICS",
-    "ATTACK_METRICS",
-    "ECES",
     "HEADLINES",
-    "LABELLED_METRICS",
-    "MASKING_METRICS",
     "METRICS",
+    "AttackOutcomes",
+    "Detection",
+    "Inspection",
     "Measurement",
     "Metric",
+    "Predictions",
+    "UndefinedError",
     "anomaly_measurements",
     "attack_measurements",
     "fit_temperature",
     "inspection_measurements",
     "labelled_measurements",
+    "metric",
+    "metrics_for",
+    "metrics_of",
 ]

@@ -4,9 +4,33 @@ Out-of-distribution texts are the positive class, and a higher score means more 
 scores matters, so each score is on a scale on which no confidence, however high, rounds to the same number as another.
 """
 
-import numpy as np
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from benchmark.evaluation.metrics.probabilities import Floats, Integers
+import numpy as np
+from numpy.typing import ArrayLike
+
+from benchmark.evaluation.metrics.bootstrap import replicate_auroc
+from benchmark.evaluation.metrics.probabilities import Floats, Integers, checked_logits, non_finite_reason
+from benchmark.evaluation.metrics.registry import Measurement, measure, metric, metrics_of, require_known, undefined
+from benchmark.schema.errors import TemperError
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Logits on task texts and on OOD texts.
+
+    Attributes:
+        inside: Finite logits on the in-distribution test, shape (n, classes), n at least 1.
+        outside: Finite logits on the OOD texts, shape (m, classes), m at least 1.
+        resamples: Number of bootstrap resamples, at least 1.
+        seed_text: Seeds the resamples.
+    """
+
+    inside: Floats
+    outside: Floats
+    resamples: int
+    seed_text: str
 
 
 def uncertainty(logits: Floats) -> Floats:
@@ -82,3 +106,126 @@ def _gaps(logits: Floats) -> tuple[Floats, Floats]:
 def _positives_last(inside: Floats, outside: Floats) -> tuple[Integers, Floats]:
     truth = np.concatenate([np.zeros(len(inside), np.int64), np.ones(len(outside), np.int64)])
     return truth, np.concatenate([inside, outside])
+
+
+def anomaly_measurements(
+    logits_in: ArrayLike,
+    logits_out: ArrayLike,
+    *,
+    metrics: Sequence[str],
+    resamples: int = 200,
+    seed_text: str,
+) -> dict[str, Measurement]:
+    """Measure how well the model's uncertainty finds out-of-distribution texts.
+
+    Args:
+        logits_in: On the in-distribution test, shape (n, classes).
+        logits_out: On the OOD texts, shape (m, classes).
+        metrics: Ids out of `metrics_of(Detection)`.
+        resamples: Number of bootstrap resamples for AUROC, at least 1; both sides are drawn on their own.
+        seed_text: Seeds the resamples; the data hash of the task, so that they are the same for every method.
+
+    Returns:
+        A measurement for each id, in the order asked; undefined ones carry their reason.
+
+    Raises:
+        UsageError: an id is not an anomaly metric.
+        TemperError: the shapes do not fit together.
+    """
+    require_known(metrics, metrics_of(Detection), "an anomaly detection task")
+    if resamples < 1:
+        raise TemperError(f"resamples ({resamples}) must be at least 1; correct the suite.")
+    inside = checked_logits(logits_in, "The in-distribution logits")
+    outside = checked_logits(logits_out, "The OOD texts' logits")
+    reason = _unmeasurable(inside, outside)
+    if reason:
+        return undefined(metrics, reason)
+    detection = Detection(inside, outside, resamples, seed_text)
+    return {name: measure(name, detection) for name in metrics}
+
+
+def _unmeasurable(inside: Floats, outside: Floats) -> str | None:
+    if not len(inside) or not len(outside):
+        empty = "in-distribution examples" if not len(inside) else "OOD texts"
+        return f"There are no {empty} to tell apart."
+    if inside.shape[1] != outside.shape[1]:
+        raise TemperError(
+            f"The in-distribution logits have {inside.shape[1]} classes and the OOD texts' have "
+            f"{outside.shape[1]}; predict both with the same model."
+        )
+    broken = non_finite_reason(inside, "The in-distribution logits")
+    broken = broken or non_finite_reason(outside, "The OOD texts' logits")
+    return f"{broken}; the model has diverged." if broken else None
+
+
+@metric(
+    "auroc",
+    version=1,
+    direction="up",
+    unit="fraction",
+    title="AUROC",
+    description="Probability that a foreign text scores higher than a task text when the score is 1 - the highest "
+    "class probability, ties counting half (Hendrycks and Gimpel, 2017).",
+    table=Detection,
+    headline=True,
+)
+def _auroc(detection: Detection) -> Measurement:
+    scores = uncertainty(detection.inside), uncertainty(detection.outside)
+    ranks = dense_ranks(*scores)
+    return Measurement(auroc(*scores), replicate_auroc(*ranks, detection.resamples, detection.seed_text))
+
+
+@metric(
+    "aupr",
+    version=1,
+    direction="up",
+    unit="fraction",
+    title="AUPR",
+    description="Average precision at finding foreign texts, the positive class, by 1 - the highest class probability "
+    "(Hendrycks and Gimpel, 2017).",
+    table=Detection,
+)
+def _aupr(detection: Detection) -> float:
+    return aupr(uncertainty(detection.inside), uncertainty(detection.outside))
+
+
+@metric(
+    "fpr95",
+    version=1,
+    direction="down",
+    unit="fraction",
+    title="FPR95",
+    description="Share of task texts flagged at the highest threshold of 1 - the highest class probability that flags "
+    "at least 95% of the foreign texts (Liang et al., 2018).",
+    table=Detection,
+)
+def _fpr95(detection: Detection) -> float:
+    return fpr95(uncertainty(detection.inside), uncertainty(detection.outside))
+
+
+@metric(
+    "auroc_entropy",
+    version=1,
+    direction="up",
+    unit="fraction",
+    title="AUROC, entropy",
+    description="Probability that a foreign text has a higher entropy over the classes than a task text, ties counting "
+    "half.",
+    table=Detection,
+)
+def _auroc_entropy(detection: Detection) -> float:
+    return auroc(log_entropy(detection.inside), log_entropy(detection.outside))
+
+
+@metric(
+    "auroc_energy",
+    version=1,
+    direction="up",
+    unit="fraction",
+    title="AUROC, energy",
+    description="Probability that a foreign text has a higher energy, minus the log-sum-exp of the logits, than a task "
+    "text, ties counting half (Liu et al., 2020).",
+    table=Detection,
+)
+def _auroc_energy(detection: Detection) -> float:
+    return auroc(energy(detection.inside), energy(detection.outside))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from benchmark.evaluation.metrics.bootstrap import generator
+from benchmark.evaluation.metrics.predictions import Predictions
 from benchmark.evaluation.metrics.probabilities import (
     Floats,
     Integers,
@@ -20,8 +21,11 @@ from benchmark.evaluation.metrics.probabilities import (
     merged_labels,
     merged_log_probabilities,
     non_finite_reason,
+    top_label,
 )
+from benchmark.evaluation.metrics.registry import Measurement, UndefinedError, metric
 from benchmark.schema.errors import TemperError
+from benchmark.schema.protocol import ECE_INDEX_BUG, ECE_UNMERGED
 
 TEMPERATURE_RANGE = (0.01, 100.0)
 """A fitted temperature stays inside; validation logits that separate the classes perfectly would drive it to 0."""
@@ -30,12 +34,6 @@ ROAST_TEMPERATURES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 ROAST_FOLDS = 10
 ROAST_DRAWS = 100
 """Permutations of the folds by which a reproduction tells how much `ece_roast` depends on its own one."""
-
-
-def top_label(log_probabilities: Floats, labels: Integers) -> tuple[Floats, Floats]:
-    """Confidence in [0, 1] and correctness (1.0 or 0.0) of each example's most probable class; ties go to the lower."""
-    confidence = np.exp(log_probabilities.max(axis=1))
-    return confidence, (log_probabilities.argmax(axis=1) == labels).astype(np.float64)
 
 
 def equal_width_bins(confidence: Floats, bins: int) -> Integers:
@@ -229,3 +227,111 @@ def _require_folds(examples: int) -> None:
 def _part_ece(table: tuple[Floats, Floats], rows: Integers, bins: int) -> float:
     confidence, correct = table
     return ece(confidence[rows], correct[rows], bins)
+
+
+@metric(
+    "ece",
+    version=1,
+    direction="down",
+    unit="fraction",
+    title="ECE",
+    description="Expected calibration error of the top label: the gap between confidence and accuracy, averaged over "
+    "equal-width bins weighted by their size (Guo et al., 2017).",
+    table=Predictions,
+    calibration=True,
+    headline=True,
+    protocol=(ECE_UNMERGED,),
+)
+def _ece(predictions: Predictions) -> Measurement:
+    confidence, correct = predictions.for_ece.top
+    bin_of = equal_width_bins(confidence, predictions.bins)
+    gap = confidence - correct
+    replicates = predictions.replicates(lambda rows: binned_gap(bin_of[rows], gap[rows]))
+    return Measurement(binned_gap(bin_of, gap), replicates)
+
+
+@metric(
+    "ece_adaptive",
+    version=1,
+    direction="down",
+    unit="fraction",
+    title="Adaptive ECE",
+    description="Expected calibration error of the top label over bins that hold equally many examples, equal "
+    "confidences together (Nguyen and O'Connor, 2015).",
+    table=Predictions,
+    calibration=True,
+    protocol=(ECE_UNMERGED,),
+)
+def _ece_adaptive(predictions: Predictions) -> float:
+    return ece_adaptive(*predictions.for_ece.top, predictions.bins)
+
+
+@metric(
+    "brier",
+    version=1,
+    direction="down",
+    unit="score",
+    title="Brier score",
+    description="Squared distance between the predicted distribution and the one-hot label, summed over classes, from "
+    "0 to 2 (Brier, 1950).",
+    table=Predictions,
+    calibration=True,
+)
+def _brier(predictions: Predictions) -> float:
+    return brier(predictions.log_probabilities, predictions.labels)
+
+
+@metric(
+    "nll",
+    version=1,
+    direction="down",
+    unit="nats",
+    title="NLL",
+    description="Mean negative natural logarithm of the probability given to the right class (Guo et al., 2017).",
+    table=Predictions,
+    calibration=True,
+)
+def _nll(predictions: Predictions) -> float:
+    return nll(predictions.log_probabilities, predictions.labels)
+
+
+@metric(
+    "ece_temperature",
+    version=1,
+    direction="down",
+    unit="fraction",
+    title="ECE, scaled",
+    description="ECE that is left after dividing the logits by the temperature with the lowest NLL on the validation "
+    "split (Guo et al., 2017).",
+    table=Predictions,
+    calibration=True,
+    protocol=(ECE_UNMERGED,),
+)
+def _ece_temperature(predictions: Predictions) -> float:
+    part = predictions.for_ece
+    if part.temperature is None:
+        raise UndefinedError("No temperature could be fitted on the validation split.")
+    scaled = merged_log_probabilities(part.logits, part.merge, part.temperature)
+    return ece(*top_label(scaled, part.labels), part.bins)
+
+
+@metric(
+    "ece_roast",
+    version=1,
+    direction="down",
+    unit="fraction",
+    title="ECE, RoAST protocol",
+    description="Mean over 10 folds of the ECE on nine tenths of the probe with the temperature of "
+    "{0.25, 0.5, 1, 2, 4, 8} that gave the lowest ECE on the remaining tenth (Kim et al., 2023).",
+    table=Predictions,
+    calibration=True,
+    protocol=(ECE_INDEX_BUG, ECE_UNMERGED),
+)
+def _ece_roast(predictions: Predictions) -> float:
+    part = predictions.for_ece
+    if len(part.labels) < ROAST_FOLDS:
+        raise UndefinedError(f"The protocol needs {ROAST_FOLDS} examples, one for each fold.")
+    released = ECE_INDEX_BUG in part.protocol
+    return ece_roast(
+        part.logits, part.labels, merge=part.merge, bins=part.bins, seed_text=part.seed_text, released=released
+    )

@@ -98,3 +98,12 @@ def merged_log_probabilities(logits: Floats, merge: Sequence[int] | None = None,
     of = np.asarray(merge)
     columns = [np.logaddexp.reduce(log_probabilities[:, of == k], axis=1) for k in range(max(merge) + 1)]
     return np.stack(columns, axis=1)
+
+
+def top_label(log_probabilities: Floats, labels: Integers) -> tuple[Floats, Floats]:
+    """Return each example's confidence in [0, 1] and correctness (1.0 or 0.0), both of shape (examples,).
+
+    The top label is the most probable class; ties go to the lower class number.
+    """
+    confidence = np.exp(log_probabilities.max(axis=1))
+    return confidence, (log_probabilities.argmax(axis=1) == labels).astype(np.float64)
