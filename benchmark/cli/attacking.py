@@ -99,8 +99,11 @@ def attack(
     journal = table.with_suffix(".jsonl")
     display = AttackDisplay(f"{spec.id} on {data.name}")
     try:
+        display.begin()
         rows = run_attack(spec, examples, victim, journal, display, device=device, workers=workers)
     except KeyboardInterrupt:
+        if not journal.exists():
+            raise
         kept = f"{display.done} of {len(examples)} examples" if display.done else "The examples that were finished"
         console.print(fitted(f"Interrupted. {kept} are kept in {journal}; the same command resumes there."))
         raise typer.Exit(INTERRUPTED) from None

@@ -124,12 +124,14 @@ class AttackDisplay:
     """Shows an attack: examples done, queries per second, and the time left."""
 
     def __init__(self, label: str) -> None:
-        """Open a bar; its length is not known before the first row."""
         self.done = 0
         self._label = escape(label)
         self._queries = 0
         self._started = time.monotonic()
         self._bar: Progress | None = None
+
+    def begin(self) -> None:
+        """Open a bar; its length is not known before the first row."""
         if console.is_terminal:
             columns = (TextColumn("  {task.description}"), BarColumn(bar_width=None), _Count())
             rate = TextColumn("{task.fields[rate]:.0f} queries/s")

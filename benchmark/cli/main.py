@@ -90,6 +90,10 @@ def main() -> None:
         # The reader of a pipe went away (`temper list | head`): nothing is lost.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    finally:
+        # Python gives its own handlers up before it ends, and a late Ctrl-C would kill it.
+        if isinstance(signal.getsignal(signal.SIGINT), _Interrupts):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class _Interrupts:

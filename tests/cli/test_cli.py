@@ -157,7 +157,11 @@ def test_run_status_explain_and_board_in_turn(tmp_path: Path, tiny_backbone: Pat
     assert first.returncode == 0, first.stderr
     assert "Computed 8 stages" in first.stderr
     assert "Nothing to compute: all 8 stages are there already." in temper("run", suite, "--out", out).stderr
-    assert temper("status", suite, "--out", out).stdout.count("done") == 8
+    status = temper("status", suite, "--out", out).stdout
+    assert status.count("done") == 8
+    (model,) = re.findall(r"^Model of vanilla, seed 0: (.*)$", status, re.MULTILINE)
+    settings = json.loads(Path(model, "config.json").read_text())
+    assert settings["id2label"] == {"0": "negative", "1": "positive"}
     assert "Every cell whose inputs are known is there." in temper("explain", suite, "--out", out).stdout
     site = str(tmp_path / "site")
     built = temper("board", "build", "--results", f"{out}/results", "--site", site)
@@ -189,3 +193,32 @@ def test_suite_show_says_what_protocol_options_there_are() -> None:
     shown = temper("suite", "show", "demo").stdout
     for name in ("padding-attended", "select-on-reported", "ece-index-bug", "ece-unmerged", "merge-after-argmax"):
         assert f"  {name}: " in shown
+
+
+INTERRUPTED = """
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from benchmark.cli import main
+
+def show():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+    finally:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.1)
+
+main.app.registered_commands[-1].callback = show
+sys.argv = ["temper", main.app.registered_commands[-1].name]
+try:
+    main.main()
+finally:
+    os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_ctrl_c_again_and_again_is_one_sentence() -> None:
+    command = [sys.executable, "-c", INTERRUPTED]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (130, "Interrupted. Run the same command again.\n")
