@@ -2,15 +2,21 @@
 
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from benchmark.training import Batch, Classifier, Context, Method, UsageError
-from benchmark.training.toolbox.ascent import uniform_noise
-from benchmark.training.toolbox.ball import check_norm, direction, project, surface_start
-from benchmark.training.toolbox.pairs import attend_padding, differentiable, paired_loss
+from benchmark.training.toolbox.consistency import attend_padding, paired_loss
+from benchmark.training.toolbox.perturbation import (
+    differentiable,
+    normalise_per_token,
+    project,
+    sequence_norm,
+    uniform_noise,
+)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -37,24 +43,18 @@ class AdvEmbed(Method):
     version: ClassVar[str] = "2"
     paper: ClassVar[str] = "Kim et al., Findings of EMNLP 2023; Raman et al., EMNLP 2023"
 
-    space: str = "embeddings"
-    norm: str = "token"
-    steps: int = 1
-    epsilon: float = 0.1
-    rate: float = 1.0
+    space: Literal["embeddings", "words"] = "embeddings"
+    norm: Literal["token", "l2", "l_inf"] = "token"
+    steps: Annotated[int, Ge(1)] = 1
+    epsilon: Annotated[float, Gt(0)] = 0.1
+    rate: Annotated[float, Gt(0)] = 1.0
     random_start: bool = False
     clean: bool = True
-    kl_weight: float = 0.01
-    variant: str = "paper"
+    kl_weight: Annotated[float, Ge(0)] = 0.01
+    variant: Literal["paper", "released"] = "paper"
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.epsilon <= 0 or self.rate <= 0 or self.kl_weight < 0:
-            raise UsageError("adv_embed needs steps >= 1, epsilon > 0, rate > 0 and kl_weight >= 0.")
-        check_norm("adv_embed", self.norm, ("token", "l2", "l_inf"))
-        if self.space not in {"embeddings", "words"}:
-            raise UsageError(f"adv_embed perturbs the space embeddings or words, not {self.space!r}.")
-        if self.variant not in {"paper", "released"}:
-            raise UsageError(f"adv_embed has the variants paper and released, not {self.variant!r}.")
+        super().__post_init__()
         one_step = self.norm == "token" and self.steps == 1 and self.clean and not self.random_start
         if self._roast_released and not one_step:
             raise UsageError("adv_embed:variant=released in the space embeddings is RoAST's one token-wise step only.")
@@ -121,3 +121,26 @@ class AdvEmbed(Method):
     def _logits(self, model: Classifier, batch: Batch, embeds: Tensor) -> Tensor:
         logits: Tensor = model(batch, **{"embeds" if self.space == "embeddings" else "words": embeds})
         return logits
+
+
+def direction(gradient: Tensor, norm: str) -> Tensor:
+    """Steepest ascent: g / ||g||_2 for ``l2``, sign(g) for ``l_inf``, g / its token's largest entry for ``token``."""
+    if norm == "token":
+        return normalise_per_token(gradient)
+    return gradient / sequence_norm(gradient, "l2") if norm == "l2" else gradient.sign()
+
+
+def surface_start(embeds: Tensor, radius: float, norm: str, *, lopsided: bool = False) -> Tensor:
+    """A random start for an attack: on the surface of the l2 ball, or uniform in the l_inf ball.
+
+    Args:
+        embeds: Gives shape, type and device.
+        radius: Of the ball, above 0.
+        norm: ``l2``; anything else stands for an l_inf ball.
+        lopsided: Draw r (2 r - 1) before rescaling, whose mean is 1/6, as MVP's released code does.
+    """
+    uniform = torch.rand_like(embeds)
+    if norm != "l2":
+        return (2 * uniform - 1) * radius
+    noise = uniform * (2 * uniform - 1) if lopsided else 2 * uniform - 1
+    return noise * (radius / sequence_norm(noise, "l2"))

@@ -1,13 +1,14 @@
 """ASCC: adversarial sparse convex combination (Dong et al., ICLR 2021)."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from benchmark.training import Backbone, Batch, Classifier, Context, Encoded, Example, Method, UsageError
-from benchmark.training.toolbox.combination import Hull, SparseAttack
+from benchmark.training import Backbone, Batch, Classifier, Context, Encoded, Example, Method
+from benchmark.training.toolbox.convex_hull import Hull, SparseAttack
 from benchmark.training.toolbox.substitutes import Substitutes, lexicon_reads, mark_words
 
 
@@ -34,21 +35,15 @@ class ASCC(Method):
     version: ClassVar[str] = "2"
     paper: ClassVar[str] = "Dong et al., ICLR 2021"
 
-    kl_weight: float = 4.0
-    steps: int = 10
-    rate: float = 1.0
-    sparsity: float = 15.0
+    kl_weight: Annotated[float, Ge(0)] = 4.0
+    steps: Annotated[int, Ge(1)] = 10
+    rate: Annotated[float, Gt(0)] = 1.0
+    sparsity: Annotated[float, Ge(0)] = 15.0
     lexicon: str = "counterfitted-glove-wordnet"
-    min_cosine: float = 0.7
-    variant: str = "paper"
+    min_cosine: Annotated[float, Ge(-1), Le(1)] = 0.7
+    variant: Literal["paper", "released"] = "paper"
 
-    def __post_init__(self) -> None:
-        if self.kl_weight < 0 or not -1 <= self.min_cosine <= 1:
-            raise UsageError(f"{self.name} needs kl_weight >= 0 and min_cosine in [-1, 1].")
-        self._attack.check(self.name)
-        if self.variant not in {"paper", "released"}:
-            raise UsageError(f"{self.name} has the variants paper and released, not {self.variant!r}.")
-        self._substitutes: Substitutes | None = None
+    _substitutes: Substitutes | None = field(default=None, init=False)
 
     @property
     def _attack(self) -> SparseAttack:

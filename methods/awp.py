@@ -1,20 +1,20 @@
 """AWP: adversarial weight perturbation (Wu et al., NeurIPS 2020)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Gt
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method, UsageError
-from benchmark.training.toolbox.importance import gradients_of
-from benchmark.training.toolbox.sharpness import backward_uphill
+from benchmark.training import Batch, Classifier, Context, Method
+from benchmark.training.toolbox.sharpness import window_gradients
 
 
 @dataclass(kw_only=True, eq=False)
 class AWP(Method):
-    """Take the gradient where each weight matrix was moved uphill by a share of its own norm.
+    """Evaluate the gradient at weights moved up the loss by a share of their norm, and apply it at the original ones.
 
     w~ = w + gamma * |w| * g / (|g| + 1e-20) for every tensor of two or more dimensions, with norms per tensor; biases
     and normalisation weights stay. This is the released proxy's single step of plain gradient ascent: its learning
@@ -28,22 +28,27 @@ class AWP(Method):
 
     name: ClassVar[str] = "awp"
     paper: ClassVar[str] = "Wu et al., NeurIPS 2020"
+    uses_loss: ClassVar[bool] = True
 
-    gamma: float = 0.01
-
-    def __post_init__(self) -> None:
-        if self.gamma <= 0:
-            raise UsageError("awp needs gamma > 0.")
+    gamma: Annotated[float, Gt(0)] = 0.01
 
     def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
-        """Two passes over the accumulation window."""
-        backward_uphill(batch, ctx, lambda part: self.loss(model, part, ctx), self._ascent)
+        """Make two passes over the accumulation window: at the weights, and at the perturbed weights."""
+        window = ctx.collect(batch)
+        if not window:
+            return
+        with ctx.perturbed(self.perturbation(window_gradients(self, window, ctx))):
+            for part in window:
+                ctx.backward(self.loss(model, part, ctx))
 
-    def _ascent(self, parameters: Sequence[nn.Parameter]) -> Mapping[nn.Parameter, Tensor]:
-        matrices = [p for p in parameters if p.dim() >= 2]
-        gradients = gradients_of(matrices)
-        sizes = torch.stack(torch._foreach_norm(cast(list[Tensor], matrices)))
-        slopes = torch.stack(torch._foreach_norm(gradients)).clamp_min(1e-20)
+    @torch.no_grad()
+    def perturbation(self, gradients: Mapping[nn.Parameter, Tensor]) -> dict[nn.Parameter, Tensor]:
+        """Return the step up the loss for each weight matrix."""
+        matrices = {p: gradient for p, gradient in gradients.items() if p.dim() >= 2}
+        weights: list[Tensor] = list(matrices)
+        steps = list(matrices.values())
+        sizes = torch.stack(torch._foreach_norm(weights))
+        slopes = torch.stack(torch._foreach_norm(steps)).clamp_min(1e-20)
         scales: list[float] = (self.gamma * sizes / slopes).tolist()
-        torch._foreach_mul_(gradients, scales)
-        return dict(zip(matrices, gradients, strict=True))
+        torch._foreach_mul_(steps, scales)
+        return dict(zip(matrices, steps, strict=True))

@@ -1,15 +1,17 @@
 """Child-Tuning: update a part of the network (Xu et al., EMNLP 2021)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from annotated_types import Gt, Lt
 from torch import Tensor, nn
 
-from benchmark.training import Context, Method, UsageError
-from benchmark.training.toolbox.importance import SquaredGradients
-from benchmark.training.toolbox.masks import keep_largest, mask_gradients, thin_gradients
+from benchmark.training import Context, Method
+from benchmark.training.toolbox.chunked import in_chunks
+from benchmark.training.toolbox.gradients import SquaredGradients, mask_gradients
 
 
 @dataclass(kw_only=True, eq=False)
@@ -29,14 +31,8 @@ class ChildTuning(Method):
     name: ClassVar[str] = "child_tuning"
     paper: ClassVar[str] = "Xu et al., EMNLP 2021"
 
-    mode: str = "D"
-    reserve: float = 0.3
-
-    def __post_init__(self) -> None:
-        if self.mode not in {"D", "F"}:
-            raise UsageError(f"child_tuning has the modes D and F, not {self.mode!r}.")
-        if not 0 < self.reserve < 1:
-            raise UsageError("child_tuning needs 0 < reserve < 1.")
+    mode: Literal["D", "F"] = "D"
+    reserve: Annotated[float, Gt(0), Lt(1)] = 0.3
 
     def setup(self, ctx: Context) -> None:
         """Mode D: one pass for the importance, then the mask for all of training."""
@@ -75,3 +71,28 @@ class ChildTuning(Method):
         if self.mode == "D":
             self._blocks = ctx.block_parameters()
             self._multipliers = [state[f"mask.{index}"].to(p.dtype) for index, p in enumerate(self._blocks)]
+
+
+def keep_largest(scores: Sequence[Tensor], share: float) -> list[Tensor]:
+    """Mark this share of all entries of all tensors, the largest: 1 where kept and 0 elsewhere, in the scores' type.
+
+    The threshold is the (1 - share) quantile, found without sorting; entries that tie with it are kept.
+    """
+    flat = torch.cat([s.reshape(-1) for s in scores])
+    below = math.ceil((1.0 - share) * (flat.numel() - 1))
+    threshold = flat.kthvalue(below + 1).values
+    return [(s >= threshold).to(s.dtype) for s in scores]
+
+
+def thin_gradients(parameters: Sequence[Tensor], keep: float, generator: torch.Generator) -> None:
+    """Multiply every entry of the gradients there are by m / p, m ~ Bernoulli(p), in place.
+
+    p is `keep` rounded to a multiple of 2^-16, so that four draws come from one 64-bit random number.
+    """
+    levels = min(2**16 - 1, max(1, round(keep * 2**16)))
+    for (pieces,) in in_chunks([p.grad for p in parameters if p.grad is not None]):
+        sizes = [piece.numel() for piece in pieces]
+        numbers = torch.empty((sum(sizes) + 3) // 4, dtype=torch.int64, device=pieces[0].device)
+        draws = numbers.random_(-(2**63), None, generator=generator).view(torch.int16)[: sum(sizes)]
+        multipliers = draws.lt_(levels - 2**15).to(pieces[0].dtype).mul_(2**16 / levels)
+        torch._foreach_mul_(pieces, list(multipliers.split(sizes)))

@@ -1,12 +1,14 @@
 """FreeLB: enhanced adversarial training for natural language understanding (Zhu et al., ICLR 2020)."""
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
-from torch import Tensor, nn
+from annotated_types import Ge, Gt
+from torch import nn
 
-from benchmark.training import Batch, Classifier, Context, Method, UsageError
-from benchmark.training.toolbox.free import Ascent, free_backward
+from benchmark.training import Batch, Classifier, Context, Method
+from benchmark.training.toolbox.perturbation import ascend, masked_start
 
 
 @dataclass(kw_only=True, eq=False)
@@ -31,28 +33,24 @@ class FreeLB(Method):
     version: ClassVar[str] = "2"
     paper: ClassVar[str] = "Zhu et al., ICLR 2020"
 
-    steps: int = 2
-    rate: float = 0.1
-    start: float = 1.0
-    radius: float = 0.6
-    norm: str = "l2"
-    variant: str = "paper"
-
-    def __post_init__(self) -> None:
-        self._ascent.check("freelb")
-        if self.variant not in {"paper", "released"}:
-            raise UsageError(f"freelb has the variants paper and released, not {self.variant!r}.")
-
-    @property
-    def _ascent(self) -> Ascent:
-        return Ascent(self.steps, self.rate, self.start, self.radius, self.norm)
+    steps: Annotated[int, Ge(1)] = 2
+    rate: Annotated[float, Gt(0)] = 0.1
+    start: Annotated[float, Ge(0)] = 1.0
+    radius: Annotated[float, Ge(0)] = 0.6
+    norm: Literal["l2", "l_inf"] = "l2"
+    variant: Literal["paper", "released"] = "paper"
 
     def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
-        """Make the passes; each backward serves the parameters and the next perturbation."""
+        """Make the passes; each backward gives the gradients of the parameters and of the next perturbation."""
+        self._backward(model, batch, ctx, passes=self.steps + (self.variant == "released"), same_dropout=True)
 
-        def loss_at(words: Tensor) -> Tensor:
-            return nn.functional.cross_entropy(model(batch, words=words), batch.targets())
-
-        released = self.variant == "released"
-        ascent = replace(self._ascent, steps=self.steps + 1) if released else self._ascent
-        free_backward(model, batch, ctx, ascent, loss_at)
+    def _backward(self, model: Classifier, batch: Batch, ctx: Context, *, passes: int, same_dropout: bool) -> None:
+        """Add the mean gradient of the passes; the perturbation moves between them."""
+        delta = masked_start(model.embed_words(batch).detach(), batch.attention_mask, self.start, self.norm)
+        with ctx.same_dropout() if same_dropout else nullcontext():
+            for left in range(passes - 1, -1, -1):
+                delta.requires_grad_(left > 0)
+                logits = model(batch, words=model.embed_words(batch) + delta)
+                ctx.backward(nn.functional.cross_entropy(logits, batch.targets()) / passes)
+                if delta.grad is not None:
+                    delta = ascend(delta, delta.grad, self.rate, self.radius, self.norm)

@@ -1,13 +1,14 @@
 """HiddenCut: simple data augmentation for natural language understanding (Chen et al., ACL 2021)."""
 
+import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
+import torch
+from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method, UsageError
-from benchmark.training.toolbox.consistency import jensen_shannon
-from benchmark.training.toolbox.cut import attended_span, editing_feedforward, require_feedforward
+from benchmark.training import Batch, Classifier, Context, Method, editing_feedforward, require_feedforward
 
 
 @dataclass(kw_only=True, eq=False)
@@ -25,17 +26,11 @@ class HiddenCut(Method):
     name: ClassVar[str] = "hiddencut"
     paper: ClassVar[str] = "Chen et al., ACL 2021"
 
-    ratio: float = 0.1
-    top: float = 0.4
-    ce_weight: float = 1.0
-    js_weight: float = 1.0
-    variant: str = "paper"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.ratio <= 1 or not 0 < self.top <= 1 or self.ce_weight < 0 or self.js_weight < 0:
-            raise UsageError("hiddencut needs ratio and top in (0, 1] and weights >= 0.")
-        if self.variant not in {"paper", "released"}:
-            raise UsageError(f"hiddencut has the variants paper and released, not {self.variant!r}.")
+    ratio: Annotated[float, Gt(0), Le(1)] = 0.1
+    top: Annotated[float, Gt(0), Le(1)] = 0.4
+    ce_weight: Annotated[float, Ge(0)] = 1.0
+    js_weight: Annotated[float, Ge(0)] = 1.0
+    variant: Literal["paper", "released"] = "paper"
 
     def setup(self, ctx: Context) -> None:
         """Find out whether the family's feed-forward layers are known."""
@@ -56,3 +51,50 @@ class HiddenCut(Method):
         losses = nn.functional.cross_entropy(clean, targets)
         losses = losses + self.ce_weight * nn.functional.cross_entropy(poorer, targets)
         return losses + self.js_weight * jensen_shannon(clean, poorer, swapped=released)
+
+
+def attended_span(
+    attention: Tensor, mask: Tensor, ratio: float, top: float, *, padding_attends: bool = False
+) -> Tensor:
+    """One contiguous span an example, from a token drawn among those that receive the most attention.
+
+    The span is max(1, floor(ratio * n)) tokens long, n being the tokens that are not padding, and ends with the text;
+    its start is uniform among the max(1, floor(top * n)) tokens with the largest sum of attention over heads and
+    queries (HiddenCut, Chen et al. 2021).
+
+    Args:
+        attention: Probabilities of shape (batch, heads, queries, keys).
+        mask: 1 for real tokens, shape (batch, length).
+        ratio: Length of the span as a share of the text, in (0, 1].
+        top: Share of the tokens that a span may start from, in (0, 1].
+        padding_attends: Count the attention that padding pays, too.
+
+    Returns:
+        True where a hidden state is cut, shape (batch, length).
+    """
+    real = mask.bool()
+    queries = torch.ones_like(mask) if padding_attends else mask
+    received = (attention.sum(dim=1) * queries.unsqueeze(-1)).sum(dim=1).masked_fill(~real, -1.0)
+    lengths = mask.sum(dim=1)
+    candidates = (top * lengths).long().clamp(min=1)
+    drawn = (torch.rand(len(mask), device=mask.device) * candidates).long().clamp(max=candidates - 1)
+    order = received.argsort(dim=1, descending=True, stable=True)
+    start = order.gather(1, drawn.unsqueeze(1))
+    end = start + (ratio * lengths).long().clamp(min=1).unsqueeze(1)
+    positions = torch.arange(mask.shape[1], device=mask.device)
+    return (positions >= start) & (positions < end) & real
+
+
+def jensen_shannon(first: Tensor, second: Tensor, *, swapped: bool = False) -> Tensor:
+    """Mean over the batch of (KL(p1 || m) + KL(p2 || m)) / 2, in nats, m being the mean of the two predictions.
+
+    Args:
+        first: Logits of shape (batch, classes); the softmax is taken in float32 or better.
+        second: Logits of the same shape.
+        swapped: Take KL(m || p1) and KL(m || p2) instead, as HiddenCut's released code does.
+    """
+    p, q = (z.to(torch.promote_types(z.dtype, torch.float32)).log_softmax(dim=-1) for z in (first, second))
+    middle = torch.logaddexp(p, q) - math.log(2)
+    if swapped:
+        return (middle.exp() * (middle - 0.5 * (p + q))).sum(dim=-1).mean()
+    return 0.5 * (p.exp() * (p - middle) + q.exp() * (q - middle)).sum(dim=-1).mean()

@@ -1,16 +1,16 @@
 """InfoBERT: robustness from an information-theoretic perspective (Wang et al., ICLR 2021)."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar
 
 import torch
+from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 
 from benchmark.training import Batch, Classifier, Context, Method, UsageError
-from benchmark.training.toolbox.free import Ascent
-from benchmark.training.toolbox.information import Critic, bottleneck, middle_ranked
-from benchmark.training.toolbox.pairs import differentiable
+from benchmark.training.toolbox.perturbation import ascend, differentiable, masked_start
 
 
 @dataclass(kw_only=True, eq=False)
@@ -31,24 +31,21 @@ class InfoBERT(Method):
     name: ClassVar[str] = "infobert"
     paper: ClassVar[str] = "Wang et al., ICLR 2021"
 
-    alpha: float = 5e-3
-    beta: float = 5e-3
-    low: float = 0.5
-    high: float = 0.9
-    steps: int = 3
-    rate: float = 0.04
-    start: float = 0.08
-    radius: float = 0.0
+    alpha: Annotated[float, Ge(0)] = 5e-3
+    beta: Annotated[float, Ge(0)] = 5e-3
+    low: Annotated[float, Ge(0), Lt(1)] = 0.5
+    high: Annotated[float, Gt(0), Le(1)] = 0.9
+    steps: Annotated[int, Ge(1)] = 3
+    rate: Annotated[float, Gt(0)] = 0.04
+    start: Annotated[float, Ge(0)] = 0.08
+    radius: Annotated[float, Ge(0)] = 0.0
+
+    _critic: "Critic | None" = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        if self.alpha < 0 or self.beta < 0 or not 0 <= self.low < self.high <= 1:
-            raise UsageError("infobert needs alpha and beta >= 0 and 0 <= low < high <= 1.")
-        self._ascent.check("infobert")
-        self._critic: Critic | None = None
-
-    @property
-    def _ascent(self) -> Ascent:
-        return Ascent(self.steps, self.rate, self.start, self.radius, "l2")
+        super().__post_init__()
+        if self.low >= self.high:
+            raise UsageError(f"infobert:low={self.low}:high={self.high}: low must be below high.")
 
     def build_optimizer(self, groups: Sequence[Mapping[str, Any]], ctx: Context) -> torch.optim.Optimizer:
         """The default one, with the critic in the decayed group."""
@@ -60,7 +57,7 @@ class InfoBERT(Method):
     def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
         """The passes of FreeLB, each with the two terms."""
         real, critic = batch.attention_mask.bool(), self._critic_of(ctx)
-        delta = self._ascent.begin(model.embed_words(batch), batch.attention_mask)
+        delta = masked_start(model.embed_words(batch).detach(), batch.attention_mask, self.start, "l2")
         tokens = int(real.sum())
         # Drawn before the passes, which share their dropout and so start from the same generator.
         partners = torch.randint(tokens, (self.steps, tokens), device=model.device)
@@ -78,9 +75,9 @@ class InfoBERT(Method):
                     whole = model.summary(batch, seen.last)[rows[:, 0] // batch.sequences]
                     loss = loss - self.alpha * critic(first[rows[:, 0], rows[:, 1]], whole, len(batch))
                 ctx.backward(loss / self.steps)
-                delta = self._ascent.move(delta, gradient)
+                delta = ascend(delta, gradient, self.rate, self.radius, "l2")
 
-    def _critic_of(self, ctx: Context) -> Critic:
+    def _critic_of(self, ctx: Context) -> "Critic":
         """The critic, drawn when it is first asked for."""
         if self._critic is None:
             model = ctx.model
@@ -98,3 +95,67 @@ class InfoBERT(Method):
     def load_state_dict(self, state: Mapping[str, Tensor], ctx: Context) -> None:
         """Take it back, in place: the optimizer already holds it."""
         self._critic_of(ctx).load_state_dict({k.removeprefix("critic."): v for k, v in state.items()})
+
+
+def bottleneck(tokens: Tensor, partners: Tensor) -> Tensor:
+    """Upper bound on what embeddings keep of the text: mean over tokens of half their squared distance to another.
+
+    CLUB's bound for a Gaussian around the embedding itself.
+
+    Args:
+        tokens: Embeddings of tokens, shape (tokens, width).
+        partners: For each the number of the token to compare it with, shape (tokens,).
+    """
+    return 0.5 * (tokens - tokens[partners]).square().sum(dim=-1).mean()
+
+
+def middle_ranked(gradient: Tensor, mask: Tensor, low: float, high: float) -> Tensor:
+    """Tokens whose gradient's norm ranks from ceil(low * n) to below ceil(high * n) among the n of their text.
+
+    Args:
+        gradient: By the word embeddings, shape (batch, length, width).
+        mask: 1 for real tokens, shape (batch, length).
+        low: Share of the least relevant tokens left out.
+        high: Share above which tokens are left out, too.
+
+    Returns:
+        True for the chosen tokens, shape (batch, length).
+    """
+    norms = gradient.norm(dim=-1).masked_fill(mask == 0, math.inf)
+    ranks = norms.argsort(dim=1, stable=True).argsort(dim=1)
+    lengths = mask.sum(dim=1, keepdim=True).double()
+    chosen: Tensor = (ranks >= (low * lengths).ceil()) & (ranks < (high * lengths).ceil()) & mask.bool()
+    return chosen
+
+
+class Critic(nn.Module):
+    """InfoNCE between local and global features, with a learnt score softplus(w relu(W [x; y] + b) + c).
+
+    Args:
+        local_width: Width of the local features x.
+        global_width: Width of the global features y.
+        hidden: Width of the hidden layer.
+    """
+
+    def __init__(self, local_width: int, global_width: int, hidden: int = 300) -> None:
+        super().__init__()
+        self.local = nn.Linear(local_width, hidden)
+        # One map of the pair, in two parts, so that all pairs cost one map of each side.
+        self.whole = nn.Linear(global_width, hidden, bias=False)
+        self.score = nn.Linear(hidden, 1)
+
+    def forward(self, local: Tensor, whole: Tensor, group: int) -> Tensor:
+        """Lower bound on the mutual information of n pairs, the mean over groups of `group` pairs, in nats.
+
+        In a group of m: mean T(x_i, y_i) - mean over i of logsumexp over j of T(x_j, y_i) + log m.
+
+        Args:
+            local: Shape (n, local_width), n at least 1.
+            whole: Shape (n, global_width).
+            group: Pairs that are contrasted with each other.
+        """
+        bounds = []
+        for x, y in zip(self.local(local).split(group), self.whole(whole).split(group), strict=True):
+            scores = nn.functional.softplus(self.score((x.unsqueeze(0) + y.unsqueeze(1)).relu()).squeeze(-1))
+            bounds.append(scores.diagonal().mean() - scores.logsumexp(dim=1).mean() + math.log(len(x)))
+        return torch.stack(bounds).mean()

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 import torch
+from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method, UsageError
-from benchmark.training.toolbox.masks import mask_gradients
-from benchmark.training.toolbox.origin import Origin
+from benchmark.training import Batch, Classifier, Context, Method
+from benchmark.training.toolbox.gradients import mask_gradients
+from benchmark.training.toolbox.init_weights import Origin
 
 
 @dataclass(kw_only=True, eq=False)
@@ -29,15 +30,10 @@ class Mixout(Method):
 
     name: ClassVar[str] = "mixout"
     paper: ClassVar[str] = "Lee et al., ICLR 2020"
+    uses_loss: ClassVar[bool] = True
 
-    p: float = 0.9
-    variant: str = "paper"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.p < 1:
-            raise UsageError("mixout needs 0 <= p < 1.")
-        if self.variant not in {"paper", "released"}:
-            raise UsageError(f"mixout has the variants paper and released, not {self.variant!r}.")
+    p: Annotated[float, Ge(0), Lt(1)] = 0.9
+    variant: Literal["paper", "released"] = "paper"
 
     def setup(self, ctx: Context) -> None:
         """Remember where the weights stand."""

@@ -31,6 +31,7 @@ class MVP(Method):
     templates: str = "auto"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         prompt_sets(self.templates)
 
     def build_model(self, backbone: Backbone, task: TrainingTask) -> Classifier:

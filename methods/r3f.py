@@ -1,14 +1,14 @@
 """R3F: robust representations through regularised finetuning (Aghajanyan et al., ICLR 2021)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method, UsageError
-from benchmark.training.toolbox.consistency import symmetric_kl
-from benchmark.training.toolbox.pairs import attend_padding, paired_loss
+from benchmark.training import Batch, Classifier, Context, Method
+from benchmark.training.toolbox.consistency import attend_padding, paired_loss, symmetric_kl
 
 
 @dataclass(kw_only=True, eq=False)
@@ -27,18 +27,10 @@ class R3F(Method):
     name: ClassVar[str] = "r3f"
     paper: ClassVar[str] = "Aghajanyan et al., ICLR 2021"
 
-    kl_weight: float = 1.0
-    epsilon: float = 1e-5
-    noise: str = "uniform"
-    variant: str = "paper"
-
-    def __post_init__(self) -> None:
-        if self.kl_weight < 0 or self.epsilon <= 0:
-            raise UsageError("r3f needs kl_weight >= 0 and epsilon > 0.")
-        if self.noise not in {"uniform", "normal"}:
-            raise UsageError(f"r3f draws its noise uniform or normal, not {self.noise!r}.")
-        if self.variant not in {"paper", "released"}:
-            raise UsageError(f"r3f has the variants paper and released, not {self.variant!r}.")
+    kl_weight: Annotated[float, Ge(0)] = 1.0
+    epsilon: Annotated[float, Gt(0)] = 1e-5
+    noise: Literal["uniform", "normal"] = "uniform"
+    variant: Literal["paper", "released"] = "paper"
 
     def transform_batch(self, batch: Batch, ctx: Context) -> Batch:
         """Attend the padding where RoAST's code does."""

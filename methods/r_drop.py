@@ -1,13 +1,13 @@
 """R-Drop: regularised dropout (Liang et al., NeurIPS 2021)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
+from annotated_types import Ge
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method, UsageError
-from benchmark.training.toolbox.consistency import symmetric_kl
-from benchmark.training.toolbox.pairs import attend_padding, paired_loss
+from benchmark.training import Batch, Classifier, Context, Method
+from benchmark.training.toolbox.consistency import attend_padding, paired_loss, symmetric_kl
 
 
 @dataclass(kw_only=True, eq=False)
@@ -25,14 +25,8 @@ class RDrop(Method):
     name: ClassVar[str] = "r_drop"
     paper: ClassVar[str] = "Liang et al., NeurIPS 2021"
 
-    kl_weight: float = 1.0
-    variant: str = "paper"
-
-    def __post_init__(self) -> None:
-        if self.kl_weight < 0:
-            raise UsageError("r_drop needs kl_weight >= 0.")
-        if self.variant not in {"paper", "released"}:
-            raise UsageError(f"r_drop has the variants paper and released, not {self.variant!r}.")
+    kl_weight: Annotated[float, Ge(0)] = 1.0
+    variant: Literal["paper", "released"] = "paper"
 
     def transform_batch(self, batch: Batch, ctx: Context) -> Batch:
         """Attend the padding where RoAST's code does."""

@@ -3,14 +3,15 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from benchmark.training import Context, Method, UsageError
+from benchmark.training import Context, Method
+from benchmark.training.toolbox.init_weights import Origin
 from benchmark.training.toolbox.optimizers import ScaledAdamW
-from benchmark.training.toolbox.origin import Origin
 
 
 @dataclass(kw_only=True, eq=False)
@@ -30,13 +31,9 @@ class RecAdam(Method):
     name: ClassVar[str] = "recadam"
     paper: ClassVar[str] = "Chen et al., EMNLP 2020"
 
-    rate: float = 0.5
-    midpoint: int = 250
-    pull: float = 5000.0
-
-    def __post_init__(self) -> None:
-        if self.rate <= 0 or self.midpoint < 0 or self.pull < 0:
-            raise UsageError("recadam needs rate > 0, midpoint >= 0 and pull >= 0.")
+    rate: Annotated[float, Gt(0)] = 0.5
+    midpoint: Annotated[int, Ge(0)] = 250
+    pull: Annotated[float, Ge(0)] = 5000.0
 
     def build_optimizer(self, groups: Sequence[Mapping[str, Any]], ctx: Context) -> torch.optim.Optimizer:
         """AdamW with a factor on the step; the decay comes after the pull and is ours."""

@@ -1,17 +1,17 @@
 """RIFT: robust informative fine-tuning (Dong et al., NeurIPS 2021)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from annotated_types import Ge, Gt
+from torch import Tensor, nn
 
 from benchmark.training import Batch, Classifier, Context, Example, UsageError
-from benchmark.training.toolbox.combination import Hull
-from benchmark.training.toolbox.contrast import ClassContrast, Teacher, summary_feature
+from benchmark.training.toolbox.convex_hull import Hull
 from methods.ascc import ASCC
 
 _PROJECTION_DECAY = 2e-4
@@ -44,15 +44,11 @@ class RIFT(ASCC):
     version: ClassVar[str] = "2"
     paper: ClassVar[str] = "Dong et al., NeurIPS 2021"
 
-    kl_weight: float = 10.0
-    mi_weight: float = 0.1
-    temperature: float = 0.2
+    kl_weight: Annotated[float, Ge(0)] = 10.0
+    mi_weight: Annotated[float, Ge(0)] = 0.1
+    temperature: Annotated[float, Gt(0)] = 0.2
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.mi_weight < 0 or self.temperature <= 0:
-            raise UsageError("rift needs mi_weight >= 0 and temperature > 0.")
-        self._contrast: ClassContrast | None = None
+    _contrast: "ClassContrast | None" = field(default=None, init=False)
 
     def batches(self, data: Sequence[Example], size: int, rng: np.random.Generator) -> Iterator[list[int]]:
         """Cut one epoch into batches of the same number of examples of each class."""
@@ -101,7 +97,7 @@ class RIFT(ASCC):
     def _positions(self, model: Classifier, batch: Batch, hull: Hull) -> float:
         return float(_RELEASED_POSITIONS) if self._released else super()._positions(model, batch, hull)
 
-    def _contrast_of(self, ctx: Context) -> ClassContrast:
+    def _contrast_of(self, ctx: Context) -> "ClassContrast":
         """Make the projections, and with them the teacher, when the first phase's optimizer asks for them.
 
         Until then the body is the pre-trained one. A resumed run loads later what was trained, so the teacher need not
@@ -127,3 +123,81 @@ class RIFT(ASCC):
 def _shuffled_for_ever(rows: Sequence[int], rng: np.random.Generator) -> Iterator[int]:
     """Repeat the rows without end, each time in a fresh order."""
     return chain.from_iterable(rng.permutation(rows).tolist() for _ in repeat(None))
+
+
+class Teacher:
+    """The body as it stands when this is made, without dropout.
+
+    Args:
+        model: Its modules are used with the weights of now; passes count in its passes.
+    """
+
+    def __init__(self, model: Classifier) -> None:
+        body = {id(p) for p in model.body.parameters()}
+        self._weights = {name: p.detach().clone() for name, p in model.named_parameters() if id(p) in body}
+
+    @torch.no_grad()
+    def features(self, model: Classifier, batch: Batch, ctx: Context) -> Tensor:
+        """Last hidden state of each text's summary token, shape (batch, width); one forward, no graph."""
+        with ctx.no_dropout(), model.watching_hidden() as seen:
+            torch.func.functional_call(model, self._weights, (batch,))
+        return summary_feature(model, batch, seen.last)
+
+
+def summary_feature(model: Classifier, batch: Batch, hidden: Tensor | None) -> Tensor:
+    """Of the last hidden states that a pass has shown, those of the summary tokens, shape (batch, width).
+
+    Raises:
+        UsageError: it has shown none.
+    """
+    if hidden is None:
+        raise UsageError(f"{type(model.network).__name__} shows no last hidden state to compare with its teacher's.")
+    return model.summary(batch, hidden)
+
+
+def info_nce(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Minus the mean log-probability, among all students, of each teacher's own.
+
+    Args:
+        student: Shape (n, width); scaled to length 1 here.
+        teacher: Shape (n, width); scaled as well.
+        temperature: Divides the cosines, above 0.
+    """
+    with torch.autocast(student.device.type, enabled=False):
+        s, t = (nn.functional.normalize(z.to(torch.promote_types(z.dtype, torch.float32))) for z in (student, teacher))
+        return -(s @ t.T / temperature).log_softmax(dim=0).diagonal().mean()
+
+
+class ClassContrast(nn.Module):
+    """InfoNCE between the features of a student and of a teacher, within each class and by projections of its own.
+
+    Args:
+        width: Of the features.
+        classes: Number of classes.
+        temperature: See `info_nce`.
+    """
+
+    def __init__(self, width: int, classes: int, temperature: float) -> None:
+        super().__init__()
+        self.student = nn.ModuleList(_projection(width) for _ in range(classes))
+        self.teacher = nn.ModuleList(_projection(width) for _ in range(classes))
+        self.temperature = temperature
+
+    def forward(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
+        """Mean over the classes present of the InfoNCE of their examples.
+
+        Args:
+            student: Shape (batch, width).
+            teacher: Shape (batch, width).
+            labels: Class indices, shape (batch,).
+        """
+        losses = []
+        for label in labels.unique().tolist():
+            own = labels == label
+            pair = self.student[label](student[own]), self.teacher[label](teacher[own])
+            losses.append(info_nce(*pair, self.temperature))
+        return torch.stack(losses).mean()
+
+
+def _projection(width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, 512), nn.ReLU(), nn.Linear(512, 256))

@@ -2,18 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method, UsageError
-from benchmark.training.toolbox.ascent import normalise_per_token, uniform_noise
+from benchmark.training import Batch, Classifier, Context, Method
 from benchmark.training.toolbox.consistency import symmetric_kl
-from benchmark.training.toolbox.importance import SquaredGradients
-from benchmark.training.toolbox.masks import mask_gradients
-from benchmark.training.toolbox.pairs import differentiable
-from benchmark.training.toolbox.ranked import ranked_multipliers
+from benchmark.training.toolbox.gradients import SquaredGradients, mask_gradients
+from benchmark.training.toolbox.perturbation import differentiable, normalise_per_token, uniform_noise
+
+SORTED = 2**20
+"""Most entries whose ranks come from a sort."""
+
+_SHIFT = 14
+_BINS = 2 ** (31 - _SHIFT)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -35,18 +39,12 @@ class RoAST(Method):
     name: ClassVar[str] = "roast"
     paper: ClassVar[str] = "Kim et al., Findings of EMNLP 2023"
 
-    alpha: float = 0.9
-    beta: float = 10.0
-    epsilon: float = 0.1
-    kl_weight: float = 0.01
+    alpha: Annotated[float, Gt(0), Lt(1)] = 0.9
+    beta: Annotated[float, Gt(0)] = 10.0
+    epsilon: Annotated[float, Gt(0)] = 0.1
+    kl_weight: Annotated[float, Ge(0)] = 0.01
     unbiased: bool = True
-    variant: str = "paper"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.alpha < 1 or self.beta <= 0 or self.epsilon <= 0 or self.kl_weight < 0:
-            raise UsageError("roast needs 0 < alpha < 1, beta > 0, epsilon > 0 and kl_weight >= 0.")
-        if self.variant not in {"paper", "released"}:
-            raise UsageError(f"roast has the variants paper and released, not {self.variant!r}.")
+    variant: Literal["paper", "released"] = "paper"
 
     @property
     def _released(self) -> bool:
@@ -126,3 +124,132 @@ class RoAST(Method):
         for index, multiplier in zip(seen, drawn, strict=True):
             self._multipliers[index] = multiplier
         self._importance.reset()
+
+
+# -- the mask: from importance to multipliers, without sorting where there are many entries ---------------------
+
+
+def ranked_multipliers(
+    scores: Sequence[Tensor], alpha: float, beta: float, generator: torch.Generator, *, unbiased: bool = True
+) -> list[Tensor]:
+    """Multipliers m / p, m ~ Bernoulli(p), p = sigmoid(2 beta (s - alpha)) for the global rank fraction s of a score.
+
+    Up to `SORTED` entries this is `rank_fractions`, `keep_probabilities` and `sample_multipliers`. Above, float32
+    scores that are not negative are put into bins of equal leading bits (512 for each power of two), and all entries
+    of a bin get the mean of p over the bin's ranks: scores that tie share one p, and the overall keep rate is exact.
+    It takes two passes over the scores and no memory beyond the result's and a few MB.
+
+    Args:
+        scores: Importance, in any unit.
+        alpha: See `keep_probabilities`.
+        beta: See `keep_probabilities`.
+        generator: On the scores' device.
+        unbiased: Divide by p, so that the mean multiplier is 1.
+
+    Returns:
+        float32 tensors shaped as `scores`.
+    """
+    if not scores:
+        return []
+    if sum(s.numel() for s in scores) <= SORTED or not _binnable(scores):
+        probabilities = keep_probabilities(rank_fractions(scores), alpha, beta)
+        return sample_multipliers(probabilities, generator, unbiased=unbiased)
+    return _sample(scores, _bin_probabilities(_count(scores), alpha, beta), generator, unbiased)
+
+
+def binned_probabilities(scores: Sequence[Tensor], alpha: float, beta: float) -> list[Tensor]:
+    """The keep probability that `ranked_multipliers` gives every entry where it bins; float64, for measurements."""
+    table = _bin_probabilities(_count(scores), alpha, beta)
+    return [table[_bins(score)] for score in scores]
+
+
+def _binnable(scores: Sequence[Tensor]) -> bool:
+    """Whether the scores' bits, read as integers, are in the scores' order."""
+    return all(s.dtype == torch.float32 and int(s.view(torch.int32).min()) >= 0 for s in scores if s.numel())
+
+
+def _pieces(tensor: Tensor) -> Sequence[Tensor]:
+    """Pieces that stay in the cache from one operation to the next; far larger ones on an accelerator."""
+    pieces: Sequence[Tensor] = tensor.reshape(-1).split(2**18 if tensor.device.type == "cpu" else 2**24)
+    return pieces
+
+
+def _bins(piece: Tensor) -> Tensor:
+    return piece.view(torch.int32) >> _SHIFT
+
+
+def _count(scores: Sequence[Tensor]) -> Tensor:
+    counts = torch.zeros(_BINS, dtype=torch.int64, device=scores[0].device)
+    for score in scores:
+        # A histogram clears and adds all bins, so its pieces are whole tensors.
+        counts += torch.bincount(_bins(score.reshape(-1)), minlength=_BINS)
+    return counts
+
+
+def _bin_probabilities(counts: Tensor, alpha: float, beta: float) -> Tensor:
+    """Mean of sigmoid(2 beta (s - alpha)) over each bin's rank fractions s, float64."""
+    ends = counts.cumsum(0).double()
+    last = ends[-1].clone() - 1.0
+    low, high = (2.0 * beta * (edge / last - alpha) for edge in (ends - counts - 0.5, ends - 0.5))
+    # The integral of a sigmoid is a softplus; for a narrow bin their difference would cancel.
+    integral = (torch.nn.functional.softplus(high) - torch.nn.functional.softplus(low)) / (high - low)
+    return torch.where(high - low > 1e-4, integral, torch.sigmoid((low + high) / 2.0))
+
+
+def _sample(
+    scores: Sequence[Tensor], probabilities: Tensor, generator: torch.Generator, unbiased: bool
+) -> list[Tensor]:
+    """Compare 32 random bits an entry, two entries to a 64-bit number, with its bin's probability."""
+    thresholds = ((probabilities * 2.0**32).round().clamp(1, 2**32 - 1) - 2.0**31).to(torch.int32)
+    values = (1.0 / probabilities if unbiased else torch.ones_like(probabilities)).float()
+    multipliers = [torch.empty_like(score, memory_format=torch.contiguous_format) for score in scores]
+    for score, multiplier in zip(scores, multipliers, strict=True):
+        for piece, out in zip(_pieces(score), _pieces(multiplier), strict=True):
+            bins = _bins(piece)
+            numbers = torch.empty((len(piece) + 1) // 2, dtype=torch.int64, device=piece.device)
+            draws = numbers.random_(-(2**63), None, generator=generator).view(torch.int32)[: len(piece)]
+            torch.mul(draws < thresholds.index_select(0, bins), values.index_select(0, bins), out=out)
+    return multipliers
+
+
+def rank_fractions(scores: Sequence[Tensor]) -> list[Tensor]:
+    """Rank of every entry among all entries of all tensors, scaled to [0, 1]; 0 is the least.
+
+    Entries that tie are ranked in their order, so the result does not depend on the sort. A single entry gets 0.
+
+    Returns:
+        float32 tensors with the shapes of `scores`.
+    """
+    flat = torch.cat([s.reshape(-1) for s in scores])
+    order = torch.argsort(flat, stable=True)
+    fractions = torch.empty(flat.numel(), dtype=torch.float32, device=flat.device)
+    ranks = torch.arange(flat.numel(), device=flat.device, dtype=torch.float64)
+    fractions[order] = ranks.div_(max(1, flat.numel() - 1)).float()
+    pieces = fractions.split([s.numel() for s in scores])
+    return [piece.view(s.shape) for piece, s in zip(pieces, scores, strict=True)]
+
+
+def keep_probabilities(fractions: Sequence[Tensor], alpha: float, beta: float) -> list[Tensor]:
+    """Probability to keep each entry: sigmoid(2 * beta * (s - alpha)) for its rank fraction s (RoAST).
+
+    Args:
+        fractions: Rank fractions in [0, 1].
+        alpha: Fraction at which half of the entries are kept, in (0, 1).
+        beta: Sharpness, above 0; the larger, the nearer to a hard threshold.
+    """
+    return [torch.sigmoid(2.0 * beta * (s - alpha)) for s in fractions]
+
+
+def sample_multipliers(
+    probabilities: Sequence[Tensor], generator: torch.Generator, *, unbiased: bool = True
+) -> list[Tensor]:
+    """Draw Bernoulli masks, divided by their probability where `unbiased`, so that the mean multiplier is 1.
+
+    Returns:
+        float32 tensors of 0 and 1, or of 0 and 1 / (p + 1e-12).
+    """
+    # In float32 a probability of 1e-8 is drawn several times too often: its uniform numbers are too coarse.
+    masks = [torch.bernoulli(p.double(), generator=generator).to(p.dtype) for p in probabilities]
+    if unbiased:
+        torch._foreach_div_(masks, torch._foreach_add(list(probabilities), 1e-12))
+    return masks

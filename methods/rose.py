@@ -2,16 +2,16 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar
 
 import torch
+from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 
 from benchmark.training import Batch, Classifier, Context, Method, UsageError
 from benchmark.training.toolbox.consistency import symmetric_kl
-from benchmark.training.toolbox.importance import gradients_of, having_gradients
-from benchmark.training.toolbox.masks import within_quantiles
+from benchmark.training.toolbox.gradients import gradients_of
 from benchmark.training.toolbox.optimizers import ScaledAdamW
 
 
@@ -28,12 +28,13 @@ class Rose(Method):
     version: ClassVar[str] = "2"
     paper: ClassVar[str] = "Jiang et al., EMNLP 2022"
 
-    lower: float = 0.0
-    upper: float = 1.0
+    lower: Annotated[float, Ge(0), Lt(1)] = 0.0
+    upper: Annotated[float, Gt(0), Le(1)] = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.lower < self.upper <= 1:
-            raise UsageError(f"{self.name} needs 0 <= lower < upper <= 1.")
+        super().__post_init__()
+        if self.lower >= self.upper:
+            raise UsageError(f"{self.name}:lower={self.lower}:upper={self.upper}: lower must be below upper.")
 
     def build_optimizer(self, groups: Sequence[Mapping[str, Any]], ctx: Context) -> torch.optim.Optimizer:
         """AdamW whose update can be masked."""
@@ -71,7 +72,7 @@ class RoseSecond(Rose):
 
     name: ClassVar[str] = "rose-second"
 
-    upper: float = 0.3
+    upper: Annotated[float, Gt(0), Le(1)] = 0.3
 
     def _keep(self, tensors: Sequence[nn.Parameter]) -> Tensor:
         return self._second_order(tensors)
@@ -89,11 +90,9 @@ class RoseFirst(Rose):
 
     name: ClassVar[str] = "rose-first"
 
-    upper: float = 0.6
+    upper: Annotated[float, Gt(0), Le(1)] = 0.6
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._sensitivity: dict[nn.Parameter, Tensor] = {}
+    _sensitivity: dict[nn.Parameter, Tensor] = field(default_factory=dict, init=False)
 
     def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
         """Gradients of the KL to look at, then those of the cross-entropy."""
@@ -132,14 +131,20 @@ class RoseEnsemble(RoseFirst):
 
     name: ClassVar[str] = "rose-ensemble"
 
-    upper: float = 0.4
-    gamma: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.gamma <= 1:
-            raise UsageError("rose-ensemble needs 0 <= gamma <= 1.")
+    upper: Annotated[float, Gt(0), Le(1)] = 0.4
+    gamma: Annotated[float, Ge(0), Le(1)] = 0.5
 
     def _keep(self, tensors: Sequence[nn.Parameter]) -> Tensor:
         first = self._first_order(tensors)
         return (1.0 - self.gamma) * self._second_order(tensors).to(first) + self.gamma * first
+
+
+def having_gradients(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
+    """Return the parameters that have a gradient: not frozen, and reached by the batch."""
+    return [p for p in parameters if p.grad is not None]
+
+
+def within_quantiles(values: Tensor, lower: float, upper: float) -> Tensor:
+    """Whether each value lies between two quantiles (linear interpolation), both included; shape (n,)."""
+    ends = torch.quantile(values, torch.tensor([lower, upper], dtype=values.dtype, device=values.device))
+    return (values >= ends[0]) & (values <= ends[1])

@@ -1,20 +1,20 @@
 """SAM: sharpness-aware minimisation (Foret et al., ICLR 2021)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Gt
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method, UsageError
-from benchmark.training.toolbox.importance import gradients_of
-from benchmark.training.toolbox.sharpness import backward_uphill
+from benchmark.training import Batch, Classifier, Context, Method
+from benchmark.training.toolbox.sharpness import window_gradients
 
 
 @dataclass(kw_only=True, eq=False)
 class SAM(Method):
-    """Take the gradient where the weights were moved uphill, and apply it where they stand.
+    """Evaluate the gradient at weights perturbed up the loss, and apply it at the original ones.
 
     w~ = w + rho * g / (|g| + 1e-12), g the gradient of the loss at w and |g| one norm over all parameters; the step
     at w uses the gradient at w~. `adaptive` scales by the weights (ASAM, Kwon et al., ICML 2021):
@@ -26,24 +26,29 @@ class SAM(Method):
 
     name: ClassVar[str] = "sam"
     paper: ClassVar[str] = "Foret et al., ICLR 2021"
+    uses_loss: ClassVar[bool] = True
 
-    rho: float = 0.05
+    rho: Annotated[float, Gt(0)] = 0.05
     adaptive: bool = False
 
-    def __post_init__(self) -> None:
-        if self.rho <= 0:
-            raise UsageError("sam needs rho > 0.")
-
     def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
-        """Two passes over the accumulation window."""
-        backward_uphill(batch, ctx, lambda part: self.loss(model, part, ctx), self._ascent)
+        """Make two passes over the accumulation window: at the weights, and at the perturbed weights."""
+        window = ctx.collect(batch)
+        if not window:
+            return
+        with ctx.perturbed(self.perturbation(window_gradients(self, window, ctx))):
+            for part in window:
+                ctx.backward(self.loss(model, part, ctx))
 
-    def _ascent(self, parameters: Sequence[nn.Parameter]) -> Mapping[nn.Parameter, Tensor]:
-        steps, weights = gradients_of(parameters), cast(list[Tensor], parameters)
+    @torch.no_grad()
+    def perturbation(self, gradients: Mapping[nn.Parameter, Tensor]) -> dict[nn.Parameter, Tensor]:
+        """Return the step up the loss for each parameter."""
+        weights: list[Tensor] = list(gradients)
+        steps = list(gradients.values())
         if self.adaptive:
             steps = list(torch._foreach_mul(steps, weights))
         scale: Tensor = self.rho / (torch.stack(torch._foreach_norm(steps)).norm() + 1e-12)
         if self.adaptive:
             torch._foreach_mul_(steps, weights)
         torch._foreach_mul_(steps, scale)
-        return dict(zip(parameters, steps, strict=True))
+        return dict(zip(gradients, steps, strict=True))

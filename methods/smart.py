@@ -1,17 +1,17 @@
 """SMART: smoothness-inducing regularisation with Bregman proximal steps (Jiang et al., ACL 2020)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method, UsageError
-from benchmark.training.toolbox.ascent import normalise_per_token
-from benchmark.training.toolbox.average import MovingAverage
-from benchmark.training.toolbox.ball import project
+from benchmark.training import Batch, Classifier, Context, Method
 from benchmark.training.toolbox.consistency import symmetric_kl
+from benchmark.training.toolbox.ema import MovingAverage
+from benchmark.training.toolbox.perturbation import normalise_per_token, project
 
 
 @dataclass(kw_only=True, eq=False)
@@ -44,23 +44,16 @@ class SMART(Method):
     version: ClassVar[str] = "2"
     paper: ClassVar[str] = "Jiang et al., ACL 2020"
 
-    kl_weight: float = 1.0
-    sigma: float = 1e-5
-    step_size: float = 0.0
-    radius: float = 1e-5
-    bregman: float = 1.0
-    momentum: float = 0.99
-    late_momentum: float = 0.999
-    variant: str = "paper"
+    kl_weight: Annotated[float, Ge(0)] = 1.0
+    sigma: Annotated[float, Gt(0)] = 1e-5
+    step_size: Annotated[float, Ge(0)] = 0.0
+    radius: Annotated[float, Ge(0)] = 1e-5
+    bregman: Annotated[float, Ge(0)] = 1.0
+    momentum: Annotated[float, Ge(0), Lt(1)] = 0.99
+    late_momentum: Annotated[float, Ge(0), Lt(1)] = 0.999
+    variant: Literal["paper", "released"] = "paper"
 
-    def __post_init__(self) -> None:
-        if min(self.kl_weight, self.bregman, self.step_size, self.radius) < 0 or self.sigma <= 0:
-            raise UsageError("smart needs kl_weight, bregman, step_size and radius >= 0 and sigma > 0.")
-        if not 0 <= self.momentum < 1 or not 0 <= self.late_momentum < 1:
-            raise UsageError("smart needs its momenta in [0, 1).")
-        if self.variant not in {"paper", "released"}:
-            raise UsageError(f"smart has the variants paper and released, not {self.variant!r}.")
-        self._teacher: MovingAverage | None = None
+    _teacher: MovingAverage | None = field(default=None, init=False)
 
     @property
     def _eta(self) -> float:

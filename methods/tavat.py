@@ -1,15 +1,16 @@
 """TAVAT: token-aware virtual adversarial training (Li and Qiu, AAAI 2021)."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method, UsageError
-from benchmark.training.toolbox.ball import sequence_norm, table_start
-from benchmark.training.toolbox.free import Ascent
+from benchmark.training import Batch, Classifier, Context, Method
+from benchmark.training.toolbox.perturbation import masked_start, sequence_norm
 
 
 @dataclass(kw_only=True, eq=False)
@@ -31,29 +32,21 @@ class TAVAT(Method):
     name: ClassVar[str] = "tavat"
     paper: ClassVar[str] = "Li and Qiu, AAAI 2021"
 
-    steps: int = 2
-    rate: float = 0.05
-    start: float = 0.2
-    radius: float = 0.5
-    variant: str = "paper"
-
-    def __post_init__(self) -> None:
-        self._ascent.check("tavat")
-        if self.variant not in {"paper", "released"}:
-            raise UsageError(f"tavat has the variants paper and released, not {self.variant!r}.")
-
-    @property
-    def _ascent(self) -> Ascent:
-        return Ascent(self.steps, self.rate, self.start, self.radius, "l2")
+    steps: Annotated[int, Ge(1)] = 2
+    rate: Annotated[float, Gt(0)] = 0.05
+    start: Annotated[float, Ge(0)] = 0.2
+    radius: Annotated[float, Ge(0)] = 0.5
+    variant: Literal["paper", "released"] = "paper"
 
     def setup(self, ctx: Context) -> None:
-        """Draw the table."""
+        """Draw the table, U(-1, 1) * start / sqrt(width)."""
         words = ctx.model.word_table
-        self._table = table_start(words.shape, self.start, words.device).to(words.dtype)
+        noise = 2 * torch.rand(words.shape, device=words.device) - 1
+        self._table = (noise * (self.start / math.sqrt(words.shape[-1]))).to(words.dtype)
 
     def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
         """The passes, each of whose backward serves the parameters and both perturbations."""
-        delta = self._ascent.begin(model.embed_words(batch), batch.attention_mask)
+        delta = masked_start(model.embed_words(batch).detach(), batch.attention_mask, self.start, "l2")
         eta = self._recall(batch)
         for left in range(self.steps - 1, -1, -1):
             both = (delta + eta).detach().requires_grad_(left > 0)

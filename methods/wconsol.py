@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
+from annotated_types import Ge
 from torch import Tensor, nn
 
-from benchmark.training import Context, Method, UsageError
+from benchmark.training import Context, Method
 from benchmark.training.optimization import decayed_parameters
-from benchmark.training.toolbox.origin import Origin
+from benchmark.training.toolbox.init_weights import Origin
 
 
 @dataclass(kw_only=True, eq=False)
@@ -26,14 +27,8 @@ class WConsol(Method):
     name: ClassVar[str] = "wconsol"
     paper: ClassVar[str] = "Li et al., ICML 2018; Kim et al., Findings of EMNLP 2023"
 
-    strength: float = 0.01
-    variant: str = "paper"
-
-    def __post_init__(self) -> None:
-        if self.strength < 0:
-            raise UsageError("wconsol needs strength >= 0.")
-        if self.variant not in {"paper", "released"}:
-            raise UsageError(f"wconsol has the variants paper and released, not {self.variant!r}.")
+    strength: Annotated[float, Ge(0)] = 0.01
+    variant: Literal["paper", "released"] = "paper"
 
     def setup(self, ctx: Context) -> None:
         """Remember where the weights stand."""

@@ -1,13 +1,14 @@
 """WordDrop: consistency under dropped tokens, a baseline of RoAST's release (Kim et al., 2023)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 
-from benchmark.training import Batch, Classifier, Context, Method, UsageError
-from benchmark.training.toolbox.pairs import attend_padding, paired_loss
+from benchmark.training import Batch, Classifier, Context, Method
+from benchmark.training.toolbox.consistency import attend_padding, paired_loss
 
 
 @dataclass(kw_only=True, eq=False)
@@ -27,15 +28,9 @@ class WordDrop(Method):
     name: ClassVar[str] = "worddrop"
     paper: ClassVar[str] = "Kim et al., Findings of EMNLP 2023 (baseline)"
 
-    probability: float = 0.1
-    kl_weight: float = 0.01
-    variant: str = "paper"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.probability < 1 or self.kl_weight < 0:
-            raise UsageError("worddrop needs 0 < probability < 1 and kl_weight >= 0.")
-        if self.variant not in {"paper", "released"}:
-            raise UsageError(f"worddrop has the variants paper and released, not {self.variant!r}.")
+    probability: Annotated[float, Gt(0), Lt(1)] = 0.1
+    kl_weight: Annotated[float, Ge(0)] = 0.01
+    variant: Literal["paper", "released"] = "paper"
 
     def transform_batch(self, batch: Batch, ctx: Context) -> Batch:
         """Attend the padding where the released code does."""

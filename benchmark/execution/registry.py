@@ -8,13 +8,13 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.execution.hyperparameters import check, read
 from benchmark.execution.plugins import GROUP, place_of, read_plugin, require_usable_name
 from benchmark.execution.sources import source_fingerprint
 from benchmark.schema.errors import TemperError, UsageError, nearest
 
 if TYPE_CHECKING:
-    from benchmark.training.method import Hyperparameter, Method
+    from benchmark.training.hyperparameters import Hyperparameter
+    from benchmark.training.method import Method
 
 
 _plugins: dict[str, EntryPoint] = {}
@@ -139,16 +139,16 @@ def configure(request: MethodRequest, suite_overrides: Mapping[str, "Hyperparame
         TemperError: the plugin does not import, or has a hyper-parameter without a default.
     """
     cls = _method_class(request)
-    known, types, name = cls.defaults(), cls.types(), request.name
-    if types.keys() - known.keys():
-        bare = ", ".join(sorted(types.keys() - known.keys()))
+    known, declared, name = cls.defaults(), cls.hyperparameter_fields(), request.name
+    if declared.keys() - known.keys():
+        bare = ", ".join(sorted(declared.keys() - known.keys()))
         raise TemperError(f"Method {name!r} has no default for {bare}; every hyper-parameter needs one.")
     base = {**known, **{_full_key(name, key, known): value for key, value in suite_overrides.items()}}
     written = {_full_key(name, key, known): text for key, text in request.overrides.items()}
     if len(written) < len(request.overrides):
         raise UsageError(f"{name} sets {' and '.join(request.overrides)}, of which two are the same; set it once.")
-    base = {key: check(name, key, value, types[key]) for key, value in base.items()}
-    asked = {key: read(name, key, text, types[key]) for key, text in written.items()}
+    base = {key: declared[key].check(name, key, value) for key, value in base.items()}
+    asked = {key: declared[key].parse(name, key, text) for key, text in written.items()}
     differing = {key: value for key, value in sorted(asked.items()) if value != base[key]}
     configuration = ",".join(f"{key}={value}" for key, value in differing.items())
     settled = {**base, **asked}

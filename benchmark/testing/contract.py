@@ -1,7 +1,6 @@
 """MethodContract: a class of tests that pytest collects from any subclass of its; this module needs no pytest."""
 
 import json
-import math
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -77,17 +76,16 @@ class MethodContract:
         """Hyper-parameters go into records, keys and the command line, and recreate the same method."""
         subject, rule = self._subject, "hyper-parameters are JSON scalars with defaults"
         try:
-            bare = sorted(set(subject.cls.types()) - set(subject.cls.defaults()))
+            declared = subject.cls.hyperparameter_fields()
+            bare = sorted(set(declared) - set(subject.cls.defaults()))
+            if bare:
+                raise ContractError(subject.name, rule, f"{', '.join(bare)} has no default.")
+            values = subject.make().hyperparameters()
+            # A `__post_init__` that does not call that of the base class has checked nothing.
+            for key, value in values.items():
+                declared[key].check(subject.name, key, value)
         except UsageError as error:
             raise ContractError(subject.name, rule, str(error)) from error
-        if bare:
-            raise ContractError(subject.name, rule, f"{', '.join(bare)} has no default.")
-        values = subject.make().hyperparameters()
-        for key, value in values.items():
-            if not (value is None or isinstance(value, (bool, int, float, str))):
-                raise ContractError(subject.name, rule, f"{key} is a {type(value).__name__}.")
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ContractError(subject.name, rule, f"{key} is {value}, which JSON cannot write.")
         if subject.cls(**json.loads(json.dumps(values))).hyperparameters() != values:
             raise ContractError(subject.name, rule, "a method made from its own hyper-parameters has others.")
 

@@ -4,6 +4,7 @@ from benchmark.data import Example
 from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch, Encoded
 from benchmark.models.classifier import Classifier
+from benchmark.models.feedforward import editing_feedforward, require_feedforward
 from benchmark.schema.errors import UsageError
 from benchmark.suites import TrainingTask
 from benchmark.training.context import Context, MethodError, NonFiniteLossError
@@ -22,4 +23,6 @@ __all__ = [
     "Phase",
     "TrainingTask",
     "UsageError",
+    "editing_feedforward",
+    "require_feedforward",
 ]

@@ -5,12 +5,8 @@ the order in which the members are named. Members are instances of their own, so
 member that calls an exclusive verb that it does not override, such as ``self.loss``, gets the owner's.
 """
 
-import ast
-import inspect
-import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
-from types import FunctionType
 from typing import ClassVar, TypeVar, cast
 
 from torch import Tensor, nn
@@ -19,7 +15,8 @@ from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch
 from benchmark.schema.errors import UsageError
 from benchmark.training.context import Context
-from benchmark.training.method import Hyperparameter, Method
+from benchmark.training.hyperparameters import Hyperparameter, HyperparameterField
+from benchmark.training.method import Method
 
 T = TypeVar("T")
 
@@ -95,22 +92,16 @@ class Composition(Method):
         return _outside({name: part.hyperparameters() for name, part in self._parts.items()})
 
     @classmethod
-    def defaults(cls) -> dict[str, Hyperparameter]:
+    def hyperparameter_fields(cls) -> dict[str, HyperparameterField]:
         """Every member's, under its name."""
-        return _outside({member.name: member.defaults() for member in cls.members})
-
-    @classmethod
-    def types(cls) -> dict[str, type]:
-        """Every member's, under its name."""
-        return _outside({member.name: member.types() for member in cls.members})
+        return _outside({member.name: member.hyperparameter_fields() for member in cls.members})
 
 
 def compose(members: Sequence[type[Method]]) -> type[Composition]:
     """Make one method of two or more; its name is theirs joined by ``+``.
 
-    Two members may not override the same exclusive verb. `loss` and `backward` may have different owners where the
-    `backward` trains ``self.loss``, whatever that is (SAM's does); a `backward` that makes a loss of its own (FreeLB's)
-    would leave the other's out, so it owns both.
+    Two members may not override the same exclusive verb. `loss` and `backward` may have different owners if the owner
+    of `backward` declares `Method.uses_loss` (SAM does). A `backward` with a loss of its own (FreeLB's) owns both.
 
     Raises:
         UsageError: a member twice, or two owners of one exclusive verb; the message names both and the verb.
@@ -145,54 +136,12 @@ def _clash(first: type[Method], second: type[Method]) -> str | None:
         if verb in shared:
             return f"both {first.name} and {second.name} own {verb}"
     for trains, computes in ((first, second), (second, first)):
-        if "backward" in overridden(trains) and "loss" in overridden(computes) and not _trains_own_loss(trains):
+        if "backward" in overridden(trains) and "loss" in overridden(computes) and not trains.uses_loss:
             return (
                 f"both {first.name} and {second.name} own the loss, {computes.name} by its loss and {trains.name} by a "
-                "backward that does not train self.loss"
+                "backward that does not train self.loss (if it does, declare uses_loss = True)"
             )
     return None
-
-
-def _trains_own_loss(cls: type[Method]) -> bool:
-    """Whether `backward`, or what it calls on itself, asks for ``self.loss``; read from the source."""
-    waiting: list[tuple[str, type | None]] = [("backward", None)]
-    seen = set(waiting)
-    while waiting:
-        name, after = waiting.pop()
-        if name == "loss":
-            return True
-        found = _defined(cls, name, after)
-        for asked in () if found is None else _asks(*found):
-            if asked not in seen:
-                seen.add(asked)
-                waiting.append(asked)
-    return False
-
-
-def _defined(cls: type, name: str, after: type | None) -> tuple[type, Callable[..., object]] | None:
-    """The function that a name stands for, and its class; behind the class `after` where that is given."""
-    order = cls.__mro__[0 if after is None else cls.__mro__.index(after) + 1 :]
-    for base in order:
-        value = vars(base).get(name)
-        function = value.fget if isinstance(value, property) else value
-        if isinstance(function, FunctionType):
-            return base, function
-    return None
-
-
-def _asks(owner: type, function: Callable[..., object]) -> Iterator[tuple[str, type | None]]:
-    """Names that a function takes from ``self``, and from ``super()`` with the class behind which to look."""
-    try:
-        source = inspect.getsource(function)
-    except OSError:  # typed in at a prompt: then it is not known to ask for anything
-        return
-    for node in ast.walk(ast.parse(textwrap.dedent(source))):
-        if not isinstance(node, ast.Attribute):
-            continue
-        if isinstance(node.value, ast.Name) and node.value.id == "self":
-            yield node.attr, None
-        if isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "super":
-            yield node.attr, owner
 
 
 def _inside(named: Mapping[str, T], member: str) -> dict[str, T]:

@@ -1,11 +1,8 @@
 """Method: a way to fine-tune, as a set of hooks with defaults. Vanilla overrides none."""
 
-import inspect
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields
-from types import UnionType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+from dataclasses import MISSING, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,13 +12,11 @@ from benchmark.data import Example
 from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch, Encoded
 from benchmark.models.classifier import Classifier
-from benchmark.schema.errors import UsageError
 from benchmark.suites import Recipe, TrainingTask
+from benchmark.training.hyperparameters import Hyperparameter, HyperparameterField, declared_fields
 
 if TYPE_CHECKING:
     from benchmark.training.context import Context
-
-Hyperparameter = bool | int | float | str | None
 
 
 @dataclass(frozen=True)
@@ -44,8 +39,9 @@ class Method:
     """Base class of all methods: a dataclass whose init fields are the hyper-parameters.
 
     A subclass is decorated with ``@dataclass(kw_only=True, eq=False)``, sets the class variables and overrides the
-    hooks that it needs. One instance serves one training run, so it may keep state. State that a resumed run cannot
-    derive again goes through `state_dict`.
+    hooks that it needs. A field says which values are legal, ``rho: Annotated[float, Gt(0)] = 0.05`` or
+    ``variant: Literal["paper", "released"] = "paper"``, and `__post_init__` checks them. One instance serves one
+    training run, so it may keep state. State that a resumed run cannot derive again goes through `state_dict`.
 
     Weights: `build_model` makes them, and `setup`, the optimizer's step, `after_step` and `on_epoch_end` may move them.
     Every other hook leaves them as they were. After the last step of an epoch the loop validates the model, saves its
@@ -61,6 +57,9 @@ class Method:
     name: ClassVar[str] = ""
     version: ClassVar[str] = "1"
     paper: ClassVar[str] = ""
+
+    uses_loss: ClassVar[bool] = False
+    """Whether an overridden `backward` trains ``self.loss``, so that a composition may take another method's loss."""
 
     # -- the hooks, in the order in which a run calls them ------------------------------------------------------
 
@@ -153,85 +152,38 @@ class Method:
         """
         return {}
 
+    # -- hyper-parameters ---------------------------------------------------------------------------------------
+
+    def __post_init__(self) -> None:
+        """Check every hyper-parameter against its field.
+
+        A subclass overrides this only for rules between fields, and calls ``super().__post_init__()`` first.
+
+        Raises:
+            UsageError: a value has the wrong type, is out of range or is not among the choices.
+        """
+        for key, declared in self.hyperparameter_fields().items():
+            setattr(self, key, declared.check(self.name, key, getattr(self, key)))
+
     def hyperparameters(self) -> dict[str, Hyperparameter]:
         """Return all hyper-parameters with their values."""
-        return {f.name: getattr(self, f.name) for f in _init_fields(type(self))}
+        return {key: getattr(self, key) for key in self.hyperparameter_fields()}
+
+    @classmethod
+    def hyperparameter_fields(cls) -> dict[str, HyperparameterField]:
+        """Return what the fields declare: types, ranges, choices and defaults.
+
+        Raises:
+            UsageError: a hyper-parameter is not a field of a dataclass, so that it would be ignored, or no record and
+                no command line can hold its type.
+        """
+        return declared_fields(cls, Method)
 
     @classmethod
     def defaults(cls) -> dict[str, Hyperparameter]:
-        """Return all hyper-parameters with their defaults.
+        """Return the defaults of all hyper-parameters that have one.
 
         Raises:
-            UsageError: the class declares a hyper-parameter that is not a field of the dataclass, so that it would
-                be ignored.
+            UsageError: as `hyperparameter_fields`.
         """
-        return {f.name: f.default for f in _init_fields(cls) if f.default is not MISSING}
-
-    @classmethod
-    def types(cls) -> dict[str, type]:
-        """Return all hyper-parameters with the types of their values.
-
-        Raises:
-            UsageError: as `defaults`, or a type that no record and no command line can hold.
-        """
-        names = [f.name for f in _init_fields(cls)]
-        try:
-            hints = get_type_hints(cls)
-        except NameError as error:
-            raise UsageError(
-                f"{_place(cls)}: an annotation names {error.name!r}, which is not defined when the class is used. "
-                "Import it outside of `if TYPE_CHECKING`."
-            ) from error
-        for name in names:
-            if not _is_scalar(hints[name]):
-                written = inspect.formatannotation(hints[name])
-                raise UsageError(
-                    f"{_place(cls)}: the hyper-parameter {name} is declared as {written}. Declare it as bool, int, "
-                    "float, str, one of these or None, or a Literal of them; mark state with field(init=False)."
-                )
-        return {name: hints[name] for name in names}
-
-
-def _init_fields(cls: type[Method]) -> "list[Field[Any]]":
-    """Return the fields that are hyper-parameters, in order.
-
-    Raises:
-        UsageError: a hyper-parameter in a class body would be ignored; names the class, the field and the fix.
-    """
-    names: set[str] = set()
-    for base in reversed(cls.__mro__[: cls.__mro__.index(Method)]):
-        annotations = inspect.get_annotations(base)
-        public = [n for n, a in annotations.items() if not n.startswith("_") and not _CLASS_VARIABLE.match(str(a))]
-        if public and "__dataclass_fields__" not in vars(base):
-            raise UsageError(
-                f"{_place(base)} declares {public[0]} and is not a dataclass, so the value would be ignored. Write "
-                "@dataclass(kw_only=True, eq=False) above the class."
-            )
-        hidden = sorted((names & vars(base).keys()) - annotations.keys())
-        if hidden:
-            raise UsageError(
-                f"{_place(base)} sets {hidden[0]} without a type, so the default of the base class would be used. "
-                f"Write `{hidden[0]}: <type> = ...` in a dataclass."
-            )
-        names |= set(public)
-    return [f for f in fields(cls) if f.init]
-
-
-_CLASS_VARIABLE = re.compile(r"(\w+\.)*ClassVar\b")
-
-
-def _place(cls: type) -> str:
-    """Name a class and its file."""
-    try:
-        return f"Class {cls.__qualname__} in {inspect.getfile(cls)}"
-    except (OSError, TypeError):  # typed in at a prompt
-        return f"Class {cls.__qualname__}"
-
-
-def _is_scalar(declared: Any) -> bool:
-    """Whether a field of a type can be written on a command line and into a record."""
-    if get_origin(declared) is Literal:
-        return all(isinstance(choice, bool | int | float | str | None) for choice in get_args(declared))
-    if get_origin(declared) in (Union, UnionType):
-        return all(_is_scalar(one) for one in get_args(declared))
-    return declared in (bool, int, float, str, type(None))
+        return {key: f.default for key, f in cls.hyperparameter_fields().items() if f.default is not MISSING}

@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pytest
+from annotated_types import Gt, Interval, Le, MultipleOf
+from pydantic import Field, PositiveFloat
 
 from benchmark.execution import registry, sources
-from benchmark.execution.hyperparameters import check, read
 from benchmark.execution.registry import MethodRequest, configure, load_plugin, registered
 from benchmark.execution.sources import Summary, own_imports, source_fingerprint, summary, verbs
 from benchmark.schema import method_slug
 from benchmark.schema.errors import TemperError, UsageError
+from benchmark.training.hyperparameters import HyperparameterField
 from methods.vanilla import Vanilla
 
 
@@ -524,10 +526,15 @@ def test_two_files_of_one_name_both_count_and_so_do_helpers_beside_them(
         (Literal["mean", "sum"], "sum", "sum"),
         (bool, "True", True),
         (str, "none", "none"),
+        (str, "5", "5"),
+        (int | str, "5", 5),
+        (float, "5", 5.0),
+        (Literal[1, 2], "2", 2),
+        (Annotated[float, Gt(0), "anything else"], "1e-3", 1e-3),
     ],
 )
 def test_text_is_read_as_the_field_declares(declared: object, text: str, value: object) -> None:
-    found = read("m", "k", text, declared)
+    found = HyperparameterField(declared, None).parse("m", "k", text)
     assert (found, type(found)) == (value, type(value))
 
 
@@ -541,11 +548,17 @@ def test_text_is_read_as_the_field_declares(declared: object, text: str, value: 
         (float, float("inf"), "m:k=inf: k must be a finite number."),
         (float | None, "x", "m:k=x: k must be a finite number or none."),
         (Literal["mean", "sum"], "max", "m:k=max: k must be 'mean' or 'sum'."),
+        (Literal["mean", "sum", "max"], "men", "m:k=men: k must be 'mean', 'sum' or 'max'. Did you mean 'mean'?"),
+        (Annotated[float, Gt(0), Le(1)], 1.5, "m:k=1.5: k must be a finite number > 0 and <= 1."),
+        (Annotated[float, Interval(ge=0, lt=1)], 1.0, "m:k=1.0: k must be a finite number >= 0 and < 1."),
+        (Annotated[int, Field(ge=1)] | None, 0, "m:k=0: k must be an integer >= 1 or none."),
+        (PositiveFloat, 0.0, "m:k=0.0: k must be a finite number > 0."),
+        (Annotated[int, MultipleOf(2)], 3, "m:k=3: k must be an integer. Input should be a multiple of 2."),
     ],
 )
 def test_a_value_that_does_not_fit_its_field_is_named(declared: object, value: object, sentence: str) -> None:
     with pytest.raises(UsageError) as caught:
-        check("m", "k", value, declared)
+        HyperparameterField(declared, None).check("m", "k", value)
     assert str(caught.value) == sentence
 
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.schema.errors import UsageError
 from methods.adv_embed import AdvEmbed
 from tests.support.plain_bert import (
     Weights,
@@ -141,15 +140,3 @@ def test_a_frozen_embedding_layer_is_no_obstacle(tiny_backbone: Path) -> None:
     s.run_backward()
     assert s.model.network.bert.embeddings.word_embeddings.weight.grad is None
     assert s.model.network.classifier.weight.grad is not None
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"steps": 0}, {"epsilon": 0.0}, {"rate": 0.0}, {"kl_weight": -1.0}, {"norm": "l1"}, {"space": "letters"},
-        {"variant": "x"}, {"variant": "released", "steps": 2}, {"variant": "released", "space": "words"},
-    ],
-)  # fmt: skip
-def test_bad_hyperparameters_are_refused(bad: dict) -> None:
-    with pytest.raises(UsageError, match="adv_embed"):
-        AdvEmbed(**bad)

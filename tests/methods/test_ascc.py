@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmark.schema.errors import UsageError
-from benchmark.training.toolbox.combination import Hull, SparseAttack
+from benchmark.training.toolbox.convex_hull import Hull, SparseAttack
 from benchmark.training.toolbox.substitutes import Substitutes
 from methods.ascc import ASCC
 from tests.support.plain_bert import Weights, cross_entropy, word_vectors
@@ -127,22 +127,6 @@ def test_without_substitutes_the_adversarial_text_is_the_clean_one(tiny_backbone
 
 def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, lexicon: str) -> None:
     check_run(lambda: ASCC(steps=2, lexicon=lexicon), tiny_backbone, tmp_path)
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"kl_weight": -1.0},
-        {"steps": 0},
-        {"rate": 0.0},
-        {"sparsity": -1.0},
-        {"min_cosine": 1.5},
-        {"variant": "other"},
-    ],
-)
-def test_bad_hyperparameters_are_refused(bad: dict) -> None:
-    with pytest.raises(UsageError, match="ascc"):
-        ASCC(**bad)
 
 
 def test_an_unknown_lexicon_names_the_nearest(tiny_backbone: Path) -> None:

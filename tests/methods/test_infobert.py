@@ -7,9 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.schema.errors import UsageError
-from benchmark.training.toolbox.information import bottleneck, middle_ranked
-from methods.infobert import InfoBERT
+from methods.infobert import InfoBERT, bottleneck, middle_ranked
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer_from, logits_from, word_vectors
 from tests.support.steps import Setting, check_run, check_step
 
@@ -114,11 +112,3 @@ def test_passes_of_a_step(tiny_backbone: Path) -> None:
 
 def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path) -> None:
     check_run(lambda: InfoBERT(steps=2), tiny_backbone, tmp_path)
-
-
-@pytest.mark.parametrize(
-    "bad", [{"alpha": -1.0}, {"beta": -1.0}, {"low": 0.9, "high": 0.5}, {"high": 1.1}, {"steps": 0}, {"rate": 0.0}]
-)
-def test_bad_hyperparameters_are_refused(bad: dict) -> None:
-    with pytest.raises(UsageError, match="infobert"):
-        InfoBERT(**bad)

@@ -7,10 +7,8 @@ import pytest
 import torch
 
 from benchmark.models.classifier import Classifier
-from benchmark.schema.errors import UsageError
 from benchmark.training import Context
-from benchmark.training.toolbox.probe import logistic_regression
-from methods.lp_ft import LPFT
+from methods.lp_ft import LPFT, logistic_regression
 from tests.models.test_classifier import tiny_network
 from tests.support.plain_bert import embedding_layer, logits_from
 from tests.support.steps import Setting, check_run
@@ -124,9 +122,3 @@ def test_every_familys_output_layer_maps_the_penultimate_features_to_the_logits(
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, variant: str) -> None:
     check_run(lambda: LPFT(variant=variant), tiny_backbone, tmp_path)
-
-
-@pytest.mark.parametrize("bad", [{"inverse_strength": 0.0}, {"variant": "relesed"}])
-def test_bad_hyperparameters_are_refused(bad: dict) -> None:
-    with pytest.raises(UsageError, match="lp_ft"):
-        LPFT(**bad)

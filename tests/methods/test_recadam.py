@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.schema.errors import UsageError
 from methods.recadam import RecAdam
 from tests.support.steps import Setting, check_run
 from tests.support.updates import (
@@ -77,9 +76,3 @@ def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, method) -> 
 
 def test_accumulating_changes_nothing(tiny_backbone: Path) -> None:
     assert split_and_whole(make, tiny_backbone, lambda _s: None) < 1e-9
-
-
-@pytest.mark.parametrize("bad", [{"rate": 0.0}, {"midpoint": -1}, {"pull": -1.0}])
-def test_bad_hyperparameters_are_refused(bad: dict) -> None:
-    with pytest.raises(UsageError, match="recadam"):
-        RecAdam(**bad)

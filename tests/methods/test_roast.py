@@ -9,12 +9,9 @@ from torch import Tensor
 
 from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
-from benchmark.schema.errors import UsageError
 from benchmark.suites import Recipe
 from benchmark.training import Context
-from benchmark.training.toolbox.importance import rank_fractions
-from benchmark.training.toolbox.masks import keep_probabilities, sample_multipliers
-from methods.roast import RoAST
+from methods.roast import RoAST, keep_probabilities, rank_fractions, sample_multipliers
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer, logits_from
 from tests.support.tiny import sentences, without_dropout
 
@@ -216,9 +213,3 @@ def test_ranks_are_global_over_tensors_and_ties_keep_their_order() -> None:
     first, second = rank_fractions([torch.tensor([[3.0, 1.0]]), torch.tensor([2.0, 1.0, 0.0])])
     assert first.tolist() == [[1.0, 0.25]]
     assert second.tolist() == [0.75, 0.5, 0.0]
-
-
-@pytest.mark.parametrize("bad", [{"alpha": 1.0}, {"beta": 0.0}, {"epsilon": -1.0}, {"variant": "relesed"}])
-def test_bad_hyperparameters_are_refused_at_once(bad: dict) -> None:
-    with pytest.raises(UsageError, match="roast"):
-        RoAST(**bad)

@@ -7,10 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.schema.errors import UsageError
 from benchmark.training import Context
-from benchmark.training.toolbox.masks import within_quantiles
-from methods.rose import Rose, RoseEnsemble, RoseFirst, RoseSecond
+from methods.rose import Rose, RoseEnsemble, RoseFirst, RoseSecond, within_quantiles
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer, logits_from
 from tests.support.steps import Setting, check_run
 from tests.support.tiny import trainer
@@ -176,14 +174,6 @@ def test_quantiles_are_inclusive_at_both_ends() -> None:
     assert within_quantiles(values, 0.0, 0.5).tolist() == [True, True, True, False, False]
     assert within_quantiles(values, 0.25, 1.0).tolist() == [True, False, True, True, True]
     assert within_quantiles(values, 0.0, 1.0).all()
-
-
-@pytest.mark.parametrize(
-    "bad", [lambda: RoseFirst(upper=0.0), lambda: RoseSecond(lower=0.6), lambda: RoseEnsemble(gamma=2.0)]
-)
-def test_bad_hyperparameters_are_refused(bad: Callable[[], Rose]) -> None:
-    with pytest.raises(UsageError, match="rose-"):
-        bad()
 
 
 @pytest.mark.parametrize("make", FORMS)

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.schema.errors import UsageError
 from benchmark.training import Context
 from methods.sam import SAM
 from tests.support.steps import Setting, accumulation_gap, check_run
@@ -77,8 +76,3 @@ def test_accumulating_changes_nothing_since_the_ascent_is_the_windows(
     # An ascent of its own for each micro-batch would be another method.
     monkeypatch.setattr(Context, "collect", lambda _self, batch: [batch])
     assert accumulation_gap(lambda: SAM(rho=RHO), tiny_backbone, tmp_path / "own") > 1e-5
-
-
-def test_bad_hyperparameters_are_refused() -> None:
-    with pytest.raises(UsageError, match="sam"):
-        SAM(rho=0.0)

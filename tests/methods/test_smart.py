@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.schema.errors import UsageError
 from methods.smart import SMART
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer, logits_from
 from tests.support.steps import Setting, accumulation_gap, check_run, check_step
@@ -162,20 +161,3 @@ def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, variant: st
 
 def test_accumulating_changes_nothing_but_the_noise(tiny_backbone: Path, tmp_path: Path) -> None:
     assert accumulation_gap(lambda: SMART(step_size=1e-9, sigma=1e-9), tiny_backbone, tmp_path) < 2e-6
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"kl_weight": -1.0},
-        {"bregman": -1.0},
-        {"sigma": 0.0},
-        {"step_size": -1.0},
-        {"radius": -1.0},
-        {"momentum": 1.0},
-        {"variant": "x"},
-    ],
-)
-def test_bad_hyperparameters_are_refused(bad: dict) -> None:
-    with pytest.raises(UsageError, match="smart"):
-        SMART(**bad)

@@ -12,7 +12,7 @@ from benchmark.suites import Recipe
 from benchmark.testing import MethodContract
 from benchmark.training import Context, Method
 from benchmark.training.optimization import parameter_groups
-from benchmark.training.toolbox.combination import Hull
+from benchmark.training.toolbox.convex_hull import Hull
 from benchmark.training.toolbox.substitutes import Substitutes
 from methods.ascc import ASCC
 from methods.rift import RIFT

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.schema.errors import UsageError
 from methods.tavat import TAVAT
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer_from, logits_from, word_vectors
 from tests.support.steps import Setting, check_run, check_step
@@ -73,9 +72,3 @@ def test_passes_are_those_of_the_cost_table(tiny_backbone: Path, steps: int) -> 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, variant: str) -> None:
     check_run(lambda: TAVAT(variant=variant), tiny_backbone, tmp_path)
-
-
-@pytest.mark.parametrize("bad", [{"steps": 0}, {"rate": 0.0}, {"start": -1.0}, {"radius": -1.0}, {"variant": "x"}])
-def test_bad_hyperparameters_are_refused(bad: dict) -> None:
-    with pytest.raises(UsageError, match="tavat"):
-        TAVAT(**bad)

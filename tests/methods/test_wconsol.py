@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.schema.errors import UsageError
 from methods.wconsol import WConsol
 from tests.support.steps import Setting, check_run
 from tests.support.updates import (
@@ -63,9 +62,3 @@ def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, variant: st
 
 def test_accumulating_changes_nothing(tiny_backbone: Path) -> None:
     assert split_and_whole(lambda: WConsol(strength=STRENGTH), tiny_backbone, lambda _s: None) < 1e-9
-
-
-@pytest.mark.parametrize("bad", [{"strength": -1.0}, {"variant": "relesed"}])
-def test_bad_hyperparameters_are_refused(bad: dict) -> None:
-    with pytest.raises(UsageError, match="wconsol"):
-        WConsol(**bad)

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.schema.errors import UsageError
 from methods.worddrop import WordDrop
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer, logits_from
 from tests.support.steps import Setting, check_run, check_step
@@ -43,9 +42,3 @@ def test_passes_are_those_of_the_cost_table(tiny_backbone: Path, variant: str) -
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, variant: str) -> None:
     check_run(lambda: WordDrop(variant=variant), tiny_backbone, tmp_path)
-
-
-@pytest.mark.parametrize("bad", [{"probability": 0.0}, {"probability": 1.0}, {"kl_weight": -1.0}, {"variant": "x"}])
-def test_bad_hyperparameters_are_refused(bad: dict) -> None:
-    with pytest.raises(UsageError, match="worddrop"):
-        WordDrop(**bad)

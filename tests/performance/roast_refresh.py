@@ -17,7 +17,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import torch
 
-from benchmark.training.toolbox.ranked import binned_probabilities, ranked_multipliers
+from methods.roast import binned_probabilities, ranked_multipliers
 
 SETTINGS = {"sentiment": (0.9, 10.0), "entailment": (0.6, 1.0)}
 

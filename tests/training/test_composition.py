@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from benchmark.execution.registry import registered
 from benchmark.schema.errors import UsageError
 from benchmark.suites import Recipe
 from benchmark.training import Batch, Classifier, Context, Encoded, Method, Phase
@@ -142,32 +143,37 @@ def test_every_exclusive_verb_has_one_owner(verb: str) -> None:
         compose([method("left"), method("right")])
 
 
-def test_a_backward_that_reaches_the_loss_by_a_helper_or_by_the_default_composes() -> None:
-    class Helped(Vanilla):
-        name: ClassVar[str] = "helped"
-
-        def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
-            ctx.backward(self._halved(model, batch, ctx))
-
-        def _halved(self, model: Classifier, batch: Batch, ctx: Context) -> torch.Tensor:
-            return self.loss(model, batch, ctx) / 2
-
-    class Extended(Vanilla):
-        name: ClassVar[str] = "extended"
-
-        def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
-            super().backward(model, batch, ctx)
-
-    class OnlyContext(Vanilla):
-        name: ClassVar[str] = "only"
+def test_a_backward_composes_with_the_loss_of_another_if_it_declares_so() -> None:
+    class OwnLoss(Vanilla):
+        name: ClassVar[str] = "own"
 
         def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
             ctx.backward(model(batch).sum())
 
-    compose([Helped, RDrop])
-    compose([RDrop, Extended])
-    with pytest.raises(UsageError, match="own the loss"):
-        compose([OnlyContext, RDrop])
+    class AnyLoss(Vanilla):
+        name: ClassVar[str] = "any"
+        uses_loss: ClassVar[bool] = True
+
+        def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
+            ctx.backward(self.loss(model, batch, ctx) / 2)
+
+    compose([AnyLoss, RDrop])
+    compose([RDrop, AnyLoss])
+    with pytest.raises(UsageError, match=r"own the loss.*\(if it does, declare uses_loss = True\)"):
+        compose([OwnLoss, RDrop])
+
+
+@pytest.mark.parametrize("method", registered())
+def test_uses_loss_says_what_backward_does(method: str, tiny_backbone: Path, tmp_path: Path) -> None:
+    """A `backward` that says it trains `self.loss` and does not would drop the loss of another method."""
+    cls = registered()[method].load()
+    if "backward" not in overridden(cls):
+        assert not cls.uses_loss
+        return
+    made, calls = cls(), []
+    made.loss = lambda model, batch, ctx: calls.append(1) or Method.loss(made, model, batch, ctx)
+    trainer(made, tiny_backbone, tmp_path, epochs=1).run()
+    assert bool(calls) == cls.uses_loss
 
 
 def test_a_member_twice_is_refused() -> None:
@@ -263,8 +269,8 @@ def test_hyperparameters_are_named_by_member() -> None:
     }
     made = cls(**{**cls.defaults(), "roast.alpha": 0.6})
     assert made.hyperparameters() == {**cls.defaults(), "roast.alpha": 0.6}
-    assert cls.types()["roast.unbiased"] is bool
-    with pytest.raises(UsageError, match="roast needs 0 < alpha < 1"):
+    assert cls.hyperparameter_fields()["roast.unbiased"].annotation is bool
+    with pytest.raises(UsageError, match=r"roast:alpha=2\.0: alpha must be a finite number > 0 and < 1"):
         cls(**{"roast.alpha": 2.0})
 
 

@@ -42,7 +42,7 @@ class Untyped(RoAST):
     alpha = 0.6
 
 
-@pytest.mark.parametrize("read", ["defaults", "types", "hyperparameters"])
+@pytest.mark.parametrize("read", ["defaults", "hyperparameter_fields", "__init__"])
 @pytest.mark.parametrize(
     ("cls", "sentence"),
     [
@@ -55,7 +55,7 @@ class Untyped(RoAST):
 )
 def test_a_hyperparameter_that_would_be_ignored_is_refused(cls: type[Method], sentence: str, read: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        getattr(cls() if read == "hyperparameters" else cls, read)()
+        cls() if read == "__init__" else getattr(cls, read)()
 
 
 @dataclass(kw_only=True, eq=False)
@@ -79,7 +79,7 @@ class Renamed(Sound):
 @pytest.mark.parametrize("cls", [Sound, Renamed])
 def test_class_variables_state_and_private_names_are_no_hyperparameters(cls: type[Method]) -> None:
     assert cls.defaults() == {"strength": 0.5, "mode": "a", "bound": None, "other": None}
-    assert cls.types().keys() == cls.defaults().keys()
+    assert cls.hyperparameter_fields().keys() == cls.defaults().keys()
     assert cls(strength=0.25).hyperparameters()["strength"] == 0.25
 
 
@@ -102,7 +102,7 @@ class Unresolved(Method):
 )
 def test_a_type_that_no_record_can_hold_is_refused(cls: type[Method], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        cls.types()
+        cls.hyperparameter_fields()
 
 
 PLUGIN = '''

@@ -1,1 +1,1 @@
-"""The parts that methods are made of: ascent, consistency losses, importance, masks."""
+"""Parts that several methods share."""

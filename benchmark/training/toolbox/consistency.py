@@ -1,10 +1,11 @@
-"""Losses that ask two predictions to agree."""
+"""Losses that ask two predictions to agree, as RoAST's paper and its released code compute them."""
 
-import math
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from benchmark.models.batch import Batch
 
 
 def symmetric_kl(first: Tensor, second: Tensor, reduction: Literal["mean", "sum"] = "mean") -> Tensor:
@@ -21,16 +22,22 @@ def symmetric_kl(first: Tensor, second: Tensor, reduction: Literal["mean", "sum"
     return per_example.mean() if reduction == "mean" else per_example.sum()
 
 
-def jensen_shannon(first: Tensor, second: Tensor, *, swapped: bool = False) -> Tensor:
-    """Mean over the batch of (KL(p1 || m) + KL(p2 || m)) / 2, in nats, m being the mean of the two predictions.
+def paired_loss(clean: Tensor, other: Tensor, targets: Tensor, kl_weight: float, *, released: bool = False) -> Tensor:
+    """(CE(clean) + CE(other)) / 2 + kl_weight * symmetric KL, gradients through both sides.
 
     Args:
-        first: Logits of shape (batch, classes); the softmax is taken in float32 or better.
-        second: Logits of the same shape.
-        swapped: Take KL(m || p1) and KL(m || p2) instead, as HiddenCut's released code does.
+        clean: Logits of shape (batch, classes).
+        other: Logits of the second pass, of the same shape.
+        targets: Class indices, shape (batch,).
+        kl_weight: Weight of the symmetric KL.
+        released: What RoAST's released code computes: no cross-entropy of the second pass, and the KL summed over
+            the batch instead of averaged.
     """
-    p, q = (z.to(torch.promote_types(z.dtype, torch.float32)).log_softmax(dim=-1) for z in (first, second))
-    middle = torch.logaddexp(p, q) - math.log(2)
-    if swapped:
-        return (middle.exp() * (middle - 0.5 * (p + q))).sum(dim=-1).mean()
-    return 0.5 * (p.exp() * (p - middle) + q.exp() * (q - middle)).sum(dim=-1).mean()
+    consistency = symmetric_kl(clean, other, "sum" if released else "mean")
+    loss = 0.5 * nn.functional.cross_entropy(clean, targets) + kl_weight * consistency
+    return loss if released else loss + 0.5 * nn.functional.cross_entropy(other, targets)
+
+
+def attend_padding(batch: Batch) -> Batch:
+    """The batch with its padding attended: RoAST's released code never passes the attention mask."""
+    return batch.with_tokens(attention_mask=torch.ones_like(batch.attention_mask))

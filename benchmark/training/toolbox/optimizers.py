@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmark.suites import Recipe
-from benchmark.training.toolbox.importance import gradients_of
+from benchmark.training.toolbox.gradients import gradients_of
 
 
 class ScaledAdamW(torch.optim.AdamW):

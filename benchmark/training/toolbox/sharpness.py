@@ -1,40 +1,26 @@
-"""Gradients taken where the weights were moved up the loss."""
+"""Gradients of the whole accumulation window, for methods that move the weights up the loss."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from benchmark.models.batch import Batch
 from benchmark.training.context import Context
+from benchmark.training.method import Method
 
-Ascent = Callable[[Sequence[nn.Parameter]], Mapping[nn.Parameter, Tensor]]
 
+def window_gradients(method: Method, window: Sequence[Batch], ctx: Context) -> dict[nn.Parameter, Tensor]:
+    """Return the gradient of the method's mean loss over an accumulation window, by parameter.
 
-def backward_uphill(batch: Batch, ctx: Context, loss: Callable[[Batch], Tensor], ascent: Ascent) -> None:
-    """Add the gradient at w + ascent(g), g being the gradient at w; the weights stay at w.
-
-    Both are gradients of the whole accumulation window, so micro-batches are held back until it is whole: k
-    micro-batches make the same step as one batch of their size. Both passes draw the same dropout masks; g is
-    neither clipped nor seen by `transform_gradients`, and the logged loss is the one uphill. Two forwards and two full
-    backwards an example.
+    Gradients that were accumulated before stay as they were, and the passes that follow draw the same dropout masks.
+    The gradient is neither clipped nor seen by `transform_gradients`. One forward and one full backward per example.
 
     Args:
-        batch: A micro-batch of the window under way.
+        method: Gives the loss.
+        window: The micro-batches, all of the same weight; k of them give the gradient of one batch of their size.
         ctx: The run's context.
-        loss: Mean loss of a batch.
-        ascent: Deltas from parameters that all have a gradient, which it may change in place; a parameter that it
-            leaves out stays where it is.
     """
-    window = ctx.collect(batch)
-    if not window:
-        return
-    with ctx.scratch_gradients():
-        with ctx.rehearsal():
-            for part in window:
-                (loss(part) / len(window)).backward()
-        with torch.no_grad():
-            deltas = ascent([p for p in ctx.model.parameters() if p.grad is not None])
-    with ctx.perturbed(deltas):
-        for part in window:
-            ctx.backward(loss(part))
+    with ctx.scratch_gradients(), ctx.rehearsal():
+        for batch in window:
+            (method.loss(ctx.model, batch, ctx) / len(window)).backward()
+        return {p: p.grad for p in ctx.model.parameters() if p.grad is not None}

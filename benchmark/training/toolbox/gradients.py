@@ -1,14 +1,11 @@
-"""Relative importance of parameters from squared gradients."""
+"""Gradients of parameters: collected, masked, and summed as squares over batches."""
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from benchmark.schema.errors import TemperError
-
-P = TypeVar("P", bound=Tensor)
 
 
 class SquaredGradients:
@@ -44,28 +41,6 @@ class SquaredGradients:
         self.count = 0
 
 
-def rank_fractions(scores: Sequence[Tensor]) -> list[Tensor]:
-    """Rank of every entry among all entries of all tensors, scaled to [0, 1]; 0 is the least.
-
-    Entries that tie are ranked in their order, so the result does not depend on the sort. A single entry gets 0.
-
-    Returns:
-        float32 tensors with the shapes of `scores`.
-    """
-    flat = torch.cat([s.reshape(-1) for s in scores])
-    order = torch.argsort(flat, stable=True)
-    fractions = torch.empty(flat.numel(), dtype=torch.float32, device=flat.device)
-    ranks = torch.arange(flat.numel(), device=flat.device, dtype=torch.float64)
-    fractions[order] = ranks.div_(max(1, flat.numel() - 1)).float()
-    pieces = fractions.split([s.numel() for s in scores])
-    return [piece.view(s.shape) for piece, s in zip(pieces, scores, strict=True)]
-
-
-def having_gradients(parameters: Sequence[P]) -> list[P]:
-    """Those of the parameters that have a gradient: no frozen ones, none that the batch does not reach."""
-    return [p for p in parameters if p.grad is not None]
-
-
 def gradients_of(parameters: Sequence[Tensor]) -> list[Tensor]:
     """Gradients of parameters that all have one.
 
@@ -76,3 +51,10 @@ def gradients_of(parameters: Sequence[Tensor]) -> list[Tensor]:
     if len(gradients) != len(parameters):
         raise TemperError(f"{len(parameters) - len(gradients)} of {len(parameters)} parameters have no gradient.")
     return gradients
+
+
+def mask_gradients(parameters: Sequence[Tensor], multipliers: Sequence[Tensor]) -> None:
+    """Multiply each parameter's gradient, where it has one, by its multiplier, in place."""
+    pairs = [(p.grad, m) for p, m in zip(parameters, multipliers, strict=True) if p.grad is not None]
+    if pairs:
+        torch._foreach_mul_([g for g, _ in pairs], [m for _, m in pairs])

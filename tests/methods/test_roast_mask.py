@@ -1,21 +1,25 @@
-"""RoAST's refresh without a sort, against ranks from a sort."""
+"""RoAST's mask without a sort, against ranks from a sort."""
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from benchmark.training.toolbox import ranked
-from benchmark.training.toolbox.importance import rank_fractions
-from benchmark.training.toolbox.masks import keep_probabilities, sample_multipliers
-from benchmark.training.toolbox.ranked import binned_probabilities, ranked_multipliers
+from methods import roast
+from methods.roast import (
+    binned_probabilities,
+    keep_probabilities,
+    rank_fractions,
+    ranked_multipliers,
+    sample_multipliers,
+)
 
 SETTINGS = [(0.9, 10.0), (0.6, 1.0)]
 
 
 @pytest.fixture(autouse=True)
 def _always_bins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranked, "SORTED", 100)
+    monkeypatch.setattr(roast, "SORTED", 100)
 
 
 def squares(seed: int = 0) -> list[Tensor]:

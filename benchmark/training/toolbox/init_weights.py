@@ -6,8 +6,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from benchmark.training.toolbox.importance import gradients_of
-from benchmark.training.toolbox.pieces import in_pieces
+from benchmark.training.toolbox.chunked import in_chunks
+from benchmark.training.toolbox.gradients import gradients_of
 
 
 class Origin:
@@ -42,7 +42,7 @@ class Origin:
         # A parameter without a gradient has never moved.
         pairs = [(p, value) for p, value in zip(self.parameters, self.values, strict=True) if p.grad is not None]
         moved, values = [p for p, _ in pairs], [value for _, value in pairs]
-        for gradients, here, there in in_pieces(gradients_of(moved), moved, values):
+        for gradients, here, there in in_chunks(gradients_of(moved), moved, values):
             torch._foreach_add_(gradients, torch._foreach_sub(here, there), alpha=strength)
 
     @torch.no_grad()

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from benchmark.training.toolbox.origin import Origin
-from benchmark.training.toolbox.pieces import in_pieces
+from benchmark.training.toolbox.chunked import in_chunks
+from benchmark.training.toolbox.init_weights import Origin
 
 MOST = 2**18
 SHAPES = [(3,), (700, 600), (MOST,), (0, 5), (17, 2, 3), (MOST - 1,), (1,)]
@@ -17,7 +17,7 @@ def test_pieces_are_views_in_order_and_none_is_too_large() -> None:
         numbers.append(torch.arange(start, start + tensor.numel()).view(tensor.shape))
         start += tensor.numel()
     met = []
-    for pieces, marks in in_pieces(tensors, numbers):
+    for pieces, marks in in_chunks(tensors, numbers):
         assert 0 < sum(piece.numel() for piece in pieces) <= MOST
         assert [piece.shape for piece in pieces] == [mark.shape for mark in marks]
         torch._foreach_add_(pieces, 1.0)
@@ -27,14 +27,14 @@ def test_pieces_are_views_in_order_and_none_is_too_large() -> None:
 
 
 def test_nothing_has_no_pieces_and_lists_must_be_of_one_length() -> None:
-    assert list(in_pieces([])) == []
+    assert list(in_chunks([])) == []
     with pytest.raises(ValueError, match="zip"):
-        list(in_pieces([torch.zeros(2)], []))
+        list(in_chunks([torch.zeros(2)], []))
     with pytest.raises(ValueError, match="zip"):
-        list(in_pieces([torch.zeros(MOST + 1)], [torch.zeros(2)]))
+        list(in_chunks([torch.zeros(MOST + 1)], [torch.zeros(2)]))
 
 
-def test_a_pull_in_pieces_is_that_of_the_whole() -> None:
+def test_a_pull_in_chunks_is_that_of_the_whole() -> None:
     torch.manual_seed(0)
     parameters = [torch.nn.Parameter(torch.randn(shape)) for shape in SHAPES]
     origin = Origin(parameters, [torch.randn(shape) for shape in SHAPES])

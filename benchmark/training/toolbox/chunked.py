@@ -1,11 +1,11 @@
-"""Element-wise work over a whole model, in pieces that stay in the cache."""
+"""Element-wise work over a whole model, in chunks that stay in the cache."""
 
 from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
 
-def in_pieces(*lists: Sequence[Tensor]) -> Iterator[tuple[list[Tensor], ...]]:
+def in_chunks(*lists: Sequence[Tensor]) -> Iterator[tuple[list[Tensor], ...]]:
     """Go through lists of tensors together, as flat views of at most a quarter of a million entries at a time.
 
     Work that needs temporaries is done fastest that way: they stay in the cache, and none is as large as the model. On

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
 from benchmark.models.splicing import at_least_float32
-from benchmark.schema.errors import UsageError
 from benchmark.training.context import Context
 from benchmark.training.toolbox.substitutes import Substitutes
 
@@ -101,15 +100,6 @@ class SparseAttack:
     steps: int
     rate: float
     sparsity: float
-
-    def check(self, method: str) -> None:
-        """Refuse values out of range.
-
-        Raises:
-            UsageError: names the method.
-        """
-        if self.steps < 1 or self.rate <= 0 or self.sparsity < 0:
-            raise UsageError(f"{method} needs steps >= 1, rate > 0 and sparsity >= 0.")
 
     def shares(self, model: Classifier, batch: Batch, ctx: Context, hull: Hull, positions: float) -> Tensor:
         """Find the shares of the choices that change the prediction the most, shape (n, choices), without a graph.
