@@ -133,7 +133,7 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
 
 def _reads(row: Row) -> dict[str, str]:
     """Ask a method what it reads; a file that is missing or is not known is for the user to change, and stops all."""
-    from benchmark.training.verbs import checked_reads, verb
+    from benchmark.training.method_errors import checked_reads, verb
 
     method = row.method.make()
     with verb(method, "reads", 0):

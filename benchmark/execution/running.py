@@ -84,7 +84,7 @@ class Runner:
 
     def _train(self, cell: Cell, folder: Path) -> None:
         from benchmark.training.loop import SAVING, Trainer, write_log
-        from benchmark.training.verbs import verb
+        from benchmark.training.method_errors import verb
 
         suite, row = self.work.suite, cell.row
         trainer = Trainer(
@@ -196,8 +196,8 @@ class Runner:
 
     def _model(self, cell: Cell) -> Classifier:
         """The cell's model in eval mode; the last one loaded is kept."""
+        from benchmark.training.method_errors import verb
         from benchmark.training.optimization import pick_device
-        from benchmark.training.verbs import verb
 
         trained: Artifact = cell.reads["model"]
         digest = weights_hash(trained)

@@ -20,7 +20,7 @@ from benchmark.testing.tiny import sentences, trainer, weights
 from benchmark.testing.watching import Violation, Watcher
 from benchmark.training import Context, Method, MethodError
 from benchmark.training.checkpoint import Position, storable
-from benchmark.training.verbs import checked_state
+from benchmark.training.method_errors import checked_state
 
 if TYPE_CHECKING:
     from benchmark.testing.contract import Cut
@@ -123,13 +123,13 @@ class Subject:
             self._check_state(method)
             if watcher is not None:
                 watcher.watch(method)
-            run = trainer(method, self.backbone, self.folder / folder, seed, **recipe)
-            run.report = _reporter(cut, watcher)
-            if cut is not None:
-                run.checkpoint_seconds = 0.0
             last: dict[str, Tensor] = {}
             _wrap_epoch_end(method, cut, last)
             try:
+                run = trainer(method, self.backbone, self.folder / folder, seed, **recipe)
+                run.report = _reporter(cut, watcher)
+                if cut is not None:
+                    run.checkpoint_seconds = 0.0
                 model, position = run.run()
             except Killed:
                 continue

@@ -25,7 +25,7 @@ def train(method: str, backbone: Path, folder: Path) -> tuple[Weights, Weights]:
 
     made.build_model = build_model  # type: ignore[method-assign]
     run = trainer(made, backbone, folder)
-    run.report = lambda _done, _total: seen.append(weights(run._model))
+    run.report = lambda _done, _total: seen.append(weights(run.model))
     run.run()
     return seen[0], seen[-1]
 
@@ -81,8 +81,8 @@ def test_a_tensor_that_rose_holds_stays_while_freelb_trains_the_others(tiny_back
     held: list[set[str]] = []
 
     def look(done: int, _total: int) -> None:
-        after = weights(run._model)
-        names = {p: name for name, p in run._model.named_parameters()}
+        after = weights(run.model)
+        names = {p: name for name, p in run.model.named_parameters()}
         factors = method._parts["rose-second"]._optimizer.factors
         still = {names[p] for p, factor in factors.items() if factor == 0}
         if before:
@@ -96,4 +96,4 @@ def test_a_tensor_that_rose_holds_stays_while_freelb_trains_the_others(tiny_back
     assert not held[0]
     assert all(held[1:])
     # Two passes an example: it is FreeLB's backward that was masked.
-    assert run._model.passes.counts() == {"forward": 80, "backward": 80, "input_backward": 0}
+    assert run.model.passes.counts() == {"forward": 80, "backward": 80, "input_backward": 0}

@@ -259,5 +259,5 @@ def test_a_resumed_run_has_the_teacher_without_storing_it(tiny_backbone: Path, t
     kept, found = whole.method._teacher._weights, resumed.method._teacher._weights
     assert kept.keys() == found.keys()
     assert all(torch.equal(kept[name], found[name]) for name in kept)
-    moved = dict(whole._model.named_parameters())
+    moved = dict(whole.model.named_parameters())
     assert any(not torch.equal(kept[name], moved[name]) for name in kept)

@@ -289,5 +289,5 @@ def test_phases_of_one_and_the_optimizer_of_another(tiny_backbone: Path, tmp_pat
 
     run = trainer(compose([ProbeFirst, Plain])(), tiny_backbone, tmp_path)
     run.run()
-    assert [phase.name for phase in run._phases] == ["probe", "all"]
-    assert isinstance(run._context.optimizer, torch.optim.SGD)
+    assert [phase.name for phase in run.phases] == ["probe", "all"]
+    assert isinstance(run.context.optimizer, torch.optim.SGD)

@@ -89,9 +89,9 @@ def test_a_wrong_return_value_is_named_with_what_to_return(
 ) -> None:
     method = Vanilla()
     setattr(method, hook, wrong)
-    run = trainer(method, tiny_backbone, tmp_path)
-    run.checkpoint_seconds = 0.0
     with pytest.raises(MethodError) as caught:
+        run = trainer(method, tiny_backbone, tmp_path)
+        run.checkpoint_seconds = 0.0
         run.run()
     assert str(caught.value).startswith(f"Method 'vanilla', {'backward' if hook == 'loss' else hook}")
     assert sentence in str(caught.value)

@@ -105,7 +105,7 @@ def test_the_best_epoch_on_validation_is_what_comes_back(tiny_backbone: Path, tm
     snapshots: list[dict[str, torch.Tensor]] = []
 
     def validate() -> float:
-        snapshots.append(weights(run._model))
+        snapshots.append(weights(run.model))
         return next(scripted)
 
     run._validate = validate  # type: ignore[method-assign]
@@ -286,10 +286,8 @@ def test_every_verb_that_raises_becomes_the_methods_failure(verb: str, tiny_back
 
     method = Vanilla()
     setattr(method, verb, fail)
-    run = trainer(method, tiny_backbone, tmp_path)
-    run.checkpoint_seconds = 0.0
     with pytest.raises(MethodError, match=f"Method 'vanilla', {verb}: not like this"):
-        run.run()
+        trainer(method, tiny_backbone, tmp_path).run()
 
 
 def test_blocks_of_shared_dropout_in_one_step_draw_different_masks(tiny_backbone: Path, tmp_path: Path) -> None:

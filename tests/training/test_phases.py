@@ -74,18 +74,18 @@ class Killed(BaseException):
 def train(method: Method, backbone: Path, folder: Path, kill: int = 0) -> list[Weights]:
     """The weights after each step, those of the start first."""
     run, seen = trainer(method, backbone, folder), []
-    prepare = run._prepare
+    prepare = run._start
 
     def note(done: int, _total: int) -> None:
-        seen.append(weights(run._model))
+        seen.append(weights(run.model))
         if done == kill:
             raise Killed
 
     def start() -> None:
         prepare()
-        seen.append(weights(run._model))
+        seen.append(weights(run.model))
 
-    run._prepare, run.report, run.checkpoint_seconds = start, note, 0.0 if kill else 60.0  # type: ignore[method-assign]
+    run._start, run.report, run.checkpoint_seconds = start, note, 0.0 if kill else 60.0  # type: ignore[method-assign]
     run.run()
     return seen
 

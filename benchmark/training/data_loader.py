@@ -1,7 +1,6 @@
-"""The training set as a run sees it: encoded once, and in which order and batches for each epoch."""
+"""The training set as a run sees it: encoded once, in an order and in batches that each epoch draws from the seed."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,41 +10,28 @@ from benchmark.models.classifier import Classifier
 from benchmark.schema.errors import TemperError
 from benchmark.suites import Recipe
 from benchmark.training.context import MethodError
-from benchmark.training.method import Method
+from benchmark.training.method_errors import GuardedMethod
 from benchmark.training.seeding import derive_seed
-from benchmark.training.verbs import checked_batches, checked_encoding
 
 
-class Feed:
+class DataLoader:
     """Batches of a training set, each order drawn from the seed, a purpose and the epoch alone."""
 
-    def __init__(
-        self,
-        method: Method,
-        model: Classifier,
-        train: Dataset,
-        recipe: Recipe,
-        *,
-        seed: int,
-        verb: Callable[[str], AbstractContextManager[None]],
-    ) -> None:
+    def __init__(self, method: GuardedMethod, model: Classifier, train: Dataset, recipe: Recipe, seed: int) -> None:
         """Encode every example.
 
         Args:
-            method: Says how an example is encoded and how an epoch is cut into batches.
+            method: Encodes an example and cuts an epoch into batches.
             model: Collates the batches.
             train: The training set.
             recipe: Its batch size and accumulation.
             seed: The run's seed.
-            verb: Names the hook in errors of the method's own code.
         """
-        self._method, self._model, self._train, self._recipe = method, model, train, recipe
-        self._seed, self._verb = seed, verb
-        with verb("encode_example"):
-            self._encoded = [checked_encoding(method.encode_example(model, e), e.id) for e in train.examples]
+        self._method, self._model, self._train, self._recipe, self._seed = method, model, train, recipe, seed
+        self._encoded = [method.encode_example(model, example) for example in train.examples]
 
     def windows(self, epoch: int) -> list[list[list[int]]]:
-        """An epoch's accumulation windows of micro-batches of row numbers; at least one.
+        """Return an epoch's accumulation windows of micro-batches of row numbers; at least one.
 
         Raises:
             MethodError: the method gives no batches.
@@ -57,7 +43,7 @@ class Feed:
         return windows
 
     def batches(self, purpose: str, epoch: int) -> Iterator[Batch]:
-        """The training set once, in the order of a purpose and an epoch."""
+        """Yield the training set once, in the order of a purpose and an epoch."""
         return (self.batch(rows) for rows in self._rows(purpose, epoch))
 
     def batch(self, rows: Sequence[int]) -> Batch:
@@ -67,14 +53,12 @@ class Feed:
             TemperError: an example has no label.
         """
         labels = [self._label(row) for row in rows]
-        with self._verb("encode_example (collating what it returned)"):
+        with self._method.guard("encode_example (collating what it returned)"):
             return self._model.collate([self._encoded[row] for row in rows], labels)
 
     def _rows(self, purpose: str, epoch: int) -> list[list[int]]:
         rng = np.random.default_rng(derive_seed(self._seed, purpose, epoch))
-        with self._verb("batches"):
-            batches = self._method.batches(self._train.examples, self._recipe.batch_size, rng)
-            return checked_batches(batches, len(self._train))
+        return self._method.batches(self._train.examples, self._recipe.batch_size, rng)
 
     def _label(self, row: int) -> int:
         label = self._train.examples[row].label

@@ -1,21 +1,25 @@
-"""What a method's hooks raise and return: an error names the method, the hook, and the line or what to return."""
+"""Errors of a method's hooks: exceptions and wrong return values, with the method, hook, and line or fix."""
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from benchmark.data import Example
+from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch, Encoded
 from benchmark.models.classifier import Classifier
 from benchmark.schema.disk import NO_ROOM, error_number
 from benchmark.schema.errors import TemperError
 from benchmark.schema.fields import excerpt
-from benchmark.training.context import MethodError
+from benchmark.suites import Recipe, TrainingTask
+from benchmark.training.checkpoint import storable
+from benchmark.training.context import Context, MethodError
 from benchmark.training.method import Method, Phase
 
 LONGEST_MESSAGE = 1_000
@@ -54,6 +58,93 @@ def _line(error: Exception) -> str:
     while at is not None and at.tb_next is not None:
         at = at.tb_next
     return f" at {Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}" if at else ""
+
+
+class GuardedMethod:
+    """A method as the training loop calls it: an error in a hook is a `MethodError`, and return values are checked.
+
+    Attributes:
+        step: Optimizer steps done, which the errors name; the loop sets it.
+    """
+
+    def __init__(self, method: Method) -> None:
+        self._method = method
+        self.name = method.name
+        self.step = 0
+
+    def guard(self, place: str) -> AbstractContextManager[None]:
+        """Run what a hook's result does, such as a step of its optimizer; `place` says so in errors."""
+        return verb(self._method, place, self.step)
+
+    def build_model(self, backbone: Backbone, task: TrainingTask) -> Classifier:
+        """Return the model, whose parameters are contiguous in memory."""
+        with self.guard("build_model"):
+            return checked_model(self._method.build_model(backbone, task), len(task.classes))
+
+    def encode_example(self, model: Classifier, example: Example) -> Encoded:
+        """Return the example with lists in place of tensors and arrays."""
+        with self.guard("encode_example"):
+            return checked_encoding(self._method.encode_example(model, example), example.id)
+
+    def phases(self, recipe: Recipe) -> list[Phase]:
+        """Return the phases, at least one."""
+        with self.guard("phases"):
+            return checked_phases(self._method.phases(recipe))
+
+    def is_trained(self, phase: Phase, parameter: str) -> bool:
+        """Return whether a phase trains the parameter of a name."""
+        with self.guard(f"phases (trainable of {phase.name!r})"):
+            return phase.trainable is None or bool(phase.trainable(parameter))
+
+    def build_optimizer(self, groups: Sequence[Mapping[str, Any]], ctx: Context) -> torch.optim.Optimizer:
+        """Return the optimizer."""
+        with self.guard("build_optimizer"):
+            return checked_optimizer(self._method.build_optimizer(groups, ctx))
+
+    def setup(self, ctx: Context) -> None:
+        """Prepare the run."""
+        with self.guard("setup"):
+            self._method.setup(ctx)
+
+    def batches(self, data: Sequence[Example], size: int, rng: np.random.Generator) -> list[list[int]]:
+        """Return one epoch as lists of positions in `data`."""
+        with self.guard("batches"):
+            return checked_batches(self._method.batches(data, size, rng), len(data))
+
+    def transform_batch(self, batch: Batch, ctx: Context) -> Batch:
+        """Return the batch that the loss sees."""
+        with self.guard("transform_batch"):
+            return checked_batch(self._method.transform_batch(batch, ctx))
+
+    def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
+        """Add the gradients of a micro-batch."""
+        with self.guard("backward"):
+            self._method.backward(model, batch, ctx)
+
+    def transform_gradients(self, parameters: Sequence[nn.Parameter], ctx: Context) -> None:
+        """Change the gradients in place."""
+        with self.guard("transform_gradients"):
+            self._method.transform_gradients(parameters, ctx)
+
+    def after_step(self, ctx: Context) -> None:
+        """React to an optimizer step."""
+        with self.guard("after_step"):
+            self._method.after_step(ctx)
+
+    def on_epoch_end(self, ctx: Context) -> None:
+        """React to the end of an epoch."""
+        with self.guard("on_epoch_end"):
+            self._method.on_epoch_end(ctx)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return dense, detached tensors by name that can be stored as they are."""
+        with self.guard("state_dict"):
+            return storable(checked_state(self._method.state_dict()))
+
+    def load_state_dict(self, state: Mapping[str, Tensor], ctx: Context) -> None:
+        """Take the tensors back."""
+        with self.guard("load_state_dict"):
+            self._method.load_state_dict(state, ctx)
 
 
 # Each of the following is called inside `verb`, which puts the method and the hook in front of the sentence.
