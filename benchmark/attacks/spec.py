@@ -38,8 +38,9 @@ def numbers_of(attack: Attack) -> Numbers:
         raise UsageError(f"Attack {attack.id!r}: recipe {attack.recipe!r} does not exist. {_near(attack.recipe)}")
     problems = Problems()
     numbers = Converter(problems).table(RECIPES[attack.recipe], dict(attack.parameters), "parameters")
-    for place, sentence in problems.found:
-        raise UsageError(f"Attack {attack.id!r}: {place}: {sentence}")
+    if problems.found:
+        found = (f"{place.replace('parameters.', 'parameter ', 1)}: {sentence}" for place, sentence in problems.found)
+        raise UsageError(f"Attack {attack.id!r}: {' '.join(found)}")
     return numbers  # type: ignore[return-value]  # without problems it is a table
 
 

@@ -25,13 +25,18 @@ def show(
     ] = False,
     suites: Annotated[bool, typer.Option("--suites", help="Only the suites.")] = False,
     attacks: Annotated[bool, typer.Option("--attacks", help="Only the attacks: name, paper, what they do.")] = False,
+    hyperparameters: Annotated[
+        bool, typer.Option("--hyperparameters", help="Only the methods' hyper-parameters: defaults and legal values.")
+    ] = False,
 ) -> None:
     """List what can be run: methods, suites, attacks, papers' tables and packaged backbones."""
-    everything = not (methods or suites or attacks)
+    everything = not (methods or suites or attacks or hyperparameters)
     if methods:
         _show_costs()
     if everything:
         _print("Methods", _methods())
+    if hyperparameters:
+        _print("Hyper-parameters", _hyperparameters())
     if suites or everything:
         _print("Suites", _suites())
         _print("Groups of suites", _groups())
@@ -54,6 +59,14 @@ def _methods() -> list[tuple[str, str]]:
     from benchmark.execution.sources import summary
 
     return [(name, summary(point).text) for name, point in registered().items()]
+
+
+def _hyperparameters() -> list[tuple[str, str, str, str]]:
+    from benchmark.execution.registry import registered
+    from benchmark.execution.sources import summary
+
+    declared = [(name, row) for name, point in registered().items() for row in summary(point).hyperparameters]
+    return [("Method", "Name", "Default", "Legal values"), *((name, *row) for name, row in declared)]
 
 
 def _show_costs() -> None:

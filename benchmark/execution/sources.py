@@ -36,11 +36,13 @@ class Summary:
         text: First sentence of the docstring, or why the source cannot be read.
         paper: As the class has it; empty where it has none.
         verbs: Verbs that the class, or one that it derives from, overrides, in the order of a run.
+        hyperparameters: Name, default and legal values of each, as the class declares them.
     """
 
     text: str
     paper: str = ""
     verbs: tuple[str, ...] = ()
+    hyperparameters: tuple[tuple[str, str, str], ...] = ()
 
 
 def summary(point: EntryPoint) -> Summary:
@@ -57,7 +59,9 @@ def summary(point: EntryPoint) -> Summary:
     defined = {node.name for _, cls in classes for node in cls.body if isinstance(node, ast.FunctionDef)}
     paper = next((value for _, cls in classes for value in _texts(cls, "paper")), "")
     text = " ".join((ast.get_docstring(found[1]) or "").partition("\n\n")[0].split())
-    return Summary(text.partition("\n")[0], paper, tuple(verb for verb in verbs() if verb in defined))
+    fields = {name: (name, *declared) for _, cls in reversed(classes) for name, *declared in _fields(cls)}
+    overridden = tuple(verb for verb in verbs() if verb in defined)
+    return Summary(text.partition("\n")[0], paper, overridden, tuple(fields.values()))
 
 
 @cache
@@ -271,6 +275,36 @@ def _texts(cls: ast.ClassDef, name: str) -> Iterator[str]:
         value = getattr(node, "value", None)
         if any(isinstance(t, ast.Name) and t.id == name for t in targets) and isinstance(value, ast.Constant):
             yield str(value.value)
+
+
+def _fields(cls: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
+    """Name, default and legal values of a class's own hyper-parameters."""
+    for node in cls.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+            legal = _legal(node.annotation)
+            default = str(node.value.value) if isinstance(node.value, ast.Constant) else ast.unparse(node.value)
+            if not (node.target.id.startswith("_") or legal.startswith("ClassVar") or default.startswith("field(")):
+                yield node.target.id, default, legal
+
+
+_SIGNS = {"Gt": ">", "Ge": ">=", "Lt": "<", "Le": "<="}
+
+
+def _legal(annotation: ast.expr) -> str:
+    """Write ``Annotated[float, Gt(0)]`` as ``float > 0`` and ``Literal["a", "b"]`` as ``a, b``."""
+    match annotation:
+        case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[kind, *metadata])):
+            bounds = [
+                f"{_SIGNS[call.func.id]} {ast.unparse(call.args[0])}"
+                for call in metadata
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in _SIGNS
+            ]
+            return f"{_legal(kind)} {' and '.join(bounds)}".strip()
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
+            listed = choices.elts if isinstance(choices, ast.Tuple) else [choices]
+            return ", ".join(str(c.value) if isinstance(c, ast.Constant) else ast.unparse(c) for c in listed)
+        case _:
+            return ast.unparse(annotation)
 
 
 @cache

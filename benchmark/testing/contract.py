@@ -108,6 +108,13 @@ class MethodContract:
                 "and its default strength; a weight that on_epoch_end moves after the last epoch is lost.",
             )
 
+    def test_backward_trains_the_loss_that_it_says_it_uses(self) -> None:
+        """A method with `uses_loss` calls `self.loss`; if it did not, a composition would drop another's loss."""
+        subject = self._subject
+        if subject.cls.uses_loss and not subject.whole.losses:
+            rule = "backward trains the loss that it says it uses"
+            raise ContractError(subject.name, rule, "uses_loss is True and backward never calls self.loss.")
+
     def test_the_same_seed_gives_the_same_weights(self) -> None:
         """The same seed gives the same weights, and another seed gives other weights."""
         subject, rule = self._subject, "the same seed gives the same weights"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from benchmark.execution.registry import MethodRequest, configure
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
-from benchmark.schema.errors import TemperError
+from benchmark.schema.errors import TemperError, UsageError
 from benchmark.testing.errors import ContractError
 from benchmark.testing.tiny import sentences, trainer, weights
 from benchmark.testing.watching import Violation, Watcher
@@ -38,6 +38,7 @@ class Finished:
         last: The weights after the last step, by name.
         weights: The weights of the best epoch, which the run returns, by name.
         violations: What its hooks left behind, if the run was watched.
+        losses: Calls of its `loss`, if the run was watched.
     """
 
     method: Method
@@ -45,6 +46,7 @@ class Finished:
     position: Position
     last: dict[str, Tensor]
     violations: list[Violation] = field(default_factory=list)
+    losses: int = 0
 
     def __post_init__(self) -> None:
         self.weights = weights(self.model)
@@ -119,7 +121,10 @@ class Subject:
             ContractError: a hook raised, or the loss or the method's state is invalid.
         """
         for cut in (*cuts, None):
-            method = self.make()
+            try:
+                method = self.make()
+            except UsageError as error:
+                raise ContractError(self.name, rule, f"the method cannot be made: {error}") from error
             self._check_state(method)
             if watcher is not None:
                 watcher.watch(method)
@@ -136,7 +141,8 @@ class Subject:
             except MethodError as error:
                 raise ContractError(self.name, rule, str(error)) from error
             break
-        return Finished(method, model, position, last, [] if watcher is None else watcher.violations)
+        watched = watcher or Watcher()
+        return Finished(method, model, position, last, watched.violations, watched.losses)
 
     def _check_state(self, method: Method) -> None:
         """Check every state that `state_dict` returns."""

@@ -55,10 +55,12 @@ class Watcher:
     Attributes:
         violations: What was found, in order.
         step: Steps done so far.
+        losses: Calls of `loss` so far.
     """
 
     violations: list[Violation] = field(default_factory=list)
     step: int = 0
+    losses: int = 0
     _model: Classifier | None = None
 
     def watch(self, method: Method) -> None:
@@ -72,6 +74,13 @@ class Watcher:
         method.build_model = build_model  # type: ignore[method-assign]
         for hook in HOOKS:
             setattr(method, hook, self._watched(hook, getattr(method, hook)))
+        loss = method.loss
+
+        def counted(*arguments: Any) -> torch.Tensor:
+            self.losses += 1
+            return loss(*arguments)
+
+        method.loss = counted  # type: ignore[method-assign]
 
     def _watched(self, hook: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def watched(*arguments: Any) -> Any:

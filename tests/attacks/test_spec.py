@@ -70,7 +70,7 @@ def test_the_default_treatment_of_short_texts_is_the_attack_of_before(lexicon):
     ],
 )
 def test_parameters_that_cannot_be_are_refused(lexicon, parameters, message):
-    with pytest.raises(UsageError, match=f"Attack 'textfooler': parameters.*{message}"):
+    with pytest.raises(UsageError, match=f"Attack 'textfooler': parameter .*{message}"):
         numbers_of(attack(lexicon, **parameters))
 
 

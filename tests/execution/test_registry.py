@@ -90,9 +90,9 @@ def test_saying_what_holds_anyway_is_no_configuration() -> None:
     assert made.configuration == ""
 
 
-def edit_masks(monkeypatch: pytest.MonkeyPatch) -> None:
+def edit_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     read = sources.read_source
-    edit = {"masks.py": "\nEDITED = 1\n"}
+    edit = {"gradients.py": "\nEDITED = 1\n"}
     monkeypatch.setattr(sources, "read_source", lambda path: read(path) + edit.get(path.name, ""))
 
 
@@ -101,22 +101,22 @@ def test_the_source_fingerprint_follows_the_plugin_and_what_it_imports_of_the_to
 ) -> None:
     roast, vanilla = (configure(MethodRequest(name, {}), {}).source for name in ("roast", "vanilla"))
     assert roast == configure(MethodRequest("roast", {}), {}).source
-    edit_masks(monkeypatch)
+    edit_gradients(monkeypatch)
     assert configure(MethodRequest("roast", {}), {}).source != roast
     assert configure(MethodRequest("vanilla", {}), {}).source == vanilla
 
 
 def test_the_toolbox_modules_of_a_source_are_found_in_every_spelling() -> None:
     source = (
-        "from benchmark.training.toolbox import masks\nfrom benchmark.training.toolbox.ascent import x\nimport os\n"
-        "import benchmark.training.toolbox.pairs\nfrom . import roast\nfrom .sam import SAM\n"
+        "from benchmark.training.toolbox import ema\nfrom benchmark.training.toolbox.gradients import x\nimport os\n"
+        "import benchmark.training.toolbox.sharpness\nfrom . import roast\nfrom .sam import SAM\n"
         "from benchmark.training import Method"
     )
-    toolbox = [f"benchmark.training.toolbox.{name}" for name in ("ascent", "masks", "pairs")]
+    toolbox = [f"benchmark.training.toolbox.{name}" for name in ("ema", "gradients", "sharpness")]
     assert own_imports(source, "methods.mine") == [*toolbox, "methods.roast", "methods.sam"]
-    assert own_imports(source, "benchmark.training.toolbox.free") == [
+    assert own_imports(source, "benchmark.training.toolbox.chunked") == [
         *toolbox[:2],
-        "benchmark.training.toolbox.pairs",
+        "benchmark.training.toolbox.sharpness",
     ]
 
 
@@ -211,10 +211,16 @@ def test_the_source_fingerprint_of_a_composition_follows_every_member(monkeypatc
 
     before = fingerprints()
     assert len({before["sam+roast"], before["sam+r_drop"]}) == 2
-    edit_masks(monkeypatch)
+    edit_gradients(monkeypatch)
     after = fingerprints()
     assert after["sam+roast"] != before["sam+roast"]
     assert after["sam+r_drop"] == before["sam+r_drop"]
+
+
+def in_short(legal: str) -> str:
+    for words, short in ("a finite number", "float"), ("an integer", "int"), ("true or false", "bool"), ("text", "str"):
+        legal = legal.replace(words, short)
+    return legal.replace(" or ", ", ").replace("'", "")
 
 
 def test_what_a_list_shows_of_a_method_is_what_importing_it_shows() -> None:
@@ -226,6 +232,9 @@ def test_what_a_list_shows_of_a_method_is_what_importing_it_shows() -> None:
         cls = point.load()
         assert (name, set(summary(point).verbs)) == (name, set(overridden(cls)))
         assert summary(point).paper == cls.paper
+        shown = {key: (default, legal) for key, default, legal in summary(point).hyperparameters}
+        declared = cls.hyperparameter_fields().items()
+        assert shown == {key: (str(f.default), in_short(f.legal)) for key, f in declared}
         assert summary(point).text
 
 
@@ -280,7 +289,9 @@ def test_a_file_is_a_plugin_for_this_process(tmp_path: Path) -> None:
     load_plugin(f"{file}:Mine")
     made = configure(MethodRequest.parse("mine+sam:strength=2"), {})
     assert made.label == "mine+sam (mine.strength=2.0)"
-    assert summary(registered()["mine"]) == Summary("Mine is the best.", "Me, 2026", ("after_step",))
+    assert summary(registered()["mine"]) == Summary(
+        "Mine is the best.", "Me, 2026", ("after_step",), (("strength", "1.0", "float"),)
+    )
     source = configure(MethodRequest("mine", {}), {}).source
     write(file, PLUGIN.format(name="mine") + "\nEDITED = 1\n")
     assert configure(MethodRequest("mine", {}), {}).source != source
@@ -474,7 +485,9 @@ def test_an_installed_package_brings_its_methods(tmp_path: Path, monkeypatch: py
     write(metadata / "entry_points.txt", "[temper.methods]\nelsewhere = elsewhere.mine:Mine\n")
     monkeypatch.syspath_prepend(tmp_path)
     registered.cache_clear()
-    assert summary(registered()["elsewhere"]) == Summary("Mine is the best.", "Me, 2026", ("after_step",))
+    assert summary(registered()["elsewhere"]) == Summary(
+        "Mine is the best.", "Me, 2026", ("after_step",), (("strength", "1.0", "float"),)
+    )
     write(tmp_path / "elsewhere/__init__.py", "")
     made = configure(MethodRequest.parse("elsewhere:strength=3"), {})
     assert made.make().strength == 3.0

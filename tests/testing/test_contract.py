@@ -46,6 +46,17 @@ class Decays(Mine):
             ctx.model.output_layer.weight.mul_(0.9)
 
 
+def test_a_loss_that_is_said_to_be_used_and_is_not() -> None:
+    class OwnLoss(Mine):
+        uses_loss: ClassVar[bool] = True
+
+        def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
+            ctx.backward(model(batch).square().mean())
+
+    rule = "backward_trains_the_loss_that_it_says_it_uses"
+    assert "uses_loss is True and backward never calls self.loss." in sentence(OwnLoss, rule)
+
+
 def test_a_sound_method_breaks_no_rule() -> None:
     assert broken_rules(Decays) == []
 
@@ -489,10 +500,11 @@ def test_a_model_that_is_not_all_saved() -> None:
 
 def test_all_broken_rules_are_listed_without_pytest() -> None:
     @dataclass(kw_only=True, eq=False)
-    class Twice(LeaksHook):
+    class Listed(LeaksHook):
         layers: tuple[int, ...] = ()
 
-    assert len(broken_rules(Twice)) == 3
+    assert len(broken_rules(LeaksHook)) == 2
+    assert all("the hyper-parameter layers is declared as tuple[int, ...]" in line for line in broken_rules(Listed))
 
 
 def test_the_contract_imports_without_pytest_and_without_torch() -> None:
