@@ -59,7 +59,7 @@ def summary(point: EntryPoint) -> Summary:
     defined = {node.name for _, cls in classes for node in cls.body if isinstance(node, ast.FunctionDef)}
     paper = next((value for _, cls in classes for value in _texts(cls, "paper")), "")
     text = " ".join((ast.get_docstring(found[1]) or "").partition("\n\n")[0].split())
-    fields = {name: (name, *declared) for _, cls in reversed(classes) for name, *declared in _fields(cls)}
+    fields = {field[0]: field for _, cls in reversed(classes) for field in _fields(cls)}
     overridden = tuple(verb for verb in verbs() if verb in defined)
     return Summary(text.partition("\n")[0], paper, overridden, tuple(fields.values()))
 

@@ -11,7 +11,7 @@ from torch.nn.modules import module as torch_module
 from benchmark.models.backbones import Backbone
 from benchmark.models.classifier import Classifier
 from benchmark.suites import TrainingTask
-from benchmark.training import Method
+from benchmark.training import Batch, Context, Method
 
 HOOKS = (
     "build_optimizer",
@@ -76,9 +76,9 @@ class Watcher:
             setattr(method, hook, self._watched(hook, getattr(method, hook)))
         loss = method.loss
 
-        def counted(*arguments: Any) -> torch.Tensor:
+        def counted(model: Classifier, batch: Batch, ctx: Context) -> torch.Tensor:
             self.losses += 1
-            return loss(*arguments)
+            return loss(model, batch, ctx)
 
         method.loss = counted  # type: ignore[method-assign]
 
