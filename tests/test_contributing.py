@@ -29,7 +29,7 @@ for file in sys.argv[1:]:
     for before, after in words.items():
         text = text.replace(before, after)
     if "FILL IN: " not in text:  # the second time: another default, and what follows from it
-        text = text.replace("strength: float = 0.1", "strength: float = 0.2").replace("e + 0.1 * u", "e + 0.2 * u")
+        text = text.replace("Ge(0)] = 0.1", "Ge(0)] = 0.2").replace("e + 0.1 * u", "e + 0.2 * u")
     Path(file).write_text(text.replace("FILL IN: ", ""))
 """
 
