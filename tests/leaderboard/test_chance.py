@@ -9,8 +9,9 @@ import pytest
 from benchmark.cli.board import build as build_command
 from benchmark.schema import IntegrityError, UsageError, read_results
 from leaderboard import build, compare, load_board
-from leaderboard.chance import at_chance
-from leaderboard.load import load
+from leaderboard.ranking import at_chance
+from leaderboard.results import read_sections
+from leaderboard.scores import SectionScores
 from tests.leaderboard.synthetic import Method, card, records, write_card, write_records
 
 # A three-way task as it was measured: nearly constant answers are hard to flip, and nearly uniform ones are calibrated.
@@ -36,6 +37,12 @@ def write(root, suite, name, values, seeds=(0, 1, 2)):
                     min(1.0, max(0.0, generator.gauss(value, spread))) for _ in record["replicates"]
                 ]
         write_records(root, found)
+
+
+def vanilla_at_chance(root):
+    _, (section,) = read_sections(root)
+    scores = SectionScores(section)
+    return at_chance(scores, scores.vanilla)
 
 
 def with_share(share, count=300):
@@ -107,8 +114,7 @@ def test_one_seed_is_judged_by_the_score_test_whatever_its_resamples(tmp_path, r
             if record["probe"]["perspective"] == "in-distribution":
                 record |= {"value": right / 300, "replicates": [right / 300 + luck] * 40}
         write_records(tmp_path, found)
-        _, (contest,) = load(tmp_path)
-        assert bool(at_chance(contest, contest.vanilla())) is not above
+        assert bool(vanilla_at_chance(tmp_path)) is not above
 
 
 def test_compare_gives_no_verdict_on_a_row_at_chance(tmp_path):
@@ -123,11 +129,9 @@ def test_a_mean_over_seeds_that_disagree_is_not_significantly_above(tmp_path):
     write_card(tmp_path, suite)
     write(tmp_path, suite, "vanilla", LEARNT | {"accuracy": 0.34}, seeds=(0, 1))
     write(tmp_path, suite, "vanilla", LEARNT | {"accuracy": 0.90}, seeds=(2,))
-    _, (contest,) = load(tmp_path)
-    assert "52.67 %, is not significantly above" in at_chance(contest, contest.vanilla())
+    assert "52.67 %, is not significantly above" in vanilla_at_chance(tmp_path)
     write(tmp_path, suite, "vanilla", LEARNT, seeds=(0, 1, 2))
-    _, (contest,) = load(tmp_path)
-    assert not at_chance(contest, contest.vanilla())
+    assert not vanilla_at_chance(tmp_path)
 
 
 def test_rows_above_chance_are_ranked_as_before(tmp_path):
