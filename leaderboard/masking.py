@@ -1,4 +1,4 @@
-"""Masking checks: signs that a row's accuracy under attack says more about the attack than about the model.
+"""Gradient-masking checks: signs that a row's accuracy under attack says more about the attack than about the model.
 
 The thresholds are decisions; `docs/board.md` gives their reasons.
 """
@@ -14,7 +14,7 @@ from leaderboard.scores import IN_DISTRIBUTION, SectionScores, accuracy_and_boun
 UNDER_ATTACK = "accuracy_under_attack"
 # What chance may do, as a share of examples, between accuracies on different examples or under different attacks.
 MARGIN = 0.02
-# Metric of a masking check -> the largest share of examples that is not flagged, and what it is a share of.
+# Metric of a check -> the largest share of examples that is not flagged, and what it is a share of.
 LIMITS = {
     "zero_gradient_share": (0.05, "examples whose input gradient is zero"),
     "stochastic_share": (0.01, "examples answered differently when asked again"),

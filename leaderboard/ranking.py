@@ -158,11 +158,11 @@ def _missing_headlines(scores: SectionScores, row: RowResults) -> Iterator[str]:
 
 
 def _chance_reasons(scores: SectionScores, row: RowResults, *, vanilla_at_chance: bool) -> Iterator[str]:
-    """A constant answer survives every attack, and a gain over it says nothing."""
+    """A constant classifier survives every attack, and a gain over it says nothing."""
     if sentence := at_chance(scores, row):
         yield sentence
     elif vanilla_at_chance:
-        yield "vanilla, with which it is compared, is not significantly better than one answer for all"
+        yield "vanilla, the reference, is at chance"
 
 
 def _unranked(scores: SectionScores, compared: RowScores) -> Iterator[str]:
@@ -191,13 +191,13 @@ def _remarks(scores: SectionScores, compared: RowScores) -> Iterator[str]:
 def section_at_chance(scores: SectionScores) -> str:
     """Say in a sentence why no row of a section is ranked, where its vanilla is at chance; empty otherwise."""
     reason = "" if scores.vanilla is None else at_chance(scores, scores.vanilla)
-    return f"No row is ranked, since vanilla says nothing: its {reason}." if reason else ""
+    return f"No row is ranked, because vanilla is at chance: its {reason}." if reason else ""
 
 
 def at_chance(scores: SectionScores, row: RowResults) -> str:
-    """Say that a row is not significantly more accurate than one answer for every text; empty where it is, or unknown.
+    """Say that a row is not significantly more accurate than a constant classifier; empty where it is, or unknown.
 
-    A constant answer scores the share of the largest class, survives every attack and can be well calibrated, so a
+    A constant classifier scores the share of the largest class, survives every attack and can be well calibrated, so a
     gain of such a row, or over such a row, says nothing. A row is above it where the lower end of the 95 % interval of
     its accuracy is.
     """

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from leaderboard.board import Row, Section
+from leaderboard.board import Section
+from leaderboard.columns import Row
 from leaderboard.figures import Figure, decimal, true_minus
 
 

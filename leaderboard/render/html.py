@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leaderboard import definitions
-from leaderboard.board import GROUP_TITLES, Board, Column, Glossary, Measurement, Row, Section, distinct, slug
+from leaderboard.board import Board, Glossary, Section, distinct, slug
+from leaderboard.columns import GROUP_TITLES, Column, Measurement, Row
 from leaderboard.figures import Figure, decimal, true_minus
 from leaderboard.render.charts import FRAME, charts
 from leaderboard.render.text_diff import attacked_text

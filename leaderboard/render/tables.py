@@ -1,4 +1,4 @@
-"""The leaderboard as Markdown, CSV, LaTeX, JSON and plain text, each from `leaderboard.board.COLUMNS`."""
+"""The leaderboard as Markdown, CSV, LaTeX, JSON and plain text, each from `leaderboard.columns.COLUMNS`."""
 
 import csv
 import io
@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from leaderboard import definitions
-from leaderboard.board import COLUMNS, Board, Column, Row, Section
+from leaderboard.board import Board, Section
+from leaderboard.columns import COLUMNS, Column, Row
 from leaderboard.figures import Figure
 from leaderboard.ranking import ORDERED, RANKED
 
@@ -103,7 +104,7 @@ def _markdown_section(section: Section) -> Iterator[str]:
         yield from (f"### {title}", "", *markdown_table([c.heading for c in columns], cells, left), "")
     headings, lines = _task_table(section, section.rows)
     left = (number == 0 for number in range(len(headings)))
-    yield from ("### Probes", "", *markdown_table(headings, lines, left), "")
+    yield from ("### Evaluation tasks", "", *markdown_table(headings, lines, left), "")
 
 
 # CSV
@@ -189,7 +190,7 @@ def latex(board: Board) -> str:
             caption = f"{section.heading}. {definitions.RANK if section.ranked else section.rule}"
             lines += _latex_table(caption, [column.heading for column in columns], bodies)
             headings, rows = _task_table(section, section.rows)
-            lines += _latex_table(f"{section.heading}: probes.", headings, [("", rows)])
+            lines += _latex_table(f"{section.heading}: evaluation tasks.", headings, [("", rows)])
     return "\n".join(lines)
 
 
@@ -325,7 +326,7 @@ def text_tables(board: Board, *, probes: bool = False) -> tuple[TextTable, ...]:
             rows = [row for _, _, members in section.groups() for row in members]
             headings, lines = _task_table(section, rows)
             left = tuple(number == 0 for number in range(len(headings)))
-            title = f"{section.heading}: probes"
+            title = f"{section.heading}: evaluation tasks"
             tables.append(TextTable(title, "", tuple(headings), left, tuple(map(tuple, lines)), ()))
     return tuple(tables)
 

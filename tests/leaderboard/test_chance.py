@@ -1,4 +1,4 @@
-"""Rows and sections that are no better than one answer for every text are not ranked."""
+"""Rows and sections that are no better than a constant classifier are not ranked."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ from tests.leaderboard.synthetic import Method, card, records, write_card, write
 CONSTANT = {"accuracy": 103 / 300, "accuracy_under_attack": 0.367, "ece": 0.02}
 VANILLA = {"accuracy": 118 / 300, "accuracy_under_attack": 0.10, "ece": 0.08}
 NO_ROW = (
-    "No row is ranked, since vanilla says nothing: its in-distribution accuracy, 39.33 %, is not significantly above "
+    "No row is ranked, because vanilla is at chance: its in-distribution accuracy, 39.33 %, is not significantly above "
     "the share of the largest class, 34.00 %."
 )
 LEARNT = {"accuracy": 0.60, "accuracy_under_attack": 0.12, "ece": 0.07}
@@ -76,7 +76,7 @@ def test_a_section_whose_vanilla_is_at_chance_is_not_ranked_and_says_so(tmp_path
     section, rows = board(tmp_path / "results", VANILLA, LEARNT)
     assert {row.group for row in rows.values()} == {"apart"}
     assert (section.rule, section.ranked, section.finding) == (NO_ROW, False, "")
-    assert "not significantly better than one answer for all" in " ".join(rows["mvp"].notes)
+    assert "vanilla, the reference, is at chance" in " ".join(rows["mvp"].notes)
     # By name: in an order by Overall the constant answer would be first.
     assert list(rows) == ["mvp", "vanilla"]
     build(tmp_path / "results", tmp_path / "site")
