@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from leaderboard.board import Section
 from leaderboard.columns import Row
@@ -26,11 +27,16 @@ FRAME = Frame()
 # Where points at one place are drawn instead, one after the other; more of them overlap.
 _SHIFTS = (0.0, 7.0, -7.0, 14.0, -14.0)
 _SAME = 4.0
-_LABELLED = 5
-"""Rows that have a label, from the top of the table; vanilla has one too. The others are named on hovering."""
+_LABELLED = 30
+"""Most rows that have a label, from the top of the table; vanilla has one too. The others are named on hovering."""
 _LONGEST = 22
 _CHARACTER, _LINE = 6.9, 12.0
 """Width of a label's character and height of its line."""
+_RADIUS = 4.0
+"""Of a point."""
+
+_Box: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right and bottom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,18 +161,25 @@ def _separate(places: Sequence[float]) -> Iterator[float]:
 
 
 def _labels(rows: Sequence[Row], places: Sequence[tuple[float, float]]) -> dict[int, tuple[str, str, str, str]]:
-    """Label vanilla and the first rows, except where two labels would overlap: text, x, y and text anchor."""
+    """Label vanilla and the first rows where there is room next to the point: text, x, y and text anchor."""
     vanilla = [number for number, row in enumerate(rows) if row.method == "vanilla"]
+    first = [number for number in range(min(_LABELLED, len(rows))) if number not in vanilla]
     labels: dict[int, tuple[str, str, str, str]] = {}
-    taken: list[tuple[float, float, float]] = []
-    for number in [*vanilla, *(n for n in range(min(_LABELLED, len(rows))) if n not in vanilla)]:
+    taken = [(x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS) for x, y in places]
+    for number in [*vanilla, *first]:
         name = rows[number].full_name
         text = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
-        x, y = places[number]
-        width, fits = _CHARACTER * len(text), x + 8 + _CHARACTER * len(text) <= FRAME.width
-        left = x + 8 if fits else x - 8 - width
-        if any(abs(y - row_y) < _LINE and left < end and start < left + width for start, end, row_y in taken):
-            continue
-        taken.append((left, left + width, y))
-        labels[number] = (text, decimal(x + 8 if fits else x - 8, 1), decimal(y + 4, 1), "start" if fits else "end")
+        width, (x, y) = _CHARACTER * len(text), places[number]
+        for across, up, anchor in ((8, 4, "start"), (-8, 4, "end"), (0, -9, "middle"), (0, 17, "middle")):
+            left = x + across - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
+            box = (left, y + up - _LINE + 3, left + width, y + up + 2)
+            inside = box[0] >= FRAME.left and box[2] <= FRAME.width and box[1] >= 0 and box[3] <= FRAME.bottom
+            if inside and not any(_overlap(box, other) for other in taken):
+                labels[number] = (text, decimal(x + across, 1), decimal(y + up, 1), anchor)
+                taken.append(box)
+                break
     return labels
+
+
+def _overlap(one: _Box, other: _Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
