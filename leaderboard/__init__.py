@@ -1,21 +1,44 @@
-"""The leaderboard: a pure function of a results folder. It imports the record schema and nothing else of Temper."""
+"""The leaderboard: a pure function of a results folder. It imports `benchmark.schema` and nothing else of Temper.
 
-from leaderboard.assemble import load_board
-from leaderboard.compare import Comparison, Difference, compare
-from leaderboard.publish import BuildReport, BuiltRow, build, check
-from leaderboard.table import Board
-from leaderboard.terminal import TextTable, text_tables
+What is listed here is imported when it is first used, because numpy and pandas take a moment to load.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from leaderboard.board import Board, load_board
+    from leaderboard.comparison import RowComparison, ScoreComparison, compare
+    from leaderboard.publish import BuildReport, BuiltRow, build, check
+    from leaderboard.render.tables import TextTable, text_tables
+    from leaderboard.results import load_results
 
 __all__ = [
     "Board",
     "BuildReport",
     "BuiltRow",
-    "Comparison",
-    "Difference",
+    "RowComparison",
+    "ScoreComparison",
     "TextTable",
     "build",
     "check",
     "compare",
     "load_board",
+    "load_results",
     "text_tables",
 ]
+
+_MODULES = {
+    "board": ("Board", "load_board"),
+    "comparison": ("RowComparison", "ScoreComparison", "compare"),
+    "publish": ("BuildReport", "BuiltRow", "build", "check"),
+    "render.tables": ("TextTable", "text_tables"),
+    "results": ("load_results",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"leaderboard.{module}"), name)
+    raise AttributeError(f"module 'leaderboard' has no attribute {name!r}")

@@ -1,54 +1,225 @@
-"""Columns of scores, with definitions out of the suite's card."""
+"""What a row of the leaderboard holds, and the one list of columns that every file is written from."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
-from leaderboard import words
-from leaderboard.figures import unit_label
-from leaderboard.load import Contest
-from leaderboard.scores import perspectives
-from leaderboard.table import Column
+from leaderboard import definitions
+from leaderboard.figures import Figure
+from leaderboard.masking import Check
+from leaderboard.ranking import APART, ORDERED, RANKED
+from leaderboard.results import PUBLISHED
 
-
-def perspective_columns(contest: Contest) -> tuple[Column, ...]:
-    """One column a perspective: what it asks, and which metrics of which probes it averages."""
-    columns = []
-    for name, entries in perspectives(contest).items():
-        probes: dict[str, list[str]] = {}
-        for entry in entries:
-            probes.setdefault(_metric(contest, entry)["title"], []).append(entry["title"])
-        titles = " or ".join(probes)
-        measured = "; ".join(f"{metric} on {', '.join(found)}" for metric, found in probes.items())
-        mean = "Mean of: " if len(entries) > 1 else ""
-        metric = _metric(contest, entries[0])
-        unit, (title, question) = unit_label(metric["unit"]), words.PERSPECTIVES[name]
-        definition = f"{question} {mean}{measured}."
-        columns.append(Column(name, title, titles, unit, metric["direction"], title, definition))
-    return tuple(columns)
+GROUP_TITLES = {
+    RANKED: "Ranked",
+    ORDERED: "Ordered, not ranked",
+    APART: "Not ranked",
+    PUBLISHED: "Published numbers",
+}
 
 
-def probe_column(contest: Contest, entry: Mapping[str, Any]) -> Column:
-    """The column of one probe's headline metric under one perspective."""
-    metric = _metric(contest, entry)
-    size = f"{entry['n']} examples" if entry["n"] else "examples not at hand"
-    definition = (f"{entry['title']}, {size}.", entry["description"], metric["description"])
-    return Column(
-        key="/".join((entry["perspective"], entry["id"], entry["headline"])),
-        title=entry["title"],
-        metric=metric["title"],
-        unit=unit_label(metric["unit"]),
-        better=metric["direction"],
-        perspective=words.PERSPECTIVES[entry["perspective"]][0],
-        definition=" ".join(filter(None, definition)),
-    )
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One metric of one evaluation task, with a value for each seed."""
+
+    probe: str
+    perspective: str
+    metric: str
+    unit: str
+    figure: Figure
 
 
-def _metric(contest: Contest, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Look up the headline metric of a probe entry in the card."""
-    metric: dict[str, Any] = contest.card["metrics"][entry["headline"]]
-    return metric
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One method and configuration, as shown.
+
+    Attributes:
+        anchor: Id of the row's details on the page.
+        group: One of `GROUP_TITLES`.
+        rank: Empty when not ranked; `worst_rank` is the other end of the rank interval.
+        overall: Has a star where the row differs significantly from vanilla.
+        perspectives: In the order of the section's perspective columns.
+        probes: In the order of the section's probe columns.
+        p: Corrected p-value of the difference from vanilla; empty where there is none.
+        robustness: Overall without the in-distribution perspective.
+        verification: The weakest level among its records; empty where nothing was measured.
+        checks: The gradient-masking checks that could be made.
+        summary: What the method is; empty where the results do not say. `paper` is where it is from.
+        facts: (name, text) pairs: version, source, revision, hyper-parameters, files.
+        examples: Attacked texts as the results hold them, by the attack's title.
+    """
+
+    anchor: str
+    group: str
+    rank: str
+    worst_rank: str
+    method: str
+    configuration: str
+    overall: Figure
+    perspectives: tuple[Figure, ...]
+    probes: tuple[Figure, ...]
+    cost: Figure
+    seeds: tuple[str, ...]
+    verification: str
+    notes: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    measurements: tuple[Measurement, ...]
+    p: str
+    robustness: Figure
+    checks: tuple[Check, ...]
+    summary: str
+    paper: str
+    examples: tuple[tuple[str, list[dict[str, Any]]], ...]
+
+    @property
+    def full_name(self) -> str:
+        """Method and configuration on one line."""
+        return f"{self.method} ({self.configuration})" if self.configuration else self.method
+
+    @property
+    def flagged(self) -> int:
+        """Number of gradient-masking checks that are flagged."""
+        return sum(check.outcome == "flagged" for check in self.checks)
+
+    @property
+    def decided(self) -> int:
+        """Number of gradient-masking checks that passed or are flagged; the others do not apply."""
+        return sum(check.outcome != "open" for check in self.checks)
 
 
-def unit_of(contest: Contest, entry: Mapping[str, Any]) -> str:
-    """Unit of a probe entry's headline metric."""
-    return str(_metric(contest, entry)["unit"])
+Cell: TypeAlias = Figure | str
+Fields: TypeAlias = Mapping[str, Callable[[Row], Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """A column of the leaderboard in all of its files.
+
+    Attributes:
+        key: Name in CSV and JSON, such as ``cost``, ``shift`` or ``shift/tweets/accuracy``.
+        title: Name as shown.
+        cell: What a row has in the column: a figure, or a text where `kind` is "rank", "method" or "text".
+        unit: Label of the unit, such as ``%``.
+        better: "up", "down" or empty.
+        definition: One or two sentences, shown on the page over the heading.
+        kind: How the page shows the cells; a "score" has its spread, change and seeds below it.
+        on_page: Whether the page has the column; `in_tables` likewise for Markdown, LaTeX and the terminal.
+        absent: What tables show for an empty cell.
+        csv: Its columns in CSV; by default the text, or the figure and the ends of its interval.
+        json: Its keys in JSON; by default the text or the figure.
+        metric: Title of the metric, for a column of scores; `perspective` is the title of its perspective.
+    """
+
+    key: str
+    title: str
+    cell: Callable[[Row], Cell]
+    unit: str = ""
+    better: str = ""
+    definition: str = ""
+    kind: Literal["rank", "method", "overall", "score", "number", "text"] = "number"
+    on_page: bool = True
+    in_tables: bool = True
+    absent: str = "-"
+    csv: Fields | None = None
+    json: Fields | None = None
+    metric: str = ""
+    perspective: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Title, unit and which way is better."""
+        return " ".join(filter(None, (self.title, self.unit, {"up": "↑", "down": "↓", "": ""}[self.better])))
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the cells are texts."""
+        return self.kind in ("rank", "method", "text")
+
+    def csv_fields(self) -> Fields:
+        """Name the columns of `board.csv`, and what a row has in them."""
+        if self.csv is not None:
+            return self.csv
+        if self.is_text:
+            return {self.key: self.cell}
+        name = f"{self.key}_{'percent' if self.unit == '%' else self.unit or 'count'}"
+        return {
+            name: lambda row: self._figure(row).text,
+            f"{name}_low": lambda row: self._figure(row).low,
+            f"{name}_high": lambda row: self._figure(row).high,
+        }
+
+    def json_fields(self) -> Fields:
+        """Name the keys of a row in `board.json`, and what a row has there."""
+        return {self.key: self.cell} if self.json is None else self.json
+
+    def _figure(self, row: Row) -> Figure:
+        cell = self.cell(row)
+        return Figure(cell) if isinstance(cell, str) else cell
+
+
+def _rank_interval(row: Row) -> str:
+    return row.rank if row.rank == row.worst_rank else f"{row.rank} ({row.rank} to {row.worst_rank})"
+
+
+def _notes(row: Row) -> str:
+    flags = f"{row.flagged} of {row.decided} gradient-masking checks flagged" if row.flagged else ""
+    return "; ".join(filter(None, (*row.notes, flags)))
+
+
+COLUMNS: list[Column | Literal["perspectives", "probes"]] = [
+    Column(
+        "rank", "Rank", _rank_interval, definition=definitions.RANK, kind="rank",
+        csv={"rank": lambda row: row.rank, "rank_worst": lambda row: row.worst_rank},
+        json={
+            "rank": lambda row: int(row.rank) if row.rank else None,
+            "rank_worst": lambda row: int(row.worst_rank) if row.worst_rank else None,
+        },
+    ),
+    Column(
+        "method", "Method", lambda row: row.full_name, definition=definitions.METHOD, kind="method",
+        csv={"method": lambda row: row.method, "configuration": lambda row: row.configuration},
+        json={"method": lambda row: row.method, "configuration": lambda row: row.configuration},
+    ),
+    Column(
+        "overall", "Overall", lambda row: row.overall, "%", "up", definitions.OVERALL, kind="overall",
+        csv={
+            "overall_percent": lambda row: row.overall.text,
+            "overall_low": lambda row: row.overall.low,
+            "overall_high": lambda row: row.overall.high,
+        },
+    ),
+    Column(
+        "p_holm", "p", lambda row: row.p, kind="text", on_page=False, in_tables=False,
+        json={"p_holm": lambda row: float(row.p) if row.p else None},
+    ),
+    Column("robustness", "Robustness", lambda row: row.robustness, "%", "up", on_page=False, in_tables=False, csv={}),
+    "perspectives",
+    "probes",
+    Column(
+        "cost", "Cost", lambda row: row.cost, "×", definition=definitions.COST,
+        csv={"cost_relative": lambda row: row.cost.text},
+    ),
+    Column(
+        "seeds", "Seeds", lambda row: Figure(str(len(row.seeds) or "")), definition=definitions.SEEDS,
+        csv={"seeds": lambda row: " ".join(row.seeds)}, json={"seeds": lambda row: [int(seed) for seed in row.seeds]},
+    ),
+    Column(
+        "verification", "Verification", lambda row: row.verification, definition=definitions.VERIFICATION, kind="text",
+    ),
+    Column(
+        "masking", "Gradient-masking checks", lambda row: str(row.flagged), kind="text", on_page=False, in_tables=False,
+        json={},
+        csv={
+            "masking_checks": lambda row: str(row.decided) if row.checks else "",
+            "masking_flags": lambda row: str(row.flagged) if row.checks else "",
+        },
+    ),
+    Column(
+        "notes", "Notes", _notes, kind="text", on_page=False, absent="",
+        csv={}, json={"notes": lambda row: list(row.notes)},
+    ),
+]  # fmt: skip
+"""Every column, in the order of all files; the two names are the section's own columns of scores.
+
+A new column is one entry here: `leaderboard.render` writes whatever this list holds.
+"""

@@ -19,8 +19,9 @@ class Figure:
         high: upper end.
         spread: half the width of an interval that is symmetrical about the value.
         change: relative change against vanilla in percent, with its sign, signed so that up is better.
-        certain: whether the 95 % bootstrap interval of the change leaves out 0; only perspectives have one.
+        significant: whether the 95 % bootstrap interval of the change leaves out 0; only perspectives have one.
         points: (seed, value) of each seed; the seed is empty for a published number.
+        star: whether the value differs significantly from vanilla's; only Overall has one.
         reason: why there is no value, or no interval where one could be expected.
     """
 
@@ -29,15 +30,16 @@ class Figure:
     high: str = ""
     spread: str = ""
     change: str = ""
-    certain: bool = False
+    significant: bool = False
     points: tuple[tuple[str, str], ...] = ()
+    star: bool = False
     reason: str = ""
 
 
 def decimal(value: float, decimals: int, *, signed: bool = False) -> str:
     """Write a finite number with fixed decimals; what rounds to zero has no sign."""
     text = f"{value:+.{decimals}f}" if signed else f"{value:.{decimals}f}"
-    return text.lstrip("+-") if float(text) == 0 else text
+    return text[1:] if text[0] in "+-" and float(text) == 0 else text
 
 
 def unit_label(unit: str) -> str:
@@ -45,7 +47,7 @@ def unit_label(unit: str) -> str:
     return _UNITS[unit][2]
 
 
-def metric_figure(estimate: Estimate, unit: str, change: float | None = None, *, certain: bool = False) -> Figure:
+def metric_figure(estimate: Estimate, unit: str, change: float | None = None, *, significant: bool = False) -> Figure:
     """Show a metric in its unit, with the half-width of its t-interval and its change against vanilla."""
     factor, decimals, _ = _UNITS[unit]
 
@@ -61,19 +63,19 @@ def metric_figure(estimate: Estimate, unit: str, change: float | None = None, *,
         high=show(None if estimate.high is None else min(estimate.high, most)),
         spread=show(half),
         change="" if change is None else decimal(100 * change, 1, signed=True),
-        certain=certain,
+        significant=significant,
         points=tuple(("" if seed < 0 else str(seed), show(value)) for seed, value in estimate.points),
         reason=estimate.reason,
     )
 
 
-def overall_figure(estimate: Estimate) -> Figure:
+def overall_figure(estimate: Estimate, *, star: bool = False) -> Figure:
     """Show the overall score: percent with its sign, and the ends of the bootstrap interval."""
 
     def show(value: float | None) -> str:
         return "" if value is None else decimal(100 * value, 2, signed=True)
 
-    return Figure(show(estimate.value), show(estimate.low), show(estimate.high), reason=estimate.reason)
+    return Figure(show(estimate.value), show(estimate.low), show(estimate.high), star=star, reason=estimate.reason)
 
 
 def cost_figure(estimate: Estimate) -> Figure:
@@ -81,10 +83,6 @@ def cost_figure(estimate: Estimate) -> Figure:
     return Figure("" if estimate.value is None else decimal(estimate.value, 2), reason=estimate.reason)
 
 
-def nice_bound(value: float) -> float:
-    """Round a number up to 1, 1.5, 2, 3, 4, 5, 6, 8 or 10 times a power of ten; 0 when it is not above 0."""
-    if value <= 0:
-        return 0.0
-    power = 10.0 ** math.floor(math.log10(value))
-    # The allowance keeps 2.0000000000000004 at 2.
-    return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15) if step * power >= value * (1 - 1e-12))
+def true_minus(text: str) -> str:
+    """Set a true minus sign before digits; hyphens in words stay."""
+    return text.replace("-", "−") if text.lstrip("-").replace(".", "", 1).isdecimal() else text.replace(" - ", " − ")

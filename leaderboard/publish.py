@@ -1,20 +1,27 @@
-"""The site: build its files from a results folder, or check that they are what the results say."""
+"""The files of the leaderboard: build them from a results folder, or check that they are what the records give."""
 
+import difflib
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.schema import Dropped, UsageError
 from benchmark.schema.disk import replace_file
-from leaderboard.assemble import load_board
-from leaderboard.drift import drift
-from leaderboard.render import latex, markdown, page, spreadsheet, structured
-from leaderboard.render.plain import heading, method_text
-from leaderboard.table import Board
+from leaderboard.board import Board, load_board
+from leaderboard.render.html import page
+from leaderboard.render.tables import csv_table, json_text, latex, markdown
+
+_WIDTH = 160
+# A long line is broken at the first separator after 60 characters, so that an edit moves only the breaks next to it.
+_PIECE = re.compile(rf".{{60,{_WIDTH - 1}}}?[|,;>]|.{{1,{_WIDTH}}}")
+# What the further pieces of a long line begin with: how the line begins, which names the row.
+_LABEL = 40
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltRow:
-    """One row of the board: its section, its method, its group and what is noted beside it."""
+    """One row of the leaderboard: its section, its method, its group and its notes."""
 
     section: str
     method: str
@@ -29,7 +36,7 @@ class BuildReport:
     Attributes:
         files: every file of the site.
         changed: those whose bytes were not there already.
-        rows: every row of the board, in its order.
+        rows: every row of the leaderboard, in its order.
         dropped: records and files that no row uses, each with the reason.
     """
 
@@ -57,9 +64,9 @@ def build(results: Path, site: Path, published: Path | None = None) -> BuildRepo
         texts = render_all(board)
         changed = tuple(site / name for name, text in texts.items() if replace_file(site / name, text.encode()))
     except OSError as error:
-        raise UsageError(f"The board cannot be written to {site}: {error}; name a folder that can be.") from error
+        raise UsageError(f"The leaderboard cannot be written to {site}: {error}; name a folder that can be.") from error
     rows = tuple(
-        BuiltRow(heading(section), method_text(row), row.group, row.notes)
+        BuiltRow(section.heading, row.full_name, row.group, row.notes)
         for section in board.sections
         for row in section.rows
     )
@@ -82,9 +89,49 @@ def check(results: Path, site: Path, published: Path | None = None) -> str:
 def render_all(board: Board) -> dict[str, str]:
     """Render every file of the site, by name."""
     exports = {
-        "board.md": markdown.render(board),
-        "board.csv": spreadsheet.render(board),
-        "board.tex": latex.render(board),
-        "board.json": structured.render(board),
+        "board.md": markdown(board),
+        "board.csv": csv_table(board),
+        "board.tex": latex(board),
+        "board.json": json_text(board),
     }
-    return {"index.html": page.render(board, exports), **exports}
+    return {"index.html": page(board, exports), **exports}
+
+
+def drift(expected: Mapping[str, str], site: Path) -> str:
+    """Compare files with their expected text.
+
+    Args:
+        expected: text by file name.
+        site: the folder that should hold exactly these bytes; its other files do not matter.
+
+    Returns:
+        A unified diff from what is there to what should be, long lines folded; empty when every byte is equal.
+    """
+    return "".join(line for name in sorted(expected) for line in _differences(name, expected[name], site / name))
+
+
+def _differences(name: str, expected: str, path: Path) -> Iterator[str]:
+    present = path.read_bytes() if path.is_file() else None
+    if present == expected.encode():
+        return
+    if present is None:
+        yield f"--- {name} (missing)\n"
+    lines = _folded((present or b"").decode("utf-8", errors="backslashreplace"))
+    origin = f"{name} (in the site)" if present is not None else "/dev/null"
+    differences = list(difflib.unified_diff(lines, _folded(expected), origin, f"{name} (from the records)", n=2))
+    yield from differences or [f"{name}: the bytes differ in what a diff does not show; build the leaderboard again.\n"]
+
+
+def _folded(text: str) -> list[str]:
+    """Split text into lines that end in a newline, and those that are too long to read into labelled pieces."""
+    lines = text.split("\n")
+    last = lines.pop()
+    folded = [piece + "\n" for line in lines for piece in _pieces(line)]
+    return [*folded, f"{last}\n", "\\ No newline at end of file\n"] if last else folded
+
+
+def _pieces(line: str) -> list[str]:
+    if len(line) <= _WIDTH:
+        return [line]
+    first, *rest = _PIECE.findall(line)
+    return [first, *(f"{line[:_LABEL]} … {piece}" for piece in rest)]

@@ -12,7 +12,7 @@ from benchmark.cli.board import ResultsOption, results_folders
 from benchmark.cli.display import output, print_table
 
 if TYPE_CHECKING:
-    from leaderboard import Comparison, Difference
+    from leaderboard import RowComparison, ScoreComparison
 
 RowArgument = Annotated[str, typer.Argument(help="method, method:key=value, a record file or a row's folder.")]
 SuiteOption = Annotated[str | None, typer.Option("--suite", help="name or name@version, if there are several.")]
@@ -47,12 +47,12 @@ def compare(
     output.print(Text(f"Records: {' and '.join(dict.fromkeys(found.folders))}", style="dim"))
 
 
-def _plain(found: "Comparison") -> dict[str, object]:
+def _plain(found: "RowComparison") -> dict[str, object]:
     differences = [{**asdict(difference), "verdict": difference.verdict} for difference in found.differences]
     return {**asdict(found), "differences": differences}
 
 
-def _show(found: "Comparison") -> None:
+def _show(found: "RowComparison") -> None:
     overall, *single = found.differences
     output.print(Text(_sentence(found, overall), style="bold"))
     table = Table(box=None, pad_edge=False)
@@ -69,7 +69,7 @@ def _show(found: "Comparison") -> None:
     output.print(Text(f"{found.suite} on {found.backbone}, {seeds}. {_HOW}", style="dim"))
 
 
-def _sentence(found: "Comparison", overall: "Difference") -> str:
+def _sentence(found: "RowComparison", overall: "ScoreComparison") -> str:
     if overall.verdict in _WORDS:
         text = f"{found.first} {_WORDS[overall.verdict]} {found.second}"
     elif overall.verdict == "tied":
@@ -80,7 +80,7 @@ def _sentence(found: "Comparison", overall: "Difference") -> str:
     return f"{text}: {'; '.join(filter(None, (change, overall.reason)))}."
 
 
-def _cells(difference: "Difference") -> list[str]:
+def _cells(difference: "ScoreComparison") -> list[str]:
     score = [_score(value, difference.unit) for value in (difference.first, difference.second)]
     change = "-" if difference.change is None else f"{100 * difference.change:+.1f}"
     if difference.low is None or difference.high is None or difference.wins is None:
@@ -89,7 +89,7 @@ def _cells(difference: "Difference") -> list[str]:
     return [difference.key, *score, interval, f"{100 * difference.wins:.1f} %", _verdict(difference)]
 
 
-def _verdict(difference: "Difference") -> str:
+def _verdict(difference: "ScoreComparison") -> str:
     return {"tied": "no significant difference", "unknown": "no verdict"}.get(difference.verdict, difference.verdict)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from benchmark.models.backbones import Backbone
     from benchmark.reproduction import Reproduction
     from benchmark.reproduction.planning import Job
-    from leaderboard.reproduction import PaperTable
+    from leaderboard.paper_table import PaperTable
 
 Format = Literal["text", "md", "csv", "tex", "json"]
 PUBLISHED = Path("leaderboard/published")
@@ -154,8 +154,7 @@ def _print(
 ) -> None:
     """Print the table; `remarks` are notes of measured cells by the labels of their row and column."""
     from benchmark.cli.reproduction_table import print_grid
-    from leaderboard.render.reproduction import GRID_FORMATS, as_json, grid
-    from leaderboard.reproduction import fill
+    from leaderboard.paper_table import GRID_FORMATS, as_json, fill, grid
 
     cells = fill(table, results, published if published.is_dir() else None)
     for row, found in zip(table.rows, cells, strict=True):

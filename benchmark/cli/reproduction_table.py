@@ -9,11 +9,11 @@ from rich.text import Text
 
 from benchmark.cli.display import output
 from benchmark.reproduction import ColumnSpec, Reproduction
-from leaderboard.reproduction import PaperColumn, PaperRow, PaperTable, Place
+from leaderboard.paper_table import PaperColumn, PaperRow, PaperTable, Place
 
 if TYPE_CHECKING:
     from benchmark.reproduction.planning import Job
-    from leaderboard.render.reproduction import Grid
+    from leaderboard.paper_table import Grid
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Cut:
 
 
 def paper_table(read: Reproduction, jobs: "Sequence[Job]", cut: Cut) -> PaperTable:
-    """Put together what `leaderboard.reproduction.fill` looks up."""
+    """Put together what `leaderboard.paper_table.fill` looks up."""
     differs = "; ".join(cut.sentences(len(read.rows)))
     suites = {job.base.name: f"{job.base.name}@{job.base.version}" for job in jobs}
     return PaperTable(

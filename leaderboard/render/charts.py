@@ -1,48 +1,64 @@
-"""Two pictures of a section: robustness against clean accuracy, and gain against cost; a table has every number too."""
+"""Two charts of a section: robustness against clean accuracy, and gain against cost. A table has every value too."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from leaderboard.figures import Figure, decimal
-from leaderboard.render.labels import NO_LABEL, Box, place_labels
-from leaderboard.render.plain import method_text
-from leaderboard.render.scales import true_minus
-from leaderboard.table import Row, Section
+from leaderboard.board import Section
+from leaderboard.columns import Row
+from leaderboard.figures import Figure, decimal, true_minus
 
-WIDTH, HEIGHT = 440, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 28, 40
-# Where points of one place stand instead, one after the other; more of them lie on each other.
-_BESIDE = (0.0, 7.0, -7.0, 14.0, -14.0)
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Size of a chart, and the edges of its plotting area."""
+
+    width: int = 440
+    height: int = 300
+    left: int = 46
+    right: int = 428
+    top: int = 28
+    bottom: int = 260
+
+
+FRAME = Frame()
+
+# Where points at one place are drawn instead, one after the other; more of them overlap.
+_SHIFTS = (0.0, 7.0, -7.0, 14.0, -14.0)
 _SAME = 4.0
-# Labels of more rows than this do not keep clear of intervals too: looking would take long, and little would be free.
-_CROWD = 60
+_LABELLED = 30
+"""Most rows that have a label, from the top of the table; vanilla has one too. The others are named on hovering."""
+_LONGEST = 22
+_CHARACTER, _LINE = 6.9, 12.0
+"""Width of a label's character and height of its line."""
+_RADIUS = 4.0
+"""Of a point."""
 
-Placed = tuple[Row, Figure, Figure]
-"""A row with what places it across and up."""
+_Box: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right and bottom."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One row: its anchor, where it stands, the ends of its interval, its label and what hovering over it says."""
+    """One row: its anchor, its place, the ends of its interval, what hovering over it shows, and its label if any."""
 
     row: str
     x: str
     y: str
     low: str
     high: str
-    kind: str
+    group: str
     title: str
-    label: str
-    label_x: str
-    label_y: str
-    anchor: str
-    leader: bool
+    label: str = ""
+    label_x: str = ""
+    label_y: str = ""
+    label_anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A scatter plot in a picture of `WIDTH` times `HEIGHT`; ticks are (place, text)."""
+    """A scatter plot in a picture of the size of `FRAME`; ticks are (place, text)."""
 
     key: str
     title: str
@@ -56,45 +72,43 @@ class Chart:
 
 
 def charts(section: Section) -> tuple[Chart, ...]:
-    """Draw what the section has numbers for; a picture of fewer than two rows says nothing."""
-    found = []
-    names = [column.key for column in section.perspectives]
-    if "in-distribution" in names:
-        column = section.perspectives[names.index("in-distribution")]
-        x_title = f"{column.metric} in distribution, {column.unit}" if column.unit else column.metric
-        clean = _robustness(section, names.index(column.key), x_title)
-        found.append(clean)
-    found.append(_gain(section))
-    return tuple(chart for chart in found if len(chart.points) > 1)
+    """Draw what the section has values for; a chart of fewer than two rows shows nothing."""
+    rows = [row for row in section.rows if row.group != "published"]
+    drawn = []
+    for place, column in enumerate(section.perspectives):
+        if column.key == "in-distribution":
+            x_title = f"{column.metric} in distribution, {column.unit}" if column.unit else column.metric
+            titles = ("Robustness against clean accuracy", x_title, "Change in the other perspectives, %")
+            drawn.append(_chart("clean", titles, [(row, row.perspectives[place], row.robustness) for row in rows]))
+    titles = ("Gain against cost", "Training passes, times vanilla's", "Overall, %")
+    drawn.append(_chart("cost", titles, [(row, row.cost, row.overall) for row in rows], x_from=(0.0,)))
+    return tuple(chart for chart in drawn if len(chart.points) > 1)
 
 
-def _robustness(section: Section, index: int, x_title: str) -> Chart:
-    rows = _placed(section, lambda row: row.perspectives[index], lambda row: row.robustness)
-    return _chart(
-        "clean", "Robustness against clean accuracy", x_title, "Change in the other perspectives, %", rows, zero_x=False
-    )
-
-
-def _gain(section: Section) -> Chart:
-    rows = _placed(section, lambda row: row.cost, lambda row: row.overall)
-    return _chart("cost", "Gain against cost", "Training passes, times vanilla's", "Overall, %", rows, zero_x=True)
-
-
-def _placed(section: Section, x_of: Callable[[Row], Figure], y_of: Callable[[Row], Figure]) -> list[Placed]:
-    rows = [row for row in section.rows if row.group != "published" and x_of(row).text and y_of(row).text]
-    return [(row, x_of(row), y_of(row)) for row in rows]
-
-
-def _chart(key: str, title: str, x_title: str, y_title: str, rows: Sequence[Placed], *, zero_x: bool) -> Chart:
-    xs = [float(x.text) for _, x, _ in rows] + ([0.0] if zero_x else [])
-    ys = [0.0] + [float(text) for _, _, y in rows for text in (y.text, y.low, y.high) if text]
-    across = _Axis.over(xs, _LEFT, WIDTH - _RIGHT)
-    up = _Axis.over(ys, HEIGHT - _BOTTOM, _TOP)
-    description = f"{len(rows)} methods. Across: {x_title}. Up: {y_title}. The table below has every value."
-    return Chart(
-        key, title, description, x_title, y_title, across.ticks(), up.ticks(), up.place(0.0),
-        tuple(_points(rows, across, up, (x_title, y_title))),
-    )  # fmt: skip
+def _chart(
+    key: str,
+    titles: tuple[str, str, str],
+    figures: Sequence[tuple[Row, Figure, Figure]],
+    *,
+    x_from: tuple[float, ...] = (),
+) -> Chart:
+    """Draw the rows that have both figures; the titles are those of the chart, its x axis and its y axis."""
+    title, x_title, y_title = titles
+    shown = [(row, x, y) for row, x, y in figures if x.text and y.text]
+    xs = [float(x.text) for _, x, _ in shown]
+    ys = [float(text) for _, _, y in shown for text in (y.text, y.low, y.high) if text]
+    across = _Axis.over([*xs, *x_from], FRAME.left, FRAME.right)
+    up = _Axis.over([0.0, *ys], FRAME.bottom, FRAME.top)
+    places = list(zip(_separate([across.at(x) for x in xs]), (up.at(float(y.text)) for _, _, y in shown), strict=True))
+    labels = _labels([row for row, _, _ in shown], places)
+    points = []
+    for number, ((row, x, y), (x_place, y_place)) in enumerate(zip(shown, places, strict=True)):
+        hover = f"{row.full_name}. {_with_interval(x_title, x)}. {_with_interval(y_title, y)}."
+        ends = (up.place(float(y.low)) if y.low else "", up.place(float(y.high)) if y.high else "")
+        point = (row.anchor, decimal(x_place, 1), decimal(y_place, 1), *ends, row.group, hover)
+        points.append(Point(*point, *labels.get(number, ())))
+    description = f"{len(shown)} methods. Across: {x_title}. Up: {y_title}. The table below has every value."
+    return Chart(key, title, description, x_title, y_title, across.ticks(), up.ticks(), up.place(0.0), tuple(points))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,45 +147,39 @@ def _nice_step(spread: float) -> float:
     return next(step * power for step in (1, 2, 5, 10) if step * power >= spread / 5 * (1 - 1e-12))
 
 
-def _points(rows: Sequence[Placed], across: _Axis, up: _Axis, titles: tuple[str, str]) -> Iterator[Point]:
-    """Place points, and labels where they overlap neither each other nor a point; the rest is told on hovering."""
-    centres = _centres(rows, across, up)
-    lines = list(_lines(rows, centres, up)) if len(rows) <= _CROWD else []
-    # Vanilla's label comes first: everything is read against it.
-    order = sorted(range(len(rows)), key=lambda index: rows[index][0].method != "vanilla")
-    names = [(index, method_text(rows[index][0])) for index in order]
-    labels = place_labels(names, centres, lines, (_LEFT, 0, WIDTH, HEIGHT - _BOTTOM))
-    for index, (row, x, y) in enumerate(rows):
-        (x_place, y_place), label = centres[index], labels.get(index, NO_LABEL)
-        yield Point(
-            row.anchor, decimal(x_place, 1), decimal(y_place, 1),
-            up.place(float(y.low)) if y.low else "", up.place(float(y.high)) if y.high else "",
-            row.group, f"{method_text(row)}. {_told(titles[0], x)}. {_told(titles[1], y)}.", *label,
-        )  # fmt: skip
-
-
-def _told(title: str, figure: Figure) -> str:
-    """Say a value and its interval after the title of its axis."""
+def _with_interval(title: str, figure: Figure) -> str:
+    """Write a value and its interval after the title of its axis."""
     interval = f" ({true_minus(figure.low)} to {true_minus(figure.high)})" if figure.low and not figure.spread else ""
     return f"{title}: {true_minus(figure.text)}{interval}"
 
 
-def _centres(rows: Sequence[Placed], across: _Axis, up: _Axis) -> list[tuple[float, float]]:
-    """Place the points; those that would lie on an earlier one or on its interval stand beside it."""
-    centres: list[tuple[float, float]] = []
-    exact: list[float] = []
-    for _, x, y in rows:
-        place = across.at(float(x.text))
-        before = sum(abs(place - other) < _SAME for other in exact)
-        exact.append(place)
-        shift = _BESIDE[before % len(_BESIDE)]
-        centres.append((min(max(place + shift, _LEFT), WIDTH - _RIGHT), up.at(float(y.text))))
-    return centres
+def _separate(places: Sequence[float]) -> Iterator[float]:
+    """Move points that would be drawn on an earlier one, or on its interval, next to it."""
+    for number, place in enumerate(places):
+        before = sum(abs(place - other) < _SAME for other in places[:number])
+        yield min(max(place + _SHIFTS[before % len(_SHIFTS)], FRAME.left), FRAME.right)
 
 
-def _lines(rows: Sequence[Placed], centres: Sequence[tuple[float, float]], up: _Axis) -> Iterator[Box]:
-    """The intervals and the line at 0, which labels keep clear of where they can."""
-    yield _LEFT, up.at(0.0) - 1, WIDTH - _RIGHT, up.at(0.0) + 1
-    for (_, _, y), (x, _) in zip(rows, centres, strict=True):
-        if y.low and y.high:
-            yield x - 2, up.at(float(y.high)), x + 2, up.at(float(y.low))
+def _labels(rows: Sequence[Row], places: Sequence[tuple[float, float]]) -> dict[int, tuple[str, str, str, str]]:
+    """Label vanilla and the first rows where there is room next to the point: text, x, y and text anchor."""
+    vanilla = [number for number, row in enumerate(rows) if row.method == "vanilla"]
+    first = [number for number in range(min(_LABELLED, len(rows))) if number not in vanilla]
+    labels: dict[int, tuple[str, str, str, str]] = {}
+    taken = [(x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS) for x, y in places]
+    for number in [*vanilla, *first]:
+        name = rows[number].full_name
+        text = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+        width, (x, y) = _CHARACTER * len(text), places[number]
+        for across, up, anchor in ((8, 4, "start"), (-8, 4, "end"), (0, -9, "middle"), (0, 17, "middle")):
+            left = x + across - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
+            box = (left, y + up - _LINE + 3, left + width, y + up + 2)
+            inside = box[0] >= FRAME.left and box[2] <= FRAME.width and box[1] >= 0 and box[3] <= FRAME.bottom
+            if inside and not any(_overlap(box, other) for other in taken):
+                labels[number] = (text, decimal(x + across, 1), decimal(y + up, 1), anchor)
+                taken.append(box)
+                break
+    return labels
+
+
+def _overlap(one: _Box, other: _Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -25,7 +25,7 @@
     show();
   }
 
-  // Everything that stands for a row, by the row: its lines in all tables, its remark, its card.
+  // Everything that belongs to a row, by the row: its lines in all tables, its remark, its card.
   const twins = new Map();
   function gatherTwins() {
     all("[data-row], [data-remark]").forEach((part) => {
@@ -39,7 +39,7 @@
     return twins.get(row.dataset.row).filter((part) => part.dataset.remark && part.parentElement === row.parentElement);
   }
 
-  // Rows without a value stay last whichever way the column is sorted; equal ones keep the order of the board.
+  // Rows without a value stay last whichever way the column is sorted; equal ones keep the order of the leaderboard.
   function sortRows(body, column, numeric, sign) {
     const key = (row) => row.cells[column].dataset.sort ?? row.cells[column].textContent.trim();
     const rows = all("tr[data-row]", body);
@@ -78,7 +78,7 @@
   function filterSections() {
     const suite = chosen("suite");
     const backbone = chosen("backbone");
-    all(".contest").forEach((section) => {
+    all(".section").forEach((section) => {
       const { suite: s, backbone: b } = section.dataset;
       section.hidden = (suite !== "" && s !== suite) || (backbone !== "" && b !== backbone);
     });
@@ -93,7 +93,7 @@
     const groups = new Set(all("input[data-group]").filter((box) => !box.checked).map((box) => box.dataset.group));
     let shown = 0;
     let total = 0;
-    all(".contest:not([hidden]) .board tbody").forEach((body) => {
+    all(".section:not([hidden]) .board tbody").forEach((body) => {
       all("tr[data-row]", body).forEach((row) => {
         const text = [row, ...remarks(row)].map((part) => part.textContent).join(" ");
         const found = plain(text);
@@ -104,7 +104,7 @@
       });
     });
     all("tbody[data-group]").forEach((body) => { body.hidden = !all("tr[data-row]", body).some((row) => !row.hidden); });
-    all(".contest").forEach((section) => {
+    all(".section").forEach((section) => {
       const rows = all(".board tr[data-row]", section);
       section.toggleAttribute("data-empty", rows.length > 0 && rows.every((row) => row.hidden));
     });

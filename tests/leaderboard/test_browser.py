@@ -12,7 +12,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 
 NO_BROWSER = "no chromium or chrome on the PATH; apt-get install chromium"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-FIRST = ".contest[data-suite='toy@1'][data-backbone=minilm]"
+FIRST = ".section[data-suite='toy@1'][data-backbone=minilm]"
 IN_CI = os.environ.get("CI") == "true"
 
 pytestmark = [
@@ -72,7 +72,7 @@ def column(page, number):
 
 
 def visible_rows(page):
-    return page.locator(".contest:not([hidden]) .board tr[data-row]:not([hidden])").count()
+    return page.locator(".section:not([hidden]) .board tr[data-row]:not([hidden])").count()
 
 
 def test_page_opens_from_a_file_and_asks_for_nothing_else(browser, site):
@@ -129,7 +129,7 @@ def test_search_narrows_tables_and_cards_and_says_how_many(visit):
     everything = visible_rows(page)
     page.get_by_role("searchbox").fill("RECADAM")
     assert page.locator(".status").inner_text() == f"1 of {everything} rows"
-    assert page.locator(".contest .card:visible").count() == 1
+    assert page.locator(".section .card:visible").count() == 1
     assert page.locator(".probes tr[data-row]:visible").count() == 1
     page.get_by_role("searchbox").fill("")
     assert visible_rows(page) == everything
@@ -143,11 +143,11 @@ def test_groups_suites_and_backbones_are_switched(visit):
     page.get_by_label("Published numbers").uncheck()
     assert visible_rows(page) == everything - 2
     page.locator("select[data-switch=suite]").select_option("demo@1")
-    assert page.locator(".contest:visible").evaluate_all("parts => parts.map(p => p.dataset.suite)") == ["demo@1"]
+    assert page.locator(".section:visible").evaluate_all("parts => parts.map(p => p.dataset.suite)") == ["demo@1"]
     assert page.locator(".glossary:visible").evaluate_all("parts => parts.map(p => p.dataset.suite)") == ["demo@1"]
     page.locator("select[data-switch=suite]").select_option("")
     page.locator("select[data-switch=backbone]").select_option("roberta")
-    assert page.locator(".contest:visible").evaluate_all("parts => parts.map(p => p.dataset.backbone)") == ["roberta"]
+    assert page.locator(".section:visible").evaluate_all("parts => parts.map(p => p.dataset.backbone)") == ["roberta"]
 
 
 @pytest.mark.parametrize(("name", "button"), [("board.csv", "CSV"), ("board.md", "Markdown")])

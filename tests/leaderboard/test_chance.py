@@ -1,4 +1,4 @@
-"""Rows and sections that are no better than one answer for every text are not ranked."""
+"""Rows and sections that are no better than a constant classifier are not ranked."""
 
 import csv
 import json
@@ -9,15 +9,16 @@ import pytest
 from benchmark.cli.board import build as build_command
 from benchmark.schema import IntegrityError, UsageError, read_results
 from leaderboard import build, compare, load_board
-from leaderboard.chance import at_chance
-from leaderboard.load import load
+from leaderboard.ranking import at_chance
+from leaderboard.results import read_sections
+from leaderboard.scores import SectionScores
 from tests.leaderboard.synthetic import Method, card, records, write_card, write_records
 
 # A three-way task as it was measured: nearly constant answers are hard to flip, and nearly uniform ones are calibrated.
 CONSTANT = {"accuracy": 103 / 300, "accuracy_under_attack": 0.367, "ece": 0.02}
 VANILLA = {"accuracy": 118 / 300, "accuracy_under_attack": 0.10, "ece": 0.08}
 NO_ROW = (
-    "No row is ranked, since vanilla says nothing: its in-distribution accuracy, 39.33 %, is not significantly above "
+    "No row is ranked, because vanilla is at chance: its in-distribution accuracy, 39.33 %, is not significantly above "
     "the share of the largest class, 34.00 %."
 )
 LEARNT = {"accuracy": 0.60, "accuracy_under_attack": 0.12, "ece": 0.07}
@@ -36,6 +37,12 @@ def write(root, suite, name, values, seeds=(0, 1, 2)):
                     min(1.0, max(0.0, generator.gauss(value, spread))) for _ in record["replicates"]
                 ]
         write_records(root, found)
+
+
+def vanilla_at_chance(root):
+    _, (section,) = read_sections(root)
+    scores = SectionScores(section)
+    return at_chance(scores, scores.vanilla)
 
 
 def with_share(share, count=300):
@@ -69,7 +76,7 @@ def test_a_section_whose_vanilla_is_at_chance_is_not_ranked_and_says_so(tmp_path
     section, rows = board(tmp_path / "results", VANILLA, LEARNT)
     assert {row.group for row in rows.values()} == {"apart"}
     assert (section.rule, section.ranked, section.finding) == (NO_ROW, False, "")
-    assert "not significantly better than one answer for all" in " ".join(rows["mvp"].notes)
+    assert "vanilla, the reference, is at chance" in " ".join(rows["mvp"].notes)
     # By name: in an order by Overall the constant answer would be first.
     assert list(rows) == ["mvp", "vanilla"]
     build(tmp_path / "results", tmp_path / "site")
@@ -107,8 +114,7 @@ def test_one_seed_is_judged_by_the_score_test_whatever_its_resamples(tmp_path, r
             if record["probe"]["perspective"] == "in-distribution":
                 record |= {"value": right / 300, "replicates": [right / 300 + luck] * 40}
         write_records(tmp_path, found)
-        _, (contest,) = load(tmp_path)
-        assert bool(at_chance(contest, contest.vanilla())) is not above
+        assert bool(vanilla_at_chance(tmp_path)) is not above
 
 
 def test_compare_gives_no_verdict_on_a_row_at_chance(tmp_path):
@@ -123,11 +129,9 @@ def test_a_mean_over_seeds_that_disagree_is_not_significantly_above(tmp_path):
     write_card(tmp_path, suite)
     write(tmp_path, suite, "vanilla", LEARNT | {"accuracy": 0.34}, seeds=(0, 1))
     write(tmp_path, suite, "vanilla", LEARNT | {"accuracy": 0.90}, seeds=(2,))
-    _, (contest,) = load(tmp_path)
-    assert "52.67 %, is not significantly above" in at_chance(contest, contest.vanilla())
+    assert "52.67 %, is not significantly above" in vanilla_at_chance(tmp_path)
     write(tmp_path, suite, "vanilla", LEARNT, seeds=(0, 1, 2))
-    _, (contest,) = load(tmp_path)
-    assert not at_chance(contest, contest.vanilla())
+    assert not vanilla_at_chance(tmp_path)
 
 
 def test_rows_above_chance_are_ranked_as_before(tmp_path):

@@ -10,8 +10,7 @@ import pytest
 
 from leaderboard import load_board
 from leaderboard.publish import render_all
-from leaderboard.render import latex, markdown
-from leaderboard.render.spreadsheet import neutral
+from leaderboard.render.tables import escape_latex, escape_markdown, neutral
 from tests.leaderboard.synthetic import (
     Method,
     attacked,
@@ -170,8 +169,8 @@ def test_numbers_and_plain_text_stay_as_they_are(text):
     ],
 )
 def test_markdown_escape(text, escaped):
-    assert markdown.escape(text) == escaped
+    assert escape_markdown(text) == escaped
 
 
 def test_latex_escape_covers_every_active_character():
-    assert latex.escape(r"\{}$&#%_^~") == r"\textbackslash{}\{\}\$\&\#\%\_\textasciicircum{}\textasciitilde{}"
+    assert escape_latex(r"\{}$&#%_^~") == r"\textbackslash{}\{\}\$\&\#\%\_\textasciicircum{}\textasciitilde{}"

@@ -73,7 +73,7 @@ def test_accuracy_under_attack_above_clean_accuracy_is_flagged_from_the_records_
 
 
 @pytest.mark.parametrize(("gain", "outcome"), [(-0.2, "flagged"), (-0.04, "passed"), (0.1, "passed")])
-def test_robustness_that_is_paid_for_with_accuracy_is_flagged(tmp_path, gain, outcome):
+def test_robustness_at_a_large_cost_in_accuracy_is_flagged(tmp_path, gain, outcome):
     suite = card()
     write_results(tmp_path, suite, Method(), Method("roast", gain=gain))
     row = row_of(load_board(tmp_path))
@@ -83,7 +83,7 @@ def test_robustness_that_is_paid_for_with_accuracy_is_flagged(tmp_path, gain, ou
     assert row_of(load_board(tmp_path), "vanilla").checks[-1].outcome == "passed"
 
 
-def test_flags_move_no_score_no_rank_and_no_column(tmp_path):
+def test_flags_change_no_score_no_rank_and_no_column(tmp_path):
     honest, masked = board_with(tmp_path / "a"), board_with(tmp_path / "b", random_swap=0.1, zero_gradient_share=0.9)
     assert [c.key for c in masked.sections[0].perspectives] == [c.key for c in honest.sections[0].perspectives]
     assert "masking" not in {column.key.split("/")[0] for column in masked.sections[0].probes}
@@ -96,7 +96,7 @@ def test_flag_and_its_numbers_are_in_every_file(tmp_path):
     texts = render_all(board_with(tmp_path, random_swap=0.2))
     page = texts["index.html"]
     assert "Flagged: Accuracy under Random swaps is not below that under the strongest attack: 20.00 %" in page
-    assert "1 of 6 masking checks flagged" in texts["board.md"]
+    assert "1 of 6 gradient-masking checks flagged" in texts["board.md"]
     header, *lines = texts["board.csv"].splitlines()
     place = header.split(",").index("masking_flags")
     assert [line.split(",")[place] for line in lines] == ["1", "0"]
@@ -149,13 +149,13 @@ def test_swaps_at_random_are_compared_with_the_search_on_the_same_examples(tmp_p
     assert (other.outcome, other.limit) == ("passed", "at least 3.00 %")
 
 
-def test_a_check_that_no_value_could_fail_is_open_and_not_passed(tmp_path):
+def test_a_check_that_does_not_apply_is_open_and_not_passed(tmp_path):
     values = {"random_swap": 0.0, "textfooler": 0.02, "pwws": 0.5}
     assert under_attacks(tmp_path, data=digest("attacked"), **values).outcome == "open"
     row = row_of(load_board(tmp_path))
     assert row.decided == len(row.checks) - 2
     assert (
-        f"{row.decided} of {row.decided} masking checks passed; 2 more could not have failed."
+        f"{row.decided} of {row.decided} gradient-masking checks passed; 2 not applicable."
         in render_all(load_board(tmp_path))["index.html"]
     )
 

@@ -139,7 +139,7 @@ def test_terminal_tables_hold_the_same_texts(full_results):
     tables = leaderboard.text_tables(board, probes=True)
     assert [table.title for table in tables[:2]] == [
         "Toy sentiment (toy@1, minilm)",
-        "Toy sentiment (toy@1, minilm): probes",
+        "Toy sentiment (toy@1, minilm): evaluation tasks",
     ]
     first = tables[0]
     assert all(len(row) == len(first.columns) == len(first.left) for row in first.rows)

@@ -1,4 +1,4 @@
-"""How long a large board takes, over reading the same lines as JSON: `python -m tests.performance.board_speed`.
+"""How long a large leaderboard takes, over reading the same lines as JSON: `python -m tests.performance.board_speed`.
 
 The records are synthetic, in the shape of a real suite: thirteen probes, sixty records a seed of which a quarter carry
 200 replicates, three seeds a row.
@@ -18,7 +18,7 @@ from typing import Any
 
 import leaderboard
 from benchmark.schema import fingerprint, record_line, record_path, suite_card_text
-from leaderboard.assemble import load_board
+from leaderboard.board import load_board
 from leaderboard.publish import render_all
 
 SEEDS, RESAMPLES = 3, 200

@@ -6,10 +6,11 @@ import pytest
 
 from benchmark.schema import IntegrityError
 from leaderboard import load_board
-from leaderboard.anchors import distinct, slug
-from leaderboard.examples import marked
+from leaderboard import results as results_module
+from leaderboard.board import distinct, slug
 from leaderboard.publish import render_all
-from leaderboard.render.charts import charts
+from leaderboard.render.charts import FRAME, charts
+from leaderboard.render.text_diff import marked
 from tests.leaderboard.synthetic import Method, attacked, card, digest, write_companions, write_results
 
 ROAST = Method("roast", gain=0.06)
@@ -119,8 +120,8 @@ def test_charts_hold_their_points_and_labels_inside(full_results):
         for chart in charts(section):
             assert len(chart.points) > 1
             for point in chart.points:
-                assert 46 <= float(point.x) <= 428
-                assert 28 <= float(point.y) <= 260
+                assert FRAME.left <= float(point.x) <= FRAME.right
+                assert FRAME.top <= float(point.y) <= FRAME.bottom
             labels = [(point.label_x, point.label_y) for point in chart.points if point.label]
             assert len(labels) == len(set(labels))
 
@@ -131,9 +132,7 @@ def test_charts_need_two_rows(tmp_path):
 
 
 def test_row_under_a_protocol_is_shown_apart(results, monkeypatch):
-    import leaderboard.load as load
-
-    read = load.read_results
+    read = results_module.read_results
 
     def with_protocol(root, published=None):
         suites = read(root, published)
@@ -142,7 +141,7 @@ def test_row_under_a_protocol_is_shown_apart(results, monkeypatch):
                 located.record["protocol"] = ["released-index"]
         return suites
 
-    monkeypatch.setattr(load, "read_results", with_protocol)
+    monkeypatch.setattr(results_module, "read_results", with_protocol)
     row = row_of(load_board(results))
     assert row.group == "apart"
     assert row.notes == (

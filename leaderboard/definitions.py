@@ -1,10 +1,10 @@
-"""The words that explain the board; every file and the documentation take them from here."""
+"""Definitions shown with the leaderboard; every file takes them from here."""
 
 RANK = (
     "A row is better than another when the 95 % bootstrap interval of their paired difference in Overall lies above 0, "
     "whatever the random numbers of the draws. "
     "Rank is 1 plus the number of rows that are better, so statistically tied rows can share a rank; "
-    "the rank interval ends at the place above every row that this one is better than. Each pair is taken alone, "
+    "the rank interval ends just above the rows that this one is better than. Each pair is taken alone, "
     "without correction for how many are compared."
 )
 ROBUSTNESS = "Overall without the in-distribution perspective."
@@ -28,17 +28,17 @@ COST = "Training passes (forward 1, backward 2, backward to the inputs alone 1) 
 METHOD = "Name and settings that differ from the defaults."
 SEEDS = "Number of seeds that have a value."
 VERIFICATION = (
-    "self-reported: computed by whoever submitted the row; rescored: computed again from the stored tables; "
+    "self-reported: computed by the submitter; rescored: recomputed from the stored tables; "
     "rerun: trained again. A row shows the weakest level among its records."
 )
 COMPLETE = (
     "Rows that lack a headline value for one of their seeds, have fewer seeds than the suite asks for, are 5 points or "
-    "more below vanilla's in-distribution accuracy, are not significantly more accurate than one answer for every "
-    "text, or cannot be compared with vanilla are shown apart, with the reason. Where vanilla itself is not, no row is "
-    "ranked."
+    "more below vanilla's in-distribution accuracy, are not significantly more accurate than a constant "
+    "classifier, or cannot be compared with vanilla are shown apart, with the reason. Where vanilla itself is not, no "
+    "row is ranked."
 )
 PUBLISHED = (
-    "Published numbers are printed in papers. They stand beside the measured ones and are never averaged with them."
+    "Published numbers are printed in papers. They are shown next to the measured ones and never averaged with them."
 )
 
 STAR = (
@@ -52,10 +52,10 @@ SIMILARITY = (
 )
 SEED_POINTS = "Each dot is one seed, from the lowest to the highest value of the column."
 MASKING = (
-    "Checks that the accuracy under attack is the model's doing and not the attack's failing: an attack that does not "
+    "Signs that the accuracy under attack comes from the model and not from a failing attack: an attack that does not "
     "search does no more harm, accuracy under attack is at most the clean accuracy, input gradients are not zero, the "
     "model answers the same text alike, and robustness does not come at a large cost in accuracy. A flag is a "
-    "reason to look closer and moves no score; only the last one keeps a row out of the ranking."
+    "reason to look closer and changes no score; only the last one keeps a row out of the ranking."
 )
 
 # What each perspective asks.
@@ -67,8 +67,8 @@ PERSPECTIVES = {
         f"How good is it when the text is chosen, or changed word by word, to mislead it? {SIMILARITY}",
     ),
     "calibration": ("Calibration", "How far is its confidence from its accuracy?"),
-    "anomaly": ("Anomaly", "How well does its confidence tell text of the task from text that is foreign to it?"),
-    "masking": ("Masking checks", MASKING),
+    "anomaly": ("Anomaly", "How well does its confidence separate the task's text from out-of-distribution text?"),
+    "masking": ("Gradient-masking checks", MASKING),
 }
 
 

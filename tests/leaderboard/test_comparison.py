@@ -1,4 +1,4 @@
-"""Two rows against each other: the arithmetic of the board, and every way to name a row."""
+"""Two rows against each other: the arithmetic of the leaderboard, and every way to name a row."""
 
 import json
 import os
@@ -17,7 +17,7 @@ def difference(found, key):
     return next(item for item in found.differences if item.key == key)
 
 
-def test_against_vanilla_it_says_what_the_board_says(results):
+def test_against_vanilla_it_agrees_with_the_leaderboard(results):
     found = compare("roast", "vanilla", results)
     row = load_board(results).sections[0].rows[0]
     overall = found.differences[0]
@@ -169,7 +169,7 @@ def test_command_loads_nothing_heavy(results):
         f"sys.argv = ['temper', 'compare', 'roast', 'vanilla', '--results', {str(results)!r}]\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print(sorted({'torch', 'transformers', 'pandas', 'jinja2'} & set(sys.modules)))"
+        "print(sorted({'torch', 'transformers', 'textattack', 'sklearn', 'jinja2'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.splitlines()[-1] == "[]"

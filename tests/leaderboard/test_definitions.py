@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard import bootstrap, masking, words
+from leaderboard import bootstrap, definitions, masking
 
 TEXT = " ".join((Path(__file__).parents[2] / "docs" / "board.md").read_text(encoding="utf-8").split())
 SENTENCES = [
@@ -25,7 +25,7 @@ SENTENCES = [
 
 @pytest.mark.parametrize("name", SENTENCES)
 def test_rule_is_in_the_documentation(name):
-    sentence = getattr(words, name)
+    sentence = getattr(definitions, name)
     assert sentence.rstrip(".") in TEXT or sentence[0].lower() + sentence[1:].rstrip(".") in TEXT
 
 

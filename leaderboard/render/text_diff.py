@@ -8,28 +8,28 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-# Words of one text times words of the other.
+# Most words of one text times words of the other that are compared.
 _COMPARABLE = 250_000
 
 Pieces = tuple[tuple[str, bool], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """One flipped text: what is said about it, and both texts in pieces, each with whether it changed."""
+class AttackedText:
+    """One flipped text: its facts, and both texts in pieces, each with whether it changed."""
 
     facts: str
     original: Pieces
     perturbed: Pieces
 
 
-def example(found: Mapping[str, Any]) -> Example:
-    """Show an attacked text of the results."""
-    original, perturbed = marked(found["original"], found["perturbed"])
-    similarity = "" if found["similarity"] is None else f", similarity {found['similarity']:.2f}"
-    mistaken = f"class {found['label']} taken for {found['predicted']}"
-    facts = f"seed {found['seed']}, {mistaken}, {found['queries']} queries{similarity}"
-    return Example(facts, original, perturbed)
+def attacked_text(example: Mapping[str, Any]) -> AttackedText:
+    """Describe an attacked text of the results and mark its changed words."""
+    original, perturbed = marked(example["original"], example["perturbed"])
+    similarity = "" if example["similarity"] is None else f", similarity {example['similarity']:.2f}"
+    mistake = f"class {example['label']} taken for {example['predicted']}"
+    facts = f"seed {example['seed']}, {mistake}, {example['queries']} queries{similarity}"
+    return AttackedText(facts, original, perturbed)
 
 
 def marked(original: str, perturbed: str) -> tuple[Pieces, Pieces]:
@@ -40,7 +40,7 @@ def marked(original: str, perturbed: str) -> tuple[Pieces, Pieces]:
 
 
 def _changed(first: list[str], second: list[str]) -> tuple[list[bool], list[bool]]:
-    """Tell for each word whether it changed; attacks that swap words keep all others in their places."""
+    """Find for each word whether it changed; attacks that swap words keep all others in their places."""
     if len(first) == len(second):
         differ = [a != b for a, b in zip(first, second, strict=True)]
         return differ, differ

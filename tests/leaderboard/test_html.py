@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from leaderboard import load_board, words
-from leaderboard.figures import decimal, nice_bound
+from leaderboard import definitions, load_board
+from leaderboard.figures import decimal
 from leaderboard.publish import render_all
-from leaderboard.render.scales import Plot
+from leaderboard.render.html import Plot, nice_bound
 
 VOID = {"meta", "input", "link", "br", "wbr", "line", "circle", "text"}
 
@@ -94,7 +94,7 @@ def test_every_sortable_header_is_a_button_with_a_definition(tree, full_results)
 
 def test_rule_of_ranks_is_stated_once_and_above_the_tables(page):
     body = page[page.index("<main>") :]
-    text = f"<dd>{words.RANK}</dd>"
+    text = f"<dd>{definitions.RANK}</dd>"
     assert body.count(text) == 1
     assert body.index(text) < body.index("<table")
 

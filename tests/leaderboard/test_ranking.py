@@ -1,13 +1,14 @@
-"""The ranking rule, on draws made by hand."""
+"""The rule of ranks on draws made by hand, groups of rows, and stars."""
 
 import math
 import random
 
 import numpy as np
+import pytest
 
 from leaderboard import load_board
 from leaderboard.intervals import percentile_interval
-from leaderboard.rank import rank_intervals
+from leaderboard.ranking import LEVEL, rank_intervals
 from tests.leaderboard.synthetic import Method, card, write_results
 
 
@@ -16,12 +17,12 @@ def around(centre, spread, seed, count=4000):
     return np.array([centre + generator.uniform(-spread, spread) for _ in range(count)])
 
 
-def test_rows_that_cannot_be_told_apart_share_a_rank():
+def test_statistically_tied_rows_share_a_rank():
     first, second, third = around(0.10, 0.02, 1), around(0.09, 0.02, 2), around(0.0, 0.01, 3)
     assert rank_intervals([first, second, third]) == [(1, 2), (1, 2), (3, 3)]
 
 
-def test_paired_rows_are_told_apart_where_their_intervals_overlap():
+def test_paired_rows_differ_where_their_intervals_overlap():
     shared = around(0.0, 0.5, 1)
     assert rank_intervals([shared, shared + 0.01]) == [(2, 2), (1, 1)]
 
@@ -61,9 +62,9 @@ def test_a_pair_that_the_draws_leave_open_is_tied():
         assert rank_intervals([ahead, zero]) == ranks
 
 
-def test_rank_stands_within_its_interval_and_rows_stand_by_rank(full_results):
+def test_rank_lies_within_its_interval_and_rows_are_sorted_by_rank(full_results):
     for section in load_board(full_results).sections:
-        ranks = [(int(row.rank), int(row.worst)) for row in section.rows if row.group == "ranked"]
+        ranks = [(int(row.rank), int(row.worst_rank)) for row in section.rows if row.group == "ranked"]
         assert all(best <= worst <= len(ranks) for best, worst in ranks)
         assert ranks == sorted(ranks, key=lambda rank: rank[0])
 
@@ -106,3 +107,50 @@ def test_incomplete_row_of_a_demonstration_is_shown_apart(tmp_path):
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join(line for line in lines if '"auroc"' not in line), encoding="utf-8")
     assert groups(load_board(tmp_path)) == {"vanilla": "ordered", "roast": "apart"}
+
+
+def stars(root, *gains, ranked=True, seeds=(0, 1, 2)):
+    methods = [Method(f"m{number}", gain=gain, seeds=seeds) for number, gain in enumerate(gains)]
+    write_results(root, card(ranked=ranked), Method(seeds=seeds), *methods)
+    return {row.method: ("★" if row.overall.star else "", row.p) for row in load_board(root).sections[0].rows}
+
+
+def test_clear_rows_get_a_star_in_both_directions_and_vanilla_none(tmp_path):
+    found = stars(tmp_path, 0.08, -0.05, 0.0)
+    assert found["m0"][0] == found["m1"][0] == "★"
+    assert found["m2"][0] == ""
+    assert float(found["m2"][1]) > LEVEL
+    assert found["vanilla"] == ("", "")
+
+
+def test_more_rows_raise_the_corrected_p_value(tmp_path):
+    alone, crowded = stars(tmp_path / "a", 0.08), stars(tmp_path / "b", *[0.08] * 60)
+    assert alone["m0"][0] == "★"
+    assert float(alone["m0"][1]) < float(crowded["m0"][1]) == pytest.approx(60 * float(alone["m0"][1]), abs=1e-3)
+
+
+def test_rows_that_are_not_ranked_get_no_star(tmp_path):
+    assert set(stars(tmp_path / "a", 0.08, ranked=False).values()) == {("", "")}
+    write_results(tmp_path / "b", card(), Method(), Method("rift", gain=0.08, seeds=(0,)))
+    rows = load_board(tmp_path / "b").sections[0].rows
+    assert not next(row.overall.star for row in rows if row.method == "rift")
+
+
+def test_a_finding_says_which_rows_differ_significantly(results, tmp_path):
+    (section,) = load_board(results).sections
+    assert section.finding == (
+        "Significantly better than vanilla (★): roast. Significantly worse (★): none. "
+        "No significant difference: 0 of 1."
+    )
+    equal = write_results(tmp_path / "equal", card(), Method(), Method("recadam"))
+    assert load_board(equal).sections[0].finding.endswith("No significant difference: 1 of 1.")
+    assert load_board(write_results(tmp_path / "alone", card(), Method())).sections[0].finding == ""
+
+
+def test_only_a_change_whose_interval_leaves_out_zero_is_coloured(results, tmp_path):
+    rows = {row.method: row for row in load_board(results).sections[0].rows}
+    assert all(figure.significant for figure in rows["roast"].perspectives)
+    assert not any(figure.significant for figure in (*rows["vanilla"].perspectives, *rows["roast"].probes))
+    equal = load_board(write_results(tmp_path / "equal", card(), Method(), Method("recadam")))
+    rows = {row.method: row for row in equal.sections[0].rows}
+    assert not all(figure.significant for figure in rows["recadam"].perspectives)

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from benchmark.schema import card_fingerprint
 from leaderboard import load_board
-from leaderboard.load import Contest, load
-from leaderboard.standings import standings
+from leaderboard.ranking import ranking
+from leaderboard.results import read_sections
+from leaderboard.scores import SectionScores
 from tests.leaderboard.synthetic import Method, card, digest, records, write_card, write_records, write_results
 
 VANILLA = {
@@ -41,9 +41,13 @@ def with_values(found, values):
     return found
 
 
-def standing_of(root, name):
-    _, (contest,) = load(root)
-    return next(standing for standing in standings(contest) if standing.entrant.name == name)
+def ranked(root, name):
+    _, (section,) = read_sections(root)
+    return next(row for row in ranking(SectionScores(section)) if row.scores.row.name == name)
+
+
+def scores_of(root, name):
+    return ranked(root, name).scores
 
 
 @pytest.fixture
@@ -57,20 +61,20 @@ def exact(tmp_path):
 
 
 def test_overall_is_the_mean_relative_change_signed_so_that_up_is_better(exact):
-    standing = standing_of(exact, "better")
-    assert standing.changes["in-distribution"] == pytest.approx(0.10)
-    assert standing.changes["shift"] == pytest.approx(0.10)
-    assert standing.changes["adversarial"] == pytest.approx(0.50)
-    assert standing.changes["calibration"] == pytest.approx(0.20)
-    assert standing.changes["anomaly"] == pytest.approx(-0.10)
-    assert standing.overall.value == pytest.approx(0.16)
-    assert (standing.overall.low, standing.overall.high) == (pytest.approx(0.16), pytest.approx(0.16))
+    scores = scores_of(exact, "better")
+    assert scores.changes["in-distribution"] == pytest.approx(0.10)
+    assert scores.changes["shift"] == pytest.approx(0.10)
+    assert scores.changes["adversarial"] == pytest.approx(0.50)
+    assert scores.changes["calibration"] == pytest.approx(0.20)
+    assert scores.changes["anomaly"] == pytest.approx(-0.10)
+    assert scores.overall.value == pytest.approx(0.16)
+    assert (scores.overall.low, scores.overall.high) == (pytest.approx(0.16), pytest.approx(0.16))
 
 
 def test_vanilla_is_zero_by_definition(exact):
-    standing = standing_of(exact, "vanilla")
-    assert (standing.overall.value, standing.overall.low) == (0.0, None)
-    assert not standing.blocking
+    row = ranked(exact, "vanilla")
+    assert (row.scores.overall.value, row.scores.overall.low) == (0.0, None)
+    assert not row.notes
 
 
 def test_cost_counts_a_backward_twice_and_one_to_inputs_once(exact):
@@ -78,7 +82,7 @@ def test_cost_counts_a_backward_twice_and_one_to_inputs_once(exact):
     dear = Method("dear", changes={"cost": {"forward": 2000, "backward": 1500, "input_backward": 1000}})
     write_results(exact, suite, dear)
     # vanilla: 1000 forward and 1000 backward are 3000 passes; dear: 2000 + 3000 + 1000.
-    assert standing_of(exact, "dear").cost.value == pytest.approx(2.0)
+    assert scores_of(exact, "dear").cost.value == pytest.approx(2.0)
 
 
 def test_score_of_vanilla_at_zero_is_a_stated_reason(tmp_path):
@@ -88,20 +92,20 @@ def test_score_of_vanilla_at_zero_is_a_stated_reason(tmp_path):
     for name, values in (("vanilla", broken), ("better", BETTER)):
         for seed in (0, 1):
             write_records(tmp_path, with_values(records(suite, Method(name), seed), values))
-    standing = standing_of(tmp_path, "better")
-    assert standing.overall.value is None
-    assert standing.blocking == ("vanilla's adversarial score is 0, so no relative change is defined",)
+    row = ranked(tmp_path, "better")
+    assert (row.group, row.scores.overall.value) == ("apart", None)
+    assert row.notes == ("vanilla's adversarial score is 0, so no relative change is defined",)
 
 
 def test_row_is_compared_over_the_seeds_it_shares_with_vanilla(tmp_path):
     suite = card()
     write_results(tmp_path, suite, Method(seeds=(0, 1)), Method("roast", gain=0.05, seeds=(0, 1)))
-    before = standing_of(tmp_path, "roast")
+    before = scores_of(tmp_path, "roast")
     write_records(tmp_path, records(suite, Method("roast", gain=-0.5), 2))
-    after = standing_of(tmp_path, "roast")
-    assert after.shared == (0, 1)
-    assert after.overall == before.overall
-    assert after.remarks == ("vanilla has no complete run with seed 2; not used for Overall and Cost",)
+    after = ranked(tmp_path, "roast")
+    assert after.scores.shared == (0, 1)
+    assert after.scores.overall == before.overall
+    assert after.notes[-1] == "vanilla has no complete run with seed 2; not used for Overall and Cost"
 
 
 @pytest.mark.parametrize(("lost", "apart"), [(0.08, True), (0.05, True), (0.04, False)])
@@ -118,10 +122,11 @@ def test_a_row_that_gave_up_accuracy_is_shown_apart_whatever_it_gained_under_att
                 )
                 record |= {"value": value - lost}
         write_records(tmp_path, found)
-    standing = standing_of(tmp_path, "roast")
-    assert standing.overall.value is not None
-    assert any("5 points or more below vanilla's" in reason for reason in standing.short) == apart
-    assert not standing_of(tmp_path, "vanilla").short
+    row = ranked(tmp_path, "roast")
+    assert row.scores.overall.value is not None
+    assert any("5 points or more below vanilla's" in note for note in row.notes) == apart
+    assert row.group == ("apart" if apart else "ranked")
+    assert not ranked(tmp_path, "vanilla").notes
 
 
 def test_many_values_missing_for_one_cause_are_counted_and_not_listed(tmp_path):
@@ -132,8 +137,7 @@ def test_many_values_missing_for_one_cause_are_counted_and_not_listed(tmp_path):
         for record in found:
             record |= {"value": None, "replicates": None, "status": "unavailable", "reason": "Not run."}
         write_records(tmp_path, found)
-    (sentence,) = standing_of(tmp_path, "roast").blocking
-    assert sentence == "nothing was measured: unavailable, Not run."
+    assert ranked(tmp_path, "roast").notes == ("no results yet: unavailable, Not run.",)
 
 
 def test_missing_and_failed_headlines_block_and_name_probe_seed_and_reason(tmp_path):
@@ -147,13 +151,13 @@ def test_missing_and_failed_headlines_block_and_name_probe_seed_and_reason(tmp_p
             attacked = next(record for record in found if record["metric"]["id"] == "accuracy_under_attack")
             attacked |= {"value": None, "replicates": None, "status": "failed", "reason": "The loss became infinite."}
         write_records(tmp_path, found)
-    standing = standing_of(tmp_path, "roast")
-    assert standing.blocking == (
+    row = ranked(tmp_path, "roast")
+    assert row.notes == (
         "accuracy_under_attack of textfooler (adversarial), seed 2: failed, The loss became infinite.",
         "auroc of questions (anomaly), seed 1: no record",
+        "1 seed complete and shared with vanilla; the suite asks for 2",
     )
-    assert standing.shared == (0,)
-    assert standing.short == ("1 seed complete and shared with vanilla; the suite asks for 2",)
+    assert row.scores.shared == (0,)
 
 
 def test_other_metrics_may_be_missing(tmp_path):
@@ -162,28 +166,28 @@ def test_other_metrics_may_be_missing(tmp_path):
     for seed in (0, 1, 2):
         found = [record for record in records(suite, Method("roast"), seed) if record["metric"]["id"] != "nll"]
         write_records(tmp_path, found)
-    assert standing_of(tmp_path, "roast").blocking == ()
+    assert ranked(tmp_path, "roast").notes == ()
 
 
 def test_nothing_is_compared_without_vanilla_or_with_vanilla_of_another_backbone(tmp_path):
     write_results(tmp_path, card(), Method(backbone="other"), Method("roast"))
-    _, contests = load(tmp_path)
-    (standing,) = standings(next(contest for contest in contests if contest.backbone == "minilm"))
-    assert standing.overall.value is None
-    assert standing.blocking == ("there is no vanilla row on minilm to compare with",)
+    _, sections = read_sections(tmp_path)
+    (row,) = ranking(SectionScores(next(section for section in sections if section.backbone == "minilm")))
+    assert row.scores.overall.value is None
+    assert row.notes == ("there is no vanilla row on minilm to compare with",)
 
 
 def test_vanilla_in_another_configuration_is_no_reference(tmp_path):
     write_results(tmp_path, card(), Method(configuration="epochs=9"), Method("roast"))
-    assert standing_of(tmp_path, "roast").blocking == ("there is no vanilla row on minilm to compare with",)
+    assert ranked(tmp_path, "roast").notes == ("there is no vanilla row on minilm to compare with",)
 
 
 def test_other_weights_under_the_same_backbone_name_are_not_compared(tmp_path):
     changes = {"backbone": {"name": "minilm", "source": "folder:x", "revision": digest("other weights")}}
     write_results(tmp_path, card(), Method(), Method("roast", changes=changes))
-    standing = standing_of(tmp_path, "roast")
-    assert standing.overall.value is None
-    assert "its backbone revision is not that of the vanilla row" in standing.blocking
+    row = ranked(tmp_path, "roast")
+    assert row.scores.overall.value is None
+    assert "its backbone revision is not that of the vanilla row" in row.notes
 
 
 def test_seeds_of_different_sources_do_not_belong_together(tmp_path):
@@ -193,9 +197,7 @@ def test_seeds_of_different_sources_do_not_belong_together(tmp_path):
     for record in changed:
         record["method"] |= {"source": digest("another plugin"), "hyperparameters": {"learning_rate": 0.1}}
     write_records(tmp_path, changed)
-    assert standing_of(tmp_path, "roast").blocking == (
-        "its seeds were run with different method sources and hyper-parameters",
-    )
+    assert ranked(tmp_path, "roast").notes == ("its seeds were run with different method sources and hyper-parameters",)
 
 
 def test_missing_replicates_leave_the_value_and_take_the_interval(tmp_path):
@@ -207,14 +209,14 @@ def test_missing_replicates_leave_the_value_and_take_the_interval(tmp_path):
             if record["metric"]["id"] == "auroc":
                 record["replicates"] = None
         write_records(tmp_path, found)
-    standing = standing_of(tmp_path, "roast")
-    assert standing.overall.value == pytest.approx(0.05, abs=0.02)
-    assert standing.overall.low is None
-    assert standing.short == ("auroc of questions has no replicates for roast, so there is no interval",)
+    row = ranked(tmp_path, "roast")
+    assert row.scores.overall.value == pytest.approx(0.05, abs=0.02)
+    assert row.scores.overall.low is None
+    assert row.notes == ("auroc of questions has no replicates for roast, so there is no interval",)
 
 
 @pytest.mark.parametrize(("zeros", "interval"), [(2, True), (20, False)])
-def test_draws_with_vanilla_at_zero_are_endless_but_only_many_take_the_interval(tmp_path, zeros, interval):
+def test_draws_with_vanilla_at_zero_are_infinite_but_only_many_take_the_interval(tmp_path, zeros, interval):
     suite = card()
     write_card(tmp_path, suite)
     for name, values in (("vanilla", VANILLA), ("better", BETTER)):
@@ -225,17 +227,11 @@ def test_draws_with_vanilla_at_zero_are_endless_but_only_many_take_the_interval(
                     low = 0.0 if name == "vanilla" else 0.1
                     record["replicates"] = [low] * zeros + [record["value"]] * (200 - zeros)
             write_records(tmp_path, found)
-    standing = standing_of(tmp_path, "better")
-    assert standing.overall.value == pytest.approx(0.16)
-    assert max(standing.draws, default=math.inf) == math.inf
-    assert (standing.overall.low is not None) == interval
-    assert bool(standing.short) != interval
-
-
-def test_contest_fingerprint_is_the_cards(exact):
-    _, (contest,) = load(exact)
-    assert isinstance(contest, Contest)
-    assert contest.fingerprint == card_fingerprint(card())
+    row = ranked(tmp_path, "better")
+    assert row.scores.overall.value == pytest.approx(0.16)
+    assert max(row.scores.draws, default=math.inf) == math.inf
+    assert (row.scores.overall.low is not None) == interval
+    assert bool(row.notes) != interval
 
 
 def test_only_seeds_with_a_value_are_counted_as_seeds_of_a_row(tmp_path):

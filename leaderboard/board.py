@@ -1,0 +1,290 @@
+"""The leaderboard in memory: every text that its files show."""
+
+import gc
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from benchmark.schema import Dropped
+from leaderboard import definitions
+from leaderboard.columns import COLUMNS, GROUP_TITLES, Column, Measurement, Row
+from leaderboard.figures import Figure, cost_figure, decimal, metric_figure, overall_figure, unit_label
+from leaderboard.masking import checks
+from leaderboard.ranking import RankedRow, ranking, section_at_chance
+from leaderboard.results import PUBLISHED, SectionResults, dropped, headline, inputs, read_sections
+from leaderboard.scores import SectionScores
+
+_LISTED = 8
+"""Most rows that a finding names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One suite version on one backbone; an empty backbone when the suite has no records yet.
+
+    `chance` says in a sentence that vanilla is at chance, so that no row is ranked; empty otherwise. `rule` is that
+    sentence, or says how the rows are ordered; `finding` says which of them differ from vanilla.
+    """
+
+    anchor: str
+    suite: str
+    backbone: str
+    title: str
+    note: str
+    ranked: bool
+    chance: str
+    rule: str
+    finding: str
+    perspectives: tuple[Column, ...]
+    probes: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def heading(self) -> str:
+        """Suite title, suite and backbone."""
+        where = f"{self.suite}, {self.backbone}" if self.backbone else self.suite
+        return f"{self.title} ({where})"
+
+    def columns(self) -> list[Column]:
+        """List the columns of the main table; those of evaluation tasks have a table of their own."""
+        return [c for entry in COLUMNS if entry != "probes" for c in self.own_columns(entry)]
+
+    def own_columns(self, entry: Column | Literal["perspectives", "probes"]) -> tuple[Column, ...]:
+        """List the columns that an entry of `COLUMNS` is in this section."""
+        if isinstance(entry, Column):
+            return (entry,)
+        return self.perspectives if entry == "perspectives" else self.probes
+
+    def groups(self) -> Iterator[tuple[str, str, tuple[Row, ...]]]:
+        """Yield the groups that have rows: name, title and rows."""
+        for group, title in GROUP_TITLES.items():
+            if rows := tuple(row for row in self.rows if row.group == group):
+                yield group, title, rows
+
+
+@dataclass(frozen=True, slots=True)
+class Glossary:
+    """What a suite's card says about its training task, evaluation tasks, metrics and overlaps."""
+
+    anchor: str
+    suite: str
+    fingerprint: str
+    card: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Everything that is shown. `inputs` are the files read and their hashes."""
+
+    sections: tuple[Section, ...]
+    glossaries: tuple[Glossary, ...]
+    dropped: tuple[Dropped, ...]
+    inputs: tuple[tuple[str, str], ...]
+
+    @property
+    def ranked(self) -> bool:
+        """Whether any section ranks its rows."""
+        return any(section.ranked for section in self.sections)
+
+
+def load_board(results: Path, published: Path | None = None) -> Board:
+    """Compute the leaderboard of a results folder, and of a folder of published records.
+
+    Raises:
+        UsageError: There is no such folder.
+        IntegrityError: A record or card is invalid; every problem is listed with file, line and pointer.
+    """
+    with paused_collector():
+        suites, sections = read_sections(results, published)
+        anchors = distinct(slug(f"{section.suite} {section.backbone}") for section in sections)
+        shown = tuple(map(_section, sections, anchors))
+    names = [f"{suite.card['name']}@{suite.card['version']}" for suite in suites]
+    return Board(
+        sections=shown,
+        glossaries=tuple(
+            Glossary(f"about--{slug(name)}", name, suite.fingerprint, suite.card)
+            for name, suite in zip(names, suites, strict=True)
+        ),
+        dropped=dropped(suites, results, published),
+        inputs=inputs(suites, published),
+    )
+
+
+@contextmanager
+def paused_collector() -> Iterator[None]:
+    """Pause the garbage collector: records have no cycles, and looking for some takes a quarter of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def slug(text: str) -> str:
+    """Turn a name into letters, digits, points and single hyphens; two hyphens join slugs."""
+    return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-")
+
+
+def distinct(anchors: Iterable[str]) -> list[str]:
+    """Number duplicates: names may differ in what no anchor can hold."""
+    taken: dict[str, None] = {}
+    for anchor in anchors:
+        number, unique = 1, anchor
+        while unique in taken:
+            number += 1
+            unique = f"{anchor}--{number}"
+        taken[unique] = None
+    return list(taken)
+
+
+def _section(results: SectionResults, anchor: str) -> Section:
+    card, scores = results.card, SectionScores(results)
+    chance, rows = section_at_chance(scores), ranking(scores)
+    ranked = bool(card["ranked"]) and not chance
+    names = [(row.scores.row.name, row.scores.row.settings, row.scores.row.source) for row in rows]
+    anchors = distinct(f"{anchor}--{slug(' '.join(filter(None, name)))}" for name in names)
+    return Section(
+        anchor=anchor,
+        suite=results.suite,
+        backbone=results.backbone,
+        title=card["title"],
+        note=card["note"],
+        ranked=ranked,
+        chance=chance,
+        rule=chance or (definitions.RANKED if ranked else definitions.ORDER),
+        finding=_finding(rows),
+        perspectives=tuple(_perspective_columns(results)),
+        probes=tuple(_probe_column(results, place, entry) for place, entry in enumerate(results.entries())),
+        rows=tuple(_row(scores, row, row_anchor) for row, row_anchor in zip(rows, anchors, strict=True)),
+    )
+
+
+def _finding(rows: Sequence[RankedRow]) -> str:
+    """Say which ranked rows differ significantly from vanilla; empty where none is compared with it."""
+    compared = [row for row in rows if row.p is not None]
+    if not compared:
+        return ""
+    differing = [row.scores for row in compared if row.significant]
+    better = _listed([scores.row.full_name for scores in differing if (scores.overall.value or 0.0) > 0])
+    worse = _listed([scores.row.full_name for scores in differing if (scores.overall.value or 0.0) < 0])
+    return (
+        f"Significantly better than vanilla (★): {better}. Significantly worse (★): {worse}. "
+        f"No significant difference: {len(compared) - len(differing)} of {len(compared)}."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = [f"{len(names) - _LISTED} more"] if len(names) > _LISTED else []
+    return ", ".join([*names[:_LISTED], *more]) or "none"
+
+
+def _perspective_columns(results: SectionResults) -> Iterator[Column]:
+    """Yield a column per perspective: what it asks, and which metrics of which evaluation tasks it averages."""
+    for place, (name, entries) in enumerate(results.perspectives().items()):
+        averaged: dict[str, list[str]] = {}
+        for entry in entries:
+            averaged.setdefault(results.metric(entry)["title"], []).append(entry["title"])
+        measured = "; ".join(f"{metric} on {', '.join(titles)}" for metric, titles in averaged.items())
+        title, question = definitions.PERSPECTIVES[name]
+        metric = results.metric(entries[0])
+        yield Column(
+            key=name,
+            title=title,
+            cell=partial(_perspective_figure, place),
+            unit=unit_label(metric["unit"]),
+            better=metric["direction"],
+            definition=f"{question} {'Mean of: ' if len(entries) > 1 else ''}{measured}.",
+            kind="score",
+            metric=" or ".join(averaged),
+            perspective=title,
+        )
+
+
+def _probe_column(results: SectionResults, place: int, entry: Mapping[str, Any]) -> Column:
+    """Describe the column of one evaluation task's headline metric under one perspective."""
+    metric = results.metric(entry)
+    size = f"{entry['n']} examples" if entry["n"] else "examples not available"
+    definition = (f"{entry['title']}, {size}.", entry["description"], metric["description"])
+    return Column(
+        key="/".join((entry["perspective"], entry["id"], entry["headline"])),
+        title=entry["title"],
+        cell=partial(_probe_figure, place),
+        unit=unit_label(metric["unit"]),
+        better=metric["direction"],
+        definition=" ".join(filter(None, definition)),
+        kind="score",
+        metric=metric["title"],
+        perspective=definitions.PERSPECTIVES[entry["perspective"]][0],
+    )
+
+
+def _perspective_figure(place: int, row: Row) -> Figure:
+    return row.perspectives[place]
+
+
+def _probe_figure(place: int, row: Row) -> Figure:
+    return row.probes[place]
+
+
+def _row(scores: SectionScores, ranked: RankedRow, anchor: str) -> Row:
+    section, compared, row = scores.section, ranked.scores, ranked.scores.row
+    titles = {entry["id"]: entry["title"] for entry in section.card["probes"]}
+    level = row.verification if row.measured_seeds else ""
+    return Row(
+        anchor=anchor,
+        group=ranked.group,
+        rank="" if ranked.rank is None else str(ranked.rank),
+        worst_rank="" if ranked.worst_rank is None else str(ranked.worst_rank),
+        method=row.name,
+        configuration=row.settings,
+        overall=overall_figure(compared.overall, star=ranked.significant),
+        perspectives=tuple(
+            metric_figure(
+                scores.estimate(row, *map(headline, entries)),
+                section.metric(entries[0])["unit"],
+                compared.changes.get(name),
+                significant=name in compared.significant,
+            )
+            for name, entries in section.perspectives().items()
+        ),
+        probes=tuple(
+            metric_figure(
+                scores.estimate(row, headline(entry)),
+                section.metric(entry)["unit"],
+                compared.changes.get(headline(entry)),
+            )
+            for entry in section.entries()
+        ),
+        cost=cost_figure(compared.cost),
+        seeds=tuple(str(seed) for seed in row.measured_seeds if seed >= 0),
+        verification="published" if row.kind == PUBLISHED else level,
+        notes=ranked.notes,
+        facts=row.facts,
+        measurements=tuple(_measurements(scores, ranked)),
+        p="" if ranked.p is None else decimal(ranked.p, 4),
+        robustness=overall_figure(compared.robustness),
+        checks=checks(scores, row),
+        summary=row.summary,
+        paper=row.paper,
+        examples=tuple((titles[attack], texts) for attack, texts in row.examples.items()),
+    )
+
+
+def _measurements(scores: SectionScores, ranked: RankedRow) -> Iterator[Measurement]:
+    """Yield every metric the card lists; a published row has only what was printed."""
+    section, row = scores.section, ranked.scores.row
+    for entry in (*section.entries(), *section.checks()):
+        for name in entry["metrics"]:
+            item = (entry["id"], entry["perspective"], name)
+            if row.kind == PUBLISHED and not scores.points(row, item):
+                continue
+            metric = section.card["metrics"][name]
+            figure = metric_figure(scores.estimate(row, item), metric["unit"])
+            perspective = definitions.PERSPECTIVES[entry["perspective"]][0]
+            yield Measurement(entry["title"], perspective, metric["title"], unit_label(metric["unit"]), figure)

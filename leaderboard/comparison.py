@@ -1,0 +1,293 @@
+"""Two rows against each other: which is better, by how much, and whether the difference is significant."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.schema import IntegrityError, UsageError, method_slug, nearest
+from leaderboard.figures import unit_label
+from leaderboard.intervals import Draws, leaves_out_zero, p_value, percentile_interval
+from leaderboard.ranking import at_chance, ranking
+from leaderboard.results import MEASURED, RowResults, SectionResults, read_sections
+from leaderboard.scores import SectionScores, overall_draws, revisions_differ
+
+_ONE_SEED = "one shared seed, so the interval covers examples only; run more seeds for a verdict"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreComparison:
+    """One score of the first row against the second.
+
+    Attributes:
+        key: "overall", or a perspective.
+        unit: Label of the unit of the two scores; empty for Overall, which has none of its own.
+        better: "up" or "down".
+        first: The first row's score in its own unit; None for Overall. `second` is the other's.
+        change: Relative change of the first against the second, signed so that up is better; for Overall the mean of
+            the perspectives' changes. 0.05 is 5 % better; None where the second's score is 0.
+        low: Lower end of the 95 % paired bootstrap interval of `change`; `high` is the upper end.
+        wins: Share of the draws in which the first is better.
+        p: Two-sided bootstrap p-value; of Overall against vanilla, Holm-corrected as on the leaderboard where the row
+            is ranked there.
+        reason: Why there is no change, no interval or no verdict.
+        differs: Whether the difference is significant at the 5 % level, whatever the random numbers of the draws.
+    """
+
+    key: str
+    unit: str
+    better: str
+    first: float | None
+    second: float | None
+    change: float | None
+    low: float | None = None
+    high: float | None = None
+    wins: float | None = None
+    p: float | None = None
+    reason: str = ""
+    differs: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """Say "better" or "worse" where the difference is significant, else "tied"; "unknown" where none can be."""
+        if self.low is None or self.high is None or self.reason:
+            return "unknown"
+        if not self.differs:
+            return "tied"
+        return "better" if (self.change or 0.0) > 0 else "worse"
+
+
+@dataclass(frozen=True, slots=True)
+class RowComparison:
+    """Two rows of one suite and backbone over the seeds that both completed; Overall comes first.
+
+    `folders` are the results folders of the two rows.
+    """
+
+    suite: str
+    backbone: str
+    first: str
+    second: str
+    seeds: tuple[int, ...]
+    folders: tuple[str, str]
+    differences: tuple[ScoreComparison, ...]
+
+
+def compare(
+    first: str, second: str, *results: Path, suite: str | None = None, backbone: str | None = None
+) -> RowComparison:
+    """Compare two rows.
+
+    Args:
+        first: ``method``, ``method:key=value``, ``method~configuration``, or a record file or a row's folder in any
+            results folder.
+        second: Likewise.
+        results: Where rows given by name are looked up: both in the first folder that has both, else each in the
+            first that has it.
+        suite: ``name`` or ``name@version``, where the rows are in several suites.
+        backbone: Likewise.
+
+    Raises:
+        UsageError: There is no such row, or several; or the rows are of different suites or backbones.
+        IntegrityError: A record is invalid.
+    """
+    mine, theirs = _pair(first, second, results, suite, backbone)
+    section = mine.section
+    if section.fingerprint != theirs.section.fingerprint:
+        raise IntegrityError(
+            f"The two rows come from different states of {section.suite}; run them again with one of them."
+        )
+    names = (mine.row.full_name, theirs.row.full_name)
+    if revisions_differ(mine.row, theirs.row):
+        raise UsageError(f"{names[0]} and {names[1]} started from different revisions of {section.backbone}.")
+    scores = SectionScores(_section_of_two(mine, theirs))
+    one, other = scores.section.rows
+    complete = [
+        set(scores.complete_seeds(row)) & set(place.seeds or row.seeds)
+        for row, place in zip((one, other), (mine, theirs), strict=True)
+    ]
+    seeds = tuple(sorted(set.intersection(*complete)))
+    if not seeds:
+        raise UsageError(
+            f"{names[0]} and {names[1]} share no complete seed of {section.suite}; run them with the same."
+        )
+    overall, *single = _differences(scores, one, other, seeds)
+    differences = (_as_on_the_leaderboard(mine, theirs, overall), *single)
+    if no_verdict := _no_verdict(scores, seeds):
+        differences = tuple(replace(one, reason=one.reason or no_verdict) for one in differences)
+    folders = (str(mine.folder), str(theirs.folder))
+    return RowComparison(section.suite, section.backbone, *names, seeds, folders, differences)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A row, its results folder, and the only seeds that were asked for; None for all."""
+
+    section: SectionResults
+    row: RowResults
+    folder: Path
+    seeds: tuple[int, ...] | None
+
+    @property
+    def address(self) -> tuple[str, int, str]:
+        """Suite, version and backbone."""
+        return self.section.card["name"], self.section.card["version"], self.section.backbone
+
+
+def _section_of_two(mine: _Place, theirs: _Place) -> SectionResults:
+    """Put two rows, of two results folders perhaps, into a section of their own."""
+    records = [
+        place.section.frame[place.section.frame["row"] == place.row.number].assign(row=number)
+        for number, place in enumerate((mine, theirs))
+    ]
+    rows = (replace(mine.row, number=0), replace(theirs.row, number=1))
+    return replace(mine.section, rows=rows, frame=pd.concat(records))
+
+
+def _differences(
+    scores: SectionScores, one: RowResults, other: RowResults, seeds: tuple[int, ...]
+) -> list[ScoreComparison]:
+    found = scores.compare(one, other, seeds)
+    draws = overall_draws(list(found.draws.values())) if found.draws else None
+    differences = [_with_interval(ScoreComparison("overall", "", "up", None, None, found.overall), draws, found.reason)]
+    for name, entries in scores.section.perspectives().items():
+        metric = scores.section.metric(entries[0])
+        label = (name, unit_label(metric["unit"]), metric["direction"])
+        plain = ScoreComparison(*label, *found.scores[name], found.changes.get(name))
+        differences.append(_with_interval(plain, found.draws.get(name), found.reason))
+    return differences
+
+
+def _with_interval(plain: ScoreComparison, draws: Draws | None, reason: str) -> ScoreComparison:
+    if plain.change is None:
+        return replace(plain, reason="the second row's score is 0, so no relative change is defined")
+    if draws is None:
+        return replace(plain, reason=reason)
+    if (interval := percentile_interval(draws)) is None:
+        return replace(plain, reason="the second row is at 0 in too many bootstrap draws, so there is no interval")
+    low, high = interval
+    wins = int((draws > 0).sum()) / len(draws)
+    return replace(plain, low=low, high=high, wins=wins, p=p_value(draws), differs=leaves_out_zero(draws))
+
+
+def _as_on_the_leaderboard(mine: _Place, theirs: _Place, overall: ScoreComparison) -> ScoreComparison:
+    """Give Overall against vanilla the leaderboard's p-value and decision, where the row is ranked there."""
+    vanilla = mine.section.vanilla()
+    pairs = ((mine.row, theirs.row), (theirs.row, mine.row))
+    row = next((one for one, other in pairs if other is vanilla and one is not other), None)
+    if row is None or row not in mine.section.rows:
+        return overall
+    ranked = next(ranked for ranked in ranking(SectionScores(mine.section)) if ranked.scores.row is row)
+    return overall if ranked.p is None else replace(overall, p=ranked.p, differs=ranked.significant)
+
+
+def _no_verdict(scores: SectionScores, seeds: tuple[int, ...]) -> str:
+    """Say why no difference between two rows can be called significant; empty where it can."""
+    if len(seeds) == 1:
+        return _ONE_SEED
+    reasons = {row.full_name: at_chance(scores, row) for row in scores.section.rows}
+    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason)
+
+
+def _pair(
+    first: str, second: str, results: Sequence[Path], suite: str | None, backbone: str | None
+) -> tuple[_Place, _Place]:
+    """Look up the two rows that are meant; `compare` describes the arguments and errors."""
+    folders = _Folders(tuple(results), suite, backbone)
+    one, other = folders.rows(first), folders.rows(second)
+    with_both = [folder for folder in dict.fromkeys(p.folder for p in one) if any(p.folder == folder for p in other)]
+    home, there = (with_both[0], with_both[0]) if with_both else (one[0].folder, other[0].folder)
+    one, other = [place for place in one if place.folder == home], [place for place in other if place.folder == there]
+    pairs = [(a, b) for a in one for b in other if a.address == b.address]
+    if len(pairs) == 1:
+        return pairs[0]
+    shown = [
+        ", ".join(sorted({f"{n}@{v} on {b}" for n, v, b in (p.address for p in places)})) for places in (one, other)
+    ]
+    if pairs:
+        raise UsageError(f"{first} and {second} are in {shown[0]}; choose with --suite and --backbone.")
+    raise UsageError(
+        f"{first} is in {shown[0]}, {second} in {shown[1]}; rows of different suites or backbones do not compare."
+    )
+
+
+@dataclass(slots=True)
+class _Folders:
+    """Results folders, each read once."""
+
+    default: tuple[Path, ...]
+    suite: str | None
+    backbone: str | None
+    _read: dict[Path, tuple[SectionResults, ...]] = field(default_factory=dict)
+
+    def rows(self, text: str) -> list[_Place]:
+        """List the rows that a text may mean, folder by folder."""
+        path = Path(text)
+        if "/" in text or path.is_file() or path.suffix == ".jsonl":
+            return self._at_path(path)
+        rows = [
+            _Place(section, row, folder, None)
+            for folder in self.default
+            for section in self._sections(folder)
+            if self.suite in (None, section.card["name"], section.suite) and self.backbone in (None, section.backbone)
+            for row in section.rows
+            if row.kind == MEASURED
+        ]
+        if named := [place for place in rows if _is_named(text, place.row)]:
+            return named
+        where = " or ".join(map(str, self.default))
+        limits = "".join(f" {w} {v}" for w, v in (("of suite", self.suite), ("on", self.backbone)) if v)
+        known = nearest(text, {_slug(place.row) for place in rows})
+        raise UsageError(f"There is no row {text!r} in {where}{limits}. {known}")
+
+    def _sections(self, folder: Path) -> tuple[SectionResults, ...]:
+        key = folder.resolve()
+        if key not in self._read:
+            self._read[key] = read_sections(folder)[1]
+        return self._read[key]
+
+    def _at_path(self, path: Path) -> list[_Place]:
+        """Find the row of a record file, or of a folder that holds one row's files."""
+        home = next((parent for parent in (path, *path.parents) if (parent / "suite.json").is_file()), None)
+        if home is None or not path.exists() or home == path:
+            raise UsageError(
+                f"{path} is not a record file or a row below a folder with a suite.json; name one, or a method."
+            )
+        below = path.resolve().relative_to(home.parent.resolve()).as_posix()
+        seeds = (int(path.stem.removeprefix("seed-")),) if path.suffix == ".jsonl" else None
+        places = [
+            _Place(section, row, home.parent, seeds)
+            for section in self._sections(home.parent)
+            for row in section.rows
+            if row.kind == MEASURED and any(f"{file}/".startswith(f"{below}/") for file in row.files)
+        ]
+        if not places:
+            raise UsageError(f"{path} holds no measured row; name a record file, a row's folder or a method.")
+        return places
+
+
+def _slug(row: RowResults) -> str:
+    return method_slug(row.name, row.configuration, row.protocol)
+
+
+def _is_named(text: str, row: RowResults) -> bool:
+    """Whether a text names a row: by its folder, as ``method~configuration`` or as ``method:key=value:key=value``."""
+    if text == _slug(row):
+        return True
+    name, _, settings = text.replace("~", ":", 1).partition(":")
+    return name == row.name and not row.protocol and _settings(settings) == _settings(row.configuration)
+
+
+def _settings(text: str) -> dict[str, str | float]:
+    """Read settings in any order; numbers are equal however they are written."""
+    pairs = (part.partition("=") for part in re.split("[:,]", text) if part)
+    return {key: _number(value) for key, _, value in pairs}
+
+
+def _number(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text

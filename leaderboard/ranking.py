@@ -1,0 +1,249 @@
+"""Which rows are ranked, why the others are not, and the rule of ranks that `leaderboard.definitions.RANK` states."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmark.schema.errors import counted
+from leaderboard.intervals import NORMAL, Draws, contradictions, holm, mean, p_value, upper_p_value
+from leaderboard.results import PUBLISHED, Item, RowResults, SectionResults
+from leaderboard.scores import (
+    GIVEN_UP,
+    RowScores,
+    SectionScores,
+    accuracy_and_bound,
+    accuracy_items,
+    gives_up,
+    revisions_differ,
+)
+
+RANKED, ORDERED, APART = "ranked", "ordered", "apart"
+"""Groups of rows, next to `leaderboard.results.PUBLISHED`."""
+
+LEVEL = 0.05
+"""A row has a star when its corrected p-value is below this, whatever the random numbers of the draws."""
+
+_NAMED = 3
+"""Most values with one cause that a row's note names one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankedRow:
+    """A row with its group, its rank interval where it is ranked, and notes.
+
+    Attributes:
+        rank: 1 + the rows that are significantly better.
+        worst_rank: The other end of the rank interval.
+        p: Holm-corrected p-value of the difference from vanilla, where it is ranked.
+        significant: Whether `p` is below `LEVEL`, whatever the random numbers of the draws.
+    """
+
+    scores: RowScores
+    group: str
+    notes: tuple[str, ...]
+    rank: int | None = None
+    worst_rank: int | None = None
+    p: float | None = None
+    significant: bool = False
+
+
+def ranking(scores: SectionScores) -> list[RankedRow]:
+    """Sort the rows of a section into groups and rank those that may be ranked.
+
+    Returns:
+        Ranked or ordered rows first, rows shown apart next, published rows last. Ranked rows are sorted by rank, all
+        others by Overall, both then by name. Where vanilla is at chance, rows are sorted by name alone.
+    """
+    chance, ranked = bool(section_at_chance(scores)), bool(scores.section.card["ranked"])
+    rows = [_grouped(scores, row, chance=chance, ranked=ranked) for row in scores.section.rows]
+    compared = [row for row in rows if row.group == RANKED]
+    ranks = dict(zip(map(id, compared), rank_intervals([row.scores.draws for row in compared]), strict=True))
+    stars = _p_values([row for row in compared if row.scores.row is not scores.vanilla])
+    final = [
+        RankedRow(
+            row.scores, row.group, row.notes, *ranks.get(id(row), (None, None)), *stars.get(id(row), (None, False))
+        )
+        for row in rows
+    ]
+    return sorted(final, key=lambda row: _order(row, chance=chance))
+
+
+def rank_intervals(draws: Sequence[Draws]) -> list[tuple[int, int]]:
+    """Rank rows by their paired draws of one score, where more is better.
+
+    Args:
+        draws: The rows' draws; position d of every row belongs to the same draw.
+
+    Returns:
+        For each row its rank, 1 + the rows that are better, and its worst rank, rows - the rows it is better than.
+    """
+    count = len(draws)
+    if not count:
+        return []
+    stacked = np.array(draws)
+    most, few = contradictions(stacked.shape[1]), stacked.shape[1] // 10
+    better = np.zeros((count, count), dtype=bool)
+    for i, mine in enumerate(stacked):
+        # A tenth of the draws holds enough contradictions to show that most pairs are tied.
+        behind = (mine[:few] <= stacked[:i, :few]).sum(axis=1)
+        for j in np.flatnonzero((behind <= most) | (few - behind <= most)):
+            behind_all = np.count_nonzero(mine <= stacked[j])
+            better[i, j] = behind_all <= most
+            if len(mine) - behind_all <= most:
+                better[j, i] = np.count_nonzero(stacked[j] <= mine) <= most
+    return [(1 + int(better[:, i].sum()), count - int(better[i].sum())) for i in range(count)]
+
+
+def _p_values(rows: Sequence[RankedRow]) -> dict[int, tuple[float, bool]]:
+    """Compare rows with vanilla, corrected for how many they are: p-value, and whether it is below `LEVEL`."""
+    p_values = [p_value(row.scores.draws) for row in rows]
+    bounds = [upper_p_value(p, len(row.scores.draws)) for p, row in zip(p_values, rows, strict=True)]
+    corrected = zip(holm(p_values), (bound < LEVEL for bound in holm(bounds)), strict=True)
+    return dict(zip(map(id, rows), corrected, strict=True))
+
+
+def _order(row: RankedRow, *, chance: bool) -> tuple[int, int, float, str, str, str]:
+    overall, results = row.scores.overall.value, row.scores.row
+    group = (RANKED, ORDERED, APART, PUBLISHED).index(row.group)
+    score = math.inf if overall is None else 0.0 if chance else -overall
+    return group, row.rank or 0, score, results.name, results.settings, results.source
+
+
+def _grouped(scores: SectionScores, row: RowResults, *, chance: bool, ranked: bool) -> RankedRow:
+    """Score a row and say in which group it is shown, with the reasons."""
+    compared = scores.row_scores(row)
+    if row.kind == PUBLISHED:
+        return RankedRow(compared, PUBLISHED, (f"published: {row.source}",))
+    blocking = [*_blocking(scores, compared), *_chance_reasons(scores, row, vanilla_at_chance=chance)]
+    if compared.overall.value is None and not blocking:
+        blocking.append(compared.overall.reason)
+    unranked = list(_unranked(scores, compared))
+    group = APART if blocking or (ranked and unranked) else RANKED if ranked else ORDERED
+    return RankedRow(compared, group, (*blocking, *unranked, *_remarks(scores, compared)))
+
+
+def _blocking(scores: SectionScores, compared: RowScores) -> Iterator[str]:
+    """Yield why a row can be neither ranked nor ordered, whatever the suite."""
+    row, vanilla = compared.row, scores.vanilla
+    if row.protocol:
+        options = ", ".join(row.protocol)
+        yield f"measured under protocol options ({options}), which are there to show what they are worth"
+    yield from _missing_headlines(scores, row)
+    if row.mixed:
+        yield f"its seeds were run with different {' and '.join(row.mixed)}"
+    complete = scores.complete_seeds(row)
+    if vanilla is None:
+        yield f"there is no vanilla row on {scores.section.backbone} to compare with"
+    elif revisions_differ(row, vanilla):
+        yield "its backbone revision is not that of the vanilla row"
+    elif complete and not compared.shared:
+        yield f"vanilla has no complete run with seed {', '.join(map(str, complete))}"
+
+
+def _missing_headlines(scores: SectionScores, row: RowResults) -> Iterator[str]:
+    """Yield every headline value that a complete row has and this one has not; many with one cause are counted."""
+    reasons = [scores.missing(row, item, seed) for item in scores.headlines for seed in row.seeds]
+    by_cause: dict[str, list[str]] = {}
+    for reason in filter(None, reasons):
+        by_cause.setdefault(reason.partition(": ")[2], []).append(reason)
+    for cause, same in by_cause.items():
+        if len(same) <= _NAMED:
+            yield from same
+        elif len(same) < len(reasons):
+            yield f"without {len(same)} of {len(reasons)} headline values: {cause}"
+        else:
+            yield f"no results yet: {cause}"
+
+
+def _chance_reasons(scores: SectionScores, row: RowResults, *, vanilla_at_chance: bool) -> Iterator[str]:
+    """A constant classifier survives every attack, and a gain over it says nothing."""
+    if sentence := at_chance(scores, row):
+        yield sentence
+    elif vanilla_at_chance:
+        yield "vanilla, the reference, is at chance"
+
+
+def _unranked(scores: SectionScores, compared: RowScores) -> Iterator[str]:
+    """Yield reasons to show a row apart where rows are ranked, which are remarks where they are only ordered."""
+    if compared.overall.value is not None and compared.overall.reason:
+        yield compared.overall.reason
+    needed = scores.section.card["minimum_seeds"]
+    if compared.shared and len(compared.shared) < needed:
+        seeds = counted(len(compared.shared), "seed")
+        yield f"{seeds} complete and shared with vanilla; the suite asks for {needed}"
+    # In a mean of relative changes, survived attacks outweigh any loss of accuracy.
+    found = accuracy_and_bound(scores, compared.row)
+    if found is not None and gives_up(*found):
+        yield (
+            f"in-distribution accuracy, {100 * found[0]:.2f} %, is 5 points or more below vanilla's "
+            f"({100 * (found[1] + GIVEN_UP):.2f} %)"
+        )
+
+
+def _remarks(scores: SectionScores, compared: RowScores) -> Iterator[str]:
+    extra = [seed for seed in scores.complete_seeds(compared.row) if seed not in compared.shared]
+    if extra and compared.shared:
+        yield f"vanilla has no complete run with seed {', '.join(map(str, extra))}; not used for Overall and Cost"
+
+
+def section_at_chance(scores: SectionScores) -> str:
+    """Say in a sentence why no row of a section is ranked, where its vanilla is at chance; empty otherwise."""
+    reason = "" if scores.vanilla is None else at_chance(scores, scores.vanilla)
+    return f"No row is ranked, because vanilla is at chance: its {reason}." if reason else ""
+
+
+def at_chance(scores: SectionScores, row: RowResults) -> str:
+    """Say that a row is not significantly more accurate than a constant classifier; empty where it is, or unknown.
+
+    A constant classifier scores the share of the largest class, survives every attack and can be well calibrated, so a
+    gain of such a row, or over such a row, says nothing. A row is above it where the lower end of the 95 % interval of
+    its accuracy is.
+    """
+    share = _largest_class(scores.section)
+    if share is None or row.kind == PUBLISHED or not (points := scores.points(row, *accuracy_items(scores.section))):
+        return ""
+    accuracy = mean([value for _, value in points])
+    if _lower_end(scores, row, points) > share:
+        return ""
+    return (
+        f"in-distribution accuracy, {100 * accuracy:.2f} %, is not significantly above the share of the largest class, "
+        f"{100 * share:.2f} %"
+    )
+
+
+def _largest_class(section: SectionResults) -> float | None:
+    """Average the share of the most frequent class over the in-distribution tasks; None where one is not stated."""
+    shares, items = section.card.get("largest_class", {}), accuracy_items(section)
+    if not items or any(item[0] not in shares for item in items):
+        return None
+    return mean([shares[item[0]] for item in items])
+
+
+def _lower_end(scores: SectionScores, row: RowResults, points: list[tuple[int, float]]) -> float:
+    """Compute the lower end of the 95 % interval of in-distribution accuracy over examples and seeds.
+
+    The interval has a closed form. Ends of a bootstrap over the stored resamples would depend on the few that lie in a
+    tail: 5 of 200.
+    """
+    section, seeds = scores.section, {seed for seed, _ in points}
+    items: dict[Item, int] = {
+        (entry["id"], entry["perspective"], entry["headline"]): entry["n"] for entry in section.entries()
+    }
+    accuracy = mean([value for _, value in points])
+    parts = []
+    for item in accuracy_items(section):
+        share = mean([value for seed, value in scores.points(row, item) if seed in seeds])
+        parts.append(_wilson_distance(share, items[item]) / len(accuracy_items(section)))
+    variance = math.fsum((value - accuracy) ** 2 for _, value in points) / max(len(points) - 1, 1)
+    parts.append(NORMAL * math.sqrt(variance / len(points)))
+    return accuracy - math.hypot(*parts)
+
+
+def _wilson_distance(share: float, count: int) -> float:
+    """Distance of a share of `count` examples from the lower end of its 95 % interval (Wilson, 1927)."""
+    square = NORMAL**2
+    centre = share + square / (2 * count)
+    half = NORMAL * math.sqrt(share * (1 - share) / count + square / (4 * count**2))
+    return share - (centre - half) / (1 + square / count)

@@ -1,0 +1,238 @@
+"""index.html: one self-contained page, made from `leaderboard/templates`."""
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leaderboard import definitions
+from leaderboard.board import Board, Glossary, Section, distinct, slug
+from leaderboard.columns import GROUP_TITLES, Column, Measurement, Row
+from leaderboard.figures import Figure, decimal, true_minus
+from leaderboard.render.charts import FRAME, charts
+from leaderboard.render.text_diff import attacked_text
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+_TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+_EXPORTS = {"board.csv": "CSV", "board.md": "Markdown", "board.tex": "LaTeX"}
+
+PLOT_WIDTH = 104
+STRIP_WIDTH = 66
+
+
+def page(board: Board, exports: Mapping[str, str]) -> str:
+    """Write the page.
+
+    Args:
+        board: What to show.
+        exports: The text of the other files by name; those that the page offers to copy are embedded.
+    """
+    from markupsafe import Markup
+
+    style, script = _asset("board.css"), _asset("board.js")
+    template = _environment().get_template("board.html.j2")
+    return template.render(
+        board=board,
+        definitions=definitions,
+        general=_general(board),
+        charts=charts,
+        frame=FRAME,
+        plots={section.anchor: Plot.of(section) for section in board.sections},
+        plot_width=PLOT_WIDTH,
+        seed_strips={section.anchor: strips(section) for section in board.sections},
+        probe_cards=_probe_cards(board),
+        probe_anchors=_probe_anchors,
+        zip=zip,
+        attacked_text=attacked_text,
+        measurements=_measurements,
+        page_columns=_page_columns,
+        switches=list(_switches(board)),
+        filters=[(group, GROUP_TITLES[group]) for group in ("apart", "published") if _has_group(board, group)],
+        exports=list(_EXPORTS.items()),
+        exported=Markup(script_json({name: exports[name].split("\n") for name in _EXPORTS})),  # noqa: S704
+        style=Markup(style),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        style_hash=_content_hash(style),
+        script_hash=_content_hash(script),
+    )
+
+
+def script_json(value: object) -> str:
+    """Write JSON that can be inside a script element: nothing in it can end the element or a line of a script."""
+    text = json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(minus=true_minus, tint=_tint, groupby_order=_groupby_order)
+    return environment
+
+
+def _asset(name: str) -> str:
+    return "\n" + (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _content_hash(text: str) -> str:
+    """Hash an inline script or style as a content security policy names it."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _general(board: Board) -> list[tuple[str, str]]:
+    general = [
+        ("Cost", definitions.COST),
+        ("Verification", definitions.VERIFICATION),
+        ("Robustness", definitions.ROBUSTNESS),
+    ]
+    return [*general, ("Published", definitions.PUBLISHED)] if _has_group(board, "published") else general
+
+
+def _page_columns(section: Section) -> list[tuple[int, Column]]:
+    """List the columns of a section's main table with the place of their cells; a plot follows Overall."""
+    columns = [c for c in section.columns() if c.on_page and (section.ranked or c.kind != "rank")]
+    plots = [sum(before.kind == "overall" for before in columns[:place]) for place in range(len(columns))]
+    return [(place + plots[place], column) for place, column in enumerate(columns)]
+
+
+def _probe_cards(board: Board) -> dict[tuple[str, str], str]:
+    """Find the anchor of each evaluation task's card, by suite and the key of the task's column."""
+    return {
+        (glossary.suite, "/".join((entry["perspective"], entry["id"], entry["headline"]))): anchor
+        for glossary in board.glossaries
+        for entry, anchor in zip(glossary.card["probes"], _probe_anchors(glossary), strict=True)
+    }
+
+
+def _probe_anchors(glossary: Glossary) -> list[str]:
+    return distinct(f"{glossary.anchor}--{slug(p['perspective'] + ' ' + p['id'])}" for p in glossary.card["probes"])
+
+
+def _has_group(board: Board, group: str) -> bool:
+    return any(row.group == group for section in board.sections for row in section.rows)
+
+
+def _switches(board: Board) -> Iterator[tuple[str, str, list[str]]]:
+    for name, label in (("suite", "Suite"), ("backbone", "Backbone")):
+        options = list(dict.fromkeys(filter(None, (getattr(section, name) for section in board.sections))))
+        if len(options) > 1:
+            yield name, label, options
+
+
+def _tint(figure: Figure) -> str:
+    """Name the class of a change: better or worse where it is significant, otherwise empty."""
+    if not figure.significant:
+        return ""
+    return "worse" if figure.change.startswith("-") else "better"
+
+
+def _groupby_order(columns: Iterable[Any], attribute: str) -> list[tuple[str, list[Any]]]:
+    """Group neighbours by an attribute without sorting them."""
+    return [(name, list(group)) for name, group in groupby(columns, key=attrgetter(attribute))]
+
+
+def _measurements(row: Row) -> "Markup":
+    """Write the lines of a row's table of measurements without the template engine, which is slow for thousands."""
+    from markupsafe import Markup
+
+    return Markup("\n".join(_measurement(row, measurement) for measurement in row.measurements))  # noqa: S704
+
+
+def _measurement(row: Row, m: Measurement) -> str:
+    unit = f' <span class="unit">{escape(m.unit)}</span>' if m.unit else ""
+    subject = f'<td>{escape(m.perspective)}</td><th scope="row">{escape(m.probe)}</th>'
+    head = f'<tr>{subject}<th scope="row">{escape(m.metric)}{unit}</th>'
+    if not m.figure.text:
+        return f'{head}<td class="reason" colspan="{2 + len(row.seeds)}">{escape(m.figure.reason)}</td></tr>'
+    points = dict(m.figure.points)
+    numbers = [m.figure.text, m.figure.spread, *(points.get(seed, "–") for seed in row.seeds)]
+    return head + "".join(f'<td class="number">{escape(true_minus(text))}</td>' for text in numbers) + "</tr>"
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """The scale of a section's interval plots, from `low` (0 or below) to `high` (0 or above), in percent."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, section: Section) -> "Plot":
+        """Choose a scale that holds 0 and every interval of the section."""
+        figures = [row.overall for row in section.rows]
+        values = [float(text) for figure in figures for text in (figure.text, figure.low, figure.high) if text]
+        low, high = -nice_bound(-min(values, default=0.0)), nice_bound(max(values, default=0.0))
+        return cls(low, high if high > low else 1.0)
+
+    def ticks(self) -> list[tuple[str, str, str]]:
+        """Label both ends, and 0 where it is not next to one: x, text anchor, label."""
+        ends = [(self.low, "start"), (self.high, "end")]
+        spread = self.high - self.low
+        zero = [(0.0, "middle")] if -self.low > 0.2 * spread and self.high > 0.2 * spread else []
+        return [(self.x(value), anchor, true_minus(f"{value + 0.0:g}")) for value, anchor in [*ends, *zero]]
+
+    def marks(self, figure: Figure) -> dict[str, str]:
+        """Place a figure: x of its value and of its interval's ends, and the side of 0 that they are all on."""
+        value = float(figure.text)
+        side = "better" if float(figure.low or 0) > 0 else "worse" if float(figure.high or 0) < 0 else "same"
+        ends = {end: self.x(float(text)) for end, text in (("low", figure.low), ("high", figure.high)) if text}
+        return {"value": self.x(value), "side": side, **ends}
+
+    def x(self, value: float) -> str:
+        """Place a value in percent in the picture, which is `PLOT_WIDTH` wide."""
+        margin = 5.0
+        inner = PLOT_WIDTH - 2 * margin
+        return decimal(margin + inner * (value - self.low) / (self.high - self.low), 1)
+
+
+def nice_bound(value: float) -> float:
+    """Round a number up to 1, 1.5, 2, 3, 4, 5, 6, 8 or 10 times a power of ten; 0 when it is not above 0."""
+    if value <= 0:
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(value))
+    # The allowance keeps 2.0000000000000004 at 2.
+    return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15) if step * power >= value * (1 - 1e-12))
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """The scale of a column's dots, one per seed, from the lowest value in the column to the highest."""
+
+    low: float
+    high: float
+
+    def x(self, text: str) -> str:
+        """Place a value as shown in the picture, which is `STRIP_WIDTH` wide."""
+        margin = 4.0
+        share = (float(text) - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+        return decimal(margin + (STRIP_WIDTH - 2 * margin) * share, 1)
+
+
+def strips(section: Section) -> dict[str, Strip]:
+    """Give each perspective's column its scale, by key; none where no row has a seed."""
+    scales = {}
+    for place, column in enumerate(section.perspectives):
+        figures = (row.perspectives[place] for row in section.rows if row.group != "published")
+        if values := [float(text) for figure in figures for _, text in figure.points]:
+            scales[column.key] = Strip(min(values), max(values))
+    return scales

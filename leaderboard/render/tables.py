@@ -1,0 +1,353 @@
+"""The leaderboard as Markdown, CSV, LaTeX, JSON and plain text, each from `leaderboard.columns.COLUMNS`."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from leaderboard import definitions
+from leaderboard.board import Board, Section
+from leaderboard.columns import COLUMNS, Column, Row
+from leaderboard.figures import Figure
+from leaderboard.ranking import ORDERED, RANKED
+
+FORMAT_VERSION = 1
+"""Of `board.json`."""
+
+_NUMBERS = re.compile(r"[-+±★0-9., \[\]]+")
+
+
+def figure_text(figure: Figure) -> str:
+    """Write a value with its star, and half the width or the ends of its interval; empty where there is none."""
+    value = figure.text + ("★" if figure.star else "")
+    if figure.spread:
+        return f"{value} ±{figure.spread}"
+    return f"{value} [{figure.low}, {figure.high}]" if figure.low else value
+
+
+def cell_text(column: Column, row: Row) -> str:
+    """Write a cell of a table."""
+    cell = column.cell(row)
+    return (cell if isinstance(cell, str) else figure_text(cell)) or column.absent
+
+
+def task_heading(column: Column) -> str:
+    """Name an evaluation task's column with its perspective and metric."""
+    return f"{column.perspective}: {column.title}, {column.metric} {column.heading.removeprefix(column.title)}"
+
+
+def _main_table(section: Section) -> list[Column]:
+    return [column for column in section.columns() if column.in_tables]
+
+
+def _task_table(section: Section, rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """Write the headings and cells of a section's second table, which has a column per evaluation task."""
+    headings = ["Method", *map(task_heading, section.probes)]
+    return headings, [[row.full_name, *(cell_text(column, row) for column in section.probes)] for row in rows]
+
+
+# Markdown
+
+# Markup anywhere, what GitHub turns into links by itself, and what makes a heading, list or rule of a line's beginning.
+_MARKDOWN = re.compile(r"[\\`*_\[\]<>|~$&]|(?<=:)/(?=/)|(?<=\bwww)\.|@(?=\w)", re.IGNORECASE)
+_LINE_START = re.compile(r"^(\d*)([-+=.)#])")
+
+
+def markdown(board: Board) -> str:
+    """Write board.md: for every section a table per group of rows, then a table of evaluation tasks."""
+    lines = ["# Temper leaderboard", ""]
+    shown = [(name, text) for name, text in definitions.reading(ranked=board.ranked) if name != "Changes"]
+    lines += [f"- {escape_markdown(name)}: {escape_markdown(text)}" for name, text in shown]
+    lines += [f"- Cost: {escape_markdown(definitions.COST)}", ""]
+    if not board.sections:
+        lines += ["No suite has results yet.", ""]
+    for section in board.sections:
+        lines += _markdown_section(section)
+    if board.dropped:
+        drops = (f"- {escape_markdown(f'{drop.where}: {drop.reason}')}" for drop in board.dropped)
+        lines += ["## Not used", "", *drops, ""]
+    return "\n".join(lines)
+
+
+def escape_markdown(text: str) -> str:
+    """Make text mean itself: no markup, no link, no HTML, no new line, no new cell."""
+    return _LINE_START.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\g<0>", " ".join(text.split())))
+
+
+def markdown_cell(text: str) -> str:
+    """Escape what is not a number with its interval; inside a table no markup of whole lines is possible."""
+    return text if _NUMBERS.fullmatch(text) else _MARKDOWN.sub(r"\\\g<0>", " ".join(text.split()))
+
+
+def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: Iterable[bool]) -> list[str]:
+    """Write the lines of a table; the columns marked in `left` are aligned to the left, the others to the right."""
+    edges = [":--" if is_left else "--:" for is_left in left]
+    lines = [list(map(markdown_cell, headings)), edges, *(list(map(markdown_cell, row)) for row in rows)]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _markdown_section(section: Section) -> Iterator[str]:
+    yield from (f"## {escape_markdown(section.heading)}", "")
+    yield from (f"> {escape_markdown(section.note)}", "") if section.note else ()
+    if not section.rows:
+        yield from ("No records yet.", "")
+        return
+    rules = " ".join(filter(None, map(escape_markdown, (section.rule, section.finding))))
+    yield from (rules, "") if section.rule else ()
+    columns = _main_table(section)
+    for _, title, rows in section.groups():
+        cells = ([cell_text(column, row) for column in columns] for row in rows)
+        left = (column.kind in ("method", "text") for column in columns)
+        yield from (f"### {title}", "", *markdown_table([c.heading for c in columns], cells, left), "")
+    headings, lines = _task_table(section, section.rows)
+    left = (number == 0 for number in range(len(headings)))
+    yield from ("### Evaluation tasks", "", *markdown_table(headings, lines, left), "")
+
+
+# CSV
+
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+# A cell that begins like this, blanks aside, is a formula to one spreadsheet or another.
+_FORMULA = re.compile(r"\s*[=+\-@\t\r\n|%＝＋－＠]")
+
+
+def csv_table(board: Board) -> str:
+    """Write board.csv: a header, then a line per row of the leaderboard; numbers are plain decimals."""
+    columns = [
+        column
+        for entry in COLUMNS
+        for column in (
+            (entry,) if isinstance(entry, Column) else (c for s in board.sections for c in s.own_columns(entry))
+        )
+    ]
+    names = list(dict.fromkeys(name for column in columns for name in column.csv_fields()))
+    lines = [["suite", "backbone", "group", *names, "notes"]]
+    for section in board.sections:
+        fields = {
+            name: read
+            for entry in COLUMNS
+            for column in section.own_columns(entry)
+            for name, read in column.csv_fields().items()
+        }
+        for row in section.rows:
+            cells = [str(fields[name](row)) if name in fields else "" for name in names]
+            notes = "; ".join(filter(None, (section.chance, *row.notes)))
+            lines.append([section.suite, section.backbone, row.group, *cells, notes])
+    return csv_text(lines)
+
+
+def csv_text(lines: Iterable[Iterable[str]]) -> str:
+    """Write lines of cells without any formula; lines end in a newline alone."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerows([neutral(cell) for cell in line] for line in lines)
+    return stream.getvalue()
+
+
+def neutral(text: str) -> str:
+    """Put an apostrophe before what a spreadsheet might take for a formula; numbers stay numbers."""
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+# LaTeX
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "★": r"$^{\star}$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+}
+
+
+def latex(board: Board) -> str:
+    """Write board.tex: two tables per section, scores and evaluation tasks. Notes are left to the other files."""
+    lines = [r"% Temper leaderboard; needs \usepackage{booktabs}.", ""]
+    for section in board.sections:
+        if section.rows:
+            columns = [column for column in _main_table(section) if column.key != "notes"]
+            bodies = [
+                (title, [[cell_text(column, row) for column in columns] for row in rows])
+                for _, title, rows in section.groups()
+            ]
+            caption = f"{section.heading}. {definitions.RANK if section.ranked else section.rule}"
+            lines += _latex_table(caption, [column.heading for column in columns], bodies)
+            headings, rows = _task_table(section, section.rows)
+            lines += _latex_table(f"{section.heading}: evaluation tasks.", headings, [("", rows)])
+    return "\n".join(lines)
+
+
+def escape_latex(text: str) -> str:
+    """Make text mean itself: no command, no mathematics, no comment, no new line."""
+    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+
+
+def _latex_table(caption: str, headings: list[str], bodies: list[tuple[str, list[list[str]]]]) -> Iterator[str]:
+    yield r"\begin{table}"
+    yield rf"\caption{{{escape_latex(caption)}}}"
+    yield rf"\begin{{tabular}}{{{'l' * len(headings)}}}"
+    yield r"\toprule"
+    yield _latex_line(headings)
+    for title, rows in bodies:
+        yield r"\midrule"
+        if title:
+            yield rf"\multicolumn{{{len(headings)}}}{{l}}{{\emph{{{escape_latex(title)}}}}} \\"
+        yield from map(_latex_line, rows)
+    yield from (r"\bottomrule", r"\end{tabular}", r"\end{table}", "")
+
+
+def _latex_line(cells: Iterable[str]) -> str:
+    return " & ".join(map(_latex_cell, cells)) + r" \\"
+
+
+def _latex_cell(text: str) -> str:
+    """Escape a cell; numbers get a true minus sign, an absent one a dash."""
+    if text == "-":
+        return "--"
+    if _NUMBERS.fullmatch(text):
+        return escape_latex(text).replace("-", "$-$")
+    # Braces: a cell that begins with a bracket or a star would be read as an argument of the line break before it.
+    return f"{{{escape_latex(text)}}}" if text.startswith(("[", "*")) else escape_latex(text)
+
+
+# JSON
+
+
+def json_text(board: Board) -> str:
+    """Write board.json: everything the page shows, indented; numbers have the digits that are shown."""
+    value = {
+        "board": FORMAT_VERSION,
+        "sections": [_json_section(section) for section in board.sections],
+        "suites": [
+            {"suite": glossary.suite, "fingerprint": glossary.fingerprint, "card": glossary.card}
+            for glossary in board.glossaries
+        ],
+        "dropped": [{"where": drop.where, "reason": drop.reason} for drop in board.dropped],
+        "inputs": [{"file": name, "hash": digest} for name, digest in board.inputs],
+    }
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _json_section(section: Section) -> dict[str, Any]:
+    names = ("key", "title", "metric", "unit", "better", "perspective", "definition")
+    return {
+        "suite": section.suite,
+        "backbone": section.backbone,
+        "ranked": section.ranked,
+        "rule": definitions.RANK if section.ranked else section.rule,
+        "finding": section.finding,
+        "columns": {
+            column.key: {name: getattr(column, name) for name in names}
+            for column in (*section.perspectives, *section.probes)
+        },
+        "rows": [_json_row(section, row) for row in section.rows],
+    }
+
+
+def _json_row(section: Section, row: Row) -> dict[str, Any]:
+    values: dict[str, Any] = {"group": row.group}
+    for entry in COLUMNS:
+        fields = {k: read(row) for column in section.own_columns(entry) for k, read in column.json_fields().items()}
+        shown = {key: _json_figure(cell) if isinstance(cell, Figure) else cell for key, cell in fields.items()}
+        values |= shown if isinstance(entry, Column) else {entry: shown}
+    measurements = [
+        {"probe": m.probe, "perspective": m.perspective, "metric": m.metric, "unit": m.unit, **_json_figure(m.figure)}
+        for m in row.measurements
+    ]
+    return values | {
+        "summary": row.summary,
+        "paper": row.paper,
+        "masking": [asdict(check) for check in row.checks],
+        "facts": dict(row.facts),
+        "measurements": measurements,
+    }
+
+
+def _json_figure(figure: Figure) -> dict[str, Any]:
+    """Turn the shown decimals back into numbers, so that this file agrees with the others."""
+    value: dict[str, Any] = {"value": _json_number(figure.text)}
+    texts = {"low": figure.low, "high": figure.high, "change_percent": figure.change}
+    value |= {name: _json_number(text) for name, text in texts.items() if text}
+    if seeds := {seed: _json_number(text) for seed, text in figure.points if seed}:
+        value["seeds"] = seeds
+    if figure.significant:
+        value["change_certain"] = True
+    return value | ({"reason": figure.reason} if figure.reason else {})
+
+
+def _json_number(text: str) -> float | None:
+    return float(text) if text else None
+
+
+# Plain text
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """A table of text for a terminal: `left` marks the columns to align to the left.
+
+    `rule` is for above the table, `notes` are sentences for below.
+    """
+
+    title: str
+    rule: str
+    columns: tuple[str, ...]
+    left: tuple[bool, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+
+
+def text_tables(board: Board, *, probes: bool = False) -> tuple[TextTable, ...]:
+    """Give one table per section, groups of rows below each other, and with `probes` a second one of its tasks.
+
+    Columns of ranks and notes are left out where they are empty. The group of a row is in its note.
+    """
+    tables = []
+    for section in board.sections:
+        tables.append(_text_table(section))
+        if probes and section.rows:
+            rows = [row for _, _, members in section.groups() for row in members]
+            headings, lines = _task_table(section, rows)
+            left = tuple(number == 0 for number in range(len(headings)))
+            title = f"{section.heading}: evaluation tasks"
+            tables.append(TextTable(title, "", tuple(headings), left, tuple(map(tuple, lines)), ()))
+    return tuple(tables)
+
+
+def _text_table(section: Section) -> TextTable:
+    rows = [(title, row) for _, title, members in section.groups() for row in members]
+    texts = {}
+    for column in _main_table(section):
+        cells = [cell_text(column, row) for _, row in rows]
+        if column.key == "notes":
+            apart = (row.group not in (RANKED, ORDERED) for _, row in rows)
+            cells = [f"{title}: {cell}" if a else cell for (title, _), a, cell in zip(rows, apart, cells, strict=True)]
+        if column.key not in ("rank", "notes") or set(cells) - {column.absent}:
+            texts[column] = cells
+    rank = (section.finding, definitions.RANK) if section.ranked else ()
+    notes = (*rank, f"Overall: {definitions.OVERALL}") if rows else ("No records yet.",)
+    return TextTable(
+        section.heading,
+        section.rule if rows else "",
+        tuple(column.heading for column in texts),
+        tuple(column.kind in ("method", "text") for column in texts),
+        tuple(zip(*texts.values(), strict=True)),
+        tuple(filter(None, notes)),
+    )
