@@ -106,7 +106,7 @@ def test_records_that_are_missing_are_refused(own: Ran, tmp_path: Path) -> None:
 
 def test_another_source_than_the_one_that_was_run_is_refused(own: Ran, tmp_path: Path) -> None:
     method = own.rows[0].method
-    changed = ConfiguredMethod(method.cls, method.hyperparameters, method.configuration, "sha256:" + "1" * 64)
+    changed = ConfiguredMethod.of(method.cls, method.hyperparameters, method.configuration, "sha256:" + "1" * 64)
     rows = [Row(changed, row.backbone, row.seed) for row in own.rows]
     assert "the method's source is not the one that was run" in refusal(own, tmp_path / "to", rows)
 
@@ -122,7 +122,7 @@ class Diverging(Vanilla):
 
 
 def test_a_failed_row_is_refused_with_its_reason(own: Ran, tmp_path: Path) -> None:
-    row = Row(ConfiguredMethod(Diverging, {}, "", "sha256:" + "0" * 64), own.rows[0].backbone, 0)
+    row = Row(ConfiguredMethod.of(Diverging, {}, "", "sha256:" + "0" * 64), own.rows[0].backbone, 0)
     run_rows([row], own.work, Store(tmp_path / "out2/store"), tmp_path / "out2/results", Quiet())
     ran = Ran(own.suite, own.work, [row], tmp_path / "out2", own.submission)
     said = refusal(ran, tmp_path / "to")
