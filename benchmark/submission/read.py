@@ -45,7 +45,7 @@ MEBIBYTE = 1 << 20
 MOST_FILES, MOST_PARTS, LARGEST_FOLDER = 2000, 6, 64 * MEBIBYTE
 LARGEST = {".json": 4 * MEBIBYTE, ".jsonl": 16 * MEBIBYTE, ".parquet": 8 * MEBIBYTE}
 """Most bytes of a file, by suffix; other files do not belong in a submission."""
-LARGEST_UNPACKED, MOST_VALUES, MOST_GROUPS, MOST_COLUMNS = 64 * MEBIBYTE, 1 << 24, 16, 64
+LARGEST_UNPACKED, MOST_VALUES, MOST_COLUMNS = 64 * MEBIBYTE, 1 << 24, 32
 _PLAIN_ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED"}
 """Encodings whose declared size is the size in memory. A dictionary's is not: each row may refer to one long text."""
 DEEPEST = 10
@@ -438,8 +438,8 @@ def _require_small(path: Path, rows: int, name: str) -> None:
     if footer.metadata:
         raise IntegrityError(f"{name}: carries metadata of its own; `temper submit` writes tables without.")
     groups, columns = footer.num_row_groups, footer.num_columns
-    if groups > MOST_GROUPS or columns > MOST_COLUMNS:
-        raise IntegrityError(f"{name}: has {groups} row groups of {columns} columns; `temper submit` writes one.")
+    if groups > 1 or columns > MOST_COLUMNS:
+        raise IntegrityError(f"{name}: has {groups} row groups of {columns} columns; `temper submit` writes one group.")
     chunks = [footer.row_group(group).column(column) for group in range(groups) for column in range(columns)]
     if odd := {encoding for chunk in chunks for encoding in chunk.encodings} - _PLAIN_ENCODINGS:
         raise IntegrityError(f"{name}: is encoded as {min(odd)}; `temper submit` writes plain values.")

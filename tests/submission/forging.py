@@ -105,7 +105,10 @@ class Forgery:
 
         def change(manifest: dict[str, Any]) -> None:
             manifest["files"] = {
-                path.relative_to(self.folder).as_posix(): {"sha256": file_fingerprint(path), "size": path.stat().st_size}
+                path.relative_to(self.folder).as_posix(): {
+                    "sha256": file_fingerprint(path),
+                    "size": path.stat().st_size,
+                }
                 for path in files
             }
 

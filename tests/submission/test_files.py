@@ -112,9 +112,9 @@ def test_every_problem_of_the_files_is_said_at_once(forgery: Forgery) -> None:
 
 def test_a_link_a_file_and_nothing_in_place_of_the_folder(forgery: Forgery, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(forgery.folder)
-    with pytest.raises(UsageError, match="link is a link. Name the folder"):
+    with pytest.raises(UsageError, match=r"link is a link\. Name the folder"):
         read_submission(tmp_path / "link")
-    with pytest.raises(UsageError, match=r"submission\.json is a file. Name the folder"):
+    with pytest.raises(UsageError, match=r"submission\.json is a file\. Name the folder"):
         read_submission(forgery.folder / "submission.json")
-    with pytest.raises(UsageError, match="nothing does not exist. Name the folder"):
+    with pytest.raises(UsageError, match=r"nothing does not exist\. Name the folder"):
         read_submission(tmp_path / "nothing")

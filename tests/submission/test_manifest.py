@@ -53,7 +53,7 @@ def table(manifest: dict[str, Any]) -> dict[str, Any]:
         (lambda m: m["runs"][0]["training"].update(x=float("nan")), "/runs/0/training/x: is nan, which is not a value"),
         (lambda m: m["runs"][0]["training"].update(a=[[[[[[[[[[1]]]]]]]]]]), "is nested deeper than 10"),
         (lambda m: m["runs"][0]["training"].update(a="\ud800"), "holds half of a surrogate pair"),
-        (lambda m: table(m).update(kind="pickle"), "is the text 'pickle'; it should be 'predict', 'inspect' or 'attack'."),
+        (lambda m: table(m).update(kind="pickle"), "'pickle'; it should be 'predict', 'inspect' or 'attack'."),
         (lambda m: table(m).update(key="sha256:1"), "write sha256: and 64 hexadecimal digits"),
         (lambda m: table(m).update(subject="../../../x"), "/tables/0/subject: is the text '../../../x'; write a name"),
         (lambda m: m["method"].update(name="../x"), "/method/name: is the text '../x'"),
@@ -61,12 +61,14 @@ def table(manifest: dict[str, Any]) -> dict[str, Any]:
         (lambda m: m["files"].update({"../../x.json": ZERO}), "lists '../../x.json', which is not part"),
         (lambda m: m["files"].update({"/etc/x.json": ZERO}), "lists '/etc/x.json', which is not part"),
         (lambda m: m["files"].update({f"tables/{n}": ZERO for n in range(20_000)}), "And 19950 more."),
-        (lambda m: m["runs"][0]["weights"].update({"/etc/passwd": ZERO["sha256"]}), "as a key, is the text '/etc/passw"),
+        (lambda m: m["runs"][0]["weights"].update({"/etc/passwd": ZERO["sha256"]}), "as a key, is the text '/etc/pas"),
         (lambda m: m["runs"].append(m["runs"][0]), "/runs: names a seed twice (0, 0, 1); keep one run of each."),
         (lambda m: m["runs"][0]["tables"].append(table(m)), "/runs/0/tables: names a subject twice"),
     ],
 )  # fmt: skip
-def test_a_manifest_with_an_illegal_part(forgery: Forgery, change: Callable[[dict[str, Any]], Any], reason: str) -> None:
+def test_a_manifest_with_an_illegal_part(
+    forgery: Forgery, change: Callable[[dict[str, Any]], Any], reason: str
+) -> None:
     forgery.edit_manifest(change)
     assert_refused(forgery, reason)
 
