@@ -43,7 +43,7 @@ def test_a_source_whose_hash_is_edited(forgery: Forgery) -> None:
         ({"²:Mine": "x"}, "as a key, is the text '²:Mine'"),
         ({"0:Mine": "\ud800"}, "holds half of a surrogate pair"),
         ({"0:Mine": {"0:Inner": "x"}}, "/0:Mine: is an object; write a text."),
-        (["x"], "is a list; write an object."),
+        (["x"], "is a list; write an object"),
     ],
 )
 def test_a_source_of_another_shape(forgery: Forgery, value: Any, reason: str) -> None:

@@ -133,7 +133,7 @@ def test_a_folder_of_submissions_is_each_submission_in_it(ran: Ran) -> None:
 
 @pytest.mark.parametrize("depth", [0, 1, 2, 3])
 def test_a_folder_of_records_has_no_tables_to_verify(ran: Ran, depth: int) -> None:
-    row = next((ran.out / "results").glob("*/*/*"))
+    row = next((ran.out / "results").glob("*/*/*/seed-0.jsonl")).parent
     folder = (row, *row.parents)[depth]
     with pytest.raises(UsageError, match=r"holds records without tables\. `temper verify` takes a submission"):
         submission_folders(folder)
