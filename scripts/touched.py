@@ -12,7 +12,7 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from benchmark.submission.layout import row_folder
+from benchmark.submission.read import row_folder
 
 NAME = "[A-Za-z0-9][A-Za-z0-9._+~=,-]*"
 _METHOD = re.compile(r"methods/([a-z][a-z0-9_]*)\.py")
@@ -69,7 +69,9 @@ def strayed(folder: str) -> bool:
     """Whether a submission lies elsewhere than its manifest says that it belongs."""
     try:
         manifest = json.loads(Path(folder, "submission.json").read_text(encoding="utf-8"))
-        return str(Path("submissions") / row_folder(manifest)) != folder
+        suite, method = manifest["suite"], manifest["method"]
+        row = row_folder(suite["name"], suite["version"], method["name"], method["configuration"], manifest["backbone"])
+        return str(Path("submissions") / row) != folder
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return True
 

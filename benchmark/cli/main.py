@@ -19,7 +19,7 @@ from benchmark.cli import (
     reproducing,
     resources,
     running,
-    submitting,
+    submission,
     suites,
 )
 from benchmark.cli.display import console, fitted
@@ -63,8 +63,8 @@ app.command("attack")(attacking.attack)
 app.command("compare")(compare.compare)
 app.command("new")(authoring.new)
 app.command("check")(authoring.check)
-app.command("submit")(submitting.submit)
-app.command("verify")(submitting.verify)
+app.command("submit")(submission.submit)
+app.command("verify")(submission.verify)
 app.command("list")(listing.show)
 app.add_typer(suites.app, name="suite")
 app.add_typer(resources.app, name="resources")

@@ -94,13 +94,13 @@ def read_columns(path: Path, kind: Kind) -> dict[str, list[Any]]:
         # Not read_table: that one would turn a folder named like "seed=0" into a column.
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             table = file.read()
-        columns = {name: table.column(name).to_pylist() for name in table.column_names}
+        # Only then to Python: a column of another type may hold what Python has no value for.
+        problem = _schema_problem(table, _schema(kind))
+        if problem:
+            raise IntegrityError(f"{path}: not a {kind} table, {problem}; delete the file and {verb} again.")
+        return {name: table.column(name).to_pylist() for name in table.column_names}
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise IntegrityError(f"{path}: not a readable {kind} table ({error}); {verb} again.") from error
-    problem = _schema_problem(table, _schema(kind))
-    if problem:
-        raise IntegrityError(f"{path}: not a {kind} table, {problem}; delete the file and {verb} again.")
-    return columns
 
 
 def _schema_problem(table: "pa.Table", expected: "pa.Schema") -> str | None:

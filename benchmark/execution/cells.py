@@ -116,8 +116,8 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
         "key_version": KEY_VERSION,
         "loop_version": LOOP_VERSION,
         "method": {
-            "name": row.method.cls.name,
-            "version": row.method.cls.version,
+            "name": row.method.name,
+            "version": row.method.version,
             "source": row.method.source,
             "hyperparameters": dict(row.method.hyperparameters),
             **({"reads": reads} if reads else {}),
@@ -135,6 +135,8 @@ def _reads(row: Row) -> dict[str, str]:
     """Ask a method what it reads; a file that is missing or is not known is for the user to change, and stops all."""
     from benchmark.training.method_errors import checked_reads, verb
 
+    if row.method.reads is not None:
+        return dict(row.method.reads)
     method = row.method.make()
     with verb(method, "reads", 0):
         try:

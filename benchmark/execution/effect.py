@@ -18,7 +18,7 @@ def has_vanilla_weights(row: Row, work: Workload, store: Store) -> bool:
 
     False if one of the two is not in the store.
     """
-    if row.method.cls.name == VANILLA or VANILLA not in registered():
+    if row.method.name == VANILLA or VANILLA not in registered():
         return False
     request = MethodRequest(VANILLA, {})
     vanilla = replace(row, method=configure(request, request.overrides_of(work.suite.hyperparameters)))

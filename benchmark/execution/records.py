@@ -163,8 +163,8 @@ def _base(row: Row, card: Mapping[str, Any]) -> dict[str, Any]:
         "kind": "measured",
         "suite": {"name": card["name"], "version": card["version"], "fingerprint": card_fingerprint(card)},
         "method": {
-            "name": method.cls.name,
-            "version": method.cls.version,
+            "name": method.name,
+            "version": method.version,
             "configuration": method.configuration,
             "source": method.source,
             "hyperparameters": dict(method.hyperparameters),

@@ -79,17 +79,42 @@ class MethodRequest:
 
 @dataclass(frozen=True)
 class ConfiguredMethod:
-    """A method class with the hyper-parameters of one row of the board.
+    """A method with the hyper-parameters of one row of the leaderboard.
 
     Attributes:
+        name: Registered name.
+        version: The method's version.
         configuration: What differs from the defaults of class and suite, as ``key=value,key=value``; often empty.
         source: Hash of the plugin's source and of the toolbox that it is made of.
+        plugin: The class. None for the row of a submission, which is data and never runs.
+        reads: What the method reads, as a submission states it. None if the class is asked.
     """
 
-    cls: "type[Method]"
+    name: str
+    version: str
     hyperparameters: "Mapping[str, Hyperparameter]"
     configuration: str
     source: str
+    plugin: "type[Method] | None" = None
+    reads: Mapping[str, str] | None = None
+
+    @classmethod
+    def of(
+        cls, plugin: "type[Method]", hyperparameters: "Mapping[str, Hyperparameter]", configuration: str, source: str
+    ) -> "ConfiguredMethod":
+        """Configure a class that is loaded."""
+        return cls(plugin.name, plugin.version, hyperparameters, configuration, source, plugin)
+
+    @property
+    def cls(self) -> "type[Method]":
+        """Return the class.
+
+        Raises:
+            ValueError: the row is a submission's, whose code is not loaded.
+        """
+        if self.plugin is None:
+            raise ValueError(f"The class of {self.name} is not loaded.")
+        return self.plugin
 
     def make(self) -> "Method":
         """A fresh instance for one run."""
@@ -98,7 +123,7 @@ class ConfiguredMethod:
     @property
     def label(self) -> str:
         """How the row is named."""
-        return self.cls.name + (f" ({self.configuration})" if self.configuration else "")
+        return self.name + (f" ({self.configuration})" if self.configuration else "")
 
 
 @cache
@@ -153,7 +178,7 @@ def configure(request: MethodRequest, suite_overrides: Mapping[str, "Hyperparame
     configuration = ",".join(f"{key}={value}" for key, value in differing.items())
     settled = {**base, **asked}
     _try(name, cls, settled)
-    return ConfiguredMethod(cls, settled, configuration, source_fingerprint(cls))
+    return ConfiguredMethod.of(cls, settled, configuration, source_fingerprint(cls))
 
 
 def _try(name: str, cls: "type[Method]", settled: "Mapping[str, Hyperparameter]") -> None:

@@ -94,6 +94,14 @@ def texts_fingerprint(texts: Texts) -> str:
     )
 
 
+def older_fingerprint(texts: Texts) -> str:
+    """Hash the texts with their comments, as records do that were made before only code counted."""
+    members = texts.get("members")
+    if not isinstance(members, Mapping):
+        return fingerprint(texts)
+    return fingerprint({**texts, "members": {name: older_fingerprint(own) for name, own in members.items()}})
+
+
 def code_of(text: str) -> str:
     """Write the syntax tree of a source text as one line, without positions and without what does nothing.
 
@@ -167,6 +175,24 @@ def source_texts(cls: "type[Method]") -> Texts:
         if base.__module__.startswith(PLUGIN):
             waiting += imported_beside(Path(inspect.getfile(base)))
     return with_imports(texts, waiting)
+
+
+def point_texts(point: EntryPoint) -> Texts | None:
+    """Read what `source_texts` gives of a registered method, without importing it; empty if there is no such class.
+
+    None if only running it could tell: a class with several bases.
+    """
+    module, _, name = point.value.partition(":")
+    try:
+        found = find_class(module, name)
+    except (ImportError, OSError, SyntaxError, ValueError):
+        return {}
+    classes = list(lineage(found)) if found else []
+    if any(len(node.bases) > 1 for _, node in classes):
+        return None
+    sources = {place: read_source(Path(str(origin(place)))) for place, _ in classes}
+    texts = {f"{number}:{node.name}": sources[place] for number, (place, node) in enumerate(classes)}
+    return with_imports(texts, [name for place, _ in classes for name in own_imports(sources[place], place)])
 
 
 def with_imports(texts: dict[str, str], waiting: list[str]) -> dict[str, str]:

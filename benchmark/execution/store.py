@@ -76,6 +76,10 @@ class Store:
             self._seen[folder] = _verify(folder, key)
         return self._seen[folder]
 
+    def hold(self, kind: str, key: str, artifact: Artifact) -> None:
+        """Take an artifact that is checked elsewhere, such as one of which only the hashes are known."""
+        self._seen[self.root / kind / _digits(key)] = artifact
+
     def is_partial(self, kind: str, key: str) -> bool:
         """Whether a cell was begun and not finished."""
         return (self.root / "partial" / f"{kind}-{_digits(key)}" / SPEC).is_file()

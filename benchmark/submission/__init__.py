@@ -1,1 +1,1 @@
-"""Submissions: a run gathered into one folder, and a stranger's folder verified without running its code."""
+"""Build a submission from a finished run, read and verify one, and publish its records."""

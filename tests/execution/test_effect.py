@@ -15,7 +15,7 @@ from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload, materialise
 from benchmark.models.backbones import resolve_backbone
 from benchmark.schema import TemperError
-from benchmark.submission.gathering import gather
+from benchmark.submission.build import build
 from benchmark.suites import load_suite
 from benchmark.training import Context, Method
 from tests.support.tiny_suite import write_tiny_suite
@@ -61,7 +61,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Ran:
     folder = tmp_path_factory.mktemp("effect")
     suite = load_suite(str(write_tiny_suite(folder, tiny_backbone)))
     made = Ran(materialise(suite), folder)
-    idle = ConfiguredMethod(Idle, {"strength": 0.5}, "", "sha256:" + "0" * 64)
+    idle = ConfiguredMethod.of(Idle, {"strength": 0.5}, "", "sha256:" + "0" * 64)
     methods = [idle, *(configure(MethodRequest.parse(name), {}) for name in ("vanilla", "worddrop"))]
     made.rows = {method.cls.name: [Row(method, resolve_backbone(suite.backbone), 0)] for method in methods}
     observer = Notes()
@@ -87,18 +87,18 @@ def test_without_a_vanilla_row_of_the_same_seed_nothing_is_said(ran: Ran) -> Non
 
 def test_a_submission_that_repeats_vanilla_is_refused(ran: Ran) -> None:
     with pytest.raises(TemperError, match="idle has no effect: the weights of every seed are vanilla's"):
-        gather(ran.rows["idle"], ran.work, ran.store, ran.folder / "results", ran.folder / "to")
+        build(ran.rows["idle"], ran.work, ran.store, ran.folder / "results", ran.folder / "to")
     assert not list((ran.folder / "to").glob("*@*"))
 
 
 @pytest.mark.parametrize("method", ["vanilla", "worddrop"])
 def test_vanilla_itself_and_a_method_with_an_effect_are_submitted(ran: Ran, method: str) -> None:
-    made = gather(ran.rows[method], ran.work, ran.store, ran.folder / "results", ran.folder / "to")
+    made = build(ran.rows[method], ran.work, ran.store, ran.folder / "results", ran.folder / "to")
     assert made.idle == ()
 
 
 def test_a_seed_without_an_effect_among_others_is_a_warning(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [ran.rows["worddrop"][0], replace(ran.rows["worddrop"][0], seed=1)]
     run_rows(rows, ran.work, ran.store, ran.folder / "results", Quiet())
-    monkeypatch.setattr("benchmark.submission.gathering.has_vanilla_weights", lambda row, *_: row.seed == 1)
-    assert gather(rows, ran.work, ran.store, ran.folder / "results", ran.folder / "to").idle == (1,)
+    monkeypatch.setattr("benchmark.submission.build.has_vanilla_weights", lambda row, *_: row.seed == 1)
+    assert build(rows, ran.work, ran.store, ran.folder / "results", ran.folder / "to").idle == (1,)

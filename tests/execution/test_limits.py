@@ -55,7 +55,7 @@ def work(tmp_path: Path, tiny_backbone: Path) -> Workload:
 
 
 def row(work: Workload, cls: type[Vanilla] = Vanilla, configuration: str = "", **hyperparameters: object) -> Row:
-    method = ConfiguredMethod(cls, hyperparameters, configuration, SOURCE)  # type: ignore[arg-type]
+    method = ConfiguredMethod.of(cls, hyperparameters, configuration, SOURCE)  # type: ignore[arg-type]
     return Row(method, resolve_backbone(work.suite.backbone), 0)
 
 

@@ -125,7 +125,7 @@ class Diverging(Vanilla):
 
 def test_a_diverging_method_is_a_row_with_its_reason_and_stops_no_other(suite: Path, tmp_path: Path) -> None:
     rows, work = rows_of(suite, methods="vanilla")
-    bad = Row(ConfiguredMethod(Diverging, {}, "", "sha256:" + "0" * 64), rows[0].backbone, 0)
+    bad = Row(ConfiguredMethod.of(Diverging, {}, "", "sha256:" + "0" * 64), rows[0].backbone, 0)
     report = run_rows([bad, *rows], work, Store(tmp_path / "store"), tmp_path / "results", Quiet())
     assert report.failures == ["diverging, seed 0: train: The loss is inf at step 0 (epoch 0, seed 0)."]
     (folder,) = read_results(tmp_path / "results")
@@ -149,7 +149,7 @@ class Raising(Vanilla):
 
 def test_a_raising_plugin_is_a_row_with_verb_and_line(suite: Path, tmp_path: Path) -> None:
     rows, work = rows_of(suite, methods="vanilla")
-    bad = Row(ConfiguredMethod(Raising, {}, "", "sha256:" + "0" * 64), rows[0].backbone, 0)
+    bad = Row(ConfiguredMethod.of(Raising, {}, "", "sha256:" + "0" * 64), rows[0].backbone, 0)
     report = run_rows([bad, *rows], work, Store(tmp_path / "store"), tmp_path / "results", Quiet())
     (failure,) = report.failures
     assert "'raising' raised ZeroDivisionError in transform_gradients at test_run.py:" in failure

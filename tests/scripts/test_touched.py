@@ -86,7 +86,7 @@ def test_a_submission_does_not_bring_its_own_checks() -> None:
         "methods/my.pyc",
         "tests/methods/test_contract.py",
         "tests/methods/conftest.py",
-        "benchmark/submission/verifying.py",
+        "benchmark/submission/verify.py",
         "leaderboard/results/offline@1/x.jsonl",
         ".github/workflows/submission.yml",
         "scripts/touched.py",

@@ -15,7 +15,7 @@ from benchmark.execution.workload import Workload, materialise
 from benchmark.models.backbones import resolve_backbone
 from benchmark.resources import locate
 from benchmark.schema import UnavailableError
-from benchmark.submission.gathering import gather
+from benchmark.submission.build import build
 from benchmark.suites import load_suite
 from tests.submission.forging import Forgery, copy_of
 from tests.support.tiny_suite import CHECK, write_tiny_suite
@@ -62,7 +62,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Ran:
     rows = [Row(method, resolve_backbone(loaded.backbone), seed) for seed in range(2)]
     report = run_rows(rows, work, Store(folder / "out/store"), folder / "out/results", Quiet())
     assert not report.failures
-    made = gather(rows, work, Store(folder / "out/store"), folder / "out/results", folder / "submissions")
+    made = build(rows, work, Store(folder / "out/store"), folder / "out/results", folder / "submissions")
     return Ran(suite, work, rows, folder / "out", made.folder)
 
 

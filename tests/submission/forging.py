@@ -1,8 +1,8 @@
-"""A submission in the hands of someone who means no good: everything can be edited, and the tracks covered."""
+"""Edit a submission as a forger would: change anything, and make hashes, keys and records follow."""
 
-import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,18 +21,12 @@ from benchmark.evaluation.tables import (
     write_inspection,
     write_predictions,
 )
-from benchmark.execution.cells import cells_of
+from benchmark.execution.cards import suite_card
 from benchmark.execution.workload import Workload
-from benchmark.schema import TemperError, canonical_json, card_fingerprint
+from benchmark.schema import TemperError, canonical_json, card_fingerprint, file_fingerprint
 from benchmark.schema.attack_rows import AttackRow
-from benchmark.submission.intake import read_submission
-from benchmark.submission.rescoring import rescore
-from benchmark.submission.stated import stated_row
-from benchmark.submission.verifying import Verification
-
-
-def digest(path: Path) -> str:
-    return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+from benchmark.submission.read import read_submission
+from benchmark.submission.verify import Seed, Verification, key_problems, rescore, stated_seed
 
 
 @dataclass
@@ -100,7 +94,8 @@ class Forgery:
     def rewrite(self, change: Callable[[pa.Table], pa.Table], subject: str = "home", **options: Any) -> None:
         """Write a table with columns, types or options that the product would not write."""
         path = self.table(subject)
-        pq.write_table(change(pq.ParquetFile(path).read()), path, store_schema=options.pop("store_schema", False))
+        options = {"store_schema": False, "use_dictionary": False, **options}
+        pq.write_table(change(pq.ParquetFile(path).read()), path, **options)
 
     # -- covering the tracks ----------------------------------------------------------------------------------
 
@@ -110,7 +105,10 @@ class Forgery:
 
         def change(manifest: dict[str, Any]) -> None:
             manifest["files"] = {
-                path.relative_to(self.folder).as_posix(): {"sha256": digest(path), "size": path.stat().st_size}
+                path.relative_to(self.folder).as_posix(): {
+                    "sha256": file_fingerprint(path),
+                    "size": path.stat().st_size,
+                }
                 for path in files
             }
 
@@ -119,31 +117,31 @@ class Forgery:
     def reforge(self) -> None:
         """Score the edited tables with the product's own code, and write the records and keys that come out."""
         self.reseal()
-        submission = read_submission(self.folder)
-        verification = Verification(submission, self.work, self.scratch / "forge")
-        assert not list(verification._read())
-        for seed, store in verification.stores.items():
-            stated = submission.records(seed)
-            _, made = rescore(stated_row(stated[0], store.run), self.work, verification.card, store)
-            self.records(seed).write_text("".join(canonical_json(record) + "\n" for record in made))
+        self.rekey()
+        card = suite_card(self.work)
+        for number, seed in self._seeds().items():
+            list(key_problems(seed, self.work))
+            made = rescore(seed, self.work, card)
+            self.records(number).write_text("".join(canonical_json(record) + "\n" for record in made))
         self.reseal()
 
     def rekey(self) -> None:
         """State every table under the key that the stated weights and the suite's data give."""
-        submission = read_submission(self.folder)
-        verification = Verification(submission, self.work, self.scratch / "keys")
-        keys = {
-            (seed, cell.kind, cell.subject): cell.key
-            for seed, store in verification.stores.items()
-            for cell in cells_of(stated_row(submission.records(seed)[0], store.run), self.work, store)
-        }
+        keys = {}
+        for number, seed in self._seeds().items():
+            list(key_problems(seed, self.work))
+            keys |= {(number, cell.kind, cell.subject): cell.key for cell in seed.cells}
 
         def change(manifest: dict[str, Any]) -> None:
             for run in manifest["runs"]:
                 for table in run["tables"]:
-                    table["key"] = keys[run["seed"], table["kind"], table["subject"]]
+                    table["key"] = keys.get((run["seed"], table["kind"], table["subject"]), table["key"])
 
         self.edit_manifest(change)
+
+    def _seeds(self) -> dict[int, Seed]:
+        submission, scratch = read_submission(self.folder), Path(tempfile.mkdtemp(dir=self.scratch))
+        return {seed: stated_seed(submission, seed, scratch / f"seed-{seed}") for seed in submission.runs}
 
     def recard(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change the suite card, and give records and manifest its new fingerprint."""
@@ -164,7 +162,7 @@ class Forgery:
             submission = read_submission(self.folder)
         except TemperError as error:
             return str(error).split("\n")
-        verification = Verification(submission, self.work, self.scratch / "verify")
+        verification = Verification(submission, self.work, Path(tempfile.mkdtemp(dir=self.scratch)))
         return [problem for check in verification.checks() for problem in check.problems]
 
 
@@ -195,3 +193,17 @@ def relabelled(table: PredictionTable) -> PredictionTable:
     index = hardest(table)
     labels[index] = 1 - labels[index]
     return replace(table, labels=labels)
+
+
+def edited(table: Any, **fields: Any) -> Any:
+    """A table with other fields; a function is given the old value."""
+    return replace(table, **{name: f(getattr(table, name)) if callable(f) else f for name, f in fields.items()})
+
+
+def assert_refused(forgery: Forgery, reason: str) -> None:
+    """Expect the reason among the sentences, each of which must be safe to print."""
+    problems = forgery.problems()
+    assert any(reason in problem for problem in problems), problems
+    for problem in problems:
+        assert problem.isprintable(), "a terminal would obey it"
+        assert len(problem) < 1500

@@ -1,4 +1,4 @@
-"""What `temper submit` gathers, and what it refuses."""
+"""What `temper submit` writes, and what it refuses."""
 
 import json
 import shutil
@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pytest
 
+from benchmark.cli.submission import submitted_lines
 from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import Row
 from benchmark.execution.local import run_rows
@@ -15,8 +16,8 @@ from benchmark.execution.observer import Quiet
 from benchmark.execution.registry import ConfiguredMethod
 from benchmark.execution.store import Store
 from benchmark.schema import TemperError, UsageError
-from benchmark.submission.gathering import gather, seeds_to_submit
-from benchmark.submission.intake import read_submission
+from benchmark.submission.build import Built, build, seeds_to_submit
+from benchmark.submission.read import read_submission
 from methods.vanilla import Vanilla
 from tests.submission.conftest import Ran
 
@@ -33,7 +34,7 @@ def own(ran: Ran, tmp_path: Path) -> Ran:
 
 
 def submit(ran: Ran, to: Path, rows: list[Row] | None = None) -> Path:
-    return gather(rows or ran.rows, ran.work, ran.store, ran.out / "results", to).folder
+    return build(rows or ran.rows, ran.work, ran.store, ran.out / "results", to).folder
 
 
 def refusal(ran: Ran, to: Path, rows: list[Row] | None = None) -> str:
@@ -67,8 +68,9 @@ def test_it_says_nothing_of_the_machine_it_was_made_on(ran: Ran) -> None:
 def test_a_missing_seed_is_named_with_the_command(own: Ran, tmp_path: Path) -> None:
     rows = [*own.rows, Row(own.rows[0].method, own.rows[0].backbone, 2)]
     said = refusal(own, tmp_path / "to", rows)
-    assert said.startswith("worddrop, seed 2: train is not there")
-    assert "temper run tiny --methods worddrop --seeds 3" in said
+    first, second = said.split("\n")
+    assert first.startswith("worddrop, seed 2: train is missing, and ")
+    assert second == "Run `temper run tiny --methods worddrop --seeds 3`."
 
 
 def test_seeds_are_counted_from_none_to_the_highest_that_was_run(own: Ran) -> None:
@@ -87,7 +89,7 @@ def test_a_table_that_is_missing_from_the_store_is_named(own: Ran, tmp_path: Pat
 def test_a_broken_table_is_named(own: Ran, tmp_path: Path) -> None:
     table = next((own.out / "store/predict").glob("*/predictions.parquet"))
     table.write_bytes(table.read_bytes()[:-1] + b"?")
-    assert "does not have the hashes of its receipt" in refusal(own, tmp_path / "to")
+    assert "does not match its checksum" in refusal(own, tmp_path / "to")
 
 
 def test_records_that_were_edited_are_refused(own: Ran, tmp_path: Path) -> None:
@@ -96,19 +98,19 @@ def test_records_that_were_edited_are_refused(own: Ran, tmp_path: Path) -> None:
     record = json.loads(lines[0])
     record["value"] = 0.99
     path.write_text("\n".join([json.dumps(record), *lines[1:]]) + "\n")
-    assert "is not what the tables give; run `temper run` again" in refusal(own, tmp_path / "to")
+    assert "does not match the stored tables.\nRun `temper run` again" in refusal(own, tmp_path / "to")
 
 
 def test_records_that_are_missing_are_refused(own: Ran, tmp_path: Path) -> None:
     records_file(own).unlink()
-    assert "is not what the tables give" in refusal(own, tmp_path / "to")
+    assert "does not match the stored tables." in refusal(own, tmp_path / "to")
 
 
 def test_another_source_than_the_one_that_was_run_is_refused(own: Ran, tmp_path: Path) -> None:
     method = own.rows[0].method
-    changed = ConfiguredMethod(method.cls, method.hyperparameters, method.configuration, "sha256:" + "1" * 64)
+    changed = ConfiguredMethod.of(method.cls, method.hyperparameters, method.configuration, "sha256:" + "1" * 64)
     rows = [Row(changed, row.backbone, row.seed) for row in own.rows]
-    assert "the method's source is not the one that was run" in refusal(own, tmp_path / "to", rows)
+    assert "the method's source changed after the run." in refusal(own, tmp_path / "to", rows)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -122,7 +124,7 @@ class Diverging(Vanilla):
 
 
 def test_a_failed_row_is_refused_with_its_reason(own: Ran, tmp_path: Path) -> None:
-    row = Row(ConfiguredMethod(Diverging, {}, "", "sha256:" + "0" * 64), own.rows[0].backbone, 0)
+    row = Row(ConfiguredMethod.of(Diverging, {}, "", "sha256:" + "0" * 64), own.rows[0].backbone, 0)
     run_rows([row], own.work, Store(tmp_path / "out2/store"), tmp_path / "out2/results", Quiet())
     ran = Ran(own.suite, own.work, [row], tmp_path / "out2", own.submission)
     said = refusal(ran, tmp_path / "to")
@@ -133,7 +135,7 @@ def test_a_folder_that_is_no_submission_is_left_alone(ran: Ran, tmp_path: Path) 
     taken = tmp_path / "to" / ran.submission.relative_to(ran.submission.parents[2])
     taken.mkdir(parents=True)
     (taken / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match="is there and is no submission"):
+    with pytest.raises(UsageError, match="exists and is not a submission"):
         submit(ran, tmp_path / "to")
     assert tree(taken) == {"notes.txt": b"mine"}
 
@@ -142,3 +144,25 @@ def test_what_was_gathered_can_be_read(ran: Ran) -> None:
     submission = read_submission(ran.submission)
     assert sorted(submission.runs) == [0, 1]
     assert all(record["status"] == "ok" for record in submission.records(0))
+
+
+def test_what_submit_says_fits_80_columns() -> None:
+    folder = Path("submissions/offline@1/my_method~alpha=0.6/minilm")
+    lines = submitted_lines(Built(folder, 54, 850_000, (0, 10)), 3, "")
+    assert lines == [
+        "warning: seed 0: its weights are vanilla's; the method has no effect.",
+        "warning: seed 10: its weights are vanilla's; the method has no effect.",
+        f"Submission: {folder}",
+        "  3 seeds, 54 files, 0.85 MB.",
+        "Check it, and commit the whole folder:",
+        "  temper verify 'submissions/offline@1/my_method~alpha=0.6/minilm'",
+    ]
+    assert all(len(line) <= 80 for line in lines)
+    assert submitted_lines(Built(folder, 1, 1, ()), 1, "my suite.toml")[-1].endswith(" --suite 'my suite.toml'")
+
+
+def test_two_seeds_that_need_one_command_name_it_once(own: Ran, tmp_path: Path) -> None:
+    shutil.rmtree(own.out / "store/predict")
+    lines = refusal(own, tmp_path / "to").split("\n")
+    assert all(len(line) <= 80 for line in lines), lines
+    assert len(lines) == 4

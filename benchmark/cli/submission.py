@@ -1,0 +1,257 @@
+"""`temper submit` and `temper verify`."""
+
+import secrets
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.cli.completion import complete_methods, complete_suites
+from benchmark.cli.display import CellDisplay, console, output, print_table
+from benchmark.cli.resources import require_resources
+from benchmark.cli.running import BackboneOption, OutOption, PluginOption, require_writable
+from benchmark.schema.errors import IntegrityError, TemperError, UsageError
+
+if TYPE_CHECKING:
+    from benchmark.submission.build import Built
+    from benchmark.submission.read import Submission
+    from benchmark.submission.verify import Difference, Verification
+    from benchmark.suites import Suite
+
+SUBMISSIONS = Path("submissions")
+_MANIFEST = "submission.json"
+
+
+def submit(
+    method: Annotated[
+        str,
+        typer.Argument(
+            help="The method, with its hyper-parameters as in `temper run`.", autocompletion=complete_methods
+        ),
+    ],
+    suite: Annotated[
+        str,
+        typer.Option(
+            "--suite", help="Name of a packaged suite, or path of a suite file.", autocompletion=complete_suites
+        ),
+    ] = "offline",
+    backbone: BackboneOption = None,
+    out: OutOption = Path("runs"),
+    to: Annotated[Path, typer.Option("--to", help="Folder of submissions.")] = SUBMISSIONS,
+    *,
+    plugin: PluginOption = None,
+) -> None:
+    """Gather a finished run into one folder for a pull request; refuse what is incomplete, with the reason."""
+    from benchmark.execution.cards import suite_card
+    from benchmark.execution.cells import Row
+    from benchmark.execution.registry import MethodRequest, configure, load_plugin
+    from benchmark.execution.store import Store
+    from benchmark.execution.workload import materialise
+    from benchmark.models.backbones import resolve_backbone
+    from benchmark.submission.build import build, seeds_to_submit
+    from benchmark.suites import load_suite
+    from benchmark.suites.loader import is_path
+
+    loaded, request = load_suite(suite), MethodRequest.parse(method)
+    for text in plugin or ():
+        load_plugin(text)
+    request.require_known()
+    require_resources(loaded, backbone or loaded.backbone)
+    configured = configure(request, request.overrides_of(loaded.hyperparameters))
+    place, work = resolve_backbone(backbone or loaded.backbone), materialise(loaded)
+    seeds = seeds_to_submit(Row(configured, place, 0), work, out / "results", suite_card(work))
+    require_writable(to, "--to")
+    built = build([Row(configured, place, seed) for seed in seeds], work, Store(out / "store"), out / "results", to)
+    for line in submitted_lines(built, len(seeds), suite if is_path(suite) else ""):
+        console.print(Text(line))
+
+
+def submitted_lines(built: "Built", seeds: int, suite: str) -> list[str]:
+    """Say what was written and what to do next; `suite` is empty for a packaged one."""
+    from benchmark.schema.errors import counted
+
+    option = f" --suite {shlex.quote(suite)}" if suite else ""
+    return [
+        *(f"warning: seed {seed}: its weights are vanilla's; the method has no effect." for seed in built.idle),
+        f"Submission: {built.folder}",
+        f"  {counted(seeds, 'seed')}, {built.files} files, {built.size / 1e6:.2f} MB.",
+        "Check it, and commit the whole folder:",
+        f"  temper verify {shlex.quote(str(built.folder))}{option}",
+    ]
+
+
+def verify(
+    submission: Annotated[
+        Path, typer.Argument(help="Folder that `temper submit` wrote, or one that holds such folders.")
+    ],
+    suite: Annotated[
+        str | None, typer.Option("--suite", help="Path of the suite's file. [default: the packaged one]")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="Folder with seed-<n>/ of trained weights, to replay texts on.")
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option("--write", help="Results folder to write the records to, if everything holds.")
+    ] = None,
+    out: OutOption = Path("runs"),
+    *,
+    rerun: Annotated[
+        int | None, typer.Option("--rerun", min=0, help="Train this seed again. This runs the submission's code.")
+    ] = None,
+    plugin: PluginOption = None,
+) -> None:
+    """Check a submission against its tables, the suite and its data; run its code only with --rerun."""
+    if plugin and rerun is None:
+        raise UsageError("--plugin runs the submission's code; give it together with --rerun.")
+    folders = submission_folders(submission)
+    if len(folders) > 1 and (weights is not None or rerun is not None):
+        raise UsageError(f"{submission} holds {len(folders)} submissions. Name one for --weights and --rerun.")
+    refused = 0
+    for folder in folders:
+        try:
+            refused += not _verified(
+                folder, suite, weights=weights, write=write, out=out, rerun=rerun, plugins=plugin or []
+            )
+        except TemperError as error:
+            if len(folders) == 1:
+                raise
+            output.print(Text(f"{folder}: {error}"))
+            refused += 1
+    if len(folders) > 1:
+        console.print(Text(f"{len(folders) - refused} of {len(folders)} submissions hold."))
+    if refused:
+        raise typer.Exit(1)
+
+
+def submission_folders(folder: Path) -> list[Path]:
+    """Return a submission's own folder, or the submissions in a folder of them.
+
+    Raises:
+        UsageError: it holds records and no submissions, which have no tables to compute them from.
+    """
+    if folder.is_symlink() or not folder.is_dir() or (folder / _MANIFEST).exists():
+        return [folder]
+    inside = sorted(path.parent for depth in ("*", "*/*", "*/*/*") for path in folder.glob(f"{depth}/{_MANIFEST}"))
+    if not inside and any(any(folder.glob(f"{depth}seed-*.jsonl")) for depth in ("", "*/", "*/*/", "*/*/*/")):
+        raise UsageError(
+            f"{folder} holds records without tables. `temper verify` takes a submission, "
+            "submissions/<suite>/<method>/<backbone>; `temper board check` checks the leaderboard's records."
+        )
+    return inside or [folder]
+
+
+def _verified(
+    folder: Path,
+    suite: str | None,
+    *,
+    weights: Path | None,
+    write: Path | None,
+    out: Path,
+    rerun: int | None,
+    plugins: list[str],
+) -> bool:
+    """Verify one submission, write its records if asked, and return whether it holds."""
+    import tempfile
+
+    from benchmark.execution.workload import materialise
+    from benchmark.submission.publish import publish
+    from benchmark.submission.read import read_submission
+    from benchmark.submission.verify import Verification
+
+    submission = read_submission(folder)
+    _show("files: names, sizes, hashes, manifest and records", ())
+    loaded = _suite_of(submission, suite)
+    require_resources(loaded, loaded.backbone)
+    with tempfile.TemporaryDirectory(prefix="temper-verify-") as scratch:
+        verification = Verification(submission, materialise(loaded), Path(scratch))
+        holds = all(_show(check.name, check.problems) for check in verification.checks())
+        if holds and weights is not None:
+            holds = _replayed(verification, weights)
+        again = {rerun} if holds and rerun is not None else set()
+        if holds and rerun is not None:
+            holds = _rerun(verification, rerun, out, plugins)
+        else:
+            console.print("No code of the submission was run.")
+        if not holds:
+            console.print(Text(f"Refused: {folder}. Nothing was written."))
+            return False
+        level = f"rescored, seed {rerun} rerun" if again else "rescored"
+        console.print(Text(f"Verified: {folder} ({level})"))
+        if write is not None:
+            done = publish(verification, write, again)
+            console.print(Text(f"Written to {write}: {len(done.files)} files of records ({level})"))
+            for path in done.replaced:
+                console.print(Text(f"Replaced: {path}"))
+            for path in done.removed:
+                console.print(Text(f"Removed, since the submission has no such seed: {path}"))
+    return True
+
+
+def _suite_of(submission: "Submission", path: str | None) -> "Suite":
+    """Load the packaged suite that a submission names, or the one that the maintainer names."""
+    from benchmark.suites import load_suite
+
+    named = submission.manifest.suite
+    try:
+        return load_suite(path or f"{named.name}@{named.version}")
+    except UsageError as error:
+        if path is not None:
+            raise
+        raise IntegrityError(f"The submission's suite is not one of Temper's here: {error}") from error
+
+
+def _show(name: str, problems: Sequence[str]) -> bool:
+    output.print(
+        Text.assemble(("refused" if problems else "holds  ", "bold red" if problems else "green"), f"  {name}")
+    )
+    for problem in problems[:20]:
+        output.print(Text(f"         {problem}"))
+    if len(problems) > 20:
+        output.print(Text(f"         And {len(problems) - 20} more."))
+    return not problems
+
+
+def _replayed(verification: "Verification", weights: Path) -> bool:
+    """Replay a sample that nobody could know before, and name its seeds."""
+    from benchmark.submission.verify import given_weights, replay_problems
+
+    given, salt = given_weights(verification, weights), secrets.randbelow(1 << 32)
+    problems = list(replay_problems(verification, given, salt))
+    return _show(f"weights: texts replayed on those of seed {', '.join(map(str, given))} (sample {salt})", problems)
+
+
+def _rerun(verification: "Verification", seed: int, out: Path, plugins: list[str]) -> bool:
+    """Train a seed again and show every headline value next to the submitted one."""
+    from benchmark.execution.registry import load_plugin
+    from benchmark.submission.verify import rerun
+
+    if seed not in verification.submission.runs:
+        known = ", ".join(map(str, verification.submission.runs))
+        raise UsageError(f"--rerun {seed}: the submission has the seeds {known}.")
+    console.print(Text(f"Running the submission's code: training seed {seed} again."))
+    for text in plugins:
+        load_plugin(text)
+    # A folder of its own: in --out itself the author's run would be found, and nothing trained.
+    compared = rerun(verification.submission, verification.work, seed, out / "rerun", CellDisplay())
+    print_table(_differences(compared))
+    problems = [
+        f"{one.probe}, {one.metric}: submitted {one.submitted:.4f}, trained again {one.again:.4f}; the tolerance is "
+        f"{one.tolerance:.4f}."
+        for one in compared
+        if not one.holds
+    ]
+    return _show(f"rerun: seed {seed} trained again", problems)
+
+
+def _differences(compared: "list[Difference]") -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("Probe", "Metric", "Submitted", "Again", "Difference", "Tolerance"):
+        table.add_column(heading, justify="left" if heading in ("Probe", "Metric") else "right")
+    for one in compared:
+        values = (one.submitted, one.again, one.again - one.submitted, one.tolerance)
+        table.add_row(Text(one.probe), Text(one.metric), *(f"{value:.4f}" for value in values))
+    return table

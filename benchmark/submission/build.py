@@ -1,0 +1,200 @@
+"""Build a submission from a finished run: complete, the same bytes each time, or refused with the reason."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.execution.cards import suite_card
+from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of
+from benchmark.execution.effect import has_vanilla_weights
+from benchmark.execution.explaining import explain, state_of
+from benchmark.execution.records import file_of, records_of
+from benchmark.execution.sources import source_texts
+from benchmark.execution.store import Artifact, Store
+from benchmark.execution.workload import Workload
+from benchmark.schema import (
+    IntegrityError,
+    TemperError,
+    UsageError,
+    card_fingerprint,
+    file_fingerprint,
+    read_records,
+    record_line,
+    suite_card_text,
+)
+from benchmark.submission.read import (
+    MANIFEST,
+    RECORDS,
+    SOURCE,
+    SUBMISSION_SCHEMA_VERSION,
+    read_submission,
+    row_folder,
+    table_path,
+)
+from benchmark.submission.verify import require_whole
+
+
+@dataclass(frozen=True)
+class Built:
+    """A submission that was written: its folder, its files, its bytes, and the seeds whose weights are vanilla's."""
+
+    folder: Path
+    files: int
+    size: int
+    idle: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A finished seed: its stages, the artifact of each stage that made a file, and its records."""
+
+    row: Row
+    cells: list[Cell]
+    artifacts: dict[str, Artifact]
+    records: list[dict[str, Any]]
+
+
+def seeds_to_submit(row: Row, work: Workload, results: Path, card: Mapping[str, Any]) -> list[int]:
+    """Return the seeds that a submission must hold: 0 to the highest that was run, and as many as the suite requires.
+
+    Args:
+        row: The row with any seed.
+        work: The suite.
+        results: Folder of the run's records.
+        card: The suite card.
+    """
+    stems = [path.stem.removeprefix("seed-") for path in (results / file_of(row, card)).parent.glob("seed-*.jsonl")]
+    least = work.suite.minimum_seeds if work.suite.ranked else 1
+    return list(range(max(least, *(int(stem) + 1 for stem in stems if stem.isdigit()), 1)))
+
+
+def build(rows: Sequence[Row], work: Workload, store: Store, results: Path, submissions: Path) -> Built:
+    """Gather the rows of one method, one per seed, into a folder below `submissions`.
+
+    Raises:
+        TemperError: something is missing, failed or does not agree; what is wrong and what to do, on a line each.
+    """
+    require_whole(work, "submitted")
+    card = suite_card(work)
+    finished = [_finished(row, work, store, results, card) for row in rows]
+    # Several seeds often need one and the same command.
+    problems = dict.fromkeys(line for one in finished if isinstance(one, str) for line in one.split("\n"))
+    if problems:
+        raise TemperError("\n".join(problems))
+    idle = tuple(row.seed for row in rows if has_vanilla_weights(row, work, store))
+    if len(idle) == len(rows):
+        raise TemperError(
+            f"{rows[0].method.label} has no effect: the weights of every seed are vanilla's.\n"
+            "Its row would repeat vanilla's. Run `temper check` on the method."
+        )
+    runs = [one for one in finished if isinstance(one, _Run)]
+    submissions.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=submissions, prefix=".building-") as scratch:
+        folder = Path(scratch) / "submission"
+        _write(folder, runs, card)
+        target = submissions / read_submission(folder).manifest.row
+        sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+        _move(folder, target)
+    return Built(target, len(sizes), sum(sizes), idle)
+
+
+def _finished(row: Row, work: Workload, store: Store, results: Path, card: Mapping[str, Any]) -> "_Run | str":
+    """Return a seed's stages, artifacts and records; or what is missing, and what to do."""
+    path = results / file_of(row, card)
+    try:
+        failed = [record for record in (read_records(path) if path.is_file() else []) if record["status"] == "failed"]
+    except IntegrityError as error:
+        return str(error)
+    if failed:
+        return f"{row.label} failed: {failed[0]['reason']}\nA failed row cannot be submitted. Fix it and run it again."
+    cells = list(cells_of(row, work, store))
+    if absent := [cell for cell in cells if state_of(cell, store) != "done"]:
+        return _missing(row, absent, work, store)
+    records = records_of(row, cells, work, card, store)
+    text = "".join(record_line(record) for record in records)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        return (
+            f"{path}: does not match the stored tables.\n"
+            "Run `temper run` again, which rewrites the records and recomputes nothing."
+        )
+    artifacts = {cell.label: store.peek(cell.kind, cell.key or "") for cell in cells}
+    return _Run(row, cells, {label: artifact for label, artifact in artifacts.items() if artifact}, records)
+
+
+def _missing(row: Row, absent: Sequence[Cell], work: Workload, store: Store) -> str:
+    """Say which stages are missing; if one is missing because the method's source changed, say that."""
+    changed = [found.pointer for one in explain([row], work, store) for found in one.differences][:3]
+    if "/method/source" in changed:
+        return f"{row.label}: the method's source changed after the run.\nRun `temper run` again with this source."
+    what = {"broken": "does not match its checksum", "begun": "is not finished"}
+    state = what.get(state_of(absent[0], store), "is missing")
+    more = f", and {len(absent) - 1} stages after it" if len(absent) > 1 else ""
+    command = f"temper run {work.suite.name} --methods {row.method.name} --seeds {row.seed + 1}"
+    return f"{absent[0].label} {state}{more}.\nRun `{command}`."
+
+
+def _write(folder: Path, runs: Sequence[_Run], card: Mapping[str, Any]) -> None:
+    """Write all files, and then the manifest with their hashes."""
+    row = runs[0].row
+    method, name, version = row.method, card["name"], card["version"]
+    records = folder / RECORDS / row_folder(name, version, method.name, method.configuration, row.backbone.name)
+    records.mkdir(parents=True)
+    (records.parents[1] / "suite.json").write_text(suite_card_text(dict(card)), encoding="utf-8")
+    (folder / SOURCE).write_text(_json(source_texts(method.cls)), encoding="utf-8")
+    for run in runs:
+        text = "".join(record_line(record) for record in run.records)
+        (records / f"seed-{run.row.seed}.jsonl").write_text(text, encoding="utf-8")
+        for cell in (cell for cell in run.cells if cell.kind in TABLES):
+            target = folder / table_path(run.row.seed, cell.subject)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(run.artifacts[cell.label].folder / TABLES[cell.kind], target)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    manifest = {
+        "schema": SUBMISSION_SCHEMA_VERSION,
+        "suite": {"name": name, "version": version, "fingerprint": card_fingerprint(card)},
+        "method": {"name": method.name, "configuration": method.configuration},
+        "backbone": row.backbone.name,
+        "runs": [_entry(run) for run in runs],
+        "files": {
+            path.relative_to(folder).as_posix(): {"sha256": file_fingerprint(path), "size": path.stat().st_size}
+            for path in files
+        },
+    }
+    (folder / MANIFEST).write_text(_json(manifest), encoding="utf-8")
+
+
+def _entry(run: _Run) -> dict[str, Any]:
+    """Return what the manifest says of a seed."""
+    train, model = run.cells[0], f"{MODEL}/"
+    trained = run.artifacts[train.label]
+    tables = sorted((cell for cell in run.cells if cell.kind in TABLES), key=lambda cell: cell.subject)
+    return {
+        "seed": run.row.seed,
+        "training": train.spec,
+        "outcome": json.loads((trained.folder / TRAINING).read_text(encoding="utf-8")),
+        "weights": {
+            name.removeprefix(model): digest for name, digest in trained.files.items() if name.startswith(model)
+        },
+        "tables": [{"subject": cell.subject, "kind": cell.kind, "key": cell.key} for cell in tables],
+    }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _move(folder: Path, target: Path) -> None:
+    """Put the folder in its place; replace an earlier submission there, and nothing else."""
+    if target.exists():
+        if not (target / MANIFEST).is_file():
+            raise UsageError(
+                f"{target} exists and is not a submission.\nMove it away, or name another folder with --to."
+            )
+        # The old one stays whole until the new one is in place.
+        target.rename(folder.with_name("before"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(target)

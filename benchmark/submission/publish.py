@@ -1,0 +1,125 @@
+"""Publish a verified submission: write its records and their level where the leaderboard reads them."""
+
+import ast
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.execution.cards import write_card
+from benchmark.execution.companions import described, flipped_texts
+from benchmark.execution.records import write_companions, write_records
+from benchmark.schema import Record, UsageError, read_records, record_key, record_path
+from benchmark.submission.verify import Verification, registered_texts
+
+
+@dataclass(frozen=True)
+class Published:
+    """Files of records that were written, those that replaced other content, and stale ones that were removed."""
+
+    files: list[Path]
+    replaced: list[Path]
+    removed: list[Path]
+
+
+def publish(verification: Verification, results: Path, rerun: Collection[int]) -> Published:
+    """Write a submission that holds into a results folder: "rescored", and "rerun" for seeds that were trained again.
+
+    Next to its records are the method's description and some texts that its attacks flipped. A record that is there
+    and says the same keeps a higher level. Nothing is written before everything is made.
+
+    Raises:
+        UsageError: the folder holds another state of the suite or another row in this one's place, or is not writable.
+        IntegrityError: something of the submission cannot be on the leaderboard.
+    """
+    submission = verification.submission
+    by_seed = {seed: submission.records(seed) for seed in submission.runs}
+    places = {seed: record_path(records[0]) for seed, records in by_seed.items()}
+    home = results / Path(places[min(places)]).parent
+    stale = sorted(set(home.glob("seed-*.jsonl")) - {results / place for place in places.values()})
+    try:
+        levelled = [_levelled(by_seed[seed], results / place, rerun=seed in rerun) for seed, place in places.items()]
+        companions = list(_companions(verification, places))
+        before = [_text_at(results / place) for place in places.values()]
+        write_card(results, verification.card, [*places.values(), *(str(path.relative_to(results)) for path in stale)])
+        write_companions(results, companions)
+        files = [write_records(results, records) for records in levelled]
+        for path in stale:
+            path.unlink()
+    except OSError as error:
+        raise UsageError(f"{results} cannot be written to: {error.strerror} ({error.filename}).") from error
+    replaced = [path for path, text in zip(files, before, strict=True) if text not in ("", _text_at(path))]
+    return Published(files, replaced, stale)
+
+
+def _levelled(records: list[Record], path: Path, *, rerun: bool) -> list[Record]:
+    """Return the records at their new level, or at "rerun" if an equal record at `path` has it already."""
+    there = read_records(path) if path.is_file() else []
+    if there:
+        _require_same_row(records[0], there[0], path)
+    held = {record_key(record): record for record in there}
+    again = [{**record, "verification": "rerun"} for record in records]
+    return [one if rerun or held.get(record_key(one)) == one else {**one, "verification": "rescored"} for one in again]
+
+
+def _require_same_row(ours: Record, theirs: Record, path: Path) -> None:
+    """Refuse to overwrite another row, such as one on another backbone of the same name."""
+    for one, other, what in (
+        (_row(theirs), _row(ours), "{} ({})"),
+        ((_revision(theirs),), (_revision(ours),), "a backbone of the same name and revision {}"),
+    ):
+        if one != other and None not in (*one, *other):
+            raise UsageError(f"{path} is of {what.format(*one)} and not of {what.format(*other)}. Move it away first.")
+
+
+def _row(record: Record) -> tuple[str, str]:
+    return record["method"]["name"], record["method"]["configuration"]
+
+
+def _revision(record: Record) -> str | None:
+    revision: str | None = record["backbone"]["revision"]
+    return revision
+
+
+def _companions(verification: Verification, places: Mapping[int, str]) -> Iterator[tuple[str, str]]:
+    name = verification.submission.manifest.method.name
+    # A source's hash does not cover docstrings, so a registered method is described by its own.
+    texts = registered_texts(name) or verification.submission.sources
+    yield described(places[min(places)], name, *description(name, texts))
+    for seed, place in places.items():
+        yield from flipped_texts(verification.seeds[seed].cells, place)
+
+
+def description(name: str, texts: Mapping[str, Any]) -> tuple[str, str]:
+    """Read the docstring and the paper of a method from its source texts, as its class would give them."""
+    if isinstance(members := texts.get("members"), Mapping):
+        parts = name.split("+")
+        papers = dict.fromkeys(description(part, members[part])[1] for part in parts)
+        return f"{' and '.join(parts)}, composed.", "; ".join(papers)
+    classes = [(key.partition(":"), text) for key, text in texts.items() if key.partition(":")[0].isdecimal()]
+    bodies = [body for (_, _, cls), text in sorted(classes, key=lambda c: int(c[0][0])) for body in _bodies(cls, text)]
+    docs = (ast.get_docstring(body) or "" for body in bodies)
+    return next(filter(None, docs), ""), next(filter(None, map(_paper, bodies)), "")
+
+
+def _bodies(name: str, text: str) -> list[ast.ClassDef]:
+    """Return the definitions of a class in a module's text; none if the text is not Python."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    wanted = name.rpartition(".")[2]
+    return [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == wanted]
+
+
+def _paper(body: ast.ClassDef) -> str:
+    """Return the text that a class sets `paper` to; empty if it does not."""
+    for node in body.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "paper":
+            value = node.value.value if isinstance(node.value, ast.Constant) else ""
+            return value if isinstance(value, str) else ""
+    return ""
+
+
+def _text_at(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""

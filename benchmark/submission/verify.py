@@ -1,0 +1,742 @@
+"""Verify a submission against the suite, its data and its own tables.
+
+Only `rerun` executes code of the submission. Everything else reads: the method is neither imported nor made.
+"""
+
+import math
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.attacks.text import words_changed, words_of
+from benchmark.data import Dataset
+from benchmark.evaluation.metrics import HEADLINES
+from benchmark.evaluation.tables import InspectionTable, PredictionTable
+from benchmark.execution.cards import suite_card
+from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of, train_spec
+from benchmark.execution.explaining import differences
+from benchmark.execution.local import run_rows
+from benchmark.execution.observer import Observer, Quiet
+from benchmark.execution.plugins import place_of, require_usable_name
+from benchmark.execution.records import records_of
+from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure, registered
+from benchmark.execution.running import Runner
+from benchmark.execution.sources import code_of, older_fingerprint, origin, point_texts, read_source, texts_fingerprint
+from benchmark.execution.store import Artifact, Store
+from benchmark.execution.workload import VALIDATION, Workload
+from benchmark.models.backbones import Backbone, resolve_backbone
+from benchmark.schema import (
+    IntegrityError,
+    TemperError,
+    UnavailableError,
+    UsageError,
+    card_fingerprint,
+    file_fingerprint,
+    fingerprint,
+    read_records,
+    record_key,
+)
+from benchmark.schema.attack_rows import AttackRow
+from benchmark.submission.read import Run, Submission, TableData, read_table, shown_sentence, table_path
+from benchmark.suites import Attack
+
+if TYPE_CHECKING:
+    from benchmark.models.classifier import Classifier
+
+WEIGHTS = "model.safetensors"
+_LOADED = ("config.json", WEIGHTS)
+_LOADABLE = (".json", ".safetensors", ".txt", ".model")
+
+SAME_LOGITS = 0.01
+"""Largest difference of logits for one text: attack tables keep three decimals, and devices differ."""
+
+EXACT, ROUNDED = 1e-9, 2e-6
+"""Largest relative difference of a value (order of summation), and largest of a replicate (six decimals)."""
+
+REPLAYED, ATTACKED_AGAIN = 32, 4
+"""Number of examples of a table that are predicted again, and that are attacked again."""
+
+LEAST_TOLERANCE = 0.005
+"""Half a point, for values that no resampling moves, such as an AUROC of 1."""
+
+Problems = Iterator[str]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One part that was compared, with a sentence for everything that is wrong with it."""
+
+    name: str
+    problems: tuple[str, ...]
+
+
+@dataclass
+class Seed:
+    """One seed under verification.
+
+    Attributes:
+        run: Its entry in the manifest.
+        row: The row that its records state: data, without a class.
+        folder: For copies of its tables, and for scores.
+        store: Holds what the manifest states; scores are computed into it.
+        tables: Its tables by subject, as far as they could be read.
+        cells: Its stages, once its records are computed again.
+    """
+
+    run: Run
+    row: Row
+    folder: Path
+    store: Store
+    tables: dict[str, TableData] = field(default_factory=dict)
+    cells: list[Cell] = field(default_factory=list)
+
+
+@dataclass
+class Verification:
+    """A submission under verification; call `checks`.
+
+    Attributes:
+        submission: The submission.
+        work: The suite's data on this machine.
+        scratch: An empty folder.
+        seeds: What was read of each seed.
+    """
+
+    submission: Submission
+    work: Workload
+    scratch: Path
+    seeds: dict[int, Seed] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        require_whole(self.work, "verified")
+        self.card = suite_card(self.work)
+
+    def checks(self) -> Iterator[Check]:
+        """Compare part by part; stop after the first part that does not hold, since later ones rely on it."""
+        steps: Sequence[tuple[str, Callable[[], Problems]]] = (
+            ("suite: version, fingerprint and data hashes", self._suite),
+            ("seeds: complete, distinct and of one method", self._seeds),
+            ("method: name, settings and source, read and not run", self._method),
+            ("backbone", self._backbone),
+            ("tables: examples, labels, texts and outcomes", self._tables),
+            ("records: training, keys and every value", self._records),
+        )
+        for name, step in steps:
+            problems: list[str] = []
+            try:
+                problems.extend(step())
+            except TemperError as error:
+                problems += str(error).split("\n")
+            yield Check(name, tuple(map(shown_sentence, problems)))
+            if problems:
+                return
+
+    def _suite(self) -> Problems:
+        stated, here = self.submission.manifest.suite, self.card
+        if (stated.name, stated.version) != (here["name"], here["version"]):
+            yield f"The submission is of {stated.name}@{stated.version}, and this is {here['name']}@{here['version']}."
+        elif stated.fingerprint != card_fingerprint(here):
+            found = list(differences(_by_id(here), _by_id(self.submission.results.card)))
+            for one in found[:5]:
+                yield f"suite.json: {one.pointer} is {_cut(one.found)}; the suite here has {_cut(one.wanted)}."
+            if not found:
+                yield "suite.json: the order of its evaluation tasks is not the suite's; run again with this version."
+
+    def _seeds(self) -> Problems:
+        suite, runs, records = self.work.suite, self.submission.runs, self.submission.results.records
+        least = suite.minimum_seeds if suite.ranked else 1
+        # Counted by how many there are: a stranger may write any number as a seed.
+        for seed in sorted(set(range(max(least, len(runs)))) - runs.keys()):
+            yield f"seed {seed} is missing; {suite.name} needs at least {least}, numbered from 0 without a gap."
+        for seed in sorted(runs.keys() - {located.record["seed"] for located in records}):
+            yield f"seed {seed} has no records."
+        files = self.submission.manifest.files
+        for one, other in combinations(runs, 2):
+            if runs[one].weights.get(WEIGHTS, one) == runs[other].weights.get(WEIGHTS, other):
+                yield f"seeds {one} and {other} state the same weights; each seed is a run of its own."
+            for table in runs[one].tables:
+                same = [files[table_path(one, table.subject)], files.get(table_path(other, table.subject))]
+                if table.kind == "predict" and same[0] == same[1]:
+                    yield f"seeds {one} and {other} have the same table of {table.subject}; each is a run of its own."
+                    break
+        parts = ("suite", "method", "backbone")
+        if len({fingerprint({part: located.record[part] for part in parts}) for located in records}) > 1:
+            yield "The records are of more than one method version, source, hyper-parameters or backbone; submit one."
+        failed = next((located for located in records if located.record["status"] == "failed"), None)
+        if failed is not None:
+            yield f"{failed}: the row failed; a submission holds finished rows only."
+
+    def _method(self) -> Problems:
+        method, sources = self._stated["method"], self.submission.sources
+        yield from name_problems(method["name"])
+        yield from source_problems(method["name"], method["source"], sources)
+        overrides = MethodRequest.parse(method["name"]).overrides_of(self.work.suite.hyperparameters)
+        yield from setting_problems(method, overrides)
+
+    def _backbone(self) -> Problems:
+        """Compare the suite's own backbone; another one is taken as it is stated."""
+        stated, here = self._stated["backbone"], resolve_backbone(self.work.suite.backbone).identity()
+        if stated["name"] == here["name"] and stated != here:
+            theirs = f"{stated['source']} {stated['revision']}"
+            yield f"The backbone {here['name']} is {here['source']} {here['revision']} here; the records say {theirs}."
+
+    def _tables(self) -> Problems:
+        classes = len(self.work.suite.training.classes)
+        for number, run in self.submission.runs.items():
+            seed = self.seeds[number] = stated_seed(self.submission, number, self.scratch / f"seed-{number}")
+            # Attacks last: they start from what the model predicts.
+            for table in sorted(run.tables, key=lambda table: (table.kind == "attack", table.subject)):
+                name = table_path(number, table.subject)
+                data = self.data_of(table.subject, table.kind)
+                if data is None:
+                    yield f"{name}: the suite has no {table.kind} table of {table.subject!r}; remove it."
+                    continue
+                try:
+                    content = read_table(self.submission.folder / name, table.kind, len(data), name)
+                except IntegrityError as error:
+                    yield str(error)
+                    continue
+                seed.tables[table.subject] = content
+                if isinstance(content, list):
+                    attack = next(attack for attack in self.work.suite.attacks if attack.id == table.subject)
+                    problems = attack_problems(content, data, classes, attack, seed.tables.get(attack.on))
+                else:
+                    problems = prediction_problems(content, data, classes)
+                yield from (f"{name}: {problem}" for problem in problems)
+
+    def _records(self) -> Problems:
+        for number, seed in self.seeds.items():
+            problems = list(key_problems(seed, self.work))
+            yield from (f"seed {number}{problem}" for problem in problems)
+            if not problems:
+                computed = rescore(seed, self.work, self.card)
+                yield from record_problems(self.submission.records(number), computed)
+
+    def data_of(self, subject: str, kind: str) -> Dataset | None:
+        """Return the examples that a table must be about; None for a table that the suite does not have."""
+        if kind == "attack":
+            return self.work.attacked.get(subject)
+        if (kind == "inspect") != (subject in self.work.inspected):
+            return None
+        return self.work.splits.validation if subject == VALIDATION else self.work.probes.get(subject)
+
+    @property
+    def _stated(self) -> Mapping[str, Any]:
+        return self.submission.results.records[0].record
+
+
+def require_whole(work: Workload, purpose: str) -> None:
+    """Refuse to work on a suite of which some data is missing here.
+
+    Raises:
+        UnavailableError: one sentence per evaluation task, with the command that gets its data.
+    """
+    if work.missing:
+        sentences = [f"{name} cannot be {purpose} here: {absence.here}" for name, absence in work.missing.items()]
+        raise UnavailableError("\n".join(sentences))
+
+
+def _by_id(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Key a card's evaluation tasks by name, so that a difference names the task."""
+    probes = {f"{probe['id']} ({probe['perspective']})": probe for probe in card["probes"]}
+    return {**card, "probes": probes, "overlap": {entry["probe"]: entry for entry in card["overlap"]}}
+
+
+def _cut(text: str) -> str:
+    return text[:120] or "nothing"
+
+
+# -- the method -----------------------------------------------------------------------------------------------------
+
+
+def name_problems(name: str) -> Problems:
+    """Yield a sentence for a name that no run gives a method, or that is another's but for upper and lower case."""
+    for member in name.split("+"):
+        try:
+            require_usable_name(member, "The submission's method")
+        except UsageError as error:
+            yield str(error)
+        twin = next((one for one in registered() if one != member and one.casefold() == member.casefold()), None)
+        if twin is not None:
+            yield f"The method {member} differs from {twin}, which is registered here, in the case of letters alone."
+
+
+def setting_problems(method: Mapping[str, Any], overrides: Mapping[str, Any]) -> Problems:
+    """Yield a sentence where configuration, hyper-parameters and the suite's settings contradict each other."""
+    known, suffix = method["hyperparameters"], "; run and submit again."
+    written = dict(part.partition("=")[::2] for part in method["configuration"].split(",") if "=" in part)
+    for key, text in written.items():
+        if str(known.get(key, "missing")) != text:
+            yield f"The configuration says {key}={text}, the hyper-parameters say {known.get(key, 'nothing')}{suffix}"
+    for key, value in overrides.items():
+        # A suite may leave out the member of a composition.
+        for full in (name for name in known if name == key or name.endswith(f".{key}")):
+            if full not in written and known[full] != value:
+                yield f"The suite sets {full} to {value}, the hyper-parameters say {known[full]}{suffix}"
+
+
+def source_problems(name: str, source: str, carried: Mapping[str, Any]) -> Problems:
+    """Yield a sentence for every source that is not the one that made the records.
+
+    Args:
+        name: The method's name, or several joined by ``+``.
+        source: Its hash in the records.
+        carried: The source texts of the submission.
+    """
+    if source not in (texts_fingerprint(carried), older_fingerprint(carried)):
+        yield f"source.json is not the source that the records of {name} were made with; run and submit again."
+        return
+    members = carried.get("members", {})
+    if sorted(members) != (sorted(name.split("+")) if "+" in name else []):
+        yield f"source.json holds {'+'.join(sorted(members)) or 'no members of a composition'} and not {name}."
+        return
+    composing = Path(str(origin("benchmark.training.composition")))
+    if members and code_of(carried["composition"]) != code_of(read_source(composing)):
+        yield "source.json composes its members differently from this version of Temper; run again with this one."
+    for member, texts in (members or {name: carried}).items():
+        here = registered_texts(member)
+        if here is not None and texts_fingerprint(here) != texts_fingerprint(texts):
+            part = next((p for p in (*here, *texts) if not _same_code(here.get(p), texts.get(p))), "its source")
+            yield (
+                f"The method {member} is registered here as {place_of(registered()[member])}, and {part} differs from "
+                "the source that made the records. Run again with the present source."
+            )
+
+
+def _same_code(here: Any, there: Any) -> bool:
+    return isinstance(here, str) and isinstance(there, str) and code_of(here) == code_of(there)
+
+
+def registered_texts(name: str) -> Mapping[str, Any] | None:
+    """Read the source texts of a registered method without importing it; None if that cannot be done."""
+    point = registered().get(name)
+    return None if point is None else point_texts(point)
+
+
+# -- tables against the suite's data --------------------------------------------------------------------------------
+
+
+def prediction_problems(table: PredictionTable | InspectionTable, data: Dataset, classes: int) -> Problems:
+    """Yield what is wrong with predictions or an inspection: other examples, labels or classes, non-finite values."""
+    said = table.predictions if isinstance(table, InspectionTable) else table
+    labels = [None] * len(said.ids) if said.labels is None else said.labels.tolist()
+    yield from _example_problems(dict(zip(said.ids, labels, strict=True)), data)
+    if said.logits.shape[1] != classes:
+        yield f"has logits of {said.logits.shape[1]} classes; the task has {classes}."
+    values = {"logits": said.logits}
+    if isinstance(table, InspectionTable):
+        values |= {"second logits": table.again, "input gradient": table.gradients}
+    for what, numbers in values.items():
+        if not np.isfinite(numbers).all():
+            index = int(np.argwhere(~np.isfinite(numbers))[0][0])
+            yield f"the {what} of example {said.ids[index]!a} are not finite; a diverged run is not a result."
+
+
+def _example_problems(stated: Mapping[str, int | None], data: Dataset) -> Problems:
+    """Compare ids, their order, and labels with the data's."""
+    truth = {example.id: example.label for example in data.examples}
+    missing, extra = sorted(truth.keys() - stated.keys()), sorted(stated.keys() - truth.keys())
+    if missing:
+        yield f"lacks example {missing[0]!a} of the suite's data, and {len(missing) - 1} more."
+    if extra:
+        yield f"has example {extra[0]!a}, which the suite's data does not, and {len(extra) - 1} more."
+    if not missing and not extra and list(stated) != list(truth):
+        yield "has its examples in another order than the suite's data."
+    wrong = [name for name in stated if name in truth and truth[name] != stated[name]]
+    if wrong:
+        here, there, more = truth[wrong[0]], stated[wrong[0]], len(wrong) - 1
+        yield f"says that example {wrong[0]!a} has the label {there}, the suite's data says {here}; and {more} more."
+
+
+def attack_problems(
+    rows: list[AttackRow], data: Dataset, classes: int, attack: Attack, predicted: TableData | None
+) -> Problems:
+    """Yield what is wrong with an attack table: other examples or texts, and rows that contradict themselves.
+
+    Args:
+        rows: The attack table.
+        data: The attacked examples.
+        classes: Number of classes.
+        attack: The attack.
+        predicted: The model's predictions on the attacked evaluation task.
+    """
+    yield from _example_problems({row.id: row.label for row in rows}, data)
+    texts = {example.id: example.texts[-1] for example in data.examples}
+    said = predicted.predictions if isinstance(predicted, InspectionTable) else predicted
+    logits = dict(zip(said.ids, said.logits, strict=True)) if isinstance(said, PredictionTable) else {}
+    budget = attack.parameters.get("query_budget", attack.parameters.get("queries"))
+    for row in (row for row in rows if row.id in texts):
+        problems = _row_problems(row, texts[row.id], classes, budget if isinstance(budget, int) else None)
+        for problem in (*problems, *_start_problems(row, logits.get(row.id))):
+            yield f"example {row.id!a} {problem}"
+
+
+def _row_problems(row: AttackRow, text: str, classes: int, budget: int | None) -> Problems:
+    if row.original != text:
+        yield "has another text than the suite's data."
+        return
+    # Only an error may come before the model has answered.
+    first = [row.logits_original] if row.logits_original or row.outcome != "error" else []
+    widths = {len(logits) for logits in (*first, row.logits_final) if logits is not None}
+    if widths - {classes}:
+        yield f"has logits of {min(widths - {classes})} classes; the task has {classes}."
+        return
+    if not np.isfinite([*row.logits_original, *(row.logits_final or ()), row.similarity or 0.0]).all():
+        yield "has a value that is not finite."
+        return
+    right = _is_right(row.logits_original, row.label)
+    if row.outcome != "error" and right == (row.outcome == "skipped"):
+        yield f"is {row.outcome!r} although its first logits are {'right' if right else 'wrong'}."
+    if row.logits_final is not None and _is_right(row.logits_final, row.label) == (row.outcome != "survived"):
+        yield f"is {row.outcome!r} although its last logits say otherwise."
+    if row.outcome == "skipped" and row.queries != 1:
+        yield f"is 'skipped' after {row.queries} queries; skipping takes one."
+    if budget is None and row.outcome == "budget":
+        yield "used up its queries, which the suite does not limit."
+    if budget is not None and row.queries > budget:
+        yield f"has {row.queries} queries; the suite allows {budget}."
+    if row.similarity is not None and abs(row.similarity) > 1.01:
+        yield f"has the similarity {row.similarity:g}, which is not a cosine."
+    if (row.similarity is None) == (row.outcome == "flipped"):
+        yield f"is {row.outcome!r} {'without' if row.similarity is None else 'with'} a similarity."
+    words = words_of(text)
+    changed = 0 if row.perturbed is None else words_changed(words, words_of(row.perturbed))
+    if (row.words, row.changed) != (len(words), changed):
+        yield f"says that {row.changed} of {row.words} words are changed; {changed} of {len(words)} are."
+    if row.perturbed == row.original and (row.outcome == "flipped" or _gap(row.logits_final, row) > SAME_LOGITS):
+        yield "ends with the text that it began with and with other logits."
+
+
+def _start_problems(row: AttackRow, logits: "NDArray[np.float32] | None") -> Problems:
+    """Compare an attack's first logits with the prediction of the same text."""
+    if logits is not None and len(logits) == len(row.logits_original):
+        gap = _gap(logits, row)
+        if not gap <= SAME_LOGITS:
+            yield f"starts from logits that differ by {gap:.2g} from the prediction of the same text: two models."
+
+
+def _gap(logits: Any, row: AttackRow) -> float:
+    return float(np.abs(np.asarray(logits) - np.asarray(row.logits_original)).max())
+
+
+def _is_right(logits: Sequence[float], label: int) -> bool | None:
+    """Return whether the label's logit is the highest; None for a tie, which rounding to three decimals can make."""
+    if not 0 <= label < len(logits):
+        return False
+    others = max((value for number, value in enumerate(logits) if number != label), default=-math.inf)
+    return None if logits[label] == others else logits[label] > others
+
+
+# -- records against the tables -------------------------------------------------------------------------------------
+
+
+def stated_seed(submission: Submission, number: int, folder: Path) -> Seed:
+    """Set up a seed: its row as data, and a store that holds what the manifest states.
+
+    Args:
+        submission: The submission; the seed has records.
+        number: The seed.
+        folder: An empty folder.
+    """
+    run, record = submission.runs[number], submission.records(number)[0]
+    method, backbone, stated = record["method"], record["backbone"], run.training.get("method")
+    reads = stated.get("reads", {}) if isinstance(stated, dict) else {}
+    configured = ConfiguredMethod(
+        name=method["name"],
+        version=method["version"],
+        hyperparameters=method["hyperparameters"],
+        configuration=method["configuration"],
+        source=method["source"],
+        reads=reads if isinstance(reads, dict) else {},
+    )
+    place = Backbone(backbone["name"], backbone["source"], backbone["revision"], Path())
+    store, files = Store(folder / "store"), submission.manifest.files
+    for table in run.tables:
+        path, copy = table_path(number, table.subject), folder / table.subject / TABLES[table.kind]
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(submission.folder / path, copy)
+        store.hold(table.kind, table.key, Artifact(copy.parent, {copy.name: files[path].sha256}))
+    return Seed(run, Row(configured, place, number), folder, store)
+
+
+def key_problems(seed: Seed, work: Workload) -> Problems:
+    """Compare the stated training and the tables' keys with what the suite and the stated weights give."""
+    run, expected = seed.run, train_spec(seed.row, work)
+    for found in differences(expected, run.training):
+        free = work.suite.recipe.precision == "auto" and found.pointer == "/recipe/precision"
+        if not (free and found.found in ('"fp32"', '"bf16"')):
+            here, there = (text[:200] or "nothing" for text in (found.found, found.wanted))
+            yield f" was trained with {found.pointer} {here}; the suite and the records say {there}."
+    (seed.folder / TRAINING).write_text(run.outcome.model_dump_json(), encoding="utf-8")
+    trained = Artifact(seed.folder, {f"{MODEL}/{name}": digest for name, digest in run.weights.items()})
+    for spec in (expected, run.training):
+        seed.store.hold("train", fingerprint(spec), trained)
+    seed.cells = list(cells_of(seed.row, work, seed.store))
+    stated = {table.subject: table for table in run.tables}
+    for cell in (cell for cell in seed.cells if cell.kind in TABLES):
+        table = stated.pop(cell.subject, None)
+        if table is None:
+            yield f" has no table of {cell.subject}; run `temper run` and `temper submit` again."
+        elif (table.kind, table.key) != (cell.kind, cell.key):
+            yield (
+                f", {cell.subject}: the table is stated under {table.kind} key {table.key[:19]}…, but the stated "
+                f"weights and the suite's data give {cell.kind} key {str(cell.key)[:19]}…"
+            )
+    for subject in sorted(stated):
+        yield f", {subject}: the suite does not ask for this table; remove it."
+
+
+def rescore(seed: Seed, work: Workload, card: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Compute the records of a seed from its tables, with the code that a run uses."""
+    runner = Runner(work, seed.store, Quiet())
+    for cell in (cell for cell in seed.cells if cell.kind == "score"):
+        if seed.store.find("score", cell.key or "") is None:
+            runner.run(cell)
+    # The precision depends on the submitter's device; everything else of the training was compared.
+    seed.cells[0] = replace(seed.cells[0], spec=seed.run.training)
+    return records_of(seed.row, seed.cells, work, card, seed.store)
+
+
+def record_problems(stated: Sequence[Mapping[str, Any]], computed: Sequence[Mapping[str, Any]]) -> Problems:
+    """Yield a sentence for every record that is missing, not the suite's, or not what its table gives."""
+    theirs, ours = ({record_key(record): record for record in records} for records in (stated, computed))
+    for key in sorted(ours.keys() - theirs.keys()):
+        yield f"{_name(ours[key])}: the record is missing."
+    for key in sorted(theirs.keys() - ours.keys()):
+        yield f"{_name(theirs[key])}: is not among the suite's records."
+    for key in sorted(ours.keys() & theirs.keys()):
+        here, there, name = ours[key], theirs[key], _name(ours[key])
+        if not _close([there["value"]], [here["value"]], EXACT * max(1.0, abs(here["value"] or 0.0))):
+            yield f"{name}: the record says {there['value']}, its table gives {here['value']}."
+        if not _close(there["replicates"] or [], here["replicates"] or [], ROUNDED):
+            yield f"{name}: its replicates are not those that its table gives."
+        rest = ({k: v for k, v in record.items() if k not in ("value", "replicates")} for record in (here, there))
+        for found in differences(*rest):
+            said, given = _cut(found.found), _cut(found.wanted)
+            yield f"{name}: {found.pointer} is {said}; the manifest, the tables and the suite give {given}."
+
+
+def _close(stated: Sequence[float | None], computed: Sequence[float | None], gap: float) -> bool:
+    """Return whether two lists of values agree; None agrees with None alone."""
+    if len(stated) != len(computed):
+        return False
+    pairs = zip(stated, computed, strict=True)
+    return all(a is b if a is None or b is None else abs(a - b) <= gap for a, b in pairs)
+
+
+def _name(record: Mapping[str, Any]) -> str:
+    return f"seed {record['seed']}, {record['probe']['id']}, {record['metric']['id']}"
+
+
+# -- replay on given weights ----------------------------------------------------------------------------------------
+
+
+def given_weights(verification: Verification, weights: Path) -> dict[int, Path]:
+    """Return the folders of weights that are there, by seed.
+
+    Raises:
+        UsageError: there is none.
+    """
+    folders = {seed: weights / f"seed-{seed}" for seed in verification.seeds}
+    given = {seed: folder for seed, folder in folders.items() if folder.is_dir()}
+    if not given:
+        raise UsageError(f"{weights} has no folder {', '.join(f'seed-{seed}' for seed in folders)}; add at least one.")
+    return given
+
+
+def replay_problems(verification: Verification, given: Mapping[int, Path], salt: int) -> Problems:
+    """Predict, inspect and attack a sample of examples again on the stated weights; yield every difference.
+
+    Args:
+        verification: Of the submission; its tables were read.
+        given: From `given_weights`.
+        salt: Decides which examples are in the sample. An author who knew it could spare these.
+    """
+    from benchmark.models.classifier import Classifier
+    from benchmark.training.optimization import pick_device
+
+    for number, folder in given.items():
+        seed = verification.seeds[number]
+        wrong = list(_weight_problems(folder, seed.run.weights))
+        yield from wrong
+        if wrong:
+            continue
+        try:
+            model = Classifier.load(folder).to(pick_device()).eval()
+        except (ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
+            yield f"{folder.name}: the weights do not load: {type(error).__name__}: {str(error)[:300]}"
+            continue
+        for subject, content in seed.tables.items():
+            random = np.random.default_rng([salt, number, *subject.encode()])
+            if isinstance(content, list):
+                problem = _attack_difference(model, verification.work, subject, content, random)
+            else:
+                kind = "inspect" if isinstance(content, InspectionTable) else "predict"
+                data = verification.data_of(subject, kind)
+                problem = "" if data is None else _table_difference(model, content, data, random)
+            if problem:
+                yield f"seed {number}, {subject}: {problem}"
+
+
+def _weight_problems(folder: Path, stated: Mapping[str, str]) -> Problems:
+    """Allow only stated, plain files that are not code."""
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
+    # Before any hash: reading a pipe would wait for ever.
+    odd = sorted(name for name, path in found.items() if path.is_symlink() or not path.is_file())
+    if odd:
+        yield f"{folder.name}/{odd[0]!a} is not a plain file; remove it."
+        return
+    for name in sorted(set(_LOADED) - stated.keys()):
+        yield f"{folder.name}: the submission states no {name}; Temper did not write these weights."
+    for name in sorted(found.keys() | stated.keys()):
+        if name not in stated or name not in found:
+            yield f"{folder.name}/{name!a} is {'not stated' if name in found else 'missing'} in the submission."
+        elif not name.endswith(_LOADABLE):
+            yield f"{folder.name}/{name!a} is of a kind that is never loaded; remove it."
+        elif file_fingerprint(found[name]) != stated[name]:
+            yield f"{folder.name}/{name} does not have the hash that the submission states."
+
+
+def _sample(random: np.random.Generator, size: int, count: int = REPLAYED) -> list[int]:
+    return sorted(int(position) for position in random.choice(size, min(size, count), replace=False))
+
+
+def _table_difference(
+    model: "Classifier", table: PredictionTable | InspectionTable, data: Dataset, random: np.random.Generator
+) -> str:
+    """Predict or inspect some examples again; return the first difference."""
+    from benchmark.models.inference import predict_logits
+    from benchmark.models.inspection import inspect_model
+
+    rows = _sample(random, len(data))
+    examples = [data.examples[row] for row in rows]
+    texts = [example.texts for example in examples]
+    said = table.predictions if isinstance(table, InspectionTable) else table
+    found = (
+        inspect_model(model, texts, [e.label or 0 for e in examples]) if isinstance(table, InspectionTable) else None
+    )
+    logits = predict_logits(model, texts) if found is None else found.logits
+    for number, gap in enumerate(np.abs(logits - said.logits[rows]).max(axis=1)):
+        if gap > SAME_LOGITS:
+            return f"the weights give example {examples[number].id!a} logits that differ by {gap:.2g} from the table's."
+    if found is None or not isinstance(table, InspectionTable):
+        return ""
+    random_now = np.abs(found.again - found.logits).max(axis=1) > SAME_LOGITS
+    random_then = np.abs(table.again[rows] - said.logits[rows]).max(axis=1) > SAME_LOGITS
+    slopes = zip(found.gradients, table.gradients[rows], random_now & ~random_then, strict=True)
+    for example, (slope, stated, hidden) in zip(examples, slopes, strict=True):
+        if hidden:
+            return f"asked twice, the weights answer example {example.id!a} differently; the table says alike."
+        if not np.isclose(slope, stated, rtol=0.1, atol=1e-6):
+            return f"the weights give example {example.id!a} an input gradient of {slope:.2g}, not {stated:.2g}."
+    return ""
+
+
+def _attack_difference(
+    model: "Classifier", work: Workload, subject: str, rows: list[AttackRow], random: np.random.Generator
+) -> str:
+    """Replay texts that the attack ended with, and attack a few examples again; return the first difference."""
+    from benchmark.attacks import run_attack
+    from benchmark.attacks.victim import ModelVictim
+    from benchmark.models.inference import predict_logits
+
+    data = work.attacked[subject]
+    texts = {example.id: example.texts for example in data.examples}
+    ended = [row for row in rows if row.perturbed is not None]
+    chosen = [ended[position] for position in _sample(random, len(ended))]
+    again = predict_logits(model, [(*texts[row.id][:-1], str(row.perturbed)) for row in chosen]) if chosen else ()
+    for row, logits in zip(chosen, again, strict=True):
+        gap = float(np.abs(logits - np.array(row.logits_final)).max())
+        if gap > SAME_LOGITS:
+            return f"the changed text of example {row.id!a} gets logits that differ by {gap:.2g}."
+    attack = next(attack for attack in work.suite.attacks if attack.id == subject)
+    positions = _sample(random, len(data), ATTACKED_AGAIN)
+    few = replace(data, examples=tuple(data.examples[position] for position in positions))
+    with tempfile.TemporaryDirectory() as scratch:
+        journal = Path(scratch) / "journal.jsonl"
+        outcomes = run_attack(attack, few, ModelVictim(model), journal, device=str(model.device))
+    for position, row in zip(positions, outcomes, strict=True):
+        if row.outcome != rows[position].outcome:
+            stated = rows[position].outcome
+            return f"attacked again, example {row.id!a} is {row.outcome!r}; the table says {stated!r}."
+    return ""
+
+
+# -- rerun: the only check that runs the submission's code -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One headline value, submitted and trained again.
+
+    Attributes:
+        tolerance: Half the width of the 95 % interval over examples, and at least `LEAST_TOLERANCE`.
+    """
+
+    probe: str
+    metric: str
+    submitted: float
+    again: float
+    tolerance: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the two agree."""
+        return abs(self.submitted - self.again) <= self.tolerance
+
+
+def rerun(submission: Submission, work: Workload, seed: int, out: Path, observer: Observer) -> list[Difference]:
+    """Train, predict, attack and score a seed again, and compare its headline values.
+
+    Raises:
+        TemperError: the method that is registered here is not the submission's, or the row failed.
+        UsageError: there is no such method.
+    """
+    row = _registered_row(submission, work, seed)
+    report = run_rows([row], work, Store(out / "store"), out / "results", observer)
+    if report.failures:
+        raise TemperError(f"Trained again, the row failed: {report.failures[0]}")
+    again = {record_key(record): record for record in read_records(report.files[0])}
+    compared = []
+    for record in submission.records(seed):
+        if record["metric"]["id"] not in HEADLINES or record["value"] is None:
+            continue
+        other = again[record_key(record)]
+        if other["value"] is None:
+            raise TemperError(f"Trained again, {record['probe']['id']} has no value: {other['reason']}")
+        tolerance = max(LEAST_TOLERANCE, 1.96 * float(np.std(record["replicates"] or [0.0])))
+        names = record["probe"]["id"], record["metric"]["id"]
+        compared.append(Difference(*names, record["value"], other["value"], tolerance))
+    return compared
+
+
+def _registered_row(submission: Submission, work: Workload, seed: int) -> Row:
+    """Return the row with the method that is registered here, which must be the submitted one."""
+    stated = submission.records(seed)[0]
+    method, backbone = stated["method"], stated["backbone"]
+    kind, _, name = backbone["source"].partition(":")
+    reference = work.suite.backbone
+    if kind == "hub":
+        reference = f"{backbone['name']}={backbone['source']}@{backbone['revision']}"
+    elif kind == "artifact" and name == backbone["name"]:
+        reference = name
+    place = resolve_backbone(reference)
+    parts = dict(part.partition("=")[::2] for part in method["configuration"].split(",") if part)
+    request = MethodRequest(method["name"], parts)
+    request.require_known()
+    here = configure(request, request.overrides_of(work.suite.hyperparameters))
+    for what, mine, theirs in (
+        ("source", here.source, method["source"]),
+        ("hyper-parameters", dict(here.hyperparameters), method["hyperparameters"]),
+        ("backbone", place.identity(), backbone),
+    ):
+        if mine != theirs:
+            raise IntegrityError(f"{method['name']} has another {what} here ({mine}) than in the records ({theirs}).")
+    return Row(here, place, seed)
