@@ -2,7 +2,7 @@
 
     python -m scripts.judge_masked_lm_head [--head FILE]
 
-One content word (see `scripts.masked_lm.masking.is_content`) in each of up to 1,000 held-out texts of each kind is
+One content word (see `scripts.masked_lm.token_masks.is_content`) in each of up to 1,000 held-out texts of each kind is
 masked; its rank is taken over the whole vocabulary. Beside it stands the ranking of content words by their frequency in
 the training text.
 """
@@ -20,8 +20,8 @@ from torch import nn
 from benchmark.attacks.stopwords import stop_words
 from benchmark.models.masked_lm import load_masked_lm, logits_at
 from benchmark.resources import locate
-from scripts.masked_lm.masking import Question, is_content, questions, windows
-from scripts.masked_lm.text import read_texts
+from scripts.masked_lm.corpus import read_texts
+from scripts.masked_lm.token_masks import Question, is_content, questions, windows
 from scripts.train_masked_lm_head import OUTPUT
 
 JUDGED = ("rt", "nyt")

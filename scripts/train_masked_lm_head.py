@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import save
 
 from benchmark.resources import locate
-from scripts.masked_lm.masking import windows
-from scripts.masked_lm.text import read_texts
-from scripts.masked_lm.training import Settings, train_head, trained_tensors
+from scripts.masked_lm.corpus import read_texts
+from scripts.masked_lm.head_trainer import Settings, train_head, trained_tensors
+from scripts.masked_lm.token_masks import windows
 
 OUTPUT = Path(__file__).parents[1] / "benchmark/models/heads/minilm-masked-lm.safetensors"
 SHOWN_EVERY = 50

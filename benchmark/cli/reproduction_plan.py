@@ -10,8 +10,8 @@ from rich.text import Text
 
 from benchmark.cli.display import console as progress
 from benchmark.execution.store import Store
-from benchmark.reproduction.effort import Effort, effort, relative_cost
-from benchmark.reproduction.planning import Job
+from benchmark.reproduction.cost_estimate import Effort, effort, relative_cost
+from benchmark.reproduction.jobs import Job
 
 _HEADINGS = ("Row", "Seeds", "Cells done", "To do", "Step over vanilla's", "Time")
 

@@ -1,7 +1,7 @@
 """Where text comes from: sources, label maps, selection, splits, and the overlap between training and a probe."""
 
-from benchmark.data.examples import Dataset, Example, LoadReport, Splits
-from benchmark.data.loading import load
+from benchmark.data.dataset import Dataset, Example, LoadReport, Splits
+from benchmark.data.dataset_loader import load
 from benchmark.data.obtaining import absence, obtaining
 from benchmark.data.overlap import Overlap, TrainingIndex, overlap
 from benchmark.data.selection import limited, split, stratified

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from benchmark.data.examples import Dataset, Example
-from benchmark.data.text import text_key, words
+from benchmark.data.dataset import Dataset, Example
+from benchmark.data.text_normalisation import text_key, words
 
 SHINGLE = 8
 """Words in a row that two texts must share to count as near."""

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmark.data.examples import Dataset, Example, Splits
-from benchmark.data.text import order_key, share_of, split_key, text_key
+from benchmark.data.dataset import Dataset, Example, Splits
+from benchmark.data.text_normalisation import order_key, share_of, split_key, text_key
 from benchmark.schema.errors import TemperError, counted
 
 

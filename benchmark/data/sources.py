@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmark.data.files import open_member
 from benchmark.data.hub import hub_rows, mirror_rows
+from benchmark.data.nested_archive import open_member
 from benchmark.data.readers import Row, Table, read_rows
 from benchmark.data.spec import DataSpec
 from benchmark.schema.errors import UnavailableError, UsageError, nearest

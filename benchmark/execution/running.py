@@ -116,7 +116,7 @@ class Runner:
         write_predictions(folder / PREDICTIONS, _table(data, logits))
 
     def _inspect(self, cell: Cell, folder: Path) -> None:
-        from benchmark.models.inspection import inspect_model
+        from benchmark.models.input_gradients import inspect_model
 
         data = self._data(cell)
         texts, labels = [e.texts for e in data.examples], [e.label or 0 for e in data.examples]

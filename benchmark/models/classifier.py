@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from benchmark.models.architectures import Place, architecture_of, last_linear, submodule
 from benchmark.models.batch import Batch, Encoded, padded_rows
-from benchmark.models.passes import Passes
+from benchmark.models.forward_hooks import Given, Hidden, at_least_float32, first_answer, replaced, watching
+from benchmark.models.pass_counter import Passes
 from benchmark.models.pretrained import load_config, load_tokenizer, load_with_head, placeholder_token
-from benchmark.models.splicing import Given, Hidden, at_least_float32, first_answer, replaced, watching
 
 
 class Classifier(nn.Module):

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch, Encoded
 from benchmark.models.classifier import Classifier
+from benchmark.models.forward_hooks import at_least_float32, replaced
 from benchmark.models.masked_lm import load_masked_lm, logits_at, packaged_head
 from benchmark.models.pretrained import load_causal_lm, load_config, load_tokenizer
 from benchmark.models.prompt import Prompt
-from benchmark.models.splicing import at_least_float32, replaced
-from benchmark.models.templating import READ, Templating, label_tokens
+from benchmark.models.prompt_encoding import READ, Templating, label_tokens
 from benchmark.schema.errors import UsageError
 
 CAUSAL = ("gpt2",)

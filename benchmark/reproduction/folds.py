@@ -11,7 +11,7 @@ from benchmark.evaluation.tables import read_predictions
 from benchmark.execution.cells import PREDICTIONS, Row, cells_of
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
-from benchmark.reproduction.planning import Job
+from benchmark.reproduction.jobs import Job
 from benchmark.reproduction.spec import Reproduction
 
 METRIC = "ece_roast"

@@ -12,7 +12,7 @@ from benchmark.data import Dataset
 from benchmark.execution.registry import MethodRequest, configure
 from benchmark.execution.workload import Workload
 from benchmark.models.backbones import Backbone
-from benchmark.reproduction.effort import VANILLA
+from benchmark.reproduction.cost_estimate import VANILLA
 
 STEPS = 4
 """Steps that are timed, after one that is not."""

@@ -15,7 +15,7 @@ from benchmark.submission.examples import SAME_LOGITS
 
 if TYPE_CHECKING:
     from benchmark.models.classifier import Classifier
-    from benchmark.models.inspection import Inspection
+    from benchmark.models.input_gradients import Inspection
     from benchmark.submission.verifying import Verification
 
 TEXTS, ATTACKS = 32, 4
@@ -157,7 +157,7 @@ def _predicted(model: "Classifier", copy: Path, data: Dataset, name: str, rows: 
 
 def _inspected(model: "Classifier", copy: Path, data: Dataset, name: str, rows: list[int]) -> Iterator[str]:
     """Inspect a few examples again: logits, and whether the loss has a slope."""
-    from benchmark.models.inspection import inspect_model
+    from benchmark.models.input_gradients import inspect_model
 
     stated = read_inspection(copy)
     examples = [data.examples[row] for row in rows]

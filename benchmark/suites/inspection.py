@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 from benchmark.data import Dataset, DataSpec, Overlap, Splits, TrainingIndex, load, obtaining
+from benchmark.data.dataset_loader import PartialDataError, check_content, check_rows
 from benchmark.data.hub import HubAnswerError
-from benchmark.data.loading import PartialDataError, check_content, check_rows
 from benchmark.data.readers import ColumnError
 from benchmark.schema.errors import TemperError, UnavailableError, counted
 from benchmark.suites.convert import Problem

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from benchmark.data import Dataset, Example, Overlap, overlap
-from benchmark.data.text import text_key, words
+from benchmark.data.text_normalisation import text_key, words
 
 
 def dataset(*texts: str | tuple[str, ...]) -> Dataset:

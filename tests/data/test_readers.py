@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.data import DataSpec, load
-from benchmark.data.files import open_member
+from benchmark.data.nested_archive import open_member
 from benchmark.data.readers import FIELD_LIMIT, Table, read_rows
 from benchmark.data.spec import Format
 from benchmark.schema.errors import IntegrityError, UsageError

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from benchmark.data import Dataset, Example, limited, split, stratified
 from benchmark.data.selection import canonical, deduplicate
-from benchmark.data.text import text_key
+from benchmark.data.text_normalisation import text_key
 from benchmark.schema.errors import TemperError
 
 

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from benchmark.models.architectures import ARCHITECTURES, architecture_of
+from benchmark.models.backbone_check import require_supported
 from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
-from benchmark.models.support import require_supported
 from benchmark.schema.errors import UsageError
 from tests.support.tiny import sentences
 

@@ -162,7 +162,7 @@ def test_the_packaged_head_ranks_masked_words_of_text_it_has_not_seen(kind):
     from transformers import AutoTokenizer
 
     from scripts.judge_masked_lm_head import ask, content_by_frequency, frequency_ranks, head_ranks
-    from scripts.masked_lm.text import read_texts
+    from scripts.masked_lm.corpus import read_texts
 
     backbone = resolve_backbone("minilm")
     tokenizer = AutoTokenizer.from_pretrained(backbone.path)

@@ -38,7 +38,7 @@ from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Dataset, DataSpec, LabelSpec, load
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
-from benchmark.models.packing import packed
+from benchmark.models.packed_linear import packed
 from benchmark.suites.spec import Attack
 
 Runner = Callable[[Dataset], list[AttackRow]]

@@ -9,12 +9,12 @@ from safetensors.torch import load
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from benchmark.attacks.stopwords import stop_words
-from benchmark.data.text import text_key
+from benchmark.data.text_normalisation import text_key
 from benchmark.models.masked_lm import load_masked_lm
 from scripts.judge_masked_lm_head import content_by_frequency, frequency_ranks, head_ranks, summary
-from scripts.masked_lm.masking import Question, hide, questions, windows
-from scripts.masked_lm.text import evaluated_keys, read_texts, sentences
-from scripts.masked_lm.training import LowRank, Settings
+from scripts.masked_lm.corpus import evaluated_keys, read_texts, sentences
+from scripts.masked_lm.head_trainer import LowRank, Settings
+from scripts.masked_lm.token_masks import Question, hide, questions, windows
 from scripts.train_masked_lm_head import build
 from tests.support.tiny import sentences as labelled
 

@@ -4,10 +4,9 @@ import threading
 
 import pytest
 
-from benchmark.resources import Silent, fetch, locate, obtaining, state
-from benchmark.resources.locations import archives_folder, resource_folder
+from benchmark.resources import Silent, download, fetch, locate, state
+from benchmark.resources.cache import RECEIPT, archives_folder, resource_folder
 from benchmark.resources.manifest import find_resource
-from benchmark.resources.receipt import RECEIPT
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError, UsageError
 
 
@@ -15,7 +14,7 @@ def contents(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_fetch_locates_and_does_nothing_twice(shelf, recorder):
+def test_second_fetch_does_nothing(shelf, recorder):
     archive = shelf.pin_wheel("toy")
     with pytest.raises(
         UnavailableError, match=r"toy \(toy==1\.0, 0\.0 MB\) is not in .*: run `temper resources fetch toy`"
@@ -71,7 +70,7 @@ def test_a_wrong_download_is_refused_before_extraction(shelf, recorder, spoil, s
     assert shelf.leftovers() == []
 
 
-def test_contents_other_than_pinned_are_refused(shelf):
+def test_content_with_another_hash_is_refused(shelf):
     shelf.pin_wheel("toy", content="sha256:" + "0" * 64)
     with pytest.raises(IntegrityError, match="have the content sha256:"):
         fetch(["toy"], transport=shelf.transport)
@@ -82,7 +81,7 @@ def test_a_kept_archive_is_not_downloaded_again(shelf):
     shelf.pin_wheel("toy")
     folder = fetch(["toy"], transport=shelf.transport)["toy"]
     (folder / "data/a.txt").unlink()
-    with pytest.raises(IntegrityError, match=r"data/a\.txt is missing; run `temper resources fetch toy`"):
+    with pytest.raises(IntegrityError, match=r"data/a\.txt is missing\. Run `temper resources fetch toy`"):
         locate("toy")
     fetch(["toy"], transport=shelf.transport)
     assert shelf.requests == ["toy==1.0"]
@@ -90,7 +89,7 @@ def test_a_kept_archive_is_not_downloaded_again(shelf):
     assert folder.with_name(f"{folder.name}.refused-1").is_dir()
 
 
-def test_a_spoilt_kept_archive_is_set_aside_and_replaced(shelf):
+def test_changed_archive_is_quarantined_and_replaced(shelf):
     archive = shelf.pin_wheel("toy")
     archives_folder().mkdir(parents=True)
     kept = archives_folder() / archive.name
@@ -105,7 +104,7 @@ def test_killed_between_extraction_and_rename(shelf, monkeypatch):
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:  # dies where the folder is complete but not yet in place
-        monkeypatch.setattr("benchmark.resources.fetching._publish", lambda *_: (os.write(writer, b"!"), os._exit(9)))
+        monkeypatch.setattr("benchmark.resources.download._publish", lambda *_: (os.write(writer, b"!"), os._exit(9)))
         try:
             fetch(["toy"], transport=shelf.transport)
         finally:
@@ -121,7 +120,7 @@ def test_killed_between_extraction_and_rename(shelf, monkeypatch):
     assert state(find_resource("toy")) == "present"
 
 
-def test_two_at_once_share_one_download(shelf):
+def test_concurrent_fetches_share_one_download(shelf):
     shelf.pin_wheel("toy")
     started, errors = threading.Event(), []
 
@@ -156,7 +155,7 @@ def test_two_at_once_share_one_download(shelf):
     assert state(find_resource("toy")) == "present"
 
 
-def test_two_at_once_without_locks_both_succeed(shelf, monkeypatch):
+def test_concurrent_fetches_without_locks_succeed(shelf, monkeypatch):
     shelf.pin_wheel("toy")
 
     def unsupported(*_, **__):
@@ -185,13 +184,13 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(shelf, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("benchmark.resources.archive.pump", full)
-    with pytest.raises(TemperError, match=r"^The disk is full: nothing was kept half done; free some space at .*\.$"):
+    with pytest.raises(TemperError, match=r"^The disk is full\. No partial files were kept\. Free some space at .*\.$"):
         fetch(["toy"], transport=shelf.transport)
     assert state(find_resource("toy")) == "absent"
     assert shelf.leftovers() == []
 
 
-def test_too_little_space_is_found_out_before_downloading(shelf, monkeypatch):
+def test_low_disk_space_is_reported_before_the_download(shelf, monkeypatch):
     shelf.pin_wheel("toy", size=1 << 60)
     with pytest.raises(TemperError, match="The disk is full"):
         fetch(["toy"], transport=shelf.transport)
@@ -205,7 +204,7 @@ def test_an_unusable_cache_is_named(shelf):
         fetch(["toy"], transport=shelf.transport)
 
 
-def test_one_failure_does_not_keep_the_others_away(shelf):
+def test_one_failure_does_not_stop_the_others(shelf):
     for name in ("one", "two", "three"):
         shelf.pin_wheel(name)
     (shelf.folder / "one-1.0-py3-none-any.whl").write_bytes(b"?")
@@ -218,14 +217,14 @@ def test_one_failure_does_not_keep_the_others_away(shelf):
     assert state(find_resource("two")) == "present"
 
 
-def test_an_alternative_is_tried_when_the_first_cannot_be_had(shelf, wheel):
+def test_alternative_carrier_is_tried_after_a_failure(shelf, wheel):
     shelf.pin_wheel("toy")
     other = wheel(
         shelf.folder / "other.whl", {"x/y/data/a.txt": b"alpha\n" * 40, "x/y/data/deep/b.bin": bytes(range(256))}
     )
     pinned = find_resource("toy")
     shelf._tables.clear()
-    alternative = {"requirement": "other==2", "file": other.name, "sha256": obtaining.digest_of(other, Silent()).sha256}
+    alternative = {"requirement": "other==2", "file": other.name, "sha256": download.digest_of(other, Silent()).sha256}
     shelf.pin_wheel("toy", alternatives=[alternative | {"size": other.stat().st_size, "root": "x/y"}])
 
     def gone(resource, carrier, folder):
@@ -239,7 +238,7 @@ def test_an_alternative_is_tried_when_the_first_cannot_be_had(shelf, wheel):
     assert (locate("toy") / "data/a.txt").read_bytes() == b"alpha\n" * 40
 
 
-def test_without_any_carrier_tampering_is_reported_first(shelf):
+def test_changed_file_is_reported_before_missing_ones(shelf):
     shelf.pin_wheel("toy", alternatives=[{"requirement": "b==1", "file": "b.whl", "sha256": "0" * 64, "size": 1}])
 
     def answer(resource, carrier, folder):

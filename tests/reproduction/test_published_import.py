@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.reproduction.filing import file_records
-from benchmark.reproduction.printed import read_printed
 from benchmark.reproduction.printed_lines import COLUMNS, MOST_BYTES
+from benchmark.reproduction.published_import import read_printed
 from benchmark.schema import IntegrityError, UsageError, read_published
 
 GOOD = {

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from benchmark.models.architectures import ARCHITECTURES
+from benchmark.models.backbone_check import require_supported
 from benchmark.models.backbones import Backbone
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
-from benchmark.models.support import require_supported
 from benchmark.schema.errors import UsageError
 from tests.attacks.fakes import attack, parts, write_lexicon
 from tests.models.test_classifier import tiny_network
@@ -177,7 +177,7 @@ def test_a_sentencepiece_tokenizer_without_its_library(tmp_path: Path, monkeypat
         path.unlink()
     (tmp_path / "spm.model").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "sentencepiece", None)
-    monkeypatch.setattr("benchmark.models.support.find_spec", lambda name: None)
+    monkeypatch.setattr("benchmark.models.backbone_check.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"model \(spm.model\).*Run `pip install sentencepiece protobuf`"):
         require_supported(backbone, 2, 32)
 

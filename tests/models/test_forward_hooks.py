@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark.models.splicing import Given, first_answer, replaced
+from benchmark.models.forward_hooks import Given, first_answer, replaced
 
 
 def test_the_pass_ends_where_the_module_has_answered() -> None:

@@ -11,9 +11,9 @@ from benchmark.execution.store import Store
 from benchmark.execution.workload import materialise
 from benchmark.models.backbones import Backbone, resolve_backbone
 from benchmark.reproduction import load_reproduction
-from benchmark.reproduction.cutting import cut, with_rate, without_attacks
-from benchmark.reproduction.effort import effort, relative_cost
-from benchmark.reproduction.planning import Job, forget_other_state, plan
+from benchmark.reproduction.cost_estimate import effort, relative_cost
+from benchmark.reproduction.jobs import Job, forget_other_state, plan
+from benchmark.reproduction.subset import cut, with_rate, without_attacks
 from benchmark.reproduction.timing import seconds_a_pass
 from benchmark.schema import UsageError
 from benchmark.suites import load_suite

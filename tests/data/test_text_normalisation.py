@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from benchmark.data.text import is_blank, normalise, order_key, share_of, split_key, text_key, words
+from benchmark.data.text_normalisation import is_blank, normalise, order_key, share_of, split_key, text_key, words
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.masked_lm.text import sentences
+from scripts.masked_lm.corpus import sentences
 
 IntArray = NDArray[np.int64]
 LENGTH = 64

@@ -1,4 +1,4 @@
-"""What a pull request touches, and the checks that follow from it: ``python -m scripts.touched BASE``.
+"""What a pull request touches, and the checks that follow from it: ``python -m scripts.ci_checks BASE``.
 
 Run by continuous integration on a stranger's pull request, with nothing in reach that is worth having. Names of files
 are a stranger's as well: they reach no shell, and only those that look like a method's or a submission's are acted on.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
-from scripts.masked_lm.masking import IntArray, hide
+from scripts.masked_lm.token_masks import IntArray, hide
 
 Report = Callable[[int, int, float], None]
 

@@ -1,4 +1,4 @@
-"""Offline, carried folders, packaged files and verify."""
+"""Tests of offline mode, source folders, packaged files and `verify`."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.resources import cache_root, fetch, locate, offline, state, verify
-from benchmark.resources.locations import archives_folder
+from benchmark.resources.cache import archives_folder
 from benchmark.resources.manifest import find_resource, load_manifest
 from benchmark.schema.errors import IntegrityError, UnavailableError, UsageError
 
@@ -30,13 +30,13 @@ def test_offline_values(monkeypatch, value, meaning):
     assert offline() is meaning
 
 
-def test_offline_refuses_a_word_it_does_not_know(monkeypatch):
+def test_offline_refuses_an_unknown_value(monkeypatch):
     monkeypatch.setenv("TEMPER_OFFLINE", "treu")
     with pytest.raises(UsageError, match="Did you mean 'true'"):
         offline()
 
 
-def test_offline_names_all_that_is_missing_and_both_ways(shelf, monkeypatch):
+def test_offline_names_all_missing_resources_and_remedies(shelf, monkeypatch):
     for name in ("one", "two", "three"):
         shelf.pin_wheel(name)
     fetch(["two"], transport=shelf.transport)
@@ -54,7 +54,7 @@ def test_offline_names_all_that_is_missing_and_both_ways(shelf, monkeypatch):
     assert fetch(["two"], transport=never) == {"two": locate("two")}
 
 
-def test_offline_unpacks_what_was_downloaded_before(shelf, monkeypatch):
+def test_offline_unpacks_a_cached_archive(shelf, monkeypatch):
     archive = shelf.pin_wheel("toy")
     archives_folder().mkdir(parents=True)
     shutil.copy(archive, archives_folder())
@@ -62,7 +62,7 @@ def test_offline_unpacks_what_was_downloaded_before(shelf, monkeypatch):
     assert fetch(["toy"], transport=never) == {"toy": locate("toy")}
 
 
-def test_offline_with_a_spoilt_archive_says_what_is_missing(shelf, monkeypatch):
+def test_offline_with_a_changed_archive_names_the_resource(shelf, monkeypatch):
     archive = shelf.pin_wheel("toy")
     archives_folder().mkdir(parents=True)
     (archives_folder() / archive.name).write_bytes(b"?")
@@ -73,7 +73,7 @@ def test_offline_with_a_spoilt_archive_says_what_is_missing(shelf, monkeypatch):
 
 @pytest.mark.parametrize("way", ["argument", "environment"])
 @pytest.mark.parametrize("place", ["", "archives"])
-def test_a_carried_folder_of_archives(shelf, tmp_path, monkeypatch, recorder, way, place):
+def test_source_folder_of_archives(shelf, tmp_path, monkeypatch, recorder, way, place):
     archive = shelf.pin_wheel("toy")
     carried = tmp_path / "carried"
     (carried / place).mkdir(parents=True)
@@ -89,7 +89,7 @@ def test_a_carried_folder_of_archives(shelf, tmp_path, monkeypatch, recorder, wa
 
 
 @pytest.mark.parametrize("below", ["resources", "."])
-def test_a_carried_tree_without_its_archive(shelf, tmp_path, monkeypatch, below):
+def test_source_folder_with_an_extracted_tree(shelf, tmp_path, monkeypatch, below):
     shelf.pin_wheel("toy")
     tree = fetch(["toy"], transport=shelf.transport)["toy"]
     carried = tmp_path / "carried"
@@ -100,7 +100,7 @@ def test_a_carried_tree_without_its_archive(shelf, tmp_path, monkeypatch, below)
     assert (locate("toy") / "data/deep/b.bin").read_bytes() == bytes(range(256))
 
 
-def test_a_carried_tree_with_a_changed_file_is_refused(shelf, tmp_path, monkeypatch):
+def test_extracted_tree_with_a_changed_file_is_refused(shelf, tmp_path, monkeypatch):
     shelf.pin_wheel("toy")
     tree = fetch(["toy"], transport=shelf.transport)["toy"]
     shutil.copytree(tree, tmp_path / "carried" / tree.name)
@@ -111,7 +111,7 @@ def test_a_carried_tree_with_a_changed_file_is_refused(shelf, tmp_path, monkeypa
     assert state(find_resource("toy")) == "absent"
 
 
-def test_a_carried_file_that_is_wrong_is_named_and_left_alone(shelf, tmp_path):
+def test_wrong_file_in_source_folder_is_named_and_kept(shelf, tmp_path):
     archive = shelf.pin_wheel("toy")
     bad = tmp_path / "carried" / archive.name
     bad.parent.mkdir()
@@ -122,7 +122,7 @@ def test_a_carried_file_that_is_wrong_is_named_and_left_alone(shelf, tmp_path):
     assert bad.exists()
 
 
-def test_a_carried_folder_that_is_not_there(shelf, tmp_path):
+def test_missing_source_folder(shelf, tmp_path):
     shelf.pin_wheel("toy")
     with pytest.raises(UnavailableError, match="TEMPER_RESOURCES_DIR"):
         fetch(["toy"], source_folder=tmp_path / "none", transport=never)
@@ -161,16 +161,16 @@ def test_a_packaged_file_is_located_and_hashed(shelf):
 
 
 @pytest.mark.parametrize("fields", [{"sha256": "0" * 64}, {"file": "lexicons/data/none.gz"}])
-def test_a_packaged_file_that_is_not_the_pinned_one(shelf, fields):
+def test_packaged_file_with_another_hash(shelf, fields):
     packaged(shelf, **fields)
-    with pytest.raises(IntegrityError, match="install the distribution again"):
+    with pytest.raises(IntegrityError, match="Install the distribution again"):
         locate("lexicon")
-    with pytest.raises(IntegrityError, match="install the distribution again"):
+    with pytest.raises(IntegrityError, match="Install the distribution again"):
         fetch(["lexicon"], transport=never)
     assert [check.outcome for check in verify(["lexicon"])] == ["refused"]
 
 
-def test_verify_tells_what_is_there(shelf, recorder):
+def test_verify_reports_each_resource(shelf, recorder):
     shelf.pin_wheel("here")
     shelf.pin_wheel("gone")
     fetch(["here"], transport=shelf.transport)
@@ -182,7 +182,7 @@ def test_verify_tells_what_is_there(shelf, recorder):
     assert all(total == done and finished for _, total, done, finished in recorder.tasks)
 
 
-def test_verify_finds_one_flipped_byte_that_locate_cannot_see(shelf):
+def test_verify_finds_a_flipped_byte(shelf):
     shelf.pin_wheel("toy")
     folder = fetch(["toy"], transport=shelf.transport)["toy"]
     data = bytearray((folder / "data/deep/b.bin").read_bytes())
@@ -192,20 +192,20 @@ def test_verify_finds_one_flipped_byte_that_locate_cannot_see(shelf):
     (check,) = verify(["toy"])
     assert check.outcome == "refused"
     assert "data/deep/b.bin has the sha256" in check.problems[0]
-    assert check.set_aside == (folder.with_name(f"{folder.name}.refused-1"),)
+    assert check.quarantined == (folder.with_name(f"{folder.name}.refused-1"),)
     assert state(find_resource("toy")) == "absent"
     fetch(["toy"], transport=never)  # from the kept archive
     assert [check.outcome for check in verify(["toy"])] == ["ok"]
 
 
-def test_verify_refuses_files_that_do_not_belong(shelf):
+def test_verify_refuses_additional_files(shelf):
     shelf.pin_wheel("toy")
     folder = fetch(["toy"], transport=shelf.transport)["toy"]
     (folder / "data/extra.py").write_text("1")
-    assert "data/extra.py does not belong there" in verify(["toy"])[0].problems[0]
+    assert "data/extra.py is not part of the resource" in verify(["toy"])[0].problems[0]
 
 
-def test_verify_sets_aside_a_spoilt_archive(shelf):
+def test_verify_quarantines_a_changed_archive(shelf):
     archive = shelf.pin_wheel("toy")
     fetch(["toy"], transport=shelf.transport)
     kept = archives_folder() / archive.name
@@ -226,11 +226,11 @@ def test_verify_sets_aside_a_spoilt_archive(shelf):
         (lambda folder: (folder / "data/a.txt").unlink(), "data/a.txt is missing"),
         (
             lambda folder: ((folder / "data/a.txt").unlink(), (folder / "data/a.txt").symlink_to("x")),
-            "is not a plain file",
+            "is not a regular file",
         ),
     ],
 )
-def test_locate_sees_what_sizes_can_tell(shelf, spoil, sentence):
+def test_locate_finds_missing_and_resized_files(shelf, spoil, sentence):
     shelf.pin_wheel("toy")
     folder = fetch(["toy"], transport=shelf.transport)["toy"]
     spoil(folder)

@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from benchmark.data.examples import Dataset, Example, LoadReport
+from benchmark.data.dataset import Dataset, Example, LoadReport
 from benchmark.data.labels import check_range, class_of, plain_number, value_text
 from benchmark.data.obtaining import obtaining
 from benchmark.data.readers import Row
 from benchmark.data.selection import Unique, canonical, deduplicate, stratified
 from benchmark.data.sources import source_rows
 from benchmark.data.spec import DataSpec
-from benchmark.data.text import is_blank, normalise, text_key
+from benchmark.data.text_normalisation import is_blank, normalise, text_key
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")

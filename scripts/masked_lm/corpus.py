@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmark.data import DataSpec, load
-from benchmark.data.text import share_of, text_key
+from benchmark.data.text_normalisation import share_of, text_key
 from benchmark.suites import load_suite, probe_dataset, training_splits
 
 SUITE = "demo"

@@ -9,10 +9,10 @@ from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import Row
 from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure
 from benchmark.execution.workload import Workload, materialise
+from benchmark.models.backbone_check import require_supported
 from benchmark.models.backbones import Backbone
-from benchmark.models.support import require_supported
-from benchmark.reproduction.cutting import CutSuite, cut, with_rate, without_attacks
 from benchmark.reproduction.spec import Reproduction, RowSpec
+from benchmark.reproduction.subset import CutSuite, cut, with_rate, without_attacks
 from benchmark.schema import card_fingerprint, read_suite_card
 from benchmark.schema.errors import UnavailableError
 from benchmark.suites import Suite, load_suite

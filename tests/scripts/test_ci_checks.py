@@ -89,7 +89,7 @@ def test_a_submission_does_not_bring_its_own_checks() -> None:
         "benchmark/submission/verifying.py",
         "leaderboard/results/offline@1/x.jsonl",
         ".github/workflows/submission.yml",
-        "scripts/touched.py",
+        "scripts/ci_checks.py",
         "tests/conftest.py",
         "constraints.txt",
         "submissions/stray.json",
