@@ -29,6 +29,7 @@ from benchmark.data import Dataset, DataSpec, Example, LabelSpec, load
 from benchmark.models.backbones import Backbone, resolve_backbone
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
+from benchmark.models.prompt_classifier import load_classifier
 from benchmark.schema.errors import UsageError, nearest
 from benchmark.suites import Recipe, SplitSpec, TrainingTask
 from benchmark.suites.spec import Attack
@@ -167,7 +168,7 @@ def victim_of(proof: Proof, folder: Path) -> Classifier:
             report=_progress(f"training {folder.name}", every=50),
         )
         trainer.run()[0].save(folder / "model")
-    return Classifier.load(folder / "model").eval()
+    return load_classifier(folder / "model").eval()
 
 
 def backbone_of(proof: Proof, folder: Path) -> Backbone:

@@ -1,4 +1,4 @@
-"""Examples and data sets: what every later stage gets to see of the data."""
+"""Examples, data sets and splits, as all later stages see them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ class Example:
         id: unique within its data set: the row's number in the source, counted from 0, as text.
         texts: one text, or the two of a pair; normalised, never empty.
         label: class number, or None where the set has no labels.
-        group: what it belongs to (the film of a review); the same group is never on two sides of a split.
+        group: what it belongs to (the film of a review); a split never divides a group.
     """
 
     id: str
@@ -26,17 +26,17 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What became of the source's rows, in the order of the steps; all counts are rows.
+    """Counts of the source's rows by outcome, in the order of the steps.
 
     Attributes:
         rows: read from the source.
         filtered: dropped by `where`.
         empty: dropped because a text was missing or blank.
-        unmapped: label value -> rows dropped because the label map does not have it.
+        unmapped: dropped because the label map lacks the value, by label value.
         duplicates: dropped because another row has the same text.
         conflicts: dropped because rows with the same text have different labels.
         beyond_limit: dropped by `limit`.
-        kept: examples that came out.
+        kept: resulting examples.
         excluded: dropped, before the limit, because their text is in the training or validation part.
     """
 
@@ -53,13 +53,13 @@ class LoadReport:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Examples in canonical order (by a hash of their texts), so that a source's row order has no effect on anything.
+    """Examples in canonical order (by a hash of their texts), so that the source's row order has no effect.
 
     Attributes:
         name: for messages and logs; not part of the identity.
         examples: the items.
         label_names: name of each class; empty for a set without labels.
-        report: how the rows of the source became these examples, where they were loaded from one.
+        report: outcome of the source's rows, if the examples were loaded from a source.
     """
 
     name: str
@@ -68,12 +68,12 @@ class Dataset:
     report: LoadReport | None = field(default=None, compare=False, repr=False)
 
     def __len__(self) -> int:
-        """Number of examples."""
+        """Return the number of examples."""
         return len(self.examples)
 
     @cached_property
     def content_hash(self) -> str:
-        """``sha256:…`` of the texts, the labels and the class names, in order. Ids, groups and the name stay out."""
+        """Hash the texts, labels and class names in order, as ``sha256:…``. Ids, groups and the name are left out."""
         return fingerprint(
             {
                 "label_names": self.label_names,
@@ -85,7 +85,7 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """The three parts of a training task. `test` is empty where the task has no test part."""
+    """The three parts of a training task; `test` is empty if the task has no test part."""
 
     train: Dataset
     validation: Dataset

@@ -1,4 +1,4 @@
-"""From a `DataSpec` to a `Dataset`: read, filter, normalise, label, deduplicate, limit, and check what was declared."""
+"""Load a `Dataset` from a `DataSpec`: read, filter, normalise, label, deduplicate, limit and check."""
 
 import re
 from collections import Counter
@@ -7,10 +7,9 @@ from pathlib import Path
 
 from benchmark.data.dataset import Dataset, Example, LoadReport
 from benchmark.data.labels import check_range, class_of, plain_number, value_text
-from benchmark.data.obtaining import obtaining
 from benchmark.data.readers import Row
 from benchmark.data.selection import Unique, canonical, deduplicate, stratified
-from benchmark.data.sources import source_rows
+from benchmark.data.sources import how_to_get, source_rows
 from benchmark.data.spec import DataSpec
 from benchmark.data.text_normalisation import is_blank, normalise, text_key
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError
@@ -19,7 +18,7 @@ _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 class PartialDataError(IntegrityError, UnavailableError):
-    """A copy of a Hub data set holds fewer rows than the suite declares: the declared set is not on this machine."""
+    """The local copy of a Hub data set has fewer rows than the suite declares, so the declared set is unavailable."""
 
 
 def load(
@@ -33,10 +32,10 @@ def load(
     """Load a data set.
 
     Args:
-        spec: source, columns, filters and what must come out.
+        spec: source, columns, filters, and the declared rows and content.
         name: the data set's name in messages; the source's own if empty.
-        classes: names of the classes that labels number; empty leaves their range unchecked.
-        base: folder that a relative file path starts at.
+        classes: names of the classes; empty leaves the range of labels unchecked.
+        base: folder that a relative path starts at.
         exclude: text keys of examples that are dropped before the limit.
 
     Returns:
@@ -45,31 +44,31 @@ def load(
     Raises:
         UnavailableError: the data is not on this machine; the message says how to get it.
         UsageError: a column, member, configuration or class does not exist.
-        IntegrityError: the source has another number of rows or other content than declared, or is damaged; a
-            `PartialDataError`, which is an UnavailableError too, where a Hub data set lacks rows.
+        IntegrityError: rows or content differ from the declared ones, or the source is damaged; a `PartialDataError`,
+            which is also an UnavailableError, if a Hub data set lacks rows.
         TemperError: no row is left.
     """
-    sieve = _Sieve(spec, classes)
-    examples = sieve.examples(source_rows(spec, base))
-    check_rows(spec, sieve.rows)
+    converter = _Converter(spec, classes)
+    examples = converter.examples(source_rows(spec, base))
+    check_rows(spec, converter.rows)
     unique = deduplicate(examples) if spec.deduplicate else Unique(canonical(examples), 0, 0)
     new = [example for example in unique.kept if text_key(example.texts) not in exclude] if exclude else unique.kept
     kept = stratified(new, spec.limit)
-    report = sieve.report(unique, len(new), len(kept))
+    report = converter.report(unique, len(new), len(kept))
     if not report.rows:
-        raise TemperError(f"{spec.place} has no rows. Name another file, or get this one again.")
+        raise TemperError(f"{spec.place} has no rows. Use another file, or get this one again.")
     if not kept:
         raise TemperError(
-            f"{spec.place}: none of {report.rows} rows is left ({_losses(report)}). Correct the filters or the label "
-            "map."
+            f"{spec.place}: none of the {report.rows} rows is left ({_losses(report)}). Correct the filters or the "
+            "label map."
         )
     dataset = Dataset(name or spec.place, kept, tuple(classes) if spec.label else (), report)
     check_content(spec, dataset)
     return dataset
 
 
-class _Sieve:
-    """One pass over the rows, counting what falls through."""
+class _Converter:
+    """Converts rows to examples in one pass and counts the dropped rows."""
 
     def __init__(self, spec: DataSpec, classes: Sequence[str]) -> None:
         self.spec, self.classes = spec, classes
@@ -78,12 +77,12 @@ class _Sieve:
         self.unmapped: Counter[str] = Counter()
 
     def examples(self, rows: Iterable[Row]) -> list[Example]:
-        """The rows that become examples, in the source's order."""
-        made = (self._example(number, row) for number, row in enumerate(rows))
-        return [example for example in made if example is not None]
+        """Convert rows to examples, in the source's order."""
+        examples = (self._example(number, row) for number, row in enumerate(rows))
+        return [example for example in examples if example is not None]
 
     def report(self, unique: Unique, new: int, kept: int) -> LoadReport:
-        """Put all counts together, once the later steps are done."""
+        """Return all counts, once the later steps are done."""
         losses = (self.filtered, self.empty, dict(self.unmapped), unique.duplicates, unique.conflicts, new - kept)
         return LoadReport(self.rows, *losses, kept, len(unique.kept) - new)
 
@@ -111,7 +110,7 @@ class _Sieve:
 
     def _text(self, number: int, row: Row, column: str) -> str:
         text = normalise(value_text(self._cell(number, row, column, "text")))
-        # JSON can spell half a character; it would fail much later, when the text is hashed or stored.
+        # JSON can hold half a character, which would fail much later, when the text is hashed or stored.
         if _HALF_CHARACTER.search(text):
             raise IntegrityError(
                 f"{self.spec.place}, row {number}, column {column!r} holds half of a surrogate pair, which is not a "
@@ -122,40 +121,40 @@ class _Sieve:
     def _cell(self, number: int, row: Row, column: str, kind: str) -> object:
         value = row.get(column)
         if isinstance(value, list | dict | bytes):
-            held = "bytes" if isinstance(value, bytes) else "a list" if isinstance(value, list) else "a table"
+            type_ = "bytes" if isinstance(value, bytes) else "a list" if isinstance(value, list) else "a table"
             raise IntegrityError(
-                f"{self.spec.place}, row {number}, column {column!r} holds {held} instead of a {kind}. Name another "
+                f"{self.spec.place}, row {number}, column {column!r} holds {type_} instead of a {kind}. Name another "
                 "column."
             )
         return value
 
 
 def check_rows(spec: DataSpec, rows: int) -> None:
-    """Refuse a source with another number of rows than declared.
+    """Refuse a source whose number of rows differs from the declared one.
 
     Raises:
-        IntegrityError: a `PartialDataError` where a Hub data set lacks rows.
+        IntegrityError: a `PartialDataError` if a Hub data set lacks rows.
     """
     if spec.rows is not None and rows != spec.rows:
-        found = f"{spec.place} has {rows} rows here where the suite declares {spec.rows}"
+        counts = f"{spec.place} has {rows} rows here, but the suite declares {spec.rows}"
         if rows < spec.rows and spec.source in ("hub", "mirror"):
-            raise PartialDataError(f"{found}: this is a part of the data set; get all of it by {obtaining(spec)}.")
+            raise PartialDataError(f"{counts}: the data set is incomplete. Get all of it with {how_to_get(spec)}.")
         raise IntegrityError(
-            f"{found}: this is another version of the data set; get the declared one, or declare this one in a suite "
+            f"{counts}: this is another version of the data set. Get the declared one, or declare this one in a suite "
             "of your own."
         )
 
 
 def check_content(spec: DataSpec, dataset: Dataset) -> None:
-    """Refuse examples with another hash than declared.
+    """Refuse examples whose hash differs from the declared one.
 
     Raises:
         IntegrityError: texts, labels or class names differ.
     """
     if spec.content_hash is not None and dataset.content_hash != spec.content_hash:
         raise IntegrityError(
-            f"{spec.place} gives content {dataset.content_hash} where {spec.content_hash} is declared; "
-            "get the declared version, or declare this one in a suite of your own."
+            f"{spec.place} has the content {dataset.content_hash}, but {spec.content_hash} is declared. "
+            "Get the declared version, or declare this one in a suite of your own."
         )
 
 

@@ -1,4 +1,4 @@
-"""Opening a file, or a member of nested archives, without writing anything to the disk."""
+"""Open a file, or a member of nested archives, without writing to the disk."""
 
 import bz2
 import gzip
@@ -14,14 +14,15 @@ from benchmark.schema.errors import IntegrityError, UsageError, nearest
 
 @contextmanager
 def open_member(path: Path, inner: Sequence[str] = ()) -> Iterator[IO[bytes]]:
-    """Open a file for reading bytes; each name of `inner` goes one archive deeper; .gz and .bz2 are decompressed.
+    """Open a file or member for reading bytes, and decompress .gz and .bz2.
 
     Args:
         path: an existing file.
-        inner: member names, outermost first: ``("hutto.tar.gz!x.txt")`` is ``path=hutto.tar.gz, inner=("x.txt",)``.
+        inner: member names, one per archive, outermost first: ``hutto.tar.gz!x.txt`` is ``path=hutto.tar.gz`` and
+            ``inner=("x.txt",)``.
 
     Raises:
-        UsageError: an archive has no such member, or the outer file is not a kind of archive that can be read.
+        UsageError: an archive has no such member, or the outer file is not an archive of a supported format.
         IntegrityError: an archive is broken.
     """
     with ExitStack() as stack:
@@ -42,19 +43,19 @@ def _decompressed(stream: IO[bytes], name: str) -> IO[bytes]:
 
 def _member(stream: IO[bytes], place: str, member: str) -> IO[bytes]:
     try:
-        find = _zip_member if place.endswith((".zip", ".whl")) else _tar_member
-        return find(stream, place, member)
+        open_ = _zip_member if place.endswith((".zip", ".whl")) else _tar_member
+        return open_(stream, place, member)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
-        raise IntegrityError(f"{place} is not a readable archive ({error}); fetch it again.") from error
+        raise IntegrityError(f"{place} is not a readable archive ({error}). Fetch it again.") from error
 
 
 def _tar_member(stream: IO[bytes], place: str, member: str) -> IO[bytes]:
     archive = tarfile.open(fileobj=stream, mode="r:*")  # noqa: SIM115  # the member reads from it; it owns no file itself
     names = [entry.name for entry in archive.getmembers() if entry.isfile()]
-    found = archive.extractfile(member) if member in names else None
-    if found is None:
+    content = archive.extractfile(member) if member in names else None
+    if content is None:
         raise UsageError(f"{place} has no member {member!r}. {nearest(member, names)}")
-    return found
+    return content
 
 
 def _zip_member(stream: IO[bytes], place: str, member: str) -> IO[bytes]:

@@ -1,4 +1,4 @@
-"""Normalisation of text, the key by which two texts count as the same, and the hash that orders them."""
+"""Normalise texts, and compute the key that identifies duplicates and the hash that orders examples."""
 
 import hashlib
 import re
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 _WORD = re.compile(r"\w+")
 _WORD_OR_SIGN = re.compile(r"\w+|[^\w\s\x00-\xff]")
-# Normalised text holds no control character that counts as white space, so this never occurs inside one.
+# Normalised text holds no control character that counts as white space, so this never occurs in it.
 _BETWEEN = "\x1f"
 
 
 def normalise(text: str) -> str:
-    """Strip the text and make every run of white space one space. Case, punctuation and spelling stay as they are."""
+    """Strip the text and replace every run of white space by one space; keep case, punctuation and spelling."""
     return " ".join(text.split())
 
 
 def is_blank(text: str) -> bool:
-    """Whether a text has nothing but white space, control characters and invisible marks, such as a byte-order mark."""
+    """Return whether a text has only white space, control characters and invisible marks, such as a byte-order mark."""
     return all(char.isspace() or unicodedata.category(char) in ("Cc", "Cf") for char in text)
 
 
@@ -27,29 +27,29 @@ def words(text: str) -> list[str]:
 
 
 def text_key(texts: Sequence[str]) -> str:
-    """Return what two examples share when they differ in case, punctuation and spaces only.
+    """Return a key that is equal for examples that differ only in case, punctuation and spaces.
 
-    The texts of a pair keep their places. Emoji and other pictures are kept, since they may carry the label. A text
-    without a word or a picture (such as ``:-)``) is compared as it is.
+    The texts of a pair keep their order. Emoji and other pictures are kept, since they may carry the label. A text
+    without a word or a picture (such as ``:-)``) is its own key.
     """
     return _BETWEEN.join(" ".join(_words_and_pictures(text)) or normalise(text) for text in texts)
 
 
 def split_key(texts: Sequence[str]) -> str:
-    """Return what keeps examples in one part of a split: as `text_key`, with pictures dropped next to words.
+    """Return the key that keeps examples in one part of a split: as `text_key`, without pictures next to words.
 
-    Texts with one `text_key` have one `split_key`. It never changes: another one would move examples of every split.
+    Texts with the same `text_key` have the same `split_key`. Never change it: examples of every split would move.
     """
     return _BETWEEN.join(" ".join(words(text)) or normalise(text) for text in texts)
 
 
 def order_key(texts: Sequence[str]) -> bytes:
-    """Return 32 bytes that order texts by nothing but their content: sha256 of the normalised texts."""
+    """Return 32 bytes that order texts by their content only: sha256 of the normalised texts."""
     return _digest("order", texts)
 
 
 def share_of(texts: Sequence[str]) -> float:
-    """Return a number in [0, 1) that depends on the texts alone, evenly spread; independent of `order_key`."""
+    """Return a uniformly distributed number in [0, 1) that depends only on the texts; independent of `order_key`."""
     return int.from_bytes(_digest("split", texts)[:6], "big") / 2**48
 
 
@@ -58,8 +58,8 @@ def _folded(text: str) -> str:
 
 
 def _words_and_pictures(text: str) -> list[str]:
-    found = _WORD_OR_SIGN.findall(_folded(text))
-    return [part for part in found if _WORD.match(part) or unicodedata.category(part) == "So"]
+    parts = _WORD_OR_SIGN.findall(_folded(text))
+    return [part for part in parts if _WORD.match(part) or unicodedata.category(part) == "So"]
 
 
 def _digest(purpose: str, texts: Sequence[str]) -> bytes:

@@ -47,20 +47,6 @@ class Classifier(nn.Module):
         config.pad_token_id = tokenizer.pad_token_id
         return cls(load_with_head(folder, config), tokenizer, max_length)
 
-    @staticmethod
-    def load(folder: Path) -> "Classifier":
-        """Load what `save` wrote, whichever kind of classifier wrote it."""
-        config = load_config(folder)
-        prompt = getattr(config, "temper_prompt", None)
-        if prompt is not None:
-            from benchmark.models.prompt_classifier import PromptClassifier
-
-            model: Classifier = PromptClassifier.restore(folder, prompt)
-        else:
-            model = Classifier.from_pretrained(folder, config.num_labels, config.temper_max_length)
-        model.attend_padding = getattr(config, "temper_attend_padding", False)
-        return model
-
     def save(self, folder: Path) -> None:
         """Write config.json, model.safetensors and the tokenizer's files."""
         self._config.temper_max_length = self.max_length

@@ -71,7 +71,7 @@ class PromptClassifier(Classifier):
 
     @classmethod
     def restore(cls, folder: Path, saved: Any) -> Self:
-        """Load what `save` wrote, given its configuration's own entry; `Classifier.load` is the way to call it."""
+        """Load what `save` wrote, from its entry in the configuration; call it through `load_classifier`."""
         prompt = Prompt.of(saved["templates"], saved["words"], saved.get("causal", ()))
         return cls(_language_model(folder, None), load_tokenizer(folder), saved["max_length"], prompt)
 
@@ -153,6 +153,18 @@ class PromptClassifier(Classifier):
     def _averaged(self, values: Tensor) -> Tensor:
         """The mean over each example's sequences."""
         return values.view(-1, self._templating.count, values.shape[-1]).mean(dim=1)
+
+
+def load_classifier(folder: Path) -> Classifier:
+    """Load a model that `Classifier.save` or `PromptClassifier.save` wrote, in the class that wrote it."""
+    config = load_config(folder)
+    prompt = getattr(config, "temper_prompt", None)
+    if prompt is not None:
+        model: Classifier = PromptClassifier.restore(folder, prompt)
+    else:
+        model = Classifier.from_pretrained(folder, config.num_labels, config.temper_max_length)
+    model.attend_padding = getattr(config, "temper_attend_padding", False)
+    return model
 
 
 def _language_model(folder: Path, head: Path | None) -> nn.Module:

@@ -16,6 +16,7 @@ from benchmark.submission.examples import SAME_LOGITS
 if TYPE_CHECKING:
     from benchmark.models.classifier import Classifier
     from benchmark.models.input_gradients import Inspection
+    from benchmark.models.prompt_classifier import load_classifier
     from benchmark.submission.verifying import Verification
 
 TEXTS, ATTACKS = 32, 4
@@ -81,11 +82,10 @@ class _Replay:
     salt: int
 
     def problems(self, folder: Path) -> Iterator[str]:
-        from benchmark.models.classifier import Classifier
         from benchmark.training.optimization import pick_device
 
         try:
-            model = Classifier.load(folder).to(pick_device()).eval()
+            model = load_classifier(folder).to(pick_device()).eval()
         except (ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
             yield f"{folder.name}: the weights do not load: {type(error).__name__}: {str(error)[:300]}"
             return

@@ -20,7 +20,7 @@ def by_id(dataset: Dataset) -> dict[str, tuple[tuple[str, ...], int | None]]:
     return {example.id: (example.texts, example.label) for example in dataset.examples}
 
 
-def test_map_drops_and_counts_what_it_does_not_know(file_spec: Make) -> None:
+def test_map_drops_and_counts_unknown_values(file_spec: Make) -> None:
     content = "text,verdict,film\n good ,fresh,a\nbad,rotten,b\nplot,plot,c\nstory,plot,\n\n ,fresh,d\nnone,,e\n"
     spec = file_spec("a.csv", content, group="film", label=LabelSpec("verdict", map={"fresh": 1, "rotten": 0}))
     dataset = load(spec, classes=CLASSES)
@@ -86,12 +86,12 @@ def test_a_whole_number_is_one_class_in_every_format(tmp_path: Path, form: str, 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize("allowed", ["1", "1.0"])
-def test_a_filter_takes_whole_numbers_for_what_they_are(tmp_path: Path, form: str, allowed: str) -> None:
+def test_filter_compares_whole_numbers_by_value(tmp_path: Path, form: str, allowed: str) -> None:
     dataset = load(replace(write_labels(tmp_path, form), where={"label": (allowed,)}))
     assert sorted(example.texts[0] for example in dataset.examples) == ["a", "c"]
 
 
-def test_a_map_prefers_the_value_as_it_is_written(file_spec: Make) -> None:
+def test_map_prefers_the_exact_text(file_spec: Make) -> None:
     spec = file_spec("a.csv", "text,label\na,1\nb,1.0\nc,1.00\n", label=LabelSpec("label", map={"1.0": 0, "1": 1}))
     assert {e.texts[0]: e.label for e in load(spec, classes=CLASSES).examples} == {"a": 1, "b": 0, "c": 0}
 
@@ -101,7 +101,7 @@ def test_a_map_prefers_the_value_as_it_is_written(file_spec: Make) -> None:
     [(None, ""), (float("nan"), ""), (Decimal("NaN"), ""), (True, "true"), (1.0, "1"), (-0.0, "0"), (1.5, "1.5"),
      (Decimal("2.00"), "2"), (Decimal("2.50"), "2.50"), (float("inf"), "inf"), (" x ", "x"), ("1.0", "1.0"), (3, "3")],
 )  # fmt: skip
-def test_a_cell_as_text(value: object, text: str) -> None:
+def test_cell_as_text(value: object, text: str) -> None:
     assert value_text(value) == text
 
 
@@ -121,7 +121,7 @@ def test_a_label_column_of_lists_is_refused(file_spec: Make) -> None:
         load(file_spec("a.jsonl", '{"text": "a", "label": [1]}\n', label=LabelSpec("label")))
 
 
-def test_thresholds_take_their_own_ends_and_drop_the_middle(file_spec: Make) -> None:
+def test_thresholds_include_their_ends_and_drop_the_middle(file_spec: Make) -> None:
     content = "text,rating\na,-1\nb,-0.999\nc,1.0\nd,3\ne,-4\nf,nan\ng,many\nh,inf\n"
     spec = file_spec("a.csv", content, label=LabelSpec("rating", thresholds=Thresholds(-1.0, 0, 1.0, 1)))
     dataset = load(spec, classes=CLASSES)
@@ -138,7 +138,7 @@ def test_without_a_map_the_column_holds_class_numbers(file_spec: Make) -> None:
     assert dataset.report.unmapped == {"-1": 1, "x": 1}
 
 
-def test_a_class_number_that_the_task_lacks_is_refused(file_spec: Make) -> None:
+def test_class_number_beyond_the_task_is_refused(file_spec: Make) -> None:
     spec = file_spec("a.csv", "text,label\na,0\nb,2\n", label=LabelSpec("label"))
     with pytest.raises(UsageError, match=r"row 1: class number 2, but the task has 2 classes \(negative, positive\)"):
         load(spec, classes=CLASSES)
@@ -164,15 +164,15 @@ def test_where_and_pairs(file_spec: Make) -> None:
 def test_declared_rows_are_those_of_the_source_before_filters(file_spec: Make) -> None:
     content = "text,kind\na,x\nb,y\n"
     assert len(load(file_spec("a.csv", content, rows=2, where={"kind": ("x",)}))) == 1
-    with pytest.raises(IntegrityError, match="has 2 rows here where the suite declares 3"):
+    with pytest.raises(IntegrityError, match="has 2 rows here, but the suite declares 3"):
         load(file_spec("b.csv", content, rows=3))
 
 
-def test_nothing_left_says_what_was_lost(file_spec: Make) -> None:
+def test_empty_result_names_the_dropped_rows(file_spec: Make) -> None:
     spec = file_spec("a.csv", "text,label\na,x\nb,x\n ,x\n", label=LabelSpec("label", map={"y": 0}))
     with pytest.raises(
         TemperError,
-        match=r"none of 3 rows is left \(filtered 0, empty 1, conflicting 0, label outside the map: 'x' 2\)",
+        match=r"none of the 3 rows is left \(filtered 0, empty 1, conflicting 0, label outside the map: 'x' 2\)",
     ):
         load(spec)
 
@@ -183,14 +183,14 @@ def test_content_hash_is_golden_and_checked(file_spec: Make) -> None:
     golden = "sha256:697c1605fe64c0872b34fe71e425844caa43050976cadbc1eeae5dffc39deb97"
     spec = file_spec("a.csv", content, label=LabelSpec("label"), content_hash=golden)
     assert load(spec, classes=CLASSES).content_hash == golden
-    with pytest.raises(IntegrityError, match=f"gives content sha256:[0-9a-f]+ where {golden} is declared"):
+    with pytest.raises(IntegrityError, match=f"has the content sha256:[0-9a-f]+, but {golden} is declared"):
         load(
             file_spec("b.csv", content.replace("Bad", "bad"), label=LabelSpec("label"), content_hash=golden),
             classes=CLASSES,
         )
 
 
-def test_content_hash_depends_on_texts_labels_names_and_order_only() -> None:
+def test_content_hash_depends_on_texts_labels_names_and_order() -> None:
     first, second = Example("0", ("a",), 0, "g"), Example("1", ("b",), 1)
     dataset = Dataset("x", (first, second), CLASSES)
     same = Dataset("y", (Example("7", ("a",), 0), Example("8", ("b",), 1, "h")), CLASSES)
@@ -204,8 +204,8 @@ def test_content_hash_depends_on_texts_labels_names_and_order_only() -> None:
     assert len({dataset.content_hash, *(other.content_hash for other in others)}) == 5
 
 
-def test_a_missing_file_and_a_missing_format_say_what_to_do(file_spec: Make) -> None:
-    with pytest.raises(UnavailableError, match=r"The data file .*nowhere\.csv does not exist; put it there"):
+def test_missing_file_and_missing_format_say_what_to_do(file_spec: Make) -> None:
+    with pytest.raises(UnavailableError, match=r"Data file not found: .*nowhere\.csv\. Add the file"):
         load(DataSpec(source="file", path="nowhere.csv", format="csv", text=("text",)))
-    with pytest.raises(UsageError, match="say in `format` how to read it"):
+    with pytest.raises(UsageError, match="set `format` to csv"):
         load(file_spec("a.csv", "text\nx\n", format=None))

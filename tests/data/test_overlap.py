@@ -1,4 +1,4 @@
-"""Exact and near copies between training and a probe."""
+"""Tests of exact and near duplicates between training and evaluation data."""
 
 import random
 
@@ -38,7 +38,7 @@ def test_definition(probe: str | tuple[str, ...], exact: int, near: int) -> None
     assert overlap(TRAIN, dataset(probe)) == Overlap(exact, near, 1)
 
 
-def test_index_finds_what_comparing_everything_finds() -> None:
+def test_index_equals_exhaustive_comparison() -> None:
     rng = random.Random(0)
     vocabulary = [f"w{n}" for n in range(14)]
     train, probe = (

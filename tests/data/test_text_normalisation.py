@@ -1,4 +1,4 @@
-"""Normalisation, the key of sameness, and the hashes that order and divide."""
+"""Tests of normalisation, the duplicate key, and the hashes for order and splits."""
 
 import hashlib
 
@@ -35,7 +35,7 @@ def test_key_of_a_text_without_words_is_the_text() -> None:
     assert text_key((":-)",)) == ":-)" != text_key((":-(",))
 
 
-def test_key_keeps_pictures_and_not_their_spaces_or_variants() -> None:
+def test_key_keeps_pictures_without_spaces_or_variants() -> None:
     happy, sad = ("Great film \U0001f600",), ("great film \U0001f622",)
     assert text_key(happy) != text_key(sad)
     assert text_key(("Great film!\U0001f600",)) == text_key(happy) != text_key(("great film",))
@@ -43,7 +43,7 @@ def test_key_keeps_pictures_and_not_their_spaces_or_variants() -> None:
     assert text_key(("Coke\u00ae \u2013 \u201cgood\u201d",)) == "coke good"
 
 
-def test_a_split_is_blind_to_pictures_so_that_no_example_moves() -> None:
+def test_split_key_ignores_pictures() -> None:
     assert split_key(("Great film \U0001f600",)) == split_key(("great film",)) == "great film"
     assert split_key(("\U0001f600",)) == "\U0001f600"
 
@@ -51,7 +51,7 @@ def test_a_split_is_blind_to_pictures_so_that_no_example_moves() -> None:
 @pytest.mark.parametrize(
     ("text", "blank"), [("", True), (" \u200b\ufeff\x00", True), ("\U0001f600", False), (".", False)]
 )
-def test_blank_is_what_nobody_sees(text: str, blank: bool) -> None:
+def test_invisible_text_is_blank(text: str, blank: bool) -> None:
     assert is_blank(text) is blank
 
 
@@ -63,7 +63,7 @@ def test_order_key_is_the_sha256_of_the_texts() -> None:
     assert order_key(("a", "b")) == hashlib.sha256(b"order\x1fa\x1fb").digest()
 
 
-def test_shares_are_spread_evenly_and_are_not_the_order() -> None:
+def test_shares_are_uniform_and_independent_of_the_order() -> None:
     texts = [(f"text {number}",) for number in range(4000)]
     shares = [share_of(text) for text in texts]
     for tenth in range(10):

@@ -92,7 +92,7 @@ def test_the_gap_has_its_reason_and_the_same_command_fills_it_and_nothing_else(s
     (reason,) = {record["reason"] for record in gap}
     command = 'hf download --repo-type dataset someone/far --local-dir "$TEMPER_MIRROR/someone/far"'
     assert reason == (
-        f"The data, someone/far test with its 12 rows, was not at hand; `{command}` and the same run fill this in."
+        f"The data, someone/far test with its 12 rows, is missing. Get it (`{command}`), then rerun the same command."
     )
     assert all(
         (r["probe"]["data"], r["probe"]["n"], r["table"], set(r["keys"])) == (None, 12, None, {"train"}) for r in gap
@@ -117,9 +117,9 @@ def test_the_gap_has_its_reason_and_the_same_command_fills_it_and_nothing_else(s
 def test_a_mirror_with_fewer_rows_is_a_gap_and_one_with_more_is_another_data_set(suite: Path, tmp_path: Path) -> None:
     mirror(tmp_path, 9)
     work = materialise(load_suite(str(suite)))
-    assert "has 9 rows here where the suite declares 12" in work.missing["far"].here
+    assert "has 9 rows here, but the suite declares 12" in work.missing["far"].here
     mirror(tmp_path, 13)
-    with pytest.raises(IntegrityError, match="has 13 rows here where the suite declares 12"):
+    with pytest.raises(IntegrityError, match="has 13 rows here, but the suite declares 12"):
         materialise(load_suite(str(suite)))
 
 

@@ -15,6 +15,7 @@ from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
+from benchmark.models.prompt_classifier import load_classifier
 from benchmark.schema.errors import UsageError
 from tests.support.tiny import sentences
 
@@ -78,7 +79,7 @@ def test_passes_are_counted_in_examples_wherever_autograd_is_called(model: Class
 
 def test_saving_and_loading_keeps_logits_and_length(model: Classifier, tmp_path: Path) -> None:
     model.save(tmp_path)
-    again = Classifier.load(tmp_path).eval()
+    again = load_classifier(tmp_path).eval()
     batch = batch_of(model)
     assert again.max_length == 16
     assert torch.equal(again(batch), model(batch))
@@ -98,7 +99,7 @@ def test_names_of_classes_are_saved_in_place_of_the_backbones_and_change_no_logi
     model.save(tmp_path / "saved")
     saved = json.loads((tmp_path / "saved/config.json").read_text())
     assert (saved["id2label"], saved["label2id"]) == ({"0": "no", "1": "yes"}, {"no": 0, "yes": 1})
-    again = Classifier.load(tmp_path / "saved").eval()
+    again = load_classifier(tmp_path / "saved").eval()
     assert again.classes == 2
     assert torch.equal(again(batch_of(again)), expected)
 
@@ -231,7 +232,7 @@ def test_attended_padding_makes_logits_depend_on_the_batch_and_comes_back_from_d
     with model.reading_mask():
         np.testing.assert_allclose(predict_logits(model, texts), masked, atol=1e-6)
     model.save(tmp_path / "saved")
-    again = Classifier.load(tmp_path / "saved").eval()
+    again = load_classifier(tmp_path / "saved").eval()
     np.testing.assert_allclose(predict_logits(again, texts), attended, atol=1e-6)
 
 

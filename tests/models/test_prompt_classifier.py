@@ -14,7 +14,7 @@ from benchmark.models.backbones import Backbone
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
 from benchmark.models.prompt import Prompt
-from benchmark.models.prompt_classifier import PromptClassifier
+from benchmark.models.prompt_classifier import PromptClassifier, load_classifier
 from benchmark.schema.errors import UsageError
 from tests.models.test_classifier import tiny_network
 from tests.support.prompts import PROMPTED, before_words, write_family
@@ -80,7 +80,7 @@ def test_every_family_is_seen_as_any_classifier_is(
     assert len(model.penultimate(batch)) == 3
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
     model.save(tmp_path)
-    again = Classifier.load(tmp_path).eval()
+    again = load_classifier(tmp_path).eval()
     assert isinstance(again, PromptClassifier)
     assert (again.prompt, again.max_length, again.classes) == (PROMPT, model.max_length, 3)
     np.testing.assert_array_equal(predict_logits(again, TEXTS), predict_logits(model, TEXTS))
@@ -215,7 +215,7 @@ def test_a_length_that_leaves_no_room_for_text_is_refused(bert: Path) -> None:
 
 def test_a_plain_classifier_is_loaded_as_before(tiny_backbone: Path, tmp_path: Path) -> None:
     Classifier.from_pretrained(tiny_backbone, 2, 16).save(tmp_path)
-    assert type(Classifier.load(tmp_path)) is Classifier
+    assert type(load_classifier(tmp_path)) is Classifier
     assert "temper_prompt" not in json.loads((tmp_path / "config.json").read_text())
 
 
@@ -236,7 +236,7 @@ def test_attended_padding_reaches_the_language_model_and_comes_back_from_disk(
     assert (attended - masked).abs().max() > 1e-6
     assert not torch.equal(model.features(batch), hidden)
     model.save(tmp_path)
-    again = Classifier.load(tmp_path).eval()
+    again = load_classifier(tmp_path).eval()
     assert again.attend_padding
     torch.testing.assert_close(again(batch), attended)
     with model.reading_mask():

@@ -101,7 +101,7 @@ def test_archive_bomb_is_refused_before_writing(tmp_path, wheel, tar, kind):
 
 def test_size_limit_covers_all_members(tmp_path, wheel):
     path = wheel(tmp_path / "x.whl", {f"m{number}": b"\0" * 4_000 for number in range(3)})
-    with pytest.raises(IntegrityError, match="'m2' would unpack to 4,000 bytes. At most 2,000"):
+    with pytest.raises(IntegrityError, match=r"'m2' would unpack to 4,000 bytes\. At most 2,000"):
         run(path, tmp_path / "out")
 
 
