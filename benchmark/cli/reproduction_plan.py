@@ -70,7 +70,7 @@ def _line(job: Job, label: str, store: Store) -> _Line:
 
 def _timed(job: Job) -> float:
     """Seconds of a pass."""
-    from benchmark.reproduction.timing import seconds_a_pass
+    from benchmark.reproduction.cost_estimate import seconds_a_pass
 
     if job.work is None or job.backbone is None:
         return 0.0

@@ -1,4 +1,4 @@
-"""Check whether a backbone, network and tokenizer together, can be used at all, before any training."""
+"""Check before training whether a backbone can be used: its network and tokenizer together."""
 
 import inspect
 import json
@@ -14,7 +14,7 @@ _LIKE_ROBERTA = (
     "camembert", "data2vec-text", "longformer", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl",
     "xmod",
 )  # fmt: skip
-"""Families that count positions from the padding token's id on, so that the table's first rows stay unused."""
+"""Families that count positions from the padding token's id, so that the first rows of the table are unused."""
 
 _ODD_TEXTS: tuple[tuple[str, ...], ...] = (
     ("",),
@@ -27,16 +27,16 @@ _ODD_TEXTS: tuple[tuple[str, ...], ...] = (
 _LONG_TEXT = ("word, " * 5000,)
 
 _TOLERANCE = 1e-3
-"""Largest difference of two logits that counts as rounding, relative to the largest logit where that is above 1."""
+"""Maximum difference of two logits that counts as rounding, relative to the largest logit if that is above 1."""
 
 
 def require_supported(backbone: Backbone, classes: int, max_length: int) -> None:
-    """Load a backbone, encode a few odd texts and run them through it, alone and together.
+    """Load a backbone, encode a few unusual texts, and run them alone and in one batch.
 
-    Otherwise its faults would show in training and be put down to every method. torch's random state is left as it is.
+    Otherwise its faults would appear in training and be attributed to every method. torch's random state is kept.
 
     Raises:
-        UsageError: with one sentence about what is wrong with the backbone.
+        UsageError: the backbone cannot be used; the message says why in one sentence.
     """
     config = _read_config(backbone)
     with _quiet():
@@ -64,7 +64,7 @@ def _tokenizer(backbone: Backbone) -> Any:
 
     try:
         return load_tokenizer(backbone.path)
-    except Exception as error:  # the libraries raise whatever they stumble over, bare Exceptions included
+    except Exception as error:  # the libraries raise many types, including plain Exception
         pieces = sorted(path.name for path in backbone.path.glob("*.model"))
         missing = [package for package in ("sentencepiece", "google.protobuf") if not _installed(package)]
         if pieces and missing and not (backbone.path / "tokenizer.json").is_file():
@@ -95,7 +95,7 @@ def _require_padding(backbone: Backbone, config: dict[str, Any], tokenizer: Any)
     if isinstance(declared, int) and declared != pad and tokenizer.pad_token != tokenizer.eos_token:
         raise UsageError(
             f"Backbone {backbone.name!r}: its tokenizer pads with token {pad} ({tokenizer.pad_token!r}) and its "
-            f"config.json says pad_token_id {declared}: the tokenizer is another model's. Put the model's own there."
+            f"config.json says pad_token_id {declared}: the tokenizer belongs to another model. Add the model's own."
         )
 
 
@@ -128,40 +128,40 @@ def _model(backbone: Backbone, classes: int, max_length: int) -> Any:
 
 
 def _require_inputs(backbone: Backbone, model: Any) -> None:
-    """Find out whether what the tokenizer gives is what the network takes."""
+    """Check that the network accepts the tokenizer's outputs."""
     network, config = model.network, model.network.config
     accepted = inspect.signature(network.forward).parameters
     encoded = [model.tokenise(texts) for texts in (*_ODD_TEXTS, _LONG_TEXT)]
     if "attention_mask" not in encoded[0]:
-        raise UsageError(f"Backbone {backbone.name!r}: its tokenizer gives no attention_mask. {_names_of_inputs()}")
+        raise UsageError(f"Backbone {backbone.name!r}: its tokenizer returns no attention_mask. {_names_of_inputs()}")
     for name in encoded[0]:
         if name not in accepted:
             raise UsageError(
-                f"Backbone {backbone.name!r}: its tokenizer gives {name}, which {type(network).__name__} does not "
-                f"take. {_names_of_inputs()}"
+                f"Backbone {backbone.name!r}: its tokenizer returns {name}, which {type(network).__name__} does not "
+                f"accept. {_names_of_inputs()}"
             )
     if "token_type_ids" in encoded[0] and model.family == "gpt2":
         raise UsageError(
-            f"Backbone {backbone.name!r}: its tokenizer gives token_type_ids, which GPT-2 adds to every position as if "
-            f"they were words. {_names_of_inputs()}"
+            f"Backbone {backbone.name!r}: its tokenizer returns token_type_ids, which GPT-2 adds to every position "
+            f"like words. {_names_of_inputs()}"
         )
     rows, highest = len(model.word_table), max(_reachable(model.tokenizer))
     if highest >= rows:
         raise UsageError(
             f"Backbone {backbone.name!r}: its tokenizer has token ids up to {highest} and the model embeds {rows} "
-            "tokens, so the tokenizer is another model's or has added tokens. Put the model's own into the folder."
+            "tokens, so the tokenizer belongs to another model or has added tokens. Add the model's own."
         )
     types = getattr(config, "type_vocab_size", 0) or 0
     used = max(max(numbers.get("token_type_ids", [0])) for numbers in encoded)
     if 0 < types <= used:
         raise UsageError(
-            f"Backbone {backbone.name!r}: its tokenizer gives token type {used} to a part of a pair of texts and the "
-            f"model knows only types below {types}. Put the model's own tokenizer into the folder."
+            f"Backbone {backbone.name!r}: its tokenizer assigns token type {used} to a part of a pair of texts, but "
+            f"the model has only types below {types}. Put the model's own tokenizer into the folder."
         )
 
 
 def _reachable(tokenizer: Any) -> set[int]:
-    """Token ids that a text can become; special tokens without a role, such as XLNet's <eop>, are none of them."""
+    """Return the token ids that a text can have, without special tokens without a role, such as XLNet's <eop>."""
     special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
     roles = {getattr(tokenizer, f"{role}_token_id") for role in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")}
     return (set(tokenizer.get_vocab().values()) - special) | (roles - {None})
@@ -172,7 +172,7 @@ def _names_of_inputs() -> str:
 
 
 def _require_independence(backbone: Backbone, model: Any) -> None:
-    """Compare logits of texts that are asked about alone with those of the same texts in one padded batch."""
+    """Compare the logits of single texts with those of the same texts in one padded batch."""
     import numpy as np
 
     try:
@@ -181,17 +181,17 @@ def _require_independence(backbone: Backbone, model: Any) -> None:
         longest = _logits(model, [_LONG_TEXT])
     except (RuntimeError, IndexError, ValueError, TypeError) as error:
         raise UsageError(
-            f"Backbone {backbone.name!r} cannot read a text that its own tokenizer has encoded: {_first_line(error)}. "
-            "Its tokenizer and its config.json do not fit each other."
+            f"Backbone {backbone.name!r} cannot process a text that its own tokenizer encoded: {_first_line(error)}. "
+            "Check that its tokenizer fits its config.json."
         ) from error
     if not (np.isfinite(together).all() and np.isfinite(longest).all()):
         raise UsageError(
-            f"Backbone {backbone.name!r} gives logits that are not finite: its weights are damaged. Fetch it again."
+            f"Backbone {backbone.name!r} returns logits that are not finite: its weights are damaged. Fetch it again."
         )
     if np.abs(alone - together).max() > _TOLERANCE * max(1.0, np.abs(alone).max()):
         raise UsageError(
-            f"Backbone {backbone.name!r} answers otherwise when a text is padded, so that results would depend on the "
-            "batch. Choose another backbone, or one whose code masks padding."
+            f"Backbone {backbone.name!r} returns other logits if a text is padded, so results would depend on "
+            "the batch. Choose another backbone, or one whose code masks padding."
         )
 
 
@@ -208,7 +208,7 @@ def _first_line(error: Exception) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hide the library's notes, such as that the head is fresh."""
+    """Hide the library's messages, such as that the head is newly initialised."""
     from transformers.utils import logging
 
     level = logging.get_verbosity()

@@ -1,4 +1,4 @@
-"""Reaching into a network for the time of a pass: tensors put in, tensors taken out."""
+"""Temporary changes of a network during a pass: replace modules, and record their outputs."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 @contextmanager
 def replaced(parent: nn.Module, name: str, module: nn.Module) -> Iterator[None]:
-    """Inside, `module` stands where the parent's child of that name stood."""
+    """Replace the child `name` of a module inside the context, and restore it afterwards."""
     original = getattr(parent, name)
     setattr(parent, name, module)
     try:
@@ -20,42 +20,42 @@ def replaced(parent: nn.Module, name: str, module: nn.Module) -> Iterator[None]:
         setattr(parent, name, original)
 
 
-class Given(nn.Module):
-    """Answers with a tensor whatever it is asked."""
+class ConstantOutput(nn.Module):
+    """Module that returns a fixed tensor for any input."""
 
     def __init__(self, output: Tensor) -> None:
         super().__init__()
         self.output = output
 
     def forward(self, *_args: object, **_kwargs: object) -> Tensor:
-        """The tensor."""
+        """Return the tensor."""
         return self.output
 
 
 class _Reached(Exception):  # noqa: N818 - a signal, not an error
-    """Unwinds a forward pass once the module has answered."""
+    """Ends a forward pass once the module has returned."""
 
 
-def first_answer(module: nn.Module, run: Callable[[], object]) -> Tensor:
-    """What `module` answers the first time that `run` comes to it; the rest of `run` is left out.
+def first_output(module: nn.Module, run: Callable[[], object]) -> Tensor:
+    """Return the output of the first call of `module` within `run`; the rest of `run` is skipped.
 
     Raises:
-        RuntimeError: `run` never came to it.
+        RuntimeError: `run` does not call the module.
     """
-    caught: list[Tensor] = []
+    outputs: list[Tensor] = []
 
     def stop(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-        caught.append(output)
+        outputs.append(output)
         raise _Reached
 
     handle = module.register_forward_hook(stop)
     try:
         run()
     except _Reached:
-        return caught[0]
+        return outputs[0]
     finally:
         handle.remove()
-    raise RuntimeError(f"The pass never called {type(module).__name__}.")
+    raise RuntimeError(f"The pass does not call {type(module).__name__}.")
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Hidden:
     """Hidden states of the latest pass, each of shape (rows, length, width).
 
     Attributes:
-        first: Output of the embedding layer; None before a pass, and after one that was given this very output.
+        first: Output of the embedding layer; None before a pass, and after a pass that started from this output.
         last: Output of the last block, before the head.
     """
 
@@ -72,13 +72,13 @@ class Hidden:
 
 
 @contextmanager
-def watching(embedding: nn.Module, body: nn.Module, turned: Callable[[Tensor], Tensor]) -> Iterator[Hidden]:
-    """Inside, each pass through `body` leaves its hidden states in the object yielded.
+def watching(embedding: nn.Module, body: nn.Module, batch_major: Callable[[Tensor], Tensor]) -> Iterator[Hidden]:
+    """Record the hidden states of each pass through `body` in the yielded object.
 
     Args:
         embedding: The module whose output is the embedding layer's output.
-        body: The encoder that it is part of.
-        turned: Brings the embedding layer's output into the order (rows, length, width).
+        body: The encoder that contains it.
+        batch_major: Converts the embedding layer's output to the order (rows, length, width).
     """
     seen = Hidden()
 
@@ -86,7 +86,7 @@ def watching(embedding: nn.Module, body: nn.Module, turned: Callable[[Tensor], T
         seen.first = seen.last = None
 
     def first(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-        seen.first = turned(output)
+        seen.first = batch_major(output)
 
     def last(_module: nn.Module, _inputs: object, output: Any) -> None:
         seen.last = output.last_hidden_state
@@ -99,5 +99,5 @@ def watching(embedding: nn.Module, body: nn.Module, turned: Callable[[Tensor], T
 
 
 def at_least_float32(values: Tensor) -> Tensor:
-    """The values in float32, or in their own type where that is finer."""
+    """Convert values to float32, or keep their type if that is more precise."""
     return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""What a model says of texts, whether it says so again, and whether its loss has a gradient there."""
+"""Gradient-masking checks of a model: logits, repeated logits and input-gradient norms."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from benchmark.models.inference import at_rest, batches_of
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found of each example, in the order given.
+    """Logits and gradients of each example, in the order of the texts.
 
     Attributes:
         logits: float32, shape (examples, classes).
-        again: The same texts asked about a second time in the same batches.
+        again: Logits of a second pass with the same batches.
         gradients: Largest absolute entry of the gradient of the cross-entropy with respect to the embedding layer's
-            output, float32, shape (examples,); 0 where the loss has no slope in 32 bits.
+            output, float32, shape (examples,); 0 if the gradient is zero in 32 bits.
     """
 
     logits: NDArray[np.float32]
@@ -36,31 +36,31 @@ def inspect_model(
     *,
     report: Callable[[int, int], None] | None = None,
 ) -> Inspection:
-    """Inspect a model in eval mode on examples of one or two texts each; its pass counters do not move.
+    """Inspect a model in eval mode on examples of one or two texts each, without counting its passes.
 
     Source: signs of obfuscated gradients, Athalye et al. (ICML 2018), sections 3 and 4.
     """
     encoded = [model.tokenise(t) for t in texts]
     shape = (len(texts), model.classes)
-    found = Inspection(np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape[0], np.float32))
+    inspection = Inspection(np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape[0], np.float32))
     done = 0
     with at_rest(model):
         for rows in batches_of(model, encoded):
             batch = model.collate([encoded[r] for r in rows], [labels[r] for r in rows])
             with torch.inference_mode():
-                found.logits[rows] = model(batch).cpu().numpy()
-                found.again[rows] = model(batch).cpu().numpy()
-            found.gradients[rows] = _slopes(model, batch)
+                inspection.logits[rows] = model(batch).cpu().numpy()
+                inspection.again[rows] = model(batch).cpu().numpy()
+            inspection.gradients[rows] = _gradient_norms(model, batch)
             done += len(rows)
             if report is not None:
                 report(done, len(texts))
-    return found
+    return inspection
 
 
-def _slopes(model: Classifier, batch: Batch) -> NDArray[np.float32]:
-    """Largest absolute entry of each example's input gradient, over all sequences that are made of it."""
+def _gradient_norms(model: Classifier, batch: Batch) -> NDArray[np.float32]:
+    """Compute the largest absolute entry of each example's input gradient, over all its sequences."""
     embeds = model.embed(batch).detach().requires_grad_()
-    # Summed, so that an example's gradient does not shrink with the batch around it.
+    # Sum the losses, so that an example's gradient does not depend on the batch size.
     loss = cross_entropy(model(batch, embeds=embeds), batch.targets(), reduction="sum")
     (gradient,) = torch.autograd.grad(loss, embeds)
     largest: NDArray[np.float32] = gradient.abs().reshape(len(batch), -1).amax(dim=1).float().cpu().numpy()

@@ -1,4 +1,4 @@
-"""Linear layers with their weights laid out once for the processor, for many forward passes of a model that stays."""
+"""Linear layers with weights that are packed once for the CPU, for many forward passes of an unchanged model."""
 
 import copy
 from typing import TypeVar, cast
@@ -13,22 +13,21 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def can_pack(device: torch.device) -> bool:
-    """Whether this torch can lay weights out for this device."""
+    """Return whether this torch build can pack weights for a device."""
     return device.type == "cpu" and torch.backends.mkldnn.is_available() and hasattr(_ops(), "_linear_pointwise")
 
 
 def packed(model: M) -> M:
-    """A copy for inference, whose linear layers multiply by oneDNN with weights that it has laid out already.
+    """Return a copy for inference whose linear layers use oneDNN with packed weights.
 
-    The arithmetic stays that of the weights' type; sums are made in another order, so that numbers differ by rounding.
-    On some processors that is twice as quick as torch's own choice of a float32 product, which lays weights out anew
-    for every batch.
+    The precision is that of the weights. Sums have another order, so results differ by rounding. On some processors
+    this is twice as fast as torch's default float32 product, which packs the weights again for every batch.
 
     Args:
-        model: It is not changed. The copy shares its parameters and must not outlive a change of them.
+        model: It is not changed. The copy shares its parameters; discard it when they change.
 
     Returns:
-        The copy, or the model itself where nothing can be packed.
+        The copy, or the model itself if nothing can be packed.
     """
     tensors = [*model.parameters(), *model.buffers()]
     if not (tensors and can_pack(tensors[0].device)):
@@ -46,38 +45,38 @@ def packed(model: M) -> M:
 
 
 def summary_only(model: Classifier) -> Classifier:
-    """Let the last block's feed-forward part work on the first token alone, where the head reads no other.
+    """Run the last block's feed-forward part on the first token only, if the head reads no other token.
 
-    The last hidden states of the other tokens are of no use then.
+    The last hidden states of the other tokens are then undefined.
 
     Args:
-        model: A copy for inference, such as `packed` gives; it is changed. Families that are not laid out like BERT,
-            and classifiers that read a slot of a prompt, are left as they are.
+        model: A copy for inference, as from `packed`; it is changed. Families without BERT's parts, and prompt
+            classifiers, are not changed.
     """
     if type(model) is Classifier and model.family in LIKE_BERT:
-        model.blocks[-1].get_submodule("intermediate").register_forward_pre_hook(lambda _, given: (given[0][:, :1],))
+        model.blocks[-1].get_submodule("intermediate").register_forward_pre_hook(lambda _, inputs: (inputs[0][:, :1],))
     return model
 
 
 _ACTIVATION = "intermediate_act_fn"
-"""Name under which BERT's relatives keep what follows the layer `dense` of their feed-forward part."""
+"""Attribute of the activation that follows the layer `dense` in BERT-like feed-forward parts."""
 
 
 def _is_gelu(module: nn.Module | None) -> bool:
-    """Whether it is the exact GELU, which oneDNN makes with the product, and no approximation of it."""
+    """Return whether a module is the exact GELU, which oneDNN fuses with the product, and not an approximation."""
     exact = getattr(module, "act", None) is nn.functional.gelu
     return exact or (isinstance(module, nn.GELU) and module.approximate == "none")
 
 
 class PackedLinear(nn.Linear):
-    """A linear layer for inference that keeps a second, packed copy of its weights."""
+    """Linear layer for inference with a second, packed copy of its weights."""
 
     def __init__(self, linear: nn.Linear, then: str = "none") -> None:
-        """Pack a layer's weights; the layer's own are shared, since some models read them beside calling the layer.
+        """Pack a layer's weights and share the unpacked ones, since some models also read them directly.
 
         Args:
             linear: The layer.
-            then: What is done to its output before it is written: "none" or "gelu".
+            then: Operation on its output: "none" or "gelu".
         """
         nn.Module.__init__(self)
         self.then = then
@@ -86,12 +85,12 @@ class PackedLinear(nn.Linear):
         self._packed = _ops()._reorder_linear_weight(linear.weight.detach(), None)
 
     def forward(self, input: Tensor) -> Tensor:
-        """The layer's output, shape (..., out_features)."""
+        """Compute the layer's output, shape (..., out_features)."""
         return cast(Tensor, _ops()._linear_pointwise(input, self._packed, self.bias, self.then, [], _KIND[self.then]))
 
 
 _KIND = {"none": "", "gelu": "none"}
-"""Which kind of the operation oneDNN makes; "none" of a GELU is the exact one."""
+"""oneDNN's variant of each operation; "none" selects the exact GELU."""
 
 
 def _ops() -> "torch._ops._OpNamespace":

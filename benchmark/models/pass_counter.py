@@ -1,4 +1,4 @@
-"""Counters of what a method really costs: passes through the model, in examples."""
+"""Count the passes through a model, in examples: the cost of a method."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +11,8 @@ from torch import Tensor
 class Passes:
     """Forward and backward passes, each counted in examples (a batch of 16 counts 16).
 
-    Backwards are counted where the gradient reaches the logits, so that a method that calls autograd by itself is
-    counted all the same. ``input_backward`` are those that stop at the embeddings; ``backward`` all others.
+    Backward passes are counted when the gradient reaches the logits, so a method's own calls of autograd count too.
+    ``input_backward`` counts those that stop at the embeddings, ``backward`` all others.
     """
 
     forward: int = 0
@@ -22,7 +22,7 @@ class Passes:
     _paused: bool = False
 
     def watch(self, logits: Tensor) -> Tensor:
-        """Count a forward now and each backward that will pass through these logits, shape (batch, classes)."""
+        """Count a forward pass now and each later backward pass through these logits, shape (batch, classes)."""
         if self._paused:
             return logits
         examples = logits.shape[0]
@@ -39,7 +39,7 @@ class Passes:
 
     @contextmanager
     def input_only(self) -> Iterator[None]:
-        """Backwards inside stop at the embeddings."""
+        """Count backward passes inside the context as passes that stop at the embeddings."""
         self._input_only, before = True, self._input_only
         try:
             yield
@@ -48,7 +48,7 @@ class Passes:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Passes inside are not the method's: validation, prediction, attacks."""
+        """Do not count the passes inside the context: validation, prediction, attacks."""
         self._paused, before = True, self._paused
         try:
             yield
@@ -56,5 +56,5 @@ class Passes:
             self._paused = before
 
     def counts(self) -> dict[str, int]:
-        """The three counters, as they are stored in records."""
+        """Return the three counters, as records store them."""
         return {key: value for key, value in asdict(self).items() if not key.startswith("_")}

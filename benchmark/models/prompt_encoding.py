@@ -1,4 +1,4 @@
-"""Templates and label words as token ids of one tokenizer."""
+"""Encode templates and label words as token ids of a tokenizer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from benchmark.models.prompt import SLOT, Prompt, Template
 from benchmark.schema.errors import UsageError
 
 READ = "read"
-"""Name in `Encoded` and `Batch.marks`: 1 at the position whose prediction is read."""
+"""Key in `Encoded` and `Batch.marks`: 1 at the position whose prediction is read."""
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """Token ids to insert; the prediction is read at `read`, counted from the place of insertion."""
+    """Token ids to insert; the prediction is read at offset `read` from the insertion point."""
 
     front: bool
     ids: tuple[int, ...]
@@ -24,18 +24,20 @@ class _Piece:
 class Templating:
     """Inserts a prompt's templates into tokenised texts.
 
-    A template at the front follows the tokens that open a text, one at the back precedes the token that closes it. A
-    causal model sees nothing but what precedes a word. There all templates are at the back and end before the slot, and
-    the prediction is that of the last token. Token type ids are 0 throughout: the release of MVP passes none.
+    A template at the front follows the opening special tokens, one at the back precedes the closing one. A causal
+    model only sees the preceding tokens, so all its templates are at the back and end before the slot, and the
+    prediction is read at the last token. Token type ids are 0 throughout, since MVP's released code passes none.
 
     Attributes:
         count: Number of templates.
-        longest: Most tokens that a template adds.
+        longest: Maximum number of tokens that a template adds.
     """
 
     def __init__(self, tokenizer: Any, prompt: Prompt, *, causal: bool) -> None:
         if not causal and tokenizer.mask_token_id is None:
-            raise UsageError(f"{type(tokenizer).__name__} has no mask token to put into a template's slot.")
+            raise UsageError(
+                f"{type(tokenizer).__name__} has no mask token for a template's slot. Use another backbone."
+            )
         special = tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"]
         self._opening, self._closing = special.index(0), special[::-1].index(0)
         self._start = tokenizer.bos_token_id
@@ -45,13 +47,13 @@ class Templating:
         self.longest = max(len(piece.ids) for piece in self._pieces)
 
     def fill(self, encoded: Encoded) -> list[Encoded]:
-        """The text in each template, in their order, with the mark `READ`; other marks are 0 on inserted tokens."""
+        """Insert the text into each template and set the mark `READ`; other marks are 0 on inserted tokens."""
         return [self._filled(encoded, piece) for piece in self._pieces]
 
     def _filled(self, encoded: Encoded, piece: _Piece) -> Encoded:
         size = len(encoded["input_ids"])
         at = self._opening if piece.front else size - self._closing
-        if at + piece.read < 0:  # nothing at all stands before the slot: the token that starts a text does
+        if at + piece.read < 0:  # no token precedes the slot, so insert the start token
             piece = _Piece(piece.front, (self._start,), 0)
         added, position = len(piece.ids), at + piece.read
         row = {READ: [int(number == position) for number in range(size + added)]}
@@ -67,12 +69,12 @@ class Templating:
 
 
 def label_tokens(tokenizer: Any, prompt: Prompt, *, causal: bool) -> list[list[int]]:
-    """Look up the token ids of each class's label words; only words that are a single token are kept.
+    """Look up the token ids of each class's label words, and keep only words that are a single token.
 
-    In a byte-level vocabulary a mask stands for a word with the space before it. A causal model has read that space.
+    In a byte-level vocabulary a mask represents a word with its leading space. A causal model has already read it.
 
     Raises:
-        UsageError: a class is left with none, or two classes share one.
+        UsageError: a class has no such word, or two classes share one.
     """
     space = " " if _is_byte_level(tokenizer) and not causal else ""
     kept: list[list[int]] = []
@@ -83,7 +85,7 @@ def label_tokens(tokenizer: Any, prompt: Prompt, *, causal: bool) -> list[list[i
         if not single:
             raise UsageError(
                 f"None of the label words of {name!r} ({', '.join(words)}) is a single token of the backbone's "
-                "vocabulary; give it others in a file of templates of your own."
+                "vocabulary. Set other label words in your own file of templates."
             )
         for token in single:
             if owner.setdefault(token, name) != name:
@@ -95,11 +97,11 @@ def label_tokens(tokenizer: Any, prompt: Prompt, *, causal: bool) -> list[list[i
 def _masked(tokenizer: Any, template: Template) -> _Piece:
     front = template.place == "front"
     if _is_byte_level(tokenizer):
-        # As MVP's release: a space token before every template, and the template's own spaces as they are written.
+        # As in MVP's released code: a space token before every template, and the template's own spaces unchanged.
         ids = [*_ids(tokenizer, " "), *_ids(tokenizer, template.text.replace(SLOT, tokenizer.mask_token))]
         return _Piece(front, tuple(ids), ids.index(tokenizer.mask_token_id))
-    before, behind = (_ids(tokenizer, part.strip()) for part in template.around)
-    return _Piece(front, (*before, tokenizer.mask_token_id, *behind), len(before))
+    before, after = (_ids(tokenizer, part.strip()) for part in template.around)
+    return _Piece(front, (*before, tokenizer.mask_token_id, *after), len(before))
 
 
 def _causal(tokenizer: Any, template: Template) -> _Piece:
@@ -109,7 +111,7 @@ def _causal(tokenizer: Any, template: Template) -> _Piece:
 
 
 def _is_byte_level(tokenizer: Any) -> bool:
-    """Tell whether a space is part of the tokens, as in the vocabularies of RoBERTa and GPT-2."""
+    """Return whether a space is part of the tokens, as in the vocabularies of RoBERTa and GPT-2."""
     return "".join(tokenizer.tokenize(" a")).startswith("Ġ")
 
 

@@ -1,28 +1,39 @@
-"""What is left of a reproduction, in passes through the model, before anything is computed."""
+"""Estimate the remaining cost of a reproduction in passes through the model, and measure the time of a pass."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
 
+from benchmark.data import Dataset
 from benchmark.execution.cells import Cell, Row, cells_of
 from benchmark.execution.costs import Cost, Costs, over_vanilla
 from benchmark.execution.explaining import state_of
-from benchmark.execution.registry import registered
+from benchmark.execution.registry import MethodRequest, configure, registered
 from benchmark.execution.store import Store
 from benchmark.execution.workload import VALIDATION, Workload
+from benchmark.models.backbones import Backbone
 
 VANILLA = 3
-"""Passes of a vanilla step over one example: a forward, and a backward at the price of two."""
+"""Passes of a vanilla step over one example: a forward pass, and a backward pass that counts as two."""
+
+STEPS = 4
+"""Number of timed steps, after one untimed step."""
 
 
 @dataclass
 class Effort:
-    """What is done and what is left.
+    """Finished and remaining work.
 
     Attributes:
-        done: Cells that are there.
-        todo: Cells that are not.
-        passes: Passes that training and predictions still need, a forward of one example being 1.
-        attacked: Examples that are still to be attacked.
+        done: Number of finished cells.
+        todo: Number of remaining cells.
+        passes: Remaining passes of training and prediction; a forward pass of one example is 1.
+        attacked: Remaining examples of attacks.
     """
 
     done: int = 0
@@ -31,7 +42,7 @@ class Effort:
     attacked: int = 0
 
     def add(self, cell: Cell, work: Workload) -> None:
-        """Count a cell that is left."""
+        """Count a remaining cell."""
         self.todo += 1
         if cell.kind == "train":
             step, once = relative_cost(cell.row.method.cls.name) or (1.0, 0.0)
@@ -45,21 +56,21 @@ class Effort:
 
 
 def effort(rows: Sequence[Row], work: Workload, store: Store) -> Effort:
-    """Count what is done and left of some rows."""
-    found = Effort()
+    """Count the finished and remaining work of some rows."""
+    total = Effort()
     for row in rows:
         for cell in cells_of(row, work, store):
             if state_of(cell, store) == "done":
-                found.done += 1
+                total.done += 1
             else:
-                found.add(cell, work)
-    return found
+                total.add(cell, work)
+    return total
 
 
 def relative_cost(method: str) -> tuple[float, float] | None:
-    """What a step of a method costs over vanilla's, and what comes before the first step, in epochs of vanilla.
+    """Return the cost of a step relative to vanilla, and the cost before the first step in vanilla epochs.
 
-    For a composition, the product of its members' steps, which is never too little; None where one was not counted.
+    For a composition it is the product of its members' steps, an upper bound; None if a member's cost is unknown.
     """
     costs: list[Cost] = []
     for member in method.split("+"):
@@ -71,3 +82,43 @@ def relative_cost(method: str) -> tuple[float, float] | None:
     for cost in costs:
         step, once = step * over_vanilla(cost.step), once + over_vanilla(cost.once)
     return step, once
+
+
+class _EnoughError(Exception):
+    """Stops the training loop after the timed steps."""
+
+
+def seconds_a_pass(work: Workload, backbone: Backbone) -> float:
+    """Time vanilla steps in the real training loop, on the texts of the training task.
+
+    Returns:
+        Seconds of a forward pass of one example; a backward pass counts as two.
+    """
+    from benchmark.training.loop import Trainer
+
+    size = work.suite.recipe.batch_size * work.suite.recipe.accumulation
+    train, recipe = work.splits.train, replace(work.suite.recipe, epochs=STEPS + 1)
+    times: list[float] = []
+
+    def report(_done: int, _total: int) -> None:
+        times.append(time.monotonic())
+        if len(times) > STEPS:
+            raise _EnoughError
+
+    with TemporaryDirectory() as folder:
+        trainer = Trainer(
+            method=configure(MethodRequest("vanilla", {}), {}).make(),
+            backbone=backbone,
+            task=work.suite.training,
+            recipe=recipe,
+            train=Dataset(train.name, train.examples[: size * (STEPS + 1)], train.label_names),
+            validation=Dataset(train.name, train.examples[:1], train.label_names),
+            seed=0,
+            folder=Path(folder),
+            report=report,
+            checkpoint_seconds=float("inf"),
+        )
+        with suppress(_EnoughError):
+            trainer.run()
+    steps = [after - before for before, after in pairwise(times)]
+    return median(steps) / (VANILLA * size)

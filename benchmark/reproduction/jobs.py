@@ -1,4 +1,4 @@
-"""What a reproduction is going to run: suites as they are run, and the methods of the table's rows on each."""
+"""Jobs of a reproduction: the modified suites, and the methods of the table's rows on each."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,17 +20,17 @@ from benchmark.suites import Suite, load_suite
 
 @dataclass(frozen=True)
 class Job:
-    """One suite as it is run, and the methods that are run on it; or why nothing is.
+    """A modified suite and the methods that run on it, or the reason why nothing can run.
 
     Attributes:
         base: The packaged suite.
-        suite: As it is run.
-        work: Its data; None where nothing can be run.
-        backbone: None where it is not here.
+        suite: The modified suite.
+        work: Its data; None if nothing can run.
+        backbone: None if it is not on this machine.
         methods: By the label of the paper's row.
-        seeds: How many.
-        reason: Why nothing can be run; empty where something can.
-        notes: What a reader must know about its data.
+        seeds: Number of seeds.
+        reason: Why nothing can run; empty otherwise.
+        notes: Notes about its data for the reader.
     """
 
     base: Suite
@@ -43,19 +43,19 @@ class Job:
     notes: tuple[str, ...] = ()
 
     def rows(self, label: str) -> list[Row]:
-        """The runs of one row of the table, one a seed; none where nothing can be run."""
+        """Return the runs of one row of the table, one per seed; empty if nothing can run."""
         if self.work is None or self.backbone is None:
             return []
         return [Row(self.methods[label], self.backbone, seed) for seed in range(self.seeds)]
 
     def all_rows(self) -> list[Row]:
-        """Every run, seeds in the outer loop: a table of one seed is whole before the next seed begins."""
+        """Return all runs, with seeds in the outer loop, so that the table of a seed is complete before the next."""
         return [row for by_seed in zip(*map(self.rows, self.methods), strict=True) for row in by_seed]
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What all jobs of a plan share, and the data that was read."""
+    """Settings that all jobs share, and the data of the suites."""
 
     backbone: Backbone | str
     short_name: str
@@ -65,7 +65,7 @@ class _Plan:
     read: dict[str, tuple[CutSuite, Workload] | str] = field(default_factory=dict)
 
     def data(self, base: Suite) -> tuple[CutSuite, Workload] | str:
-        """A suite's data, read once whatever the learning rates; or why it cannot be had."""
+        """Read a suite's data once for all learning rates; return the reason if it is unavailable."""
         if isinstance(self.backbone, str):
             return self.backbone
         if base.name not in self.read:
@@ -78,14 +78,14 @@ class _Plan:
 
 
 def plan(table: Reproduction, backbone: Backbone | str, short_name: str, seeds: int, limit: int | None) -> list[Job]:
-    """Read the data of a table's suites and settle its methods.
+    """Read the data of a table's suites and configure its methods.
 
     Args:
         table: rows and columns.
-        backbone: the backbone, or the sentence that says why it is not here.
-        short_name: of the backbone.
-        seeds: how many.
-        limit: most examples of training and of a probe; None for all.
+        backbone: the backbone, or the reason why it is unavailable.
+        short_name: short name of the backbone.
+        seeds: number of seeds.
+        limit: maximum number of examples of training and of each task; None for all.
 
     Raises:
         UsageError: a suite, method or hyper-parameter does not exist, or the backbone cannot be used.
@@ -97,10 +97,10 @@ def plan(table: Reproduction, backbone: Backbone | str, short_name: str, seeds: 
 
 
 def forget_other_state(results: Path, work: Workload) -> bool:
-    """Remove a suite's records where its data has changed since; the artifacts that they come from stay.
+    """Remove a suite's records if its data has changed since; their artifacts are kept.
 
     Returns:
-        Whether there were any.
+        Whether records were removed.
     """
     folder = results / f"{work.suite.name}@{work.suite.version}"
     card = folder / "suite.json"
@@ -111,7 +111,7 @@ def forget_other_state(results: Path, work: Workload) -> bool:
 
 
 def _jobs(base: Suite, rows: Sequence[RowSpec], shared: _Plan) -> Iterator[Job]:
-    """A packaged suite as often as it is run: once a learning rate."""
+    """Yield the jobs of a packaged suite, one per learning rate."""
     by_rate: dict[float, dict[str, ConfiguredMethod]] = {}
     for row in rows:
         method, rate = row.on(base.name, shared.short_name)
@@ -127,10 +127,10 @@ def _configured(method: str, base: Suite) -> ConfiguredMethod:
 
 
 def _job(suite: Suite, rate: float, methods: Mapping[str, ConfiguredMethod], base: Suite, shared: _Plan) -> Job:
-    found = shared.data(base)
-    if isinstance(found, str) or isinstance(shared.backbone, str):
-        return Job(base, suite, None, None, methods, shared.seeds, reason=str(found))
+    data = shared.data(base)
+    if isinstance(data, str) or isinstance(shared.backbone, str):
+        return Job(base, suite, None, None, methods, shared.seeds, reason=str(data))
     require_supported(shared.backbone, len(base.training.classes), base.training.max_length)
-    small, work = found
+    small, work = data
     suite = with_rate(small.suite, rate)
     return Job(base, suite, replace(work, suite=suite), shared.backbone, methods, shared.seeds, notes=small.notes)

@@ -1,31 +1,122 @@
-"""A CSV of numbers that a paper prints, as records; every mistake is told with its line and column."""
+"""Import numbers that papers print: read a CSV, convert its lines to records, and add them to the papers' files."""
 
+import csv
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from benchmark.evaluation.metrics import METRICS
 from benchmark.execution.registry import registered
-from benchmark.reproduction.printed_lines import COLUMNS, PrintedError, Reading, lines_of
-from benchmark.schema import PERSPECTIVES, Record, TemperError, nearest, record_key, validate_record
+from benchmark.schema import (
+    PERSPECTIVES,
+    Located,
+    Record,
+    TemperError,
+    UsageError,
+    line_order,
+    nearest,
+    read_published,
+    record_key,
+    record_line,
+    validate_record,
+)
+from benchmark.schema.disk import sync
 from benchmark.schema.fields import printable
 from benchmark.schema.records import RECORD_SCHEMA_VERSION
 from benchmark.suites import Suite, available_suites, load_suite
 
+COLUMNS = ("paper", "table", "row", "column", "suite", "backbone", "method", "probe", "metric", "value")
+MOST_BYTES, MOST_LINES, MOST_CHARACTERS = 4_000_000, 5_000, 100_000
 _FORMULA = re.compile(r"\s*[=+\-@|%＝＋－＠]")
 _NUMBER = re.compile(r"(-?[0-9]{1,12}(?:\.[0-9]{1,12})?)(\s*%)?")
+
+
+class PrintedError(UsageError):
+    """A CSV has errors; the message has one sentence per error."""
+
+
+@dataclass
+class Reading:
+    """State while the lines of a file are read."""
+
+    place: str
+    complaints: list[str] = field(default_factory=list)
+    suites: dict[str, Suite] = field(default_factory=dict)
+    seen: dict[tuple[str | int, ...], int] = field(default_factory=dict)
+
+    def complain(self, line: int, column: str, sentence: str) -> None:
+        """Record an error of a column, or of the line if `column` is empty."""
+        where = f", column {column}" if column else ""
+        self.complaints.append(f"{self.place}: line {line}{where}: {sentence}")
+
+
+def lines_of(path: Path, reading: Reading) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the lines with their numbers; skip empty lines."""
+    lines = _csv_text(path).splitlines(keepends=True)
+    for number, line in enumerate(lines, 1):
+        # The csv module's own limit holds for the whole process, and other libraries raise it.
+        if len(line) > MOST_CHARACTERS:
+            raise PrintedError(f"{path.name}: line {number}: not a CSV (over {MOST_CHARACTERS} characters).")
+    reader = csv.reader(lines, strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        _check_header(header, reading)
+        for cells in reader:
+            if reader.line_num > MOST_LINES:
+                raise PrintedError(f"{path.name} has more than {MOST_LINES} lines; import it in parts.")
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != len(header):
+                reading.complain(reader.line_num, "", f"has {len(cells)} cells where the header has {len(header)}.")
+                continue
+            yield reader.line_num, dict(zip(header, (cell.strip() for cell in cells), strict=True))
+    except csv.Error as error:
+        raise PrintedError(f"{path.name}: line {reader.line_num}: not a CSV ({error}); correct the quotes.") from error
+
+
+def _csv_text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}; name a CSV file.") from error
+    if len(data) > MOST_BYTES:
+        raise PrintedError(f"{path.name} has {len(data):,} bytes; import at most {MOST_BYTES:,} at once.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise PrintedError(f"{path.name}: line {line}: is not UTF-8; save the file as UTF-8.") from error
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise PrintedError(f"{path.name}: line {line}: holds a NUL character; remove it.")
+    return text
+
+
+def _check_header(header: list[str], reading: Reading) -> None:
+    """Check the header, on which reading the lines depends."""
+    for name in header:
+        if name not in COLUMNS:
+            reading.complain(1, printable(name[:60]), f"is unknown. {nearest(name[:60], COLUMNS)}")
+        elif header.count(name) > 1:
+            reading.complain(1, name, "is a duplicate; keep one.")
+    if missing := [name for name in COLUMNS if name not in header]:
+        reading.complain(1, "", f"lacks {', '.join(missing)}; the first line names the columns {','.join(COLUMNS)}.")
+    if reading.complaints:
+        raise PrintedError("\n".join(dict.fromkeys(reading.complaints)))
 
 
 def read_printed(path: Path) -> list[Record]:
     """Read a CSV with the columns `COLUMNS` into published records.
 
-    A probe is a probe or attack of the suite, or the name of a perspective for the mean over the paper's own sets. A
-    value is written as a fraction or in percent with its sign: ``0.842`` or ``84.2%``.
+    The column `probe` is an evaluation task or attack of the suite, or a perspective for the mean over the paper's own
+    sets. A value is a fraction or a percentage with its sign: ``0.842`` or ``84.2%``.
 
     Raises:
-        PrintedError: the file has mistakes; all of them are listed.
+        PrintedError: the file has errors; all of them are listed.
     """
     reading = Reading(path.name)
     records: list[Record] = []
@@ -37,18 +128,20 @@ def read_printed(path: Path) -> list[Record]:
     if reading.complaints:
         raise PrintedError("\n".join(reading.complaints))
     if not records:
-        raise PrintedError(f"{path.name} has no line below its header; nothing was imported.")
+        raise PrintedError(f"{path.name} has no line below its header. Nothing was imported.")
     return records
 
 
 def _record(line: int, cells: Mapping[str, str], reading: Reading) -> Record:
-    """A line's record; what is wrong joins the complaints, and then the record is worth nothing."""
+    """Convert a line to a record; with an error, which joins the complaints, the record is invalid."""
     known = len(reading.complaints)
     for column in COLUMNS[:-1]:
         if not cells[column]:
             reading.complain(line, column, "is empty; fill it in.")
         elif _FORMULA.match(cells[column]):
-            reading.complain(line, column, f"begins with {cells[column][0]!r}, a formula to a spreadsheet; remove it.")
+            reading.complain(
+                line, column, f"begins with {cells[column][0]!r}, which a spreadsheet reads as a formula; remove it."
+            )
     if len(reading.complaints) > known:
         return {}
     suite = _suite(line, cells["suite"], reading)
@@ -85,7 +178,7 @@ def _metric(line: int, name: str, reading: Reading) -> str | None:
 
 
 def _method(line: int, text: str, reading: Reading) -> dict[str, Any]:
-    """Name and configuration; a method that Temper lacks may have been published, another spelling of one may not."""
+    """Return name and configuration; unknown methods are allowed, but not other spellings of known ones."""
     name, _, settings = text.partition(":")
     for known in registered():
         if name != known and name.casefold().replace("-", "_") == known.casefold().replace("-", "_"):
@@ -94,7 +187,7 @@ def _method(line: int, text: str, reading: Reading) -> dict[str, Any]:
 
 
 def _probe(line: int, name: str, metric: str, suite: Suite, reading: Reading) -> dict[str, Any]:
-    """The probe's entry in a record; a perspective's name stands for the mean over the paper's own sets."""
+    """Return the evaluation task's entry in a record; a perspective means the average over the paper's own sets."""
     probes = {probe.id: (probe.version, str(probe.perspective), tuple(probe.metrics)) for probe in suite.probes}
     probes |= {attack.id: (attack.version, "adversarial", attack.metrics) for attack in suite.attacks}
     if name not in probes and name not in PERSPECTIVES:
@@ -109,24 +202,26 @@ def _probe(line: int, name: str, metric: str, suite: Suite, reading: Reading) ->
 
 
 def _value(line: int, text: str, metric: str, reading: Reading) -> float | None:
-    """Decimal arithmetic: 84.2 % is 0.842 and not 0.8420000000000001."""
-    found = _NUMBER.fullmatch(text)
+    """Parse a value with decimal arithmetic: 84.2 % is 0.842 and not 0.8420000000000001."""
+    match = _NUMBER.fullmatch(text)
     fraction = METRICS[metric].unit == "fraction"
-    if found is None:
-        reading.complain(line, "value", f"{printable(text[:40])!r} is no number; write one such as 84.2% or 0.842.")
+    if match is None:
+        reading.complain(line, "value", f"{printable(text[:40])!r} is not a number; write one such as 84.2% or 0.842.")
         return None
     try:
-        number = Decimal(found[1]) / (100 if found[2] else 1)
+        number = Decimal(match[1]) / (100 if match[2] else 1)
     except InvalidOperation as error:
         raise TemperError(f"{reading.place}: line {line}, column value: {error}.") from error
-    if found[2] and not fraction:
-        reading.complain(line, "value", f"is in percent, which {metric} is not; write the number without the sign.")
+    if match[2] and not fraction:
+        reading.complain(line, "value", f"is in percent, which {metric} is not; write the number without %.")
     elif fraction and not 0 <= number <= 1:
-        reading.complain(line, "value", f"{text} is no fraction; write {text.rstrip(' %')}% or a number from 0 to 1.")
+        reading.complain(
+            line, "value", f"{text} is not a fraction; write {text.rstrip(' %')}% or a number from 0 to 1."
+        )
     return float(number)
 
 
-def _assembled(suite: Suite, cells: Mapping[str, str], method: dict[str, Any], found: dict[str, Any]) -> Record:
+def _assembled(suite: Suite, cells: Mapping[str, str], method: dict[str, Any], task: dict[str, Any]) -> Record:
     known = METRICS[cells["metric"]]
     return {
         "schema": RECORD_SCHEMA_VERSION,
@@ -135,7 +230,7 @@ def _assembled(suite: Suite, cells: Mapping[str, str], method: dict[str, Any], f
         "method": {**method, "version": None, "source": None, "hyperparameters": {}},
         "backbone": {"name": cells["backbone"], "source": None, "revision": None},
         "seed": None,
-        **found,
+        **task,
         "metric": {"id": known.id, "version": known.version, "direction": known.direction},
         "status": "ok",
         "reason": None,
@@ -153,10 +248,90 @@ _CSV_COLUMN = {"/method/name": "method", "/method/configuration": "method", "/ba
 
 
 def _check(line: int, record: Record, reading: Reading) -> None:
-    """Hold the record against the schema, and against the lines before it."""
+    """Validate the record, and compare it with the lines before it."""
     for problem in validate_record(record):
         column = _CSV_COLUMN.get(problem.pointer, problem.pointer.rpartition("/")[2])
         reading.complain(line, column, problem.message)
     other = reading.seen.setdefault(record_key(record), line)
     if other != line:
         reading.complain(line, "", f"repeats line {other}: same paper, method, backbone, probe and metric; keep one.")
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """Result of an import: numbers of new and known records, and the changed files."""
+
+    added: int
+    known: int
+    files: tuple[Path, ...]
+
+
+def file_records(records: Sequence[Record], published: Path) -> Filed:
+    """Add records to the papers' files.
+
+    Raises:
+        UsageError: a number exists with another value, or the folder is not writable; nothing is changed.
+        IntegrityError: an existing file is invalid.
+    """
+    known = {record_key(located.record): located for located in read_published(published)}
+    new = [record for record in records if record_key(record) not in known]
+    _refuse_conflicts(records, known)
+    papers = {located.record["source"]["paper"]: located.file.partition("/")[2] for located in known.values()}
+    files: dict[str, list[Record]] = {}
+    for record in new:
+        paper = record["source"]["paper"]
+        name = papers.setdefault(paper, _name(paper, set(papers.values())))
+        files.setdefault(name, []).append(record)
+    for located in known.values():
+        if (name := located.file.partition("/")[2]) in files:
+            files[name].append(located.record)
+    texts = {published / name: _text(lines) for name, lines in sorted(files.items())}
+    try:
+        _replace_all(texts)
+    except OSError as error:
+        raise UsageError(f"{published} is not writable: {error.strerror}. Nothing was imported.") from error
+    return Filed(len(new), len(records) - len(new), tuple(texts))
+
+
+def _refuse_conflicts(records: Sequence[Record], known: Mapping[tuple[str | int, ...], Located]) -> None:
+    clashes = []
+    for record in records:
+        located = known.get(record_key(record))
+        if located is not None and located.record != record:
+            value = f"{located.record['value']} from {' / '.join(located.record['source'].values())}"
+            what = f"{record['method']['name']}, {record['probe']['id']}, {record['metric']['id']}"
+            clashes.append(f"{what}: {located} has {value}; remove that line, or correct the CSV.")
+    if clashes:
+        raise UsageError("\n".join(clashes))
+
+
+def _name(paper: str, taken: Collection[str]) -> str:
+    """Return an unused file name for a paper: letters, digits and hyphens, with a number if it exists."""
+    slug = re.sub("[^a-z0-9]+", "-", paper.lower()).strip("-")[:60].rstrip("-") or "paper"
+    numbered = (f"{slug}{'' if number == 1 else f'-{number}'}.jsonl" for number in range(1, len(taken) + 2))
+    return next(name for name in numbered if name not in taken)
+
+
+def _text(records: Sequence[Record]) -> str:
+    def order(record: Record) -> tuple[object, ...]:
+        suite, method = record["suite"], record["method"]
+        row = (suite["name"], suite["version"], record["backbone"]["name"], method["name"], method["configuration"])
+        return (*row, line_order(record))
+
+    return "".join(record_line(record) for record in sorted(records, key=order))
+
+
+def _replace_all(texts: Mapping[Path, str]) -> None:
+    """Write all new files next to the old ones first, so that a full disk changes none of them."""
+    partials: dict[Path, Path] = {}
+    try:
+        for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partials[path] = path.with_name(f".{path.name}.{os.getpid()}.partial")
+            partials[path].write_text(text, encoding="utf-8")
+            sync(partials[path])
+        for path, partial in partials.items():
+            partial.replace(path)
+    finally:
+        for partial in partials.values():
+            partial.unlink(missing_ok=True)

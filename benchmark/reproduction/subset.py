@@ -1,6 +1,6 @@
-"""Suites that are run in a reproduction and are not the packaged one: cut down, or with a paper's learning rate.
+"""Modified suites of a reproduction: smaller, without some attacks, or with a paper's learning rate.
 
-They have names of their own, so that their records never stand among those of the packaged suite.
+A modified suite has another name, so its records are never mixed with those of the packaged suite.
 """
 
 from collections.abc import Collection
@@ -14,14 +14,14 @@ from benchmark.suites import Attack, Probe, SplitSpec, Suite, training_splits
 
 @dataclass(frozen=True, slots=True)
 class CutSuite:
-    """A suite as it is run, with a sentence for everything that a reader must know about its data."""
+    """A modified suite, with notes about its data for the reader."""
 
     suite: Suite
     notes: tuple[str, ...] = ()
 
 
 def with_rate(suite: Suite, learning_rate: float | None) -> Suite:
-    """The suite with another learning rate, under another name; itself where it has that rate already."""
+    """Return the suite with another learning rate and name, or the suite itself if it has that rate."""
     if learning_rate is None or learning_rate == suite.recipe.learning_rate:
         return suite
     name = f"{suite.name}-lr-{learning_rate:g}".replace(".", "-")
@@ -30,9 +30,9 @@ def with_rate(suite: Suite, learning_rate: float | None) -> Suite:
 
 
 def without_attacks(suite: Suite, wanted: Collection[str]) -> Suite:
-    """The suite without the attacks that no column shows, under another name; itself where all are wanted.
+    """Return the suite with another name and without the attacks that no column shows, or the suite itself.
 
-    Probes stay: a prediction costs little, and foreign texts are told apart from one of them.
+    Evaluation tasks are kept: predictions are cheap, and OOD texts are compared with those of another task.
     """
     kept = tuple(attack for attack in suite.attacks if attack.id in wanted)
     if len(kept) == len(suite.attacks):
@@ -42,10 +42,10 @@ def without_attacks(suite: Suite, wanted: Collection[str]) -> Suite:
 
 
 def cut(suite: Suite, limit: int | None) -> CutSuite:
-    """Keep at most `limit` examples of the training part and of each probe, and as large a share of attacked ones.
+    """Keep at most `limit` examples of the training part and of each task, and the same share of attacked examples.
 
-    A Hub data set that lacks rows on this machine is taken as it is, and a note says so: the result is a sample either
-    way. Where a probe's data is absent altogether the probe stays as declared, to be told as unavailable.
+    A Hub data set that lacks rows on this machine is used with a note, since the result is a sample anyway. A task
+    without data stays as declared, and is reported as unavailable.
 
     Raises:
         UnavailableError: the training data is not on this machine.
@@ -65,20 +65,20 @@ def cut(suite: Suite, limit: int | None) -> CutSuite:
 
 
 def _open(data: DataSpec) -> DataSpec:
-    """Declare no count and no content of a Hub data set; what a pinned resource holds is as declared anyway."""
+    """Remove the declared row count and hash of a Hub data set; a pinned resource always matches them."""
     return replace(data, rows=None, content_hash=None) if data.source in ("hub", "mirror") else data
 
 
 def _cut_split(split: SplitSpec, limit: int) -> SplitSpec:
-    def least(own: int | None) -> int:
+    def smaller(own: int | None) -> int:
         return min(limit, own or limit)
 
     return replace(
         split,
         test_data=None if split.test_data is None else _open(split.test_data),
-        train_limit=least(split.train_limit),
-        validation_limit=least(split.validation_limit),
-        test_limit=None if not split.test and split.test_data is None else least(split.test_limit),
+        train_limit=smaller(split.train_limit),
+        validation_limit=smaller(split.validation_limit),
+        test_limit=None if not split.test and split.test_data is None else smaller(split.test_limit),
         train_rows=None,
         validation_rows=None,
         test_rows=None,
@@ -90,11 +90,11 @@ def _cut_probe(probe: Probe, suite: Suite, limit: int, test: Dataset, notes: lis
         return replace(probe, rows=len(test))
     data = replace(_open(probe.data), limit=min(limit, probe.data.limit or limit), content_hash=None)
     try:
-        found = load(data, name=probe.id, classes=suite.training.classes, base=suite.path.parent)
+        dataset = load(data, name=probe.id, classes=suite.training.classes, base=suite.path.parent)
     except UnavailableError:
         return replace(probe, rows=min(limit, probe.rows))
     notes += _partial(probe.data, probe.id)
-    return replace(probe, data=data, rows=len(found))
+    return replace(probe, data=data, rows=len(dataset))
 
 
 def _cut_attack(attack: Attack, declared: int, kept: int) -> Attack:
@@ -102,10 +102,10 @@ def _cut_attack(attack: Attack, declared: int, kept: int) -> Attack:
 
 
 def _partial(declared: DataSpec, name: str) -> list[str]:
-    """A sentence about a Hub data set that has other rows here than are declared."""
+    """Return a note if the rows of a Hub data set differ from the declared ones."""
     if declared.rows is None or declared.source not in ("hub", "mirror"):
         return []
     rows = sum(1 for _ in source_rows(declared))
     if rows == declared.rows:
         return []
-    return [f"{name}: {rows:,} rows of {declared.place} are here, where the suite declares {declared.rows:,}."]
+    return [f"{name}: {rows:,} rows of {declared.place} are here, but the suite declares {declared.rows:,}."]

@@ -1,4 +1,4 @@
-"""Faults of a backbone are found before training; padding and the rest of a batch change no logit."""
+"""Tests that a backbone's faults are found before training, and that padding and batch change no logit."""
 
 import json
 import sys
@@ -57,7 +57,7 @@ def edit(folder: Path, name: str, **changes: object) -> None:
 
 
 @pytest.mark.parametrize("family", ["bert", "deberta-v2", "gpt2", "roberta", "xlnet"])
-def test_the_padding_side_of_a_tokenizer_and_the_company_of_a_text_change_no_logit(family: str) -> None:
+def test_padding_side_and_batch_change_no_logit(family: str) -> None:
     models = []
     for side in ("left", "right"):
         tokenizer = tokenizer_of(family, padding_side=side)
@@ -81,7 +81,7 @@ def test_an_empty_text_has_a_token_in_every_family(texts: tuple[str, ...]) -> No
         assert encoded["attention_mask"] == [1] * len(encoded["input_ids"])
 
 
-def test_an_empty_text_gets_the_starting_token_and_one_answer_whatever_stands_next_to_it() -> None:
+def test_logits_of_an_empty_text_do_not_depend_on_the_batch() -> None:
     tokenizer = tokenizer_of("gpt2")
     model = Classifier(network_of("gpt2", tokenizer), tokenizer, 16).eval()
     assert model.tokenise(("",)) == {"input_ids": [tokenizer.bos_token_id], "attention_mask": [1]}
@@ -91,7 +91,7 @@ def test_an_empty_text_gets_the_starting_token_and_one_answer_whatever_stands_ne
     np.testing.assert_allclose(np.concatenate([with_short, with_long]), np.repeat(alone, 3, 0), atol=1e-6)
 
 
-def test_the_outcome_of_an_attack_that_deletes_every_word_does_not_depend_on_other_examples(tmp_path: Path) -> None:
+def test_outcome_of_a_deletion_attack_ignores_other_examples(tmp_path: Path) -> None:
     """A GPT-2 raised when it was asked about an empty text alone, and answered in company."""
     from benchmark.attacks import run_attack
     from benchmark.attacks.victim import ModelVictim
@@ -123,16 +123,16 @@ def test_the_outcome_of_an_attack_that_deletes_every_word_does_not_depend_on_oth
         ("gpt2", {}, {"vocab_size": 200}, r"token ids up to \d+ and the model embeds 200 tokens"),
         ("bert", {}, {"pad_token_id": 0}, r"pads with token 2 \('<pad>'\) and its config.json says pad_token_id 0"),
         ("gpt2", {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]}, {}, "token_type_ids, which"),
-        ("distilbert", {"model_input_names": ["input_ids", "token_type_ids"]}, {}, "gives no attention_mask"),
+        ("distilbert", {"model_input_names": ["input_ids", "token_type_ids"]}, {}, "returns no attention_mask"),
         (
             "distilbert",
             {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]},
             {},
-            "gives token_type_ids, which DistilBertForSequenceClassification does not take",
+            "returns token_type_ids, which DistilBertForSequenceClassification does not accept",
         ),
     ],
 )  # fmt: skip
-def test_a_tokenizer_that_does_not_fit_is_the_backbones_fault(
+def test_mismatched_tokenizer_names_the_backbone(
     tmp_path: Path, family: str, roles: dict[str, Any], changes: dict[str, Any], sentence: str | None
 ) -> None:
     backbone = backbone_in(tmp_path, family, tokenizer_of(family, **roles), **changes)
@@ -143,7 +143,7 @@ def test_a_tokenizer_that_does_not_fit_is_the_backbones_fault(
         require_supported(backbone, 2, 32)
 
 
-def test_a_tokenizer_that_gives_types_which_the_model_lacks(tmp_path: Path) -> None:
+def test_tokenizer_with_unknown_token_types(tmp_path: Path) -> None:
     from tokenizers.processors import TemplateProcessing
 
     tokenizer = tokenizer_of("roberta", model_input_names=["input_ids", "token_type_ids", "attention_mask"])
@@ -152,11 +152,11 @@ def test_a_tokenizer_that_gives_types_which_the_model_lacks(tmp_path: Path) -> N
         single="<s> $A </s>", pair="<s> $A </s> $B:1 </s>:1", special_tokens=around
     )
     backbone = backbone_in(tmp_path, "roberta", tokenizer, type_vocab_size=1, **POSITIONS)
-    with pytest.raises(UsageError, match=r"gives token type 1 .* knows only types below 1"):
+    with pytest.raises(UsageError, match=r"assigns token type 1 .* has only types below 1"):
         require_supported(backbone, 2, 32)
 
 
-def test_a_tokenizer_without_anything_to_pad_with(tmp_path: Path) -> None:
+def test_tokenizer_without_padding_token(tmp_path: Path) -> None:
     backbone = backbone_in(tmp_path)
     edit(tmp_path, "tokenizer_config.json", eos_token=None, pad_token=None)
     (tmp_path / "special_tokens_map.json").unlink(missing_ok=True)
@@ -164,7 +164,7 @@ def test_a_tokenizer_without_anything_to_pad_with(tmp_path: Path) -> None:
         require_supported(backbone, 2, 32)
 
 
-def test_a_tokenizer_that_is_missing_or_broken(tmp_path: Path) -> None:
+def test_missing_or_broken_tokenizer(tmp_path: Path) -> None:
     backbone = backbone_in(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(UsageError, match=r"its tokenizer cannot be loaded \(.*Put the tokenizer files"):
@@ -182,7 +182,7 @@ def test_a_sentencepiece_tokenizer_without_its_library(tmp_path: Path, monkeypat
         require_supported(backbone, 2, 32)
 
 
-def test_damaged_weights_are_the_backbones_fault(tmp_path: Path) -> None:
+def test_damaged_weights_name_the_backbone(tmp_path: Path) -> None:
     backbone = backbone_in(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(UsageError, match="'tiny' is not a model that can be fine-tuned here"):
@@ -192,11 +192,11 @@ def test_damaged_weights_are_the_backbones_fault(tmp_path: Path) -> None:
 def test_logits_that_depend_on_the_batch_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backbone = backbone_in(tmp_path, initializer_range=0.2)
     monkeypatch.setitem(ARCHITECTURES, "gpt2", replace(ARCHITECTURES["gpt2"], padding_side="left"))
-    with pytest.raises(UsageError, match="answers otherwise when a text is padded"):
+    with pytest.raises(UsageError, match="returns other logits if a text is padded"):
         require_supported(backbone, 2, 32)
 
 
-def test_the_check_leaves_the_random_state_as_it_was(tiny_backbone: Path) -> None:
+def test_check_keeps_the_random_state(tiny_backbone: Path) -> None:
     torch.manual_seed(7)
     before = torch.get_rng_state()
     require_supported(Backbone("t", "folder:t", "0", tiny_backbone), 2, 16)

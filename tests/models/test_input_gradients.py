@@ -1,4 +1,4 @@
-"""An inspection's logits are the predictions, and its gradients those of an independent derivation in float64."""
+"""Tests that an inspection has the predicted logits, and the gradients of finite differences in float64."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def model(tiny_backbone: Path) -> Classifier:
     return Classifier.from_pretrained(tiny_backbone, 2, 16).eval()
 
 
-def test_logits_are_the_predictions_and_come_again(model: Classifier) -> None:
+def test_logits_equal_the_predictions_and_repeat(model: Classifier) -> None:
     before = model.passes.counts()
     found = inspect_model(model, TEXTS, LABELS)
     np.testing.assert_array_equal(found.logits, predict_logits(model, TEXTS))
@@ -54,15 +54,15 @@ def test_gradients_are_those_of_finite_differences_in_float64(model: Classifier)
 def test_a_saturated_model_has_no_gradient(model: Classifier) -> None:
     with torch.no_grad():
         model.output_layer.weight.mul_(1e6)
-    found = inspect_model(model, TEXTS, found_labels(model))
+    found = inspect_model(model, TEXTS, predicted_labels(model))
     assert (found.gradients == 0).all()
 
 
-def found_labels(model: Classifier) -> list[int]:
+def predicted_labels(model: Classifier) -> list[int]:
     return [int(label) for label in predict_logits(model, TEXTS).argmax(axis=1)]
 
 
-def test_a_model_that_draws_in_eval_mode_does_not_keep_to_its_answers(model: Classifier) -> None:
+def test_random_model_does_not_repeat_its_logits(model: Classifier) -> None:
     class Noise(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x + torch.randn_like(x)
@@ -72,7 +72,7 @@ def test_a_model_that_draws_in_eval_mode_does_not_keep_to_its_answers(model: Cla
     assert (found.logits != found.again).any(axis=1).all()
 
 
-def test_of_several_sequences_the_steepest_counts(tmp_path: Path) -> None:
+def test_largest_gradient_of_several_sequences_counts(tmp_path: Path) -> None:
     folder = write_tiny_masked_lm(tmp_path)
     home = Backbone("b", "folder:b", "0", folder)
     words = [("negative", ["negative", "bad"]), ("positive", ["positive"])]

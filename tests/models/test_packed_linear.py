@@ -28,7 +28,7 @@ def test_a_packed_layer_is_the_product_of_its_weights() -> None:
                 torch.testing.assert_close(layer(inputs).double(), wanted, rtol=1e-5, atol=1e-6)
 
 
-def test_rows_that_are_no_memory_of_their_own_are_read_as_they_are() -> None:
+def test_non_contiguous_inputs_are_read_correctly() -> None:
     torch.manual_seed(0)
     plain = nn.Sequential(nn.Linear(4, 4))
     inputs = torch.randn(5, 8)[:, ::2]
@@ -36,7 +36,7 @@ def test_rows_that_are_no_memory_of_their_own_are_read_as_they_are() -> None:
         torch.testing.assert_close(packed(plain)(inputs), plain(inputs), rtol=1e-5, atol=1e-6)
 
 
-def test_a_packed_classifier_says_the_same_and_shares_its_parameters(tiny_model: Classifier) -> None:
+def test_packed_classifier_has_equal_logits_and_parameters(tiny_model: Classifier) -> None:
     before = {name: tensor.clone() for name, tensor in tiny_model.state_dict().items()}
     quick = packed(tiny_model)
     assert not any(isinstance(module, PackedLinear) for module in tiny_model.modules())
@@ -52,7 +52,7 @@ def test_a_packed_classifier_says_the_same_and_shares_its_parameters(tiny_model:
     assert all((tiny_model.state_dict()[name] == tensor).all() for name, tensor in before.items())
 
 
-def test_what_cannot_be_packed_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsupported_models_are_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     embedding = nn.Sequential(nn.Embedding(3, 2))
     assert torch.equal(packed(embedding)(torch.tensor([1])), embedding(torch.tensor([1])))
     empty = nn.Sequential()
@@ -62,7 +62,7 @@ def test_what_cannot_be_packed_is_left_alone(monkeypatch: pytest.MonkeyPatch) ->
     assert packed(layer) is layer
 
 
-def test_the_activation_is_made_with_the_product_where_it_is_the_exact_one(tiny_model: Classifier) -> None:
+def test_exact_gelu_is_fused_with_the_product(tiny_model: Classifier) -> None:
     kinds = [module.then for module in packed(tiny_model).modules() if isinstance(module, PackedLinear)]
     assert kinds.count("gelu") == len(tiny_model.blocks)
     approximate = copy.deepcopy(tiny_model)
@@ -73,7 +73,7 @@ def test_the_activation_is_made_with_the_product_where_it_is_the_exact_one(tiny_
     )
 
 
-def test_the_head_reads_no_token_but_the_first(tiny_model: Classifier) -> None:
+def test_head_reads_only_the_first_token(tiny_model: Classifier) -> None:
     whole, short = packed(tiny_model), summary_only(packed(tiny_model))
     batch, seen = tiny_model.encode(TEXTS), []
     short.blocks[-1].intermediate.register_forward_hook(lambda *answer: seen.append(answer[-1].shape[1]))
@@ -85,7 +85,7 @@ def test_the_head_reads_no_token_but_the_first(tiny_model: Classifier) -> None:
     torch.testing.assert_close(told, wanted, rtol=1e-3, atol=2e-3)
 
 
-def test_what_does_not_read_the_first_token_is_left_alone(tiny_model: Classifier) -> None:
+def test_other_heads_are_not_changed(tiny_model: Classifier) -> None:
     class Other(Classifier):
         """Reads elsewhere."""
 

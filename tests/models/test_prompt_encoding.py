@@ -34,14 +34,14 @@ def filled(tokenizer: Any, template: dict[str, str], *texts: str, causal: bool =
     return tokens, tokens[row[READ].index(1)], row
 
 
-def test_a_template_at_the_front_stands_behind_the_token_that_opens_the_text(bert: Any) -> None:
+def test_front_template_follows_the_opening_token(bert: Any) -> None:
     tokens, read, row = filled(bert, FRONT, "a good film")
     assert tokens == ["[CLS]", "the", "statement", "is", "[MASK]", ".", "a", "good", "film", "[SEP]"]
     assert read == "[MASK]"
     assert row["attention_mask"] == [1] * 10
 
 
-def test_one_at_the_back_stands_before_the_token_that_closes_it(bert: Any) -> None:
+def test_back_template_precedes_the_closing_token(bert: Any) -> None:
     tokens, read, row = filled(bert, BACK, "a good film", "the end")
     assert tokens == ["[CLS]", "a", "good", "film", "[SEP]", "the", "end", "this", "was", "[MASK]", "film", "[SEP]"]
     assert read == "[MASK]"
@@ -56,7 +56,7 @@ def test_a_mask_in_the_text_itself_is_not_read(bert: Any) -> None:
     assert row[READ].index(1) == 6
 
 
-def test_marks_of_a_method_stay_with_their_tokens(bert: Any) -> None:
+def test_marks_keep_their_tokens(bert: Any) -> None:
     encoded = {**bert("a good film"), "mine": [0, 7, 8, 9, 0]}
     front, back = Templating(bert, prompt(FRONT, BARE), causal=False).fill(encoded)
     assert front["mine"] == [0, 0, 0, 0, 0, 0, 7, 8, 9, 0]
@@ -91,7 +91,7 @@ def released_row(tokenizer: Any, text: str, template: str, longest: int) -> list
 
 @pytest.mark.parametrize("template", RELEASED)
 @pytest.mark.parametrize("text", ["a good film", "", "the plot was not positive " * 8])
-def test_a_byte_level_vocabulary_gets_the_releases_tokens(template: str, text: str) -> None:
+def test_byte_level_vocabulary_gets_the_released_tokens(template: str, text: str) -> None:
     tokenizer = byte_level()
     tokenizer.sep_token = "</s>"
     _, _, bare = template.rpartition("[SEP] ")
@@ -113,7 +113,7 @@ def test_the_releases_lone_spaces_by_hand() -> None:
     assert tokens[-6:] == ["Ġ", "this", "Ġwas", "<mask>", "Ġfilm", "</s>"]
 
 
-def test_a_vocabulary_of_pieces_gets_no_stray_space() -> None:
+def test_word_piece_vocabulary_gets_no_additional_space() -> None:
     tokens, _, _ = filled(pieces(), BACK, "a good film")
     assert tokens == ["[CLS]", "▁a", "▁good", "▁film", "▁this", "▁was", "[MASK]", "▁film", "[SEP]"]
 
@@ -131,7 +131,7 @@ def test_a_causal_model_reads_the_token_before_the_slot(template: str) -> None:
     assert not behind or tokenizer.convert_ids_to_tokens(behind[-1]) == "Ġ"
 
 
-def test_a_causal_model_gets_templates_of_its_own_where_there_are_some() -> None:
+def test_causal_model_uses_its_own_templates() -> None:
     tokenizer = byte_level(special=False)
     own = Prompt.of([FRONT, BARE], WORDS, [{"back": "it was [MASK]"}])
     made = Templating(tokenizer, own, causal=True)
@@ -141,7 +141,7 @@ def test_a_causal_model_gets_templates_of_its_own_where_there_are_some() -> None
     assert Templating(byte_level(), own, causal=False).count == 2
 
 
-def test_a_causal_model_that_is_given_nothing_at_all_reads_the_start_of_text() -> None:
+def test_causal_model_reads_the_start_token_of_an_empty_text() -> None:
     tokens, read, _ = filled(byte_level(special=False), BARE, "", causal=True)
     assert tokens == [read] == ["</s>"]
 
@@ -155,7 +155,7 @@ def test_label_words_are_single_tokens_with_their_space() -> None:
     assert [set(tokenizer.convert_ids_to_tokens(own)) for own in kept] == [{"Ġnegative"}, {"Ġgood", "Ġpositive"}]
 
 
-def test_a_causal_models_label_words_follow_a_space_that_it_has_read() -> None:
+def test_label_words_of_a_causal_model_have_no_space() -> None:
     tokenizer = byte_level(special=False)
     kept = label_tokens(tokenizer, prompt(BARE, words=[("n", ["negative", "the plot"]), ("p", ["good"])]), causal=True)
     assert [tokenizer.convert_ids_to_tokens(own) for own in kept] == [["negative"], ["good"]]
@@ -174,7 +174,7 @@ def test_label_words_of_pieces_carry_their_mark() -> None:
         ([("n", ["bad", "good"]), ("p", ["good"])], "'n' and 'p' share the label word 'good'"),
     ],
 )
-def test_a_class_without_a_word_of_its_own_is_refused(bert: Any, words: Any, sentence: str) -> None:
+def test_class_without_its_own_label_word_is_refused(bert: Any, words: Any, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         label_tokens(bert, prompt(BARE, words=words), causal=False)
 
@@ -188,14 +188,14 @@ def test_a_vocabulary_without_a_mask_is_refused() -> None:
     ("templates", "words", "sentence"),
     [
         ([], WORDS, "at least one template"),
-        ([{"front": "no slot"}], WORDS, r"needs \[MASK\] once"),
-        ([{"back": "[MASK] and [MASK]"}], WORDS, r"needs \[MASK\] once"),
-        ([{"middle": "[MASK]"}], WORDS, "write front or back"),
+        ([{"front": "no slot"}], WORDS, r"needs \[MASK\] exactly once"),
+        ([{"back": "[MASK] and [MASK]"}], WORDS, r"needs \[MASK\] exactly once"),
+        ([{"middle": "[MASK]"}], WORDS, "Write front or back"),
         ([{"front": "[MASK]", "back": "[MASK]"}], WORDS, "one text, at front or at back"),
         ([BARE], [("n", []), ("p", ["good"])], "'n' has no label word"),
     ],
 )
-def test_a_prompt_that_makes_no_sense_is_refused(templates: Any, words: Any, sentence: str) -> None:
+def test_invalid_prompt_is_refused(templates: Any, words: Any, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         Prompt.of(templates, words)
 

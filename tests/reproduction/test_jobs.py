@@ -11,10 +11,9 @@ from benchmark.execution.store import Store
 from benchmark.execution.workload import materialise
 from benchmark.models.backbones import Backbone, resolve_backbone
 from benchmark.reproduction import load_reproduction
-from benchmark.reproduction.cost_estimate import effort, relative_cost
+from benchmark.reproduction.cost_estimate import effort, relative_cost, seconds_a_pass
 from benchmark.reproduction.jobs import Job, forget_other_state, plan
 from benchmark.reproduction.subset import cut, with_rate, without_attacks
-from benchmark.reproduction.timing import seconds_a_pass
 from benchmark.schema import UsageError
 from benchmark.suites import load_suite
 
@@ -28,7 +27,7 @@ def planned(backbone: Backbone | str, name: str = "tiny-bert0", seeds: int = 1, 
     return plan(load_reproduction("tiny-table"), backbone, name, seeds, limit)
 
 
-def test_a_cut_suite_has_at_most_so_many_examples_everywhere_and_its_own_name(packaged: Path) -> None:
+def test_subset_has_limited_examples_and_its_own_name(packaged: Path) -> None:
     small = cut(load_suite("tiny"), 20)
     work = materialise(small.suite)
     assert (small.suite.name, small.suite.ranked, small.notes) == ("tiny-limit-20", False, ())
@@ -38,25 +37,25 @@ def test_a_cut_suite_has_at_most_so_many_examples_everywhere_and_its_own_name(pa
     assert cut(load_suite("tiny"), None).suite == load_suite("tiny")
 
 
-def test_an_attacked_subset_shrinks_with_its_probe(packaged: Path) -> None:
+def test_attacked_subset_shrinks_with_its_task(packaged: Path) -> None:
     small = cut(load_suite("tiny"), 8).suite
     assert [attack.subset for attack in small.attacks] == [4]
 
 
-def test_a_set_that_lacks_rows_is_taken_when_cut_and_told(mirrored: Path) -> None:
+def test_incomplete_data_set_is_used_with_a_note(mirrored: Path) -> None:
     small = cut(load_suite("tiny"), 20)
-    assert small.notes == ("hub: 30 rows of owner/set test are here, where the suite declares 100.",)
+    assert small.notes == ("hub: 30 rows of owner/set test are here, but the suite declares 100.",)
     assert len(materialise(small.suite).probes["hub"]) == 20
     assert "hub" in materialise(load_suite("tiny")).missing
 
 
-def test_a_set_that_is_not_here_stays_a_gap_when_cut(mirrored: Path, tmp_path: Path) -> None:
+def test_missing_data_set_stays_unavailable(mirrored: Path, tmp_path: Path) -> None:
     (tmp_path / "mirror/owner/set/test-00000-of-00001.parquet").unlink()
     small = cut(load_suite("tiny"), 20)
     assert "hf download" in materialise(small.suite).missing["hub"].reason
 
 
-def test_another_rate_or_fewer_attacks_give_another_name(packaged: Path) -> None:
+def test_modified_suite_has_another_name(packaged: Path) -> None:
     suite = load_suite("tiny")
     assert with_rate(suite, 2e-5).name == "tiny-lr-2e-05"
     assert with_rate(suite, 0.0005).name == "tiny-lr-0-0005"
@@ -65,16 +64,14 @@ def test_another_rate_or_fewer_attacks_give_another_name(packaged: Path) -> None
     assert without_attacks(suite, {"textfooler"}) is suite
 
 
-def test_a_plan_has_every_row_once_a_seed_and_no_attack_that_no_column_shows(
-    packaged: Path, backbone: Backbone
-) -> None:
+def test_plan_has_each_row_per_seed_and_shown_attacks_only(packaged: Path, backbone: Backbone) -> None:
     (job,) = planned(backbone, seeds=2)
     labels = [row.label for row in job.all_rows()]
     assert labels == [f"{name}, seed {s}" for s in (0, 1) for name in ("vanilla", "roast (alpha=0.6,beta=1.0)")]
     assert (job.suite.name, job.suite.attacks) == ("tiny-without-textfooler", ())
 
 
-def test_a_case_changes_method_and_rate_on_its_backbone_alone(packaged: Path, backbone: Backbone) -> None:
+def test_case_changes_only_its_backbone(packaged: Path, backbone: Backbone) -> None:
     vanilla, roast = planned(backbone, "tuned")
     assert (list(vanilla.methods), list(roast.methods)) == (["Vanilla"], ["RoAST"])
     assert roast.suite.name == "tiny-without-textfooler-lr-0-002"
@@ -83,9 +80,7 @@ def test_a_case_changes_method_and_rate_on_its_backbone_alone(packaged: Path, ba
     assert roast.methods["RoAST"].configuration == ""
 
 
-def test_without_backbone_or_training_data_nothing_is_run_and_the_reason_is_kept(
-    packaged: Path, backbone: Backbone
-) -> None:
+def test_missing_backbone_or_data_is_the_reason(packaged: Path, backbone: Backbone) -> None:
     (job,) = planned("it is not here", "tiny-bert0")
     assert (job.work, job.reason, job.all_rows()) == (None, "it is not here", [])
     (packaged / "train.jsonl").unlink()
@@ -94,9 +89,7 @@ def test_without_backbone_or_training_data_nothing_is_run_and_the_reason_is_kept
     assert "train.jsonl does not exist" in job.reason
 
 
-def test_effort_counts_passes_that_are_left_and_nothing_once_all_is_there(
-    packaged: Path, backbone: Backbone, tmp_path: Path
-) -> None:
+def test_effort_counts_remaining_passes(packaged: Path, backbone: Backbone, tmp_path: Path) -> None:
     (job,) = planned(backbone)
     store = Store(tmp_path / "store")
     assert job.work is not None
@@ -117,7 +110,7 @@ def test_costs_of_methods_and_compositions() -> None:
     assert relative_cost("sam+child_tuning") == pytest.approx((2.0, 1.0))
 
 
-def test_a_step_is_timed_in_the_real_loop(packaged: Path, backbone: Backbone) -> None:
+def test_step_is_timed_in_the_training_loop(packaged: Path, backbone: Backbone) -> None:
     (job,) = planned(backbone)
     assert job.work is not None
     second = seconds_a_pass(job.work, backbone)
@@ -125,9 +118,7 @@ def test_a_step_is_timed_in_the_real_loop(packaged: Path, backbone: Backbone) ->
     assert 0 < second < 1
 
 
-def test_records_of_another_state_of_the_data_are_forgotten_and_no_others(
-    packaged: Path, backbone: Backbone, tmp_path: Path
-) -> None:
+def test_records_of_changed_data_are_removed(packaged: Path, backbone: Backbone, tmp_path: Path) -> None:
     (job,) = planned(backbone, limit=20)
     assert job.work is not None
     results = tmp_path / "results"
@@ -142,7 +133,7 @@ def test_records_of_another_state_of_the_data_are_forgotten_and_no_others(
     assert list(results.iterdir()) == []
 
 
-def test_a_backbone_that_reads_too_little_is_told_before_anything_is_run(packaged: Path, backbone: Backbone) -> None:
+def test_short_backbone_is_refused_before_the_run(packaged: Path, backbone: Backbone) -> None:
     suite = packaged / "tiny.toml"
     suite.write_text(suite.read_text().replace("max_length = 16", "max_length = 100"))
     with pytest.raises(UsageError, match="reads at most 64 tokens and the suite asks for max_length 100"):

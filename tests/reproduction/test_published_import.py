@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.reproduction.filing import file_records
-from benchmark.reproduction.printed_lines import COLUMNS, MOST_BYTES
-from benchmark.reproduction.published_import import read_printed
+from benchmark.reproduction.published_import import COLUMNS, MOST_BYTES, file_records, read_printed
 from benchmark.schema import IntegrityError, UsageError, read_published
 
 GOOD = {
@@ -79,14 +77,17 @@ MISTAKES = [
     ({"method": "ro/../ast"}, "line 2, column method: is the text 'ro/../ast'; write a name of letters"),
     ({"method": "<b>x</b>"}, "line 2, column method: is the text"),
     ({"backbone": "../../etc"}, "line 2, column backbone: is the text '../../etc'"),
-    ({"value": "84.2"}, "line 2, column value: 84.2 is no fraction; write 84.2% or a number from 0 to 1"),
-    ({"value": "184%"}, "line 2, column value: 184% is no fraction"),
-    ({"value": "nan"}, "line 2, column value: 'nan' is no number"),
-    ({"value": "1e5"}, "line 2, column value: '1e5' is no number"),
-    ({"value": "=1+1"}, "line 2, column value: '=1+1' is no number"),
+    ({"value": "84.2"}, "line 2, column value: 84.2 is not a fraction; write 84.2% or a number from 0 to 1"),
+    ({"value": "184%"}, "line 2, column value: 184% is not a fraction"),
+    ({"value": "nan"}, "line 2, column value: 'nan' is not a number"),
+    ({"value": "1e5"}, "line 2, column value: '1e5' is not a number"),
+    ({"value": "=1+1"}, "line 2, column value: '=1+1' is not a number"),
     ({"value": "1" * 500}, "line 2, column value: '1111"),
     ({"metric": "nll", "value": "4%"}, "line 2, column value: is in percent, which nll is not"),
-    ({"paper": '=HYPERLINK("http://x")'}, "line 2, column paper: begins with '=', a formula to a spreadsheet"),
+    (
+        {"paper": '=HYPERLINK("http://x")'},
+        "line 2, column paper: begins with '=', which a spreadsheet reads as a formula",
+    ),
     ({"row": "@SUM(1)"}, "line 2, column row: begins with '@'"),
     ({"table": " "}, "line 2, column table: is empty"),
     ({"paper": "x" * 5000}, "line 2, column paper: has 5000 characters; shorten it to at most 4000"),
@@ -103,7 +104,7 @@ def test_a_mistake_is_one_sentence_with_line_and_column(tmp_path: Path, change: 
     assert told.startswith(f"paper.csv: {sentence}")
 
 
-def test_every_mistake_of_a_file_is_told(tmp_path: Path) -> None:
+def test_all_errors_of_a_file_are_listed(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         read_printed(write(tmp_path, {"suite": "demmo"}, {}, {"value": "x"}, {}))
     lines = [re.search(r"line (\d+)", told)[1] for told in str(caught.value).splitlines()]
@@ -116,11 +117,11 @@ def test_every_mistake_of_a_file_is_told(tmp_path: Path) -> None:
     [
         (b"", "line 1: lacks paper, table"),
         (b"paper;table\n", "line 1, column paper;table: is unknown"),
-        (b"paper,paper\n", "line 1, column paper: stands there twice"),
+        (b"paper,paper\n", "line 1, column paper: is a duplicate"),
         (",".join(COLUMNS).encode(), "has no line below its header"),
         (",".join(COLUMNS).encode() + b"\na,b\n", "line 2: has 2 cells where the header has 10"),
-        (",".join(COLUMNS).encode() + b'\n"a,b\n', "line 2: is no CSV"),
-        (",".join(COLUMNS).encode() + b"\n" + b"x" * 200_000 + b"\n", "line 2: is no CSV"),
+        (",".join(COLUMNS).encode() + b'\n"a,b\n', "line 2: not a CSV"),
+        (",".join(COLUMNS).encode() + b"\n" + b"x" * 200_000 + b"\n", "line 2: not a CSV"),
         (b"paper\n\xff\xfe\n", "line 2: is not UTF-8"),
         (b"paper\n\n\0\n", "line 3: holds a NUL"),
         (b"x" * (MOST_BYTES + 1), "import at most 4,000,000 at once"),
@@ -128,13 +129,13 @@ def test_every_mistake_of_a_file_is_told(tmp_path: Path) -> None:
         (",".join(COLUMNS).encode() + b"\n\n" * 6000, "has no line below its header|more than 5000 lines"),
     ],
 )
-def test_a_file_that_is_no_such_csv_is_refused(tmp_path: Path, data: bytes, sentence: str) -> None:
+def test_other_files_are_refused(tmp_path: Path, data: bytes, sentence: str) -> None:
     (tmp_path / "paper.csv").write_bytes(data)
     with pytest.raises(UsageError, match=sentence):
         read_printed(tmp_path / "paper.csv")
 
 
-def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+def test_missing_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none.csv cannot be read: No such file"):
         read_printed(tmp_path / "none.csv")
 
@@ -160,7 +161,7 @@ def test_the_order_of_imports_does_not_matter(tmp_path: Path) -> None:
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_another_value_for_the_same_cell_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+def test_conflicting_value_is_refused_without_writing(tmp_path: Path) -> None:
     file_records(read_printed(write(tmp_path, {})), tmp_path / "published")
     before = tree(tmp_path / "published")
     changed = read_printed(write(tmp_path, {"value": "84.3%"}, {"probe": "tweets"}))
@@ -169,7 +170,7 @@ def test_another_value_for_the_same_cell_is_refused_and_nothing_is_written(tmp_p
     assert tree(tmp_path / "published") == before
 
 
-def test_papers_whose_names_give_one_file_name_keep_apart(tmp_path: Path) -> None:
+def test_papers_with_equal_file_names_get_separate_files(tmp_path: Path) -> None:
     papers = ("A & B (2020)", "A, B 2020", "論文")
     for paper in papers:
         file_records(read_printed(write(tmp_path, {"paper": paper})), tmp_path / "published")

@@ -90,7 +90,7 @@ CHANGED_SUITES: list[tuple[str, str, str]] = [
     ("limit = 20", "limit = 20\nrows = 51", "probes[shop].data.rows: shop.csv has 50 rows here, but the suite declares 51: this is another version of the data set. Get the declared one, or declare this one in a suite of your own."),
     ("limit = 20", f'limit = 20\ncontent_hash = "{ZEROS}"', "probes[shop].data.content_hash: shop.csv has the content sha256:"),
     # files
-    (SHOP, SHOP.replace("shop.csv", "shp.csv"), "probes[shop].data.path: The data file "),
+    (SHOP, SHOP.replace("shop.csv", "shp.csv"), "probes[shop].data.path: Data file not found: "),
     (SHOP, SHOP.replace('"csv"', '"jsonl"'), "probes[shop].data: shop.csv, line 1: not JSON ("),
     (SHOP, SHOP.replace('"csv"', '"parquet"'), "probes[shop].data: shop.csv is not a readable parquet file ("),
     (SHOP, SHOP.replace('"csv"', '"tsv"'), "probes[shop].data.text: shop.csv has no column 'text'. "),
