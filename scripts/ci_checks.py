@@ -1,7 +1,7 @@
-"""What a pull request touches, and the checks that follow from it: ``python -m scripts.ci_checks BASE``.
+"""Find what a pull request changes and run the checks for it: ``python -m scripts.ci_checks BASE``.
 
-Run by continuous integration on a stranger's pull request, with nothing in reach that is worth having. Names of files
-are a stranger's as well: they reach no shell, and only those that look like a method's or a submission's are acted on.
+Continuous integration runs this on untrusted pull requests, without secrets. File names are untrusted too: they reach
+no shell, and only names of methods and submissions have an effect.
 """
 
 import json
@@ -19,32 +19,32 @@ _METHOD = re.compile(r"methods/([a-z][a-z0-9_]*)\.py")
 _SUBMISSION = re.compile(rf"(submissions/({NAME}@[0-9]+)/({NAME})/{NAME})/.+", re.DOTALL)
 _OWN = re.compile(r"methods/([a-z][a-z0-9_]*)\.py|tests/methods/test_([a-z][a-z0-9_]*)\.py")
 _LISTS = ("pyproject.toml", "methods/temper_costs.json")
-"""Where every new method is a line."""
+"""Files with a line per method."""
 
 RESULTS, PUBLISHED = Path("leaderboard/results"), Path("leaderboard/published")
 
 
 def touched_files(base: str) -> list[str]:
-    """Paths that differ from where the branch left `base`; renamed files count under both names."""
+    """List the paths that differ from the merge base with `base`; renamed files count under both names."""
     command = ["git", "diff", "--name-only", "-z", "--no-renames", f"{base}...HEAD"]
-    found = subprocess.run(command, capture_output=True, check=True).stdout
-    return [name.decode(errors="backslashreplace") for name in found.split(b"\0") if name]
+    output = subprocess.run(command, capture_output=True, check=True).stdout
+    return [name.decode(errors="backslashreplace") for name in output.split(b"\0") if name]
 
 
 def touched_methods(files: Iterable[str]) -> list[str]:
-    """Stems of the files of methods that are touched and still there."""
+    """List the stems of changed method files that still exist."""
     stems = {match[1] for file in files if (match := _METHOD.fullmatch(file))}
     return sorted(stem for stem in stems if Path(f"methods/{stem}.py").is_file())
 
 
 def touched_submissions(files: Iterable[str]) -> list[tuple[str, str]]:
-    """Folder and suite of the submissions that are touched and still there."""
-    found = {(match[1], match[2]) for file in files if (match := _SUBMISSION.fullmatch(file))}
-    return sorted(pair for pair in found if Path(pair[0]).is_dir())
+    """List folder and suite of the changed submissions that still exist."""
+    pairs = {(match[1], match[2]) for file in files if (match := _SUBMISSION.fullmatch(file))}
+    return sorted(pair for pair in pairs if Path(pair[0]).is_dir())
 
 
 def misplaced(files: Iterable[str]) -> list[str]:
-    """Files that a pull request with a submission may not touch: what would check it, and other methods."""
+    """List files that a pull request with a submission must not change: its checks, and other methods."""
     names = list(files)
     if not any(name.startswith("submissions/") for name in names):
         return []
@@ -53,12 +53,12 @@ def misplaced(files: Iterable[str]) -> list[str]:
 
 
 def _members(row: str) -> list[str]:
-    """The methods of a row's folder: ``a+b~alpha=0.6`` is of a and b."""
+    """Return the methods of a row's folder: ``a+b~alpha=0.6`` has a and b."""
     return row.partition("~")[0].split("+")
 
 
 def _belongs(name: str, submitted: Collection[str]) -> bool:
-    """Whether a file is a submitted method's own, or a list that it has a line in; one file may hold variants."""
+    """Return whether a file belongs to a submitted method or lists methods; one file may hold variants."""
     match = _OWN.fullmatch(name)
     stem = (match[1] or match[2]) if match else ""
     own = any(member == stem or member.startswith((f"{stem}-", f"{stem}_")) for member in submitted)
@@ -66,7 +66,7 @@ def _belongs(name: str, submitted: Collection[str]) -> bool:
 
 
 def strayed(folder: str) -> bool:
-    """Whether a submission lies elsewhere than its manifest says that it belongs."""
+    """Return whether a submission's folder differs from that of its manifest."""
     try:
         manifest = json.loads(Path(folder, "submission.json").read_text(encoding="utf-8"))
         return str(Path("submissions") / row_folder(manifest)) != folder
@@ -75,23 +75,23 @@ def strayed(folder: str) -> bool:
 
 
 def contract_commands(stem: str) -> list[list[str]]:
-    """A method's own tests, and the contract of every name that its file registers; none registered is a failure."""
+    """Return the commands of a method's own tests and of its contract; a file without a method fails."""
     pytest, own = [sys.executable, "-m", "pytest", "-q"], Path(f"tests/methods/test_{stem}.py")
     contract = [*pytest, "tests/methods/test_contract.py", "-k", f"Test_{stem}"]
     return [[*pytest, str(own)], contract] if own.is_file() else [contract]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run every check that the touched files ask for; 1 if one of them fails."""
+    """Run the checks for the changed files and return 1 if one of them fails."""
     base, preview = arguments[0], Path(arguments[1] if len(arguments) > 1 else "preview")
     files = touched_files(base)
     wrong = misplaced(files)
     for name in wrong:
-        sys.stdout.write(f"A submission's pull request does not touch {name!a}; send that on its own.\n")
+        sys.stdout.write(f"A pull request with a submission must not change {name!a}. Send that separately.\n")
     submissions = touched_submissions(files)
     astray = [folder for folder, _ in submissions if strayed(folder)]
     for folder in astray:
-        sys.stdout.write(f"{folder}/submission.json says that it belongs elsewhere; run `temper submit` again.\n")
+        sys.stdout.write(f"{folder}/submission.json names another folder. Run `temper submit` again.\n")
     runs = [command for stem in touched_methods(files) for command in contract_commands(stem)]
     shutil.copytree(RESULTS, preview / "results", dirs_exist_ok=True)
     for folder, suite in submissions:

@@ -23,7 +23,7 @@ SHOWN_EVERY = 50
 
 
 def main() -> None:
-    """Train the head, write the file and print what went into it."""
+    """Train the head, write the file and print its inputs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=OUTPUT)
     output = parser.parse_args().output
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def build(backbone: Path, texts: Mapping[str, Sequence[str]], settings: Settings) -> bytes:
-    """Make the file's bytes: put a fresh head on the backbone and train it on the texts."""
+    """Train a new head on the texts and return the bytes of its file."""
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(backbone), trust_remote_code=False)

@@ -1,4 +1,4 @@
-"""Text out of packaged resources: what the head is trained on, and what it is judged on."""
+"""Training and held-out texts of the masked-LM head, from packaged resources."""
 
 import re
 from collections.abc import Iterator
@@ -66,7 +66,7 @@ SOURCES = (
 
 
 def read_texts() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """Texts to train on and texts to judge on: source name -> texts, each once, in an order that hashes give.
+    """Read training and held-out texts by source name, without duplicates, ordered by hashes.
 
     Nothing that the demonstration suite evaluates or attacks is trained on, nor are held-out films and articles.
     """
@@ -84,20 +84,20 @@ def read_texts() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
 
 
 def evaluated_keys() -> set[str]:
-    """Keys of all texts that the suite's probes, and so its attacks, are made of."""
+    """Return the keys of all texts of the suite's evaluation tasks and attacks."""
     suite = load_suite(SUITE)
     splits = training_splits(suite)
-    found = [example for probe in suite.probes for example in probe_dataset(suite, probe, splits).examples]
-    return {text_key((text,)) for example in found for text in example.texts}
+    examples = [example for probe in suite.probes for example in probe_dataset(suite, probe, splits).examples]
+    return {text_key((text,)) for example in examples for text in example.texts}
 
 
 def sentences(text: str) -> list[str]:
-    """Cut a text where a sentence seems to end."""
+    """Split a text at probable ends of sentences."""
     return _SENTENCE_END.split(text)
 
 
 def _texts(source: Source) -> Iterator[tuple[str, str | None, str]]:
-    """Text, group and key."""
+    """Return text, group and key."""
     seen: set[str] = set()
     for example in load(source.data).examples:
         key = text_key(example.texts)

@@ -1,4 +1,4 @@
-"""Training of a masked-LM head, and of a low-rank correction of the body under it, by sampled softmax."""
+"""Train a masked-LM head and a low-rank correction of the body with sampled softmax."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Report = Callable[[int, int, float], None]
 
 @dataclass(frozen=True)
 class Settings:
-    """What a training is done with.
+    """Training parameters.
 
     Attributes:
         rank: Of the correction of each of the body's matrices.
@@ -44,7 +44,7 @@ class Settings:
 
 
 class LowRank(nn.Module):
-    """A frozen linear map and a trained correction ``up @ down`` of its weight, which begins at zero."""
+    """A frozen linear layer with a trained correction ``up @ down`` of its weight, which starts at zero."""
 
     def __init__(self, frozen: nn.Linear, rank: int) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class LowRank(nn.Module):
         self.up = nn.Parameter(torch.zeros(frozen.out_features, rank))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The corrected map's output."""
+        """Compute the output of the corrected layer."""
         corrected: Tensor = self.frozen(inputs) + F.linear(F.linear(inputs, self.down), self.up)
         return corrected
 
@@ -85,16 +85,16 @@ def train_head(
 
 
 def trained_tensors(network: nn.Module) -> dict[str, Tensor]:
-    """What `train_head` changed, in half precision, under the names that `load_masked_lm` lays over a backbone."""
-    found = {name: value for name, value in network.named_parameters() if value.requires_grad}
+    """Return the tensors that `train_head` changed, in half precision, under the names for `load_masked_lm`."""
+    trained = {name: value for name, value in network.named_parameters() if value.requires_grad}
     return {
         name.replace(".up", ".weight.up").replace(".down", ".weight.down"): value.detach().half().contiguous()
-        for name, value in found.items()
+        for name, value in trained.items()
     }
 
 
 def _optimizer(network: nn.Module, frequencies: Tensor, settings: Settings) -> torch.optim.Optimizer:
-    """Freeze, correct, and begin at the words' frequencies."""
+    """Freeze the weights, add corrections, and initialise the bias with the words' frequencies."""
     anything = cast(Any, network)
     network.eval().requires_grad_(False)
     for module in list(anything.bert.encoder.modules()):
@@ -116,7 +116,7 @@ def _optimizer(network: nn.Module, frequencies: Tensor, settings: Settings) -> t
 
 
 def _batches(windows: Sequence[Sequence[int]], tokens: int, rng: np.random.Generator) -> Iterator[list[Sequence[int]]]:
-    """Windows of like length together, the batches in random order."""
+    """Group windows of similar length into batches, in random order."""
     order = sorted(rng.permutation(len(windows)).tolist(), key=lambda row: len(windows[row]))
     batches: list[list[Sequence[int]]] = [[]]
     for row in order:
@@ -129,7 +129,7 @@ def _batches(windows: Sequence[Sequence[int]], tokens: int, rng: np.random.Gener
 
 @dataclass(frozen=True)
 class _Shown:
-    """A batch with hidden pieces: token ids and attention mask, shape (windows, length), where to predict, and what."""
+    """Build a masked batch: token ids and attention mask, shape (windows, length), positions and targets."""
 
     tokens: dict[str, Tensor]
     where: Tensor
@@ -151,7 +151,7 @@ def _shown(batch: Sequence[Sequence[int]], words: int, mask: int, rng: np.random
 def _loss(
     network: nn.Module, shown: _Shown, frequencies: Tensor, settings: Settings, rng: np.random.Generator
 ) -> Tensor:
-    """Cross-entropy among the batch's words and the drawn ones, each logit less the log of its chance to be there."""
+    """Compute the cross-entropy over the batch's and the sampled words, each logit minus the log of its probability."""
     proposal = frequencies**settings.smoothing
     proposal = proposal / proposal.sum()
     places = np.searchsorted(proposal.double().cumsum(0).numpy(), rng.random(settings.negatives))

@@ -1,4 +1,4 @@
-"""Windows of word pieces, which of them to hide, and the one word a judged sentence is asked for."""
+"""Windows of word pieces, random masks for training, and masked content words for evaluation."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SHORTEST_WORD = 3
 
 
 def windows(tokenizer: Any, texts: Iterable[str], length: int = LENGTH) -> Iterator[list[int]]:
-    """Token ids of whole sentences of one text, as many as fit, between the special tokens; long ones are cut up."""
+    """Pack whole sentences of a text into windows of token ids with special tokens; split long sentences."""
     room = length - 2
 
     def closed(pieces: list[int]) -> list[int]:
@@ -36,7 +36,7 @@ def windows(tokenizer: Any, texts: Iterable[str], length: int = LENGTH) -> Itera
 
 
 def hide(ids: Sequence[int], vocabulary: int, mask: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """Choose `SHARE` of the pieces to predict, at least one: 80 % of them masked, 10 % random and 10 % as they were.
+    """Choose `SHARE` of the pieces to predict, at least one: 80 % of them masked, 10 % random and 10 % unchanged.
 
     Returns:
         The ids to read, and the chosen positions in ascending order.
@@ -67,7 +67,7 @@ class Question:
 def questions(
     tokenizer: Any, texts: Iterable[str], stop_words: frozenset[str], rng: np.random.Generator
 ) -> Iterator[Question]:
-    """One question a text that has a content word: a lower-case word of at least three letters in one piece."""
+    """Yield one question per text with a content word: a lower-case word of at least three letters in one piece."""
     for text in texts:
         ids = tokenizer(text, truncation=True, max_length=128)["input_ids"]
         pieces = tokenizer.convert_ids_to_tokens(ids)
@@ -83,5 +83,5 @@ def questions(
 
 
 def is_content(piece: str, stop_words: frozenset[str]) -> bool:
-    """Whether a word piece is a content word: letters only, at least three, and no stop word."""
+    """Return whether a word piece is a content word: at least three letters, letters only, and not a stop word."""
     return piece.isascii() and piece.isalpha() and len(piece) >= SHORTEST_WORD and piece not in stop_words

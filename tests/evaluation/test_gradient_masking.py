@@ -34,21 +34,21 @@ def test_each_sign_is_counted():
     assert measured()["stochastic_share"].value == 0
 
 
-def test_metrics_come_in_the_order_asked_and_no_other_is_known():
+def test_metrics_keep_their_order_and_others_are_refused():
     assert list(measured(metrics=["stochastic_share", "accuracy"])) == ["stochastic_share", "accuracy"]
     with pytest.raises(UsageError, match="'ece' does not exist for a masking check"):
         measured(metrics=["ece"])
 
 
 @pytest.mark.parametrize("field", ["logits", "again", "slopes"])
-def test_what_is_not_finite_has_no_measure(field):
+def test_non_finite_values_are_undefined(field):
     values = {"logits": LOGITS.copy(), "again": LOGITS.copy(), "slopes": SLOPES.copy()}
     values[field][1] = np.nan
     assert {one.value for one in measured(**values).values()} == {None}
 
 
 def test_tables_that_do_not_fit_together_are_refused():
-    with pytest.raises(TemperError, match="are not of one table"):
+    with pytest.raises(TemperError, match="do not fit together"):
         measured(again=LOGITS[:3])
     for broken in ({"again": LOGITS[:3]}, {"gradients": -SLOPES - 1}, {"gradients": SLOPES[:2]}):
         with pytest.raises(TemperError, match="An inspection of logits"):
@@ -62,7 +62,7 @@ def test_a_check_without_examples_says_so():
     assert {one.reason for one in found.values()} == {"The check has no examples."}
 
 
-def test_inspections_come_back(tmp_path):
+def test_inspections_round_trip(tmp_path):
     path = tmp_path / "inspected.parquet"
     write_inspection(path, TABLE)
     back = read_inspection(path)
@@ -79,7 +79,7 @@ def test_inspections_come_back(tmp_path):
     assert path.read_bytes() == first
 
 
-def test_what_is_no_inspection_is_refused(tmp_path):
+def test_other_tables_are_refused(tmp_path):
     path = tmp_path / "inspected.parquet"
     path.write_bytes(b"PAR1 and no more")
     with pytest.raises(IntegrityError, match=r"not a readable inspection table .*inspect again"):

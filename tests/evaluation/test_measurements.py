@@ -198,7 +198,7 @@ def test_attack_metrics_by_hand():
     assert list(results["accuracy_under_attack"].replicates) == drawn
 
 
-def test_attack_metrics_where_nothing_can_be_said():
+def test_undefined_attack_metrics():
     assert (
         attack_measurements([], metrics=["queries"], seed_text="p")["queries"].reason == "The attack has no examples."
     )

@@ -86,7 +86,7 @@ def test_missing_backbone_or_data_is_the_reason(packaged: Path, backbone: Backbo
     (packaged / "train.jsonl").unlink()
     (job,) = planned(backbone)
     assert job.work is None
-    assert "train.jsonl does not exist" in job.reason
+    assert "Data file not found: " in job.reason
 
 
 def test_effort_counts_remaining_passes(packaged: Path, backbone: Backbone, tmp_path: Path) -> None:

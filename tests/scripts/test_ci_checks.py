@@ -1,4 +1,4 @@
-"""What continuous integration makes of the files that a pull request touches."""
+"""Tests of the checks that continuous integration runs for the changed files of a pull request."""
 
 import json
 import subprocess
@@ -64,19 +64,19 @@ def test_methods_and_submissions_are_found_in_a_branch(repository: Path) -> None
         "methods/-k.py",
     ],
 )
-def test_an_odd_name_is_acted_on_by_nothing(repository: Path, name: str) -> None:
+def test_unusual_names_have_no_effect(repository: Path, name: str) -> None:
     assert touched.touched_methods([name]) == []
     assert touched.touched_submissions([name]) == []
 
 
-def test_a_name_with_newlines_and_quotes_comes_through_git_whole(repository: Path) -> None:
+def test_names_with_newlines_and_quotes_are_read(repository: Path) -> None:
     name = 'submissions/a@1/b/c/x"\n$(y).json'
     commit({name: "{}"})
     assert touched.touched_files("main") == [name]
     assert touched.touched_submissions([name]) == [("submissions/a@1/b/c", "a@1")]
 
 
-def test_a_submission_does_not_bring_its_own_checks() -> None:
+def test_submission_must_not_change_its_checks() -> None:
     allowed = [f"{FOLDER}/source.json", "methods/my_method.py", "tests/methods/test_my_method.py", "pyproject.toml"]
     assert touched.misplaced([*allowed, "methods/temper_costs.json"]) == []
     variants = ["submissions/offline@1/rose-first+roast/minilm/source.json", "methods/rose.py", "methods/roast.py"]
@@ -98,7 +98,7 @@ def test_a_submission_does_not_bring_its_own_checks() -> None:
     assert touched.misplaced(["benchmark/cli/main.py"]) == []
 
 
-def test_everything_is_run_and_one_failure_is_enough(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_checks_run_and_one_failure_fails(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit({"methods/my_method.py": "2", "tests/methods/test_my_method.py": "2", f"{FOLDER}/submission.json": MANIFEST})
     ran: list[list[str]] = []
     real = subprocess.run
@@ -140,7 +140,7 @@ def test_a_misplaced_file_fails_the_check(
 
 
 @pytest.mark.parametrize("text", [MANIFEST.replace("my_method", "vanilla"), "{", "[]", '{"suite": 1}'])
-def test_a_submission_in_the_place_of_another_fails_the_check(
+def test_submission_in_another_folder_fails(
     text: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     commit({f"{FOLDER}/submission.json": text})

@@ -29,7 +29,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_text_that_flipped_the_model_stands_for_its_example(runs: Path, tmp_path: Path) -> None:
+def test_flipping_text_replaces_its_example(runs: Path, tmp_path: Path) -> None:
     assert rows_of(runs) == [("a d, c", "negative"), ("e f", "positive")]
     main(str(runs), str(tmp_path / "made.csv"))
     assert (tmp_path / "made.csv").read_bytes() == b'text,label\n"a d, c",negative\ne f,positive\n'

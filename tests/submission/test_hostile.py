@@ -492,7 +492,7 @@ CASES: dict[str, tuple[Change, str]] = {
     ),
     "id-twice": (
         rewritten(with_column("id", lambda t: pa.array(["0"] * t.num_rows))),
-        "The example '0' occurs twice",
+        "Duplicate example '0'",
     ),
     "id-not-utf8": (
         rewritten(with_column("id", lambda t: pa.array([b"\xff"] * t.num_rows, pa.binary()))),
