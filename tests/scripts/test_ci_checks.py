@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import touched
+from scripts import ci_checks
 
 FOLDER = "submissions/offline@1/my_method~alpha=0.6/minilm"
 MANIFEST = json.dumps(
@@ -45,10 +45,10 @@ def commit(files: dict[str, str]) -> None:
 def test_methods_and_submissions_are_found_in_a_branch(repository: Path) -> None:
     Path("methods/gone.py").unlink()
     commit({"methods/roast.py": "2", f"{FOLDER}/submission.json": "{}", f"{FOLDER}/tables/seed-0/a.parquet": ""})
-    files = touched.touched_files("main")
-    assert touched.touched_methods(files) == ["roast"]
-    assert touched.touched_submissions(files) == [(FOLDER, "offline@1")]
-    assert touched.misplaced(files) == ["methods/gone.py", "methods/roast.py"]
+    files = ci_checks.touched_files("main")
+    assert ci_checks.touched_methods(files) == ["roast"]
+    assert ci_checks.touched_submissions(files) == [(FOLDER, "offline@1")]
+    assert ci_checks.misplaced(files) == ["methods/gone.py", "methods/roast.py"]
 
 
 @pytest.mark.parametrize(
@@ -65,22 +65,22 @@ def test_methods_and_submissions_are_found_in_a_branch(repository: Path) -> None
     ],
 )
 def test_unusual_names_have_no_effect(repository: Path, name: str) -> None:
-    assert touched.touched_methods([name]) == []
-    assert touched.touched_submissions([name]) == []
+    assert ci_checks.touched_methods([name]) == []
+    assert ci_checks.touched_submissions([name]) == []
 
 
 def test_names_with_newlines_and_quotes_are_read(repository: Path) -> None:
     name = 'submissions/a@1/b/c/x"\n$(y).json'
     commit({name: "{}"})
-    assert touched.touched_files("main") == [name]
-    assert touched.touched_submissions([name]) == [("submissions/a@1/b/c", "a@1")]
+    assert ci_checks.touched_files("main") == [name]
+    assert ci_checks.touched_submissions([name]) == [("submissions/a@1/b/c", "a@1")]
 
 
 def test_submission_must_not_change_its_checks() -> None:
     allowed = [f"{FOLDER}/source.json", "methods/my_method.py", "tests/methods/test_my_method.py", "pyproject.toml"]
-    assert touched.misplaced([*allowed, "methods/temper_costs.json"]) == []
+    assert ci_checks.misplaced([*allowed, "methods/temper_costs.json"]) == []
     variants = ["submissions/offline@1/rose-first+roast/minilm/source.json", "methods/rose.py", "methods/roast.py"]
-    assert touched.misplaced(variants) == []
+    assert ci_checks.misplaced(variants) == []
     for name in (
         "methods/vanilla.py",
         "methods/my.pyc",
@@ -94,8 +94,8 @@ def test_submission_must_not_change_its_checks() -> None:
         "constraints.txt",
         "submissions/stray.json",
     ):
-        assert touched.misplaced([*allowed, name]) == [name]
-    assert touched.misplaced(["benchmark/cli/main.py"]) == []
+        assert ci_checks.misplaced([*allowed, name]) == [name]
+    assert ci_checks.misplaced(["benchmark/cli/main.py"]) == []
 
 
 def test_all_checks_run_and_one_failure_fails(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_all_checks_run_and_one_failure_fails(repository: Path, monkeypatch: pyt
         return subprocess.CompletedProcess(command, int("verify" in command))
 
     monkeypatch.setattr(subprocess, "run", run)
-    assert touched.main(["main", "preview"]) == 1
+    assert ci_checks.main(["main", "preview"]) == 1
     assert [command[1:3] for command in ran] == [
         ["-m", "pytest"],
         ["-m", "pytest"],
@@ -135,8 +135,8 @@ def test_a_misplaced_file_fails_the_check(
         "run",
         lambda c, **o: real(c, **o) if c[0] == "git" else subprocess.CompletedProcess(c, 0),
     )
-    assert touched.main(["main"]) == 1
-    assert "does not touch 'benchmark/x.py'; send that on its own" in capsys.readouterr().out
+    assert ci_checks.main(["main"]) == 1
+    assert "must not change 'benchmark/x.py'. Send that separately" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("text", [MANIFEST.replace("my_method", "vanilla"), "{", "[]", '{"suite": 1}'])
@@ -148,5 +148,5 @@ def test_submission_in_another_folder_fails(
     monkeypatch.setattr(
         subprocess, "run", lambda c, **o: real(c, **o) if c[0] == "git" else subprocess.CompletedProcess(c, 0)
     )
-    assert touched.main(["main"]) == 1
-    assert "says that it belongs elsewhere" in capsys.readouterr().out
+    assert ci_checks.main(["main"]) == 1
+    assert "names another folder" in capsys.readouterr().out

@@ -36,7 +36,7 @@ def test_flipping_text_replaces_its_example(runs: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_without_vanilla_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"seed-0.jsonl is not there; run `temper run offline --methods vanilla --out"):
+    with pytest.raises(UsageError, match=r"seed-0.jsonl not found. Run `temper run offline --methods vanilla --out"):
         rows_of(tmp_path)
 
 
