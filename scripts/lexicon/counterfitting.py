@@ -20,7 +20,7 @@ class Settings:
         synonym_margin: cosine distance below which synonyms are close enough, 0 to 2.
         antonym_margin: cosine distance from which antonyms are far enough, 0 to 2.
         keep_within: original neighbours up to this cosine distance are held together.
-        keep_weight: weight of that beside the two relations' 1.
+        keep_weight: weight of that term; the two relations have weight 1.
     """
 
     sweeps: int = 40

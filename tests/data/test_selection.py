@@ -19,7 +19,7 @@ def examples(labels: list[int], groups: int = 7) -> list[Example]:
 
 
 def shuffled(items: list[Example], seed: int) -> list[Example]:
-    """The same rows in another order, numbered anew."""
+    """Reorder and renumber the rows."""
     mixed = random.Random(seed).sample(items, len(items))
     return [Example(str(n), item.texts, item.label, item.group) for n, item in enumerate(mixed)]
 

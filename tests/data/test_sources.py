@@ -80,7 +80,7 @@ def test_hub_id_is_read_from_the_mirror(mirror_root: Path) -> None:
     }
 
 
-def test_mirror_without_a_configuration_looks_at_the_top_and_in_data(mirror_root: Path) -> None:
+def test_mirror_without_configuration_searches_top_and_data(mirror_root: Path) -> None:
     spec = DataSpec(source="mirror", repository="own/set", split="test", text=("text",))
     path = mirror(mirror_root, "own/set/data/test-00000-of-00001.parquet", ["a"])
     assert len(load(spec)) == 1

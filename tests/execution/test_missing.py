@@ -201,5 +201,7 @@ def test_foreign_texts_and_attacks_wait_for_the_probe_that_they_need(suite: Path
     work = materialise(load_suite(str(suite)))
     assert list(work.probes) == ["home", "away"]
     assert set(work.missing) == {"far", "foreign", "pwws"}
-    assert work.missing["pwws"].reason.startswith("It needs far. The data, someone/far test with its 12 rows, is missing")
+    assert work.missing["pwws"].reason.startswith(
+        "It needs far. The data, someone/far test with its 12 rows, is missing"
+    )
     assert work.missing["foreign"].here == "it needs far"

@@ -119,7 +119,7 @@ def test_text_is_truncated_and_the_template_is_not(model: PromptClassifier, text
 
 @pytest.mark.parametrize("family", ["roberta", "gpt2", "bert"])
 @pytest.mark.parametrize("texts", [("film " * 100,), ("film " * 100, "the plot " * 50)])
-def test_the_longest_template_with_the_longest_text_fills_the_input(
+def test_longest_template_and_text_fill_the_input(
     family_folders: dict[str, Path], family: str, texts: tuple[str, ...]
 ) -> None:
     model = PromptClassifier.from_backbone(backbone(family_folders[family]), PROMPT, 24).eval()
