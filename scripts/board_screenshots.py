@@ -1,6 +1,6 @@
-"""Screenshots of a board for the documentation, wide and narrow, light and dark: `python -m scripts.board_screenshots`.
+"""Take screenshots of the leaderboard for the docs, wide and narrow, light and dark.
 
-Needs playwright and a Chromium; pngquant makes the files smaller where there is one.
+Run ``python -m scripts.board_screenshots``. It needs playwright and Chromium, and uses pngquant if installed.
 """
 
 import argparse
@@ -22,14 +22,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--page", type=Path, default=ROOT / "leaderboard" / "site" / "index.html")
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for width, height in SIZES.items():
             for scheme in SCHEMES:
-                path = asked.out / f"board-{width}-{scheme}.png"
+                path = args.out / f"board-{width}-{scheme}.png"
                 context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-                _take(context, asked.page, path)
+                _take(context, args.page, path)
                 print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
         browser.close()
 

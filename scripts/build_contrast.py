@@ -1,9 +1,8 @@
 """Write the contrast set of the suite `offline`: pairs of sentences about a film with the same words, or all but one.
 
-Every template is filled twice with a pair of adjectives, once each way round. The two sentences have opposite labels
-and hold the same words in another order, or differ in one adjective, which the sentence denies. Who goes by words
-alone, and not by negation, contrast and reference, is right on half of the first kind and wrong on the second. Nothing
-is random.
+Every template is filled twice with a pair of adjectives, in both orders. The two sentences have opposite labels and
+the same words in another order, or differ in one adjective, which the sentence negates. A model that uses words alone,
+and not negation, contrast and reference, is right on half of the first kind and wrong on the second. Nothing is random.
 
     python -m scripts.build_contrast benchmark/suites/data/contrast.csv
 """
@@ -67,7 +66,7 @@ TEMPLATES = (
 
 
 def examples() -> Iterator[tuple[str, str, str]]:
-    """Yield (text, label, name of the template), pair after pair."""
+    """Yield (text, label, name of the template), pair by pair."""
     for number, (praise, blame) in enumerate(PAIRS):
         for offset, (name, positive, negative) in enumerate(TEMPLATES):
             words = {"praise": praise, "blame": blame, "subject": SUBJECTS[(number + offset) % len(SUBJECTS)]}

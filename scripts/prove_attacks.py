@@ -29,6 +29,7 @@ from benchmark.data import Dataset, DataSpec, Example, LabelSpec, load
 from benchmark.models.backbones import Backbone, resolve_backbone
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
+from benchmark.models.prompt_classifier import load_classifier
 from benchmark.schema.errors import UsageError, nearest
 from benchmark.suites import Recipe, SplitSpec, TrainingTask
 from benchmark.suites.spec import Attack
@@ -43,7 +44,7 @@ _LABEL = LabelSpec("label")
 
 @dataclass(frozen=True)
 class Proof:
-    """Examples and the victim that they are tried on.
+    """Examples and their victim.
 
     Attributes:
         train: What the victim learns from.
@@ -79,7 +80,7 @@ SETS = {
         max_length=256,
         examples=50,
         words=(130, 260),
-        # A review is asked about a thousand times, one text at a time: all six layers would take hours.
+        # A review needs about a thousand queries, one text at a time: all six layers would take hours.
         layers=2,
     ),
     "nli": Proof(
@@ -97,12 +98,12 @@ SETS = {
 
 @dataclass(frozen=True)
 class Alone:
-    """An encoder that is asked about one text at a time."""
+    """Encoder that encodes one text at a time."""
 
     encoder: Encoder
 
     def encode(self, sentences: Sequence[str]) -> Vectors:
-        """Vectors of length 1, shape (sentences, dimensions)."""
+        """Encode sentences as vectors of length 1, shape (sentences, dimensions)."""
         import numpy as np
 
         return np.concatenate([self.encoder.encode([sentence]) for sentence in sentences])
@@ -110,7 +111,7 @@ class Alone:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two searches made of the same examples.
+    """Results of two searches on the same examples.
 
     Attributes:
         rows: The engine's and TextAttack's row of each example.
@@ -119,7 +120,7 @@ class Comparison:
     rows: Sequence[tuple[AttackRow, AttackRow]]
 
     def equal(self, name: str) -> int:
-        """Examples on which a field is the same."""
+        """Count the examples on which a field is equal."""
         return sum(getattr(ours, name) == getattr(theirs, name) for ours, theirs in self.rows)
 
     @property
@@ -135,23 +136,23 @@ def compare(attack: Attack, examples: Dataset, model: Classifier, parts: Parts, 
         "engine": ModelVictim(model),
         "textattack": partial(predict_logits, model, tokens_per_batch=1),
     }
-    made = {"engine": parts, "textattack": replace(parts, encoder=Alone(parts.encoder))}
-    found = [
+    resources = {"engine": parts, "textattack": replace(parts, encoder=Alone(parts.encoder))}
+    results = [
         run_attack(
             replace(attack, backend=backend),
             examples,
             victims[backend],
             folder / f"{attack.id}-{backend}.jsonl",
             _progress(f"{attack.id} {backend}"),
-            parts=made[backend],
+            parts=resources[backend],
         )
         for backend in ("engine", "textattack")
     ]
-    return Comparison(list(zip(*found, strict=True)))
+    return Comparison(list(zip(*results, strict=True)))
 
 
 def victim_of(proof: Proof, folder: Path) -> Classifier:
-    """The set's victim: trained on one thread for two epochs, or as an earlier run left it."""
+    """Return the set's victim: trained on one thread for two epochs, or loaded from an earlier run."""
     if not (folder / "model/config.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         task = TrainingTask("t", "d", proof.classes, proof.max_length, proof.train, SplitSpec("example", 0.1))
@@ -167,11 +168,11 @@ def victim_of(proof: Proof, folder: Path) -> Classifier:
             report=_progress(f"training {folder.name}", every=50),
         )
         trainer.run()[0].save(folder / "model")
-    return Classifier.load(folder / "model").eval()
+    return load_classifier(folder / "model").eval()
 
 
 def backbone_of(proof: Proof, folder: Path) -> Backbone:
-    """MiniLM, or a copy of it in a folder that keeps the first layers only."""
+    """Return MiniLM, or a copy of its first layers in a folder."""
     whole = resolve_backbone("minilm")
     if proof.layers is None:
         return whole
@@ -183,7 +184,7 @@ def backbone_of(proof: Proof, folder: Path) -> Backbone:
 
 
 def examples_of(proof: Proof, count: int | None) -> Dataset:
-    """The first examples, in the order of a hash of their texts, whose attacked text is neither short nor long."""
+    """Select the first examples, ordered by a hash of their texts, whose attacked text has a medium length."""
     whole = load(proof.attacked, classes=proof.classes)
     low, high = proof.words
 
@@ -204,7 +205,7 @@ def _progress(label: str, every: int = 20) -> Callable[..., None]:
 
 
 def main() -> None:
-    """Print a line for each recipe and set, and the first differences; the exit code is 1 if there are any."""
+    """Print a line per recipe and set, and the first differences; return 1 if there are any."""
     arguments = _arguments()
     torch.set_num_threads(arguments.threads)
     unlike = 0
@@ -219,18 +220,18 @@ def main() -> None:
             )
             folder = arguments.out / name / str(len(examples))
             folder.mkdir(parents=True, exist_ok=True)
-            found = compare(attack, examples, model, load_parts(numbers_of(attack)), folder)
-            unlike += len(found.different)
-            _show(f"{recipe} on {name}", found)
+            comparison = compare(attack, examples, model, load_parts(numbers_of(attack)), folder)
+            unlike += len(comparison.different)
+            _show(f"{recipe} on {name}", comparison)
     raise SystemExit(1 if unlike else 0)
 
 
-def _show(label: str, found: Comparison) -> None:
-    outcomes = {row.outcome for row, _ in found.rows}
-    counts = ", ".join(f"{sum(row.outcome == o for row, _ in found.rows)} {o}" for o in sorted(outcomes))
-    equal = ", ".join(f"{found.equal(field)} same {word}" for field, word in _FIELDS.items())
-    print(f"{label}: {len(found.rows)} examples ({counts}): {equal}", flush=True)
-    for ours, theirs in found.different[:3]:
+def _show(label: str, comparison: Comparison) -> None:
+    outcomes = {row.outcome for row, _ in comparison.rows}
+    counts = ", ".join(f"{sum(row.outcome == o for row, _ in comparison.rows)} {o}" for o in sorted(outcomes))
+    equal = ", ".join(f"{comparison.equal(field)} same {word}" for field, word in _FIELDS.items())
+    print(f"{label}: {len(comparison.rows)} examples ({counts}): {equal}", flush=True)
+    for ours, theirs in comparison.different[:3]:
         print(f"  {ours.id}: {ours.original}")
         for who, row in (("engine", ours), ("textattack", theirs)):
             print(f"    {who}: {row.outcome}, {row.queries} queries, {row.reason or row.perturbed}")

@@ -14,16 +14,16 @@ import torch
 from safetensors.torch import save
 
 from benchmark.resources import locate
-from scripts.masked_lm.masking import windows
-from scripts.masked_lm.text import read_texts
-from scripts.masked_lm.training import Settings, train_head, trained_tensors
+from scripts.masked_lm.corpus import read_texts
+from scripts.masked_lm.head_trainer import Settings, train_head, trained_tensors
+from scripts.masked_lm.token_masks import windows
 
 OUTPUT = Path(__file__).parents[1] / "benchmark/models/heads/minilm-masked-lm.safetensors"
 SHOWN_EVERY = 50
 
 
 def main() -> None:
-    """Train the head, write the file and print what went into it."""
+    """Train the head, write the file and print its inputs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=OUTPUT)
     output = parser.parse_args().output
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def build(backbone: Path, texts: Mapping[str, Sequence[str]], settings: Settings) -> bytes:
-    """Make the file's bytes: put a fresh head on the backbone and train it on the texts."""
+    """Train a new head on the texts and return the bytes of its file."""
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(backbone), trust_remote_code=False)

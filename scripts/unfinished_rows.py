@@ -1,9 +1,9 @@
-"""Write rows without values for methods that a board's run did not reach, so that it says so instead of hiding them.
+"""Write rows without values for methods that a run did not reach, so that the leaderboard shows them with a reason.
 
     python -m scripts.unfinished_rows offline --methods rift,mvp+roast --results leaderboard/results --reason "Not run."
 
-A seed that has records is left alone; a later run of the method replaces what stands here. What the method is stands
-beside them, as beside any row.
+A seed with records is not changed; a later run of the method replaces these rows. The method's description is written
+next to them, as for any row.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from benchmark.suites import load_suite
 
 
 def write_unfinished(suite_name: str, methods: list[str], seeds: int, reason: str, results: Path) -> list[Path]:
-    """Write a record without a value for everything that the rows should have held, and return their files."""
+    """Write a record without a value for every expected value of the rows, and return their files."""
     suite = load_suite(suite_name)
     card, backbone = suite_card(materialise(suite)), resolve_backbone(suite.backbone)
     requests = [MethodRequest.parse(name) for name in methods]
@@ -39,15 +39,15 @@ def write_unfinished(suite_name: str, methods: list[str], seeds: int, reason: st
 
 
 def main() -> None:
-    """Read the command line, and name the files that were written."""
+    """Read the command line and print the files that were written."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suite")
     parser.add_argument("--methods", required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--reason", required=True)
-    asked = parser.parse_args()
-    for path in write_unfinished(asked.suite, asked.methods.split(","), asked.seeds, asked.reason, asked.results):
+    args = parser.parse_args()
+    for path in write_unfinished(args.suite, args.methods.split(","), args.seeds, args.reason, args.results):
         print(path)
 
 

@@ -81,7 +81,7 @@ def test_a_pull_request_is_tested_verified_and_previewed() -> None:
     assert "pull_request" in load("tests.yml")[True]
     (job,) = jobs("submission.yml").values()
     commands = [step.get("run", step.get("uses", "")) for step in job["steps"]]
-    assert 'python -m scripts.touched "$BASE" preview' in commands
+    assert 'python -m scripts.ci_checks "$BASE" preview' in commands
     assert commands[-1].startswith("actions/upload-artifact@")
     assert not any("continue-on-error" in step for step in job["steps"])
     assert load("submission.yml")[True]["pull_request"]["paths"] == ["methods/**", "submissions/**", "pyproject.toml"]

@@ -32,7 +32,7 @@ def kept_type(model: M, device: str) -> M:
     """A copy of a model for full batches in its own type, packed where that is quicker; else the model itself."""
     import torch
 
-    from benchmark.models.packing import packed
+    from benchmark.models.packed_linear import packed
 
     return packed(model) if torch.device(device).type == "cpu" and packing_pays() else model
 
@@ -42,7 +42,7 @@ def packing_pays() -> bool:
     """Time a product with packed weights and one without, both in float32, on the CPU."""
     import torch
 
-    from benchmark.models.packing import can_pack
+    from benchmark.models.packed_linear import can_pack
 
     if not can_pack(torch.device("cpu")):
         return False
@@ -67,7 +67,7 @@ def bfloat16_pays(device: str) -> bool:
 def _layer(dtype: "torch.dtype", *, pack: bool) -> "torch.nn.Module":
     import torch
 
-    from benchmark.models.packing import packed
+    from benchmark.models.packed_linear import packed
 
     # Packing replaces a model's layers, so the layer needs a model around it.
     layer = torch.nn.Sequential(torch.nn.Linear(_SHAPE[1], _SHAPE[2])).to(dtype)

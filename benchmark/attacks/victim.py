@@ -46,7 +46,7 @@ class ModelVictim:
 
     def tiers(self) -> list[Tier]:
         """Full batches in bfloat16 where that is quicker, full batches in float32, and each text alone."""
-        from benchmark.models.packing import summary_only
+        from benchmark.models.packed_linear import summary_only
 
         copies = batched(self.model, str(self.model.device))
         quick = [model if model is self.model else summary_only(model) for model in copies]

@@ -189,11 +189,11 @@ def _work(sender: Connection, threads: int, pickled: bytes, examples: list[Examp
 
 def _loaded(job: "Job") -> "Job":
     from benchmark.attacks.victim import ModelVictim
-    from benchmark.models.classifier import Classifier
+    from benchmark.models.prompt_classifier import load_classifier
 
     victim: Any = job.victim
     if isinstance(victim, SavedVictim):
-        model = Classifier.load(victim.folder).to(victim.device).eval()
+        model = load_classifier(victim.folder).to(victim.device).eval()
         return replace(job, victim=ModelVictim(model, tokens_per_batch=victim.tokens_per_batch))
     return job
 

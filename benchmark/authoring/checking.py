@@ -17,7 +17,7 @@ from benchmark.authoring.beginning import MARK
 from benchmark.authoring.minute import Report, Trained, train_a_minute
 from benchmark.execution.costs import Cost, Costs, over_vanilla
 from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure, registered
-from benchmark.resources.locations import cache_root
+from benchmark.resources.cache import cache_root
 from benchmark.schema import IntegrityError, TemperError, UnavailableError, UsageError
 from benchmark.testing import ContractError, MethodContract
 from benchmark.testing.costs import count_passes

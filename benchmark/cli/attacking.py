@@ -179,10 +179,10 @@ def _require_csv(path: Path, data: Path) -> None:
 
 def _victim(folder: Path, device: str) -> "ModelVictim":
     from benchmark.attacks.victim import ModelVictim
-    from benchmark.models.classifier import Classifier
+    from benchmark.models.prompt_classifier import load_classifier
 
     try:
-        return ModelVictim(Classifier.load(folder).to(device).eval())
+        return ModelVictim(load_classifier(folder).to(device).eval())
     except (OSError, ValueError, TypeError) as error:
         # A TypeError is what a tokenizer without its files ends with.
         first = str(error).partition("\n")[0]

@@ -85,7 +85,7 @@ def _ways(absent: Iterable["Part"]) -> list[str]:
 
 def _conclude(suite: "Suite", parts: Iterable["Part"]) -> None:
     """Print notes, how to get what is not here, and last, where it stays in sight, each mistake with file and key."""
-    from benchmark.data.hub import MIRROR_VARIABLE, mirror_problem
+    from benchmark.data.sources.mirror import MIRROR_VARIABLE, mirror_problem
     from benchmark.schema.errors import counted
 
     place = suite.path.name

@@ -25,8 +25,7 @@ def import_file(
 ) -> None:
     """Add the numbers of a CSV to those that the board and `temper reproduce` show beside measured ones."""
     from benchmark.reproduction import available_reproductions, load_reproduction
-    from benchmark.reproduction.filing import file_records
-    from benchmark.reproduction.printed import read_printed
+    from benchmark.reproduction.published_import import file_records, read_printed
 
     records = read_printed(file)
     filed = file_records(records, published)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmark.execution.store import Store
     from benchmark.models.backbones import Backbone
     from benchmark.reproduction import Reproduction
-    from benchmark.reproduction.planning import Job
+    from benchmark.reproduction.jobs import Job
     from leaderboard.paper_table import PaperTable
 
 Format = Literal["text", "md", "csv", "tex", "json"]
@@ -80,7 +80,7 @@ def _results(out: Path) -> Path:
 
 def _planned(read: "Reproduction", reference: str, seeds: int, limit: int | None) -> "tuple[list[Job], str]":
     """Settle what is run, and how the backbone is called."""
-    from benchmark.reproduction.planning import plan
+    from benchmark.reproduction.jobs import plan
     from benchmark.suites import load_suite
 
     with console.status("Reading the suites' data"):
@@ -125,7 +125,7 @@ def _on_terminal() -> bool:
 def _run_job(job: "Job", store: "Store", results: Path) -> int:
     from benchmark.attacks import require_parts
     from benchmark.execution.local import run_rows
-    from benchmark.reproduction.planning import forget_other_state
+    from benchmark.reproduction.jobs import forget_other_state
 
     if job.work is None:
         return 0

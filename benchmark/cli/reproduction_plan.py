@@ -10,8 +10,8 @@ from rich.text import Text
 
 from benchmark.cli.display import console as progress
 from benchmark.execution.store import Store
-from benchmark.reproduction.effort import Effort, effort, relative_cost
-from benchmark.reproduction.planning import Job
+from benchmark.reproduction.cost_estimate import Effort, effort, relative_cost
+from benchmark.reproduction.jobs import Job
 
 _HEADINGS = ("Row", "Seeds", "Cells done", "To do", "Step over vanilla's", "Time")
 
@@ -70,7 +70,7 @@ def _line(job: Job, label: str, store: Store) -> _Line:
 
 def _timed(job: Job) -> float:
     """Seconds of a pass."""
-    from benchmark.reproduction.timing import seconds_a_pass
+    from benchmark.reproduction.cost_estimate import seconds_a_pass
 
     if job.work is None or job.backbone is None:
         return 0.0

@@ -12,7 +12,7 @@ from benchmark.reproduction import ColumnSpec, Reproduction
 from leaderboard.paper_table import PaperColumn, PaperRow, PaperTable, Place
 
 if TYPE_CHECKING:
-    from benchmark.reproduction.planning import Job
+    from benchmark.reproduction.jobs import Job
     from leaderboard.paper_table import Grid
 
 

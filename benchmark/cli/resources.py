@@ -56,7 +56,7 @@ def fetch(
 
 @app.command()
 def verify(names: Names = None, suite: SuiteOption = None) -> None:
-    """Hash every file of the resources again; what fails is set aside, and the exit code is 1."""
+    """Hash every file of the resources again; quarantine those that fail; the exit code is then 1."""
     from benchmark.resources import verify as verify_resources
 
     found = verify_resources(_wanted(names, suite), progress=ByteDisplay())

@@ -1,10 +1,10 @@
-"""Where text comes from: sources, label maps, selection, splits, and the overlap between training and a probe."""
+"""Data sets: sources, label maps, selection, splits, and the overlap of training and evaluation data."""
 
-from benchmark.data.examples import Dataset, Example, LoadReport, Splits
-from benchmark.data.loading import load
-from benchmark.data.obtaining import absence, obtaining
+from benchmark.data.dataset import Dataset, Example, LoadReport, Splits
+from benchmark.data.dataset_loader import load
 from benchmark.data.overlap import Overlap, TrainingIndex, overlap
 from benchmark.data.selection import limited, split, stratified
+from benchmark.data.sources import how_to_get, missing_reason
 from benchmark.data.spec import DataSpec, LabelSpec, Thresholds
 
 __all__ = [
@@ -17,10 +17,10 @@ __all__ = [
     "Splits",
     "Thresholds",
     "TrainingIndex",
-    "absence",
+    "how_to_get",
     "limited",
     "load",
-    "obtaining",
+    "missing_reason",
     "overlap",
     "split",
     "stratified",

@@ -1,17 +1,17 @@
-"""A labelled file of a user's: its format from its name, its columns by their usual names where none are given."""
+"""A user's labelled file: detect its format from its name, and its columns from common names if none are set."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from benchmark.data.files import open_member
 from benchmark.data.labels import class_of, plain_number, value_text
+from benchmark.data.nested_archive import open_member
 from benchmark.data.readers import Table, read_rows
 from benchmark.data.spec import DataSpec, Format, LabelSpec
 from benchmark.schema.errors import IntegrityError, UsageError, nearest
 
 HABITS: tuple[tuple[str, ...], ...] = (("text",), ("sentence",), ("premise", "hypothesis"), ("sentence1", "sentence2"))
-"""What the columns of texts are called, in the order in which they are looked for."""
+"""Common names of text columns, in the order in which they are tried."""
 
 _FORMATS: dict[str, Format] = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
 _COMPRESSED = (".gz", ".bz2")
@@ -28,26 +28,28 @@ def labelled_file(
 
     Args:
         path: A csv, tsv, jsonl or parquet file; the first three may be compressed (.gz, .bz2).
-        text: Its column of texts, or the two of a pair; empty takes the first of `HABITS` that the file has.
-        label: Its column of class numbers or names. An empty cell and -1 stand for no label.
-        limit: Keep at most so many examples, the same share of every class.
+        text: Its column of texts, or the two of a pair; empty selects the first of `HABITS` that the file has.
+        label: Its column of class numbers or names. An empty cell and -1 mean no label.
+        limit: Maximum number of examples, stratified by class.
         classes: Names of the model's classes, in the order of their numbers; empty if they are not known.
 
     Raises:
-        UsageError: there is no such file, its name says no format, it lacks a column, or it has a label that is not a
-            class.
+        UsageError: there is no such file, its name has no known ending, it lacks a column, or it has a label that is
+            not a class.
         IntegrityError: it cannot be read.
     """
     if not path.is_file():
-        raise UsageError(f"There is no file {path}.")
+        raise UsageError(f"File not found: {path}.")
     form = _format(path)
     present = _columns(path, form)
     chosen = tuple(text) or next((habit for habit in HABITS if set(habit) <= set(present)), ())
     if not chosen:
         habits = ", ".join("+".join(habit) for habit in HABITS)
-        raise UsageError(f"{path} has none of the columns {habits}; name its own. It has: {', '.join(present)}.")
+        raise UsageError(
+            f"{path} has none of the columns {habits}. Name its text column. It has: {', '.join(present)}."
+        )
     if len(chosen) > 2:
-        raise UsageError(f"{len(chosen)} columns of texts ({', '.join(chosen)}); an example has one text or two.")
+        raise UsageError(f"{len(chosen)} text columns ({', '.join(chosen)}). Name one or two.")
     for column in (*chosen, label):
         if column not in present:
             raise UsageError(f"{path} has no column {column!r}. {nearest(column, present)}")
@@ -57,7 +59,7 @@ def labelled_file(
 
 
 def _class_numbers(classes: Sequence[str]) -> Mapping[str, int] | None:
-    """Map names, and numbers written as text, to class numbers; only names where a name reads like a number."""
+    """Map names, and numbers written as text, to class numbers; only names if a name looks like a number."""
     if not classes:
         return None
     names = {name: number for number, name in enumerate(classes)}
@@ -70,10 +72,10 @@ def _require_labels(path: Path, form: Format, labels: LabelSpec, classes: Sequen
     with open_member(path) as stream:
         rows = read_rows(stream, form, Table(str(path), (labels.column,)))
         texts = {value_text(row.get(labels.column)) for row in rows} - {"", "-1"}
-    wrong = sorted(text for text in texts if isinstance(class_of(labels, text), str))
-    if not wrong:
+    unknown = sorted(text for text in texts if isinstance(class_of(labels, text), str))
+    if not unknown:
         return
-    listed = ", ".join(map(repr, wrong[:5])) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+    listed = ", ".join(map(repr, unknown[:5])) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
     place = f"{path}: column {labels.column!r}"
     if labels.map is None:
         raise UsageError(
@@ -91,7 +93,7 @@ def _format(path: Path) -> Format:
         name = name.removesuffix(ending)
     form = _FORMATS.get(Path(name).suffix)
     if form is None:
-        raise UsageError(f"{path}: its name does not tell its format. Let it end in {', '.join(_FORMATS)}.")
+        raise UsageError(f"{path}: unknown format. The name must end in {', '.join(_FORMATS)}.")
     return form
 
 
@@ -100,7 +102,7 @@ def _columns(path: Path, form: Format) -> list[str]:
         return _parquet_columns(path)
     with open_member(path) as stream:
         rows = read_rows(stream, form, Table(str(path), ()))
-        # Objects of json lines may leave out a cell that they lack, so only all of them tell what there is.
+        # A JSON object may omit a cell, so the columns are those of all objects together.
         columns = list(dict.fromkeys(name for row in (rows if form == "jsonl" else islice(rows, 1)) for name in row))
     if not columns:
         raise IntegrityError(f"{path} has no rows.")
@@ -114,4 +116,4 @@ def _parquet_columns(path: Path) -> list[str]:
     try:
         return [str(name) for name in pq.ParquetFile(path).schema_arrow.names]
     except pa.ArrowException as error:
-        raise IntegrityError(f"{path} is not a readable parquet file ({error}); get it again.") from error
+        raise IntegrityError(f"{path} is not a readable parquet file ({error}). Get it again.") from error

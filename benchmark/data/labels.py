@@ -1,4 +1,4 @@
-"""From the value of a label column to a class number."""
+"""Convert the value of a label column to a class number."""
 
 import math
 import re
@@ -15,7 +15,7 @@ _WHOLE = re.compile(r"(-?[0-9]+)[.]0*")
 
 
 def value_text(value: object) -> str:
-    """Write a cell as text: ``true`` or ``false``, whole numbers without a point, and nothing for None and NaN."""
+    """Write a cell as text: ``true`` or ``false``, whole numbers without a point, and empty for None and NaN."""
     if value is None or (isinstance(value, float | Decimal) and math.isnan(value)):
         return ""
     if isinstance(value, bool):
@@ -26,13 +26,13 @@ def value_text(value: object) -> str:
 
 
 def plain_number(text: str) -> str:
-    """Write a whole number without its point, so that ``1.0`` in a csv file is the 1 that it is in a parquet file."""
+    """Write a whole number without its point, so that ``1.0`` in a csv file equals 1 in a parquet file."""
     whole = _WHOLE.fullmatch(text)
     return str(int(whole[1])) if whole else text
 
 
 def class_of(spec: LabelSpec, value: object) -> int | str:
-    """Return the class number of a cell, or for one outside the map, as text, the name under which it is counted."""
+    """Return the class number of a cell, or for an unmapped cell the text under which it is counted."""
     text = value_text(value)
     if not text:
         return MISSING
@@ -47,15 +47,15 @@ def class_of(spec: LabelSpec, value: object) -> int | str:
 
 
 def check_range(label: int, classes: Sequence[str], place: str) -> None:
-    """Refuse a class number that the training task does not have.
+    """Refuse a class number that the training task lacks.
 
     Raises:
         UsageError: `classes` is not empty and `label` is not the number of one of them.
     """
     if classes and label >= len(classes):
         raise UsageError(
-            f"{place}: class number {label}, but the task has {len(classes)} classes ({', '.join(classes)}); "
-            "correct the label map, or map the column's values with `map`."
+            f"{place}: class number {label}, but the task has {len(classes)} classes ({', '.join(classes)}). "
+            "Correct the label map, or map the column's values with `map`."
         )
 
 

@@ -1,4 +1,4 @@
-"""How much of a probe was already seen in training."""
+"""Overlap of evaluation and training data: how many evaluation examples training has already seen."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -6,25 +6,25 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from benchmark.data.examples import Dataset, Example
-from benchmark.data.text import text_key, words
+from benchmark.data.dataset import Dataset, Example
+from benchmark.data.text_normalisation import text_key, words
 
 SHINGLE = 8
-"""Words in a row that two texts must share to count as near."""
+"""Number of consecutive words that two texts must share to count as near duplicates."""
 
 SIMILARITY = Fraction(4, 5)
-"""Jaccard similarity of word sets from which two texts count as near."""
+"""Jaccard similarity of word sets above which two texts count as near duplicates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Examples of a probe that training has shown before.
+    """Number of examples of an evaluation task that are in the training data.
 
     Attributes:
         exact: the same text but for case, punctuation and spaces.
-        near: not exact, but shares eight words in a row with one training text, or has a word set whose Jaccard
-            similarity with one training text's is at least 0.8. For pairs, words of both texts in a row.
-        n: examples of the probe.
+        near: not exact, but shares eight consecutive words with one training text, or has a word set whose Jaccard
+            similarity with that of one training text is at least 0.8. A pair counts as its two texts in sequence.
+        n: examples of the task.
     """
 
     exact: int
@@ -33,54 +33,54 @@ class Overlap:
 
 
 def overlap(train: Dataset, probe: Dataset) -> Overlap:
-    """Count the probe's examples that are in `train`, exactly or nearly; labels play no part."""
+    """Count the task's examples that are in `train`, exactly or nearly, whatever their labels."""
     return TrainingIndex(train).overlap(probe)
 
 
 class TrainingIndex:
-    """Training texts by key, by shingle and by their rarest words; built once, asked about many probes.
+    """Index of training texts by key, shingle and rarest words, built once for many evaluation tasks.
 
-    The near search is complete, not sampled: for the word sets it looks up each text's rarest words only, of which
-    two sets as similar as that must share one.
+    The search for near duplicates is exhaustive. It looks up only the rarest words of each set, since two sets above
+    the similarity threshold must share one of them.
     """
 
     def __init__(self, train: Dataset) -> None:
         texts = [(text_key(example.texts), _words(example)) for example in train.examples]
         self.keys = {key for key, _ in texts}
-        self.shingles = {shingle for _, found in texts for shingle in _shingles(found)}
-        self.sets = [frozenset(found) for _, found in texts]
-        self.frequency = Counter(word for found in self.sets for word in found)
+        self.shingles = {shingle for _, sequence in texts for shingle in _shingles(sequence)}
+        self.sets = [frozenset(sequence) for _, sequence in texts]
+        self.frequency = Counter(word for word_set in self.sets for word in word_set)
         self.by_rare_word: Mapping[str, list[int]] = defaultdict(list)
-        for number, found in enumerate(self.sets):
-            for word in self._prefix(found):
+        for number, word_set in enumerate(self.sets):
+            for word in self._prefix(word_set):
                 self.by_rare_word[word].append(number)
 
     def overlap(self, probe: Dataset) -> Overlap:
-        """Count the probe's examples that training has shown, exactly or nearly."""
+        """Count the task's examples that are in the training data, exactly or nearly."""
         new = [example for example in probe.examples if text_key(example.texts) not in self.keys]
         return Overlap(len(probe) - len(new), sum(self.has_near(_words(example)) for example in new), len(probe))
 
-    def has_near(self, found: list[str]) -> bool:
-        """Whether one training text is near these words."""
-        if any(shingle in self.shingles for shingle in _shingles(found)):
+    def has_near(self, sequence: list[str]) -> bool:
+        """Return whether the words of a text are near those of a training text."""
+        if any(shingle in self.shingles for shingle in _shingles(sequence)):
             return True
-        mine = frozenset(found)
+        mine = frozenset(sequence)
         candidates = {number for word in self._prefix(mine) for number in self.by_rare_word.get(word, ())}
         return any(_similar(mine, self.sets[number]) for number in candidates)
 
-    def _prefix(self, found: frozenset[str]) -> list[str]:
-        """The rarest words of a set: so many that a similar set cannot avoid all of them."""
-        size = len(found) - ceil(SIMILARITY * len(found)) + 1 if found else 0
-        return sorted(found, key=lambda word: (self.frequency[word], word))[:size]
+    def _prefix(self, word_set: frozenset[str]) -> list[str]:
+        """Return the rarest words of a set: as many as a similar set must share one of."""
+        size = len(word_set) - ceil(SIMILARITY * len(word_set)) + 1 if word_set else 0
+        return sorted(word_set, key=lambda word: (self.frequency[word], word))[:size]
 
 
 def _similar(left: frozenset[str], right: frozenset[str]) -> bool:
     return len(left & right) >= SIMILARITY * len(left | right)
 
 
-def _shingles(found: list[str]) -> Iterable[int]:
-    # Hashes instead of the words: a training set of 400,000 texts has ten million shingles.
-    return (hash(tuple(found[start : start + SHINGLE])) for start in range(len(found) - SHINGLE + 1))
+def _shingles(sequence: list[str]) -> Iterable[int]:
+    # Store hashes instead of words: a training set of 400,000 texts has ten million shingles.
+    return (hash(tuple(sequence[start : start + SHINGLE])) for start in range(len(sequence) - SHINGLE + 1))
 
 
 def _words(example: Example) -> list[str]:

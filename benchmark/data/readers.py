@@ -1,6 +1,6 @@
-"""Rows out of bytes: csv, tsv, json lines, plain lines and parquet, each as column -> value.
+"""Readers of csv, tsv, JSON lines, plain lines and parquet; each row maps column names to values.
 
-Every reader checks that the columns asked for exist and names file and line of what it cannot read. None guesses an
+Every reader checks that the needed columns exist, and names the file and line of an error. No reader guesses an
 encoding: text is UTF-8, with or without a byte-order mark.
 """
 
@@ -19,7 +19,7 @@ from benchmark.schema.errors import IntegrityError, UsageError, nearest
 Row: TypeAlias = dict[str, object]
 
 FIELD_LIMIT = 2**24
-"""Longest csv field that is read, in characters; the csv module's own default of 2**17 refuses long reviews."""
+"""Maximum length of a csv field in characters; the csv module's default of 2**17 refuses long reviews."""
 
 _BATCH = 4096
 _UTF16 = re.compile(b"\\A(\xff\xfe|\xfe\xff|\x00.|[^\x00]\x00)", re.DOTALL)
@@ -40,12 +40,12 @@ class ColumnError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a reader has to know besides the bytes.
+    """Description of a file for its reader.
 
     Attributes:
         place: the source in words, for error messages.
         needed: columns that must exist.
-        columns: names of the columns where the file has no header line; empty where it has one.
+        columns: names of the columns if the file has no header line; empty if it has one.
     """
 
     place: str
@@ -57,24 +57,24 @@ def read_rows(stream: IO[bytes], form: Format, table: Table) -> Iterator[Row]:
     """Yield the rows of a file, in order.
 
     Raises:
-        ColumnError: a column asked for does not exist; the message names the nearest one.
-        IntegrityError: the bytes are not what the format says (bad UTF-8, ragged row, broken JSON, cut-off archive).
+        ColumnError: a needed column does not exist; the message names the nearest one.
+        IntegrityError: the content is invalid (bad UTF-8, ragged row, broken JSON, truncated archive).
     """
     try:
         yield from _READERS[form](stream, table)
     except _BROKEN as error:
-        raise IntegrityError(f"{table.place} breaks off or is damaged ({error}); get it again.") from error
+        raise IntegrityError(f"{table.place} is truncated or damaged ({error}). Get it again.") from error
 
 
 def require_columns(table: Table, present: Sequence[str]) -> None:
-    """Refuse a file that lacks a column, naming the nearest one that it has."""
+    """Refuse a file that lacks a column, and name its nearest column."""
     for column in table.needed:
         if column not in present:
             raise ColumnError(column, f"{table.place} has no column {column!r}. {nearest(column, present)}")
 
 
 def _lines(stream: IO[bytes], table: Table) -> Iterator[tuple[int, str]]:
-    """Yield number and text of each line, ends kept: bytes are split at line feeds only, never inside a character."""
+    """Yield the number and text of each line with its end; bytes are split at line feeds only."""
     for number, raw in enumerate(stream, 1):
         if number == 1:
             _refuse_other_text(raw, table)
@@ -82,12 +82,12 @@ def _lines(stream: IO[bytes], table: Table) -> Iterator[tuple[int, str]]:
             yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             raise IntegrityError(
-                f"{table.place}, line {number}: byte {error.start + 1} is not UTF-8; convert the file to UTF-8."
+                f"{table.place}, line {number}: byte {error.start + 1} is not UTF-8. Convert the file to UTF-8."
             ) from error
 
 
 def _refuse_other_text(first: bytes, table: Table) -> None:
-    """Refuse a file by its first line: UTF-16 would read as odd letters, and old Mac line ends as a single line."""
+    """Refuse UTF-16 text and old Mac line ends, which would be read wrongly, by the file's first line."""
     if _UTF16.match(first):
         raise IntegrityError(f"{table.place} is UTF-16 or UTF-32 text, not UTF-8. Convert the file to UTF-8.")
     if not first.endswith(b"\n") and b"\r" in first.rstrip(b"\r"):
@@ -103,9 +103,9 @@ def _plain(stream: IO[bytes], table: Table) -> Iterator[Row]:
 
 
 def _csv(stream: IO[bytes], table: Table) -> Iterator[Row]:
-    # The limit is one for the whole process; it is only ever raised, so nobody else's reading breaks.
+    # The limit holds for the whole process. Only raise it, so that other csv readers still work.
     csv.field_size_limit(max(csv.field_size_limit(), FIELD_LIMIT))
-    # strict: a quote that is never closed would otherwise swallow the rest of the file silently.
+    # Without strict, an unclosed quote would silently consume the rest of the file.
     reader = csv.reader((line for _, line in _lines(stream, table)), strict=True)
     try:
         yield from _records(((reader.line_num, cells) for cells in reader), table)
@@ -120,7 +120,7 @@ def _tsv(stream: IO[bytes], table: Table) -> Iterator[Row]:
 
 
 def _records(rows: Iterator[tuple[int, list[str]]], table: Table) -> Iterator[Row]:
-    """Rows of cells to rows by column name; blank lines are skipped, a row of another length is an error."""
+    """Yield rows by column name; skip blank lines, and refuse a row of another length."""
     header = list(table.columns)
     if header:
         require_columns(table, header)
@@ -131,7 +131,7 @@ def _records(rows: Iterator[tuple[int, list[str]]], table: Table) -> Iterator[Ro
             header = _header(cells, table)
             continue
         if len(cells) != len(header):
-            counts = f"{len(cells)} fields where there are {len(header)} columns"
+            counts = f"{len(cells)} fields but {len(header)} columns"
             raise IntegrityError(f"{table.place}, line {number}: {counts}. Correct that line.")
         yield dict(zip(header, cells, strict=True))
 
@@ -149,7 +149,7 @@ def _refuse_doubles(names: list[str], table: Table) -> None:
 
 
 def _jsonl(stream: IO[bytes], table: Table) -> Iterator[Row]:
-    """A column may be absent from some rows (it reads as None), not from all."""
+    """Read JSON lines; some rows may lack a needed column, but not all."""
     absent, seen = set(table.needed), dict[str, None]()
     for number, line in _lines(stream, table):
         if not line.strip():
@@ -167,9 +167,9 @@ def _object(line: str, place: str) -> Row:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise IntegrityError(f"{place}: not JSON ({error}); each line holds one JSON object.") from error
+        raise IntegrityError(f"{place}: not JSON ({error}). Write one JSON object per line.") from error
     if not isinstance(row, dict):
-        raise IntegrityError(f"{place}: a JSON {type(row).__name__}; each line holds one JSON object.")
+        raise IntegrityError(f"{place}: a JSON {type(row).__name__}. Write one JSON object per line.")
     return row
 
 
@@ -184,7 +184,7 @@ def _parquet(stream: IO[bytes], table: Table) -> Iterator[Row]:
         for batch in file.iter_batches(batch_size=_BATCH, columns=list(table.needed)):
             yield from batch.to_pylist()
     except pa.ArrowException as error:
-        raise IntegrityError(f"{table.place} is not a readable parquet file ({error}); get it again.") from error
+        raise IntegrityError(f"{table.place} is not a readable parquet file ({error}). Get it again.") from error
 
 
 _READERS: dict[Format, Callable[[IO[bytes], Table], Iterator[Row]]] = {

@@ -1,18 +1,18 @@
-"""Choosing examples by what they say and never by where they stand: order, duplicates, stratified limits, splits."""
+"""Select examples by their content and never by their position: order, duplicates, stratified limits, splits."""
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmark.data.examples import Dataset, Example, Splits
-from benchmark.data.text import order_key, share_of, split_key, text_key
+from benchmark.data.dataset import Dataset, Example, Splits
+from benchmark.data.text_normalisation import order_key, share_of, split_key, text_key
 from benchmark.schema.errors import TemperError, counted
 
 
 @dataclass(frozen=True, slots=True)
 class Unique:
-    """What `deduplicate` kept, and how many examples it dropped for which reason."""
+    """Examples that `deduplicate` kept, and how many it dropped for each reason."""
 
     kept: tuple[Example, ...]
     duplicates: int
@@ -20,26 +20,26 @@ class Unique:
 
 
 def canonical(examples: Iterable[Example]) -> tuple[Example, ...]:
-    """Sort by the hash of the texts; equal texts by label and group, and only then by their place in the source."""
+    """Sort by the hash of the texts; equal texts by label, group and last by their position in the source."""
     return tuple(sorted(examples, key=_rank))
 
 
 def deduplicate(examples: Iterable[Example]) -> Unique:
-    """Keep the canonically first of the examples that share a `text_key`; none of them where their labels differ."""
+    """Keep the canonically first of the examples that share a `text_key`; none of them if their labels differ."""
     same: dict[str, list[Example]] = defaultdict(list)
     for example in canonical(examples):
         same[text_key(example.texts)].append(example)
-    agreed = [found for found in same.values() if len({example.label for example in found}) == 1]
-    kept = tuple(found[0] for found in agreed)
-    duplicates = sum(len(found) for found in agreed) - len(kept)
-    conflicts = sum(len(found) for found in same.values()) - duplicates - len(kept)
+    consistent = [group for group in same.values() if len({example.label for example in group}) == 1]
+    kept = tuple(group[0] for group in consistent)
+    duplicates = sum(len(group) for group in consistent) - len(kept)
+    conflicts = sum(len(group) for group in same.values()) - duplicates - len(kept)
     return Unique(kept, duplicates, conflicts)
 
 
 def stratified(examples: Iterable[Example], limit: int | None) -> tuple[Example, ...]:
-    """Take at most `limit` examples, every class in its share (largest remainders), the first by canonical order.
+    """Select at most `limit` examples, stratified by class (largest remainders), the first in canonical order.
 
-    A smaller limit takes nearly always a subset of a larger one's choice: per class both are prefixes of one order.
+    A smaller limit nearly always selects a subset of a larger one: per class both are prefixes of the same order.
     """
     ordered = canonical(examples)
     if limit is None or limit >= len(ordered):
@@ -52,16 +52,16 @@ def stratified(examples: Iterable[Example], limit: int | None) -> tuple[Example,
 
 
 def split(dataset: Dataset, *, by: Literal["group", "example"], test: float, validation: float) -> Splits:
-    """Divide a data set by hash: a group, or an example with everything that reads like it, goes whole into one part.
+    """Divide a data set by hash; a group, or all examples with the same normalised text, are in one part.
 
     Args:
         dataset: what to divide.
         by: ``group`` hashes the group, ``example`` the `split_key` of the texts.
-        test: share of the test part, in [0, 1). Shares are those of the hash, so real counts differ a little.
+        test: share of the test part, in [0, 1). Actual counts differ slightly, since the hash decides.
         validation: share of the validation part, in [0, 1), with `test` below 1.
 
     Raises:
-        TemperError: an example has no group, or one text stands in two parts.
+        TemperError: an example has no group, or one text is in two parts.
     """
     parts: dict[str, list[Example]] = {"train": [], "validation": [], "test": []}
     for example in dataset.examples:
@@ -73,7 +73,7 @@ def split(dataset: Dataset, *, by: Literal["group", "example"], test: float, val
 
 
 def _rank(example: Example) -> tuple[bytes, int, str, int, str]:
-    # Ids are row numbers: by length first, so that row 9 stands before row 10.
+    # Ids are row numbers. Compare their lengths first, so that row 9 precedes row 10.
     return (
         order_key(example.texts),
         -1 if example.label is None else example.label,
@@ -84,7 +84,7 @@ def _rank(example: Example) -> tuple[bytes, int, str, int, str]:
 
 
 def _largest_remainder(counts: dict[int, int], limit: int) -> dict[int, int]:
-    """Seats per class: the whole part of its share, and the seats left over to the largest remainders."""
+    """Return the number of examples per class: the whole part of its share, plus one for the largest remainders."""
     total = sum(counts.values())
     shares = {label: divmod(limit * count, total) for label, count in counts.items()}
     left = limit - sum(whole for whole, _ in shares.values())
@@ -105,7 +105,7 @@ def _owner(dataset: Dataset, example: Example, by: str) -> str:
 
 
 def _refuse_leaks(name: str, parts: dict[str, list[Example]]) -> None:
-    """A text in two parts would be trained on and tested on; only a set with duplicates across groups can have that."""
+    """Refuse a text in two parts, which would be trained and tested on; only duplicates across groups cause it."""
     where: dict[str, str] = {}
     leaks = 0
     for part, held in parts.items():
@@ -118,5 +118,5 @@ def _refuse_leaks(name: str, parts: dict[str, list[Example]]) -> None:
 
 
 def limited(dataset: Dataset, limit: int | None) -> Dataset:
-    """The data set with at most `limit` examples, chosen by `stratified`."""
+    """Return the data set with at most `limit` examples, selected by `stratified`."""
     return Dataset(dataset.name, stratified(dataset.examples, limit), dataset.label_names, dataset.report)

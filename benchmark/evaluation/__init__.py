@@ -1,1 +1,1 @@
-"""Evaluation: predictions, their tables and the metrics on them."""
+"""Evaluation: tables of predictions and attacks, and the metrics computed from them."""

@@ -1,4 +1,4 @@
-"""The Parquet files that tables are kept in: the columns of each kind, written deterministically, read strictly."""
+"""Parquet files of tables: the columns of each kind, written deterministically and read strictly."""
 
 import os
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["prediction", "inspection", "attack"]
 
 _OPTIONAL = {"label", "perturbed", "similarity", "reason", "logits_final"}
-"""Columns that may hold nulls; the labels of attacks and inspections may not, see their readers."""
+"""Columns that may hold nulls, except the labels of attacks and inspections (see their readers)."""
 
-_VERBS: Mapping[Kind, str] = {"prediction": "predict", "inspection": "inspect", "attack": "attack"}
+_COMMANDS: Mapping[Kind, str] = {"prediction": "predict", "inspection": "inspect", "attack": "attack"}
 
 
 def _schema(kind: Kind) -> "pa.Schema":
@@ -45,10 +45,10 @@ def _schema(kind: Kind) -> "pa.Schema":
 
 
 def write_columns(path: Path, columns: Mapping[str, Any], kind: Kind) -> None:
-    """Write with every option fixed and no schema or pandas metadata, so that equal tables are equal files.
+    """Write a table with fixed options and without schema or pandas metadata, so that equal tables are equal files.
 
     Raises:
-        TemperError: the file cannot be written; it appears complete or not at all.
+        TemperError: the file cannot be written. A partial file never appears.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -74,14 +74,14 @@ def write_columns(path: Path, columns: Mapping[str, Any], kind: Kind) -> None:
             os.fsync(stream.fileno())
         partial.replace(path)
     except OSError as error:
-        raise TemperError(f"{path}: cannot write the {kind} table ({error}); free space or permissions.") from error
+        raise TemperError(f"{path}: cannot write the {kind} table ({error}). Check space and permissions.") from error
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
 
 
 def read_columns(path: Path, kind: Kind) -> dict[str, list[Any]]:
-    """The columns of a table of a kind, as Python lists.
+    """Read the columns of a table as Python lists.
 
     Raises:
         IntegrityError: the file is missing, broken, or not a table of that kind.
@@ -89,18 +89,18 @@ def read_columns(path: Path, kind: Kind) -> dict[str, list[Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    verb = _VERBS[kind]
+    command = _COMMANDS[kind]
     try:
-        # Not read_table: that one would turn a folder named like "seed=0" into a column.
+        # Do not use read_table, which turns a folder named like "seed=0" into a column.
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             table = file.read()
-        # Only then to Python: a column of another type may hold what Python has no value for.
+        # Convert to Python only now: a column of another type may hold values that Python cannot represent.
         problem = _schema_problem(table, _schema(kind))
         if problem:
-            raise IntegrityError(f"{path}: not a {kind} table, {problem}; delete the file and {verb} again.")
+            raise IntegrityError(f"{path}: not a {kind} table, {problem}; delete the file and {command} again.")
         return {name: table.column(name).to_pylist() for name in table.column_names}
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
-        raise IntegrityError(f"{path}: not a readable {kind} table ({error}); {verb} again.") from error
+        raise IntegrityError(f"{path}: not a readable {kind} table ({error}); {command} again.") from error
 
 
 def _schema_problem(table: "pa.Table", expected: "pa.Schema") -> str | None:

@@ -1,4 +1,4 @@
-"""Prediction, inspection and attack tables: Parquet files, written atomically and deterministically, read strictly."""
+"""Prediction, inspection and attack tables: Parquet files with atomic, deterministic writes and strict reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -14,11 +14,11 @@ from benchmark.schema.errors import IntegrityError, TemperError
 
 @dataclass(frozen=True)
 class PredictionTable:
-    """What a model said about every example of a probe.
+    """Logits of a model on every example of an evaluation task.
 
     Attributes:
-        ids: Of the examples, each once.
-        labels: int32, shape (examples,); None for a probe without labels.
+        ids: Unique ids of the examples.
+        labels: int32, shape (examples,); None for a task without labels.
         logits: float32, shape (examples, classes).
     """
 
@@ -27,7 +27,7 @@ class PredictionTable:
     logits: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        """Refuse parts that do not fit together."""
+        """Check that the shapes and types fit together."""
         rows = len(self.ids)
         if self.logits.ndim != 2 or len(self.logits) != rows or self.logits.dtype != np.float32:
             shape = f"{self.logits.dtype} of shape {self.logits.shape}"
@@ -39,7 +39,7 @@ class PredictionTable:
 
 
 def write_predictions(path: Path, table: PredictionTable) -> None:
-    """Write a prediction table; the file appears complete or not at all.
+    """Write a prediction table atomically.
 
     Raises:
         TemperError: the file cannot be written.
@@ -49,7 +49,7 @@ def write_predictions(path: Path, table: PredictionTable) -> None:
 
 
 def read_predictions(path: Path) -> PredictionTable:
-    """Read a prediction table back.
+    """Read a prediction table.
 
     Raises:
         IntegrityError: the file is missing, broken, or not a prediction table.
@@ -70,11 +70,11 @@ def read_predictions(path: Path) -> PredictionTable:
 
 @dataclass(frozen=True)
 class InspectionTable:
-    """What a model said about every example of a masking check, twice, and whether its loss has a slope there.
+    """Logits of two passes and input gradients of a model on every example of a gradient-masking check.
 
     Attributes:
-        predictions: What it said first, with labels.
-        again: float32, shape (examples, classes).
+        predictions: Logits of the first pass, with labels.
+        again: Logits of the second pass, float32, shape (examples, classes).
         gradients: float32, shape (examples,), at least 0: the largest absolute entry of each input gradient.
     """
 
@@ -83,7 +83,7 @@ class InspectionTable:
     gradients: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        """Refuse parts that do not fit together."""
+        """Check that the shapes and types fit together."""
         shape = self.predictions.logits.shape
         if self.predictions.labels is None:
             raise TemperError("An inspection needs the labels of its examples.")
@@ -95,18 +95,18 @@ class InspectionTable:
 
 
 def write_inspection(path: Path, table: InspectionTable) -> None:
-    """Write an inspection table; the file appears complete or not at all.
+    """Write an inspection table atomically.
 
     Raises:
         TemperError: the file cannot be written.
     """
-    said = table.predictions
-    columns = {"id": said.ids, "label": said.labels, "logits": said.logits.tolist(), "again": table.again.tolist()}
+    first = table.predictions
+    columns = {"id": first.ids, "label": first.labels, "logits": first.logits.tolist(), "again": table.again.tolist()}
     write_columns(path, {**columns, "gradient": table.gradients}, "inspection")
 
 
 def read_inspection(path: Path) -> InspectionTable:
-    """Read an inspection table back.
+    """Read an inspection table.
 
     Raises:
         IntegrityError: the file is missing, broken, or not an inspection table.
@@ -128,7 +128,7 @@ def read_inspection(path: Path) -> InspectionTable:
 
 
 def write_attack(path: Path, rows: Sequence[AttackRow]) -> None:
-    """Write an attack table, rows in the given order; the file appears complete or not at all.
+    """Write an attack table atomically, with rows in the given order.
 
     Raises:
         TemperError: an example occurs twice, or the file cannot be written.
@@ -139,7 +139,7 @@ def write_attack(path: Path, rows: Sequence[AttackRow]) -> None:
 
 
 def read_attack(path: Path) -> list[AttackRow]:
-    """Read an attack table back.
+    """Read an attack table.
 
     Raises:
         IntegrityError: the file is missing, broken, not an attack table, or a row contradicts itself.
@@ -158,5 +158,5 @@ def read_attack(path: Path) -> list[AttackRow]:
 
 def _require_unique(ids: Sequence[str]) -> None:
     if len(set(ids)) != len(ids):
-        twice = next(name for name in ids if ids.count(name) > 1)
-        raise TemperError(f"The example {twice!r} occurs twice; ids are unique in a table.")
+        duplicate = next(name for name in ids if ids.count(name) > 1)
+        raise TemperError(f"Duplicate example {duplicate!r}; ids must be unique in a table.")

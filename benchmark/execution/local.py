@@ -77,7 +77,7 @@ def run_rows(rows: Sequence[Row], work: Workload, store: Store, results: Path, o
 
 def _require_backbones(rows: Sequence[Row], work: Workload, store: Store) -> None:
     """A backbone that cannot be used is the user's to change; no method is to blame."""
-    from benchmark.models.support import require_supported
+    from benchmark.models.backbone_check import require_supported
 
     task = work.suite.training
     untrained = [row for row in rows if _is_untrained(row, work, store)]

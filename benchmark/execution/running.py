@@ -35,6 +35,7 @@ from benchmark.execution.provenance import environment
 from benchmark.execution.store import SCRATCH, Artifact, Store
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.classifier import Classifier
+from benchmark.models.prompt_classifier import load_classifier
 from benchmark.schema.errors import TemperError
 from benchmark.schema.protocol import PADDING_ATTENDED
 
@@ -116,7 +117,7 @@ class Runner:
         write_predictions(folder / PREDICTIONS, _table(data, logits))
 
     def _inspect(self, cell: Cell, folder: Path) -> None:
-        from benchmark.models.inspection import inspect_model
+        from benchmark.models.input_gradients import inspect_model
 
         data = self._data(cell)
         texts, labels = [e.texts for e in data.examples], [e.label or 0 for e in data.examples]
@@ -203,7 +204,7 @@ class Runner:
         digest = weights_hash(trained)
         if self._loaded is None or self._loaded[0] != digest:
             with verb(cell.row.method.make(), "build_model (loading its saved model)", 0):
-                self._loaded = (digest, Classifier.load(trained.folder / MODEL).to(pick_device()).eval())
+                self._loaded = (digest, load_classifier(trained.folder / MODEL).to(pick_device()).eval())
         return self._loaded[1]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from benchmark.data import Dataset, Overlap, Splits, TrainingIndex, absence
+from benchmark.data import Dataset, Overlap, Splits, TrainingIndex, missing_reason
 from benchmark.schema import MASKING, UnavailableError, UsageError
 from benchmark.schema.protocol import SELECT_ON_REPORTED
 from benchmark.suites import Probe, Suite, attack_subset, probe_dataset, training_splits
@@ -121,7 +121,7 @@ def _data_of(probe: Probe, suite: Suite, splits: Splits) -> Dataset | Absence:
         # A file belongs to the suite: where it is not, the suite is not whole, or its path is wrong.
         if probe.data is None or probe.data.source == "file":
             raise
-        return Absence(absence(probe.data), str(error))
+        return Absence(missing_reason(probe.data), str(error))
 
 
 def _waiting(suite: Suite, missing: Mapping[str, Absence]) -> dict[str, Absence]:

@@ -1,4 +1,4 @@
-"""Lexicons: which words may stand in for a word. Attacks swap by them, and so do methods that train against swaps."""
+"""Lexicons of word substitutions, for attacks and for methods that train against them."""
 
 from benchmark.lexicons.lexicon import Lexicon, Neighbours, lexicon_fingerprint, lexicon_path
 

@@ -1,4 +1,4 @@
-"""Which words may stand in for a word: a lexicon of neighbours, read from a file."""
+"""A lexicon of word substitutions: the neighbours of each word, read from a file."""
 
 import gzip
 import hashlib
@@ -19,16 +19,16 @@ class Lexicon:
     """Neighbours of words, nearest first, each with its cosine similarity.
 
     Attributes:
-        fingerprint: ``sha256:`` of the file's contents (uncompressed), which is the lexicon's identity.
+        fingerprint: ``sha256:`` of the file's content (uncompressed), which identifies the lexicon.
     """
 
     def __init__(self, entries: Mapping[str, str | Neighbours], fingerprint: str, place: str) -> None:
-        """Hold the entries; those that are text are parsed when they are asked for.
+        """Store the entries; text entries are parsed at their first use.
 
         Args:
-            entries: For each word its neighbours, or the text ``neighbour:0.873 neighbour:0.851``.
-            fingerprint: Of the contents.
-            place: Where they come from, for error messages.
+            entries: Neighbours by word, or the text ``neighbour:0.873 neighbour:0.851``.
+            fingerprint: Fingerprint of the content.
+            place: Source of the entries, for error messages.
         """
         self.fingerprint = fingerprint
         self._entries = dict(entries)
@@ -40,18 +40,18 @@ class Lexicon:
 
         Args:
             path: A gzip file of lines ``word<TAB>neighbour:cosine neighbour:cosine …`` sorted by word, or a ``.json``
-                file that maps each word to a list of its neighbours, which then all have the cosine 1.
+                file that maps each word to a list of its neighbours, which all have the cosine 1.
 
         Raises:
             UnavailableError: there is no such file.
-            IntegrityError: it is not in one of the two formats.
+            IntegrityError: the file has neither format.
         """
         data = _contents(path)
         entries = _json_entries(data, path) if path.suffix == ".json" else _lines(data, path)
         return cls(entries, "sha256:" + hashlib.sha256(data).hexdigest(), str(path))
 
     def neighbours(self, word: str) -> Neighbours:
-        """Neighbours of a word with their cosines in [-1, 1], nearest first; none for an unknown word.
+        """Return the neighbours of a word with their cosines in [-1, 1], nearest first; empty for an unknown word.
 
         Raises:
             IntegrityError: the word's entry cannot be read.
@@ -62,7 +62,7 @@ class Lexicon:
         return entry
 
     def __len__(self) -> int:
-        """Number of words that have an entry."""
+        """Return the number of words with an entry."""
         return len(self._entries)
 
     def _parsed(self, word: str, text: str) -> Neighbours:
@@ -73,21 +73,21 @@ class Lexicon:
             raise self._broken(word, "is not 'neighbour:cosine neighbour:cosine …'") from error
         cosines = [cosine for _, cosine in neighbours]
         if any(not -1 <= cosine <= 1 for cosine in cosines) or cosines != sorted(cosines, reverse=True):
-            raise self._broken(word, "does not descend from 1 to -1")
+            raise self._broken(word, "has cosines that do not descend from 1 to -1")
         return neighbours
 
     def _broken(self, word: str, problem: str) -> IntegrityError:
-        return IntegrityError(f"{self._place}: the entry of {word!r} {problem}; install or build the lexicon again.")
+        return IntegrityError(f"{self._place}: the entry of {word!r} {problem}. Install or build the lexicon again.")
 
 
 def lexicon_path(name: str) -> Path:
-    """File of a lexicon that is packaged with Temper, or of one in a file of the user's.
+    """Return the file of a packaged lexicon, or of the user's own.
 
     Args:
         name: Name of a packaged lexicon, or a path.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: there is no such lexicon or file.
     """
     packaged = {path.name.removesuffix(_SUFFIX): path for path in _DATA.glob(f"*{_SUFFIX}")}
     path = packaged.get(name) or Path(name)
@@ -97,7 +97,7 @@ def lexicon_path(name: str) -> Path:
 
 
 def lexicon_fingerprint(path: Path) -> str:
-    """What `Lexicon.read(path).fingerprint` would be, without parsing anything."""
+    """Compute `Lexicon.read(path).fingerprint` without parsing the file."""
     return "sha256:" + hashlib.sha256(_contents(path)).hexdigest()
 
 
@@ -106,9 +106,9 @@ def _contents(path: Path) -> bytes:
         data = path.read_bytes()
         return data if path.suffix == ".json" else gzip.decompress(data)
     except FileNotFoundError as error:
-        raise UnavailableError(f"{path}: there is no such lexicon; install or build it again.") from error
+        raise UnavailableError(f"{path}: file not found. Install or build the lexicon again.") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise IntegrityError(f"{path}: not a gzip file ({error}); install or build the lexicon again.") from error
+        raise IntegrityError(f"{path}: not a gzip file ({error}). Install or build the lexicon again.") from error
 
 
 def _lines(data: bytes, path: Path) -> dict[str, str]:
@@ -118,8 +118,8 @@ def _lines(data: bytes, path: Path) -> dict[str, str]:
     for number, line in enumerate(lines, start=1):
         word, tab, rest = line.partition("\t")
         if not tab or word <= previous:
-            problem = "words must ascend, each once" if tab else "'word<TAB>neighbours' is expected"
-            raise IntegrityError(f"{path}:{number}: {problem}; install or build the lexicon again.")
+            problem = "words must ascend without duplicates" if tab else "'word<TAB>neighbours' is expected"
+            raise IntegrityError(f"{path}:{number}: {problem}. Install or build the lexicon again.")
         entries[word] = rest
         previous = word
     return entries
@@ -130,11 +130,11 @@ def _json_entries(data: bytes, path: Path) -> dict[str, Neighbours]:
         table = json.loads(_text(data, path))
         return {word: tuple((str(neighbour), 1.0) for neighbour in listed) for word, listed in table.items()}
     except (ValueError, AttributeError, TypeError) as error:
-        raise IntegrityError(f"{path}: not a JSON object of lists of words ({error}); replace the file.") from error
+        raise IntegrityError(f"{path}: not a JSON object of lists of words ({error}). Replace the file.") from error
 
 
 def _text(data: bytes, path: Path) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise IntegrityError(f"{path}: not UTF-8 ({error}); install or build the lexicon again.") from error
+        raise IntegrityError(f"{path}: not UTF-8 ({error}). Install or build the lexicon again.") from error

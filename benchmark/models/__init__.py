@@ -1,1 +1,1 @@
-"""Models as the rest of Temper sees them: a `Classifier` over a pre-trained `Backbone`."""
+"""Models: a `Classifier` on a pre-trained `Backbone`, as training, attacks and evaluation use it."""

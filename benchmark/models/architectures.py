@@ -1,7 +1,7 @@
-"""Where each family of encoders keeps the parts that fine-tuning methods work on.
+"""Table of model families: attribute paths of the parts that fine-tuning methods work on.
 
-One row a family: the six of the RoAST paper, DistilBERT and GPT-2. Others that are laid out like BERT need none.
-A row holds the attribute paths inside the base model of (1) the module whose output is the embedding layer's output,
+There is one row per family: the six of the RoAST paper, DistilBERT and GPT-2. Families with BERT's attribute names need
+no row. A row holds the paths inside the base model of (1) the module whose output is the embedding layer's output,
 (2) the table of word embeddings, (3) the list of transformer blocks, and which token the classification head reads.
 """
 
@@ -12,7 +12,7 @@ from torch import nn
 
 from benchmark.schema.errors import UsageError, nearest
 
-Place: TypeAlias = tuple[nn.Module, str]
+ChildModule: TypeAlias = tuple[nn.Module, str]
 """A module and the name of one of its children, so that the child can be read or replaced."""
 
 
@@ -26,7 +26,7 @@ class Architecture:
         blocks: List of transformer blocks.
         summary: Token that the classification head reads.
         time_major: Whether hidden states are (length, batch, width) inside the family's code.
-        padding_side: Side on which the family's code expects padding, whatever the backbone's tokenizer says. Absolute
+        padding_side: Side on which the family's code expects padding; it overrides the tokenizer's setting. Absolute
             positions are counted from the first token, so padding belongs on the right.
     """
 
@@ -46,7 +46,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "deberta": Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer"),
     "deberta-v2": Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer"),
     "distilbert": Architecture("embeddings", "embeddings.word_embeddings", "transformer.layer"),
-    # ALBERT shares one group of weights between its layers, so that group is its one block.
+    # ALBERT shares one group of weights between its layers, so that group is its only block.
     "albert": Architecture("embeddings", "embeddings.word_embeddings", "encoder.albert_layer_groups"),
     "xlnet": Architecture("word_embedding", "word_embedding", "layer", "last", True, "left"),
     "gpt2": Architecture("drop", "wte", "h", "last"),
@@ -54,20 +54,20 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 LIKE_BERT = ("bert", "roberta", "xlm-roberta", "electra", "deberta", "deberta-v2")
-"""Families whose blocks have the parts `attention`, `intermediate` and `output` of BERT's, and share none."""
+"""Families whose blocks have BERT's parts `attention`, `intermediate` and `output`, without shared weights."""
 
 _COMMON = Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer")
-"""How most encoders are laid out, BERT being their model: what is tried for a family without a row."""
+"""Attribute paths of BERT, which are tried for a family without a row."""
 
 
 def architecture_of(model_type: str, base: nn.Module) -> Architecture:
-    """Look a Hugging Face ``config.model_type`` up, and check that the base model has the parts.
+    """Look up a Hugging Face ``config.model_type`` and check that the base model has the parts.
 
     Raises:
-        UsageError: the family has no row here and is not laid out like BERT.
+        UsageError: the family has no row here and does not have BERT's attribute names.
     """
-    found = ARCHITECTURES.get(model_type, _COMMON)
-    for path in (found.embedding, found.words, found.blocks):
+    architecture = ARCHITECTURES.get(model_type, _COMMON)
+    for path in (architecture.embedding, architecture.words, architecture.blocks):
         try:
             base.get_submodule(path)
         except AttributeError:
@@ -75,17 +75,17 @@ def architecture_of(model_type: str, base: nn.Module) -> Architecture:
                 f"Model family {model_type!r} is not supported: it has no {path!r}. Add its row to "
                 f"benchmark/models/architectures.py. {nearest(model_type, ARCHITECTURES)}"
             ) from None
-    return found
+    return architecture
 
 
-def submodule(root: nn.Module, path: str) -> Place:
-    """Where a dotted path ends."""
+def submodule(root: nn.Module, path: str) -> ChildModule:
+    """Return the parent module and the child's name of a dotted path."""
     parent, _, name = path.rpartition(".")
     return root.get_submodule(parent), name
 
 
-def last_linear(network: nn.Module, body: nn.Module) -> Place:
-    """The last linear map of a head, which makes the logits: that of `network` outside of its `body`."""
+def last_linear(network: nn.Module, body: nn.Module) -> ChildModule:
+    """Return the last linear layer of `network` outside of its `body`, whose outputs are the logits."""
     inside = set(body.modules())
     linear = [name for name, part in network.named_modules() if isinstance(part, nn.Linear) and part not in inside]
     return submodule(network, linear[-1])

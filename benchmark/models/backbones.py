@@ -1,4 +1,4 @@
-"""Backbones: where a pre-trained model comes from, and exactly which one it is."""
+"""Backbones: the source and the exact revision of pre-trained models."""
 
 import hashlib
 import os
@@ -20,9 +20,9 @@ class Backbone:
     """A pre-trained model on this machine.
 
     Attributes:
-        name: Short name, used in paths and on the board.
+        name: Short name, used in paths and on the leaderboard.
         source: ``artifact:minilm``, ``hub:<owner>/<name>`` or ``folder:<name of the folder>``.
-        revision: What pins the content: an archive's hash, a Hub commit, or the hash of the folder's files.
+        revision: Pins the content: an archive's hash, a Hub commit, or the hash of the folder's files.
         path: Folder with config.json, safetensors weights and tokenizer files.
     """
 
@@ -32,35 +32,35 @@ class Backbone:
     path: Path
 
     def identity(self) -> dict[str, str]:
-        """Say what enters records: everything but the place on this machine."""
+        """Return the fields that records store: everything except the path on this machine."""
         return {"name": self.name, "source": self.source, "revision": self.revision}
 
     def content(self) -> dict[str, str]:
-        """Say what enters keys: what it is, and neither what it is called in records nor what its folder is called."""
+        """Return the fields that keys depend on: the content, and not the name in records or of the folder."""
         kind, _, name = self.source.partition(":")
         if kind == "folder":
             return {"source": kind, "revision": self.revision}
         return {"name": name.rsplit("/", 1)[-1], "source": self.source, "revision": self.revision}
 
     def reference(self) -> str:
-        """Write it as `resolve_backbone` takes it, without a name of its own."""
+        """Return a reference that `resolve_backbone` accepts, without an alias."""
         kind, _, name = self.source.partition(":")
         return {"folder": str(self.path), "hub": f"{self.source}@{self.revision}"}.get(kind, name)
 
 
 def resolve_backbone(reference: str) -> Backbone:
-    """Find a backbone by packaged name, folder or Hub id, fetching from the Hub where that is needed.
+    """Find a backbone by packaged name, folder or Hub id, and download it from the Hub if necessary.
 
     Args:
-        reference: ``minilm``, a folder, or ``owner/name`` with ``@revision`` behind it to pin a commit, tag or branch;
-            each with ``NAME=`` before it to be called so in records.
+        reference: ``minilm``, a folder, or ``owner/name``, with ``@revision`` to pin a commit, tag or branch. A prefix
+            ``NAME=`` sets the name in records.
 
     Raises:
-        UnavailableError: it is not on this machine and cannot be fetched.
-        UsageError: the reference names nothing known, or is to be called what no record can hold.
+        UnavailableError: it is not on this machine and cannot be downloaded.
+        UsageError: the reference is unknown, or its alias is not a valid name.
     """
     alias, equals, rest = reference.partition("=")
-    # A folder may have the sign in its path.
+    # The path of a folder may contain the equals sign.
     if equals and "/" not in alias and not Path(reference).expanduser().exists():
         for problem in NAME.problems(alias, ""):
             raise UsageError(f"--backbone {reference}: the name before = {problem.message}")
@@ -80,7 +80,7 @@ def resolve_backbone(reference: str) -> Backbone:
 
 
 def _known_hub_names() -> set[str]:
-    """Hub models of the papers whose id has no owner part, which would otherwise look like a typing error."""
+    """Return the papers' Hub models whose id has no owner, which would otherwise look like a typing error."""
     return {
         "bert-base-uncased", "bert-large-uncased", "roberta-base", "roberta-large", "albert-xxlarge-v2",
         "gpt2", "gpt2-large", "xlnet-large-cased",
@@ -89,10 +89,10 @@ def _known_hub_names() -> set[str]:
 
 def _from_folder(folder: Path) -> Backbone:
     if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
-        raise UsageError(f"{folder} is not a backbone: it needs config.json and weights in safetensors.")
+        raise UsageError(f"{folder} is not a backbone. Add config.json and weights in safetensors.")
     files = sorted(p for pattern in _HUB_FILES for p in folder.glob(pattern))
     revision = fingerprint({p.name: file_fingerprint(p) for p in files})
-    # The name becomes part of a path and of a table: a space or a slash has no place in it.
+    # The name becomes part of a path and of a table, so replace spaces and slashes.
     name = re.sub(r"[^A-Za-z0-9._+-]+", "-", folder.name).strip("-._+") or "folder"
     if len(name) > NAME.limit:
         name = f"{name[: NAME.limit - 9]}-{hashlib.sha256(os.fsencode(folder.name)).hexdigest()[:8]}"
@@ -115,12 +115,12 @@ def _from_hub(repository: str, revision: str | None) -> Backbone:
             f"`hf download {repository}` on a connected machine, or name a folder."
         ) from error
     if not list(path.glob("*.safetensors")):
-        raise UnavailableError(f"Backbone {repository!r} has no safetensors weights; Temper loads no pickle.")
-    # The snapshot folder is named after the commit, whatever branch or tag was asked for.
+        raise UnavailableError(f"Backbone {repository!r} has no safetensors weights; Temper loads only safetensors.")
+    # The snapshot folder is named after the commit, also if the reference names a branch or tag.
     return Backbone(repository.rsplit("/", 1)[-1], f"hub:{repository}", path.name, path)
 
 
 def packaged_backbones() -> dict[str, str]:
-    """Packaged backbone names with what the manifest says of them."""
+    """Return the packaged backbones' descriptions by name."""
     manifest = load_manifest()
     return {name: manifest[resource].description for name, resource in PACKAGED.items()}

@@ -15,12 +15,12 @@ class Batch:
 
     Attributes:
         tokens: Model inputs by name, each int64 of shape (batch, length): ``input_ids``, ``attention_mask`` and, for
-            families that have them, ``token_type_ids``. The attention mask is always there.
+            families that have them, ``token_type_ids``. The attention mask always exists.
         labels: Class indices, int64 of shape (batch,), or None.
-        marks: Further numbers per token by name, which the model is not given, each int64 of shape (batch, length), 0
-            on padding: what a method's `encode_example` says of tokens.
-        sequences: Rows of `tokens` and `marks` that stand for one example, next to each other; 1 but for models that
-            read a text several times. `len` and `labels` count examples.
+        marks: Further numbers per token by name, from a method's `encode_example`, which are not inputs of the model;
+            each int64 of shape (batch, length), 0 on padding.
+        sequences: Number of adjacent rows of `tokens` and `marks` per example; 1 except for models that read a text
+            several times. `len` and `labels` count examples.
     """
 
     tokens: dict[str, Tensor]
@@ -33,31 +33,31 @@ class Batch:
 
     @property
     def attention_mask(self) -> Tensor:
-        """1 for real tokens and 0 for padding, int64 of shape (batch, length)."""
+        """Attention mask: 1 for real tokens and 0 for padding, int64 of shape (batch, length)."""
         return self.tokens["attention_mask"]
 
     def targets(self) -> Tensor:
-        """The labels, for code that cannot do without.
+        """Return the labels.
 
         Raises:
-            ValueError: the batch has none.
+            ValueError: the batch has no labels.
         """
         if self.labels is None:
-            raise ValueError("This batch has no labels; a training batch must have them.")
+            raise ValueError("This batch has no labels. A training batch needs them.")
         return self.labels
 
     def with_tokens(self, **tokens: Tensor) -> "Batch":
-        """The same batch with some inputs replaced."""
+        """Return the batch with some inputs replaced."""
         return replace(self, tokens={**self.tokens, **tokens})
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on another device."""
+        """Return the batch on another device."""
         labels = None if self.labels is None else self.labels.to(device)
         tokens, marks = ({name: t.to(device) for name, t in named.items()} for named in (self.tokens, self.marks))
         return replace(self, tokens=tokens, labels=labels, marks=marks)
 
 
 def padded_rows(rows: Sequence[Sequence[int]], side: str) -> Tensor:
-    """Rows of numbers with zeros to the longest on the ``left`` or ``right``, int64 of shape (rows, length)."""
+    """Pad rows with zeros to the longest, on the ``left`` or ``right``; int64 of shape (rows, length)."""
     tensors = [torch.tensor(row, dtype=torch.long) for row in rows]
     return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_side=side)

@@ -1,4 +1,4 @@
-"""Classifier: how training, attacks and evaluation see every model."""
+"""Classifier: the interface of every model to training, attacks and evaluation."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -8,21 +8,21 @@ from typing import Any, Self, cast
 import torch
 from torch import Tensor, nn
 
-from benchmark.models.architectures import Place, architecture_of, last_linear, submodule
+from benchmark.models.architectures import ChildModule, architecture_of, last_linear, submodule
 from benchmark.models.batch import Batch, Encoded, padded_rows
-from benchmark.models.passes import Passes
+from benchmark.models.forward_hooks import ConstantOutput, Hidden, at_least_float32, first_output, replaced, watching
+from benchmark.models.pass_counter import Passes
 from benchmark.models.pretrained import load_config, load_tokenizer, load_with_head, placeholder_token
-from benchmark.models.splicing import Given, Hidden, at_least_float32, first_answer, replaced, watching
 
 
 class Classifier(nn.Module):
     """A Hugging Face encoder with its family's own classification head.
 
     Attributes:
-        passes: Counters of the passes made through the model.
-        max_length: Longest input in tokens; longer texts are cut.
-        attend_padding: Whether the network is given a mask of ones, as in RoAST's released code; saved with the
-            model. `Batch.attention_mask` stays the real one.
+        passes: Counters of the passes through the model.
+        max_length: Maximum input length in tokens; longer texts are truncated.
+        attend_padding: Whether the network gets a mask of ones, as in RoAST's released code; saved with the model.
+            `Batch.attention_mask` stays the real one.
     """
 
     def __init__(self, network: nn.Module, tokenizer: Any, max_length: int) -> None:
@@ -36,30 +36,17 @@ class Classifier(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: Path, classes: int, max_length: int) -> Self:
-        """Load a pre-trained body and put a fresh head on it, drawn from torch's global generator.
+        """Load a pre-trained body with a new head, initialised from torch's global generator.
 
         Args:
-            folder: Holds config.json, weights in safetensors and the tokenizer; no pickle, no remote code.
+            folder: Holds config.json, weights in safetensors and the tokenizer. Neither pickle files nor remote code
+                are loaded.
             classes: Number of classes, at least 2.
-            max_length: Longest input in tokens.
+            max_length: Maximum input length in tokens.
         """
         tokenizer, config = load_tokenizer(folder), load_config(folder, num_labels=classes)
         config.pad_token_id = tokenizer.pad_token_id
         return cls(load_with_head(folder, config), tokenizer, max_length)
-
-    @staticmethod
-    def load(folder: Path) -> "Classifier":
-        """Load what `save` wrote, whichever kind of classifier wrote it."""
-        config = load_config(folder)
-        prompt = getattr(config, "temper_prompt", None)
-        if prompt is not None:
-            from benchmark.models.prompt_classifier import PromptClassifier
-
-            model: Classifier = PromptClassifier.restore(folder, prompt)
-        else:
-            model = Classifier.from_pretrained(folder, config.num_labels, config.temper_max_length)
-        model.attend_padding = getattr(config, "temper_attend_padding", False)
-        return model
 
     def save(self, folder: Path) -> None:
         """Write config.json, model.safetensors and the tokenizer's files."""
@@ -70,21 +57,21 @@ class Classifier(nn.Module):
         self.tokenizer.save_pretrained(str(folder))
 
     def name_classes(self, names: Sequence[str]) -> None:
-        """Keep the names of the classes in the configuration, in place of those that the backbone came with.
+        """Store the class names in the configuration, in place of the backbone's own.
 
         Args:
             names: One per class, in the order of the class numbers.
         """
         self._config.id2label = dict(enumerate(names))
         self._config.label2id = {name: number for number, name in enumerate(names)}
-        # Tells these names from a backbone's own, which models trained by earlier versions still carry.
+        # Distinguishes these names from a backbone's own, which models of earlier versions still hold.
         self._config.temper_named_classes = True
 
     def tokenise(self, texts: Sequence[str]) -> Encoded:
-        """Tokenise one example of one or two texts, cut to `max_length`, of two texts the longer one first.
+        """Tokenise one example of one or two texts, truncated to `max_length`, the longer text first.
 
-        There is always at least one token: where the family adds none of its own to an empty text, that is the token
-        that starts a text, so that an empty text has an answer that does not depend on the rest of the batch.
+        There is always at least one token: if the family adds none to an empty text, the start token is used. The
+        logits of an empty text then do not depend on the rest of the batch.
         """
         encoded = dict(self.tokenizer(*self.normalised(texts), truncation=True, max_length=self.max_length))
         if not encoded["input_ids"]:
@@ -93,13 +80,13 @@ class Classifier(nn.Module):
         return cast(Encoded, encoded)
 
     def normalised(self, texts: Sequence[str]) -> Sequence[str]:
-        """Texts as the tokenizer gets them: by default as they are."""
+        """Return the texts as the tokenizer gets them; by default they are unchanged."""
         return texts
 
     def collate(self, encoded: Sequence[Encoded], labels: Sequence[int] | None = None) -> Batch:
-        """Pad encoded examples to the longest, on the family's own side, and move them to the model's device.
+        """Pad encoded examples to the longest, on the family's side, and move them to the model's device.
 
-        What an example holds next to the model's inputs, a number per token, becomes the batch's `marks`.
+        Entries of an example that are not inputs of the model, with one number per token, become the batch's `marks`.
         """
         side = self._architecture.padding_side
         inputs = set(self.tokenizer.model_input_names)
@@ -115,82 +102,82 @@ class Classifier(nn.Module):
         return self.collate([self.tokenise(t) for t in texts], labels)
 
     def embed(self, batch: Batch) -> Tensor:
-        """Output of the embedding layer, shape (batch, length, width), with its graph.
+        """Compute the output of the embedding layer, shape (batch, length, width), with its graph.
 
-        Where the family normalises and drops out in the embedding layer (all but XLNet), both are done.
+        It includes the normalisation and dropout of the embedding layer (in all families but XLNet).
         """
-        return self._turned(first_answer(getattr(*self._embedding), lambda: self.network(**self._inputs(batch))))
+        return self._batch_major(first_output(getattr(*self._embedding), lambda: self.network(**self._inputs(batch))))
 
     def embed_words(self, batch: Batch) -> Tensor:
-        """Word embeddings of the tokens, before positions and normalisation, shape (batch, length, width)."""
+        """Look up the tokens' word embeddings, before positions and normalisation, shape (batch, length, width)."""
         embedded: Tensor = getattr(*self._words)(batch.tokens["input_ids"])
         return embedded
 
     def forward(self, batch: Batch, embeds: Tensor | None = None, words: Tensor | None = None) -> Tensor:
-        """Logits in float32 (float64 for a model in float64), shape (batch, classes).
+        """Compute logits in float32 (float64 for a model in float64), shape (batch, classes).
 
         Args:
-            batch: Tokenised examples; an attention mask is always passed on.
-            embeds: Output of the embedding layer to go on from, shape (batch, length, width), instead of embedding
+            batch: Tokenised examples.
+            embeds: Output of the embedding layer to start from, shape (batch, length, width), instead of embedding
                 the token ids.
-            words: Word embeddings to go on from, of the same shape; the rest of the embedding layer still runs.
+            words: Word embeddings to start from, of the same shape; the rest of the embedding layer still runs.
         """
-        with self._going_on_from(embeds, words):
+        with self._starting_from(embeds, words):
             logits: Tensor = self.network(**self._inputs(batch)).logits
         return self.passes.watch(at_least_float32(logits))
 
     def features(self, batch: Batch, embeds: Tensor | None = None, words: Tensor | None = None) -> Tensor:
-        """Last hidden state of the token that the head reads, float32, shape (batch, width)."""
-        with self._going_on_from(embeds, words):
+        """Compute the last hidden state of the token that the head reads, float32, shape (batch, width)."""
+        with self._starting_from(embeds, words):
             hidden: Tensor = self.body(**self._inputs(batch)).last_hidden_state
         return self.passes.watch(at_least_float32(self.summary(batch, hidden)))
 
     def summary(self, batch: Batch, hidden: Tensor) -> Tensor:
-        """Of hidden states of shape (batch, length, width), that of the token that the head reads: (batch, width)."""
+        """Select the head's token from hidden states of shape (batch, length, width); returns (batch, width)."""
         if self._architecture.summary == "first":
             return hidden[:, 0]
-        # The last real token: padding may stand on either side.
+        # Find the last real token; padding may be on either side.
         positions = torch.arange(hidden.shape[1], device=hidden.device) * batch.attention_mask
         return hidden[torch.arange(len(batch), device=hidden.device), positions.argmax(dim=1)]
 
     def watching_hidden(self) -> AbstractContextManager[Hidden]:
-        """Inside, each pass leaves its first and last hidden states, with their graph, in the object yielded."""
-        return watching(getattr(*self._embedding), self.body, self._turned)
+        """Record the first and last hidden states of each pass, with their graph, in the yielded object."""
+        return watching(getattr(*self._embedding), self.body, self._batch_major)
 
     def penultimate(self, batch: Batch) -> Tensor:
-        """What the output layer would see, float32, shape (batch, width): the features of a linear probe."""
+        """Compute the input of the output layer, float32, shape (batch, width): the features of a linear probe."""
         with replaced(*self._output, nn.Identity()):
             return self.forward(batch)
 
     @property
     def output_layer(self) -> nn.Linear:
-        """The head's last linear map: its outputs are the logits."""
+        """Last linear layer of the head, whose outputs are the logits."""
         return cast(nn.Linear, getattr(*self._output))
 
     @property
     def body(self) -> nn.Module:
-        """The pre-trained encoder, without the head on it."""
+        """Pre-trained encoder without the head."""
         return cast(nn.Module, cast(Any, self.network).base_model)
 
     @property
     def blocks(self) -> list[nn.Module]:
-        """The transformer blocks, first to last; ALBERT's shared group counts once."""
+        """Transformer blocks, first to last; ALBERT's shared group counts once."""
         return list(getattr(*submodule(self.body, self._architecture.blocks)))
 
     @property
     def word_table(self) -> Tensor:
-        """The table of word embeddings, shape (words, width), without its graph; it is the parameter's own memory."""
+        """Table of word embeddings, shape (words, width), detached; it shares the parameter's memory."""
         table: Tensor = getattr(*self._words).weight
         return table.detach()
 
     @property
     def family(self) -> str:
-        """The network's kind, such as "bert": ``model_type`` of its configuration."""
+        """Model family, such as "bert": ``model_type`` of the configuration."""
         return str(self._config.model_type)
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return next(self.parameters()).device
 
     @property
@@ -203,20 +190,20 @@ class Classifier(nn.Module):
         return cast(Any, self.network).config
 
     @property
-    def _embedding(self) -> Place:
+    def _embedding(self) -> ChildModule:
         return submodule(self.body, self._architecture.embedding)
 
     @property
-    def _words(self) -> Place:
+    def _words(self) -> ChildModule:
         return submodule(self.body, self._architecture.words)
 
     @property
-    def _output(self) -> Place:
+    def _output(self) -> ChildModule:
         return last_linear(self.network, self.body)
 
     @contextmanager
     def reading_mask(self) -> Iterator[None]:
-        """Inside, padding is not attended to, whatever `attend_padding` says."""
+        """Mask padding inside the context, also if `attend_padding` is set."""
         before, self.attend_padding = self.attend_padding, False
         try:
             yield
@@ -224,23 +211,23 @@ class Classifier(nn.Module):
             self.attend_padding = before
 
     def _inputs(self, batch: Batch) -> dict[str, Tensor]:
-        """What the network is given."""
+        """Return the network's inputs."""
         if not self.attend_padding:
             return batch.tokens
         return {**batch.tokens, "attention_mask": torch.ones_like(batch.attention_mask)}
 
-    def _turned(self, embeds: Tensor) -> Tensor:
-        """Between our (batch, length, width) and the family's own order; its own inverse."""
+    def _batch_major(self, embeds: Tensor) -> Tensor:
+        """Convert between (batch, length, width) and the family's own order; the function is its own inverse."""
         return embeds.transpose(0, 1) if self._architecture.time_major else embeds
 
     @contextmanager
-    def _going_on_from(self, embeds: Tensor | None, words: Tensor | None) -> Iterator[None]:
-        """Put modules that return the given tensors in place of those that would have made them.
+    def _starting_from(self, embeds: Tensor | None, words: Tensor | None) -> Iterator[None]:
+        """Replace the embedding modules by modules that return the given tensors.
 
-        The look-up that nobody needs, and its dropout, are skipped that way.
+        This also skips the unnecessary look-up and its dropout.
         """
         with ExitStack() as stack:
-            for place, tensor in ((self._embedding, embeds), (self._words, words)):
+            for child, tensor in ((self._embedding, embeds), (self._words, words)):
                 if tensor is not None:
-                    stack.enter_context(replaced(*place, Given(self._turned(tensor))))
+                    stack.enter_context(replaced(*child, ConstantOutput(self._batch_major(tensor))))
             yield

@@ -1,4 +1,4 @@
-"""The blocks' feed-forward outputs, edited in flight with their block's attention in view."""
+"""Edit the feed-forward outputs of the blocks during a pass, given each block's attention probabilities."""
 
 import inspect
 import logging
@@ -16,8 +16,8 @@ from benchmark.schema.errors import UsageError, nearest
 Edit = Callable[[Tensor, Tensor], Tensor]
 
 _PARTS_OF_BERT = ("attention.self", "output.dropout")
-# Paths inside a block of (1) the module that answers with attention probabilities, (2) the dropout after the
-# feed-forward layer or, where a family has none that is its own, the linear map that ends the layer.
+# Paths inside a block of (1) the module that returns attention probabilities, (2) the dropout after the feed-forward
+# layer or, if a family has no such module, the linear layer at its end.
 _PARTS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(LIKE_BERT, _PARTS_OF_BERT),
     "distilbert": ("attention", "ffn.dropout"),
@@ -29,16 +29,15 @@ _PARTS: dict[str, tuple[str, str]] = {
 
 @contextmanager
 def editing_feedforward(model: Classifier, edit: Edit) -> Iterator[None]:
-    """Let `edit` change the output of each block's feed-forward layer before it joins the residual stream.
+    """Let `edit` change the output of each block's feed-forward layer before the residual connection.
 
-    Inside, every pass computes its attention explicitly, and `edit(output, attention)` stands where the dropout of the
-    feed-forward layer stood (on XLNet and ALBERT, before what follows its last linear map).
+    Inside, every pass computes its attention explicitly, and `edit(output, attention)` replaces the dropout of the
+    feed-forward layer (on XLNet and ALBERT, it runs right after the last linear layer).
 
     Args:
         model: A classifier of any supported family.
         edit: Gets the output, shape (batch, length, width), and the block's attention probabilities after their
-            dropout, shape (batch, heads, length, length) with the queries before the keys, without gradient; returns
-            the new output.
+            dropout, shape (batch, heads, queries, keys), without gradient; returns the new output.
 
     Raises:
         UsageError: the family has no row here.
@@ -47,7 +46,7 @@ def editing_feedforward(model: Classifier, edit: Edit) -> Iterator[None]:
     attention_path, output_path = _parts(config.model_type)
     time_major = config.model_type == "xlnet"
     with ExitStack() as stack:
-        # Fused attention keeps its probabilities to itself, and says so where it is asked for them.
+        # Fused attention does not return its probabilities, and warns if they are requested.
         stack.callback(setattr, config, "_attn_implementation", config._attn_implementation)
         config._attn_implementation = "eager"
         stack.enter_context(_quiet())
@@ -55,16 +54,16 @@ def editing_feedforward(model: Classifier, edit: Edit) -> Iterator[None]:
             for attending, ending in zip(_inside(block, attention_path), _inside(block, output_path), strict=True):
                 seen: list[Tensor] = []
                 stack.callback(attending.register_forward_pre_hook(_ask_for_attention, with_kwargs=True).remove)
-                stack.callback(attending.register_forward_hook(_keeper(seen, time_major)).remove)
+                stack.callback(attending.register_forward_hook(_recorder(seen, time_major)).remove)
                 stack.callback(ending.register_forward_hook(_editor(seen, edit, time_major)).remove)
         yield
 
 
 def require_feedforward(model: Classifier) -> None:
-    """Find out before training whether `editing_feedforward` knows a model's family.
+    """Check before training that `editing_feedforward` supports a model's family.
 
     Raises:
-        UsageError: it has no row here.
+        UsageError: the family has no row here.
     """
     _parts(cast(Any, model.network).config.model_type)
 
@@ -74,7 +73,7 @@ def _parts(family: str) -> tuple[str, str]:
         return _PARTS[family]
     except KeyError:
         raise UsageError(
-            f"The feed-forward layers of model family {family!r} are not known; add its row to "
+            f"The feed-forward layers of model family {family!r} are unknown. Add its row to "
             f"benchmark/models/feedforward.py. {nearest(family, _PARTS)}"
         ) from None
 
@@ -84,19 +83,19 @@ def _inside(block: nn.Module, path: str) -> list[nn.Module]:
 
 
 def _ask_for_attention(attending: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Ask where it is computed: some models, asked as a whole, put hooks of their own on their parts and leave them."""
+    """Request attention from the module itself: requested of a whole model, some families leave hooks behind."""
     call = inspect.signature(attending.forward).bind(*args, **kwargs)
     if "output_attentions" in call.signature.parameters:
         call.arguments["output_attentions"] = True
     return call.args, call.kwargs
 
 
-def _keeper(seen: list[Tensor], time_major: bool) -> Callable[[nn.Module, Any, Any], None]:
-    def keep(_module: nn.Module, _inputs: Any, answers: Any) -> None:
-        attention = next(a for a in answers if isinstance(a, Tensor) and a.dim() == 4).detach()
+def _recorder(seen: list[Tensor], time_major: bool) -> Callable[[nn.Module, Any, Any], None]:
+    def record(_module: nn.Module, _inputs: Any, outputs: Any) -> None:
+        attention = next(a for a in outputs if isinstance(a, Tensor) and a.dim() == 4).detach()
         seen[:] = [attention.permute(2, 3, 0, 1) if time_major else attention]
 
-    return keep
+    return record
 
 
 def _editor(seen: list[Tensor], edit: Edit, time_major: bool) -> Callable[[nn.Module, Any, Tensor], Tensor]:
@@ -111,7 +110,7 @@ def _editor(seen: list[Tensor], edit: Edit, time_major: bool) -> Callable[[nn.Mo
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The library warns that fused attention is not used, which is what was asked for."""
+    """Hide the library's warning that fused attention is not used; that is intended here."""
     logger = logging.getLogger("transformers")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Logits of many texts, in full batches of texts of like length."""
+"""Compute the logits of many texts, in batches of texts of similar length."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,10 +11,10 @@ from benchmark.models.batch import Encoded
 from benchmark.models.classifier import Classifier
 
 TOKENS_PER_BATCH = 2048
-"""Padded tokens in a batch: past about 500 a CPU gains nothing more, and memory stays small."""
+"""Padded tokens per batch: above about 500 a CPU is no faster, and memory stays small."""
 
 PADDED_BATCH = 16
-"""Texts in a batch where padding is attended to: that of RoAST's training."""
+"""Texts per batch of a model that attends to padding, as in RoAST's training."""
 
 
 def predict_logits(
@@ -24,10 +24,10 @@ def predict_logits(
     tokens_per_batch: int = TOKENS_PER_BATCH,
     report: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
-    """Logits of examples of one or two texts each, float32 of shape (len(texts), classes), in the order given.
+    """Compute logits of examples of one or two texts, float32 of shape (len(texts), classes), in the same order.
 
-    The model is put into eval mode for it, runs in fp32 and is put back; its pass counters do not move. A model that
-    attends to padding reads the texts as they come, `PADDED_BATCH` at a time: what it says depends on it.
+    The model runs in eval mode and fp32, its previous mode is restored, and its passes are not counted. A model that
+    attends to padding reads the texts in order, `PADDED_BATCH` at a time, because its logits depend on the batch.
     """
     encoded = [model.tokenise(t) for t in texts]
     logits = np.zeros((len(texts), model.classes), dtype=np.float32)
@@ -43,7 +43,7 @@ def predict_logits(
 
 @contextmanager
 def at_rest(model: Classifier) -> Iterator[None]:
-    """Inside, a model is in eval mode and its passes are not counted; afterwards it is as it was."""
+    """Set a model to eval mode without counting its passes, and restore its mode afterwards."""
     training = model.training
     model.eval()
     try:
@@ -54,12 +54,12 @@ def at_rest(model: Classifier) -> Iterator[None]:
 
 
 def batches_of(model: Classifier, encoded: Sequence[Encoded], budget: int = TOKENS_PER_BATCH) -> list[list[int]]:
-    """Row numbers in batches: of like length, or as they come for a model that attends to padding."""
-    return _as_they_come(len(encoded)) if model.attend_padding else _pack(encoded, budget)
+    """Divide row numbers into batches: of similar length, or in order for a model that attends to padding."""
+    return _in_order(len(encoded)) if model.attend_padding else _pack(encoded, budget)
 
 
 def _pack(encoded: Sequence[Encoded], budget: int) -> list[list[int]]:
-    """Row numbers by length, cut into batches of at most `budget` padded tokens (at least one row each)."""
+    """Sort row numbers by length into batches of at most `budget` padded tokens (at least one row each)."""
     lengths = [len(e["input_ids"]) for e in encoded]
     batches: list[list[int]] = []
     for row in sorted(range(len(lengths)), key=lengths.__getitem__):
@@ -69,5 +69,5 @@ def _pack(encoded: Sequence[Encoded], budget: int) -> list[list[int]]:
     return batches
 
 
-def _as_they_come(count: int) -> list[list[int]]:
+def _in_order(count: int) -> list[list[int]]:
     return [list(range(start, min(start + PADDED_BATCH, count))) for start in range(0, count, PADDED_BATCH)]

@@ -1,4 +1,4 @@
-"""Masked language models: a backbone with the head that it was pre-trained with, or with the one packaged for it."""
+"""Masked language models: a backbone with its pre-trained head, or with the packaged head for it."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from benchmark.resources import load_manifest, locate, resource_fingerprint
 from benchmark.schema.errors import IntegrityError, UsageError, nearest
 
 PACKAGED_HEADS = {"artifact:minilm": "minilm-masked-lm"}
-"""Source of a packaged backbone without a masked-LM head of its own -> the resource that holds one for it."""
+"""Resources with a masked-LM head for packaged backbones that lack one, by the backbone's source."""
 
 _UP, _DOWN = ".up", ".down"
 _DEBERTA = ("deberta", "deberta-v2")
@@ -22,11 +22,11 @@ _DEBERTA_NAMES = {
     r"^lm_predictions\.lm_head\.(dense|LayerNorm)\.": r"cls.predictions.transform.\1.",
     r"^lm_predictions\.lm_head\.bias$": "cls.predictions.bias",
 }
-"""DeBERTa's published heads, and their names in the library's older class: the newer one ties the wrong weights."""
+"""Names of DeBERTa's published heads in the library's older class; the newer class ties the wrong weights."""
 
 
 def packaged_head(backbone: Backbone) -> Path | None:
-    """File of the masked-LM head that Temper carries for a backbone; None where the backbone needs none or has none.
+    """Return the file of the packaged masked-LM head of a backbone; None if there is no packaged head.
 
     Raises:
         IntegrityError: the file is missing or changed.
@@ -36,27 +36,27 @@ def packaged_head(backbone: Backbone) -> Path | None:
 
 
 def head_fingerprints(backbone: Backbone) -> dict[str, str]:
-    """What using a backbone as a masked LM reads beside it: resource name -> hash; empty without a packaged head."""
+    """Return the hash of the packaged head by resource name; empty without a packaged head."""
     name = PACKAGED_HEADS.get(backbone.source)
     return {} if name is None else {name: resource_fingerprint(name)}
 
 
 def load_masked_lm(folder: Path, head: Path | None = None) -> nn.Module:
-    """Load a masked LM in eval mode: the Hugging Face class of its family, such as ``BertForMaskedLM``.
+    """Load a masked LM in eval mode, in the Hugging Face class of its family, such as ``BertForMaskedLM``.
 
     Args:
-        folder: Backbone: config.json and weights in safetensors; no pickle, no remote code.
-        head: Tensors in safetensors that are laid over what the folder has (see `packaged_head`). A tensor under a name
-            of the class's state dict replaces that one; a pair ``NAME.up`` (rows, rank) and ``NAME.down``
-            (rank, columns) is multiplied and added to it.
+        folder: Backbone: config.json and weights in safetensors. Neither pickle files nor remote code are loaded.
+        head: Tensors in safetensors that replace those of the folder (see `packaged_head`). A tensor replaces that of
+            the same name in the state dict; the product of a pair ``NAME.up`` (rows, rank) and ``NAME.down``
+            (rank, columns) is added to ``NAME``.
 
     Returns:
         A network with ``config``, ``base_model`` and, called with token ids, ``logits`` of shape
         (batch, length, vocabulary).
 
     Raises:
-        UsageError: the family has no masked-LM class, or the checkpoint has no such head and none is given.
-        IntegrityError: the head is not one for this backbone.
+        UsageError: the family has no masked-LM class, or neither the checkpoint nor `head` has a head.
+        IntegrityError: the head does not fit this backbone.
     """
     from transformers import AutoConfig, AutoModelForMaskedLM
 
@@ -66,7 +66,7 @@ def load_masked_lm(folder: Path, head: Path | None = None) -> nn.Module:
     if deberta:
         config.legacy = True
     with _quiet():
-        network, found = AutoModelForMaskedLM.from_pretrained(
+        network, loading = AutoModelForMaskedLM.from_pretrained(
             str(folder),
             config=config,
             trust_remote_code=False,
@@ -75,26 +75,26 @@ def load_masked_lm(folder: Path, head: Path | None = None) -> nn.Module:
             output_loading_info=True,
             key_mapping=_DEBERTA_NAMES if deberta else None,
         )
-    laid = set() if head is None else _lay_over(network, head)
-    missing = _without_value(network, set(found["missing_keys"]) - laid)
+    replaced = set() if head is None else _apply_head(network, head)
+    missing = _without_value(network, set(loading["missing_keys"]) - replaced)
     if missing:
         raise UsageError(
-            f"The backbone in {folder} is no masked LM: its checkpoint has no masked-LM head: {missing[0]!r} is one of "
-            f"{len(missing)} missing weights. Take a backbone that was published with its head."
+            f"The backbone in {folder} is not a masked LM: its checkpoint has no masked-LM head ({missing[0]!r} is one "
+            f"of {len(missing)} missing weights). Use a backbone that was published with its head."
         )
     return cast(nn.Module, network.eval())
 
 
 @contextmanager
 def predicting_only(network: nn.Module, where: Tensor, vocabulary: Tensor | None = None) -> Iterator[None]:
-    """Inside, `network` answers with logits of shape (positions, words), of these positions and words only.
+    """Restrict the logits of `network` to some positions and words, shape (positions, words).
 
-    The body runs as always; the head, whose decoder is as large as the vocabulary, runs on nothing that is not asked
-    for. Gradients flow.
+    The body runs unchanged. The head, whose decoder is as large as the vocabulary, runs only on the selected positions
+    and words. Gradients flow.
 
     Args:
-        network: What `load_masked_lm` returned.
-        where: True at the positions to predict, shape (batch, length); they answer in row-major order.
+        network: Network from `load_masked_lm`.
+        where: True at the positions to predict, shape (batch, length); the result is in row-major order.
         vocabulary: Token ids to predict, shape (words,); all of them if None.
     """
 
@@ -111,14 +111,14 @@ def predicting_only(network: nn.Module, where: Tensor, vocabulary: Tensor | None
 def logits_at(
     network: nn.Module, tokens: Mapping[str, Tensor], where: Tensor, vocabulary: Tensor | None = None
 ) -> Tensor:
-    """Logits at some positions, of all words or of some: shape (positions, words); see `predicting_only`."""
+    """Compute logits at some positions, of all words or of some, shape (positions, words); see `predicting_only`."""
     with predicting_only(network, where, vocabulary):
         logits: Tensor = network(**tokens).logits
     return logits
 
 
 class _Rows(nn.Module):
-    """Some rows of a linear map."""
+    """A linear layer with some rows of another one."""
 
     def __init__(self, whole: nn.Linear, rows: Tensor) -> None:
         super().__init__()
@@ -141,8 +141,8 @@ def _narrowed(network: nn.Module, rows: Tensor) -> Iterator[None]:
         setattr(parent, name, decoder)
 
 
-def _lay_over(network: nn.Module, head: Path) -> set[str]:
-    """Replace the network's tensors by the file's, and add its low-rank corrections; returns the names replaced."""
+def _apply_head(network: nn.Module, head: Path) -> set[str]:
+    """Replace the network's tensors by the file's, add its low-rank corrections, and return the replaced names."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -151,7 +151,7 @@ def _lay_over(network: nn.Module, head: Path) -> set[str]:
         corrected = {name.removesuffix(_UP) for name in tensors if name.endswith(_UP)}
         with torch.no_grad():
             for name in corrected:
-                # In float64, so that the rounded sum is the same whatever the order in which it is taken.
+                # Use float64, so that the rounded sum does not depend on the order of addition.
                 low_rank = tensors.pop(name + _UP).double() @ tensors.pop(name + _DOWN).double()
                 weight = network.get_parameter(name)
                 weight.copy_(weight.double() + low_rank)
@@ -166,7 +166,7 @@ def _lay_over(network: nn.Module, head: Path) -> set[str]:
 
 
 def _without_value(network: nn.Module, missing: set[str]) -> list[str]:
-    """Of parameters that no file had, those that are not tied to one that a file had."""
+    """Return the missing parameters that are not tied to a loaded one."""
     named = dict(network.named_parameters(remove_duplicate=False))
     valued = {id(value) for name, value in named.items() if name not in missing}
     return sorted(name for name in missing if name in named and id(named[name]) not in valued)
@@ -178,14 +178,14 @@ def _require_family(config: Any, folder: Path) -> None:
     if type(config) not in AutoModelForMaskedLM._model_mapping:
         known = {family.model_type for family in AutoModelForMaskedLM._model_mapping}
         raise UsageError(
-            f"The backbone in {folder} is no masked LM: the model family {config.model_type!r} has none. "
+            f"The backbone in {folder} is not a masked LM: the model family {config.model_type!r} has none. "
             f"{nearest(config.model_type, known)}"
         )
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The library warns of the missing head, which is told in our words or laid over."""
+    """Hide the library's warning about a missing head, which is replaced or reported by Temper."""
     logger = logging.getLogger("transformers")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Tokenizers and networks out of a backbone's folder: weights in safetensors, no pickle, no remote code."""
+"""Load tokenizers and networks from a backbone's folder: safetensors only, no pickle, no remote code."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +10,7 @@ from benchmark.schema.errors import UsageError
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """Load the folder's tokenizer; one without a padding token pads with the end-of-text token."""
+    """Load the folder's tokenizer; without a padding token it pads with the end-of-text token."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
@@ -20,7 +20,7 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def placeholder_token(tokenizer: Any) -> int:
-    """Return the token that stands for an empty text: the one that starts a text, or else another special token.
+    """Return the token that represents an empty text: the start token, or otherwise another special token.
 
     Raises:
         UsageError: the tokenizer has no special token.
@@ -29,18 +29,18 @@ def placeholder_token(tokenizer: Any) -> int:
         token = getattr(tokenizer, f"{name}_token_id")
         if token is not None:
             return int(token)
-    raise UsageError(f"{type(tokenizer).__name__} has no special token, so an empty text has no token at all.")
+    raise UsageError(f"{type(tokenizer).__name__} has no special token, so an empty text would have no token.")
 
 
 def load_config(folder: Path, **settings: object) -> Any:
-    """The folder's configuration, with some settings replaced."""
+    """Load the folder's configuration, with some settings replaced."""
     from transformers import AutoConfig
 
     return AutoConfig.from_pretrained(str(folder), trust_remote_code=False, **settings)
 
 
 def load_with_head(folder: Path, config: Any) -> nn.Module:
-    """The body with the family's own classification head: the folder's, or one drawn from torch's generator."""
+    """Load the body with the family's classification head: the folder's, or a new one from torch's generator."""
     from transformers import AutoModelForSequenceClassification
 
     network = AutoModelForSequenceClassification.from_pretrained(
@@ -50,7 +50,7 @@ def load_with_head(folder: Path, config: Any) -> nn.Module:
 
 
 def load_causal_lm(folder: Path) -> nn.Module:
-    """A causal language model, in eval mode; its output layer is the table of word embeddings."""
+    """Load a causal language model in eval mode; its output layer is the table of word embeddings."""
     from transformers import AutoModelForCausalLM
 
     network = AutoModelForCausalLM.from_pretrained(

@@ -1,4 +1,4 @@
-"""PromptClassifier: a language model that names the class by a word, seen as any classifier is."""
+"""PromptClassifier: a language model that names the class with a word, with the interface of `Classifier`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch, Encoded
 from benchmark.models.classifier import Classifier
+from benchmark.models.forward_hooks import at_least_float32, replaced
 from benchmark.models.masked_lm import load_masked_lm, logits_at, packaged_head
 from benchmark.models.pretrained import load_causal_lm, load_config, load_tokenizer
 from benchmark.models.prompt import Prompt
-from benchmark.models.splicing import at_least_float32, replaced
-from benchmark.models.templating import READ, Templating, label_tokens
+from benchmark.models.prompt_encoding import READ, Templating, label_tokens
 from benchmark.schema.errors import UsageError
 
 CAUSAL = ("gpt2",)
@@ -24,14 +24,14 @@ CAUSAL = ("gpt2",)
 class PromptClassifier(Classifier):
     """A masked or causal language model with templates around the text and label words as classes.
 
-    Each example becomes one sequence a template, next to each other in a batch: tokens, embeddings, hidden states and
-    the pass counters have `Batch.sequences` rows an example, logits and features one. A class's logit is that of its
-    likeliest label word in the slot, averaged over templates (the prompts of MVP, Raman et al., EMNLP 2023). Only the
-    slot's hidden state and only label words go through the head. Texts are lower-cased, as in that work.
+    Each example becomes one sequence per template, in adjacent rows of a batch: tokens, embeddings, hidden states and
+    the pass counters have `Batch.sequences` rows per example, logits and features one. A class's logit is that of its
+    most probable label word in the slot, averaged over templates (the prompts of MVP, Raman et al., EMNLP 2023). Only
+    the slot's hidden state and only label words go through the head. Texts are lower-cased, as in that work.
 
     Attributes:
         prompt: Templates and label words.
-        max_length: Longest text in tokens, which leaves room for the longest template.
+        max_length: Maximum text length in tokens, which leaves room for the longest template.
     """
 
     _label_tokens: Tensor
@@ -44,7 +44,7 @@ class PromptClassifier(Classifier):
         if self.max_length < tokenizer.num_special_tokens_to_add(pair=True) + 2:
             raise UsageError(
                 f"The templates take up to {templating.longest} of max_length {max_length} tokens, which leaves no "
-                "room for a text; raise max_length in a copy of the suite, or choose shorter templates."
+                "room for a text. Raise max_length in a copy of the suite, or choose shorter templates."
             )
         self.prompt, self._templating, self._causal = prompt, templating, causal
         self._words_per_class = [len(own) for own in tokens]
@@ -52,26 +52,26 @@ class PromptClassifier(Classifier):
 
     @classmethod
     def from_backbone(cls, backbone: Backbone, prompt: Prompt, max_length: int) -> Self:
-        """Load a pre-trained language model with its own head, or with the one that Temper carries for it.
+        """Load a pre-trained language model with its own head, or with the packaged one.
 
         Args:
             backbone: The model.
             prompt: Templates and label words.
-            max_length: Longest input in tokens, template included.
+            max_length: Maximum input length in tokens, including the template.
 
         Raises:
-            UsageError: it has no head that predicts words, a class is left without a label word, or no room for text.
+            UsageError: it has no head that predicts words, a class has no label word, or a text has no room.
         """
         try:
             network = _language_model(backbone.path, packaged_head(backbone))
         except UsageError as error:
-            # This becomes a row's reason, and a place on this machine has no place in a record.
+            # Records store this reason, so replace the path on this machine.
             raise UsageError(str(error).replace(str(backbone.path), backbone.name)) from error
         return cls(network, load_tokenizer(backbone.path), max_length, prompt)
 
     @classmethod
     def restore(cls, folder: Path, saved: Any) -> Self:
-        """Load what `save` wrote, given its configuration's own entry; `Classifier.load` is the way to call it."""
+        """Load what `save` wrote, from its entry in the configuration; call it through `load_classifier`."""
         prompt = Prompt.of(saved["templates"], saved["words"], saved.get("causal", ()))
         return cls(_language_model(folder, None), load_tokenizer(folder), saved["max_length"], prompt)
 
@@ -81,7 +81,7 @@ class PromptClassifier(Classifier):
         super().save(folder)
 
     def normalised(self, texts: Sequence[str]) -> Sequence[str]:
-        """The texts in lower case, without a template; see `collate`."""
+        """Return the texts in lower case, without a template; see `collate`."""
         return [text.lower() for text in texts]
 
     def collate(self, encoded: Sequence[Encoded], labels: Sequence[int] | None = None) -> Batch:
@@ -91,43 +91,43 @@ class PromptClassifier(Classifier):
         return Batch(plain.tokens, targets, plain.marks, self._templating.count)
 
     def forward(self, batch: Batch, embeds: Tensor | None = None, words: Tensor | None = None) -> Tensor:
-        """Logits in float32 (float64 for a model in float64), shape (batch, classes).
+        """Compute logits in float32 (float64 for a model in float64), shape (batch, classes).
 
         Args:
             batch: From `collate`.
-            embeds: Output of the embedding layer to go on from, shape (sequences, length, width).
-            words: Word embeddings to go on from, of the same shape; the rest of the embedding layer still runs.
+            embeds: Output of the embedding layer to start from, shape (sequences, length, width).
+            words: Word embeddings to start from, of the same shape; the rest of the embedding layer still runs.
         """
-        with self._going_on_from(embeds, words):
+        with self._starting_from(embeds, words):
             scores = at_least_float32(self._scores(batch, self._label_tokens))
         best = [own.amax(dim=-1) for own in scores.split(self._words_per_class, dim=-1)]
         return self._averaged(self.passes.watch(torch.stack(best, dim=-1)))
 
     def features(self, batch: Batch, embeds: Tensor | None = None, words: Tensor | None = None) -> Tensor:
-        """Last hidden state at the slot, averaged over templates, float32, shape (batch, width)."""
-        with self._going_on_from(embeds, words):
+        """Compute the last hidden state at the slot, averaged over templates, float32, shape (batch, width)."""
+        with self._starting_from(embeds, words):
             hidden = self.body(**self._inputs(batch)).last_hidden_state[self._read(batch)]
         return self._averaged(self.passes.watch(at_least_float32(hidden)))
 
     def summary(self, batch: Batch, hidden: Tensor) -> Tensor:
-        """Of hidden states of shape (sequences, length, width), those at the slot, averaged: (batch, width)."""
+        """Average the slots' hidden states, given all of shape (sequences, length, width); returns (batch, width)."""
         return self._averaged(hidden[self._read(batch)])
 
     def penultimate(self, batch: Batch) -> Tensor:
-        """What the language model's output layer would see at the slot, averaged over templates: (batch, width)."""
+        """Compute the output layer's input at the slot, averaged over templates, shape (batch, width)."""
         with replaced(*self._output, nn.Identity()):
             return self._averaged(self.passes.watch(at_least_float32(self._scores(batch, None))))
 
     @property
     def output_layer(self) -> nn.Linear:
-        """None that could be fitted.
+        """Refuse: there is no output layer that could be fitted.
 
         Raises:
             UsageError: always.
         """
         raise UsageError(
-            "A model that names classes by words reads its logits off the table of word embeddings: it has no output "
-            "layer that could be fitted by itself."
+            "A prompt classifier computes its logits from the table of word embeddings, so it has no output layer that "
+            "could be fitted on its own. Use a method without a linear probe."
         )
 
     @property
@@ -136,7 +136,7 @@ class PromptClassifier(Classifier):
         return len(self.prompt.words)
 
     def _scores(self, batch: Batch, words: Tensor | None) -> Tensor:
-        """Logits of some words at the slots, or of all, one row a sequence."""
+        """Compute logits of some or all words at the slots, one row per sequence."""
         where = self._read(batch)
         if not self._causal:
             return logits_at(self.network, self._inputs(batch), where, words)
@@ -147,12 +147,24 @@ class PromptClassifier(Classifier):
         return nn.functional.linear(hidden, table[words])
 
     def _read(self, batch: Batch) -> Tensor:
-        """True at each sequence's one position that is read, shape (sequences, length)."""
+        """Return a mask of the position that is read in each sequence, shape (sequences, length)."""
         return batch.marks[READ].bool()
 
     def _averaged(self, values: Tensor) -> Tensor:
-        """The mean over each example's sequences."""
+        """Average over each example's sequences."""
         return values.view(-1, self._templating.count, values.shape[-1]).mean(dim=1)
+
+
+def load_classifier(folder: Path) -> Classifier:
+    """Load a model that `Classifier.save` or `PromptClassifier.save` wrote, in the class that wrote it."""
+    config = load_config(folder)
+    prompt = getattr(config, "temper_prompt", None)
+    if prompt is not None:
+        model: Classifier = PromptClassifier.restore(folder, prompt)
+    else:
+        model = Classifier.from_pretrained(folder, config.num_labels, config.temper_max_length)
+    model.attend_padding = getattr(config, "temper_attend_padding", False)
+    return model
 
 
 def _language_model(folder: Path, head: Path | None) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Papers' tables as data: the suites, methods and settings they come from, and what running them costs."""
+"""Papers' tables as data: their suites, methods and settings, and the cost of a reproduction."""
 
 from benchmark.reproduction.loader import available_reproductions, choose_rows, load_reproduction
 from benchmark.reproduction.spec import Case, ColumnSpec, Reproduction, RowSpec

@@ -1,4 +1,4 @@
-"""How much a cell of RoAST's tuned ECE depends on the one permutation that cuts its folds."""
+"""Describe how much RoAST's tuned ECE depends on the random permutation of its folds."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -11,7 +11,7 @@ from benchmark.evaluation.tables import read_predictions
 from benchmark.execution.cells import PREDICTIONS, Row, cells_of
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
-from benchmark.reproduction.planning import Job
+from benchmark.reproduction.jobs import Job
 from benchmark.reproduction.spec import Reproduction
 
 METRIC = "ece_roast"
@@ -20,10 +20,10 @@ METRIC = "ece_roast"
 def fold_remarks(read: Reproduction, jobs: Sequence[Job], store: Store) -> dict[tuple[str, str], str]:
     """Describe the spread of every cell of `ece_roast`, from the prediction tables in the store.
 
-    A cell is a mean over seeds and probes. Its n-th value takes the n-th permutation of each table.
+    A cell is a mean over seeds and evaluation tasks. Its n-th value uses the n-th permutation of each table.
 
     Returns:
-        A sentence by the labels of row and column, for cells that have tables.
+        Sentences by the labels of row and column, for cells with tables.
     """
     remarks = {}
     columns = [column for column in read.columns if column.metric == METRIC]
@@ -41,9 +41,9 @@ def fold_remarks(read: Reproduction, jobs: Sequence[Job], store: Store) -> dict[
 
 
 def _draws(row: Row, work: Workload, store: Store, probes: Sequence[str]) -> dict[str, Floats]:
-    """Draw the values of each probe of a row that has a prediction table with enough labelled examples."""
+    """Draw the values of each evaluation task of a row with enough labelled predictions."""
     merges = {probe.id: probe.merge for probe in work.suite.probes}
-    found = {}
+    draws = {}
     for cell in cells_of(row, work, store):
         if cell.kind != "score" or cell.subject not in probes or "table" not in cell.reads:
             continue
@@ -51,14 +51,14 @@ def _draws(row: Row, work: Workload, store: Store, probes: Sequence[str]) -> dic
             continue
         table = read_predictions(cell.reads["table"].folder / PREDICTIONS)
         if table.labels is not None and len(table.ids) >= ROAST_FOLDS and np.isfinite(table.logits).all():
-            found[cell.subject] = ece_roast_draws(
+            draws[cell.subject] = ece_roast_draws(
                 table.logits,
                 table.labels,
                 merge=merges[cell.subject],
                 bins=work.suite.metrics.ece_bins,
                 seed_text=work.content_hash(cell.subject),
             )
-    return found
+    return draws
 
 
 def _sentence(values: Floats) -> str:

@@ -1,4 +1,4 @@
-"""Finding and reading the files about papers' tables."""
+"""Find and read the files that describe papers' tables."""
 
 import tomllib
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ _FOLDER = Path(__file__).parent / "papers"
 
 
 def available_reproductions() -> dict[str, Path]:
-    """Names of all tables that can be reproduced, with their files."""
+    """Return the files of all tables that can be reproduced, by name."""
     return {path.stem: path for path in sorted(_FOLDER.glob("*.toml"))}
 
 
 def load_reproduction(name: str) -> Reproduction:
-    """Read the file about a table.
+    """Read the description of a table.
 
     Raises:
-        UsageError: there is none of that name, or it has mistakes; all of them are listed.
+        UsageError: there is no such table, or its file has errors; all of them are listed.
     """
     known = available_reproductions()
     if name not in known:
@@ -30,10 +30,10 @@ def load_reproduction(name: str) -> Reproduction:
 
 
 def parse_reproduction(text: str, path: Path) -> Reproduction:
-    """Read the text of a file about a table.
+    """Parse the description of a table.
 
     Raises:
-        UsageError: it is no TOML or has mistakes, one sentence each.
+        UsageError: it is not TOML or has errors; one sentence each.
     """
     problems = Problems()
     try:
@@ -48,15 +48,18 @@ def parse_reproduction(text: str, path: Path) -> Reproduction:
 
 
 def _mistakes(read: Reproduction, path: Path) -> Iterator[Problem]:
-    """What must hold between the keys."""
+    """Yield violations of rules between keys."""
     if read.name != path.stem:
         yield "name", f"{read.name!r} is not the file's name; rename one of the two."
     labels = [row.label for row in read.rows]
     for label in sorted({label for label in labels if labels.count(label) > 1}):
-        yield "rows", f"{label!r} stands there twice; rename one."
+        yield "rows", f"duplicate row {label!r}; rename one."
     for column in read.columns:
         if not column.probes and not column.absent:
-            yield f"columns[{column.label}].probes", "names no set; name the probes, or in `absent` what is missing."
+            yield (
+                f"columns[{column.label}].probes",
+                "is empty; name the evaluation tasks, or in `absent` what is missing.",
+            )
     for row in read.rows:
         for case in row.cases:
             if case.suite not in read.suites:
@@ -67,14 +70,14 @@ def _mistakes(read: Reproduction, path: Path) -> Iterator[Problem]:
 
 
 def choose_rows(read: Reproduction, wanted: str | None) -> Reproduction:
-    """Keep the rows that are named by label or method; all where nothing is named.
+    """Keep the rows that are selected by label or method; all rows if `wanted` is None.
 
     Args:
         read: the table.
         wanted: names separated by commas, or None.
 
     Raises:
-        UsageError: a name is no row of the table, or none is left.
+        UsageError: a name is not a row of the table, or none is selected.
     """
     if wanted is None:
         return read

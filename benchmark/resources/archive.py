@@ -1,4 +1,4 @@
-"""Extraction of named members from a zip, a tar, a folder or a single file: regular files only, and never too much."""
+"""Extract named members from a zip, a tar, a folder or a single file: regular files only, up to a size limit."""
 
 import gzip
 import lzma
@@ -15,12 +15,11 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from benchmark.resources.files import Digest, pump
-from benchmark.resources.progress import Progress
+from benchmark.resources.checksum import Digest, Progress, pump
 from benchmark.schema.errors import IntegrityError
 
 MEMBER_CAP = 4 << 30
-"""Most bytes a single member may have, whatever the manifest allows in total."""
+"""Maximum size of a single member in bytes, even if the manifest allows more in total."""
 _BROKEN = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, EOFError, NotImplementedError,
 )  # fmt: skip
@@ -29,7 +28,7 @@ _ZIPS, _TARS = (".whl", ".zip"), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.x
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One member: its name in the archive, declared bytes, whether it is a plain file, and how to read it."""
+    """One member: its name in the archive, its declared size, whether it is a regular file, and how to open it."""
 
     name: str
     size: int
@@ -40,22 +39,22 @@ class Entry:
 def extract(
     archive: Path, root: str, members: tuple[str, ...], target: Path, *, cap: int, progress: Progress
 ) -> dict[str, Digest]:
-    """Write the members that match into `target`, reading the archive once.
+    """Write the matching members into `target` and read the archive once.
 
     Args:
-        archive: a zip or tar (told by its name), a folder, or any other single file.
+        archive: a zip or tar (recognised by its name), a folder, or any other single file.
         root: only members below this folder count, and their names are relative to it; empty for all.
         members: exact names or `fnmatch` patterns (whose ``*`` also matches ``/``).
         target: an existing empty folder.
-        cap: most bytes to write in total.
-        progress: told of every byte written.
+        cap: maximum number of bytes to write in total.
+        progress: receives the number of bytes written.
 
     Returns:
-        Relative POSIX path -> digest of what was written.
+        Digest of each written file by its relative POSIX path.
 
     Raises:
-        IntegrityError: a name that leaves the folder, a selected member that is a link or a device, one that is
-            there twice, too many bytes, a pattern that matches nothing, or an archive that cannot be read.
+        IntegrityError: a name that leaves the folder, a selected member that is a link or a device, a duplicate
+            member, too many bytes, a pattern that matches nothing, or an archive that cannot be read.
     """
     written: dict[str, Digest] = {}
     with _readable(archive):
@@ -67,19 +66,21 @@ def extract(
             written[path] = _write(archive, entry, target / path, cap - _total(written), progress)
     missing = [pattern for pattern in members if not any(fnmatchcase(path, pattern) for path in written)]
     if missing:
-        raise IntegrityError(f"{archive} holds no {', '.join(missing)} below {root or 'its top'}, unlike the manifest.")
+        raise IntegrityError(
+            f"{archive} has no member {', '.join(missing)} below {root or 'its top'}. The manifest expects it."
+        )
     return written
 
 
 def _check(archive: Path, entry: Entry, path: str, written: Mapping[str, Digest], cap: int) -> None:
-    place = f"{archive}: the member {entry.name!r}"
+    place = f"{archive}: member {entry.name!r}"
     if not entry.regular:
-        raise IntegrityError(f"{place} is a link, a device or encrypted; only plain files are extracted.")
+        raise IntegrityError(f"{place} is a link, a device or encrypted. Only regular files are extracted.")
     if path in written:
-        raise IntegrityError(f"{place} is there twice; the archive is refused.")
+        raise IntegrityError(f"{place} is a duplicate. The archive is refused.")
     allowed = min(MEMBER_CAP, cap - _total(written))
     if entry.size > allowed:
-        raise IntegrityError(f"{place} would unpack to {entry.size:,} bytes, more than the {allowed:,} it may have.")
+        raise IntegrityError(f"{place} would unpack to {entry.size:,} bytes. At most {allowed:,} are allowed.")
 
 
 def _write(archive: Path, entry: Entry, path: Path, limit: int, progress: Progress) -> Digest:
@@ -87,11 +88,11 @@ def _write(archive: Path, entry: Entry, path: Path, limit: int, progress: Progre
     try:
         source = entry.open()
         if source is None:
-            raise IntegrityError("it has no contents")
+            raise IntegrityError("it has no content")
         with source, path.open("xb") as target:
             return pump(source, target, progress, limit=min(limit, entry.size))
     except IntegrityError as error:
-        raise IntegrityError(f"{archive}: the member {entry.name!r} is refused: {error}.") from error
+        raise IntegrityError(f"{archive}: member {entry.name!r} is refused: {error}.") from error
 
 
 def _total(written: Mapping[str, Digest]) -> int:
@@ -99,10 +100,10 @@ def _total(written: Mapping[str, Digest]) -> int:
 
 
 def _safe(archive: Path, name: str) -> str:
-    """Refuse names that could be written outside the target folder on any system."""
+    """Refuse a name that could be written outside the target folder on any operating system."""
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or any(char in name for char in "\\:\0"):
-        raise IntegrityError(f"{archive}: the member {name!r} would leave its folder; the archive is refused.")
+        raise IntegrityError(f"{archive}: member {name!r} would leave its folder. The archive is refused.")
     return "/".join(parts)
 
 
@@ -117,7 +118,7 @@ def _readable(archive: Path) -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
-        raise IntegrityError(f"{archive} cannot be read as an archive: {error}; fetch it again.") from error
+        raise IntegrityError(f"{archive} is not a readable archive: {error}. Fetch it again.") from error
 
 
 def _entries(archive: Path) -> Iterator[Entry]:
@@ -139,13 +140,13 @@ def _from_zip(path: Path) -> Iterator[Entry]:
         for info in archive.infolist():
             if info.is_dir():
                 continue
-            # Archives made on systems without Unix modes leave the file type empty.
+            # Archives from systems without Unix modes leave the file type empty.
             plain = stat.S_IFMT(info.external_attr >> 16) in {0, stat.S_IFREG} and not info.flag_bits & 1
             yield Entry(info.filename, info.file_size, plain, partial(archive.open, info))
 
 
 def _from_tar(path: Path) -> Iterator[Entry]:
-    # Streaming: each member is read as it passes by, so a compressed archive is decompressed once.
+    # Streaming mode reads each member in order, so that a compressed archive is decompressed only once.
     with tarfile.open(path, mode="r|*") as archive:
         for info in archive:
             if not info.isdir():
@@ -153,10 +154,10 @@ def _from_tar(path: Path) -> Iterator[Entry]:
 
 
 def _from_folder(folder: Path) -> Iterator[Entry]:
-    for place, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
-            path = Path(place, name)
+            path = Path(parent, name)
             status = path.lstat()
             relative = path.relative_to(folder).as_posix()
             yield Entry(relative, status.st_size, stat.S_ISREG(status.st_mode), partial(_open, path))

@@ -1,4 +1,4 @@
-"""The pinned artifacts: a strict reader of manifest.toml, and the records the rest of the package works with."""
+"""The manifest of pinned artifacts: a strict reader of manifest.toml, and the records that it returns."""
 
 import re
 import tomllib

@@ -559,7 +559,7 @@ def replay_problems(verification: Verification, given: Mapping[int, Path], salt:
         given: From `given_weights`.
         salt: Decides which examples are in the sample. An author who knew it could spare these.
     """
-    from benchmark.models.classifier import Classifier
+    from benchmark.models.prompt_classifier import load_classifier
     from benchmark.training.optimization import pick_device
 
     for number, folder in given.items():
@@ -569,7 +569,7 @@ def replay_problems(verification: Verification, given: Mapping[int, Path], salt:
         if wrong:
             continue
         try:
-            model = Classifier.load(folder).to(pick_device()).eval()
+            model = load_classifier(folder).to(pick_device()).eval()
         except (ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
             yield f"{folder.name}: the weights do not load: {type(error).__name__}: {str(error)[:300]}"
             continue
@@ -613,7 +613,7 @@ def _table_difference(
 ) -> str:
     """Predict or inspect some examples again; return the first difference."""
     from benchmark.models.inference import predict_logits
-    from benchmark.models.inspection import inspect_model
+    from benchmark.models.input_gradients import inspect_model
 
     rows = _sample(random, len(data))
     examples = [data.examples[row] for row in rows]

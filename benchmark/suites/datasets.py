@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from benchmark.data import Dataset, Splits, limited, load, split
-from benchmark.data.text import text_key
+from benchmark.data.text_normalisation import text_key
 from benchmark.schema.errors import IntegrityError
 from benchmark.suites.checks import has_test
 from benchmark.suites.spec import Attack, Probe, Suite

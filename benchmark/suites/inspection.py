@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
-from benchmark.data import Dataset, DataSpec, Overlap, Splits, TrainingIndex, load, obtaining
-from benchmark.data.hub import HubAnswerError
-from benchmark.data.loading import PartialDataError, check_content, check_rows
+from benchmark.data import Dataset, DataSpec, Overlap, Splits, TrainingIndex, how_to_get, load
+from benchmark.data.dataset_loader import PartialDataError, check_content, check_rows
 from benchmark.data.readers import ColumnError
+from benchmark.data.sources.hub import HubAnswerError
 from benchmark.schema.errors import TemperError, UnavailableError, counted
 from benchmark.suites.convert import Problem
 from benchmark.suites.datasets import count_problem, declared_counts, divided, training_keys, without
@@ -162,7 +162,7 @@ def _loaded(part: Part, key: str, spec: DataSpec, work: Callable[[], T]) -> T | 
         if spec.source == "file":
             part.problems.append((f"{key}.path", str(error)))
         else:
-            part.get = obtaining(spec)
+            part.get = how_to_get(spec)
             if isinstance(error, PartialDataError | HubAnswerError):
                 part.notes.append(f"{key}: {error}")
     except TemperError as error:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from benchmark.data import Dataset, DataSpec, LabelSpec
 from benchmark.data.labels import BETWEEN
-from benchmark.data.text import text_key
+from benchmark.data.text_normalisation import text_key
 from benchmark.schema.errors import counted
 from benchmark.suites.convert import Problem
 

@@ -169,7 +169,7 @@ class MethodContract:
         subject, rule = self._subject, "a saved and loaded model predicts the same"
         gap = subject.reload_gap()
         if gap > 0:
-            raise ContractError(subject.name, rule, f"logits differ by {gap:.2g} after save and Classifier.load.")
+            raise ContractError(subject.name, rule, f"logits differ by {gap:.2g} after save and load_classifier.")
 
 
 def broken_rules(method: "str | type[Method]") -> list[str]:

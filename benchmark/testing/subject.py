@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from benchmark.execution.registry import MethodRequest, configure
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
+from benchmark.models.prompt_classifier import load_classifier
 from benchmark.schema.errors import TemperError, UsageError
 from benchmark.testing.errors import ContractError
 from benchmark.testing.tiny import sentences, trainer, weights
@@ -168,7 +169,7 @@ class Subject:
         """Largest difference of logits after saving and loading as the engine does."""
         model, texts = self.whole.model, [(text,) for text, _ in sentences(16, seed=3)]
         model.save(self.folder / "saved")
-        loaded = Classifier.load(self.folder / "saved").to(model.device).eval()
+        loaded = load_classifier(self.folder / "saved").to(model.device).eval()
         return float(np.abs(predict_logits(model, texts) - predict_logits(loaded, texts)).max())
 
 

@@ -1,1 +1,1 @@
-"""How the packaged substitution lexicon is made: WordNet's relations, inflection, and counter-fitting."""
+"""Parts of the scripts that build the packaged lexicons: WordNet's relations, inflection and counter-fitting."""

@@ -1,4 +1,4 @@
-"""Counter-fitting (Mrksic et al., 2016): pull synonyms together, push antonyms apart, keep the rest where it was."""
+"""Counter-fitting (Mrksic et al., 2016): pull synonyms together and push antonyms apart."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Pairs = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Numbers of the procedure.
+    """Parameters of the procedure.
 
     Attributes:
         sweeps: how often every vector moves.
@@ -20,7 +20,7 @@ class Settings:
         synonym_margin: cosine distance below which synonyms are close enough, 0 to 2.
         antonym_margin: cosine distance from which antonyms are far enough, 0 to 2.
         keep_within: original neighbours up to this cosine distance are held together.
-        keep_weight: weight of that beside the two relations' 1.
+        keep_weight: weight of that term; the two relations have weight 1.
     """
 
     sweeps: int = 40
@@ -41,11 +41,11 @@ class Edges:
         self.rows = rows
 
     def cosines(self, vectors: Vectors) -> Vectors:
-        """Cosine of every edge's ends, for unit vectors."""
+        """Compute the cosine of every edge's ends, for unit vectors."""
         return np.asarray(np.einsum("ij,ij->i", vectors[self.source], vectors[self.target]))
 
     def mean_pull(self, vectors: Vectors, active: NDArray[np.bool_], cosines: Vectors) -> Vectors:
-        """For each row, the mean over its active edges of the gradient of the cosine with respect to the row.
+        """Compute for each row the mean over its active edges of the cosine's gradient with respect to the row.
 
         For unit vectors u and w that gradient is w - cos(u, w) u; rows without an active edge get zero.
         """
@@ -84,7 +84,7 @@ def counterfit(vectors: Vectors, synonyms: Pairs, antonyms: Pairs, settings: Set
 
 
 def _relations_pull(vectors: Vectors, near: Edges, far: Edges, settings: Settings) -> Vectors:
-    """Negative gradient of the hinge losses of synonyms and antonyms, each averaged over a row's active pairs."""
+    """Compute the negative gradient of the hinge losses of synonyms and antonyms, averaged over active pairs."""
     near_cosines, far_cosines = near.cosines(vectors), far.cosines(vectors)
     attract = near.mean_pull(vectors, 1.0 - near_cosines > settings.synonym_margin, near_cosines)
     repel = far.mean_pull(vectors, 1.0 - far_cosines < settings.antonym_margin, far_cosines)
@@ -92,13 +92,13 @@ def _relations_pull(vectors: Vectors, near: Edges, far: Edges, settings: Setting
 
 
 def _keeping_pull(vectors: Vectors, kept: Edges, original: Vectors) -> Vectors:
-    """The same for original neighbours that have moved further apart than they were."""
+    """Compute the same gradient for original neighbours whose distance has grown."""
     cosines = kept.cosines(vectors)
     return kept.mean_pull(vectors, cosines < original, cosines)
 
 
 def close_pairs(vectors: Vectors, cosine: float) -> Pairs:
-    """All pairs of rows with at least this cosine, (pairs, 2), smaller row first, in order."""
+    """Find all pairs of rows with at least this cosine, (pairs, 2), smaller row first, in order."""
     blocks = [np.empty((0, 2), np.int64)]
     for start, block in cosine_blocks(vectors, vectors):
         left, right = np.nonzero(block >= cosine)
@@ -108,7 +108,7 @@ def close_pairs(vectors: Vectors, cosine: float) -> Pairs:
 
 
 def cosine_blocks(left: Vectors, right: Vectors, rows: int = 1000) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Cosines of all left rows with all right rows, `rows` at a time, in single precision: they choose candidates."""
+    """Yield cosines of left and right rows, `rows` at a time, in single precision, to select candidates."""
     one, two = left.astype(np.float32), right.astype(np.float32)
     for start in range(0, len(one), rows):
         yield start, one[start : start + rows] @ two.T

@@ -1,4 +1,4 @@
-"""English inflection by rule and table: enough to carry a relation between two lemmas over to their other forms."""
+"""English inflection by rule and table, to transfer a relation between two lemmas to their other forms."""
 
 import re
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ _DOUBLING = re.compile(r"(?:^|[^aeiou])[aeiouy][^aeiouwxy]$")
 
 
 def inflect(lemma: str, kind: str) -> Iterator[tuple[Form, str]]:
-    """Forms a lemma may have, itself among them; where spelling allows two, both.
+    """List the possible forms of a lemma, including itself and both spellings if there are two.
 
     Args:
         lemma: a lower-case word.

@@ -1,4 +1,4 @@
-"""WordNet's own way from a word in a text to the entries it may be a form of: exception lists, else endings."""
+"""WordNet's lemmatisation of a word: exception lists, otherwise endings."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ ENDINGS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "a": (("er", ""), ("est", ""), ("er", "e"), ("est", "e")),
     "r": (),
 }  # fmt: skip
-"""By part of speech: endings and what the base form has in their place, as NLTK applies them."""
+"""Endings and their replacements in the base form by part of speech, as NLTK applies them."""
 
 _PINNED = {
     "a": ("adj.exc", "8824cc24bbedd797b9702316b27f07cd4c2b76b629539f0a1276f03926758016"),
@@ -56,14 +56,14 @@ class Morphy:
     exceptions: Exceptions
 
     def bases(self, word: str, kind: str) -> list[str]:
-        """What a lower-case word may be a form of, itself first; an exception keeps the endings from being tried."""
-        found = self.exceptions[kind].get(word)
-        if found is None:
-            found = tuple(word[: -len(old)] + new for old, new in ENDINGS[kind] if word.endswith(old))
-        return [base for base in dict.fromkeys((word, *found)) if base in self.lemmas[kind]]
+        """List the possible base forms of a lower-case word, itself first; an exception replaces the endings."""
+        bases = self.exceptions[kind].get(word)
+        if bases is None:
+            bases = tuple(word[: -len(old)] + new for old, new in ENDINGS[kind] if word.endswith(old))
+        return [base for base in dict.fromkeys((word, *bases)) if base in self.lemmas[kind]]
 
     def forms(self) -> set[str]:
-        """Every word that has a base form, and some that an exception keeps from having one."""
+        """List every word with a base form, and some whose exception has none."""
         irregular = {form for kind in self.exceptions for form in self.exceptions[kind]}
         return irregular.union(*(self._regular(kind) for kind in self.lemmas))
 

@@ -1,4 +1,4 @@
-"""From vectors to the lexicon: each word's nearest words that could stand in its place, and the packaged file."""
+"""Build the lexicon from vectors: each word's nearest possible replacements, and the packaged file."""
 
 import gzip
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ Entry = tuple[str, list[tuple[str, int]]]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a neighbour must be.
+    """Conditions for a neighbour.
 
     Attributes:
         least: smallest cosine in thousandths.
@@ -77,7 +77,7 @@ def _replaceable(forms: Forms, row: int, other: int) -> bool:
 
 
 def lexicon_bytes(entries: Iterable[Entry]) -> bytes:
-    """The packaged file: gzip without a time or a name, of lines ``word<TAB>neighbour:0.873 ...`` sorted by word."""
+    """Build the packaged file: gzip without time or name, of lines ``word<TAB>neighbour:0.873 ...`` sorted by word."""
     return gzipped(
         word + "\t" + " ".join(f"{neighbour}:{cosine / 1000:.3f}" for neighbour, cosine in neighbours) + "\n"
         for word, neighbours in sorted(entries)
@@ -86,7 +86,7 @@ def lexicon_bytes(entries: Iterable[Entry]) -> bytes:
 
 
 def gzipped(lines: Iterable[str]) -> bytes:
-    """Lines as a gzip file that is the same for the same lines."""
+    """Compress lines to a gzip file deterministically."""
     target = BytesIO()
     with gzip.GzipFile(filename="", fileobj=target, mode="wb", compresslevel=9, mtime=0) as stream:
         stream.write("".join(lines).encode())
@@ -94,5 +94,5 @@ def gzipped(lines: Iterable[str]) -> bytes:
 
 
 def counts(entries: Mapping[str, list[tuple[str, int]]]) -> dict[str, int]:
-    """Number of words and of neighbours."""
+    """Format the numbers of words and neighbours."""
     return {"words": sum(map(bool, entries.values())), "neighbours": sum(map(len, entries.values()))}

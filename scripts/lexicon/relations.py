@@ -1,4 +1,4 @@
-"""From WordNet's synsets to pairs of vocabulary rows that should be near each other or far apart."""
+"""Derive from WordNet's synsets the pairs of vocabulary rows that should be near each other or far apart."""
 
 import re
 from collections import defaultdict
@@ -18,7 +18,7 @@ WORD = re.compile(r"[a-z]+(?:['-][a-z]+)*")
 
 @dataclass
 class Forms:
-    """Which vocabulary rows are forms of which lemmas.
+    """Vocabulary rows that are forms of each lemma.
 
     Attributes:
         rows: lemma -> its forms that the vocabulary has, as (form, row).
@@ -40,7 +40,7 @@ class Relations:
 
 
 class Senses:
-    """Synsets reduced to words that are spelt in lower case and mean this often enough when they are used."""
+    """Synsets with only their lower-case words that have this meaning often enough."""
 
     def __init__(self, net: WordNet, least_share: float) -> None:
         self._net, self._least = net, least_share
@@ -51,7 +51,7 @@ class Senses:
             self._senses[word, key[0]] += 1
 
     def words(self, key: Key) -> list[Lemma]:
-        """Words of a synset, without those that mean it in less than the least share of their tagged uses."""
+        """List the words of a synset, without those that have its meaning in too few of their tagged uses."""
         return [(word, key[0]) for word in self._net.words[key] if WORD.fullmatch(word) and self._frequent(word, key)]
 
     def _frequent(self, word: str, key: Key) -> bool:

@@ -1,4 +1,4 @@
-"""A reader of WordNet 3.0's own data files: single-word lemmas, synsets, antonyms, similar adjectives, sense counts."""
+"""Read WordNet 3.0's data files: single-word lemmas, synsets, antonyms, similar adjectives, sense counts."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ _KINDS = {"1": "n", "2": "v", "3": "a", "4": "r", "5": "a"}
 
 @dataclass
 class WordNet:
-    """What the lexicon needs of WordNet.
+    """The part of WordNet that the lexicon needs.
 
     Attributes:
         words: synset -> its words, in WordNet's order and case; words of several parts are left out.
@@ -61,7 +61,7 @@ def _read_synset(fields: list[str], raw: dict[Key, list[str]], pointers: list[tu
 
 
 def _plain(kind: str) -> str:
-    """Satellite adjectives (s) are adjectives."""
+    """Return the part of speech; satellite adjectives (s) are adjectives."""
     return "a" if kind == "s" else kind
 
 

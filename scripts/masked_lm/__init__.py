@@ -1,1 +1,1 @@
-"""Parts of the scripts that train and judge a masked-LM head."""
+"""Parts of the scripts that train and evaluate a masked-LM head."""

@@ -17,6 +17,7 @@ from benchmark.cli.main import app
 from benchmark.evaluation.tables import read_attack
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
+from benchmark.models.prompt_classifier import load_classifier
 from benchmark.resources import locate
 from benchmark.schema.errors import TemperError, UnavailableError, UsageError
 from benchmark.suites.recipes import RECIPES
@@ -36,7 +37,7 @@ def model(tiny_model: Classifier, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture(scope="module")
 def named_model(tiny_model: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("named")
-    named = Classifier.load(_saved(tiny_model, tmp_path_factory.mktemp("plain")))
+    named = load_classifier(_saved(tiny_model, tmp_path_factory.mktemp("plain")))
     named.name_classes(("negative", "positive"))
     return _saved(named, folder)
 
@@ -82,7 +83,7 @@ def refusal(result: Result) -> TemperError:
         (["--parameter", "candidates"], "textfooler", "--parameter candidates: write key=value"),
         (["--backend", "textatack"], "textfooler", "--backend textatack does not exist. Did you mean 'textattack'"),
         (["--model", "absent"], "textfooler", "--model absent holds no config.json"),
-        (["--data", "absent.csv"], "textfooler", "There is no file absent.csv"),
+        (["--data", "absent.csv"], "textfooler", "File not found: absent.csv"),
         (["--text", "tekst"], "textfooler", "no column 'tekst'. Did you mean 'text'"),
         (["--label", "lable"], "textfooler", "no column 'lable'. Did you mean 'label'"),
         (["--parameter", "lexicon=absent.tsv.gz"], "textfooler", "There is no lexicon 'absent.tsv.gz'"),
@@ -271,7 +272,7 @@ def test_names_and_numbers_of_classes_give_one_table_and_texts_as_csv(
 @pytest.mark.slow
 @pytest.mark.resources
 def test_labels_that_are_swapped_are_suspected(named_model: Path, parts: list[str], tmp_path: Path) -> None:
-    model = Classifier.load(named_model).eval()
+    model = load_classifier(named_model).eval()
     texts = [(text,) for text, _ in sentences(8, seed=9)]
     wrong = 1 - predict_logits(model, texts).argmax(axis=1)
     lines = [f"{text},{label}" for (text,), label in zip(texts, wrong, strict=True)]
@@ -297,7 +298,7 @@ def test_the_command_itself_with_two_workers(model: Path, data: Path, parts: lis
     tables = [next((tmp_path / folder).glob("*.parquet")).read_bytes() for folder in ("one", "two")]
     assert tables[0] == tables[1]
     wrong = temper("--model", model, "--data", "absent.csv")
-    assert (wrong.returncode, wrong.stderr) == (2, "temper: There is no file absent.csv.\n")
+    assert (wrong.returncode, wrong.stderr) == (2, "temper: File not found: absent.csv.\n")
 
 
 def test_every_attack_is_listed_with_its_paper() -> None:

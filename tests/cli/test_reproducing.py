@@ -158,7 +158,7 @@ def test_a_row_that_fails_is_a_gap_and_exit_code_1(reproduce, monkeypatch: pytes
 def test_nothing_to_run_on_is_a_table_of_gaps_and_exit_code_1(reproduce, packaged: Path) -> None:
     (packaged / "train.jsonl").unlink()
     shown = reproduce("--seeds", "1", code=1)
-    assert "train.jsonl does not exist" in shown
+    assert "Data file not found: " in shown
 
 
 @pytest.mark.parametrize(

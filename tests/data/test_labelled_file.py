@@ -29,7 +29,7 @@ def write(folder: Path, name: str, content: str = "") -> Path:
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.parquet", "a.csv.gz"])
-def test_every_format_is_read_by_its_name(tmp_path: Path, name: str) -> None:
+def test_format_follows_the_file_name(tmp_path: Path, name: str) -> None:
     path = write(tmp_path, name)
     found = {(example.texts, example.label) for example in load(labelled_file(path)).examples}
     assert found == {(("a film",), 1), (("a plot",), 0)}
@@ -37,13 +37,13 @@ def test_every_format_is_read_by_its_name(tmp_path: Path, name: str) -> None:
     assert other == {(("a film",), 0), (("a plot",), 1)}
 
 
-def test_the_case_of_an_ending_plays_no_part(tmp_path: Path) -> None:
+def test_case_of_the_ending_does_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "A.CSV.GZ"
     path.write_bytes(gzip.compress(CSV.encode()))
     assert len(load(labelled_file(path))) == 2
 
 
-def test_all_json_objects_together_say_which_columns_there_are(tmp_path: Path) -> None:
+def test_columns_are_those_of_all_json_objects(tmp_path: Path) -> None:
     path = write(tmp_path, "a.csv").with_suffix(".jsonl")
     path.write_text('{"label": 1}\n{"text": "b"}\n{"text": "c", "label": 1}\n')
     spec = labelled_file(path)
@@ -68,7 +68,7 @@ def test_columns_are_found_by_habit(tmp_path: Path, header: str, texts: tuple[st
     assert labelled_file(path).text == texts
 
 
-def test_named_columns_come_in_the_order_named_and_a_limit_holds(tmp_path: Path) -> None:
+def test_columns_keep_their_order_and_the_limit_holds(tmp_path: Path) -> None:
     path = write(tmp_path, "a.csv", "q,a,y\nwhy,so,1\nhow,thus,1\n")
     spec = labelled_file(path, ("a", "q"), "y", 1)
     (example,) = load(spec).examples
@@ -78,22 +78,22 @@ def test_named_columns_come_in_the_order_named_and_a_limit_holds(tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "content", "arguments", "sentence"),
     [
-        ("a.txt", "x", {}, r"its name does not tell its format. Let it end in \.csv, \.tsv"),
+        ("a.txt", "x", {}, r"unknown format\. The name must end in \.csv, \.tsv"),
         ("a.csv", "body,label\nx,1\n", {}, r"none of the columns text, sentence, premise\+hypothesis.* It has: body"),
         ("a.csv", CSV, {"text": ("tekst",)}, r"no column 'tekst'\. Did you mean 'text'"),
         ("a.csv", CSV, {"label": "lable"}, r"no column 'lable'\. Did you mean 'label'"),
-        ("a.csv", CSV, {"text": ("text", "mark", "label")}, r"3 columns of texts"),
+        ("a.csv", CSV, {"text": ("text", "mark", "label")}, r"3 text columns"),
     ],
 )
-def test_what_does_not_fit_is_one_sentence(
+def test_mistakes_are_one_sentence(
     tmp_path: Path, name: str, content: str, arguments: dict[str, object], sentence: str
 ) -> None:
     with pytest.raises(UsageError, match=sentence):
         labelled_file(write(tmp_path, name, content), **arguments)  # type: ignore[arg-type]
 
 
-def test_files_that_are_none_or_empty_or_broken_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"There is no file .*absent\.csv"):
+def test_missing_empty_and_broken_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"File not found: .*absent\.csv"):
         labelled_file(tmp_path / "absent.csv")
     with pytest.raises(IntegrityError, match="has no rows"):
         labelled_file(write(tmp_path, "a.csv", "text,label\n"))
@@ -111,14 +111,14 @@ def test_files_that_are_none_or_empty_or_broken_are_refused(tmp_path: Path) -> N
         (("0", "1"), ("0", "1", "1", "0"), [0, 1, 1, 0]),
     ],
 )
-def test_labels_are_names_or_numbers_and_a_name_that_reads_like_a_number_is_a_name(tmp_path, classes, labels, expected):
+def test_labels_are_names_or_numbers(tmp_path, classes, labels, expected):
     rows = "".join(f"text {number},{label}\n" for number, label in enumerate(labels))
     (tmp_path / "data.csv").write_text("text,label\n" + rows)
     examples = load(labelled_file(tmp_path / "data.csv", classes=classes)).examples
     assert [example.label for example in sorted(examples, key=lambda example: int(example.id))] == expected
 
 
-def test_a_number_is_refused_where_names_read_like_numbers(tmp_path):
+def test_number_is_refused_if_names_look_like_numbers(tmp_path):
     (tmp_path / "data.csv").write_text("text,label\na,0\nb,1\n")
     with pytest.raises(UsageError, match=r"not a class of the model: '0'\. Write 1, 2, 3\."):
         labelled_file(tmp_path / "data.csv", classes=("1", "2", "3"))

@@ -1,4 +1,4 @@
-"""Real data sets out of a local mirror, where this machine has one."""
+"""Tests with real data sets from a local mirror, if this machine has one."""
 
 from collections import Counter
 from pathlib import Path
@@ -59,15 +59,13 @@ def test_sets_load_with_their_declared_rows(found: DataSpec, classes: tuple[str,
     assert all(len(example.texts) == len(found.text) for example in dataset.examples)
 
 
-def test_a_part_of_a_set_is_not_the_set() -> None:
+def test_incomplete_data_set_is_refused() -> None:
     whole = spec("nyu-mll/glue", "mnli", "validation_matched", "premise", "hypothesis", rows=9815)
-    with pytest.raises(
-        IntegrityError, match="mnli validation_matched has 1000 rows here where the suite declares 9815"
-    ):
+    with pytest.raises(IntegrityError, match="mnli validation_matched has 1000 rows here, but the suite declares 9815"):
         load(whole, classes=NLI)
 
 
-def test_adversarial_sentences_are_near_the_sentences_they_were_made_from() -> None:
+def test_adversarial_sentences_are_near_their_originals() -> None:
     """AdvGLUE changed a few words of SST-2's validation sentences; one of its sentences is there word for word."""
     train = load(spec("nyu-mll/glue", "sst2", "validation", "sentence", rows=872), classes=SENTIMENT)
     probe = load(spec("AI-Secure/adv_glue", "adv_sst2", "validation", "sentence", rows=148), classes=SENTIMENT)
@@ -76,7 +74,7 @@ def test_adversarial_sentences_are_near_the_sentences_they_were_made_from() -> N
 
 
 @pytest.mark.slow
-def test_the_hubs_loader_reads_the_same_from_the_mirrors_folder(
+def test_hub_loader_reads_the_same_rows_from_the_mirror(
     shared: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     import datasets

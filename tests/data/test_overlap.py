@@ -1,11 +1,11 @@
-"""Exact and near copies between training and a probe."""
+"""Tests of exact and near duplicates between training and evaluation data."""
 
 import random
 
 import pytest
 
 from benchmark.data import Dataset, Example, Overlap, overlap
-from benchmark.data.text import text_key, words
+from benchmark.data.text_normalisation import text_key, words
 
 
 def dataset(*texts: str | tuple[str, ...]) -> Dataset:
@@ -38,7 +38,7 @@ def test_definition(probe: str | tuple[str, ...], exact: int, near: int) -> None
     assert overlap(TRAIN, dataset(probe)) == Overlap(exact, near, 1)
 
 
-def test_index_finds_what_comparing_everything_finds() -> None:
+def test_index_equals_exhaustive_comparison() -> None:
     rng = random.Random(0)
     vocabulary = [f"w{n}" for n in range(14)]
     train, probe = (

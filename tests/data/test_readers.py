@@ -1,4 +1,4 @@
-"""Every format, and what hostile files do to it."""
+"""Tests of every format, with hostile files."""
 
 import bz2
 import gzip
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.data import DataSpec, load
-from benchmark.data.files import open_member
+from benchmark.data.nested_archive import open_member
 from benchmark.data.readers import FIELD_LIMIT, Table, read_rows
 from benchmark.data.spec import Format
 from benchmark.schema.errors import IntegrityError, UsageError
@@ -63,7 +63,7 @@ def test_a_field_beyond_the_csv_modules_own_limit_is_read() -> None:
     assert len(str(rows("csv", b"text\n" + b"x" * 300_000 + b"\n", "text")[0]["text"])) == 300_000
 
 
-def test_a_field_beyond_every_reason_is_refused() -> None:
+def test_field_above_the_limit_is_refused() -> None:
     sentence = refusal("csv", b"text\n" + b"x" * (FIELD_LIMIT + 10) + b"\n", "text")
     assert sentence == f"f, line 2: field larger than field limit ({FIELD_LIMIT}). Check the quotes there."
 
@@ -71,16 +71,16 @@ def test_a_field_beyond_every_reason_is_refused() -> None:
 @pytest.mark.parametrize(
     ("form", "data", "sentence"),
     [
-        ("csv", b"text\nok\nb\xff\n", "f, line 3: byte 2 is not UTF-8; convert the file to UTF-8."),
+        ("csv", b"text\nok\nb\xff\n", "f, line 3: byte 2 is not UTF-8. Convert the file to UTF-8."),
         ("csv", b'text\n"open\nrest\n', "f, line 3: unexpected end of data. Check the quotes there."),
-        ("csv", b"a,text\n1,x,y\n", "f, line 2: 3 fields where there are 2 columns. Correct that line."),
+        ("csv", b"a,text\n1,x,y\n", "f, line 2: 3 fields but 2 columns. Correct that line."),
         ("csv", b"text,text\nx,y\n", "f has two columns named 'text'. Rename one."),
         ("csv", b"a,b\n1,2\n", "f has no column 'text'. Known: a, b."),
         ("tsv", b"txet\nx\n", "f has no column 'text'. Did you mean 'txet'? Known: txet."),
-        ("tsv", b"a\ttext\nx\n", "f, line 2: 1 fields where there are 2 columns. Correct that line."),
-        ("jsonl", b'{"text": "a"}\n[1]\n', "f, line 2: a JSON list; each line holds one JSON object."),
+        ("tsv", b"a\ttext\nx\n", "f, line 2: 1 fields but 2 columns. Correct that line."),
+        ("jsonl", b'{"text": "a"}\n[1]\n', "f, line 2: a JSON list. Write one JSON object per line."),
         ("jsonl", b'{"texts": "a"}\n', "f has no column 'text'. Did you mean 'texts'? Known: texts."),
-        ("lines", b"\xc3\x28\n", "f, line 1: byte 1 is not UTF-8; convert the file to UTF-8."),
+        ("lines", b"\xc3\x28\n", "f, line 1: byte 1 is not UTF-8. Convert the file to UTF-8."),
         *(
             (form, "text\nx\n".encode(code), "f is UTF-16 or UTF-32 text, not UTF-8. Convert the file to UTF-8.")
             for form in ("csv", "tsv", "jsonl", "lines")
@@ -101,11 +101,11 @@ def test_a_field_beyond_every_reason_is_refused() -> None:
         ),
     ],
 )
-def test_what_cannot_be_read_names_file_and_line(form: Format, data: bytes, sentence: str) -> None:
+def test_errors_name_file_and_line(form: Format, data: bytes, sentence: str) -> None:
     assert refusal(form, data, "text") == sentence
 
 
-def test_broken_and_bottomless_json_name_the_line() -> None:
+def test_broken_and_deeply_nested_json_name_the_line() -> None:
     assert refusal("jsonl", b'{"text": "a"\n', "text").startswith("f, line 1: not JSON (")
     assert refusal("jsonl", b'{"text":' + b"[" * 100_000 + b"\n", "text").startswith("f, line 1: not JSON (")
 
@@ -118,7 +118,7 @@ def test_headerless_columns_are_checked_before_any_row() -> None:
     assert "no column 'text'. Did you mean 'texte'?" in refusal("tsv", b"", "text", columns=("id", "texte"))
 
 
-def test_parquet_reads_the_needed_columns_and_refuses_rubbish(tmp_path: Path) -> None:
+def test_parquet_reads_needed_columns_and_refuses_other_files(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -138,7 +138,7 @@ def test_parquet_reads_the_needed_columns_and_refuses_rubbish(tmp_path: Path) ->
 @pytest.mark.parametrize(("suffix", "compress"), [(".gz", gzip.compress), (".bz2", bz2.compress)])
 def test_compressed_files(file_spec: Make, suffix: str, compress: Callable[[bytes], bytes]) -> None:
     assert load(file_spec(f"a.csv{suffix}", compress(b"text\nhello\n"))).examples[0].texts == ("hello",)
-    with pytest.raises(IntegrityError, match="breaks off or is damaged"):
+    with pytest.raises(IntegrityError, match="is truncated or damaged"):
         load(file_spec(f"b.csv{suffix}", compress(b"text\nhello\n" * 5000)[:-20]))
 
 
@@ -167,7 +167,7 @@ def test_a_broken_archive_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_half_a_character_and_a_list_are_no_text(file_spec: Make) -> None:
+def test_half_a_character_and_a_list_are_not_text(file_spec: Make) -> None:
     with pytest.raises(IntegrityError, match="row 0, column 'text' holds half of a surrogate pair"):
         load(file_spec("a.jsonl", json.dumps({"text": "bad \ud800 end"}) + "\n"))
     with pytest.raises(IntegrityError, match="row 0, column 'text' holds a list instead of a text"):

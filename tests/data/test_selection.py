@@ -1,4 +1,4 @@
-"""Order, duplicates, limits and splits depend on what the examples say, never on where they stand."""
+"""Tests that order, duplicates, limits and splits depend on content and never on position."""
 
 import random
 from collections import Counter
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from benchmark.data import Dataset, Example, limited, split, stratified
 from benchmark.data.selection import canonical, deduplicate
-from benchmark.data.text import text_key
+from benchmark.data.text_normalisation import text_key
 from benchmark.schema.errors import TemperError
 
 
@@ -19,7 +19,7 @@ def examples(labels: list[int], groups: int = 7) -> list[Example]:
 
 
 def shuffled(items: list[Example], seed: int) -> list[Example]:
-    """The same rows in another order, numbered anew."""
+    """Reorder and renumber the rows."""
     mixed = random.Random(seed).sample(items, len(items))
     return [Example(str(n), item.texts, item.label, item.group) for n, item in enumerate(mixed)]
 
@@ -30,7 +30,7 @@ def said(items: tuple[Example, ...]) -> list[tuple[tuple[str, ...], int | None, 
 
 @settings(max_examples=40, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=60), st.integers(1, 60), st.integers(0, 5))
-def test_limit_is_blind_to_source_order(labels: list[int], limit: int, seed: int) -> None:
+def test_limit_ignores_source_order(labels: list[int], limit: int, seed: int) -> None:
     items = examples(labels)
     chosen = stratified(items, limit)
     assert said(chosen) == said(stratified(shuffled(items, seed), limit))
@@ -46,7 +46,7 @@ def test_every_class_gets_its_share_to_within_one(labels: list[int], limit: int)
         assert abs(chosen[label] - min(limit, len(labels)) * count / len(labels)) < 1
 
 
-def test_texts_that_differ_in_a_picture_are_no_duplicates() -> None:
+def test_texts_with_different_pictures_are_not_duplicates() -> None:
     items = [Example("0", ("good \U0001f600",), 1), Example("1", ("good \U0001f622",), 0), Example("2", ("Good!",), 1)]
     unique = deduplicate(items)
     assert (len(unique.kept), unique.duplicates, unique.conflicts) == (3, 0, 0)
@@ -61,7 +61,7 @@ def test_largest_remainders_by_hand() -> None:
     assert Counter(example.label for example in stratified(items, 7)) == {0: 4, 1: 2, 2: 1}
 
 
-def test_a_smaller_limit_is_part_of_a_larger_one() -> None:
+def test_smaller_limit_is_a_subset_of_a_larger_one() -> None:
     items = examples([n % 2 for n in range(100)])
     chosen = [set(said(stratified(items, limit))) for limit in range(2, 100, 2)]
     assert all(smaller < larger for smaller, larger in pairwise(chosen))
@@ -105,7 +105,7 @@ def test_a_split_shares_neither_a_group_nor_a_text(rows: int, groups: int, test:
     assert said(parts.train.examples) == said(again.train.examples)
 
 
-def test_splitting_by_example_keeps_what_reads_alike_together() -> None:
+def test_split_by_example_keeps_equal_texts_together() -> None:
     pairs = [
         Example(str(n), (text,), 0)
         for n, text in enumerate(f"{word} {k}{end}" for k in range(300) for word, end in (("Text", "!"), ("text", "")))
@@ -118,7 +118,7 @@ def test_splitting_by_example_keeps_what_reads_alike_together() -> None:
     assert 130 < len(parts.test) < 230
 
 
-def test_one_text_in_two_groups_of_different_parts_is_refused() -> None:
+def test_text_in_two_parts_is_refused() -> None:
     items = [Example(str(n), (f"same {n % 20}",), 0, f"film {n}") for n in range(200)]
     with pytest.raises(TemperError, match=r"d: two parts of the split share texts \(\d+ examples\)\. Set `dedup"):
         split(Dataset("d", tuple(items), ("a",)), by="group", test=0.3, validation=0.2)

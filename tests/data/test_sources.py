@@ -1,4 +1,4 @@
-"""Artifacts, the local mirror, and the Hub's loader."""
+"""Tests of artifacts, the local mirror and the Hub's loader."""
 
 import io
 import sys
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import benchmark.data.hub as hub_module
+import benchmark.data.sources.hub as hub_module
 import benchmark.resources
 from benchmark.data import DataSpec, LabelSpec, load
 from benchmark.schema.errors import IntegrityError, UnavailableError, UsageError
@@ -47,7 +47,7 @@ def test_artifact_member_of_a_nested_archive() -> None:
 
 
 @pytest.mark.parametrize("member", ["data/outr.tar.gz!in/a.txt", "../secret.txt", "data"])
-def test_artifact_member_that_is_not_there_or_not_inside(artifact: Path, member: str) -> None:
+def test_artifact_member_missing_or_outside(artifact: Path, member: str) -> None:
     (artifact.parent / "secret.txt").write_text("1\t2\tkey\n")
     with pytest.raises(UsageError, match=r"Resource 'r' has no member .* Known: data/outer.tar.gz"):
         load(artifact_spec(member))
@@ -80,7 +80,7 @@ def test_hub_id_is_read_from_the_mirror(mirror_root: Path) -> None:
     }
 
 
-def test_mirror_without_a_configuration_looks_at_the_top_and_in_data(mirror_root: Path) -> None:
+def test_mirror_without_configuration_searches_top_and_data(mirror_root: Path) -> None:
     spec = DataSpec(source="mirror", repository="own/set", split="test", text=("text",))
     path = mirror(mirror_root, "own/set/data/test-00000-of-00001.parquet", ["a"])
     assert len(load(spec)) == 1
@@ -90,28 +90,28 @@ def test_mirror_without_a_configuration_looks_at_the_top_and_in_data(mirror_root
 
 def test_mirror_with_a_file_missing_is_refused(mirror_root: Path) -> None:
     mirror(mirror_root, "own/set/small/test-00001-of-00002.parquet", ["c"])
-    with pytest.raises(IntegrityError, match="small holds 1 of the 2 files of split 'test'; get the others"):
+    with pytest.raises(IntegrityError, match=r"small holds 1 of the 2 files of split 'test'\. Get the others"):
         load(HUB)
 
 
 def test_mirror_with_fewer_rows_than_declared_names_both_counts(mirror_root: Path) -> None:
     mirror(mirror_root, "own/set/small/test-00000-of-00001.parquet", ["a", "b", "c"])
     spec = DataSpec(**{**{name: getattr(HUB, name) for name in DataSpec.__slots__}, "rows": 9815, "limit": 2})
-    with pytest.raises(IntegrityError, match="own/set small test has 3 rows here where the suite declares 9815"):
+    with pytest.raises(IntegrityError, match="own/set small test has 3 rows here, but the suite declares 9815"):
         load(spec)
 
 
-def test_mirror_that_lacks_the_set_or_the_split_names_the_command(mirror_root: Path) -> None:
+def test_mirror_without_the_split_names_the_command(mirror_root: Path) -> None:
     spec = DataSpec(source="mirror", repository="own/set", configuration="small", split="test", text=("text",))
     command = r'`hf download --repo-type dataset own/set --local-dir "\$TEMPER_MIRROR/own/set"`'
-    with pytest.raises(UnavailableError, match=f"does not hold own/set small test; get it by {command}"):
+    with pytest.raises(UnavailableError, match=rf"does not hold own/set small test\. Get it with {command}"):
         load(spec)
     mirror(mirror_root, "own/set/small/tests-00000-of-00001.parquet", ["a"])
-    with pytest.raises(UnavailableError, match=f"Did you mean 'tests'. Known: tests. Get it by {command}"):
+    with pytest.raises(UnavailableError, match=f"Did you mean 'tests'. Known: tests. Get it with {command}"):
         load(spec)
 
 
-def test_no_mirror_and_a_mirror_that_is_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_mirror_and_a_mirror_that_is_not_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     spec = DataSpec(source="mirror", repository="own/set", split="test", text=("text",))
     with pytest.raises(
         UnavailableError, match="own/set test is not on this machine: set TEMPER_MIRROR to a folder and run `hf"
@@ -160,7 +160,7 @@ def _hub_in_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_module, "_hub_in_reach", lambda: True)
 
 
-def test_a_hub_out_of_reach_is_not_tried_for_every_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_hub_is_not_tried_per_data_set(monkeypatch: pytest.MonkeyPatch) -> None:
     library = FakeHub(ConnectionError("Couldn't reach 'own/set' on the Hub (OfflineModeIsEnabled)"))
     monkeypatch.setitem(sys.modules, "datasets", library)
     monkeypatch.setattr(hub_module, "_hub_in_reach", lambda: False)
@@ -170,7 +170,7 @@ def test_a_hub_out_of_reach_is_not_tried_for_every_set(monkeypatch: pytest.Monke
     assert library.config.HF_HUB_OFFLINE is False
 
 
-def test_reach_is_asked_of_the_endpoint_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endpoint_is_tested_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def refuse(address: tuple[str, int], timeout: float) -> None:
@@ -191,7 +191,7 @@ def test_reach_is_asked_of_the_endpoint_once(monkeypatch: pytest.MonkeyPatch) ->
         REACH.cache_clear()
 
 
-def test_a_set_cached_in_another_configuration_only_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_with_another_configuration_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     said = "Couldn't find cache for own/set for config 'small'\nAvailable configs in the cache: ['large']"
     monkeypatch.setitem(sys.modules, "datasets", FakeHub(ValueError(said)))
     with pytest.raises(UnavailableError, match="own/set small test is not on this machine"):
@@ -209,7 +209,7 @@ def test_hub_is_asked_for_one_split_of_one_revision(monkeypatch: pytest.MonkeyPa
     assert dataset.report.unmapped == {"-1": 1}
 
 
-def test_offline_switch_reaches_the_hubs_loader_and_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_setting_reaches_the_hub_loader_and_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     hub = FakeHub(ConnectionError("Couldn't reach 'own/set' on the Hub (OfflineModeIsEnabled)"))
     monkeypatch.setitem(sys.modules, "datasets", hub)
     monkeypatch.setenv("TEMPER_OFFLINE", "1")
@@ -221,10 +221,10 @@ def test_offline_switch_reaches_the_hubs_loader_and_is_put_back(monkeypatch: pyt
     assert hub.config.HF_HUB_OFFLINE is False
 
 
-def test_unknown_configuration_is_the_callers_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_configuration_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", FakeHub(ValueError("BuilderConfig 'small' not found.\nAvailable: x")))
     with pytest.raises(
-        UsageError, match="own/set small test: BuilderConfig 'small' not found; correct configuration or split"
+        UsageError, match=r"own/set small test: BuilderConfig 'small' not found\. Correct configuration or split"
     ):
         load(HUB)
 
@@ -235,7 +235,7 @@ def test_missing_column_on_the_hub_names_the_nearest(monkeypatch: pytest.MonkeyP
         load(DataSpec(source="hub", repository="own/set", split="test", text=("txt",)))
 
 
-def test_a_split_that_the_mirror_lacks_comes_from_the_hub(mirror_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_split_missing_in_the_mirror_comes_from_the_hub(mirror_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mirror(mirror_root, "own/set/small/train-00000-of-00001.parquet", ["a"])
     hub = FakeHub()
     monkeypatch.setitem(sys.modules, "datasets", hub)

@@ -50,7 +50,7 @@ def test_perfect_separation():
 
 @given(scores, scores)
 @settings(deadline=None, max_examples=60)
-def test_fpr95_is_the_first_point_of_the_curve_that_catches_95_percent(inside, outside):
+def test_fpr95_is_the_first_curve_point_above_95_percent(inside, outside):
     from sklearn.metrics import roc_curve
 
     truth = np.r_[np.zeros(len(inside)), np.ones(len(outside))]
@@ -59,7 +59,7 @@ def test_fpr95_is_the_first_point_of_the_curve_that_catches_95_percent(inside, o
     assert anomaly.fpr95(inside, outside) == pytest.approx(false_positives[caught.argmax()])
 
 
-def test_fpr95_may_miss_one_foreign_text_in_twenty():
+def test_fpr95_may_miss_one_ood_text_in_twenty():
     outside = np.arange(20.0)
     assert anomaly.fpr95(np.array([0.0, 0.5, 1.0, 5.0]), outside) == 0.5
     assert anomaly.fpr95(np.array([0.0, 0.5, 1.0, 5.0]), outside[:19]) == 1.0
@@ -98,7 +98,7 @@ SCORES = (anomaly.uncertainty, anomaly.log_entropy)
 
 
 @pytest.mark.parametrize("score", SCORES)
-def test_very_sure_predictions_still_differ(score):
+def test_very_confident_predictions_still_differ(score):
     gaps = np.array([0.0, 1e-3, 40.0, 45.0, 700.0, 745.0, 746.0, 800.0, 1e6, 3e38])
     for classes in (2, 3, 5):
         logits = np.zeros((len(gaps), classes))
@@ -136,8 +136,8 @@ def plain_log_entropy(logits):
 @pytest.mark.parametrize(("score", "plain"), [*zip(SCORES, (plain_uncertainty, plain_log_entropy), strict=True)])
 @pytest.mark.parametrize("classes", [2, 3, 5])
 @pytest.mark.parametrize("scale", [0.3, 2.0, 6.0])
-def test_the_order_is_that_of_the_probabilities_where_nothing_collapses(score, plain, classes, scale):
-    """So that no committed value changes. Predictions are float32, some texts stand in a set twice."""
+def test_order_equals_that_of_the_probabilities(score, plain, classes, scale):
+    """Guard the committed values. Predictions are float32, some texts stand in a set twice."""
     random = np.random.default_rng([classes, int(scale * 10)])
     logits = (random.normal(size=(4000, classes)) * scale).astype(np.float32).astype(np.float64)
     logits[:200] = logits[200:400]
@@ -153,7 +153,7 @@ def test_replicates_are_auroc_on_the_resamples():
     assert values == tuple(round(auroc_by_pairs(inside[i], outside[o]), 6) for i, o in drawn)
 
 
-def test_the_three_measures_are_those_of_roast_on_the_score_minus_the_highest_probability():
+def test_measures_equal_those_of_roast():
     """Foreign is positive; FPR95 is cut at the foreign scores' fifth percentile."""
     from scipy.special import softmax
     from sklearn.metrics import average_precision_score, roc_auc_score

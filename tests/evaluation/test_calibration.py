@@ -1,4 +1,4 @@
-"""Calibration metrics against hand computations, slow re-statements of the definition and scikit-learn."""
+"""Calibration metrics against hand computations, slow reference implementations and scikit-learn."""
 
 import math
 from itertools import pairwise
@@ -106,7 +106,7 @@ def test_equal_confidences_share_a_bin_of_equal_mass():
     assert calibration.equal_mass_bins(confidence, 3).tolist() == [0, 2, 0, 0, 0, 2]
 
 
-def test_calibrated_predictions_have_a_small_error_and_overconfident_ones_a_large_one():
+def test_overconfidence_has_a_larger_error():
     random = np.random.default_rng(0)
     confidence = random.uniform(0.5, 1, 50_000)
     correct = (random.uniform(size=50_000) < confidence).astype(float)
@@ -200,7 +200,7 @@ def test_roast_protocol(released, temperatures):
     assert value == pytest.approx(expected, abs=1e-14)
 
 
-def test_released_roast_bug_hides_the_error_where_the_lowest_temperature_wins():
+def test_released_roast_bug_at_the_lowest_temperature():
     logits = np.tile([[2.0, 0.0]], (100, 1))
     labels = np.zeros(100, int)
     assert calibration.ece_roast(logits, labels, seed_text="x", released=True) == 0
@@ -210,7 +210,7 @@ def test_released_roast_bug_hides_the_error_where_the_lowest_temperature_wins():
 
 
 @pytest.mark.parametrize("merge", [None, (0, 1, 0)])
-def test_draws_of_the_roast_protocol_are_the_protocol_with_other_permutations(merge):
+def test_roast_draws_are_the_protocol_with_other_folds(merge):
     from benchmark.evaluation.metrics.bootstrap import generator
 
     logits, labels = random_probe(9, 103, 3)
@@ -246,6 +246,6 @@ def test_the_roast_protocol_depends_on_its_permutation():
         (np.zeros((20, 2)), np.zeros(20, int), {"bins": 0}, r"bins \(0\)"),
     ],
 )
-def test_draws_of_a_table_that_cannot_be_measured_are_refused(logits, labels, changes, sentence):
+def test_draws_of_an_invalid_table_are_refused(logits, labels, changes, sentence):
     with pytest.raises(TemperError, match=sentence):
         calibration.ece_roast_draws(logits, labels, seed_text="x", **changes)

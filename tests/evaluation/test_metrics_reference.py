@@ -36,7 +36,7 @@ def test_ece_equals_netcal_and_torchmetrics(classes, bins):
     assert ours == pytest.approx(float(theirs), abs=1e-6)
 
 
-def test_edges_belong_to_the_lower_bin_here_and_to_the_upper_one_in_netcal():
+def test_bin_edges_differ_from_netcal():
     """The only place where the two differ: netcal's bins are closed on the left."""
     from netcal.metrics import ECE
 

@@ -82,7 +82,7 @@ def test_two_functions_cannot_be_one_metric() -> None:
     register = metric(
         "ece", version=2, direction="down", unit="fraction", title="ECE", description="Another.", table=Predictions
     )
-    with pytest.raises(TemperError, match="Two functions are the metric 'ece'"):
+    with pytest.raises(TemperError, match="Two functions have the metric id 'ece'"):
         register(lambda predictions: 0.0)
 
 

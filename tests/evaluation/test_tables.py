@@ -1,4 +1,4 @@
-"""Tables come back as they were written, the same bytes every time, and nothing else is taken for one."""
+"""Tests that tables round-trip, are written deterministically, and are read strictly."""
 
 import os
 
@@ -26,7 +26,7 @@ ROWS = [
 ]
 
 
-def test_predictions_come_back(tmp_path):
+def test_predictions_round_trip(tmp_path):
     path = tmp_path / "seed=0" / "predictions.parquet"
     path.parent.mkdir()
     write_predictions(path, TABLE)
@@ -38,13 +38,13 @@ def test_predictions_come_back(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["predictions.parquet"]
 
 
-def test_unlabelled_predictions_come_back(tmp_path):
+def test_unlabelled_predictions_round_trip(tmp_path):
     path = tmp_path / "predictions.parquet"
     write_predictions(path, PredictionTable(TABLE.ids, None, TABLE.logits))
     assert read_predictions(path).labels is None
 
 
-def test_attacks_come_back(tmp_path):
+def test_attacks_round_trip(tmp_path):
     path = tmp_path / "attack.parquet"
     write_attack(path, ROWS)
     assert read_attack(path) == ROWS
@@ -105,7 +105,7 @@ def predictions(**change):
         (predictions(label=pa.array([0, 1], pa.int64())), "'label' is int64 and not int32"),
         (predictions(id=pa.array(["1", None])), "'id' has 1 nulls"),
         (predictions(logits=pa.array([[0.0], [1.0]], pa.list_(pa.float32()))), "'logits' is list"),
-        (predictions(id=pa.array(["1", "1"])), "'1' occurs twice"),
+        (predictions(id=pa.array(["1", "1"])), "Duplicate example '1'"),
         (predictions(label=pa.array([0, None], pa.int32())), "labels for only a part"),
         (predictions(logits=pa.array([[0.0], [1.0, 0.0]], LISTS)), "logits of different lengths"),
     ],
@@ -135,7 +135,7 @@ def test_an_attack_row_that_contradicts_itself_is_refused(tmp_path):
         (("1", "2"), None, np.zeros((1, 2), np.float32), "must be float32"),
         (("1",), None, np.zeros((1, 2)), "must be float32"),
         (("1",), np.zeros(2, np.int32), np.zeros((1, 2), np.float32), "must be int32"),
-        (("1", "1"), None, np.zeros((2, 2), np.float32), "'1' occurs twice"),
+        (("1", "1"), None, np.zeros((2, 2), np.float32), "Duplicate example '1'"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(ids, labels, logits, message):

@@ -37,14 +37,14 @@ def test_probabilities_are_added_up_before_anything_is_scored() -> None:
     assert values["brier"] == pytest.approx(2 * (0.3**2 + 0.4**2 + 0.1**2 + 0.8**2) / 4)
 
 
-def test_a_neutral_prediction_is_right_where_the_label_is_not_entailment() -> None:
+def test_neutral_prediction_counts_as_not_entailment() -> None:
     found = labelled_measurements(TABLE[2:3], LABELS[2:3], metrics=["accuracy"], merge=MERGE, seed_text="hans")
     assert found["accuracy"].value == 1
     found = labelled_measurements(TABLE[2:3], LABELS[2:3], metrics=["accuracy"], seed_text="hans")
     assert found["accuracy"].value == 0
 
 
-def test_merging_after_the_argmax_rewrites_the_prediction_as_the_released_code_does() -> None:
+def test_merging_after_the_argmax_equals_the_released_code() -> None:
     values = measured("merge-after-argmax")
     # predictions 0, 0, 1 -> 2, 2 against 0, 2, 2, 0
     assert values["accuracy"] == 2 / 4
@@ -53,7 +53,7 @@ def test_merging_after_the_argmax_rewrites_the_prediction_as_the_released_code_d
     }
 
 
-def test_unmerged_ece_counts_neutral_as_wrong_as_the_released_code_does() -> None:
+def test_unmerged_ece_equals_the_released_code() -> None:
     values = measured("ece-unmerged")
     # Confidences 0.7 right, 0.4 wrong, 0.8 wrong (neutral for contradiction), 0.65 wrong; 0.7 and 0.65 share a bin.
     assert values["ece"] == pytest.approx((abs(0.7 + 0.65 - 1) + 0.4 + 0.8) / 4)
@@ -90,7 +90,7 @@ def test_the_tuned_ece_in_both_forms_on_merged_classes() -> None:
     )
 
 
-def test_options_change_nothing_where_no_classes_are_merged() -> None:
+def test_options_have_no_effect_without_merging() -> None:
     names = ["accuracy", "ece", "ece_adaptive"]
     plain = labelled_measurements(TABLE, LABELS, metrics=names, seed_text="x")
     options = ["ece-unmerged", "merge-after-argmax"]

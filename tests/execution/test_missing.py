@@ -92,7 +92,7 @@ def test_the_gap_has_its_reason_and_the_same_command_fills_it_and_nothing_else(s
     (reason,) = {record["reason"] for record in gap}
     command = 'hf download --repo-type dataset someone/far --local-dir "$TEMPER_MIRROR/someone/far"'
     assert reason == (
-        f"The data, someone/far test with its 12 rows, was not at hand; `{command}` and the same run fill this in."
+        f"The data, someone/far test with its 12 rows, is missing. Get it (`{command}`), then rerun the same command."
     )
     assert all(
         (r["probe"]["data"], r["probe"]["n"], r["table"], set(r["keys"])) == (None, 12, None, {"train"}) for r in gap
@@ -117,9 +117,9 @@ def test_the_gap_has_its_reason_and_the_same_command_fills_it_and_nothing_else(s
 def test_a_mirror_with_fewer_rows_is_a_gap_and_one_with_more_is_another_data_set(suite: Path, tmp_path: Path) -> None:
     mirror(tmp_path, 9)
     work = materialise(load_suite(str(suite)))
-    assert "has 9 rows here where the suite declares 12" in work.missing["far"].here
+    assert "has 9 rows here, but the suite declares 12" in work.missing["far"].here
     mirror(tmp_path, 13)
-    with pytest.raises(IntegrityError, match="has 13 rows here where the suite declares 12"):
+    with pytest.raises(IntegrityError, match="has 13 rows here, but the suite declares 12"):
         materialise(load_suite(str(suite)))
 
 
@@ -181,7 +181,7 @@ def test_records_that_state_the_whole_cards_fingerprint_stay_valid(suite: Path, 
 def test_missing_training_data_and_missing_files_of_the_suite_stop_the_run(suite: Path) -> None:
     away = suite.parent / "away.jsonl"
     away.rename(away.with_suffix(".gone"))
-    with pytest.raises(UnavailableError, match=r"away\.jsonl does not exist"):
+    with pytest.raises(UnavailableError, match=r"Data file not found: .*away\.jsonl"):
         materialise(load_suite(str(suite)))
     away.with_suffix(".gone").rename(away)
     text = suite.read_text().replace(
@@ -201,5 +201,7 @@ def test_foreign_texts_and_attacks_wait_for_the_probe_that_they_need(suite: Path
     work = materialise(load_suite(str(suite)))
     assert list(work.probes) == ["home", "away"]
     assert set(work.missing) == {"far", "foreign", "pwws"}
-    assert work.missing["pwws"].reason.startswith("It needs far. The data, someone/far test with its 12 rows, was not")
+    assert work.missing["pwws"].reason.startswith(
+        "It needs far. The data, someone/far test with its 12 rows, is missing"
+    )
     assert work.missing["foreign"].here == "it needs far"

@@ -114,7 +114,7 @@ def test_a_missing_set_is_said_once_with_its_command_and_the_run_goes_on(suite: 
     assert "unavailable" in temper("status", str(path), "--out", str(tmp_path / "out")).stdout
     built = temper("board", "build", "--results", str(tmp_path / "out/results"), "--site", str(tmp_path / "site"))
     assert built.returncode == 0, built.stderr
-    assert "unavailable, The data, me/away train with its 24 rows, was not at hand" in built.stdout
+    assert "unavailable, The data, me/away train with its 24 rows, is missing" in built.stdout
 
 
 def test_a_package_that_only_a_probe_needs_may_be_missing(suite: Path, tmp_path: Path) -> None:
@@ -133,6 +133,6 @@ def test_a_package_that_only_a_probe_needs_may_be_missing(suite: Path, tmp_path:
     (folder,) = read_results(tmp_path / "out/results")
     reasons = {r.record["reason"] for r in folder.records if r.record["probe"]["id"] == "foreign"}
     assert reasons == {
-        "The data, README.md of resource 'vader', was not at hand; `temper resources fetch vader` and the same run "
-        "fill this in."
+        "The data, README.md of resource 'vader', is missing. Get it (`temper resources fetch vader`), then rerun "
+        "the same command."
     }

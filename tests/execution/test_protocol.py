@@ -11,7 +11,7 @@ from benchmark.execution.registry import MethodRequest, configure
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload, materialise
 from benchmark.models.backbones import resolve_backbone
-from benchmark.models.classifier import Classifier
+from benchmark.models.prompt_classifier import load_classifier
 from benchmark.schema import UsageError, read_records, read_results
 from benchmark.schema.protocol import OPTIONS, parse_protocol
 from benchmark.suites import load_suite
@@ -98,7 +98,7 @@ def test_selection_on_the_reported_set_chooses_the_epoch_that_is_best_there(
 def test_attended_padding_trains_another_model_that_remembers_it(suite: Path, tmp_path: Path) -> None:
     plain, under = run(suite, tmp_path / "out"), run(suite, tmp_path / "out", "padding-attended")
     assert {cell.kind for cell, other in zip(plain, under, strict=True) if cell.key == other.key} == set()
-    models = [Classifier.load(cells[1].reads["model"].folder / "model") for cells in (plain, under)]
+    models = [load_classifier(cells[1].reads["model"].folder / "model") for cells in (plain, under)]
     assert [model.attend_padding for model in models] == [False, True]
 
 

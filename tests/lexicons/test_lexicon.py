@@ -81,7 +81,7 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "list.json").write_text("[1]")
     with pytest.raises(IntegrityError, match="not a JSON object"):
         Lexicon.read(tmp_path / "list.json")
-    with pytest.raises(UnavailableError, match="no such lexicon"):
+    with pytest.raises(UnavailableError, match="file not found"):
         Lexicon.read(tmp_path / "absent.tsv.gz")
 
 

@@ -10,11 +10,12 @@ import torch
 from torch import nn
 
 from benchmark.models.architectures import ARCHITECTURES, architecture_of
+from benchmark.models.backbone_check import require_supported
 from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
-from benchmark.models.support import require_supported
+from benchmark.models.prompt_classifier import load_classifier
 from benchmark.schema.errors import UsageError
 from tests.support.tiny import sentences
 
@@ -29,7 +30,7 @@ def batch_of(model: Classifier, count: int = 6) -> Batch:
     return model.encode([(text,) for text, _ in sentences(count)], [label for _, label in sentences(count)])
 
 
-def test_going_on_from_its_own_embeddings_changes_nothing(model: Classifier) -> None:
+def test_starting_from_own_embeddings_changes_nothing(model: Classifier) -> None:
     batch = batch_of(model)
     assert torch.equal(model(batch, embeds=model.embed(batch)), model(batch))
 
@@ -43,7 +44,7 @@ def test_embeddings_are_the_embedding_layers_output_with_its_graph(model: Classi
     assert gradient.abs().sum() > 0
 
 
-def test_forward_leaves_no_trace_in_the_module_tree(model: Classifier) -> None:
+def test_forward_restores_the_module_tree(model: Classifier) -> None:
     batch = batch_of(model)
     before = [name for name, _ in model.named_modules()]
     with pytest.raises(RuntimeError):
@@ -66,7 +67,7 @@ def test_prediction_restores_the_mode_and_counts_nothing(model: Classifier) -> N
     assert model.passes.counts() == {"forward": 0, "backward": 0, "input_backward": 0}
 
 
-def test_passes_are_counted_in_examples_wherever_autograd_is_called(model: Classifier) -> None:
+def test_passes_are_counted_in_examples(model: Classifier) -> None:
     batch = batch_of(model, 6)
     embeds = model.embed(batch)
     logits = model(batch, embeds=embeds)
@@ -78,16 +79,14 @@ def test_passes_are_counted_in_examples_wherever_autograd_is_called(model: Class
 
 def test_saving_and_loading_keeps_logits_and_length(model: Classifier, tmp_path: Path) -> None:
     model.save(tmp_path)
-    again = Classifier.load(tmp_path).eval()
+    again = load_classifier(tmp_path).eval()
     batch = batch_of(model)
     assert again.max_length == 16
     assert torch.equal(again(batch), model(batch))
     assert not list(tmp_path.glob("*.bin"))
 
 
-def test_names_of_classes_are_saved_in_place_of_the_backbones_and_change_no_logit(
-    tiny_backbone: Path, tmp_path: Path
-) -> None:
+def test_class_names_are_saved_and_change_no_logit(tiny_backbone: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_backbone, tmp_path / "backbone")
     settings = json.loads((tmp_path / "backbone/config.json").read_text())
     own = {"id2label": {"0": "contradiction", "1": "entailment"}, "label2id": {"contradiction": 0, "entailment": 1}}
@@ -98,7 +97,7 @@ def test_names_of_classes_are_saved_in_place_of_the_backbones_and_change_no_logi
     model.save(tmp_path / "saved")
     saved = json.loads((tmp_path / "saved/config.json").read_text())
     assert (saved["id2label"], saved["label2id"]) == ({"0": "no", "1": "yes"}, {"no": 0, "yes": 1})
-    again = Classifier.load(tmp_path / "saved").eval()
+    again = load_classifier(tmp_path / "saved").eval()
     assert again.classes == 2
     assert torch.equal(again(batch_of(again)), expected)
 
@@ -159,7 +158,7 @@ def test_a_family_laid_out_like_bert_needs_no_row(model: Classifier) -> None:
     assert len(other.blocks) == 2
 
 
-def test_a_family_laid_out_otherwise_is_named_with_its_nearest(model: Classifier) -> None:
+def test_unknown_family_is_named_with_its_nearest(model: Classifier) -> None:
     with pytest.raises(
         UsageError, match=r"'robertaa' is not supported: it has no 'encoder.layer'.*Did you mean 'roberta'"
     ):
@@ -182,7 +181,7 @@ def backbone_with(folder: Path, source: Path, **changes: object) -> Backbone:
         ({"model_type": "no-such"}, 16, "is not a model that can be fine-tuned here"),
     ],
 )
-def test_a_backbone_that_cannot_be_used_is_found_before_training(
+def test_unusable_backbone_is_refused_before_training(
     tmp_path: Path, tiny_backbone: Path, changes: dict, length: int, sentence: str
 ) -> None:
     with pytest.raises(UsageError, match=sentence):
@@ -211,9 +210,7 @@ def test_features_of_a_family_that_reads_its_last_token(model: Classifier, side:
     torch.testing.assert_close(other.features(batch)[0], expected)
 
 
-def test_attended_padding_makes_logits_depend_on_the_batch_and_comes_back_from_disk(
-    model: Classifier, tmp_path: Path
-) -> None:
+def test_attend_padding_depends_on_the_batch_and_is_saved(model: Classifier, tmp_path: Path) -> None:
     texts = [(text,) for text, _ in sentences(40)]
     masked = predict_logits(model, texts)
     model.attend_padding = True
@@ -231,11 +228,11 @@ def test_attended_padding_makes_logits_depend_on_the_batch_and_comes_back_from_d
     with model.reading_mask():
         np.testing.assert_allclose(predict_logits(model, texts), masked, atol=1e-6)
     model.save(tmp_path / "saved")
-    again = Classifier.load(tmp_path / "saved").eval()
+    again = load_classifier(tmp_path / "saved").eval()
     np.testing.assert_allclose(predict_logits(again, texts), attended, atol=1e-6)
 
 
-def test_a_model_that_reads_its_mask_says_nothing_of_padding_on_disk(model: Classifier, tmp_path: Path) -> None:
+def test_default_padding_is_not_written_to_disk(model: Classifier, tmp_path: Path) -> None:
     """Or every model that was ever saved would be another one."""
     model.save(tmp_path)
     assert "padding" not in (tmp_path / "config.json").read_text().replace("padding_idx", "")

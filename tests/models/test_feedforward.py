@@ -1,4 +1,4 @@
-"""Feed-forward outputs edited in flight, on every family."""
+"""Tests of edited feed-forward outputs, on every family."""
 
 import logging
 
@@ -22,7 +22,7 @@ def small(family: str) -> tuple[Classifier, Batch]:
 
 
 @pytest.mark.parametrize("family", sorted(ARCHITECTURES))
-def test_every_familys_blocks_hand_over_their_output_and_attention(family: str) -> None:
+def test_blocks_pass_output_and_attention_to_the_edit(family: str) -> None:
     model, batch = small(family)
     plain = model(batch)
     seen: list[tuple[Tensor, Tensor]] = []
@@ -63,5 +63,5 @@ def test_an_error_inside_leaves_nothing_behind() -> None:
 def test_an_unknown_family_is_named() -> None:
     model, _ = small("bert")
     model.network.config.model_type = "berd"
-    with pytest.raises(UsageError, match=r"'berd' are not known.*Did you mean 'bert'"), editing_feedforward(model, max):
+    with pytest.raises(UsageError, match=r"'berd' are unknown.*Did you mean 'bert'"), editing_feedforward(model, max):
         pass

@@ -1,4 +1,4 @@
-"""Hidden states that a pass leaves behind, and the table of word embeddings."""
+"""Tests of recorded hidden states and of the table of word embeddings."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def model(tiny_backbone: Path) -> Classifier:
 
 
 @pytest.mark.parametrize("family", sorted(ARCHITECTURES))
-def test_every_family_shows_its_first_and_last_hidden_states(family: str) -> None:
+def test_first_and_last_hidden_states_of_every_family(family: str) -> None:
     other = Classifier(tiny_network(family), None, 16).eval()
     tokens = {"input_ids": torch.randint(5, 39, (3, 7)), "attention_mask": torch.ones(3, 7, dtype=torch.long)}
     tokens["attention_mask"][1, 4:] = 0
@@ -35,7 +35,7 @@ def test_every_family_shows_its_first_and_last_hidden_states(family: str) -> Non
     assert not other.word_table.requires_grad
 
 
-def test_a_pass_that_goes_on_from_embeddings_has_no_first_hidden_state(model: Classifier) -> None:
+def test_pass_from_embeddings_has_no_first_hidden_state(model: Classifier) -> None:
     batch = model.encode([("good film",), ("bad",)])
     with model.watching_hidden() as seen:
         model(batch)

@@ -44,7 +44,7 @@ def head_for(backbone):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_some_positions_and_words_have_the_logits_that_they_have_among_all(family, tmp_path):
+def test_logits_of_selected_positions_equal_the_full_ones(family, tmp_path):
     torch.manual_seed(3)
     config = tiny_network(family).config
     config.legacy = True
@@ -67,7 +67,7 @@ def test_gradients_are_those_of_the_whole(own):
         torch.testing.assert_close(found[name], value.grad, msg=name)
 
 
-def test_an_error_inside_leaves_the_network_as_it_was(own):
+def test_error_restores_the_network(own):
     network = load_masked_lm(own)
     with pytest.raises(RuntimeError, match="stop"), predicting_only(network, WHERE, torch.tensor([1])):
         raise RuntimeError("stop")
@@ -81,18 +81,18 @@ def test_a_checkpoint_with_its_head_needs_none(own):
     )
 
 
-def test_a_checkpoint_without_one_is_refused_by_name(tiny_backbone):
-    with pytest.raises(UsageError, match=f"{tiny_backbone} is no masked LM: its checkpoint has no masked-LM head"):
+def test_checkpoint_without_head_is_refused(tiny_backbone):
+    with pytest.raises(UsageError, match=f"{tiny_backbone} is not a masked LM: its checkpoint has no masked-LM head"):
         load_masked_lm(tiny_backbone)
 
 
-def test_a_family_without_one_is_refused_by_name(tmp_path):
+def test_family_without_masked_lm_is_refused(tmp_path):
     tiny_network("gpt2").save_pretrained(tmp_path)
     with pytest.raises(UsageError, match="the model family 'gpt2' has none"):
         load_masked_lm(tmp_path)
 
 
-def test_a_head_is_laid_over_and_its_corrections_added(tiny_backbone, tmp_path):
+def test_head_replaces_weights_and_adds_corrections(tiny_backbone, tmp_path):
     torch.manual_seed(4)
     name = "bert.encoder.layer.1.output.dense.weight"
     up, down = torch.randn(32, 3).half(), torch.randn(3, 64).half()
@@ -157,12 +157,12 @@ def test_minilm_with_its_head_keeps_its_words():
 @pytest.mark.slow
 @pytest.mark.resources
 @pytest.mark.parametrize("kind", ["rt", "nyt"])
-def test_the_packaged_head_ranks_masked_words_of_text_it_has_not_seen(kind):
+def test_packaged_head_ranks_masked_words_of_unseen_text(kind):
     """Far above what the words' frequencies give, let alone chance (10 of 30,522); measured in full in its README."""
     from transformers import AutoTokenizer
 
     from scripts.judge_masked_lm_head import ask, content_by_frequency, frequency_ranks, head_ranks
-    from scripts.masked_lm.text import read_texts
+    from scripts.masked_lm.corpus import read_texts
 
     backbone = resolve_backbone("minilm")
     tokenizer = AutoTokenizer.from_pretrained(backbone.path)

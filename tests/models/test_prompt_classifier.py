@@ -1,4 +1,4 @@
-"""A prompt classifier is a classifier like any other, on every family; and what it refuses."""
+"""Tests of the prompt classifier on every family, and of what it refuses."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from benchmark.models.backbones import Backbone
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
 from benchmark.models.prompt import Prompt
-from benchmark.models.prompt_classifier import PromptClassifier
+from benchmark.models.prompt_classifier import PromptClassifier, load_classifier
 from benchmark.schema.errors import UsageError
 from tests.models.test_classifier import tiny_network
 from tests.support.prompts import PROMPTED, before_words, write_family
@@ -48,7 +48,7 @@ def model(bert: Path) -> PromptClassifier:
 
 
 @pytest.mark.parametrize("family", PROMPTED)
-def test_every_family_answers_as_its_whole_language_model_does(family_folders: dict[str, Path], family: str) -> None:
+def test_logits_equal_those_of_the_full_language_model(family_folders: dict[str, Path], family: str) -> None:
     model = PromptClassifier.from_backbone(backbone(family_folders[family]), PROMPT, 24).eval()
     batch = model.encode(TEXTS, [0, 1, 2])
     assert (len(batch), batch.sequences, len(batch.attention_mask)) == (3, 3, 9)
@@ -63,7 +63,7 @@ def test_every_family_answers_as_its_whole_language_model_does(family_folders: d
 
 
 @pytest.mark.parametrize("family", PROMPTED)
-def test_every_family_is_seen_as_any_classifier_is(
+def test_every_family_has_the_interface_of_a_classifier(
     family_folders: dict[str, Path], family: str, tmp_path: Path
 ) -> None:
     model = PromptClassifier.from_backbone(backbone(family_folders[family]), PROMPT, 24).eval()
@@ -80,14 +80,14 @@ def test_every_family_is_seen_as_any_classifier_is(
     assert len(model.penultimate(batch)) == 3
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
     model.save(tmp_path)
-    again = Classifier.load(tmp_path).eval()
+    again = load_classifier(tmp_path).eval()
     assert isinstance(again, PromptClassifier)
     assert (again.prompt, again.max_length, again.classes) == (PROMPT, model.max_length, 3)
     np.testing.assert_array_equal(predict_logits(again, TEXTS), predict_logits(model, TEXTS))
     assert {path.suffix for path in tmp_path.iterdir()} <= {".json", ".safetensors", ".txt"}
 
 
-def test_every_familys_gradient_reaches_body_and_head(family_folders: dict[str, Path]) -> None:
+def test_gradient_reaches_body_and_head(family_folders: dict[str, Path]) -> None:
     for folder in family_folders.values():
         model = PromptClassifier.from_backbone(backbone(folder), PROMPT, 24).train()
         model(model.encode(TEXTS)).square().sum().backward()
@@ -95,7 +95,7 @@ def test_every_familys_gradient_reaches_body_and_head(family_folders: dict[str, 
         assert model.passes.counts() == {"forward": 9, "backward": 9, "input_backward": 0}
 
 
-def test_no_logits_of_the_whole_vocabulary_are_made(model: PromptClassifier) -> None:
+def test_full_vocabulary_logits_are_not_computed(model: PromptClassifier) -> None:
     called: list[torch.Size] = []
     decoder = model.network.cls.predictions.decoder
     decoder.register_forward_hook(lambda _m, _i, output: called.append(output.shape))
@@ -107,7 +107,7 @@ def test_no_logits_of_the_whole_vocabulary_are_made(model: PromptClassifier) -> 
 
 
 @pytest.mark.parametrize("texts", [("film " * 100,), ("film " * 100, "the plot"), ("film " * 60, "plot " * 60)])
-def test_a_text_is_cut_and_a_template_never(model: PromptClassifier, texts: tuple[str, ...]) -> None:
+def test_text_is_truncated_and_the_template_is_not(model: PromptClassifier, texts: tuple[str, ...]) -> None:
     batch = model.encode([texts])
     tokens = [model.tokenizer.convert_ids_to_tokens(row) for row in batch.tokens["input_ids"]]
     assert len(tokens[2]) == 24
@@ -119,7 +119,7 @@ def test_a_text_is_cut_and_a_template_never(model: PromptClassifier, texts: tupl
 
 @pytest.mark.parametrize("family", ["roberta", "gpt2", "bert"])
 @pytest.mark.parametrize("texts", [("film " * 100,), ("film " * 100, "the plot " * 50)])
-def test_the_longest_template_with_the_longest_text_fills_the_input(
+def test_longest_template_and_text_fill_the_input(
     family_folders: dict[str, Path], family: str, texts: tuple[str, ...]
 ) -> None:
     model = PromptClassifier.from_backbone(backbone(family_folders[family]), PROMPT, 24).eval()
@@ -171,7 +171,7 @@ def test_there_is_no_output_layer_to_fit(model: PromptClassifier) -> None:
 
 
 @pytest.mark.parametrize("family", ["deberta", "deberta-v2"])
-def test_debertas_head_is_found_under_the_names_it_was_published_with(
+def test_deberta_head_is_loaded_under_its_published_names(
     family_folders: dict[str, Path], family: str, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(family_folders[family], tmp_path / "b"))
@@ -196,7 +196,7 @@ def test_electras_discriminator_is_refused(bert: Path, tmp_path: Path) -> None:
     folder = write_family(tmp_path, "electra", bert)
     generator = PromptClassifier.from_backbone(backbone(folder), PROMPT, 24)
     ElectraForPreTraining(generator.network.config).save_pretrained(folder)
-    with pytest.raises(UsageError, match=r"no masked-LM head: 'generator_"):
+    with pytest.raises(UsageError, match=r"no masked-LM head \('generator_"):
         PromptClassifier.from_backbone(backbone(folder), PROMPT, 24)
 
 
@@ -207,7 +207,7 @@ def test_xlnet_is_refused(bert: Path, tmp_path: Path) -> None:
         PromptClassifier.from_backbone(backbone(tmp_path / "b"), PROMPT, 24)
 
 
-def test_a_length_that_leaves_no_room_for_text_is_refused(bert: Path) -> None:
+def test_max_length_without_room_for_text_is_refused(bert: Path) -> None:
     with pytest.raises(UsageError, match="take up to 5 of max_length 9 tokens, which leaves no room"):
         PromptClassifier.from_backbone(backbone(bert), PROMPT, 9)
     assert PromptClassifier.from_backbone(backbone(bert), PROMPT, 10).max_length == 5
@@ -215,7 +215,7 @@ def test_a_length_that_leaves_no_room_for_text_is_refused(bert: Path) -> None:
 
 def test_a_plain_classifier_is_loaded_as_before(tiny_backbone: Path, tmp_path: Path) -> None:
     Classifier.from_pretrained(tiny_backbone, 2, 16).save(tmp_path)
-    assert type(Classifier.load(tmp_path)) is Classifier
+    assert type(load_classifier(tmp_path)) is Classifier
     assert "temper_prompt" not in json.loads((tmp_path / "config.json").read_text())
 
 
@@ -225,9 +225,7 @@ def test_batches_of_one_and_of_many_give_the_same_logits(model: PromptClassifier
     np.testing.assert_allclose(predict_logits(model, texts), alone, atol=1e-6)
 
 
-def test_attended_padding_reaches_the_language_model_and_comes_back_from_disk(
-    model: PromptClassifier, tmp_path: Path
-) -> None:
+def test_attend_padding_reaches_the_model_and_is_saved(model: PromptClassifier, tmp_path: Path) -> None:
     batch = model.encode(TEXTS)
     masked, hidden = model(batch), model.features(batch)
     model.attend_padding = True
@@ -236,7 +234,7 @@ def test_attended_padding_reaches_the_language_model_and_comes_back_from_disk(
     assert (attended - masked).abs().max() > 1e-6
     assert not torch.equal(model.features(batch), hidden)
     model.save(tmp_path)
-    again = Classifier.load(tmp_path).eval()
+    again = load_classifier(tmp_path).eval()
     assert again.attend_padding
     torch.testing.assert_close(again(batch), attended)
     with model.reading_mask():

@@ -22,7 +22,7 @@ import numpy as np
 from benchmark.attacks import load_parts, numbers_of, run_attack
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import DataSpec, LabelSpec, load
-from benchmark.models.classifier import Classifier
+from benchmark.models.prompt_classifier import load_classifier
 from benchmark.suites.spec import Attack
 
 
@@ -50,7 +50,7 @@ def main() -> None:
     if given.model is None:
         parts = replace(parts, encoder=MadeUp())
         data = replace(data, examples=tuple(replace(example, label=1) for example in data.examples))
-    victim = made_up if given.model is None else ModelVictim(Classifier.load(given.model).eval())
+    victim = made_up if given.model is None else ModelVictim(load_classifier(given.model).eval())
     with tempfile.TemporaryDirectory() as folder:
         few = replace(data, examples=data.examples[:4])
         run_attack(attack, few, victim, Path(folder, "few"), parts=parts)

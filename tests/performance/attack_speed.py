@@ -38,7 +38,8 @@ from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Dataset, DataSpec, LabelSpec, load
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
-from benchmark.models.packing import packed
+from benchmark.models.packed_linear import packed
+from benchmark.models.prompt_classifier import load_classifier
 from benchmark.suites.spec import Attack
 
 Runner = Callable[[Dataset], list[AttackRow]]
@@ -136,7 +137,7 @@ def main() -> None:
     attack = Attack(
         id="speed", version=1, title="-", description="-", on="-", subset=arguments.examples, recipe=arguments.attack
     )
-    model, parts = Classifier.load(arguments.model).eval(), load_parts(numbers_of(attack))
+    model, parts = load_classifier(arguments.model).eval(), load_parts(numbers_of(attack))
     data, asked = _examples(arguments), Asked()
     adapted = dataclasses.replace(attack, backend="textattack")
     runners: dict[str, Runner] = {

@@ -61,7 +61,7 @@ label = { column = "label" }
 
 @pytest.fixture
 def packaged(tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Folder of packaged suites that holds the tiny one, with its table beside it."""
+    """Folder of packaged suites that holds the tiny one, with its table next to it."""
     folder = tmp_path / "packaged"
     (folder / "papers").mkdir(parents=True)
     write_tiny_suite(folder, tiny_backbone, attack=True)

@@ -15,7 +15,7 @@ PUBLISHED = Path(__file__).resolve().parents[2] / "leaderboard/published"
 NAMES = ("mvp-ag", "mvp-boolq", "mvp-sst2", "rift-imdb", "rift-snli", "roast-mnli", "roast-sst2", "rose-glue")
 
 
-def test_the_tables_of_the_four_papers_are_there() -> None:
+def test_four_papers_have_tables() -> None:
     assert tuple(available_reproductions()) == NAMES
 
 
@@ -34,7 +34,7 @@ def test_columns_are_probes_and_metrics_of_their_suites(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("backbone", ["roberta-base", "roberta-large"])
-def test_rows_are_methods_with_settings_that_they_take(name: str, backbone: str) -> None:
+def test_rows_are_methods_with_valid_settings(name: str, backbone: str) -> None:
     read = load_reproduction(name)
     for suite in map(load_suite, read.suites):
         configured = []
@@ -45,14 +45,14 @@ def test_rows_are_methods_with_settings_that_they_take(name: str, backbone: str)
         assert len(set(configured)) == len(configured)
 
 
-def test_rose_has_the_released_settings_for_each_task_and_backbone() -> None:
+def test_rose_has_the_released_settings() -> None:
     first = next(row for row in load_reproduction("rose-glue").rows if row.label == "ROSE-First")
     assert first.on("rose-rte", "roberta-large") == ("rose-first:upper=0.8", 1e-5)
     assert first.on("rose-qnli", "roberta-large") == ("rose-first:upper=0.5", 3e-5)
     assert first.on("rose-qnli", "minilm") == ("rose-first", None)
 
 
-def test_committed_published_numbers_are_of_suites_that_are_here_and_have_a_source() -> None:
+def test_published_numbers_have_a_suite_and_a_source() -> None:
     found = read_published(PUBLISHED)
     assert len(found) == 4
     for located in found:
@@ -78,11 +78,11 @@ def test_an_unknown_table_names_the_nearest() -> None:
 
 MISTAKES = [
     ('name = "roast-sst2"', 'name = "other"', "name: 'other' is not the file's name"),
-    ('label = "RIFT"', 'label = "SMART"', "rows: 'SMART' stands there twice"),
+    ('label = "RIFT"', 'label = "SMART"', "rows: duplicate row 'SMART'"),
     ('perspective = "shift"', 'perspective = "shfit"', r"perspective: .* Did you mean 'shift'"),
     ("seeds = 3", "seeds = 0", "seeds: 0 does not fit; it must be at least 1"),
     ('metric = "auroc"', 'metrik = "auroc"', "unknown key. Did you mean 'metric'"),
-    ('probes = ["sst2"]', "probes = []", r"columns\[inD\].probes: names no set"),
+    ('probes = ["sst2"]', "probes = []", r"columns\[inD\].probes: is empty"),
     ("seeds = 3", "seeds = ", "not TOML"),
 ]
 

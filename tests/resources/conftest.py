@@ -1,4 +1,4 @@
-"""A small world for resource tests: a manifest of one tiny archive, an empty cache, and a transport that counts."""
+"""Fixtures of the resource tests: a manifest of one tiny archive, an empty cache, and a transport that counts."""
 
 import hashlib
 import io
@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.resources import manifest
-from benchmark.resources.files import Digest
-from benchmark.resources.receipt import content_fingerprint
+from benchmark.resources.cache import content_fingerprint
+from benchmark.resources.checksum import Digest
 
 FILES = {
     "pkg/data/a.txt": b"alpha\n" * 40,

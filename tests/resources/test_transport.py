@@ -1,4 +1,4 @@
-"""pip and the Hub, without a network."""
+"""Tests of downloads with pip and from the Hub, without a network."""
 
 import subprocess
 import sys
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.resources import fetch, locate, transport
+from benchmark.resources import download as transport
+from benchmark.resources import fetch, locate
 from benchmark.resources.manifest import find_resource
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError
 
@@ -38,7 +39,7 @@ def installable(shelf, wheel, name="toy"):
 
 
 @pytest.mark.slow
-def test_the_real_pip_finds_a_wheel_in_a_local_folder(shelf, wheel, pip_reads):
+def test_real_pip_finds_a_wheel_in_a_local_folder(shelf, wheel, pip_reads):
     installable(shelf, wheel)
     pip_reads(shelf.folder)
     fetch(["toy"])
@@ -47,7 +48,7 @@ def test_the_real_pip_finds_a_wheel_in_a_local_folder(shelf, wheel, pip_reads):
 
 
 @pytest.mark.slow
-def test_the_real_pip_that_finds_nothing_is_one_sentence(shelf, wheel, pip_reads, tmp_path):
+def test_real_pip_without_a_match_is_one_sentence(shelf, wheel, pip_reads, tmp_path):
     installable(shelf, wheel)
     pip_reads(tmp_path)
     with pytest.raises(UnavailableError) as caught:
@@ -57,12 +58,12 @@ def test_the_real_pip_that_finds_nothing_is_one_sentence(shelf, wheel, pip_reads
 
 
 @pytest.mark.slow
-def test_the_real_pip_refuses_another_file_of_the_same_name(shelf, wheel, pip_reads):
+def test_real_pip_refuses_a_file_with_another_hash(shelf, wheel, pip_reads):
     installable(shelf, wheel)
     shelf._tables.clear()
     shelf.pin("toy", shelf.folder / "toy-1.0-py3-none-any.whl", {"data/a.txt": b"a"}, sha256="0" * 64)
     pip_reads(shelf.folder)
-    with pytest.raises(IntegrityError, match=r"pip was served a toy-1\.0-py3-none-any\.whl for toy"):
+    with pytest.raises(IntegrityError, match=r"pip received a toy-1\.0-py3-none-any\.whl for toy"):
         fetch(["toy"])
 
 
@@ -91,7 +92,7 @@ def ask(shelf, monkeypatch, tmp_path, pip, **fields):
     return transport.pip_download(resource, resource.carriers[0], folder)
 
 
-def test_the_command_pins_the_hash_and_asks_only_for_a_wheel(shelf, monkeypatch, tmp_path):
+def test_pip_command_pins_hash_and_wheel(shelf, monkeypatch, tmp_path):
     pip = FakePip((0, ""), leaves=["toy-1.0-py3-none-any.whl"])
     assert ask(shelf, monkeypatch, tmp_path, pip).name == "toy-1.0-py3-none-any.whl"
     (command,) = pip.commands
@@ -102,14 +103,14 @@ def test_the_command_pins_the_hash_and_asks_only_for_a_wheel(shelf, monkeypatch,
     assert pip.requirements == [f"toy==1.0 --hash=sha256:{find_resource('toy').sha256}\n"]
 
 
-def test_a_source_distribution_falls_back_to_the_installed_build_tools(shelf, monkeypatch, tmp_path):
+def test_source_distribution_falls_back_to_installed_tools(shelf, monkeypatch, tmp_path):
     pip = FakePip((1, "ERROR: installing build dependencies did not run"), (0, ""), leaves=["toy-1.0.tar.gz"])
     assert ask(shelf, monkeypatch, tmp_path, pip, file="toy-1.0.tar.gz").name == "toy-1.0.tar.gz"
     assert [command[command.index("--no-binary") + 1] for command in pip.commands] == ["toy", "toy"]
     assert ["--no-build-isolation" in command for command in pip.commands] == [False, True]
 
 
-def test_another_spelling_of_the_file_name_is_taken(shelf, monkeypatch, tmp_path):
+def test_file_under_another_name_is_accepted(shelf, monkeypatch, tmp_path):
     pip = FakePip((0, ""), leaves=["Toy-1.0-py3-none-any.whl"])
     assert ask(shelf, monkeypatch, tmp_path, pip).name == "toy-1.0-py3-none-any.whl"
 
@@ -128,7 +129,7 @@ def test_several_unexpected_files_are_named(shelf, monkeypatch, tmp_path):
         ),
         ("\x1b[31mERROR: First\x1b[0m\nERROR: Last one.\n[notice] A new release\n", r"for toy: Last one\. Check"),
         ("Traceback\nValueError: odd\n\n", r"for toy: ValueError: odd\. Check"),
-        ("", r"for toy: it said nothing\. Check"),
+        ("", r"for toy: it printed no reason\. Check"),
     ],
 )
 def test_the_last_meaningful_line_of_pip(shelf, monkeypatch, tmp_path, says, sentence):
@@ -167,7 +168,7 @@ def find_content(shelf):
     return digest
 
 
-def test_the_hub_is_asked_for_members_at_a_revision(shelf, monkeypatch):
+def test_hub_download_asks_for_members_at_a_revision(shelf, monkeypatch):
     hub(shelf)
     asked = {}
 
@@ -192,12 +193,12 @@ def test_the_hub_is_asked_for_members_at_a_revision(shelf, monkeypatch):
 @pytest.mark.parametrize(
     "error", [ConnectionError("no route\nmore"), ValueError("no route"), FileNotFoundError("no route.")]
 )
-def test_a_hub_that_fails_is_one_sentence(shelf, monkeypatch, error):
+def test_hub_failure_is_one_sentence(shelf, monkeypatch, error):
     hub(shelf)
 
     def snapshot(*_, **__):
         raise error
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
-    with pytest.raises(UnavailableError, match=r"did not give owner/toy@a{40} for toy: no route\. Check"):
+    with pytest.raises(UnavailableError, match=r"did not serve owner/toy@a{40} for toy: no route\. Check"):
         fetch(["toy"])

@@ -16,12 +16,12 @@ def words(text: str) -> Counter[str]:
     return Counter(re.findall(r"\w+", text.casefold()))
 
 
-def test_the_packaged_file_is_what_the_script_writes(tmp_path: Path) -> None:
+def test_packaged_file_equals_the_script_output(tmp_path: Path) -> None:
     main([str(tmp_path / "contrast.csv")])
     assert (tmp_path / "contrast.csv").read_bytes() == PACKAGED.read_bytes()
 
 
-def test_no_text_comes_twice_and_labels_are_balanced() -> None:
+def test_texts_are_unique_and_labels_balanced() -> None:
     made = list(examples())
     assert len({text.casefold() for text, _, _ in made}) == len(made) == 2 * len(PAIRS) * len(TEMPLATES)
     assert Counter(label for _, label, _ in made) == {"positive": len(made) // 2, "negative": len(made) // 2}
@@ -35,7 +35,7 @@ def test_a_pair_differs_in_order_or_in_one_adjective() -> None:
         assert (sum(gone.values()), sum(come.values())) in {(0, 0), (1, 1)}
 
 
-def test_no_word_tells_the_label() -> None:
+def test_no_word_predicts_the_label() -> None:
     """Over the whole set every word stands as often in positive as in negative texts, but for adjectives alone."""
     counts = {"positive": Counter[str](), "negative": Counter[str]()}
     for text, label, _ in examples():

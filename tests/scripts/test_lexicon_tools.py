@@ -82,7 +82,7 @@ def named(pairs):
     return {(WORDS[left], WORDS[right]) for left, right in pairs}
 
 
-def test_relations_reach_inflected_forms_and_leave_rare_senses(net):
+def test_relations_cover_inflections_without_rare_senses(net):
     relations = find_relations(net, find_forms(net, WORDS), least_share=0.05)
     # great means big in (0 + 0.5) of (19 + 1) tagged uses, less than the least share.
     assert named(relations.synonyms) == {("good", "great"), ("better", "greater"), ("loved", "adored")}
@@ -131,7 +131,7 @@ def test_only_active_edges_count():
     assert pull[0][1] == pytest.approx(np.sqrt(0.5))
 
 
-def test_counterfitting_joins_synonyms_parts_antonyms_and_leaves_the_rest():
+def test_counterfitting_moves_synonyms_and_antonyms_only():
     random = np.random.default_rng(1)
     vectors = unit(random.normal(size=(6, 5)))
     vectors[1] = unit([vectors[0] + 0.1 * vectors[2]])[0]
@@ -171,7 +171,7 @@ def lexicon_of(net, **changes):
     return {word: [neighbour for neighbour, _ in near] for word, near in entries}
 
 
-def test_neighbours_fit_in_form_and_are_not_the_word_inflected(net):
+def test_neighbours_have_the_form_and_another_lemma(net):
     found = lexicon_of(net)
     assert found["good"] == ["bad", "big", "great"]  # equally near ones by word; better is good itself
     assert found["loved"] == ["adored"]

@@ -9,12 +9,12 @@ from safetensors.torch import load
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from benchmark.attacks.stopwords import stop_words
-from benchmark.data.text import text_key
+from benchmark.data.text_normalisation import text_key
 from benchmark.models.masked_lm import load_masked_lm
 from scripts.judge_masked_lm_head import content_by_frequency, frequency_ranks, head_ranks, summary
-from scripts.masked_lm.masking import Question, hide, questions, windows
-from scripts.masked_lm.text import evaluated_keys, read_texts, sentences
-from scripts.masked_lm.training import LowRank, Settings
+from scripts.masked_lm.corpus import evaluated_keys, read_texts, sentences
+from scripts.masked_lm.head_trainer import LowRank, Settings
+from scripts.masked_lm.token_masks import Question, hide, questions, windows
 from scripts.train_masked_lm_head import build
 from tests.support.tiny import sentences as labelled
 
@@ -39,7 +39,7 @@ def test_another_seed_gives_other_bytes(tiny_backbone, texts, data):
     assert build(tiny_backbone, texts, replace(SMALL, seed=1)) != data
 
 
-def test_the_file_holds_the_head_the_norms_and_the_corrections_in_half_precision(data):
+def test_file_holds_head_norms_and_corrections(data):
     tensors = load(data)
     assert {value.dtype for value in tensors.values()} == {torch.float16}
     assert {name for name in tensors if name.startswith("cls.")} == {
@@ -90,7 +90,7 @@ def test_a_correction_begins_at_nothing():
     torch.testing.assert_close(corrected(inputs), expected)
 
 
-def test_hiding_chooses_a_quarter_and_never_a_special_token():
+def test_masks_a_quarter_without_special_tokens():
     rng, ids = np.random.default_rng(0), [2, *range(100, 140), 3]
     fates = []
     for _ in range(500):
@@ -144,7 +144,7 @@ def test_the_summary_counts_ranks():
 
 @pytest.mark.slow
 @pytest.mark.resources
-def test_nothing_that_is_judged_on_or_evaluated_is_trained_on():
+def test_training_texts_exclude_evaluation_texts():
     train, judged = read_texts()
     keys = {text_key((text,)) for texts in train.values() for text in texts}
     assert {name: len(texts) for name, texts in judged.items()} == {"rt": 2608, "nyt": 935, "plots": 229}

@@ -41,7 +41,7 @@ def test_words_of_all_base_forms_are_collected(entries):
     assert entries["flies"] == entries["wings"] == ["fly", "wing"]
 
 
-def test_names_keep_their_case_and_abbreviations_of_two_words_are_left_out(entries):
+def test_names_keep_case_without_two_word_abbreviations(entries):
     assert entries["film"] == entries["films"] == ["Film"]
 
 

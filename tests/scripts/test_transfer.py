@@ -29,14 +29,14 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_text_that_flipped_the_model_stands_for_its_example(runs: Path, tmp_path: Path) -> None:
+def test_flipping_text_replaces_its_example(runs: Path, tmp_path: Path) -> None:
     assert rows_of(runs) == [("a d, c", "negative"), ("e f", "positive")]
     main(str(runs), str(tmp_path / "made.csv"))
     assert (tmp_path / "made.csv").read_bytes() == b'text,label\n"a d, c",negative\ne f,positive\n'
 
 
 def test_a_run_without_vanilla_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"seed-0.jsonl is not there; run `temper run offline --methods vanilla --out"):
+    with pytest.raises(UsageError, match=r"seed-0.jsonl not found. Run `temper run offline --methods vanilla --out"):
         rows_of(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""A method that a run did not reach is on the board, with the reason and without a number; what was run stays."""
+"""Tests that a method without results is on the leaderboard with a reason, and that results are kept."""
 
 import json
 from pathlib import Path

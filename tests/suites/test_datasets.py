@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.data import Dataset
-from benchmark.data.text import text_key
+from benchmark.data.text_normalisation import text_key
 from benchmark.schema.errors import IntegrityError
 from benchmark.suites import Suite, attack_subset, load_suite, parse_suite, probe_dataset, training_splits
 

@@ -7,7 +7,7 @@ import pytest
 
 from benchmark.attacks import spec
 from benchmark.data import TrainingIndex
-from benchmark.data.text import text_key
+from benchmark.data.text_normalisation import text_key
 from benchmark.resources import locate
 from benchmark.schema.errors import UnavailableError
 from benchmark.suites import Suite, attack_subset, load_suite, probe_dataset, training_splits

@@ -77,20 +77,20 @@ CHANGED_SUITES: list[tuple[str, str, str]] = [
     (STARS, '{ column = "stars", map = { "1" = 0, "5" = 1 } }', "probes[shop].data.label.map: 30 of 50 rows have a label outside the map ('2' 10, '3' 10, '4' 10); map them, or say in `where` which rows are meant."),
     (STARS, '{ column = "stars", map = { "1" = 0, "2" = 0, "3" = 0, "six" = 1 } }', "probes[shop].data.label.map: no row becomes class 'positive'; correct the map, or name there only the classes it has."),
     (STARS, STARS.replace("at_least = 4", "at_least = 6"), "probes[shop].data.label.column: no row becomes class 'positive'; correct the map, or name there only the classes it has."),
-    (STARS, '{ column = "stars" }', "probes[shop].data: shop.csv, row 1: class number 2, but the task has 2 classes (negative, positive); correct the label map, or map the column's values with `map`."),
-    (STARS, '{ column = "text" }', "probes[shop].data: shop.csv: none of 50 rows is left (filtered 0, empty 0, conflicting 0, label outside the map: "),
+    (STARS, '{ column = "stars" }', "probes[shop].data: shop.csv, row 1: class number 2, but the task has 2 classes (negative, positive). Correct the label map, or map the column's values with `map`."),
+    (STARS, '{ column = "text" }', "probes[shop].data: shop.csv: none of the 50 rows is left (filtered 0, empty 0, conflicting 0, label outside the map: "),
     # nothing left
-    ('where = { stars = ["3"] }', 'where = { stars = ["three"] }', "probes[foreign].data: shop.csv: none of 50 rows is left (filtered 50, empty 0, conflicting 0, label outside the map: 0). Correct the filters or the label map."),
+    ('where = { stars = ["3"] }', 'where = { stars = ["three"] }', "probes[foreign].data: shop.csv: none of the 50 rows is left (filtered 50, empty 0, conflicting 0, label outside the map: 0). Correct the filters or the label map."),
     ("validation = 0.2", "validation = 0.001", "training.split.validation_rows: training/validation is empty; change the split's shares."),
     ("deduplicate = true\n", "", "training.split: training: two parts of the split share texts (1 example). Set `deduplicate = true` in training.data."),
     # sizes and hashes
     ("rows = 10", "rows = 11", "probes[foreign].rows: foreign has 10 examples where 11 are declared; get the declared version of the data, or declare the real number in a suite of your own."),
     ("rows = 45", "rows = 44", "probes[reviews].rows: training/test has 45 examples where 44 are declared; get the declared version of the data, or declare the real number in a suite of your own."),
     ("train_limit = 40\ntrain_rows = 40", "train_rows = 40", "training.split.train_rows: training/train has 105 examples where 40 are declared; get the declared version of the data, or declare the real number in a suite of your own."),
-    ("limit = 20", "limit = 20\nrows = 51", "probes[shop].data.rows: shop.csv has 50 rows here where the suite declares 51: this is another version of the data set; get the declared one, or declare this one in a suite of your own."),
-    ("limit = 20", f'limit = 20\ncontent_hash = "{ZEROS}"', "probes[shop].data.content_hash: shop.csv gives content sha256:"),
+    ("limit = 20", "limit = 20\nrows = 51", "probes[shop].data.rows: shop.csv has 50 rows here, but the suite declares 51: this is another version of the data set. Get the declared one, or declare this one in a suite of your own."),
+    ("limit = 20", f'limit = 20\ncontent_hash = "{ZEROS}"', "probes[shop].data.content_hash: shop.csv has the content sha256:"),
     # files
-    (SHOP, SHOP.replace("shop.csv", "shp.csv"), "probes[shop].data.path: The data file "),
+    (SHOP, SHOP.replace("shop.csv", "shp.csv"), "probes[shop].data.path: Data file not found: "),
     (SHOP, SHOP.replace('"csv"', '"jsonl"'), "probes[shop].data: shop.csv, line 1: not JSON ("),
     (SHOP, SHOP.replace('"csv"', '"parquet"'), "probes[shop].data: shop.csv is not a readable parquet file ("),
     (SHOP, SHOP.replace('"csv"', '"tsv"'), "probes[shop].data.text: shop.csv has no column 'text'. "),
@@ -123,8 +123,8 @@ def _leak(folder: Path) -> None:
 
 
 CHANGED_FILES: list[tuple[Callable[[Path], None], str]] = [
-    (_write("shop.csv", b"text,stars\na,1\nb,2,3\n"), "probes[shop].data: shop.csv, line 3: 3 fields where there are 2 columns. Correct that line."),
-    (_write("shop.csv", b"text,stars\n\xff,1\n"), "probes[shop].data: shop.csv, line 2: byte 1 is not UTF-8; convert the file to UTF-8."),
+    (_write("shop.csv", b"text,stars\na,1\nb,2,3\n"), "probes[shop].data: shop.csv, line 3: 3 fields but 2 columns. Correct that line."),
+    (_write("shop.csv", b"text,stars\n\xff,1\n"), "probes[shop].data: shop.csv, line 2: byte 1 is not UTF-8. Convert the file to UTF-8."),
     (_write("shop.csv", b'text,stars\n"a,1\n'), "probes[shop].data: shop.csv, line 2: unexpected end of data. Check the quotes there."),
     (_write("shop.csv", b"text,stars,stars\na,1,2\n"), "probes[shop].data: shop.csv has two columns named 'stars'. Rename one."),
     (_write("shop.csv", b""), "probes[shop].data: shop.csv has no rows"),
@@ -156,7 +156,7 @@ def test_a_cut_off_parquet_file_and_a_cut_off_archive_are_wrong(small: Callable[
     assert line.startswith("probes[shop].data: shop.parquet is not a readable parquet file (")
     (folder / "shop.csv.gz").write_bytes(gzip.compress((folder / "shop.csv").read_bytes())[:-20])
     (line,) = wrong(small(SHOP, SHOP.replace("shop.csv", "shop.csv.gz")))
-    assert line.startswith("probes[shop].data: shop.csv.gz breaks off or is damaged (")
+    assert line.startswith("probes[shop].data: shop.csv.gz is truncated or damaged (")
 
 
 def test_all_mistakes_of_all_parts_are_told_at_once(small: Callable[..., Suite]) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from benchmark.models.backbones import Backbone
-from benchmark.models.templating import READ
+from benchmark.models.prompt_encoding import READ
 from benchmark.suites import Recipe
 from benchmark.training import Context, Method
 from tests.models.test_classifier import tiny_network

@@ -121,7 +121,10 @@ def test_two_sets_for_the_same_classes_are_refused(tmp_path: Path) -> None:
         ('[mine]\nsource = "x"\ntemplates = []\nwords = {}\ncausal = [1]', "write each template as"),
         ('[mine]\nsource = "x"\ntemplates = [1]\nwords = { a = ["b"] }', "write each template as"),
         ('[mine]\nsource = "x"\ntemplates = [{ back = "[MASK]" }]\nwords = { a = "b" }', "as a list of texts"),
-        ('[mine]\nsource = "x"\ntemplates = [{ back = "slot" }]\nwords = { a = ["b"] }', r"needs \[MASK\] once"),
+        (
+            '[mine]\nsource = "x"\ntemplates = [{ back = "slot" }]\nwords = { a = ["b"] }',
+            r"needs \[MASK\] exactly once",
+        ),
         ('[mine]\nsource = "x"\ntemplates = [{ back = "[MASK]" }]\nwords = { a = [] }', "no label word"),
     ],
 )

@@ -1,4 +1,4 @@
-"""All metrics of an attack, from its table of outcomes."""
+"""Metrics of an attack, from its table of outcomes."""
 
 import math
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class AttackOutcomes:
     """The table of an attack.
 
     Attributes:
-        rows: One per example, at least one, with distinct ids.
+        rows: One row per example, at least one, with unique ids.
         resamples: Number of bootstrap resamples, at least 1.
         seed_text: Seeds the resamples.
     """
@@ -48,17 +48,17 @@ def attack_measurements(
 ) -> dict[str, Measurement]:
     """Measure one attack.
 
-    An error and an exhausted query budget never count as survived; how many there were are metrics of their own.
+    Errors and exhausted query budgets never count as survived; metrics of their own count them.
 
     Args:
         rows: The attack table, one row per example.
-        metrics: Ids out of `metrics_of(AttackOutcomes)`.
+        metrics: Ids from `metrics_of(AttackOutcomes)`.
         resamples: Number of bootstrap resamples for the accuracy under attack, at least 1.
         seed_text: Seeds the resamples; the data hash of the attacked examples, so that every method has the same.
 
     Returns:
-        A measurement for each id, in the order asked; undefined ones carry their reason. Where every example
-        ended in an error nothing but the counts is defined.
+        A measurement for each id, in the order of `metrics`; undefined ones have a reason. If every example ended in
+        an error, only the counts are defined.
 
     Raises:
         UsageError: an id is not an attack metric.
@@ -68,7 +68,7 @@ def attack_measurements(
     if resamples < 1:
         raise TemperError(f"resamples ({resamples}) must be at least 1; correct the suite.")
     if len({row.id for row in rows}) != len(rows):
-        raise TemperError("The attack table names an example twice; attack again.")
+        raise TemperError("The attack table has a duplicate example; attack again.")
     if not rows:
         return undefined(metrics, "The attack has no examples.")
     failed = all(row.outcome == "error" for row in rows)

@@ -1,7 +1,7 @@
-"""Anomaly detection: does the model's uncertainty tell out-of-distribution texts from those of its task?
+"""Anomaly detection: out-of-distribution (OOD) detection from the uncertainty of a classifier.
 
 Out-of-distribution texts are the positive class, and a higher score means more anomalous, throughout. Only the order of
-scores matters, so each score is on a scale on which no confidence, however high, rounds to the same number as another.
+scores matters, so each score is on a scale on which high confidences do not round to the same number.
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ def log_entropy(logits: Floats) -> Floats:
     weights = np.exp(nearest - gaps)
     total = weights.sum(axis=1)
     odds = np.exp(-nearest[:, 0]) * total
-    # log(1 + x) / x, which is 1 to the last bit where x is too small to be told from 0
+    # Compute log(1 + x) / x, which is exactly 1 if x underflows to 0.
     ratio = np.divide(np.log1p(odds), odds, out=np.ones_like(odds), where=odds > 0)
     scaled = total * ratio + (weights * gaps).sum(axis=1) / (1.0 + odds)
     return np.asarray(np.log(scaled) - nearest[:, 0], dtype=np.float64)
@@ -121,12 +121,12 @@ def anomaly_measurements(
     Args:
         logits_in: On the in-distribution test, shape (n, classes).
         logits_out: On the OOD texts, shape (m, classes).
-        metrics: Ids out of `metrics_of(Detection)`.
+        metrics: Ids from `metrics_of(Detection)`.
         resamples: Number of bootstrap resamples for AUROC, at least 1; both sides are drawn on their own.
         seed_text: Seeds the resamples; the data hash of the task, so that they are the same for every method.
 
     Returns:
-        A measurement for each id, in the order asked; undefined ones carry their reason.
+        A measurement for each id, in the order of `metrics`; undefined ones have a reason.
 
     Raises:
         UsageError: an id is not an anomaly metric.

@@ -1,6 +1,6 @@
 """Bootstrap replicates of the headline metrics, paired across methods and seeds.
 
-A resample depends only on a text (the probe's data hash) and on the number of examples. Resample r therefore
+A resample depends only on a text (the data hash of the task) and on the number of examples. Resample r therefore
 holds the same examples for every method, and differences between methods can be taken replicate by replicate.
 """
 
@@ -12,11 +12,11 @@ import numpy as np
 from benchmark.evaluation.metrics.probabilities import Integers
 
 DECIMALS = 6
-"""Replicates are rounded: they feed intervals, and a million digits would only swell the records."""
+"""Decimals of replicates: enough for intervals, and more digits would only enlarge the records."""
 
 
 def generator(seed_text: str) -> np.random.Generator:
-    """A PCG64 generator that is seeded by the sha256 of a text."""
+    """Create a PCG64 generator seeded by the sha256 of a text."""
     return np.random.Generator(np.random.PCG64(int.from_bytes(sha256(seed_text.encode()).digest(), "big")))
 
 
@@ -36,7 +36,7 @@ def replicate(
         statistic: Takes row numbers, shape (examples,), with repetitions.
         examples: Number of rows, at least 1.
         resamples: Number of resamples, at least 1.
-        seed_text: What seeds the draws.
+        seed_text: Seeds the draws.
 
     Returns:
         One value per resample, rounded to 6 decimals.
@@ -45,13 +45,13 @@ def replicate(
 
 
 def replicate_auroc(inside: Integers, outside: Integers, resamples: int, seed_text: str) -> tuple[float, ...]:
-    """AUROC on resamples of both sides, each drawn on its own so that both keep their size.
+    """Compute AUROC on resamples of both sides, which are drawn separately so that both keep their size.
 
     Args:
         inside: Dense rank of each in-distribution score among all scores, shape (n,).
-        outside: The same for the foreign texts, shape (m,).
+        outside: The same for the OOD texts, shape (m,).
         resamples: Number of resamples.
-        seed_text: What seeds the draws.
+        seed_text: Seeds the draws.
     """
     ranks = 1 + max(int(inside.max()), int(outside.max()))
     pairs = len(inside) * len(outside)

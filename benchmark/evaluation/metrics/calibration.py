@@ -1,7 +1,7 @@
-"""Calibration: how far a model's confidence is from its accuracy.
+"""Calibration: the difference of a model's confidence and its accuracy.
 
 Top-label throughout: the confidence is the highest class probability, and an example is correct when that class is
-the label. (netcal on two-class labels measures the calibration of P(class 1) instead, which is another number.)
+the label. (netcal on two-class labels measures the calibration of P(class 1) instead, which is a different quantity.)
 """
 
 import math
@@ -28,16 +28,16 @@ from benchmark.schema.errors import TemperError
 from benchmark.schema.protocol import ECE_INDEX_BUG, ECE_UNMERGED
 
 TEMPERATURE_RANGE = (0.01, 100.0)
-"""A fitted temperature stays inside; validation logits that separate the classes perfectly would drive it to 0."""
+"""Bounds of a fitted temperature; it would approach 0 if the validation logits separate the classes perfectly."""
 
 ROAST_TEMPERATURES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 ROAST_FOLDS = 10
 ROAST_DRAWS = 100
-"""Permutations of the folds by which a reproduction tells how much `ece_roast` depends on its own one."""
+"""Number of fold permutations with which a reproduction shows how much `ece_roast` depends on its own."""
 
 
 def equal_width_bins(confidence: Floats, bins: int) -> Integers:
-    """Bin of each confidence among `bins` equal-width, right-closed bins (lo, hi]; 0 belongs to the first."""
+    """Assign confidences to `bins` equal-width, right-closed bins (lo, hi]; 0 belongs to the first."""
     inner_edges = np.linspace(0.0, 1.0, bins + 1)[1:-1]
     return np.searchsorted(inner_edges, confidence, side="left").astype(np.int64)
 
@@ -46,15 +46,15 @@ def equal_mass_bins(confidence: Floats, bins: int) -> Integers:
     """Put each of n confidences into bin floor(bins * r / n), where r is how many of them are strictly lower.
 
     Sorted from 0, bin i therefore starts at example ceil(i * n / bins): where n is not a multiple of `bins`, the larger
-    bins are spread over the range. (numpy's ``array_split`` makes the first bins the larger ones, which is another
-    number.) Equal confidences share the bin of the first of them, so the order of the examples does not matter.
+    bins are spread over the range. (numpy's ``array_split`` makes the first bins larger, which gives another
+    value.) Equal confidences share the bin of the first of them, so the order of the examples does not matter.
     """
     lower = np.searchsorted(np.sort(confidence), confidence, side="left")
     return np.asarray(lower * bins // len(confidence), dtype=np.int64)
 
 
 def binned_gap(bin_of: Integers, gap: Floats) -> float:
-    """Calibration error of a binning: |sum of (confidence - correctness)| of each bin, added up and divided by n.
+    """Compute the calibration error of a binning: the sum of each bin's |sum of (confidence - correctness)|, over n.
 
     This equals the mean over bins of |accuracy - mean confidence|, weighted by the share of examples in the bin.
     """
@@ -62,7 +62,7 @@ def binned_gap(bin_of: Integers, gap: Floats) -> float:
 
 
 def ece(confidence: Floats, correct: Floats, bins: int = 10) -> float:
-    """Expected calibration error over equal-width right-closed bins.
+    """Compute the expected calibration error over equal-width right-closed bins.
 
     Args:
         confidence: In [0, 1], shape (examples,), at least one.
@@ -81,21 +81,21 @@ def ece_adaptive(confidence: Floats, correct: Floats, bins: int = 10) -> float:
 
 
 def brier(log_probabilities: Floats, labels: Integers) -> float:
-    """Brier score in [0, 2]: per example the sum over classes of (probability - [class is the label])^2, averaged."""
+    """Compute the Brier score in [0, 2]: the mean over examples of the squared distance to the one-hot label."""
     difference = np.exp(log_probabilities)
     difference[np.arange(len(labels)), labels] -= 1.0
     return float((difference**2).sum(axis=1).mean())
 
 
 def nll(log_probabilities: Floats, labels: Integers) -> float:
-    """Mean negative log-probability of the label, in nats."""
+    """Compute the mean negative log-probability of the label, in nats."""
     return float(-log_probabilities[np.arange(len(labels)), labels].mean())
 
 
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float | None:
-    """Temperature in `TEMPERATURE_RANGE` with the lowest NLL on validation logits (Guo et al., 2017).
+    """Fit the temperature in `TEMPERATURE_RANGE` with the lowest NLL on validation logits (Guo et al., 2017).
 
-    The NLL is convex in 1/T and has therefore one minimum over log T, which is searched within the range.
+    The NLL is convex in 1/T, so it has one minimum over log T within the range.
 
     Args:
         logits: Of the validation split, shape (examples, classes).
@@ -110,17 +110,17 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float | None:
     from scipy.optimize import minimize_scalar
 
     table = checked_logits(logits, "The validation logits")
-    answers = checked_labels(labels, len(table), table.shape[1])
+    targets = checked_labels(labels, len(table), table.shape[1])
     if not len(table) or not np.isfinite(table).all():
         return None
     low, high = (math.log(bound) for bound in TEMPERATURE_RANGE)
-    found = minimize_scalar(
-        lambda log_temperature: nll(log_softmax(table / math.exp(log_temperature)), answers),
+    minimum = minimize_scalar(
+        lambda log_temperature: nll(log_softmax(table / math.exp(log_temperature)), targets),
         bounds=(low, high),
         method="bounded",
         options={"xatol": 1e-8},
     )
-    return math.exp(float(found.x))
+    return math.exp(float(minimum.x))
 
 
 def ece_roast(
@@ -134,17 +134,17 @@ def ece_roast(
 ) -> float:
     """Compute RoAST's tuned ECE: choose a temperature on a tenth of the examples, measure on the rest, ten times.
 
-    The folds are as equal as they can be, and every example is in one. The released code cuts folds of
-    int(examples / 10), so that up to 9 examples are in none of them. Both agree where 10 divides the examples.
+    The folds have nearly equal size and cover every example. The released code uses folds of int(examples / 10), which
+    leave out up to 9 examples. Both agree if 10 divides the number of examples.
 
     Args:
         logits: Finite, shape (examples, model classes); at least 10 examples.
         labels: Scored classes, shape (examples,).
         merge: The scored class of each model class, or None.
         bins: Number of equal-width bins.
-        seed_text: Seeds the permutation that cuts the folds; `ece_roast_draws` shows how much it decides.
-        released: Do as the released code does, which takes the best temperature's position in the grid (0 to 5) for
-            the temperature itself; position 0 then yields NaN confidences and an ECE of 0.
+        seed_text: Seeds the permutation of the folds; `ece_roast_draws` measures its effect.
+        released: Reproduce the released code, which uses the best temperature's index in the grid (0 to 5) as the
+            temperature; index 0 then yields NaN confidences and an ECE of 0.
 
     Returns:
         The mean over the ten folds.
@@ -178,14 +178,14 @@ def ece_roast_draws(
     seed_text: str,
     draws: int = ROAST_DRAWS,
 ) -> Floats:
-    """Compute RoAST's tuned ECE once per random permutation: the quantity of `ece_roast`, with its noise.
+    """Compute RoAST's tuned ECE (see `ece_roast`) once per random permutation of the folds.
 
     Args:
         logits: Shape (examples, model classes); at least 10 examples.
         labels: Model classes, shape (examples,).
         merge: The scored class of each model class, or None.
         bins: Number of equal-width bins, at least 1.
-        seed_text: Seeds the permutations, none of which is that of `ece_roast`.
+        seed_text: Seeds the permutations, which differ from that of `ece_roast`.
         draws: Number of permutations, at least 1.
 
     Returns:
@@ -210,7 +210,7 @@ def ece_roast_draws(
         fold_of = np.empty(len(table), dtype=np.int64)
         for number, rows in enumerate(np.array_split(order, ROAST_FOLDS)):
             fold_of[rows] = number
-        # Gaps added up per temperature, fold and bin: what a fold does not hold is the total less its own sum.
+        # Sum the gaps per temperature, fold and bin. The rest of a fold is then the total minus the fold's sum.
         cells = [np.bincount(fold_of * bins + of, weights=gap, minlength=ROAST_FOLDS * bins) for of, gap in binned]
         sums = np.stack(cells).reshape(len(ROAST_TEMPERATURES), ROAST_FOLDS, bins)
         chosen = np.abs(sums).sum(axis=2).argmin(axis=0)

@@ -1,4 +1,4 @@
-"""Signs of gradient masking, from an inspection table: accuracy, input gradients, and repeated answers."""
+"""Gradient-masking checks from an inspection table: accuracy, input gradients and repeated predictions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from benchmark.schema.errors import TemperError
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a model answered twice, and how its loss changes with the input.
+    """Logits of two passes of a model, and input gradients of its loss.
 
     Attributes:
         logits: Finite, shape (examples, classes), at least one example.
-        again: The logits when the model was asked again, of the same shape.
+        again: Logits of the second pass, of the same shape.
         gradients: Largest absolute entry of each example's input gradient, shape (examples,), at least 0.
     """
 
@@ -41,15 +41,15 @@ def inspection_measurements(
 
     Args:
         logits: Shape (examples, classes).
-        again: What the model said when it was asked again, of the same shape.
+        again: Logits of the second pass, of the same shape.
         gradients: Largest absolute entry of each example's input gradient, shape (examples,), at least 0.
         labels: Shape (examples,).
-        metrics: Ids out of "accuracy" and `metrics_of(Inspection)`.
+        metrics: Ids from "accuracy" and `metrics_of(Inspection)`.
         resamples: Number of bootstrap resamples for the accuracy, at least 1.
         seed_text: Seeds the resamples; the data hash of the task.
 
     Returns:
-        A measurement for each id, in the order asked; undefined ones carry their reason.
+        A measurement for each id, in the order of `metrics`; undefined ones have a reason.
 
     Raises:
         UsageError: an id is not a metric of a gradient-masking check.
@@ -59,7 +59,7 @@ def inspection_measurements(
     first, second, slopes = (np.asarray(values, dtype=np.float64) for values in (logits, again, gradients))
     if first.shape != second.shape or slopes.shape != first.shape[:1]:
         raise TemperError(
-            f"Logits of shape {first.shape}, {second.shape} and gradients of {slopes.shape} are not of one table."
+            f"Logits of shape {first.shape}, {second.shape} and gradients of {slopes.shape} do not fit together."
         )
     if not len(first):
         return undefined(metrics, "The check has no examples.")

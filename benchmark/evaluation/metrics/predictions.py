@@ -1,4 +1,4 @@
-"""Predictions on examples with labels: their accuracy, and the door to all metrics of labelled evaluation tasks."""
+"""Predictions on labelled examples: accuracy, and the entry point to all metrics of labelled evaluation tasks."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ class Predictions:
         resamples: Number of bootstrap resamples, at least 1.
         seed_text: Seeds the resamples.
         temperature: Fitted on validation data, above 0, or None where none could be fitted.
-        protocol: Names out of `benchmark.schema.protocol.OPTIONS`.
+        protocol: Names from `benchmark.schema.protocol.OPTIONS`.
     """
 
     logits: Floats
@@ -64,7 +64,7 @@ class Predictions:
 
     @cached_property
     def for_ece(self) -> "Predictions":
-        """What calibration errors are computed on: itself, or the unmerged classes under `ECE_UNMERGED`."""
+        """Predictions for calibration errors: these, or those of the unmerged classes under `ECE_UNMERGED`."""
         return replace(self, merge=None) if ECE_UNMERGED in self.protocol else self
 
     def replicates(self, statistic: Callable[[Integers], float]) -> tuple[float, ...]:
@@ -84,24 +84,24 @@ def labelled_measurements(
     temperature: float | None = None,
     protocol: Collection[str] = (),
 ) -> dict[str, Measurement]:
-    """Measure one probe with labels.
+    """Measure one evaluation task with labels.
 
     Args:
         logits: Shape (examples, model classes).
         labels: Model classes, shape (examples,).
-        metrics: Ids out of `metrics_of(Predictions)`.
+        metrics: Ids from `metrics_of(Predictions)`.
         merge: The scored class of each model class, applied to predictions and labels before every metric, or None.
         settings_bins: Number of bins of the calibration errors, at least 1.
         resamples: Number of bootstrap resamples for the headline metrics, at least 1.
-        seed_text: Seeds the resamples; the probe's data hash, so that they are the same for every method.
+        seed_text: Seeds the resamples; the data hash of the task, so that they are the same for every method.
         temperature: Above 0, from `fit_temperature`, or None where none could be fitted.
-        protocol: Names out of `benchmark.schema.protocol.OPTIONS`; those that concern no score say nothing here.
+        protocol: Names from `benchmark.schema.protocol.OPTIONS`; options without effect on scores are ignored.
 
     Returns:
-        A measurement for each id, in the order asked; undefined ones carry their reason.
+        A measurement for each id, in the order of `metrics`; undefined ones have a reason.
 
     Raises:
-        UsageError: an id is not a metric of labelled probes.
+        UsageError: an id is not a metric of labelled evaluation tasks.
         TemperError: shapes, labels, merge or numbers do not fit together.
     """
     require_known(metrics, metrics_of(Predictions), "a probe with labels")

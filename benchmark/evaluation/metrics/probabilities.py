@@ -1,4 +1,4 @@
-"""From logits to probabilities: validation, log-softmax and the merging of classes, all in float64."""
+"""Convert logits to probabilities: validation, log-softmax and merging of classes, all in float64."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,9 @@ Integers = NDArray[np.int64]
 
 
 def checked_logits(logits: ArrayLike, name: str) -> Floats:
-    """Bring logits into float64, shape (examples, classes).
+    """Check logits and convert them to float64, shape (examples, classes).
 
-    Non-finite values pass: a model that diverged is a finding, not a broken table (see `non_finite_reason`).
+    Non-finite values are allowed: a diverged model is a result, not a broken table (see `non_finite_reason`).
 
     Raises:
         TemperError: not a numeric table of at least two classes.
@@ -31,13 +31,13 @@ def checked_logits(logits: ArrayLike, name: str) -> Floats:
 
 
 def non_finite_reason(logits: Floats, name: str) -> str | None:
-    """Why nothing can be measured on logits with NaN or infinities; None when all are finite."""
+    """Return why logits with NaN or infinities cannot be measured; None if all are finite."""
     broken = int((~np.isfinite(logits)).any(axis=1).sum())
     return f"{name} are not finite for {broken} of {len(logits)} examples" if broken else None
 
 
 def checked_labels(labels: ArrayLike, examples: int, classes: int) -> Integers:
-    """Bring labels into int64, shape (examples,).
+    """Check labels and convert them to int64, shape (examples,).
 
     Raises:
         TemperError: not one whole number in [0, classes) for each example.
@@ -55,13 +55,13 @@ def checked_labels(labels: ArrayLike, examples: int, classes: int) -> Integers:
 
 
 def log_softmax(logits: Floats) -> Floats:
-    """Natural logarithm of the softmax of each row of finite logits; never overflows."""
+    """Compute the natural logarithm of the softmax of each row of finite logits, without overflow."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), dtype=np.float64)
 
 
 def merged_labels(labels: Integers, merge: Sequence[int] | None, classes: int) -> Integers:
-    """Scored class of each label, shape (examples,).
+    """Map each label to its scored class, shape (examples,).
 
     Args:
         labels: Model classes, shape (examples,).
@@ -69,7 +69,7 @@ def merged_labels(labels: Integers, merge: Sequence[int] | None, classes: int) -
         classes: Number of classes of the model.
 
     Raises:
-        TemperError: the merge does not name every model class once, or leaves a scored class empty.
+        TemperError: the merge does not have one entry per model class, or leaves a scored class empty.
     """
     if merge is None:
         return labels
@@ -82,7 +82,7 @@ def merged_labels(labels: Integers, merge: Sequence[int] | None, classes: int) -
 
 
 def merged_log_probabilities(logits: Floats, merge: Sequence[int] | None = None, temperature: float = 1.0) -> Floats:
-    """Log-probabilities of the scored classes; a merged class has the sum of its parts' probabilities.
+    """Compute log-probabilities of the scored classes; a merged class has the sum of its parts' probabilities.
 
     Args:
         logits: Finite, shape (examples, model classes).

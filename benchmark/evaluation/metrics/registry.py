@@ -1,4 +1,4 @@
-"""The registry of metrics: a metric is a function under `@metric`, with its identity and the sentence that is shown.
+"""The registry of metrics: a metric is a function under `@metric`, with its identity and its description.
 
 A function takes one kind of table: `Predictions`, `Detection`, `AttackOutcomes` or `Inspection`. It returns a number
 or a `Measurement` with replicates, or raises `UndefinedError`. Every module of this package is imported, so a metric
@@ -36,7 +36,7 @@ class Metric:
 
     Attributes:
         id: Name in suites and records.
-        version: Raised whenever the same predictions would give another value.
+        version: Increases whenever the same predictions would give another value.
         direction: Whether a better model has a higher ("up") or a lower ("down") value, or neither ("none").
         title: Column heading.
         description: One sentence with the definition and its source.
@@ -90,7 +90,7 @@ def metric(
 
     def register(function: Callable[[Table], "float | Measurement"]) -> Callable[[Table], "float | Measurement"]:
         if id_ in METRICS:
-            raise TemperError(f"Two functions are the metric {id_!r}: {METRICS[id_].function} and {function}.")
+            raise TemperError(f"Two functions have the metric id {id_!r}: {METRICS[id_].function}, {function}.")
         METRICS[id_] = Metric(
             id_, version, direction, title, description, unit, table, calibration, headline, protocol, function
         )
@@ -105,10 +105,10 @@ def metrics_of(table: type[Any]) -> tuple[str, ...]:
 
 
 def require_known(metrics: Iterable[str], known: Sequence[str], kind: str) -> None:
-    """Refuse a metric that a kind of evaluation task does not have.
+    """Refuse metrics that a kind of evaluation task lacks.
 
     Raises:
-        UsageError: naming the first such metric and its nearest legal name.
+        UsageError: with the first such metric and its nearest legal name.
     """
     for name in metrics:
         if name not in known:
@@ -125,5 +125,5 @@ def measure(name: str, table: object) -> Measurement:
 
 
 def undefined(metrics: Iterable[str], reason: str) -> dict[str, Measurement]:
-    """Give every metric the same reason, where nothing can be measured at all."""
+    """Return an undefined measurement with the same reason for every metric."""
     return {name: Measurement(None, None, reason) for name in metrics}

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
-from benchmark.models.splicing import at_least_float32
+from benchmark.models.forward_hooks import at_least_float32
 from benchmark.training.context import Context
 from benchmark.training.toolbox.substitutes import Substitutes
 

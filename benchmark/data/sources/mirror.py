@@ -1,0 +1,116 @@
+"""The source `mirror`: data sets of the Hugging Face Hub in a local folder with the Hub's layout.
+
+The environment variable ``TEMPER_MIRROR`` names the folder. It holds
+``<owner>/<name>/[<configuration>/]<split>-00000-of-00001.parquet``. pyarrow reads the files in place: the Hub's loader
+returns the same rows but first copies them into its cache.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmark.data.readers import Row, Table, read_rows
+from benchmark.data.spec import DataSpec
+from benchmark.schema.errors import IntegrityError, UnavailableError, nearest
+
+MIRROR_VARIABLE = "TEMPER_MIRROR"
+_SHARD = re.compile(r"(?P<split>\w+(?:[.]\w+)*)-(?P<index>\d{5})-of-(?P<total>\d{5})[.]parquet")
+
+
+def mirror_root() -> Path | None:
+    """Return the mirror's folder, or None if no mirror is set.
+
+    Raises:
+        UnavailableError: the variable does not name a folder.
+    """
+    value = os.environ.get(MIRROR_VARIABLE)
+    if not value:
+        return None
+    root = Path(value).expanduser()
+    if not root.is_dir():
+        raise UnavailableError(f"{MIRROR_VARIABLE} is {value!r}, which is not a folder. Correct it or unset it.")
+    return root
+
+
+def mirror_problem() -> str:
+    """Return why there is no mirror on this machine and what to do about it; empty if there is one."""
+    if not os.environ.get(MIRROR_VARIABLE):
+        return (
+            f"{MIRROR_VARIABLE} is not set. Set it to the folder of a mirror, or to an empty folder for `hf download`."
+        )
+    try:
+        mirror_root()
+    except UnavailableError as error:
+        return str(error)
+    return ""
+
+
+def mirror_shards(spec: DataSpec, root: Path) -> tuple[Path, ...]:
+    """List the mirror's files of a split, in order; empty if the mirror does not hold the split.
+
+    Raises:
+        IntegrityError: some of the split's files are missing.
+    """
+    for folder in _folders(spec, root):
+        shards = sorted(path for path in _parquets(folder) if _split(path) == spec.split)
+        if shards:
+            _refuse_gaps(shards, folder)
+            return tuple(shards)
+    return ()
+
+
+def rows(spec: DataSpec, base: Path | None = None) -> Iterator[Row]:
+    """Yield the rows of a split from the mirror; `base` is ignored.
+
+    Raises:
+        UnavailableError: no mirror is set, or it does not hold the split; the message says how to get it.
+    """
+    root = mirror_root()
+    shards = () if root is None else mirror_shards(spec, root)
+    if not shards:
+        raise UnavailableError(missing_message(spec, root))
+    for shard in shards:
+        with shard.open("rb") as stream:
+            yield from read_rows(stream, "parquet", Table(f"{spec.place} ({shard})", spec.needed))
+
+
+def how_to_get(spec: DataSpec) -> str:
+    """Return the command that downloads the data set into the mirror, in backquotes."""
+    target = f'"${MIRROR_VARIABLE}/{spec.repository}"'
+    return f"`hf download --repo-type dataset {spec.repository} --local-dir {target}`"
+
+
+def missing_message(spec: DataSpec, root: Path | None) -> str:
+    """Return a sentence that names the missing split and the command that downloads it."""
+    command = how_to_get(spec)
+    if root is None:
+        return f"{spec.place} is not on this machine: set {MIRROR_VARIABLE} to a folder and run {command}."
+    splits = {_split(path) for folder in _folders(spec, root) for path in _parquets(folder)}
+    if splits:
+        hint = nearest(str(spec.split), splits)
+        return f"The mirror {root} does not hold the split of {spec.place}. {hint} Get it with {command}."
+    return f"The mirror {root} does not hold {spec.place}. Get it with {command}."
+
+
+def _folders(spec: DataSpec, root: Path) -> tuple[Path, ...]:
+    """Return the folders that may hold a split: the configuration's; without one, the top folder and ``data``."""
+    repository = root / str(spec.repository)
+    return (repository / spec.configuration,) if spec.configuration else (repository, repository / "data")
+
+
+def _parquets(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if _SHARD.fullmatch(path.name)] if folder.is_dir() else []
+
+
+def _split(path: Path) -> str:
+    match = _SHARD.fullmatch(path.name)
+    return match["split"] if match else ""
+
+
+def _refuse_gaps(shards: list[Path], folder: Path) -> None:
+    """Refuse an incomplete split; each file name holds the total number of files."""
+    split, total = _split(shards[0]), int(shards[0].name.removesuffix(".parquet").rpartition("-")[2])
+    expected = [f"{split}-{index:05d}-of-{total:05d}.parquet" for index in range(total)]
+    if [path.name for path in shards] != expected:
+        raise IntegrityError(f"{folder} holds {len(shards)} of the {total} files of split {split!r}. Get the others.")

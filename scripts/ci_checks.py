@@ -1,0 +1,112 @@
+"""Find what a pull request changes and run the checks for it: ``python -m scripts.ci_checks BASE``.
+
+Continuous integration runs this on untrusted pull requests, without secrets. File names are untrusted too: they reach
+no shell, and only names of methods and submissions have an effect.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from benchmark.submission.read import row_folder
+
+NAME = "[A-Za-z0-9][A-Za-z0-9._+~=,-]*"
+_METHOD = re.compile(r"methods/([a-z][a-z0-9_]*)\.py")
+_SUBMISSION = re.compile(rf"(submissions/({NAME}@[0-9]+)/({NAME})/{NAME})/.+", re.DOTALL)
+_OWN = re.compile(r"methods/([a-z][a-z0-9_]*)\.py|tests/methods/test_([a-z][a-z0-9_]*)\.py")
+_LISTS = ("pyproject.toml", "methods/temper_costs.json")
+"""Files with a line per method."""
+
+RESULTS, PUBLISHED = Path("leaderboard/results"), Path("leaderboard/published")
+
+
+def touched_files(base: str) -> list[str]:
+    """List the paths that differ from the merge base with `base`; renamed files count under both names."""
+    command = ["git", "diff", "--name-only", "-z", "--no-renames", f"{base}...HEAD"]
+    output = subprocess.run(command, capture_output=True, check=True).stdout
+    return [name.decode(errors="backslashreplace") for name in output.split(b"\0") if name]
+
+
+def touched_methods(files: Iterable[str]) -> list[str]:
+    """List the stems of changed method files that still exist."""
+    stems = {match[1] for file in files if (match := _METHOD.fullmatch(file))}
+    return sorted(stem for stem in stems if Path(f"methods/{stem}.py").is_file())
+
+
+def touched_submissions(files: Iterable[str]) -> list[tuple[str, str]]:
+    """List folder and suite of the changed submissions that still exist."""
+    pairs = {(match[1], match[2]) for file in files if (match := _SUBMISSION.fullmatch(file))}
+    return sorted(pair for pair in pairs if Path(pair[0]).is_dir())
+
+
+def misplaced(files: Iterable[str]) -> list[str]:
+    """List files that a pull request with a submission must not change: its checks, and other methods."""
+    names = list(files)
+    if not any(name.startswith("submissions/") for name in names):
+        return []
+    submitted = {member for name in names if (match := _SUBMISSION.fullmatch(name)) for member in _members(match[3])}
+    return sorted(name for name in names if not (_SUBMISSION.fullmatch(name) or _belongs(name, submitted)))
+
+
+def _members(row: str) -> list[str]:
+    """Return the methods of a row's folder: ``a+b~alpha=0.6`` has a and b."""
+    return row.partition("~")[0].split("+")
+
+
+def _belongs(name: str, submitted: Collection[str]) -> bool:
+    """Return whether a file belongs to a submitted method or lists methods; one file may hold variants."""
+    match = _OWN.fullmatch(name)
+    stem = (match[1] or match[2]) if match else ""
+    own = any(member == stem or member.startswith((f"{stem}-", f"{stem}_")) for member in submitted)
+    return name in _LISTS or bool(stem and own)
+
+
+def strayed(folder: str) -> bool:
+    """Return whether a submission's folder differs from that of its manifest."""
+    try:
+        manifest = json.loads(Path(folder, "submission.json").read_text(encoding="utf-8"))
+        suite, method = manifest["suite"], manifest["method"]
+        row = row_folder(suite["name"], suite["version"], method["name"], method["configuration"], manifest["backbone"])
+        return str(Path("submissions") / row) != folder
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return True
+
+
+def contract_commands(stem: str) -> list[list[str]]:
+    """Return the commands of a method's own tests and of its contract; a file without a method fails."""
+    pytest, own = [sys.executable, "-m", "pytest", "-q"], Path(f"tests/methods/test_{stem}.py")
+    contract = [*pytest, "tests/methods/test_contract.py", "-k", f"Test_{stem}"]
+    return [[*pytest, str(own)], contract] if own.is_file() else [contract]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the checks for the changed files and return 1 if one of them fails."""
+    base, preview = arguments[0], Path(arguments[1] if len(arguments) > 1 else "preview")
+    files = touched_files(base)
+    wrong = misplaced(files)
+    for name in wrong:
+        sys.stdout.write(f"A pull request with a submission must not change {name!a}. Send that separately.\n")
+    submissions = touched_submissions(files)
+    astray = [folder for folder, _ in submissions if strayed(folder)]
+    for folder in astray:
+        sys.stdout.write(f"{folder}/submission.json names another folder. Run `temper submit` again.\n")
+    runs = [command for stem in touched_methods(files) for command in contract_commands(stem)]
+    shutil.copytree(RESULTS, preview / "results", dirs_exist_ok=True)
+    for folder, suite in submissions:
+        runs.append(["temper", "resources", "fetch", "--suite", suite])
+        runs.append(["temper", "verify", folder, "--write", str(preview / "results")])
+    failed = [run for run in runs if subprocess.run(run, check=False).returncode]
+    built = subprocess.run(
+        ["temper", "board", "build", "--results", preview / "results", "--site", preview / "site"], check=False
+    ).returncode
+    for run in failed:
+        sys.stdout.write(f"failed: {' '.join(map(ascii, run))}\n")
+    return int(bool(wrong or astray or failed or built))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
