@@ -6,7 +6,6 @@
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from benchmark.schema import file_fingerprint, fingerprint
@@ -183,15 +183,17 @@ def _verify(folder: Path, key: str) -> Artifact:
 @contextlib.contextmanager
 def _locked(path: Path, label: str) -> Iterator[None]:
     """Hold a lock that the system frees when the process dies, however it dies."""
-    with path.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TemperError(
-                f"Another process is working on {label} ({path}); wait for it, or stop it and run the same command."
-            ) from None
-        # The file stays: unlinking it would let a third process lock a new one beside the holder of the old.
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise TemperError(
+            f"Another process is working on {label} ({path}). Wait until it ends, then run the same command again."
+        ) from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _write_json(path: Path, value: object) -> None:
