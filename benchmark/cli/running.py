@@ -1,6 +1,7 @@
 """`temper run`, `status` and `explain`."""
 
 import shlex
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -250,8 +251,8 @@ def require_writable(out: Path, option: str = "--out") -> None:
     """Find out now, and not after the training, that nothing can be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".writable"
-        probe.write_text("")
-        probe.unlink()
+        # A file without a shared name: two commands that start at once would remove each other's.
+        with tempfile.TemporaryFile(dir=out):
+            pass
     except OSError as error:
         raise UsageError(f"{option} {out} cannot be written to: {error.strerror}.") from error
