@@ -49,9 +49,13 @@ class Store:
         self.notes: list[str] = []
         self._seen: dict[Path, Artifact] = {}
 
+    def folder(self, kind: str, key: str) -> Path:
+        """Where the artifact of a key is, once it is finished."""
+        return self.root / kind / _digits(key)
+
     def find(self, kind: str, key: str) -> Artifact | None:
         """The artifact of a key, or None; one that fails its hashes is set aside and counts as absent."""
-        folder = self.root / kind / _digits(key)
+        folder = self.folder(kind, key)
         try:
             return self.peek(kind, key)
         except IntegrityError as error:
@@ -65,7 +69,7 @@ class Store:
         Raises:
             IntegrityError: it is there and fails its hashes.
         """
-        folder = self.root / kind / _digits(key)
+        folder = self.folder(kind, key)
         if folder not in self._seen:
             if not folder.is_dir():
                 return None
@@ -89,7 +93,7 @@ class Store:
     def receipt(self, kind: str, key: str) -> dict[str, str]:
         """Read the hash of each file of an artifact from its receipt, unchecked; empty where it cannot be read."""
         try:
-            receipt = json.loads((self.root / kind / _digits(key) / RECEIPT).read_text(encoding="utf-8"))
+            receipt = json.loads((self.folder(kind, key) / RECEIPT).read_text(encoding="utf-8"))
             return {name: str(entry["sha256"]) for name, entry in receipt.items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
@@ -120,7 +124,7 @@ class Store:
                 (folder / SCRATCH).mkdir(parents=True, exist_ok=True)
                 _write_json(folder / SPEC, spec)
                 yield folder
-                self._commit(folder, self.root / kind / _digits(key))
+                self._commit(folder, self.folder(kind, key))
 
     @contextlib.contextmanager
     def guarded(self) -> Iterator[None]:
