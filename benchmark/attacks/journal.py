@@ -1,5 +1,6 @@
-"""The diary of an attack: a line per example, on the disk as soon as its search has ended."""
+"""The journal of an attack: a line per example, on the disk as soon as its search has ended."""
 
+import contextlib
 import json
 import os
 from collections.abc import Sequence, Set
@@ -7,6 +8,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
+
+from filelock import FileLock, Timeout
 
 from benchmark.schema.attack_rows import AttackRow
 from benchmark.schema.canonical import canonical_json
@@ -16,34 +19,40 @@ from benchmark.schema.errors import IntegrityError, TemperError
 class Journal:
     """An append-only file: a first line that says what it belongs to, then one canonical JSON line per example.
 
-    Searches end in any order, and so do the lines stand. A line that a killed run left unfinished is dropped; anything
-    else that does not fit is an error.
+    One process at a time holds it. The lines are in the order in which the searches end. A last line that a killed run
+    left unfinished is dropped; anything else that does not fit is an error.
     """
 
     def __init__(self, path: Path, attack: str, data: str, plan: Sequence[str]) -> None:
         """Open the file, or begin it.
 
         Args:
-            path: Where it is; its folder exists.
+            path: Where it is; its folder is made if it is missing.
             attack: Fingerprint of the attack.
             data: Hash of the attacked examples.
             plan: Ids of the examples, in the order of the data set.
 
         Raises:
             IntegrityError: the file belongs to something else, or is broken before its last line.
-            TemperError: it cannot be written.
+            TemperError: another process holds it, or it cannot be written.
         """
         self._path = path
         self._plan = list(plan)
         self._header = {"attack": attack, "data": data}
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
         try:
-            self._rows, size = self._read()
-            self._stream: IO[bytes] = path.open("ab")
-            self._stream.truncate(size)
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise TemperError(
+                f"{path}: another process is running this attack. Wait until it ends, then run the same command again."
+            ) from error
         except OSError as error:
             raise self._unwritable(error) from error
-        if not size:
-            self._write(canonical_json(self._header))
+        try:
+            self._open()
+        except BaseException:
+            self._release()
+            raise
 
     def append(self, row: AttackRow) -> None:
         """Add a row and wait until the disk has it.
@@ -71,8 +80,25 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the file."""
+        """Close the file and let other processes open it."""
         self._stream.close()
+        self._release()
+
+    def _open(self) -> None:
+        try:
+            self._rows, size = self._read()
+            self._stream: IO[bytes] = self._path.open("ab")
+            self._stream.truncate(size)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        if not size:
+            self._write(canonical_json(self._header))
+
+    def _release(self) -> None:
+        # Removed while it is held: whoever has opened the file by now notices that it is gone and makes a new one.
+        with contextlib.suppress(OSError):
+            Path(self._lock.lock_file).unlink()
+        self._lock.release()
 
     def _write(self, line: str) -> None:
         try:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -99,29 +100,36 @@ def _started(tasks: Sequence[_Task], threads: int) -> Iterator[dict[Connection, 
         for task in tasks:
             receiver, sender = context.Pipe(duplex=False)
             process = context.Process(target=_work, args=(sender, threads, *task), daemon=True)
-            with _interrupts_ignored():
+            with _interrupts_held():
                 process.start()
             sender.close()
             running[receiver] = process
         yield running
     finally:
-        for receiver, process in running.items():
-            process.terminate()
-            process.join()
-            receiver.close()
+        with _interrupts_held():
+            for receiver, process in running.items():
+                process.terminate()
+                process.join()
+                receiver.close()
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """What is started here does not hear Ctrl-C, which a terminal sends to all; this process ends the others."""
-    if threading.current_thread() is not threading.main_thread():
+def _interrupts_held() -> Iterator[None]:
+    """Hold a Ctrl-C back until the end of the block.
+
+    A process that is started in the block never notices one, although a terminal sends it to all; this process ends
+    the others.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # It lifts the block when it starts, so it starts before.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _gathered(running: dict[Connection, SpawnProcess]) -> Generator[AttackRow, None, None]:
@@ -166,6 +174,8 @@ def _work(sender: Connection, threads: int, pickled: bytes, examples: list[Examp
     """What a process does: attack its share and send the rows."""
     import torch
 
+    # Where a process does not inherit the block of `_interrupts_held`.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     try:

@@ -1,5 +1,8 @@
 """`temper attack`: one attack on one saved model and one file of examples."""
 
+import csv
+import io
+import json
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.cli.completion import complete_attacks
-from benchmark.cli.display import AttackDisplay, console, output
+from benchmark.cli.display import AttackDisplay, console, fitted, output
+from benchmark.cli.groups import INTERRUPTED
 from benchmark.cli.running import require_writable
-from benchmark.schema import UsageError
+from benchmark.schema import TemperError, UsageError
+from benchmark.schema.disk import replace_file
+from benchmark.schema.errors import counted
 
 if TYPE_CHECKING:
     from benchmark.attacks.victim import ModelVictim
@@ -27,7 +33,7 @@ AttackOption = Annotated[
     ),
 ]
 ModelOption = Annotated[
-    Path, typer.Option("--model", help="Folder of a trained model: a run keeps them as store/train/…/model.")
+    Path, typer.Option("--model", help="Folder of a trained model; `temper status` names those of a run.")
 ]
 DataOption = Annotated[Path, typer.Option("--data", help="Labelled examples: a csv, tsv, jsonl or parquet file.")]
 TextOption = Annotated[
@@ -38,7 +44,9 @@ TextOption = Annotated[
         "premise and hypothesis, or sentence1 and sentence2]",
     ),
 ]
-LabelOption = Annotated[str, typer.Option("--label", help="Column of the labels: the model's class numbers, from 0.")]
+LabelOption = Annotated[
+    str, typer.Option("--label", help="Column of the labels: names or numbers of the model's classes.")
+]
 ParameterOption = Annotated[
     list[str] | None,
     typer.Option("--parameter", help="One of the attack's numbers or parts, as candidates=8; may be given again."),
@@ -47,6 +55,7 @@ LimitOption = Annotated[
     int | None, typer.Option("--limit", min=1, help="Attack at most so many examples, the same share of every class.")
 ]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for the table and the journal.")]
+CsvOption = Annotated[Path | None, typer.Option("--csv", help="Also write texts and outcomes to this csv file.")]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes that share the examples.")]
 BackendOption = Annotated[
     str, typer.Option("--backend", help="Who searches: engine, or textattack, which takes one example at a time.")
@@ -63,22 +72,25 @@ def attack(
     limit: LimitOption = None,
     parameter: ParameterOption = None,
     out: OutOption = Path("attacks"),
+    texts: CsvOption = None,
     workers: WorkersOption = 1,
     backend: BackendOption = "engine",
 ) -> None:
     """Attack a trained model on a file of examples; the same command goes on where it was stopped."""
     spec = _spec(name, parameter or (), backend)
-    _require_model(model)
+    classes = _classes(model)
     from benchmark.attacks import require_parts, run_attack
     from benchmark.data import load
     from benchmark.data.labelled_file import labelled_file
     from benchmark.evaluation.tables import write_attack
     from benchmark.training.optimization import pick_device
 
-    examples = load(labelled_file(data, text or (), label, limit), name=str(data))
+    examples = load(labelled_file(data, text or (), label, limit, classes), name=str(data))
     _note_losses(examples)
     require_parts(spec)
     require_writable(out)
+    if texts is not None:
+        _require_csv(texts, data)
     device = str(pick_device())
     with console.status("Loading the model"):
         victim = _victim(model, device)
@@ -90,13 +102,16 @@ def attack(
         rows = run_attack(spec, examples, victim, journal, display, device=device, workers=workers)
     except KeyboardInterrupt:
         kept = f"{display.done} of {len(examples)} examples" if display.done else "The examples that were finished"
-        console.print(Text(f"Interrupted. {kept} are kept in {journal}; the same command goes on from there."))
-        raise typer.Exit(130) from None
+        console.print(fitted(f"Interrupted. {kept} are kept in {journal}; the same command resumes there."))
+        raise typer.Exit(INTERRUPTED) from None
     finally:
         display.close()
     write_attack(table, rows)
-    _show(rows, examples)
+    _show(rows, examples, classes)
     console.print(Text(f"Table: {table}"))
+    if texts is not None:
+        _write_csv(texts, rows, examples, classes)
+        console.print(Text(f"Texts: {texts}"))
 
 
 def _spec(name: str, parameters: Sequence[str], backend: str) -> "Attack":
@@ -127,21 +142,36 @@ def _parameter(given: str) -> tuple[str, bool | int | float | str]:
 
 
 def _note_losses(examples: "Dataset") -> None:
-    """Say which rows have no class number, as -1 is none."""
-    counts = examples.report.unmapped if examples.report is not None else {}
-    if counts:
-        listed = ", ".join(f"{value!r} {count}" for value, count in counts.items())
-        console.print(Text(f"note: rows whose label is no class number are left out: {listed}."))
+    """Say how many rows have no text or no label."""
+    report = examples.report
+    if report is None:
+        return
+    for count, lack in ((report.empty, "text"), (sum(report.unmapped.values()), "label")):
+        if count:
+            console.print(fitted(f"note: left out: {counted(count, 'row')} without a {lack}."))
 
 
-def _require_model(folder: Path) -> None:
-    """Find out before anything is loaded that a folder holds no model of Temper's."""
+def _classes(folder: Path) -> tuple[str, ...]:
+    """Names of a saved model's classes, empty if it has none; a folder without a model of Temper's is refused."""
     try:
-        settings = (folder / "config.json").read_text(encoding="utf-8")
+        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if "temper_max_length" not in settings and "temper_prompt" not in settings:
+            raise UsageError(f"--model {folder} was not saved by Temper; train the model with `temper run`.")
+        if not settings.get("temper_named_classes"):
+            return ()
+        return tuple(settings["id2label"][str(number)] for number in range(len(settings["id2label"])))
     except OSError as error:
         raise UsageError(f"--model {folder} holds no config.json; name the folder that holds one.") from error
-    if "temper_max_length" not in settings and "temper_prompt" not in settings:
-        raise UsageError(f"--model {folder} was not saved by Temper; train the model with `temper run`.")
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"--model {folder}: config.json is damaged; name a complete folder.") from error
+
+
+def _require_csv(path: Path, data: Path) -> None:
+    if path.is_dir():
+        raise UsageError(f"--csv {path} is a folder; name a file.")
+    if path.exists() and path.samefile(data):
+        raise UsageError(f"--csv {path} is the file of --data; name another file.")
+    require_writable(path.parent, "--csv")
 
 
 def _victim(folder: Path, device: str) -> "ModelVictim":
@@ -180,7 +210,43 @@ def _key(spec: "Attack", examples: "Dataset", folder: Path) -> str:
     return fingerprint(identity).removeprefix("sha256:")[:12]
 
 
-def _show(rows: "Sequence[AttackRow]", examples: "Dataset") -> None:
+def _write_csv(path: Path, rows: "Sequence[AttackRow]", examples: "Dataset", classes: Sequence[str]) -> None:
+    """Write each text before and after the attack with the classes that the model gives; a reader sees it complete."""
+
+    def shown(logits: "Sequence[float] | None") -> str:
+        return "" if not logits else named(logits.index(max(logits)))
+
+    def named(number: int) -> str:
+        return classes[number] if classes else str(number)
+
+    first = {example.id: example.texts[0] for example in examples.examples if len(example.texts) == 2}
+    columns = [
+        "row",
+        "label",
+        "outcome",
+        "before",
+        "after",
+        "queries",
+        "changed",
+        "similarity",
+        "original",
+        "perturbed",
+    ]
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([*columns, *(["first_text"] if first else [])])
+    for row in rows:
+        gave = (shown(row.logits_original), shown(row.logits_final))
+        cells = (row.id, named(row.label), row.outcome, *gave, row.queries, row.changed, row.similarity)
+        context = [first[row.id]] if first else []
+        writer.writerow([*cells, row.original, row.perturbed, *context])
+    try:
+        replace_file(path, stream.getvalue().encode())
+    except OSError as error:
+        raise TemperError(f"--csv {path}: cannot be written ({error.strerror}). Run the same command again.") from error
+
+
+def _show(rows: "Sequence[AttackRow]", examples: "Dataset", classes: Sequence[str]) -> None:
     """Print outcomes and measures; of errors the first reason."""
     from benchmark.evaluation.metrics import METRICS, AttackOutcomes, attack_measurements, metrics_of
     from benchmark.schema.attack_rows import OUTCOMES
@@ -201,7 +267,15 @@ def _show(rows: "Sequence[AttackRow]", examples: "Dataset") -> None:
     output.print(table)
     failed = next((row.reason for row in rows if row.reason), None)
     if failed is not None:
-        console.print(Text(f"note: the first error: {failed}"))
+        console.print(fitted(f"note: the first error: {failed}"))
+    if not any(row.initially_right for row in rows):
+        numbers = ", ".join(f"{number} {name}" for number, name in enumerate(classes))
+        console.print(
+            fitted(
+                "note: no example is right before the attack, so nothing was attacked. Check that the labels are not "
+                f"swapped{f': the classes of the model are {numbers}' if numbers else ' and that --model is trained'}."
+            )
+        )
 
 
 def _percent(share: float) -> str:

@@ -1,6 +1,7 @@
 """Progress on standard error: a live bar with time left on a terminal, one line a task elsewhere."""
 
 import os
+import textwrap
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -8,8 +9,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from benchmark.schema.attack_rows import AttackRow
@@ -27,6 +29,34 @@ def print_table(table: Table) -> None:
     Console(highlight=False, width=Measurement.get(output, unbounded, table).maximum).print(table)
 
 
+def fitted(sentence: str, screen: Console = console) -> Text:
+    """Break a sentence between words at the width of a terminal; what is not a terminal has no width."""
+    if not screen.is_terminal:
+        return Text(sentence)
+    lines = (
+        textwrap.wrap(line, screen.width, break_long_words=False, break_on_hyphens=False)
+        for line in sentence.split("\n")
+    )
+    return Text("\n".join("\n".join(line) for line in lines))
+
+
+class _Count(ProgressColumn):
+    """Steps that are done, of all; empty before their number is known."""
+
+    def render(self, task: Task) -> Text:
+        """Write the count of a bar."""
+        return Text("" if task.total is None else f"{task.completed:.0f}/{task.total:.0f}")
+
+
+class _TimeLeft(TimeRemainingColumn):
+    """The time left; empty before it can be estimated."""
+
+    def render(self, task: Task) -> Text:
+        """Write the time left of a bar."""
+        known = task.total is not None and task.time_remaining is not None
+        return Text.assemble(super().render(task), " left") if known else Text("")
+
+
 class CellDisplay:
     """Shows the cells of a run; an `Observer`."""
 
@@ -36,8 +66,8 @@ class CellDisplay:
     def begin(self, label: str) -> None:
         """Open a bar for a cell; its length is not known before the first step."""
         if console.is_terminal:
-            columns = (TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-            self._bar = Progress(*columns, TimeRemainingColumn(), TextColumn("left"), console=console, transient=True)
+            columns = (TextColumn("  {task.description}"), BarColumn(bar_width=None), _Count(), _TimeLeft())
+            self._bar = Progress(*columns, console=console, transient=True)
             self._bar.start()
             self._task = self._bar.add_task(escape(label), total=None)
 
@@ -73,8 +103,8 @@ class ByteDisplay:
         if not console.is_terminal:
             console.print(f"  {escape(task)}")
             return
-        columns = (TextColumn("  {task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, TextColumn("left"), console=console)
+        columns = (TextColumn("  {task.description}"), BarColumn(bar_width=None), DownloadColumn(), _TimeLeft())
+        self._bar = Progress(*columns, console=console)
         self._bar.start()
         self._task = self._bar.add_task(escape(task), total=total or None)
 
@@ -101,9 +131,9 @@ class AttackDisplay:
         self._started = time.monotonic()
         self._bar: Progress | None = None
         if console.is_terminal:
-            columns = (TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+            columns = (TextColumn("  {task.description}"), BarColumn(bar_width=None), _Count())
             rate = TextColumn("{task.fields[rate]:.0f} queries/s")
-            self._bar = Progress(*columns, rate, TimeRemainingColumn(), TextColumn("left"), console=console)
+            self._bar = Progress(*columns, rate, _TimeLeft(), console=console)
             self._bar.start()
             self._task = self._bar.add_task(self._label, total=None, rate=0.0)
 

@@ -1,9 +1,13 @@
 """Entry point of the `temper` command: sub-commands, and errors as one sentence with the right exit code."""
 
 import os
+import signal
 import sys
+import time
+from typing import TYPE_CHECKING, Any
 
 import typer
+from typer.core import TyperGroup
 
 from benchmark.cli import (
     attacking,
@@ -18,10 +22,32 @@ from benchmark.cli import (
     submitting,
     suites,
 )
+from benchmark.cli.display import console, fitted
+from benchmark.cli.groups import INTERRUPTED
 from benchmark.resources import offline
 from benchmark.schema.errors import TemperError
 
+if TYPE_CHECKING:
+    from types import FrameType
+
+SECONDS_OF_ONE_INTERRUPT = 5.0
+"""Ctrl-C that is pressed again within this time does not disturb the end that the first one began."""
+
+
+class Commands(TyperGroup):
+    """Commands that Ctrl-C stops with one sentence, whatever they are doing."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that the context names."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            console.print("Interrupted. Run the same command again.")
+            raise typer.Exit(INTERRUPTED) from None
+
+
 app = typer.Typer(
+    cls=Commands,
     name="temper",
     help="A robustness benchmark for fine-tuning methods of pre-trained language models.",
     no_args_is_help=True,
@@ -52,15 +78,30 @@ def main() -> None:
     The exit code is 2 for a usage error, 1 for a failure and 130 for an interruption.
     """
     try:
+        # A shell that starts a command in the background may have it ignore Ctrl-C.
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _Interrupts())
         _set_environment()
         app()
     except TemperError as error:
-        print(f"temper: {error}", file=sys.stderr)
+        print(fitted(f"temper: {error}"), file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:
         # The reader of a pipe went away (`temper list | head`): nothing is lost.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+
+
+class _Interrupts:
+    """Raise KeyboardInterrupt for a Ctrl-C, but not for those that follow at once."""
+
+    def __init__(self) -> None:
+        self._last = float("-inf")
+
+    def __call__(self, number: int, frame: "FrameType | None") -> None:
+        if time.monotonic() - self._last > SECONDS_OF_ONE_INTERRUPT:
+            self._last = time.monotonic()
+            raise KeyboardInterrupt
 
 
 def _set_environment() -> None:

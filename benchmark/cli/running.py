@@ -1,6 +1,7 @@
 """`temper run`, `status` and `explain`."""
 
 import shlex
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -146,20 +147,25 @@ def status(
 def _status(
     suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path, *, protocol: str
 ) -> None:
-    from benchmark.execution.cells import cells_of
+    from benchmark.execution.cells import MODEL, cells_of
     from benchmark.execution.explaining import state_of
 
     rows, work, store = _prepare(suite, requests, seeds, backbone, out, protocol=protocol)
     table = Table(box=None, pad_edge=False)
     for heading in ("Row", "Cell", "State"):
         table.add_column(heading)
+    models = []
     for row in rows:
         for cell in cells_of(row, work, store):
-            name = f"{cell.kind} {cell.subject}".rstrip()
-            table.add_row(Text(row.label), Text(name), Text(state_of(cell, store)))
+            name, state = f"{cell.kind} {cell.subject}".rstrip(), state_of(cell, store)
+            table.add_row(Text(row.label), Text(name), Text(state))
+            if cell.kind == "train" and cell.key is not None and state == "done":
+                models.append(f"Model of {row.label}: {store.folder(cell.kind, cell.key) / MODEL}")
     for subject in work.missing:
         table.add_row(Text("all rows"), Text(subject), Text("unavailable"))
     output.print(table)
+    for model in models:
+        output.print(Text(model))
 
 
 def explain(
@@ -250,8 +256,8 @@ def require_writable(out: Path, option: str = "--out") -> None:
     """Find out now, and not after the training, that nothing can be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".writable"
-        probe.write_text("")
-        probe.unlink()
+        # A file without a shared name: two commands that start at once would remove each other's.
+        with tempfile.TemporaryFile(dir=out):
+            pass
     except OSError as error:
         raise UsageError(f"{option} {out} cannot be written to: {error.strerror}.") from error

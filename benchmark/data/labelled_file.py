@@ -1,10 +1,11 @@
 """A labelled file of a user's: its format from its name, its columns by their usual names where none are given."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
 from benchmark.data.files import open_member
+from benchmark.data.labels import class_of, plain_number, value_text
 from benchmark.data.readers import Table, read_rows
 from benchmark.data.spec import DataSpec, Format, LabelSpec
 from benchmark.schema.errors import IntegrityError, UsageError, nearest
@@ -16,17 +17,25 @@ _FORMATS: dict[str, Format] = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", 
 _COMPRESSED = (".gz", ".bz2")
 
 
-def labelled_file(path: Path, text: Sequence[str] = (), label: str = "label", limit: int | None = None) -> DataSpec:
-    """Describe a file whose labels are class numbers.
+def labelled_file(
+    path: Path,
+    text: Sequence[str] = (),
+    label: str = "label",
+    limit: int | None = None,
+    classes: Sequence[str] = (),
+) -> DataSpec:
+    """Describe a file whose labels are class numbers or names of classes.
 
     Args:
         path: A csv, tsv, jsonl or parquet file; the first three may be compressed (.gz, .bz2).
         text: Its column of texts, or the two of a pair; empty takes the first of `HABITS` that the file has.
-        label: Its column of class numbers.
+        label: Its column of class numbers or names. An empty cell and -1 stand for no label.
         limit: Keep at most so many examples, the same share of every class.
+        classes: Names of the model's classes, in the order of their numbers; empty if they are not known.
 
     Raises:
-        UsageError: there is no such file, its name says no format, or it lacks a column.
+        UsageError: there is no such file, its name says no format, it lacks a column, or it has a label that is not a
+            class.
         IntegrityError: it cannot be read.
     """
     if not path.is_file():
@@ -42,9 +51,38 @@ def labelled_file(path: Path, text: Sequence[str] = (), label: str = "label", li
     for column in (*chosen, label):
         if column not in present:
             raise UsageError(f"{path} has no column {column!r}. {nearest(column, present)}")
-    return DataSpec(
-        source="file", path=str(path.absolute()), format=form, text=chosen, label=LabelSpec(label), limit=limit
-    )
+    labels = LabelSpec(label, _class_numbers(classes))
+    _require_labels(path, form, labels, classes)
+    return DataSpec(source="file", path=str(path.absolute()), format=form, text=chosen, label=labels, limit=limit)
+
+
+def _class_numbers(classes: Sequence[str]) -> Mapping[str, int] | None:
+    """Map names, and numbers written as text, to class numbers; only names where a name reads like a number."""
+    if not classes:
+        return None
+    names = {name: number for number, name in enumerate(classes)}
+    numbers = {str(number): number for number in range(len(classes))}
+    clash = any(plain_number(name) in numbers and numbers[plain_number(name)] != names[name] for name in names)
+    return names if clash else {**numbers, **names}
+
+
+def _require_labels(path: Path, form: Format, labels: LabelSpec, classes: Sequence[str]) -> None:
+    with open_member(path) as stream:
+        rows = read_rows(stream, form, Table(str(path), (labels.column,)))
+        texts = {value_text(row.get(labels.column)) for row in rows} - {"", "-1"}
+    wrong = sorted(text for text in texts if isinstance(class_of(labels, text), str))
+    if not wrong:
+        return
+    listed = ", ".join(map(repr, wrong[:5])) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+    place = f"{path}: column {labels.column!r}"
+    if labels.map is None:
+        raise UsageError(
+            f"{place}: not a class number: {listed}. The model was saved without class names; number the labels from "
+            "0 as it does."
+        )
+    with_numbers = len(labels.map) > len(classes)
+    legal = ", ".join(f"{number} or {name}" if with_numbers else name for number, name in enumerate(classes))
+    raise UsageError(f"{place}: not a class of the model: {listed}. Write {legal}.")
 
 
 def _format(path: Path) -> Format:

@@ -100,6 +100,7 @@ class Runner:
             attend_padding=PADDING_ATTENDED in row.protocol,
         )
         model, position = trainer.run()
+        model.name_classes(suite.training.classes)
         with verb(trainer.method, SAVING, position.step):
             model.save(folder / MODEL)
         write_log(position, folder / "epochs.jsonl")

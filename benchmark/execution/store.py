@@ -6,7 +6,6 @@
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from benchmark.schema import file_fingerprint, fingerprint
@@ -49,9 +49,13 @@ class Store:
         self.notes: list[str] = []
         self._seen: dict[Path, Artifact] = {}
 
+    def folder(self, kind: str, key: str) -> Path:
+        """Where the artifact of a key is, once it is finished."""
+        return self.root / kind / _digits(key)
+
     def find(self, kind: str, key: str) -> Artifact | None:
         """The artifact of a key, or None; one that fails its hashes is set aside and counts as absent."""
-        folder = self.root / kind / _digits(key)
+        folder = self.folder(kind, key)
         try:
             return self.peek(kind, key)
         except IntegrityError as error:
@@ -65,7 +69,7 @@ class Store:
         Raises:
             IntegrityError: it is there and fails its hashes.
         """
-        folder = self.root / kind / _digits(key)
+        folder = self.folder(kind, key)
         if folder not in self._seen:
             if not folder.is_dir():
                 return None
@@ -89,7 +93,7 @@ class Store:
     def receipt(self, kind: str, key: str) -> dict[str, str]:
         """Read the hash of each file of an artifact from its receipt, unchecked; empty where it cannot be read."""
         try:
-            receipt = json.loads((self.root / kind / _digits(key) / RECEIPT).read_text(encoding="utf-8"))
+            receipt = json.loads((self.folder(kind, key) / RECEIPT).read_text(encoding="utf-8"))
             return {name: str(entry["sha256"]) for name, entry in receipt.items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
@@ -120,7 +124,7 @@ class Store:
                 (folder / SCRATCH).mkdir(parents=True, exist_ok=True)
                 _write_json(folder / SPEC, spec)
                 yield folder
-                self._commit(folder, self.root / kind / _digits(key))
+                self._commit(folder, self.folder(kind, key))
 
     @contextlib.contextmanager
     def guarded(self) -> Iterator[None]:
@@ -183,15 +187,17 @@ def _verify(folder: Path, key: str) -> Artifact:
 @contextlib.contextmanager
 def _locked(path: Path, label: str) -> Iterator[None]:
     """Hold a lock that the system frees when the process dies, however it dies."""
-    with path.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TemperError(
-                f"Another process is working on {label} ({path}); wait for it, or stop it and run the same command."
-            ) from None
-        # The file stays: unlinking it would let a third process lock a new one beside the holder of the old.
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise TemperError(
+            f"Another process is working on {label} ({path}). Wait until it ends, then run the same command again."
+        ) from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -69,6 +69,17 @@ class Classifier(nn.Module):
         cast(Any, self.network).save_pretrained(str(folder), safe_serialization=True)
         self.tokenizer.save_pretrained(str(folder))
 
+    def name_classes(self, names: Sequence[str]) -> None:
+        """Keep the names of the classes in the configuration, in place of those that the backbone came with.
+
+        Args:
+            names: One per class, in the order of the class numbers.
+        """
+        self._config.id2label = dict(enumerate(names))
+        self._config.label2id = {name: number for number, name in enumerate(names)}
+        # Tells these names from a backbone's own, which models trained by earlier versions still carry.
+        self._config.temper_named_classes = True
+
     def tokenise(self, texts: Sequence[str]) -> Encoded:
         """Tokenise one example of one or two texts, cut to `max_length`, of two texts the longer one first.
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from benchmark.resources.archive import extract
 from benchmark.resources.files import disk_errors, require_space, set_aside
 from benchmark.resources.locations import archives_folder, cache_root, damage, missing_sentence, resource_folder
-from benchmark.resources.locking import exclusive
 from benchmark.resources.manifest import Carrier, Resource, select
 from benchmark.resources.obtaining import Obtainer, local_only
 from benchmark.resources.progress import Progress, Silent, task
@@ -91,7 +92,7 @@ def _attempt(resource: Resource, obtainer: Obtainer) -> TemperError | None:
 def _fetch(resource: Resource, obtainer: Obtainer) -> None:
     lock = cache_root() / "locks" / f"{resource.slug}.lock"
     waiting = f"waiting for another process that fetches {resource.name}"
-    with exclusive(lock, obtainer.progress, waiting) as locked:
+    with _exclusive(lock, obtainer.progress, waiting) as locked:
         if locked:
             _remove_parts(resource)
         if damage(resource) == []:
@@ -100,6 +101,26 @@ def _fetch(resource: Resource, obtainer: Obtainer) -> None:
             carrier, archive = obtainer.obtain(resource, downloads)
             _unpack(resource, carrier, archive, part, obtainer.progress)
             _publish(resource, part)
+
+
+@contextmanager
+def _exclusive(path: Path, progress: Progress, waiting: str) -> Iterator[bool]:
+    """Hold a lock that ends with its process; yield False where the file system has no locks."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        with task(progress, waiting, 0):
+            lock.acquire()
+    except (OSError, NotImplementedError):
+        # Some network file systems have no locks; the atomic rename at the end still keeps the result whole.
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
 
 
 def _unpack(resource: Resource, carrier: Carrier, archive: Path, part: Path, progress: Progress) -> None:

@@ -6,7 +6,6 @@ file that makes the reader crash, hang or fill the memory costs the child, and i
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -90,6 +89,8 @@ def _answers(output: str) -> dict[str, str]:
 
 def main() -> None:
     """Be the child: read the order from standard input, and answer a line a table."""
+    import resource
+
     order = json.loads(sys.stdin.read())
     limits = order["limits"]
     resource.setrlimit(resource.RLIMIT_AS, (limits["memory"], limits["memory"]))

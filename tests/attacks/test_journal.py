@@ -84,6 +84,24 @@ def test_a_row_that_is_there_twice_is_refused(path):
         opened(path)
 
 
+def test_a_second_process_is_refused_while_the_first_one_writes(path):
+    with opened(path) as journal:
+        with pytest.raises(TemperError, match=r"attack\.jsonl: another process is running this attack\. Wait until it"):
+            opened(path)
+        journal.append(row("9"))
+    with opened(path) as journal:
+        assert [r.id for r in journal.rows] == PLAN
+
+
+def test_the_lock_leaves_no_file_and_goes_with_a_journal_that_is_refused(path):
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match="belongs to another attack"):
+            opened(path, attack="sha256:b")
+    with opened(path):
+        pass
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_a_broken_middle_is_refused(path):
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(lines[0] + b"{\n" + lines[2])
@@ -106,6 +124,7 @@ def test_a_full_disk_is_one_sentence(path, monkeypatch):
             journal.append(row("9"))
 
 
-def test_a_folder_that_is_not_there_is_one_sentence(tmp_path):
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
     with pytest.raises(TemperError, match="cannot keep the attack's journal"):
-        opened(tmp_path / "absent" / "attack.jsonl")
+        opened(tmp_path / "file" / "attack.jsonl")

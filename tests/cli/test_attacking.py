@@ -1,5 +1,6 @@
 """`temper attack`: a table of outcomes, resumed where it was stopped, and one sentence for every mistake."""
 
+import csv
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from benchmark.cli.display import AttackDisplay
 from benchmark.cli.main import app
 from benchmark.evaluation.tables import read_attack
 from benchmark.models.classifier import Classifier
+from benchmark.models.inference import predict_logits
 from benchmark.resources import locate
 from benchmark.schema.errors import TemperError, UnavailableError, UsageError
 from benchmark.suites.recipes import RECIPES
@@ -28,6 +30,19 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def model(tiny_model: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     tiny_model.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def named_model(tiny_model: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("named")
+    named = Classifier.load(_saved(tiny_model, tmp_path_factory.mktemp("plain")))
+    named.name_classes(("negative", "positive"))
+    return _saved(named, folder)
+
+
+def _saved(model: Classifier, folder: Path) -> Path:
+    model.save(folder)
     return folder
 
 
@@ -101,8 +116,33 @@ def test_labels_that_the_model_does_not_have_are_refused(model: Path, tmp_path: 
     assert "has the label 2, but the model's classes are 0 to 1" in str(error)
     (tmp_path / "words.csv").write_text("text,label\na film,good\na plot,bad\n")
     error = refusal(attack("--model", model, "--data", tmp_path / "words.csv", "--out", tmp_path / "out"))
-    assert "none of 2 rows is left" in str(error)
-    assert "'good' 1" in str(error)
+    assert isinstance(error, UsageError)
+    assert "column 'label': not a class number: 'bad', 'good'. The model was saved without class names" in str(error)
+
+
+def test_labels_that_are_no_names_of_the_models_classes_are_refused_with_all_that_are(
+    named_model: Path, tmp_path: Path
+) -> None:
+    for label in ("good", "2"):
+        (tmp_path / "data.csv").write_text(f"text,label\na film,positive\na plot,{label}\na thing,-1\na sea,\n")
+        error = refusal(attack("--model", named_model, "--data", tmp_path / "data.csv", "--out", tmp_path / "out"))
+        assert isinstance(error, UsageError)
+        assert f"not a class of the model: '{label}'. Write 0 or negative, 1 or positive." in str(error)
+
+
+def test_the_csv_file_is_refused_before_the_work(model: Path, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    before = data.read_bytes()
+    common = ["--model", model, "--data", data, "--out", tmp_path / "out", "--csv"]
+    for path, sentence in (
+        (tmp_path, "is a folder; name a file."),
+        (data, "is the file of --data; name another file."),
+        (tmp_path / "file/texts.csv", "cannot be written to"),
+    ):
+        error = refusal(attack(*common, path))
+        assert isinstance(error, UsageError)
+        assert sentence in str(error)
+    assert data.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -167,7 +207,7 @@ def test_interrupted_it_says_what_is_kept_and_goes_on_from_there(
         stopped = attack(*command)
     assert stopped.exit_code == 130
     assert "5 of 12 examples are kept in" in stopped.output
-    assert "the same command goes on from there" in stopped.output
+    assert "the same command resumes there" in stopped.output
     assert not list((tmp_path / "cut").glob("*.parquet"))
     assert attack(*command).exit_code == 0
     tables = [next((tmp_path / folder).glob("*.parquet")) for folder in ("whole", "cut")]
@@ -194,9 +234,51 @@ def test_of_pairs_the_second_text_is_attacked(model: Path, parts: list[str], tmp
     (tmp_path / "pairs.csv").write_text("premise,hypothesis,label\n" + "\n".join([*lines, "a,b,-1"]) + "\n")
     done = attack("--model", model, "--data", tmp_path / "pairs.csv", "--out", tmp_path / "out", *parts)
     assert done.exit_code == 0, done.output
-    assert "rows whose label is no class number are left out: '-1' 1." in done.output
+    assert "note: left out: 1 row without a label." in done.output
     (table,) = (tmp_path / "out").glob("*.parquet")
     assert {row.original for row in read_attack(table)} == {text for text, _ in sentences(6, seed=4)}
+
+
+@pytest.mark.slow
+@pytest.mark.resources
+def test_names_and_numbers_of_classes_give_one_table_and_texts_as_csv(
+    named_model: Path, parts: list[str], tmp_path: Path
+) -> None:
+    rows = sentences(12, seed=9)
+    for name, labels in (("names", ("negative", "positive")), ("numbers", ("0", "1.0"))):
+        lines = [f"{text},{labels[label]}" for text, label in rows]
+        (tmp_path / f"{name}.csv").write_text("text,label\n" + "\n".join([*lines, " ,0", ",1"]) + "\n")
+        path = tmp_path / f"{name}.csv"
+        done = attack(
+            "--model", named_model, "--data", path, "--out", tmp_path / name, "--csv", tmp_path / "t.csv", *parts
+        )
+        assert done.exit_code == 0, done.output
+        assert "note: left out: 2 rows without a text." in done.output
+        assert f"Texts: {tmp_path / 't.csv'}" in done.output
+    tables = [next((tmp_path / folder).glob("*.parquet")) for folder in ("names", "numbers")]
+    assert tables[0].name == tables[1].name
+    with (tmp_path / "t.csv").open(newline="") as stream:
+        written = list(csv.DictReader(stream))
+    attacked = read_attack(tables[0])
+    assert [row["original"] for row in written] == [row.original for row in attacked]
+    assert [row["perturbed"] for row in written] == [row.perturbed or "" for row in attacked]
+    for row in written:
+        assert {row["label"], row["before"]} <= {"negative", "positive"}
+        assert (row["before"] == row["label"]) == (row["outcome"] != "skipped")
+        assert (row["after"] not in {"", row["label"]}) == (row["outcome"] == "flipped")
+
+
+@pytest.mark.slow
+@pytest.mark.resources
+def test_labels_that_are_swapped_are_suspected(named_model: Path, parts: list[str], tmp_path: Path) -> None:
+    model = Classifier.load(named_model).eval()
+    texts = [(text,) for text, _ in sentences(8, seed=9)]
+    wrong = 1 - predict_logits(model, texts).argmax(axis=1)
+    lines = [f"{text},{label}" for (text,), label in zip(texts, wrong, strict=True)]
+    (tmp_path / "data.csv").write_text("text,label\n" + "\n".join(lines) + "\n")
+    done = attack("--model", named_model, "--data", tmp_path / "data.csv", "--out", tmp_path / "out", *parts)
+    assert "note: no example is right before the attack, so nothing was attacked." in done.output
+    assert "the classes of the model are 0 negative, 1 positive." in done.output
 
 
 @pytest.mark.slow

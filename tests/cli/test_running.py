@@ -2,12 +2,16 @@
 
 import json
 import shlex
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from benchmark.cli.main import app
+from benchmark.cli.running import require_writable
 from benchmark.suites import load_suite, training_splits
 from tests.support.tiny_suite import write_tiny_suite
 
@@ -49,3 +53,29 @@ def test_a_method_of_the_project_that_is_not_installed_names_the_command(
     assert "pip install -e ." in str(done.exception)
     other = CliRunner().invoke(app, ["run", "demo", "--methods", "mnie"])
     assert "There is no method 'mnie'" in str(other.exception)
+
+
+def test_commands_that_start_at_once_do_not_refuse_each_other(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: require_writable(tmp_path / "out"), range(2000)))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_modules_that_only_unix_has_are_not_needed_to_import_temper() -> None:
+    script = """
+import builtins, importlib, pkgutil, signal
+known = builtins.__import__
+def portable(name, globals=None, *rest):
+    importer = str((globals or {}).get("__name__"))
+    if name in {"fcntl", "resource", "pwd", "grp", "termios"} and importer.startswith("benchmark"):
+        raise ModuleNotFoundError(name)
+    return known(name, globals, *rest)
+builtins.__import__ = portable
+del signal.pthread_sigmask, signal.setitimer
+import benchmark
+for module in pkgutil.walk_packages(benchmark.__path__, "benchmark."):
+    if ".textattack" not in module.name and not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

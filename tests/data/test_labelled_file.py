@@ -101,3 +101,24 @@ def test_files_that_are_none_or_empty_or_broken_are_refused(tmp_path: Path) -> N
     broken.write_text("no parquet")
     with pytest.raises(IntegrityError, match="not a readable parquet file"):
         labelled_file(broken)
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels", "expected"),
+    [
+        (("neg", "pos"), ("neg", "1", "pos", "0.0"), [0, 1, 1, 0]),
+        (("1", "2", "3"), ("1", "3", "2.0", "3"), [0, 2, 1, 2]),
+        (("0", "1"), ("0", "1", "1", "0"), [0, 1, 1, 0]),
+    ],
+)
+def test_labels_are_names_or_numbers_and_a_name_that_reads_like_a_number_is_a_name(tmp_path, classes, labels, expected):
+    rows = "".join(f"text {number},{label}\n" for number, label in enumerate(labels))
+    (tmp_path / "data.csv").write_text("text,label\n" + rows)
+    examples = load(labelled_file(tmp_path / "data.csv", classes=classes)).examples
+    assert [example.label for example in sorted(examples, key=lambda example: int(example.id))] == expected
+
+
+def test_a_number_is_refused_where_names_read_like_numbers(tmp_path):
+    (tmp_path / "data.csv").write_text("text,label\na,0\nb,1\n")
+    with pytest.raises(UsageError, match=r"not a class of the model: '0'\. Write 1, 2, 3\."):
+        labelled_file(tmp_path / "data.csv", classes=("1", "2", "3"))

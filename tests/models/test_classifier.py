@@ -85,6 +85,24 @@ def test_saving_and_loading_keeps_logits_and_length(model: Classifier, tmp_path:
     assert not list(tmp_path.glob("*.bin"))
 
 
+def test_names_of_classes_are_saved_in_place_of_the_backbones_and_change_no_logit(
+    tiny_backbone: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_backbone, tmp_path / "backbone")
+    settings = json.loads((tmp_path / "backbone/config.json").read_text())
+    own = {"id2label": {"0": "contradiction", "1": "entailment"}, "label2id": {"contradiction": 0, "entailment": 1}}
+    (tmp_path / "backbone/config.json").write_text(json.dumps({**settings, **own}))
+    model = Classifier.from_pretrained(tmp_path / "backbone", 2, 16).eval()
+    expected = model(batch_of(model))
+    model.name_classes(("no", "yes"))
+    model.save(tmp_path / "saved")
+    saved = json.loads((tmp_path / "saved/config.json").read_text())
+    assert (saved["id2label"], saved["label2id"]) == ({"0": "no", "1": "yes"}, {"no": 0, "yes": 1})
+    again = Classifier.load(tmp_path / "saved").eval()
+    assert again.classes == 2
+    assert torch.equal(again(batch_of(again)), expected)
+
+
 def test_features_are_the_first_tokens_last_hidden_state(model: Classifier) -> None:
     batch = batch_of(model)
     expected = model.network.bert(**batch.tokens).last_hidden_state[:, 0]

@@ -158,7 +158,11 @@ def test_two_at_once_share_one_download(shelf):
 
 def test_two_at_once_without_locks_both_succeed(shelf, monkeypatch):
     shelf.pin_wheel("toy")
-    monkeypatch.setattr("benchmark.resources.locking._acquire", lambda *_: False)
+
+    def unsupported(*_, **__):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr("filelock.FileLock.acquire", unsupported)
     barrier, results = threading.Barrier(2, timeout=5), []
 
     def together(*arguments):
