@@ -21,9 +21,9 @@ from pathlib import Path
 
 import torch
 
-from benchmark.attacks import AttackRow, Parts, Victim, load_parts, numbers_of, run_attack
+from benchmark.attacks import AttackRow, Parts, Victim, load_parts, parameters_of, run_attack
 from benchmark.attacks.encoder import Encoder, Vectors
-from benchmark.attacks.textattack.recipes import BUILDERS
+from benchmark.attacks.textattack.builders import BUILDERS
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Dataset, DataSpec, Example, LabelSpec, load
 from benchmark.models.backbones import Backbone, resolve_backbone
@@ -96,7 +96,7 @@ SETS = {
 
 
 @dataclass(frozen=True)
-class Alone:
+class OneAtATimeEncoder:
     """An encoder that is asked about one text at a time."""
 
     encoder: Encoder
@@ -135,7 +135,7 @@ def compare(attack: Attack, examples: Dataset, model: Classifier, parts: Parts, 
         "engine": ModelVictim(model),
         "textattack": partial(predict_logits, model, tokens_per_batch=1),
     }
-    made = {"engine": parts, "textattack": replace(parts, encoder=Alone(parts.encoder))}
+    made = {"engine": parts, "textattack": replace(parts, encoder=OneAtATimeEncoder(parts.encoder))}
     found = [
         run_attack(
             replace(attack, backend=backend),
@@ -219,7 +219,7 @@ def main() -> None:
             )
             folder = arguments.out / name / str(len(examples))
             folder.mkdir(parents=True, exist_ok=True)
-            found = compare(attack, examples, model, load_parts(numbers_of(attack)), folder)
+            found = compare(attack, examples, model, load_parts(parameters_of(attack)), folder)
             unlike += len(found.different)
             _show(f"{recipe} on {name}", found)
     raise SystemExit(1 if unlike else 0)

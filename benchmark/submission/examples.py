@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.attacks.text import words_changed, words_of
+from benchmark.attacks.attacked_text import words_changed, words_of
 from benchmark.data import Dataset, Example
 from benchmark.evaluation.tables import InspectionTable, PredictionTable
 from benchmark.schema.attack_rows import AttackRow

@@ -15,9 +15,9 @@ from benchmark.execution.registry import MethodRequest, configure
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
 from benchmark.schema.errors import TemperError
-from benchmark.testing.errors import ContractError
+from benchmark.testing.rules import ContractError
 from benchmark.testing.tiny import sentences, trainer, weights
-from benchmark.testing.watching import Violation, Watcher
+from benchmark.testing.watcher import Violation, Watcher
 from benchmark.training import Context, Method, MethodError
 from benchmark.training.checkpoint import Position, storable
 from benchmark.training.verbs import checked_state

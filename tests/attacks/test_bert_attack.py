@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from benchmark.attacks import run_attack
-from benchmark.attacks.masked_lm import MaskedLM, Slots
-from benchmark.attacks.recipes.bert_attack import Substitutes
-from benchmark.attacks.text import AttackedText, words_of
+from benchmark.attacks.token_predictions import MaskedLM, Slots
+from benchmark.attacks.recipes.bert_attack import MaskedLMSubstitutes
+from benchmark.attacks.attacked_text import AttackedText, words_of
 from benchmark.attacks.transformations import joined_pieces
 from benchmark.attacks.victim import masked_lm_oracle
 from benchmark.data import Dataset
@@ -149,7 +149,7 @@ class Careless(MaskedLM):
         return [self.noisy, super().tiers()[-1]]
 
     def noisy(self, items):
-        rows, rng = self.likeliest(items), np.random.default_rng(len(items))
+        rows, rng = self.predict(items), np.random.default_rng(len(items))
         for row in rows:
             noise = rng.uniform(-0.05, 0.05, row.values.shape).astype(np.float32)
             noise[0, 0] = 0.05
@@ -169,7 +169,7 @@ def test_what_full_batches_leave_open_is_asked_again(run, masked_lm_folder):
     wrong = 0
     for text in (AttackedText((sentence,)) for sentence in SENTENCES):
         for index in text.attacked_words:
-            places = tuple(model.places(text, index))
+            places = tuple(model.positions(text, index))
             near, exact = (next(iter(answer([Slots(text.joined, places, 8)]))) for answer in careless.tiers())
             wrong += not (near.ids == exact.ids).all()
             words = answered(Substitutes(careless, 8, 10**6).words(text, index), masked_lm_oracle(careless))
@@ -186,7 +186,7 @@ def test_a_text_is_asked_about_twice_at_most(run, model):
 
         def watched(self, asked):
             items.extend(asked)
-            return self.likeliest(asked)
+            return self.predict(asked)
 
     # No swap is similar enough, so that every word of the original is tried.
     run(masked.dataset(*SENTENCES), Watched(model.network, model.tokenizer), similarity_threshold=1.0)

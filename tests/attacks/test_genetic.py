@@ -8,20 +8,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmark.attacks.attacking import begin
-from benchmark.attacks.engine import Answer, Case, Finding, Scored, case, run_searches
+from benchmark.attacks.job import begin
+from benchmark.attacks.engine import Answer, Case, SearchResult, ScoredItem, case, run_searches
 from benchmark.attacks.engine.questions import ENCODER, VICTIM
 from benchmark.attacks.recipes import prepare
-from benchmark.attacks.searches import genetic as searches
-from benchmark.attacks.searches.genetic import Breeding, _Farm, crossed
-from benchmark.attacks.text import AttackedText
+from benchmark.attacks.recipes import genetic as searches
+from benchmark.attacks.recipes.genetic import GeneticSettings, _Breeder, crossover
+from benchmark.attacks.attacked_text import AttackedText
 from benchmark.attacks.victim import encoder_oracle, victim_oracle
 from benchmark.data import Dataset, Example
 from benchmark.suites.recipes import Genetic
 from tests.attacks import made_up
 from tests.attacks.conftest import with_textattack
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.made_up import Unsure, outcomes, spec
+from tests.attacks.made_up import NoisyVictim, outcomes, spec
 from tests.attacks.test_textbugger import assert_same_distribution
 
 SMALL = {"population": 8, "generations": 5, "min_cosine": 0.5}
@@ -37,7 +37,7 @@ def test_a_text_that_one_swap_flips_takes_one_generation(tmp_path):
 
 @pytest.mark.parametrize(("share", "outcome"), [(0.5, "survived"), (0.6, "flipped")])
 def test_no_word_is_swapped_beyond_the_share(tmp_path, monkeypatch, share, outcome):
-    """Crossing two texts may go beyond it, which TextAttack's recipe does not check either; so nothing is crossed."""
+    """Crossing two texts may go beyond it, which TextAttack's recipe does not check either; so nothing is crossover."""
     monkeypatch.setattr(searches, "crossed", lambda first, second, rng: first)
     attack = spec("genetic", population=6, generations=20, min_cosine=0.5, max_share=share)
     ((_, found, text, *_),) = outcomes(tmp_path, attack, dataset("good good good film"), victim, parts())
@@ -82,7 +82,7 @@ def test_doubt_company_and_order_change_nothing(tmp_path, pair, budget):
     expected = outcomes(tmp_path, attack, examples, asked, made)
     turned = Dataset("turned", examples.examples[::-1], examples.label_names)
     for in_flight in (1, 64):
-        assert outcomes(tmp_path, attack, turned, Unsure(asked, 0.5), made, in_flight) == expected[::-1]
+        assert outcomes(tmp_path, attack, turned, NoisyVictim(asked, 0.5), made, in_flight) == expected[::-1]
 
 
 def test_a_seed_belongs_to_an_example(tmp_path):
@@ -117,13 +117,13 @@ def test_what_is_forgotten_is_asked_again_and_changes_nothing(tmp_path, monkeypa
 
 def member(doubt, text="a"):
     logits = np.array([0.0, math.log(doubt / (1 - doubt))], dtype=np.float32)
-    return Finding(AttackedText((text,)), Scored("victim", doubt, 0, Answer(logits, 0.0, 0)))
+    return SearchResult(AttackedText((text,)), ScoredItem("victim", doubt, 0, Answer(logits, 0.0, 0)))
 
 
 def test_parents_are_drawn_with_textattacks_probabilities():
     """Those that the victim believes more are likelier, as exp(-doubt / temperature); 4,000 draws, chi-square."""
     members = [member(doubt) for doubt in (0.05, 0.2, 0.35, 0.9)]
-    farm = _Farm(Case(AttackedText(("a",)), 0, random.Random(0)), Breeding(4, 1, 0.3), lambda text, index: [], [1])
+    farm = _Breeder(Case(AttackedText(("a",)), 0, random.Random(0)), GeneticSettings(4, 1, 0.3), lambda text, index: [], [1])
     rng, drawn = random.Random(1), Counter()
     for _ in range(4000):
         with pytest.raises(StopIteration) as end:
@@ -137,14 +137,14 @@ def test_parents_are_drawn_with_textattacks_probabilities():
 def test_a_crossed_text_has_each_different_word_from_either_parent():
     text = AttackedText(("a good film, to watch",))
     one, two = text.replace(1, "fine").replace(4, "view"), text.replace(1, "nice").replace(2, "movie")
-    seen = Counter(crossed(one, two, random.Random(seed)).joined for seed in range(400))
+    seen = Counter(crossover(one, two, random.Random(seed)).joined for seed in range(400))
     assert set(seen) == {
         f"a {first} {second}, to {third}"
         for first in ("fine", "nice") for second in ("film", "movie") for third in ("view", "watch")
     }  # fmt: skip
     assert min(seen.values()) > 25
     for seed in range(20):
-        child = crossed(one, two, random.Random(seed))
+        child = crossover(one, two, random.Random(seed))
         assert child.modified == {i for i, (a, b) in enumerate(zip(child.words, text.words, strict=True)) if a != b}
 
 

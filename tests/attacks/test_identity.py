@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmark.attacks import load_parts, numbers_of
+from benchmark.attacks import load_parts, parameters_of
 from benchmark.data import Dataset, Example
 from benchmark.resources import locate
 from benchmark.schema.errors import UnavailableError
@@ -50,7 +50,7 @@ def compared(attack, examples, victim, folder):
     from scripts.prove_attacks import compare
 
     try:
-        made = load_parts(numbers_of(attack))
+        made = load_parts(parameters_of(attack))
     except UnavailableError as error:
         pytest.skip(str(error))
     found = compare(attack, examples, victim, made, folder)

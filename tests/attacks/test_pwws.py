@@ -5,15 +5,15 @@ import random
 import numpy as np
 import pytest
 
-from benchmark.attacks.engine import Answer, Case, Scored
-from benchmark.attacks.searches import saliency
-from benchmark.attacks.searches.saliency import by_weighted_saliency
-from benchmark.attacks.text import AttackedText, words_of
+from benchmark.attacks.engine import Answer, Case, ScoredItem
+from benchmark.attacks.recipes import pwws as saliency
+from benchmark.attacks.recipes.pwws import by_weighted_saliency
+from benchmark.attacks.attacked_text import AttackedText, words_of
 from benchmark.data import Dataset
 from tests.attacks import made_up
 from tests.attacks.conftest import with_textattack
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.made_up import Unsure, outcomes, spec
+from tests.attacks.made_up import NoisyVictim, outcomes, spec
 
 ENTRIES = {"good": [("good", 1), ("fine", 1), ("decent", 1)], "film": [("movie", 1)], "watch": [("view", 1)]}
 
@@ -53,7 +53,7 @@ def test_doubt_company_and_order_change_nothing(tmp_path, pair):
     examples = made_up.examples(5, (1, 12), asked, pair=pair)
     expected = outcomes(tmp_path, spec("pwws"), examples, asked, made)
     assert {row[1] for row in expected} >= {"flipped"}
-    unsure = Unsure(asked, 0.5)
+    unsure = NoisyVictim(asked, 0.5)
     turned = Dataset("turned", examples.examples[::-1], examples.label_names)
     for in_flight in (1, 64):
         assert outcomes(tmp_path, spec("pwws"), examples, unsure, made, in_flight) == expected
@@ -77,7 +77,7 @@ def test_every_changed_word_is_a_synonym_of_the_originals(tmp_path):
 
 def scored(doubt, margin=0.0):
     logits = np.array([0.0, np.log(doubt / (1 - doubt))], dtype=np.float32)
-    return Scored("victim", doubt, 0, Answer(logits, margin, 0))
+    return ScoredItem("victim", doubt, 0, Answer(logits, margin, 0))
 
 
 def order(saliencies, doubts, monkeypatch, weights=None):
@@ -143,10 +143,10 @@ class TestAgainstTextAttack:
     def test_our_ordered_search_is_textattacks_where_nothing_is_equal(self):
         from textattack.search_methods import GreedyWordSwapWIR
 
-        from benchmark.attacks.textattack.parts import attacked_text
-        from benchmark.attacks.textattack.recipes import build
-        from benchmark.attacks.textattack.swaps import OrderedSaliencySearch
-        from benchmark.attacks.textattack.victim import VictimWrapper
+        from benchmark.attacks.textattack.components import attacked_text
+        from benchmark.attacks.textattack.builders import build
+        from benchmark.attacks.textattack.components import OrderedSaliencySearch
+        from benchmark.attacks.textattack.components import VictimWrapper
         from benchmark.suites.recipes import PWWS
 
         asked, made = made_up.victim(2, seed=2), made_up.parts(2)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.attacks.stopwords import stop_words
+from benchmark.attacks.parts import stop_words
 from tests.attacks import made_up
 from tests.attacks.conftest import with_textattack
 from tests.attacks.made_up import outcomes, spec

@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from benchmark.attacks import attack_fingerprint, numbers_of, parts, spec, tagger
-from benchmark.attacks.textattack import importing
+from benchmark.attacks import attack_fingerprint, parameters_of, parts, spec, tagger
+from benchmark.attacks.textattack import offline_import
 from benchmark.schema.errors import UnavailableError, UsageError
 from benchmark.suites.recipes import PWWS, RECIPES, BertAttack, Genetic, TextFooler, identifying_parameters
 from tests.attacks.fakes import attack, write_lexicon
@@ -25,11 +25,11 @@ def lexicon(tmp_path):
 
 
 def test_what_is_left_out_keeps_the_recipes_numbers(lexicon):
-    assert numbers_of(attack(lexicon)) == replace(TextFooler(), lexicon=str(lexicon))
+    assert parameters_of(attack(lexicon)) == replace(TextFooler(), lexicon=str(lexicon))
     published = TextFooler()
     assert (published.candidates, published.min_cosine, published.window) == (50, 0.5, 15)
     assert (published.similarity_threshold, published.similarity_metric) == (0.840845057, "angular")
-    assert numbers_of(attack(lexicon, min_cosine=1, query_budget=9)).min_cosine == 1.0
+    assert parameters_of(attack(lexicon, min_cosine=1, query_budget=9)).min_cosine == 1.0
 
 
 @pytest.mark.parametrize("recipe", ["textfooler", "textbugger", "random_swap"])
@@ -71,7 +71,7 @@ def test_the_default_treatment_of_short_texts_is_the_attack_of_before(lexicon):
 )
 def test_parameters_that_cannot_be_are_refused(lexicon, parameters, message):
     with pytest.raises(UsageError, match=f"Attack 'textfooler': parameters.*{message}"):
-        numbers_of(attack(lexicon, **parameters))
+        parameters_of(attack(lexicon, **parameters))
 
 
 @needs_extra
@@ -92,7 +92,7 @@ def test_parts_that_do_not_exist_are_refused_before_anything_is_loaded(lexicon, 
 def test_other_recipes_are_refused(lexicon):
     other = replace(attack(lexicon), recipe="textfooled")
     with pytest.raises(UsageError, match=r"recipe 'textfooled' does not exist\. Did you mean 'textfooler'"):
-        numbers_of(other)
+        parameters_of(other)
 
 
 @needs_extra

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.authoring import checking
-from benchmark.authoring.checking import Finding, check_method
-from benchmark.authoring.minute import Trained
+from benchmark.authoring import method_check
+from benchmark.authoring.method_check import Finding, check_method
+from benchmark.authoring.trial_run import Trained
 from benchmark.execution import registry
 from benchmark.execution.costs import Cost, Costs
 from benchmark.execution.registry import MethodRequest, configure, load_plugin

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmark.attacks.text import words_changed, words_of
+from benchmark.attacks.attacked_text import words_changed, words_of
 from benchmark.execution.registry import MethodRequest, configure
 from benchmark.execution.sources import source_texts, texts_fingerprint
 from benchmark.schema import UsageError, fingerprint
