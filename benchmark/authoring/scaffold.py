@@ -1,5 +1,6 @@
 """`temper new`: write a new method from templates, into the checkout or as a package of its own."""
 
+import keyword
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,10 +8,6 @@ from pathlib import Path
 from string import Template
 
 from benchmark.authoring.scaffold import class_name, require_free_name
-from benchmark.schema import UsageError
-import keyword
-import re
-
 from benchmark.execution.plugins import place_of
 from benchmark.execution.registry import registered
 from benchmark.schema import UsageError

@@ -5,7 +5,7 @@ import pytest
 
 from benchmark.attacks.parts import TransferTable
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.made_up import outcomes, spec
+from tests.attacks.random_cases import outcomes, spec
 
 RECIPES = {
     "pwws": {},

@@ -98,8 +98,7 @@ def stock_attack(made, asked, parameters):
     from textattack.search_methods import GreedyWordSwapWIR
     from textattack.transformations import WordSwapEmbedding
 
-    from benchmark.attacks.textattack.components import LexiconEmbedding
-    from benchmark.attacks.textattack.components import VictimWrapper
+    from benchmark.attacks.textattack.components import LexiconEmbedding, VictimWrapper
 
     class Tagged(PartOfSpeech):
         def _get_pos(self, before, word, after):

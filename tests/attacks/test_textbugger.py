@@ -11,10 +11,10 @@ import pytest
 from benchmark.attacks import run_attack
 from benchmark.attacks.transformations import HOMOGLYPHS, misspellings
 from benchmark.data import Dataset, Example
-from tests.attacks import made_up
+from tests.attacks import random_cases
 from tests.attacks.conftest import with_textattack
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.made_up import NoisyVictim, outcomes, spec
+from tests.attacks.random_cases import NoisyVictim, outcomes, spec
 
 MVP = {"edits": False, "similar_to": "current", "window": 15, "similarity_threshold": 0.840845057}
 
@@ -117,8 +117,8 @@ def test_after_a_space_words_are_counted_anew_as_textattack_does(tmp_path):
 
 @pytest.mark.parametrize("numbers", [{}, MVP], ids=["all bugs", "MVP"])
 def test_doubt_company_and_order_change_nothing(tmp_path, numbers):
-    asked, made, attack = made_up.victim(3), made_up.parts(), spec("textbugger", **numbers)
-    examples = made_up.examples(4, (5, 18), asked)
+    asked, made, attack = random_cases.victim(3), random_cases.parts(), spec("textbugger", **numbers)
+    examples = random_cases.examples(4, (5, 18), asked)
     expected = outcomes(tmp_path, attack, examples, asked, made)
     turned = Dataset("turned", examples.examples[::-1], examples.label_names)
     for in_flight in (1, 64):
@@ -150,8 +150,8 @@ class TestAgainstTextAttack:
     @pytest.mark.parametrize("pair", [False, True])
     @pytest.mark.parametrize("numbers", [{"edits": False}, MVP, {**MVP, "window": 6}], ids=["whole", "MVP", "window 6"])
     def test_neighbours_alone_are_identical(self, tmp_path, numbers, pair, budget):
-        asked, made = made_up.victim(2, seed=1), made_up.parts(1)
-        examples = made_up.examples(8, (1, 25), asked, 1, pair)
+        asked, made = random_cases.victim(2, seed=1), random_cases.parts(1)
+        examples = random_cases.examples(8, (1, 25), asked, 1, pair)
         if budget is not None:
             numbers = {**numbers, "query_budget": budget}
         ours, theirs = (
@@ -163,8 +163,8 @@ class TestAgainstTextAttack:
 
     def test_all_bugs_agree_in_distribution(self, tmp_path):
         """Over 60 seeds an example: mean queries within 4 standard errors, the share of flips within 0.15."""
-        asked, made = made_up.victim(2, seed=2), made_up.parts(2)
-        originals = made_up.examples(4, (4, 10), asked, 2).examples
+        asked, made = random_cases.victim(2, seed=2), random_cases.parts(2)
+        originals = random_cases.examples(4, (4, 10), asked, 2).examples
         seeds = tuple(Example(f"{e.id}-{seed}", e.texts, e.label) for e in originals for seed in range(60))
         examples = Dataset("seeds", seeds, ("a", "b"))
         ours, theirs = (

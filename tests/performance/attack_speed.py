@@ -77,9 +77,8 @@ def engine(attack: Attack, model: Classifier, parts: Parts, data: Dataset) -> li
 def textattack(attack: Attack, model: Classifier, parts: Parts, data: Dataset, *, stock: bool) -> list[AttackRow]:
     """TextAttack as its user has it: its wrapper or a dynamic one, its constraint's way of encoding."""
     from benchmark.attacks.textattack.adapter import attack_with
-    from benchmark.attacks.textattack.components import LocalSentenceEncoder
     from benchmark.attacks.textattack.builders import build
-    from benchmark.attacks.textattack.components import VictimWrapper
+    from benchmark.attacks.textattack.components import LocalSentenceEncoder, VictimWrapper
 
     class Plain(VictimWrapper):
         """Asks about every text that it is given, however often, 32 a batch as TextAttack's goal has it."""

@@ -122,12 +122,9 @@ class _Softmax:
     def weights(self) -> Ask[NDArray[np.float32]]:
         """Return the weights; they need the exact score of every word."""
         if self._weights is None:
-            import torch
-
             while inexact := [s for s in self.saliencies if s.margin]:
                 yield from refine(inexact)
-            values = torch.tensor([_one_minus_p(s) for s in self.saliencies], dtype=torch.float32)
-            self._weights = torch.softmax(values, dim=0).numpy()
+            self._weights = _softmax([_one_minus_p(s) for s in self.saliencies])
         return self._weights
 
 
@@ -156,6 +153,13 @@ def _one_minus_p(scored: ScoredItem) -> float:
     logits = scored.answer.values.astype(np.float64)
     weights = np.exp(logits - logits.max())
     return float(1 - (weights / weights.sum())[scored.label])
+
+
+def _softmax(values: Sequence[float]) -> NDArray[np.float32]:
+    import torch
+
+    weights: NDArray[np.float32] = torch.softmax(torch.tensor(values, dtype=torch.float32), dim=0).numpy()
+    return weights
 
 
 def _log_sigmoid(score: float) -> float:

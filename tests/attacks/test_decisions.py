@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.attacks.engine import ScoredItem
+from benchmark.attacks.engine.case import above, best, exceeds, rounded, wrong
 from benchmark.attacks.engine.questions import Answer
-from benchmark.attacks.engine.case import above, best, descending, exceeds, rounded, wrong
 
 MARGINS = (0.6, 0.3, 0.0)
 """Three tiers; exact values stand on a grid of quarters, so that there are ties, near ties and clear cases."""
@@ -98,19 +98,6 @@ def test_reaching_a_threshold_is_exact(oracle, threshold):
 
 
 @settings(derandomize=True, max_examples=200, deadline=None)
-@given(numbers(1))
-def test_the_order_is_exact_and_stable(oracle):
-    scored, exact = oracle.scored(), [row[0] for row in oracle.exact]
-
-    def in_doubt(item):
-        mine = scored[item]
-        others = [s for s in scored if s is not mine]
-        return any(low(mine) <= high(s) and low(s) <= high(mine) for s in others)
-
-    assert oracle.decide(descending(scored), in_doubt) == sorted(range(len(exact)), key=lambda row: -exact[row])
-
-
-@settings(derandomize=True, max_examples=200, deadline=None)
 @given(numbers(3), st.integers(0, 2))
 def test_whether_the_model_is_wrong_is_exact(oracle, label):
     scored = oracle.scored(label)
@@ -155,7 +142,6 @@ def test_what_is_written_down_is_the_last_tiers_number_rounded(value, shares, de
 def test_nothing_is_asked_where_the_margins_decide():
     oracle = Noisy([[0.0], [4.0], [-4.0]], [[[0.9]] * 3] * 3)
     assert oracle.decide(best(oracle.scored())) == 1
-    assert oracle.decide(descending(oracle.scored())) == [1, 0, 2]
     assert oracle.decide(above(oracle.scored(), 2.0)) == [False, True, False]
     assert not oracle.asked
 

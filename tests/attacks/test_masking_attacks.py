@@ -3,18 +3,18 @@
 import pytest
 
 from benchmark.attacks import attack_identity, load_parts, parameters_of
-from benchmark.attacks.constraints import allowed, modifiable
-from benchmark.attacks.recipes.textfooler import rules_of
-from benchmark.attacks.parts import TransferTable, read_transfer_table
-from benchmark.attacks.run import run_attack
 from benchmark.attacks.attacked_text import AttackedText
+from benchmark.attacks.constraints import allowed, modifiable
+from benchmark.attacks.parts import TransferTable, read_transfer_table
+from benchmark.attacks.recipes.textfooler import rules_of
+from benchmark.attacks.run import run_attack
 from benchmark.data import Dataset, Example
 from benchmark.evaluation.tables import write_attack
 from benchmark.schema.errors import IntegrityError, UsageError
 from benchmark.suites.recipes import TextFooler
-from tests.attacks import made_up
+from tests.attacks import random_cases
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.made_up import NoisyVictim, outcomes, spec
+from tests.attacks.random_cases import NoisyVictim, outcomes, spec
 
 
 def stubborn(texts):
@@ -80,8 +80,8 @@ def test_the_share_and_the_premise_are_kept(tmp_path):
 
 
 def test_doubt_company_and_order_change_nothing(tmp_path):
-    asked, made, attack = made_up.victim(3), made_up.parts(), spec("random_swap", queries=20)
-    examples = made_up.examples(6, (4, 14), asked)
+    asked, made, attack = random_cases.victim(3), random_cases.parts(), spec("random_swap", queries=20)
+    examples = random_cases.examples(6, (4, 14), asked)
     expected = outcomes(tmp_path, attack, examples, asked, made)
     turned = Dataset("turned", examples.examples[::-1], examples.label_names)
     for in_flight in (1, 64):

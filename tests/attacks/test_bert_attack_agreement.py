@@ -6,15 +6,14 @@ from dataclasses import replace
 import pytest
 
 from benchmark.attacks import run_attack
-from benchmark.attacks.recipes.bert_attack import MaskedLMSubstitutes
 from benchmark.attacks.attacked_text import AttackedText
 from benchmark.attacks.transformations import swaps
 from benchmark.attacks.victim import masked_lm_oracle
 from benchmark.schema.errors import UnavailableError
-from tests.attacks import masked
+from tests.attacks import tiny_masked_lm as masked
 from tests.attacks.conftest import with_textattack
-from tests.attacks.masked import ODD, PAIRS, SENTENCES, victim
 from tests.attacks.test_bert_attack import answered
+from tests.attacks.tiny_masked_lm import ODD, PAIRS, SENTENCES, victim
 
 pytestmark = with_textattack
 
