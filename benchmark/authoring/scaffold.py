@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from benchmark.authoring.scaffold import class_name, require_free_name
 from benchmark.execution.plugins import place_of
 from benchmark.execution.registry import registered
 from benchmark.schema import UsageError

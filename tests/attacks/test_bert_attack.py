@@ -46,7 +46,7 @@ def answered(search, oracle):
 
 
 def plainly(model, text, index, most):
-    """Substitutes of a word from a pass over the text alone, with the longest padding and without any short cut."""
+    """MaskedLMSubstitutes of a word from a pass over the text alone, with the longest padding and without any short cut."""
     import torch
 
     tokenizer, longest = model.tokenizer, model.longest
@@ -74,7 +74,7 @@ def plainly(model, text, index, most):
 def test_substitutes_are_those_of_a_plain_pass(model, columns):
     text, oracle = AttackedText(columns), masked_lm_oracle(model)
     for most in (3, 8):
-        substitutes = Substitutes(model, most, limit=10**6)
+        substitutes = MaskedLMSubstitutes(model, most, limit=10**6)
         for index in [*text.attacked_words][:6] + [*text.attacked_words][-2:]:
             found = answered(substitutes.words(text, index), oracle)
             pieces = len(model.tokenizer.tokenize(text.words[index]))
@@ -171,7 +171,7 @@ def test_what_full_batches_leave_open_is_asked_again(run, masked_lm_folder):
             places = tuple(model.positions(text, index))
             near, exact = (next(iter(answer([Slots(text.joined, places, 8)]))) for answer in careless.tiers())
             wrong += not (near.ids == exact.ids).all()
-            words = answered(Substitutes(careless, 8, 10**6).words(text, index), masked_lm_oracle(careless))
+            words = answered(MaskedLMSubstitutes(careless, 8, 10**6).words(text, index), masked_lm_oracle(careless))
             assert (words if len(places) > 1 else sorted(words)) == plainly(model, text, index, 8)
     assert wrong
 

@@ -75,7 +75,7 @@ def compare(examples, model, most):
     )  # fmt: skip
     oracle = masked_lm_oracle(model)
     for columns in examples:
-        text, substitutes = AttackedText(columns), Substitutes(model, most, limit=10**6)
+        text, substitutes = AttackedText(columns), MaskedLMSubstitutes(model, most, limit=10**6)
         for index in [*text.attacked_words][:4] + [*text.attacked_words][-1:]:
             ours = swaps(text, index, answered(substitutes.words(text, index), oracle))
             found = [t.text for t in theirs(attacked_text(columns), [], [index])]

@@ -139,10 +139,10 @@ def test_a_text_that_the_model_has_wrong_is_skipped(tmp_path, table):
 
 @pytest.mark.parametrize(
     ("texts", "problem"),
-    [((*TEXTS, "one more"), "no row for example '14'"), (("another", *TEXTS[1:]), "another text for example '10'")],
+    [((*TEXTS, "one more"), "no row for example '14'"), (("another", *TEXTS[1:]), "a different text for example '10'")],
 )
 def test_a_table_of_other_examples_is_refused(tmp_path, table, texts, problem):
-    with pytest.raises(UsageError, match=f"{problem}; replay the table on the examples"):
+    with pytest.raises(UsageError, match=f"{problem}. Use the table with the examples"):
         replayed(tmp_path, table[0], texts, stubborn, [1] * len(texts))
 
 
@@ -179,7 +179,7 @@ def test_what_is_no_attack_table_is_named(tmp_path, contents):
     if contents is not None:
         path.write_bytes(contents)
     kind, problem = (
-        (UsageError, "no such attack table") if contents is None else (IntegrityError, "not an attack table")
+        (UsageError, "attack table not found") if contents is None else (IntegrityError, "not an attack table")
     )
     with pytest.raises(kind, match=problem):
         read_transfer_table(path)

@@ -207,7 +207,7 @@ def test_the_test_of_the_step_is_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tests: str, state: str, found: str
 ) -> None:
     monkeypatch.setattr(
-        checking, "_run", lambda command, folder: RUN(command, folder) if command[0] == "pytest" else (0, ["fine"])
+        method_check, "_run", lambda command, folder: RUN(command, folder) if command[0] == "pytest" else (0, ["fine"])
     )
     findings = in_tree("stepped", tests, monkeypatch, tmp_path)
     assert findings["test of the step"].state == state
