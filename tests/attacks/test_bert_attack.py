@@ -9,6 +9,7 @@ import pytest
 
 from benchmark.attacks import run_attack
 from benchmark.attacks.attacked_text import AttackedText, words_of
+from benchmark.attacks.recipes.bert_attack import MaskedLMSubstitutes
 from benchmark.attacks.token_predictions import MaskedLM, Slots
 from benchmark.attacks.transformations import joined_pieces
 from benchmark.attacks.victim import masked_lm_oracle

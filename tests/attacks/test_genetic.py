@@ -4,6 +4,7 @@ import math
 import random
 from collections import Counter
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ from benchmark.attacks.attacked_text import AttackedText
 from benchmark.attacks.engine import Answer, Case, ScoredItem, SearchResult, case, run_searches
 from benchmark.attacks.engine.questions import ENCODER, VICTIM
 from benchmark.attacks.job import new_attempt
-from benchmark.attacks.recipes import genetic as searches
 from benchmark.attacks.recipes import prepare
 from benchmark.attacks.recipes.genetic import _Breeder, crossover
 from benchmark.attacks.victim import encoder_oracle, victim_oracle
@@ -37,8 +37,10 @@ def test_a_text_that_one_swap_flips_takes_one_generation(tmp_path):
 
 @pytest.mark.parametrize(("share", "outcome"), [(0.5, "survived"), (0.6, "flipped")])
 def test_no_word_is_swapped_beyond_the_share(tmp_path, monkeypatch, share, outcome):
-    """Crossing two texts may go beyond it, which TextAttack's recipe does not check either; so nothing is crossover."""
-    monkeypatch.setattr(searches, "crossover", lambda first, second, rng: first)
+    """Crossing two texts may go beyond it, which TextAttack's recipe does not check either; so crossover is disabled."""
+    monkeypatch.setattr(
+        import_module("benchmark.attacks.recipes.genetic"), "crossover", lambda first, second, rng: first
+    )
     attack = spec("genetic", population=6, generations=20, min_cosine=0.5, max_share=share)
     ((_, found, text, *_),) = outcomes(tmp_path, attack, dataset("good good good film"), victim, parts())
     assert found == outcome

@@ -1,13 +1,13 @@
 """PWWS: TextAttack's order of words to the last bit, its texts and its queries."""
 
 import random
+from importlib import import_module
 
 import numpy as np
 import pytest
 
 from benchmark.attacks.attacked_text import AttackedText, words_of
 from benchmark.attacks.engine import Answer, Case, ScoredItem
-from benchmark.attacks.recipes import pwws as saliency
 from benchmark.attacks.recipes.pwws import by_weighted_saliency
 from benchmark.data import Dataset
 from tests.attacks import random_cases
@@ -87,7 +87,11 @@ def order(saliencies, doubts, monkeypatch, weights=None):
     case = Case(text, 0, random.Random(0))
     monkeypatch.setattr(Case, "classify", lambda self, texts: given(next(answers)))
     if weights is not None:
-        monkeypatch.setattr(saliency, "_softmax", lambda values: np.array(weights, dtype=np.float32))
+        monkeypatch.setattr(
+            import_module("benchmark.attacks.recipes.pwws"),
+            "_softmax",
+            lambda values: np.array(weights, dtype=np.float32),
+        )
     following = finish(by_weighted_saliency(case, range(len(saliencies)), swapped))
     return [finish(following()) for _ in saliencies]
 

@@ -123,7 +123,7 @@ class Oracle:
     def decide(self, values, rows=(0,), *, in_order=False, margin=0.1):
         ids = np.arange(np.size(values)).reshape(np.shape(values))
         ranking = Ranking("lm", "item", Answer(np.array(values, np.float32), margin, 0, ids))
-        search = ranking.leading(rows, in_order=in_order)
+        search = ranking.top(rows, in_order=in_order)
         try:
             question = next(search)
             while True:
