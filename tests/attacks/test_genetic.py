@@ -37,7 +37,7 @@ def test_a_text_that_one_swap_flips_takes_one_generation(tmp_path):
 
 @pytest.mark.parametrize(("share", "outcome"), [(0.5, "survived"), (0.6, "flipped")])
 def test_no_word_is_swapped_beyond_the_share(tmp_path, monkeypatch, share, outcome):
-    """Crossing two texts may go beyond it, which TextAttack's recipe does not check either; so crossover is disabled."""
+    """Crossover is disabled, because it can exceed the share; TextAttack's recipe does not check it either."""
     monkeypatch.setattr(
         import_module("benchmark.attacks.recipes.genetic"), "crossover", lambda first, second, rng: first
     )
