@@ -12,7 +12,7 @@ from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
-from benchmark.attacks.text import words_of
+from benchmark.attacks.attacked_text import words_of
 from benchmark.resources import locate
 from scripts.lexicon.morphy import Exceptions, Morphy, read_exceptions
 from scripts.lexicon.neighbours import gzipped

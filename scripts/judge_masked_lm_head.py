@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from benchmark.attacks.stopwords import stop_words
+from benchmark.attacks.parts import stop_words
 from benchmark.models.masked_lm import load_masked_lm, logits_at
 from benchmark.resources import locate
 from scripts.masked_lm.corpus import read_texts

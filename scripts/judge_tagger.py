@@ -13,10 +13,10 @@ import argparse
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from benchmark.attacks.attacked_text import AttackedText
 from benchmark.attacks.constraints import modifiable, same_part_of_speech
-from benchmark.attacks.stopwords import stop_words
+from benchmark.attacks.parts import stop_words
 from benchmark.attacks.tagger import PatternTagger, Tagger, universal
-from benchmark.attacks.text import AttackedText
 from benchmark.attacks.transformations import neighbours, swaps
 from benchmark.data import limited
 from benchmark.lexicons import Lexicon, lexicon_path

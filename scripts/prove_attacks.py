@@ -21,9 +21,9 @@ from pathlib import Path
 
 import torch
 
-from benchmark.attacks import AttackRow, Parts, Victim, load_parts, numbers_of, run_attack
+from benchmark.attacks import AttackRow, Parts, Victim, load_parts, parameters_of, run_attack
 from benchmark.attacks.encoder import Encoder, Vectors
-from benchmark.attacks.textattack.recipes import BUILDERS
+from benchmark.attacks.textattack.builders import BUILDERS
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Dataset, DataSpec, Example, LabelSpec, load
 from benchmark.models.backbones import Backbone, resolve_backbone
@@ -97,8 +97,8 @@ SETS = {
 
 
 @dataclass(frozen=True)
-class Alone:
-    """Encoder that encodes one text at a time."""
+class OneAtATimeEncoder:
+    """An encoder that is asked about one text at a time."""
 
     encoder: Encoder
 
@@ -136,7 +136,7 @@ def compare(attack: Attack, examples: Dataset, model: Classifier, parts: Parts, 
         "engine": ModelVictim(model),
         "textattack": partial(predict_logits, model, tokens_per_batch=1),
     }
-    resources = {"engine": parts, "textattack": replace(parts, encoder=Alone(parts.encoder))}
+    resources = {"engine": parts, "textattack": replace(parts, encoder=OneAtATimeEncoder(parts.encoder))}
     results = [
         run_attack(
             replace(attack, backend=backend),
@@ -220,7 +220,7 @@ def main() -> None:
             )
             folder = arguments.out / name / str(len(examples))
             folder.mkdir(parents=True, exist_ok=True)
-            comparison = compare(attack, examples, model, load_parts(numbers_of(attack)), folder)
+            comparison = compare(attack, examples, model, load_parts(parameters_of(attack)), folder)
             unlike += len(comparison.different)
             _show(f"{recipe} on {name}", comparison)
     raise SystemExit(1 if unlike else 0)

@@ -1,8 +1,9 @@
-"""Attacks: searches for inputs that a model gets wrong, with every part local and every outcome recorded."""
+"""Attacks: search for inputs that a model misclassifies, with local resources, and record every outcome."""
 
+from benchmark.attacks.identity import attack_fingerprint, attack_identity, parameters_of, require_parts
 from benchmark.attacks.parts import Parts, load_parts
 from benchmark.attacks.run import run_attack
-from benchmark.attacks.spec import Victim, attack_fingerprint, attack_identity, numbers_of, require_parts
+from benchmark.attacks.victim import Victim
 from benchmark.schema.attack_rows import OUTCOMES, AttackRow, Outcome
 
 __all__ = [
@@ -14,7 +15,7 @@ __all__ = [
     "attack_fingerprint",
     "attack_identity",
     "load_parts",
-    "numbers_of",
+    "parameters_of",
     "require_parts",
     "run_attack",
 ]

@@ -1,4 +1,4 @@
-"""Sentence vectors by mean pooling, for the attacks' similarity constraint."""
+"""Sentence vectors by mean pooling, for the similarity constraint of attacks."""
 
 import copy
 import json
@@ -9,57 +9,57 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.attacks.quickness import batched
+from benchmark.attacks.precision import batched
 from benchmark.schema.errors import UsageError
 
 Vectors = NDArray[np.float32]
 
 TOKENS_PER_BATCH = 1024
-"""Padded tokens in a batch; beyond about 500 a CPU gains nothing more."""
+"""Padded tokens in a batch; a CPU gains nothing beyond about 500."""
 
 
 class Encoder(Protocol):
-    """Turns sentences into vectors."""
+    """Maps sentences to vectors."""
 
     def encode(self, sentences: Sequence[str]) -> Vectors:
-        """Vectors of length 1, float32, shape (sentences, dimensions)."""
+        """Return vectors of length 1, float32, shape (sentences, dimensions)."""
 
 
 class SentenceEncoder:
-    """A transformer whose token vectors are averaged over the sentence and scaled to length 1."""
+    """A transformer that averages its token vectors over the sentence and scales the mean to length 1."""
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         """Load the model in float32.
 
         Args:
-            folder: A Hugging Face model folder with safetensors weights; texts are cut at the ``max_seq_length`` of
-                its ``sentence_bert_config.json``, else at 512 tokens.
-            device: Where it runs.
+            folder: A Hugging Face model folder with safetensors weights; texts are truncated to the ``max_seq_length``
+                of its ``sentence_bert_config.json``, or to 512 tokens without that file.
+            device: Device of the model.
 
         Raises:
-            UsageError: the folder holds no model.
+            UsageError: the folder has no model.
         """
         if not (folder / "config.json").is_file():
             raise UsageError(f"{folder}: no config.json, so this resource is not a sentence encoder.")
         from transformers import AutoModel, AutoTokenizer
 
         settings = folder / "sentence_bert_config.json"
-        listed = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
-        self._max_length = int(listed.get("max_seq_length", 512))
+        config = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
+        self._max_length = int(config.get("max_seq_length", 512))
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         self._model = model.float().eval().to(device)
         self._device = device
 
     def tiers(self) -> list[Callable[[Sequence[str]], Vectors]]:
-        """Ways to encode: full batches in bfloat16 where that is quicker, full batches, and each sentence alone."""
-        quick = [self._with(model).encode for model in batched(self._model, str(self._device))]
-        return [*quick, lambda sentences: np.concatenate([self.encode([s]) for s in sentences])]
+        """Return the tiers: full batches in bfloat16 if that is faster, full float32 batches, and single sentences."""
+        fast = [self._with(model).encode for model in batched(self._model, str(self._device))]
+        return [*fast, lambda sentences: np.concatenate([self.encode([s]) for s in sentences])]
 
     def encode(self, sentences: Sequence[str]) -> Vectors:
-        """Vectors of the sentences, float32, each of length 1, shape (sentences, dimensions).
+        """Return vectors of length 1, float32, shape (sentences, dimensions).
 
-        Sentences of like length share a batch; the same sentences in the same order give the same bits.
+        Sentences of similar length share a batch; the same sentences in the same order give the same bits.
         """
         ids = self._tokenizer(list(sentences), truncation=True, max_length=self._max_length)["input_ids"]
         order = sorted(range(len(ids)), key=lambda row: len(ids[row]))

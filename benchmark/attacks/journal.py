@@ -1,40 +1,42 @@
-"""The journal of an attack: a line per example, on the disk as soon as its search has ended."""
+"""The journal of an attack: one line per example, written to disk as soon as its search ends."""
 
 import contextlib
 import json
 import os
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Generator, Sequence, Set
+from contextlib import closing
 from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Self, TypeAlias
 
 from filelock import FileLock, Timeout
 
+from benchmark.data import Dataset, Example
 from benchmark.schema.attack_rows import AttackRow
 from benchmark.schema.canonical import canonical_json
 from benchmark.schema.errors import IntegrityError, TemperError
 
 
 class Journal:
-    """An append-only file: a first line that says what it belongs to, then one canonical JSON line per example.
+    """An append-only file: a header that identifies the attack and the data, then one canonical JSON line per example.
 
-    One process at a time holds it. The lines are in the order in which the searches end. A last line that a killed run
-    left unfinished is dropped; anything else that does not fit is an error.
+    One process at a time can open it. The lines are in the order in which the searches end. An unfinished last line of
+    a killed run is dropped; any other invalid line is an error.
     """
 
     def __init__(self, path: Path, attack: str, data: str, plan: Sequence[str]) -> None:
-        """Open the file, or begin it.
+        """Open the file, or create it.
 
         Args:
-            path: Where it is; its folder is made if it is missing.
+            path: The file; its folder is created if it is missing.
             attack: Fingerprint of the attack.
             data: Hash of the attacked examples.
             plan: Ids of the examples, in the order of the data set.
 
         Raises:
-            IntegrityError: the file belongs to something else, or is broken before its last line.
-            TemperError: another process holds it, or it cannot be written.
+            IntegrityError: the file belongs to another attack or other examples, or is invalid before its last line.
+            TemperError: another process has it open, or it cannot be written.
         """
         self._path = path
         self._plan = list(plan)
@@ -55,10 +57,10 @@ class Journal:
             raise
 
     def append(self, row: AttackRow) -> None:
-        """Add a row and wait until the disk has it.
+        """Append a row and flush it to disk.
 
         Raises:
-            TemperError: it cannot be written.
+            TemperError: the row cannot be written.
         """
         self._write(canonical_json(asdict(row)))
         self._rows[row.id] = row
@@ -74,13 +76,13 @@ class Journal:
         return [self._rows[example] for example in self._plan if example in self._rows]
 
     def __enter__(self) -> Self:
-        """The journal itself."""
+        """Return the journal."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the file and let other processes open it."""
+        """Close the file and unlock it."""
         self._stream.close()
         self._release()
 
@@ -95,7 +97,7 @@ class Journal:
             self._write(canonical_json(self._header))
 
     def _release(self) -> None:
-        # Removed while it is held: whoever has opened the file by now notices that it is gone and makes a new one.
+        # Remove the lock file while it is locked: a process that has it open notices that and creates a new one.
         with contextlib.suppress(OSError):
             Path(self._lock.lock_file).unlink()
         self._lock.release()
@@ -110,12 +112,12 @@ class Journal:
 
     def _unwritable(self, error: OSError) -> TemperError:
         return TemperError(
-            f"{self._path}: cannot keep the attack's journal ({error}); what it holds is kept, "
-            "so make room or permission and run again."
+            f"{self._path}: cannot write the attack's journal ({error}). Its lines are kept; free disk space or fix "
+            "the permissions, and run again."
         )
 
     def _read(self) -> tuple[dict[str, AttackRow], int]:
-        """Rows of the file, and the number of its bytes that are whole lines."""
+        """Read the file's rows, and count its bytes up to the end of the last complete line."""
         if not self._path.is_file():
             return {}, 0
         lines = self._path.read_bytes().splitlines(keepends=True)
@@ -133,32 +135,72 @@ class Journal:
         )
 
     def _by_id(self, rows: Sequence[AttackRow]) -> dict[str, AttackRow]:
-        known, found = set(self._plan), dict[str, AttackRow]()
+        known, by_id = set(self._plan), dict[str, AttackRow]()
         for number, row in enumerate(rows, start=2):
-            if row.id not in known or row.id in found:
-                raise self._broken(number, f"has the example {row.id!r}, which is {_why(row.id in found)}")
-            found[row.id] = row
-        return found
+            if row.id in by_id:
+                raise self._broken(number, f"is a duplicate of example {row.id!r}")
+            if row.id not in known:
+                raise self._broken(number, f"has example {row.id!r}, which is not in the plan")
+            by_id[row.id] = row
+        return by_id
 
     def _value(self, line: bytes, number: int, *, last: bool) -> object:
         try:
             return json.loads(line)
         except ValueError as error:
-            # A machine that lost its power may leave rubbish in the last line, and only there.
+            # A power failure can corrupt the last line, and only that one.
             if last:
                 return None
             raise self._broken(number, "is not JSON") from error
 
     def _row(self, value: object, number: int) -> AttackRow:
         if not isinstance(value, dict) or set(value) != {field.name for field in fields(AttackRow)}:
-            raise self._broken(number, "is not a row of an attack")
+            raise self._broken(number, "is not an attack row")
         final = value["logits_final"]
         logits = {"logits_original": tuple(value["logits_original"]), "logits_final": final and tuple(final)}
         return AttackRow(**{**value, **logits})
 
     def _broken(self, number: int, problem: str) -> IntegrityError:
-        return IntegrityError(f"{self._path}:{number}: the line {problem}; delete the file to attack from the start.")
+        return IntegrityError(f"{self._path}:{number}: the line {problem}. Delete the file to attack from the start.")
 
 
-def _why(twice: bool) -> str:
-    return "there already" if twice else "not in the plan"
+Progress: TypeAlias = Callable[[AttackRow, int, int], None]
+
+Rows: TypeAlias = Callable[[Sequence[Example], str], Generator[AttackRow, None, None]]
+"""Attacks examples and yields their rows in any order; the second argument, the attack's identity, is the seed."""
+
+
+def record(
+    attack: Rows, dataset: Dataset, journal: Path, identity: str, progress: Progress | None = None
+) -> list[AttackRow]:
+    """Attack the examples that a journal lacks.
+
+    Args:
+        attack: The attack.
+        dataset: Labelled examples.
+        journal: A file in an existing folder.
+        identity: Fingerprint of the attack.
+        progress: Called after each example with its row, the number of finished examples, and their total.
+
+    Returns:
+        One row per example, in the order of `dataset`.
+
+    Raises:
+        IntegrityError: the journal belongs to another attack or other examples.
+        TemperError: an example has no label, or the attack failed.
+    """
+    plan = [example.id for example in dataset.examples]
+    unlabelled = next((example.id for example in dataset.examples if example.label is None), None)
+    if unlabelled is not None:
+        raise TemperError(
+            f"{dataset.name}: example {unlabelled!r} has no label; an attack needs a labelled evaluation task."
+        )
+    with Journal(journal, identity, dataset.content_hash, plan) as log:
+        remaining = [example for example in dataset.examples if example.id not in log.done]
+        # Close the generator even if this loop is interrupted: it may have worker processes.
+        with closing(attack(remaining, identity)) as rows:
+            for row in rows:
+                log.append(row)
+                if progress is not None:
+                    progress(row, len(log.done), len(plan))
+        return log.rows

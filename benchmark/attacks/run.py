@@ -1,25 +1,20 @@
-"""An attack on a set of examples: many at a time, resumable, the same rows in whatever company."""
+"""Run an attack on a data set: concurrent, resumable, and with rows that do not depend on other examples."""
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.attacks.attacking import begin
-from benchmark.attacks.engine import Failed, run_searches
-from benchmark.attacks.engine.questions import ENCODER, MASKED_LM, VICTIM
-from benchmark.attacks.parts import Parts, load_parts
-from benchmark.attacks.recipes import prepare
-from benchmark.attacks.recording import Progress, record
-from benchmark.attacks.spec import Victim, attack_fingerprint, numbers_of
-from benchmark.attacks.victim import encoder_oracle, masked_lm_oracle, victim_oracle
+from benchmark.attacks.identity import attack_fingerprint
+from benchmark.attacks.job import Job
+from benchmark.attacks.journal import Progress, record
+from benchmark.attacks.parts import Parts
+from benchmark.attacks.victim import Victim
 from benchmark.attacks.workers import Workers
-from benchmark.data import Dataset, Example
+from benchmark.data import Dataset
 from benchmark.schema.attack_rows import AttackRow
-from benchmark.schema.errors import TemperError, UsageError
+from benchmark.schema.errors import UsageError
 from benchmark.suites.spec import Attack
 
 IN_FLIGHT = 128
-"""Searches at once: enough to fill batches with the questions of a round."""
+"""Default number of concurrent searches: enough to fill batches with the questions of a round."""
 
 
 def run_attack(
@@ -36,28 +31,28 @@ def run_attack(
 ) -> list[AttackRow]:
     """Attack every example of a data set.
 
-    A run that was killed goes on with the examples that the journal lacks, and its rows equal those of a run that was
-    not: an example's row depends on nothing but the attack, the victim and the example. A script that asks for more
-    than one worker does so under ``if __name__ == "__main__":``, since each of them imports it.
+    A killed run resumes with the examples that the journal lacks, and gives the same rows as an uninterrupted one: an
+    example's row depends only on the attack, the victim and the example. A script that uses more than one worker must
+    call this under ``if __name__ == "__main__":``, because each worker imports the script.
 
     Args:
         attack: An attack of a suite.
         dataset: Labelled examples of one or two texts each.
-        victim: A `ModelVictim`, or a function that gives logits, float32 of shape (texts, classes), for tuples of
-            texts; deterministic, and for each text the same in whatever company.
-        journal: A file in an existing folder; one for each pair of attack and victim.
-        progress: Called after each example with its row, the number of examples done, and their total.
-        parts: What the attack works with, if it is loaded already.
-        device: Where the attack's own models run.
-        in_flight: Most examples under attack at once; a kill loses no more than those.
-        workers: Processes that share the examples and torch's threads, at least 1; another number may go on where one
-            stopped. With more than one, a victim that is no `ModelVictim` is a function of a module.
+        victim: A `ModelVictim`, or a function that returns logits, float32 of shape (texts, classes), for tuples of
+            texts; deterministic, and for each text independent of the other texts.
+        journal: A file in an existing folder; one per pair of attack and victim.
+        progress: Called after each example with its row, the number of finished examples, and their total.
+        parts: The attack's resources, if they are loaded already.
+        device: Device of the attack's own models.
+        in_flight: Maximum number of examples under attack at once; a kill loses at most those.
+        workers: Number of processes that share the examples and torch's threads, at least 1; a run may be resumed with
+            another number. With more than one, a victim that is not a `ModelVictim` must be a module-level function.
 
     Returns:
-        One row for each example, in the order of `dataset`.
+        One row per example, in the order of `dataset`.
 
     Raises:
-        UsageError: the attack names something that does not exist, or the job cannot be given to workers.
+        UsageError: the attack names something that does not exist, or the job cannot be sent to workers.
         UnavailableError: a resource or an optional library is missing.
         IntegrityError: the journal belongs to another attack or other examples.
         TemperError: an example has no label, or the machine ran out of memory or disk space.
@@ -69,61 +64,3 @@ def run_attack(
     identity = attack_fingerprint(attack)
     job = Job(attack, victim, parts, device, max(1, in_flight // workers))
     return record(job if workers == 1 else Workers(job, workers), dataset, journal, identity, progress)
-
-
-@dataclass(frozen=True)
-class Job:
-    """An attack with everything that it needs; called with examples, it gives their rows.
-
-    Attributes:
-        attack: What is done.
-        victim: The model.
-        parts: What the attack works with; None until it is loaded.
-        device: Where they are loaded.
-        in_flight: Most examples under attack at once.
-    """
-
-    attack: Attack
-    victim: Victim
-    parts: Parts | None
-    device: str
-    in_flight: int
-
-    def __call__(self, examples: Sequence[Example], identity: str) -> Generator[AttackRow, None, None]:
-        """Rows of the examples, in the order in which the searches end."""
-        if not examples:
-            return
-        parts = self.parts or load_parts(numbers_of(self.attack), self.device)
-        if self.attack.backend == "engine":
-            yield from self._searched(examples, identity, parts)
-        else:
-            from benchmark.attacks.textattack.adapter import recipe_search
-
-            yield from recipe_search(self.attack, parts, self.victim).all(examples, identity)
-
-    def _searched(self, examples: Sequence[Example], identity: str, parts: Parts) -> Generator[AttackRow, None, None]:
-        numbers = numbers_of(self.attack)
-        search = prepare(self.attack.recipe, numbers, parts)
-        oracles = {VICTIM: victim_oracle(self.victim), ENCODER: encoder_oracle(parts.encoder)}
-        if parts.masked_lm is not None:
-            oracles[MASKED_LM] = masked_lm_oracle(parts.masked_lm)
-        budget = numbers.query_budget
-        attempts = (begin(e, search, f"{identity}/{e.id}", budget) for e in examples)
-        searches = ((attempt, attempt.run()) for attempt in attempts)
-        try:
-            for attempt, outcome in run_searches(searches, oracles, self.in_flight):
-                yield attempt.failed(outcome) if isinstance(outcome, Failed) else outcome
-        except (MemoryError, OSError) as error:
-            raise _stopped(error) from error
-        except RuntimeError as error:
-            if "out of memory" not in str(error):
-                raise
-            raise _stopped(error) from error
-
-
-def _stopped(error: BaseException) -> TemperError:
-    what = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return TemperError(
-        f"The attack stopped ({what}); all examples that were finished are kept, so free memory or disk space and run "
-        "again."
-    )

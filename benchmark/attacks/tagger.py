@@ -1,4 +1,4 @@
-"""Part-of-speech tags without a download: the lexicon and rules that textblob carries."""
+"""Part-of-speech tags without a download, from the lexicon and rules that textblob includes."""
 
 import re
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ _UNIVERSAL = {
     "CD": "NUM",
     "CC": "CONJ",
 }
-"""Penn Treebank to the universal tags of Petrov et al. (2012); whatever is not listed is "X"."""
+"""Universal tags of Petrov et al. (2012) by Penn Treebank tag; a tag that is not listed maps to "X"."""
 
 
 def universal(penn: str) -> str:
-    """Universal tag of a Penn one, which may come with an alternative ("NN|VB") or the kind of a name ("NNP-PERS")."""
+    """Return the universal tag of a Penn tag, which may have an alternative (NN|VB) or an entity type (NNP-PERS)."""
     return _UNIVERSAL.get(re.split(r"[|-]", penn, maxsplit=1)[0], "X")
 
 
@@ -34,11 +34,11 @@ class Tagger(Protocol):
     """Tags words in their context."""
 
     def tag(self, words: Sequence[str]) -> tuple[str, ...]:
-        """Universal part-of-speech tag of each word."""
+        """Return the universal part-of-speech tag of each word."""
 
 
 class PatternTagger:
-    """The tagger of textblob, which comes from the pattern library: a lexicon, then rules for endings and context."""
+    """The tagger of textblob, from the pattern library: a lexicon, then rules for suffixes and context."""
 
     def __init__(self) -> None:
         """Load the tagger.
@@ -54,7 +54,7 @@ class PatternTagger:
         self._tags = lru_cache(maxsize=1 << 16)(self._compute)
 
     def tag(self, words: Sequence[str]) -> tuple[str, ...]:
-        """Universal part-of-speech tag of each word; remembered, since an attack asks about the same windows again."""
+        """Return the universal part-of-speech tag of each word, cached because an attack repeats the same windows."""
         return self._tags(tuple(words))
 
     def _compute(self, words: tuple[str, ...]) -> tuple[str, ...]:
@@ -65,13 +65,13 @@ TAGGERS = {"textblob-pattern": PatternTagger}
 
 
 def require_tagger(name: str) -> None:
-    """Refuse a tagger that does not exist with a `UsageError` that names the nearest."""
+    """Raise a `UsageError` with the nearest name if a tagger does not exist."""
     if name not in TAGGERS:
         raise UsageError(f"There is no tagger {name!r}. {nearest(name, TAGGERS)}")
 
 
 def tagger_identity(name: str) -> str:
-    """Name and version of a tagger; the version is that of the library whose data decides the tags.
+    """Return a tagger's name and version; the version is that of the library whose data decides the tags.
 
     Raises:
         UsageError: there is no such tagger.
@@ -82,10 +82,10 @@ def tagger_identity(name: str) -> str:
 
 
 def installed_version(distribution: str) -> str:
-    """Version of an optional library of the attacks.
+    """Return the version of an optional library of the attacks.
 
     Raises:
-        UnavailableError: it is not installed; the sentence has the command that installs it.
+        UnavailableError: it is not installed; the message has the command that installs it.
     """
     try:
         return version(distribution)

@@ -1,92 +1,94 @@
-"""Victims as oracles: a trained classifier, or any function from texts to logits."""
+"""Oracles for victims, sentence encoders and masked LMs; a victim is a classifier or a function from text to logits."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.attacks.encoder import Encoder, SentenceEncoder
-from benchmark.attacks.engine.oracles import Cosines, Ranked, Tier, Tiered, Values
-from benchmark.attacks.masked_lm import MARGIN as MASKED_LM_MARGIN
-from benchmark.attacks.masked_lm import MaskedLM
-from benchmark.attacks.quickness import batched
-from benchmark.attacks.spec import Victim
+from benchmark.attacks.engine.oracles import Cosines, Tier, TieredOracle, TopK, Values
+from benchmark.attacks.precision import batched
+from benchmark.attacks.token_predictions import MARGIN as MASKED_LM_MARGIN
+from benchmark.attacks.token_predictions import MaskedLM
 
 if TYPE_CHECKING:
     from benchmark.models.classifier import Classifier
 
 Logits = NDArray[np.float32]
 
+Victim = Callable[[Sequence[tuple[str, ...]]], Logits]
+"""Returns logits, shape (texts, classes), for tuples of one or two texts; deterministic, and it batches by itself."""
+
 
 class ModelVictim:
     """A classifier under attack.
 
-    Questions are asked in bfloat16 first where the machine is quicker at that, and again in float32 where it leaves
-    anything open.
+    Texts are classified in bfloat16 first if that is faster on this machine, and again in float32 if a decision is
+    still open.
 
     Attributes:
-        model: In eval mode.
+        model: The classifier, in eval mode.
         tokens_per_batch: Padded tokens in a batch.
     """
 
     def __init__(self, model: "Classifier", *, tokens_per_batch: int = 1024) -> None:
-        """Take a model.
+        """Store the model.
 
         Args:
-            model: The victim.
+            model: The classifier, in eval mode.
             tokens_per_batch: Padded tokens in a batch.
         """
         self.model = model
         self.tokens_per_batch = tokens_per_batch
 
     def __call__(self, texts: Sequence[tuple[str, ...]]) -> Logits:
-        """Logits in full batches, float32."""
-        return self._ask(self.model, texts, self.tokens_per_batch)
+        """Compute logits in full batches, float32."""
+        return self._classify(self.model, texts, self.tokens_per_batch)
 
     def tiers(self) -> list[Tier]:
-        """Full batches in bfloat16 where that is quicker, full batches in float32, and each text alone."""
+        """Return the tiers: full batches in bfloat16 if that is faster, full float32 batches, and single texts."""
         from benchmark.models.packed_linear import summary_only
 
         copies = batched(self.model, str(self.model.device))
-        quick = [model if model is self.model else summary_only(model) for model in copies]
-        return [*(self._tier(model, self.tokens_per_batch) for model in quick), self._tier(self.model, 1)]
+        fast = [model if model is self.model else summary_only(model) for model in copies]
+        return [*(self._tier(model, self.tokens_per_batch) for model in fast), self._tier(self.model, 1)]
 
     def _tier(self, model: "Classifier", tokens: int) -> Tier:
-        return lambda texts: self._ask(model, texts, tokens)  # type: ignore[arg-type]  # a victim's items are texts
+        return lambda texts: self._classify(model, texts, tokens)  # type: ignore[arg-type]  # a victim's items are texts
 
     @staticmethod
-    def _ask(model: "Classifier", texts: Sequence[tuple[str, ...]], tokens: int) -> Logits:
+    def _classify(model: "Classifier", texts: Sequence[tuple[str, ...]], tokens: int) -> Logits:
         from benchmark.models.inference import predict_logits
 
-        # Queries are batched anew each time: a model whose answers depend on the batch cannot be searched.
+        # Each call forms new batches, so reading_mask must remove any dependence of a text's logits on its batch.
         with model.reading_mask():
             return predict_logits(model, texts, tokens_per_batch=tokens)
 
 
-def victim_oracle(victim: Victim) -> Tiered:
-    """An oracle of a victim; what a plain function says is taken for exact."""
+def victim_oracle(victim: Victim) -> TieredOracle:
+    """Create the oracle of a victim; the answers of a plain function count as exact."""
     if isinstance(victim, ModelVictim):
-        return Tiered(_settled(victim.tiers()))
-    return Tiered([_checked(victim)])
+        return TieredOracle(_single_threaded_last(victim.tiers()))
+    return TieredOracle([_checked(victim)])
 
 
-def encoder_oracle(encoder: Encoder) -> Tiered:
-    """An oracle of a sentence encoder's cosines."""
+def encoder_oracle(encoder: Encoder) -> TieredOracle:
+    """Create the oracle of a sentence encoder's cosines."""
     tiers = encoder.tiers() if isinstance(encoder, SentenceEncoder) else [encoder.encode]
-    return Tiered(_settled([Cosines(encode) for encode in tiers]))
+    return TieredOracle(_single_threaded_last([Cosines(encode) for encode in tiers]))
 
 
-def masked_lm_oracle(model: MaskedLM) -> Tiered:
-    """An oracle of a masked LM's likeliest tokens."""
-    return Tiered(_settled(model.tiers()), least=MASKED_LM_MARGIN)
+def masked_lm_oracle(model: MaskedLM) -> TieredOracle:
+    """Create the oracle of a masked LM's most likely tokens."""
+    return TieredOracle(_single_threaded_last(model.tiers()), least=MASKED_LM_MARGIN)
 
 
-def _settled(tiers: Sequence[Tier]) -> list[Tier]:
-    """Tiers of which the last one runs on one thread: a sum's last bits depend on how many share it."""
+def _single_threaded_last(tiers: Sequence[Tier]) -> list[Tier]:
+    """Run the last tier on one thread, because the last bits of a sum depend on the number of threads."""
     *others, last = tiers
 
-    def alone(items: Sequence[Hashable]) -> list[Values | Ranked]:
+    def alone(items: Sequence[Hashable]) -> list[Values | TopK]:
         import torch
 
         threads = torch.get_num_threads()
@@ -100,10 +102,10 @@ def _settled(tiers: Sequence[Tier]) -> list[Tier]:
 
 
 def _checked(victim: Victim) -> Tier:
-    def ask(texts: Sequence[Hashable]) -> Logits:
+    def classify(texts: Sequence[Hashable]) -> Logits:
         answers = np.asarray(victim(texts), dtype=np.float32)  # type: ignore[arg-type]  # a victim's items are texts
         if answers.ndim != 2 or len(answers) != len(texts):
-            raise ValueError(f"the victim gave logits of shape {answers.shape} for {len(texts)} texts")
+            raise ValueError(f"the victim returned logits of shape {answers.shape} for {len(texts)} texts")
         return answers
 
-    return ask
+    return classify

@@ -1,4 +1,4 @@
-"""Several processes that share the examples of an attack. Each sends its rows to this one, which keeps the journal."""
+"""Share the examples of an attack between processes; each sends its rows to this one, which writes the journal."""
 
 import multiprocessing
 import os
@@ -13,14 +13,13 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
+from benchmark.attacks.job import Job
+from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Example
 from benchmark.schema.attack_rows import AttackRow
 from benchmark.schema.errors import TemperError, UsageError
-
-if TYPE_CHECKING:
-    from benchmark.attacks.run import Job
 
 _Task: TypeAlias = tuple[bytes, list[Example], str]
 
@@ -29,11 +28,11 @@ _DONE = "done"
 
 @dataclass(frozen=True)
 class SavedVictim:
-    """A `ModelVictim` on its way to another process.
+    """A `ModelVictim` saved for another process.
 
     Attributes:
-        folder: Holds its model.
-        device: Where the model was.
+        folder: Folder of the saved model.
+        device: Device of the model.
         tokens_per_batch: Padded tokens in a batch.
     """
 
@@ -44,34 +43,32 @@ class SavedVictim:
 
 @dataclass(frozen=True)
 class Workers:
-    """A job done by several processes; the rows are those of one.
+    """A job run by several processes; its rows are those of one process.
 
     Attributes:
-        job: What is done.
+        job: The attack with its inputs.
         count: Number of processes, at least 1.
     """
 
-    job: "Job"
+    job: Job
     count: int
 
     def __call__(self, examples: Sequence[Example], identity: str) -> Generator[AttackRow, None, None]:
-        """Rows of the examples, in the order in which the searches end.
+        """Yield the examples' rows, in the order in which the searches end.
 
         Raises:
-            UsageError: the job cannot be given to another process.
-            TemperError: a process failed or died; the rows given so far are complete.
+            UsageError: the job cannot be sent to another process.
+            TemperError: a process failed or died; the rows so far are complete.
         """
         shares = [list(examples[number :: self.count]) for number in range(self.count)]
         with tempfile.TemporaryDirectory(prefix="temper-victim-") as folder:
             job = _portable(self.job, Path(folder))
             with _started([(job, share, identity) for share in shares if share], _threads(self.count)) as running:
-                yield from _gathered(running)
+                yield from _received_rows(running)
 
 
-def _portable(job: "Job", folder: Path) -> bytes:
-    """The job in bytes; a model goes through a folder, since a copy of it in memory would be one too many."""
-    from benchmark.attacks.victim import ModelVictim
-
+def _portable(job: Job, folder: Path) -> bytes:
+    """Pickle the job; a model is saved to a folder, because pickling would need another copy of it in memory."""
     victim: Any = job.victim
     if isinstance(victim, ModelVictim):
         victim.model.save(folder)
@@ -80,8 +77,8 @@ def _portable(job: "Job", folder: Path) -> bytes:
         return pickle.dumps(replace(job, victim=victim))
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         raise UsageError(
-            f"The attack cannot be given to several workers ({error}): its victim must be a ModelVictim or a function "
-            "of a module, and its parts are best left to the workers to load; correct that, or use one worker."
+            f"The attack cannot be sent to several workers ({error}). Use a ModelVictim or a module-level function as "
+            "the victim and leave `parts` to the workers, or use one worker."
         ) from error
 
 
@@ -93,7 +90,7 @@ def _threads(count: int) -> int:
 
 @contextmanager
 def _started(tasks: Sequence[_Task], threads: int) -> Iterator[dict[Connection, SpawnProcess]]:
-    """Processes by the pipes that their rows come through; none of them outlives the block."""
+    """Start a process per task; yield the processes by their pipes, and end all of them with the block."""
     context = multiprocessing.get_context("spawn")
     running: dict[Connection, SpawnProcess] = {}
     try:
@@ -115,15 +112,15 @@ def _started(tasks: Sequence[_Task], threads: int) -> Iterator[dict[Connection, 
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Hold a Ctrl-C back until the end of the block.
+    """Block Ctrl-C until the end of the block.
 
-    A process that is started in the block never notices one, although a terminal sends it to all; this process ends
-    the others.
+    A process that is started in the block keeps it blocked. A terminal sends Ctrl-C to all processes, but only this
+    one must handle it and end the others.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    # It lifts the block when it starts, so it starts before.
+    # The tracker unblocks SIGINT when it starts, so start it before the block.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -132,12 +129,12 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _gathered(running: dict[Connection, SpawnProcess]) -> Generator[AttackRow, None, None]:
-    """Rows as they come, until every process is done or one fails; then what the others have sent is still taken."""
+def _received_rows(running: dict[Connection, SpawnProcess]) -> Generator[AttackRow, None, None]:
+    """Yield rows as they arrive until all processes are done or one fails; then yield the rows already sent."""
     active, failure = dict(running), None
     while active and failure is None:
         ready = wait(list(active))
-        for receiver in [one for one in active if one in ready]:
+        for receiver in [connection for connection in active if connection in ready]:
             message = _received(receiver)
             if isinstance(message, AttackRow):
                 yield message
@@ -155,7 +152,7 @@ def _gathered(running: dict[Connection, SpawnProcess]) -> Generator[AttackRow, N
 
 
 def _received(receiver: Connection) -> object:
-    """What a process says next; None when it will say nothing more."""
+    """Return a process's next message; None if there will be no more."""
     try:
         return receiver.recv()
     except (EOFError, OSError, pickle.UnpicklingError):
@@ -165,16 +162,16 @@ def _received(receiver: Connection) -> object:
 def _death(process: SpawnProcess) -> TemperError:
     process.join()
     return TemperError(
-        f"A worker of the attack died (exit code {process.exitcode}); all examples that were finished are kept, so run "
-        "again, with fewer workers if memory was short."
+        f"A worker of the attack died (exit code {process.exitcode}). Finished examples are kept. Run again, with "
+        "fewer workers if memory was short."
     )
 
 
 def _work(sender: Connection, threads: int, pickled: bytes, examples: list[Example], identity: str) -> None:
-    """What a process does: attack its share and send the rows."""
+    """Attack a share of the examples and send the rows; the main function of a worker process."""
     import torch
 
-    # Where a process does not inherit the block of `_interrupts_held`.
+    # Needed on systems where a process does not inherit the block of `_interrupts_held`.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
@@ -187,8 +184,7 @@ def _work(sender: Connection, threads: int, pickled: bytes, examples: list[Examp
         sender.send(error)
 
 
-def _loaded(job: "Job") -> "Job":
-    from benchmark.attacks.victim import ModelVictim
+def _loaded(job: Job) -> Job:
     from benchmark.models.prompt_classifier import load_classifier
 
     victim: Any = job.victim
@@ -199,7 +195,7 @@ def _loaded(job: "Job") -> "Job":
 
 
 def _end_with_parent() -> None:
-    """A process whose parent was killed would search on for nobody."""
+    """Exit when the parent process is gone; without it nobody would read the rows."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

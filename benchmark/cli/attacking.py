@@ -119,7 +119,7 @@ def attack(
 
 def _spec(name: str, parameters: Sequence[str], backend: str) -> "Attack":
     """The attack as a suite would have it, with its numbers checked."""
-    from benchmark.attacks import numbers_of
+    from benchmark.attacks import parameters_of
     from benchmark.schema.errors import nearest
     from benchmark.suites.spec import Attack
 
@@ -128,7 +128,7 @@ def _spec(name: str, parameters: Sequence[str], backend: str) -> "Attack":
     given = dict(map(_parameter, parameters))
     recipe, runner = cast(Any, name), cast(Any, backend)
     spec = Attack(name, 1, name, "From the command line.", "data", 1, recipe, backend=runner, parameters=given)
-    numbers_of(spec)
+    parameters_of(spec)
     return spec
 
 

@@ -19,7 +19,7 @@ def new(
     package: Annotated[bool, typer.Option("--package", help="A package of its own instead of files here.")] = False,
 ) -> None:
     """Create a method: a commented plugin, its test with the contract, and a list of what to fill in."""
-    from benchmark.authoring.beginning import begin_in_tree, begin_package
+    from benchmark.authoring.scaffold import begin_in_tree, begin_package
 
     begun = (begin_package if package else begin_in_tree)(name, Path())
     for path in begun.written:
@@ -40,7 +40,7 @@ def check(
     plugin: PluginOption = None,
 ) -> None:
     """Check a method: metadata, its test, lint, contract, a minute of training, cost; exit with 1 if a check fails."""
-    from benchmark.authoring.checking import check_method
+    from benchmark.authoring.method_check import check_method
     from benchmark.execution.registry import load_plugin
 
     for text in plugin or ():

@@ -83,7 +83,7 @@ def _show_costs() -> None:
     notes = [_COLUMNS, *(f"Measured: {setting}." for setting in settings)]
     uncounted = [name for name, cost in known.items() if cost is None]
     if uncounted:
-        command = f"python -m benchmark.testing.costs {' '.join(uncounted)}"
+        command = f"python -m benchmark.testing.pass_counts {' '.join(uncounted)}"
         notes.append(f"Not measured: {', '.join(uncounted)}. `{command}` counts their passes.")
     output.print(Text("\n" + "\n".join(notes)), soft_wrap=False)
 

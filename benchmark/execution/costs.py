@@ -72,7 +72,8 @@ class Costs:
             return cls(path.parent)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise IntegrityError(
-                f"{path} is no file of costs ({error!r}); remove it and run `python -m benchmark.testing.costs all`."
+                f"{path} is no file of costs ({error!r}); remove it and run "
+                "`python -m benchmark.testing.pass_counts all`."
             ) from error
 
     def write(self) -> Path:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.attacks.text import words_changed, words_of
+from benchmark.attacks.attacked_text import words_changed, words_of
 from benchmark.data import Dataset
 from benchmark.evaluation.metrics import HEADLINES
 from benchmark.evaluation.tables import InspectionTable, PredictionTable

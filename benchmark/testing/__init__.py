@@ -9,6 +9,6 @@
 """
 
 from benchmark.testing.contract import MethodContract, broken_rules
-from benchmark.testing.errors import ContractError
+from benchmark.testing.rules import ContractError
 
 __all__ = ["ContractError", "MethodContract", "broken_rules"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from benchmark.schema.errors import UsageError
-from benchmark.testing.errors import ContractError
+from benchmark.testing.rules import ContractError
 
 if TYPE_CHECKING:
     from benchmark.testing.subject import Subject

@@ -16,9 +16,9 @@ from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
 from benchmark.models.prompt_classifier import load_classifier
 from benchmark.schema.errors import TemperError, UsageError
-from benchmark.testing.errors import ContractError
+from benchmark.testing.rules import ContractError
 from benchmark.testing.tiny import sentences, trainer, weights
-from benchmark.testing.watching import Violation, Watcher
+from benchmark.testing.watcher import Violation, Watcher
 from benchmark.training import Context, Method, MethodError
 from benchmark.training.checkpoint import Position, storable
 from benchmark.training.method_errors import checked_state

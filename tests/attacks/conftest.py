@@ -46,6 +46,6 @@ def run(tmp_path, spec):
 @pytest.fixture(scope="session")
 def masked_lm_folder(tmp_path_factory):
     """A tiny masked LM with pieces of words."""
-    from tests.attacks.masked import write_masked_lm
+    from tests.attacks.tiny_masked_lm import write_masked_lm
 
     return write_masked_lm(tmp_path_factory.mktemp("masked-lm"))

@@ -21,7 +21,7 @@ def main(folder: Path) -> None:
 
     before = dict(os.environ)
     from benchmark.attacks import run_attack
-    from benchmark.attacks.textattack.importing import load_textattack
+    from benchmark.attacks.textattack.offline_import import load_textattack
     from tests.attacks.fakes import attack, dataset, parts, victim, write_lexicon
 
     load_textattack()

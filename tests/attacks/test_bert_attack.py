@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from benchmark.attacks import run_attack
-from benchmark.attacks.masked_lm import MaskedLM, Slots
-from benchmark.attacks.recipes.bert_attack import Substitutes
-from benchmark.attacks.text import AttackedText, words_of
+from benchmark.attacks.attacked_text import AttackedText, words_of
+from benchmark.attacks.recipes.bert_attack import MaskedLMSubstitutes
+from benchmark.attacks.token_predictions import MaskedLM, Slots
 from benchmark.attacks.transformations import joined_pieces
 from benchmark.attacks.victim import masked_lm_oracle
 from benchmark.data import Dataset
 from benchmark.suites.recipes import BertAttack
-from tests.attacks import masked
-from tests.attacks.masked import ODD, PAIRS, SENTENCES, STOPWORDS, victim
+from tests.attacks import tiny_masked_lm as masked
+from tests.attacks.tiny_masked_lm import ODD, PAIRS, SENTENCES, STOPWORDS, victim
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def answered(search, oracle):
 
 
 def plainly(model, text, index, most):
-    """Substitutes of a word from a pass over the text alone, with the longest padding and without any short cut."""
+    """Substitutes of a word from a pass over the text alone, with the longest padding and no short cut."""
     import torch
 
     tokenizer, longest = model.tokenizer, model.longest
@@ -75,7 +75,7 @@ def plainly(model, text, index, most):
 def test_substitutes_are_those_of_a_plain_pass(model, columns):
     text, oracle = AttackedText(columns), masked_lm_oracle(model)
     for most in (3, 8):
-        substitutes = Substitutes(model, most, limit=10**6)
+        substitutes = MaskedLMSubstitutes(model, most, limit=10**6)
         for index in [*text.attacked_words][:6] + [*text.attacked_words][-2:]:
             found = answered(substitutes.words(text, index), oracle)
             pieces = len(model.tokenizer.tokenize(text.words[index]))
@@ -149,7 +149,7 @@ class Careless(MaskedLM):
         return [self.noisy, super().tiers()[-1]]
 
     def noisy(self, items):
-        rows, rng = self.likeliest(items), np.random.default_rng(len(items))
+        rows, rng = self.predict(items), np.random.default_rng(len(items))
         for row in rows:
             noise = rng.uniform(-0.05, 0.05, row.values.shape).astype(np.float32)
             noise[0, 0] = 0.05
@@ -169,10 +169,10 @@ def test_what_full_batches_leave_open_is_asked_again(run, masked_lm_folder):
     wrong = 0
     for text in (AttackedText((sentence,)) for sentence in SENTENCES):
         for index in text.attacked_words:
-            places = tuple(model.places(text, index))
+            places = tuple(model.positions(text, index))
             near, exact = (next(iter(answer([Slots(text.joined, places, 8)]))) for answer in careless.tiers())
             wrong += not (near.ids == exact.ids).all()
-            words = answered(Substitutes(careless, 8, 10**6).words(text, index), masked_lm_oracle(careless))
+            words = answered(MaskedLMSubstitutes(careless, 8, 10**6).words(text, index), masked_lm_oracle(careless))
             assert (words if len(places) > 1 else sorted(words)) == plainly(model, text, index, 8)
     assert wrong
 
@@ -186,7 +186,7 @@ def test_a_text_is_asked_about_twice_at_most(run, model):
 
         def watched(self, asked):
             items.extend(asked)
-            return self.likeliest(asked)
+            return self.predict(asked)
 
     # No swap is similar enough, so that every word of the original is tried.
     run(masked.dataset(*SENTENCES), Watched(model.network, model.tokenizer), similarity_threshold=1.0)

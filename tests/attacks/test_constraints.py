@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.attacks.attacking import begin
+from benchmark.attacks.attacked_text import AttackedText, words_of
 from benchmark.attacks.constraints import (
     Similarity,
     allowed,
@@ -17,10 +17,10 @@ from benchmark.attacks.constraints import (
     near_enough,
     same_part_of_speech,
 )
-from benchmark.attacks.engine import Case, Failed, run_searches
+from benchmark.attacks.engine import Case, Failure, run_searches
 from benchmark.attacks.engine.questions import ENCODER, VICTIM
+from benchmark.attacks.job import new_attempt
 from benchmark.attacks.recipes import prepare
-from benchmark.attacks.text import AttackedText, words_of
 from benchmark.attacks.transformations import neighbours, recover_case, swaps
 from benchmark.attacks.victim import encoder_oracle, victim_oracle
 from benchmark.data import Example
@@ -204,9 +204,9 @@ some_numbers = st.builds(
 def attacked(examples, numbers, made, recipe="textfooler"):
     search = prepare(recipe, numbers, made)
     oracles = {VICTIM: victim_oracle(victim), ENCODER: encoder_oracle(made.encoder)}
-    attempts = [begin(example, search, example.id, numbers.query_budget) for example in examples]
+    attempts = [new_attempt(example, search, example.id, numbers.query_budget) for example in examples]
     for attempt, row in run_searches([(a, a.run()) for a in attempts], oracles, 3):
-        assert not isinstance(row, Failed), row
+        assert not isinstance(row, Failure), row
         yield attempt, row
 
 

@@ -4,24 +4,24 @@ import math
 import random
 from collections import Counter
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
 
-from benchmark.attacks.attacking import begin
-from benchmark.attacks.engine import Answer, Case, Finding, Scored, case, run_searches
+from benchmark.attacks.attacked_text import AttackedText
+from benchmark.attacks.engine import Answer, Case, ScoredItem, SearchResult, case, run_searches
 from benchmark.attacks.engine.questions import ENCODER, VICTIM
+from benchmark.attacks.job import new_attempt
 from benchmark.attacks.recipes import prepare
-from benchmark.attacks.searches import genetic as searches
-from benchmark.attacks.searches.genetic import Breeding, _Farm, crossed
-from benchmark.attacks.text import AttackedText
+from benchmark.attacks.recipes.genetic import _Breeder, crossover
 from benchmark.attacks.victim import encoder_oracle, victim_oracle
 from benchmark.data import Dataset, Example
 from benchmark.suites.recipes import Genetic
-from tests.attacks import made_up
+from tests.attacks import random_cases
 from tests.attacks.conftest import with_textattack
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.made_up import Unsure, outcomes, spec
+from tests.attacks.random_cases import NoisyVictim, outcomes, spec
 from tests.attacks.test_textbugger import assert_same_distribution
 
 SMALL = {"population": 8, "generations": 5, "min_cosine": 0.5}
@@ -37,8 +37,10 @@ def test_a_text_that_one_swap_flips_takes_one_generation(tmp_path):
 
 @pytest.mark.parametrize(("share", "outcome"), [(0.5, "survived"), (0.6, "flipped")])
 def test_no_word_is_swapped_beyond_the_share(tmp_path, monkeypatch, share, outcome):
-    """Crossing two texts may go beyond it, which TextAttack's recipe does not check either; so nothing is crossed."""
-    monkeypatch.setattr(searches, "crossed", lambda first, second, rng: first)
+    """Crossover is disabled, because it can exceed the share; TextAttack's recipe does not check it either."""
+    monkeypatch.setattr(
+        import_module("benchmark.attacks.recipes.genetic"), "crossover", lambda first, second, rng: first
+    )
     attack = spec("genetic", population=6, generations=20, min_cosine=0.5, max_share=share)
     ((_, found, text, *_),) = outcomes(tmp_path, attack, dataset("good good good film"), victim, parts())
     assert found == outcome
@@ -48,7 +50,7 @@ def test_no_word_is_swapped_beyond_the_share(tmp_path, monkeypatch, share, outco
 def bred(text, budget=None, **breeding):
     """A search of one text with the same random numbers, however it is limited."""
     made, numbers = parts(), replace(Genetic(), min_cosine=0.5, max_share=1.0, **breeding)
-    attempt = begin(Example("0", (text,), 1), prepare("genetic", numbers, made), "seed", budget)
+    attempt = new_attempt(Example("0", (text,), 1), prepare("genetic", numbers, made), "seed", budget)
     oracles = {VICTIM: victim_oracle(victim), ENCODER: encoder_oracle(made.encoder)}
     ((_, row),) = run_searches([("0", attempt.run())], oracles, 1)
     return row
@@ -76,13 +78,13 @@ def test_a_budget_only_cuts_short(budget):
 @pytest.mark.parametrize("budget", [None, 80])
 @pytest.mark.parametrize("pair", [False, True])
 def test_doubt_company_and_order_change_nothing(tmp_path, pair, budget):
-    asked, made = made_up.victim(3), made_up.parts()
+    asked, made = random_cases.victim(3), random_cases.parts()
     attack = spec("genetic", **SMALL) if budget is None else spec("genetic", **SMALL, query_budget=budget)
-    examples = made_up.examples(3, (4, 10), asked, pair=pair)
+    examples = random_cases.examples(3, (4, 10), asked, pair=pair)
     expected = outcomes(tmp_path, attack, examples, asked, made)
     turned = Dataset("turned", examples.examples[::-1], examples.label_names)
     for in_flight in (1, 64):
-        assert outcomes(tmp_path, attack, turned, Unsure(asked, 0.5), made, in_flight) == expected[::-1]
+        assert outcomes(tmp_path, attack, turned, NoisyVictim(asked, 0.5), made, in_flight) == expected[::-1]
 
 
 def test_a_seed_belongs_to_an_example(tmp_path):
@@ -98,8 +100,8 @@ def test_a_seed_belongs_to_an_example(tmp_path):
 
 
 def test_what_is_forgotten_is_asked_again_and_changes_nothing(tmp_path, monkeypatch):
-    asked, made = made_up.victim(3), made_up.parts()
-    examples = made_up.examples(3, (4, 10), asked)
+    asked, made = random_cases.victim(3), random_cases.parts()
+    examples = random_cases.examples(3, (4, 10), asked)
     passes = []
 
     def counted(texts):
@@ -117,13 +119,13 @@ def test_what_is_forgotten_is_asked_again_and_changes_nothing(tmp_path, monkeypa
 
 def member(doubt, text="a"):
     logits = np.array([0.0, math.log(doubt / (1 - doubt))], dtype=np.float32)
-    return Finding(AttackedText((text,)), Scored("victim", doubt, 0, Answer(logits, 0.0, 0)))
+    return SearchResult(AttackedText((text,)), ScoredItem("victim", doubt, 0, Answer(logits, 0.0, 0)))
 
 
 def test_parents_are_drawn_with_textattacks_probabilities():
     """Those that the victim believes more are likelier, as exp(-doubt / temperature); 4,000 draws, chi-square."""
     members = [member(doubt) for doubt in (0.05, 0.2, 0.35, 0.9)]
-    farm = _Farm(Case(AttackedText(("a",)), 0, random.Random(0)), Breeding(4, 1, 0.3), lambda text, index: [], [1])
+    farm = _Breeder(Case(AttackedText(("a",)), 0, random.Random(0)), 0.3, lambda text, index: [], [1])
     rng, drawn = random.Random(1), Counter()
     for _ in range(4000):
         with pytest.raises(StopIteration) as end:
@@ -137,14 +139,14 @@ def test_parents_are_drawn_with_textattacks_probabilities():
 def test_a_crossed_text_has_each_different_word_from_either_parent():
     text = AttackedText(("a good film, to watch",))
     one, two = text.replace(1, "fine").replace(4, "view"), text.replace(1, "nice").replace(2, "movie")
-    seen = Counter(crossed(one, two, random.Random(seed)).joined for seed in range(400))
+    seen = Counter(crossover(one, two, random.Random(seed)).joined for seed in range(400))
     assert set(seen) == {
         f"a {first} {second}, to {third}"
         for first in ("fine", "nice") for second in ("film", "movie") for third in ("view", "watch")
     }  # fmt: skip
     assert min(seen.values()) > 25
     for seed in range(20):
-        child = crossed(one, two, random.Random(seed))
+        child = crossover(one, two, random.Random(seed))
         assert child.modified == {i for i, (a, b) in enumerate(zip(child.words, text.words, strict=True)) if a != b}
 
 
@@ -169,8 +171,8 @@ class TestAgainstTextAttack:
     )
     def test_outcomes_and_queries_agree_in_distribution(self, tmp_path, pair, numbers):
         """Over 60 seeds an example: mean queries within 4 standard errors, the share of flips within 0.15."""
-        asked, made = made_up.victim(2, seed=1), made_up.parts(1)
-        originals = made_up.examples(2, (6, 14), asked, 1, pair).examples
+        asked, made = random_cases.victim(2, seed=1), random_cases.parts(1)
+        originals = random_cases.examples(2, (6, 14), asked, 1, pair).examples
         seeds = tuple(Example(f"{e.id}-{seed}", e.texts, e.label) for e in originals for seed in range(60))
         examples = Dataset("seeds", seeds, ("a", "b"))
         ours, theirs = (

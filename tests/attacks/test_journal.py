@@ -73,14 +73,14 @@ def test_rows_stand_in_any_order_and_come_back_in_the_plans(path):
 
 @pytest.mark.parametrize(("plan", "line"), [(["5", "9"], 3), (["3"], 2), ([], 2)])
 def test_a_row_of_an_example_that_is_not_attacked_is_refused(path, plan, line):
-    with pytest.raises(IntegrityError, match=rf"attack\.jsonl:{line}: the line has the example .* not in the plan"):
+    with pytest.raises(IntegrityError, match=rf"attack\.jsonl:{line}: the line has example .* not in the plan"):
         opened(path, plan=plan)
 
 
 def test_a_row_that_is_there_twice_is_refused(path):
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines, lines[1]]))
-    with pytest.raises(IntegrityError, match=r"attack\.jsonl:4: the line has the example '5', which is there already"):
+    with pytest.raises(IntegrityError, match=r"attack\.jsonl:4: the line is a duplicate of example '5'"):
         opened(path)
 
 
@@ -110,7 +110,7 @@ def test_a_broken_middle_is_refused(path):
     value = json.loads(lines[1])
     del value["queries"]
     path.write_bytes(lines[0] + json.dumps(value).encode() + b"\n" + lines[2])
-    with pytest.raises(IntegrityError, match=r"attack\.jsonl:2: the line is not a row"):
+    with pytest.raises(IntegrityError, match=r"attack\.jsonl:2: the line is not an attack row"):
         opened(path)
 
 
@@ -120,11 +120,11 @@ def test_a_full_disk_is_one_sentence(path, monkeypatch):
 
     with opened(path) as journal:
         monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(TemperError, match=r"attack\.jsonl: cannot keep the attack's journal.*No space left"):
+        with pytest.raises(TemperError, match=r"attack\.jsonl: cannot write the attack's journal.*No space left"):
             journal.append(row("9"))
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(TemperError, match="cannot keep the attack's journal"):
+    with pytest.raises(TemperError, match="cannot write the attack's journal"):
         opened(tmp_path / "file" / "attack.jsonl")

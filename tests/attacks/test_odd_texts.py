@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from benchmark.attacks.replay import Replay
+from benchmark.attacks.parts import TransferTable
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.made_up import outcomes, spec
+from tests.attacks.random_cases import outcomes, spec
 
 RECIPES = {
     "pwws": {},
@@ -52,7 +52,7 @@ def test_a_wrong_label_is_skipped_and_a_victim_without_numbers_is_an_error(tmp_p
 
 def test_transfer_of_odd_texts(tmp_path):
     made = parts()
-    replay = Replay("a table", {str(10 + i): (text, text + "!") for i, text in enumerate(TEXTS)})
+    replay = TransferTable("a table", {str(10 + i): (text, text + "!") for i, text in enumerate(TEXTS)})
     (tmp_path / "table").touch()
     attack = spec("transfer", table=str(tmp_path / "table"))
     made = type(made)(encoder=made.encoder, table=replay)

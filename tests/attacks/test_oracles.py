@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from benchmark.attacks.engine.oracles import ALONE, ENOUGH, LEAST, SAFETY, SAMPLE, Cosines, Tiered
+from benchmark.attacks.engine.oracles import ALONE, ENOUGH, LEAST, SAFETY, SAMPLE, Cosines, TieredOracle
 
 
 class Tier:
@@ -25,7 +25,7 @@ def values(answers):
 
 
 def test_margins_add_up_from_the_errors_between_the_tiers():
-    oracle = Tiered([Tier(0.5), Tier(-0.25), Tier()])
+    oracle = TieredOracle([Tier(0.5), Tier(-0.25), Tier()])
     answers = oracle.answer(range(10), 0)
     assert values(answers) == [n * n + 0.5 for n in range(10)]
     assert oracle.last_tier == 2
@@ -36,14 +36,14 @@ def test_margins_add_up_from_the_errors_between_the_tiers():
 
 
 def test_tiers_that_agree_still_have_a_margin():
-    oracle = Tiered([Tier(), Tier()])
+    oracle = TieredOracle([Tier(), Tier()])
     oracle.answer([1, 2], 0)
     assert oracle.margins == [LEAST, 0.0]
 
 
 def test_only_a_few_items_are_asked_about_on_every_tier():
     tiers = [Tier(0.1), Tier(0.1), Tier()]
-    Tiered(tiers).answer(list(range(1000)), 0)
+    TieredOracle(tiers).answer(list(range(1000)), 0)
     assert sum(map(len, tiers[2].asked)) == ALONE
     assert sum(map(len, tiers[1].asked)) == ALONE + SAMPLE
     spread = tiers[2].asked[0]
@@ -52,13 +52,13 @@ def test_only_a_few_items_are_asked_about_on_every_tier():
 
 def test_one_tier_is_asked_once_and_is_exact():
     only = Tier()
-    oracle = Tiered([only])
+    oracle = TieredOracle([only])
     assert [answer.margin for answer in oracle.answer([1, 2, 3], 0)] == [0.0] * 3
     assert only.asked == [[1, 2, 3]]
 
 
 def test_an_answer_that_surprises_widens_the_margin():
-    oracle = Tiered([Tier(0.001, at={77: 5.0}), Tier()])
+    oracle = TieredOracle([Tier(0.001, at={77: 5.0}), Tier()])
     (usual,) = oracle.answer([1], 0)
     assert usual.margin == pytest.approx(SAFETY * 0.001, rel=1e-3)
     oracle.answer([77], 0)
@@ -71,7 +71,7 @@ def test_an_answer_that_surprises_widens_the_margin():
 
 
 def test_a_number_that_is_none_says_nothing_about_the_margin():
-    oracle = Tiered([Tier(0.5, at={0: np.nan}), Tier(at={0: np.nan})])
+    oracle = TieredOracle([Tier(0.5, at={0: np.nan}), Tier(at={0: np.nan})])
     assert np.isnan(oracle.answer([0, 1, 2], 0)[0].values[0])
     assert oracle.margins == [pytest.approx(SAFETY * 0.5), 0.0]
     oracle.answer([0], 1)
@@ -112,7 +112,7 @@ def test_a_quick_tier_that_leaves_too_much_open_is_given_up(monkeypatch, again, 
     clock = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
     tiers = [Slow(clock, 1.0, error=0.25), Slow(clock, 2.0), Slow(clock, 9.0)]
-    oracle = Tiered(tiers)
+    oracle = TieredOracle(tiers)
     items = list(range(ENOUGH))
     assert {answer.tier for answer in oracle.answer(items, 0)} == {0}
     oracle.answer(items[: int(again * ENOUGH)], 1)
@@ -125,7 +125,7 @@ def test_a_quick_tier_that_leaves_too_much_open_is_given_up(monkeypatch, again, 
 def test_nothing_is_given_up_before_enough_is_known(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
-    oracle = Tiered([Slow(clock, 1.0), Slow(clock, 0.1), Slow(clock, 9.0)])
+    oracle = TieredOracle([Slow(clock, 1.0), Slow(clock, 0.1), Slow(clock, 9.0)])
     items = list(range(ENOUGH - 1))
     for _ in range(2):
         assert oracle.answer(items, 0)[0].tier == 0

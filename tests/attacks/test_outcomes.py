@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmark.attacks import run_attack
-from benchmark.attacks.text import words_of
+from benchmark.attacks.attacked_text import words_of
 from benchmark.data import Dataset, Example
 from benchmark.evaluation.tables import read_attack, write_attack
 from benchmark.schema.errors import TemperError

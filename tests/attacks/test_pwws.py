@@ -1,19 +1,19 @@
 """PWWS: TextAttack's order of words to the last bit, its texts and its queries."""
 
 import random
+from importlib import import_module
 
 import numpy as np
 import pytest
 
-from benchmark.attacks.engine import Answer, Case, Scored
-from benchmark.attacks.searches import saliency
-from benchmark.attacks.searches.saliency import by_weighted_saliency
-from benchmark.attacks.text import AttackedText, words_of
+from benchmark.attacks.attacked_text import AttackedText, words_of
+from benchmark.attacks.engine import Answer, Case, ScoredItem
+from benchmark.attacks.recipes.pwws import by_weighted_saliency
 from benchmark.data import Dataset
-from tests.attacks import made_up
+from tests.attacks import random_cases
 from tests.attacks.conftest import with_textattack
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.made_up import Unsure, outcomes, spec
+from tests.attacks.random_cases import NoisyVictim, outcomes, spec
 
 ENTRIES = {"good": [("good", 1), ("fine", 1), ("decent", 1)], "film": [("movie", 1)], "watch": [("view", 1)]}
 
@@ -49,11 +49,11 @@ def test_a_budget_cuts_each_phase_short(tmp_path, budget):
 
 @pytest.mark.parametrize("pair", [False, True])
 def test_doubt_company_and_order_change_nothing(tmp_path, pair):
-    asked, made = made_up.victim(3), made_up.parts()
-    examples = made_up.examples(5, (1, 12), asked, pair=pair)
+    asked, made = random_cases.victim(3), random_cases.parts()
+    examples = random_cases.examples(5, (1, 12), asked, pair=pair)
     expected = outcomes(tmp_path, spec("pwws"), examples, asked, made)
     assert {row[1] for row in expected} >= {"flipped"}
-    unsure = Unsure(asked, 0.5)
+    unsure = NoisyVictim(asked, 0.5)
     turned = Dataset("turned", examples.examples[::-1], examples.label_names)
     for in_flight in (1, 64):
         assert outcomes(tmp_path, spec("pwws"), examples, unsure, made, in_flight) == expected
@@ -63,8 +63,8 @@ def test_doubt_company_and_order_change_nothing(tmp_path, pair):
 
 
 def test_every_changed_word_is_a_synonym_of_the_originals(tmp_path):
-    asked, made = made_up.victim(2, seed=3), made_up.parts(3)
-    examples = made_up.examples(10, (3, 15), asked, 3)
+    asked, made = random_cases.victim(2, seed=3), random_cases.parts(3)
+    examples = random_cases.examples(10, (3, 15), asked, 3)
     changed = 0
     for row, example in zip(outcomes(tmp_path, spec("pwws"), examples, asked, made), examples.examples, strict=True):
         for old, new in zip(words_of(example.texts[0]), words_of(row[2]), strict=True):
@@ -77,7 +77,7 @@ def test_every_changed_word_is_a_synonym_of_the_originals(tmp_path):
 
 def scored(doubt, margin=0.0):
     logits = np.array([0.0, np.log(doubt / (1 - doubt))], dtype=np.float32)
-    return Scored("victim", doubt, 0, Answer(logits, margin, 0))
+    return ScoredItem("victim", doubt, 0, Answer(logits, margin, 0))
 
 
 def order(saliencies, doubts, monkeypatch, weights=None):
@@ -87,7 +87,11 @@ def order(saliencies, doubts, monkeypatch, weights=None):
     case = Case(text, 0, random.Random(0))
     monkeypatch.setattr(Case, "classify", lambda self, texts: given(next(answers)))
     if weights is not None:
-        monkeypatch.setattr(saliency, "_softmax", lambda values: np.array(weights, dtype=np.float32))
+        monkeypatch.setattr(
+            import_module("benchmark.attacks.recipes.pwws"),
+            "_softmax",
+            lambda values: np.array(weights, dtype=np.float32),
+        )
     following = finish(by_weighted_saliency(case, range(len(saliencies)), swapped))
     return [finish(following()) for _ in saliencies]
 
@@ -130,8 +134,8 @@ class TestAgainstTextAttack:
     @pytest.mark.parametrize("budget", [None, 3, 17, 60])
     @pytest.mark.parametrize("pair", [False, True])
     def test_outcome_text_and_queries_are_the_same(self, tmp_path, pair, budget):
-        asked, made = made_up.victim(3, seed=1), made_up.parts(1)
-        examples = made_up.examples(10, (1, 25), asked, 1, pair)
+        asked, made = random_cases.victim(3, seed=1), random_cases.parts(1)
+        examples = random_cases.examples(10, (1, 25), asked, 1, pair)
         numbers = {} if budget is None else {"query_budget": budget}
         ours, theirs = (
             outcomes(tmp_path, spec("pwws", backend, **numbers), examples, asked, made)
@@ -143,15 +147,13 @@ class TestAgainstTextAttack:
     def test_our_ordered_search_is_textattacks_where_nothing_is_equal(self):
         from textattack.search_methods import GreedyWordSwapWIR
 
-        from benchmark.attacks.textattack.parts import attacked_text
-        from benchmark.attacks.textattack.recipes import build
-        from benchmark.attacks.textattack.swaps import OrderedSaliencySearch
-        from benchmark.attacks.textattack.victim import VictimWrapper
+        from benchmark.attacks.textattack.builders import build
+        from benchmark.attacks.textattack.components import OrderedSaliencySearch, VictimWrapper, attacked_text
         from benchmark.suites.recipes import PWWS
 
-        asked, made = made_up.victim(2, seed=2), made_up.parts(2)
+        asked, made = random_cases.victim(2, seed=2), random_cases.parts(2)
         compared = 0
-        for example in made_up.examples(10, (5, 15), asked, 2).examples:
+        for example in random_cases.examples(10, (5, 15), asked, 2).examples:
             orders = []
             for search in (OrderedSaliencySearch(), GreedyWordSwapWIR("weighted-saliency")):
                 attack = build("pwws", PWWS(), made, VictimWrapper(asked), pair=False)

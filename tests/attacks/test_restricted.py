@@ -2,10 +2,10 @@
 
 import pytest
 
-from benchmark.attacks.stopwords import stop_words
-from tests.attacks import made_up
+from benchmark.attacks.parts import stop_words
+from tests.attacks import random_cases
 from tests.attacks.conftest import with_textattack
-from tests.attacks.made_up import outcomes, spec
+from tests.attacks.random_cases import outcomes, spec
 
 
 class TestAgainstTextAttack:
@@ -15,8 +15,8 @@ class TestAgainstTextAttack:
     @pytest.mark.parametrize("pair", [False, True])
     @pytest.mark.parametrize("share", [0.1, 0.3])
     def test_a_share_of_the_words_means_what_max_words_perturbed_does(self, tmp_path, share, pair, budget):
-        asked, made = made_up.victim(2, seed=1), made_up.parts(1)
-        examples = made_up.examples(8, (1, 30), asked, 1, pair)
+        asked, made = random_cases.victim(2, seed=1), random_cases.parts(1)
+        examples = random_cases.examples(8, (1, 30), asked, 1, pair)
         numbers = {"max_share": share} if budget is None else {"max_share": share, "query_budget": budget}
         ours, theirs = (
             outcomes(tmp_path, spec("textfooler", backend, **numbers), examples, asked, made)

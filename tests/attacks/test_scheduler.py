@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from benchmark.attacks.engine import Failed, Question, run_searches
+from benchmark.attacks.engine import Failure, Question, run_searches
 from benchmark.attacks.engine.questions import Answer
 from benchmark.schema.errors import TemperError
 
@@ -105,7 +105,7 @@ def test_an_item_that_cannot_be_answered_fails_its_search_alone():
     searches = [(key, asking(key, key + 100)) for key in range(64)] + [("bad", asking(1, 77))]
     found = results(searches, oracle, 100)
     bad = found.pop("bad")
-    assert isinstance(bad, Failed)
+    assert isinstance(bad, Failure)
     assert str(bad.error) == "broken"
     # 77 is also the item of no other search; halving finds it among 129.
     assert found == {key: [2.0 * key, 2.0 * key + 200] for key in range(64)}
@@ -115,7 +115,7 @@ def test_an_item_that_cannot_be_answered_fails_its_search_alone():
 def test_a_number_that_is_none_fails_its_search_alone():
     found = results([(key, asking(key)) for key in range(5)], Doubling(nan=[3]))
     failed = found.pop(3)
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, Failure)
     assert "not finite" in str(failed.error)
     assert found == {key: [2.0 * key] for key in (0, 1, 2, 4)}
 

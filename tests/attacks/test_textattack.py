@@ -98,8 +98,7 @@ def stock_attack(made, asked, parameters):
     from textattack.search_methods import GreedyWordSwapWIR
     from textattack.transformations import WordSwapEmbedding
 
-    from benchmark.attacks.textattack.parts import LexiconEmbedding
-    from benchmark.attacks.textattack.victim import VictimWrapper
+    from benchmark.attacks.textattack.components import LexiconEmbedding, VictimWrapper
 
     class Tagged(PartOfSpeech):
         def _get_pos(self, before, word, after):
@@ -145,7 +144,7 @@ def characters(asked, *frozen):
 
 def test_any_attack_of_textattacks_is_a_probe(tmp_path):
     from benchmark.attacks.textattack.adapter import attack_with
-    from benchmark.attacks.textattack.victim import VictimWrapper
+    from benchmark.attacks.textattack.components import VictimWrapper
 
     asked, made = VictimWrapper(victim), parts()
     examples = dataset("a good charming film", "the bad film", "nothing", "good", labels=[1, 1, 0, 1])
@@ -166,7 +165,7 @@ def test_an_attack_of_textattacks_is_resumed_and_no_other_goes_on(tmp_path):
     from textattack.search_methods import BeamSearch
 
     from benchmark.attacks.textattack.adapter import attack_with
-    from benchmark.attacks.textattack.victim import VictimWrapper
+    from benchmark.attacks.textattack.components import VictimWrapper
 
     asked, examples = VictimWrapper(victim), dataset("a good charming film", "a great film", "good")
     expected = attack_with(characters(asked), examples, tmp_path / "whole")
@@ -190,7 +189,7 @@ def test_attacks_that_rows_have_no_place_for_are_refused(tmp_path):
     from textattack.constraints.pre_transformation import InputColumnModification
 
     from benchmark.attacks.textattack.adapter import attack_with
-    from benchmark.attacks.textattack.victim import VictimWrapper
+    from benchmark.attacks.textattack.components import VictimWrapper
 
     def both(texts):
         return victim([(" ".join(pair),) for pair in texts])
@@ -207,7 +206,7 @@ def test_attacks_that_rows_have_no_place_for_are_refused(tmp_path):
 
 
 def test_only_recipes_that_textattack_can_compose_run_there(spec):
-    from benchmark.attacks.textattack.recipes import build
+    from benchmark.attacks.textattack.builders import build
 
     with pytest.raises(UsageError, match=r"'unheard-of' runs with backend = \"engine\" only\. Known: "):
         build("unheard-of", None, parts(), victim, pair=False)
@@ -278,7 +277,7 @@ def test_outcomes_equal_those_of_textattacks_own_parts(run, shared):
     """60 real sentences, a lexicon of 8 neighbours a word, and a victim without ties."""
     from textattack.attack_results import SkippedAttackResult, SuccessfulAttackResult
 
-    from benchmark.attacks import numbers_of
+    from benchmark.attacks import parameters_of
     from benchmark.lexicons import Lexicon
 
     lexicon = shared / "lexicon/counterfitted_neighbors.json"
@@ -293,7 +292,7 @@ def test_outcomes_equal_those_of_textattacks_own_parts(run, shared):
     made = replace(parts(), lexicon=Lexicon.read(lexicon))
     examples = tuple(Example(id, (text,), label) for id, text, label in real_examples(shared, 60))
     ours = run(Dataset("sst2", examples, ("negative", "positive")), hashed, made, lexicon=lexicon, candidates=8)
-    stock = stock_attack(made, hashed, numbers_of(attack(lexicon, candidates=8)))
+    stock = stock_attack(made, hashed, parameters_of(attack(lexicon, candidates=8)))
     for row, example in zip(ours, examples, strict=True):
         result = stock.attack(OrderedDict(text=example.texts[0]), example.label)
         skipped, flipped = (isinstance(result, kind) for kind in (SkippedAttackResult, SuccessfulAttackResult))
@@ -307,7 +306,7 @@ def test_outcomes_equal_those_of_textattacks_own_parts(run, shared):
 def test_the_stop_words_are_the_recipes():
     import ast
 
-    from benchmark.attacks.stopwords import stop_words
+    from benchmark.attacks.parts import stop_words
 
     source = Path(importlib.util.find_spec("textattack").origin).parent / "attack_recipes/textfooler_jin_2019.py"
     calls = [node for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.Call)]

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from benchmark.attacks import run_attack
-from benchmark.attacks.transformations import HOMOGLYPHS, misspelt
+from benchmark.attacks.transformations import HOMOGLYPHS, misspellings
 from benchmark.data import Dataset, Example
-from tests.attacks import made_up
+from tests.attacks import random_cases
 from tests.attacks.conftest import with_textattack
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.made_up import Unsure, outcomes, spec
+from tests.attacks.random_cases import NoisyVictim, outcomes, spec
 
 MVP = {"edits": False, "similar_to": "current", "window": 15, "similarity_threshold": 0.840845057}
 
@@ -32,23 +32,23 @@ def bugs_of(word):
 def test_each_bug_is_made_once_at_a_random_place_inside(word):
     seen = [set(), set(), set()]
     for seed in range(200):
-        made = misspelt(word, random.Random(seed))
+        made = misspellings(word, random.Random(seed))
         for bug, found in zip(made[:3], seen, strict=True):
             found.add(bug)
-        assert made[3:] == misspelt(word, random.Random(0))[3:]
+        assert made[3:] == misspellings(word, random.Random(0))[3:]
     assert seen == bugs_of(word)
 
 
 @pytest.mark.parametrize(("word", "count"), [("a", 0), ("at", 0), ("cat", 2), ("cats", 3)])
 def test_short_words_have_fewer_bugs(word, count):
-    made = misspelt(word, random.Random(1))
+    made = misspellings(word, random.Random(1))
     alike = [word[:i] + HOMOGLYPHS[letter] + word[i + 1 :] for i, letter in enumerate(word)]
     assert made[count:] == alike
 
 
 def test_capitals_and_other_signs_have_no_homoglyph():
-    assert misspelt("NO", random.Random(1)) == []
-    assert misspelt("é", random.Random(1)) == []
+    assert misspellings("NO", random.Random(1)) == []
+    assert misspellings("é", random.Random(1)) == []
 
 
 def test_the_homoglyphs_are_textattacks():
@@ -117,12 +117,12 @@ def test_after_a_space_words_are_counted_anew_as_textattack_does(tmp_path):
 
 @pytest.mark.parametrize("numbers", [{}, MVP], ids=["all bugs", "MVP"])
 def test_doubt_company_and_order_change_nothing(tmp_path, numbers):
-    asked, made, attack = made_up.victim(3), made_up.parts(), spec("textbugger", **numbers)
-    examples = made_up.examples(4, (5, 18), asked)
+    asked, made, attack = random_cases.victim(3), random_cases.parts(), spec("textbugger", **numbers)
+    examples = random_cases.examples(4, (5, 18), asked)
     expected = outcomes(tmp_path, attack, examples, asked, made)
     turned = Dataset("turned", examples.examples[::-1], examples.label_names)
     for in_flight in (1, 64):
-        assert outcomes(tmp_path, attack, turned, Unsure(asked, 0.5), made, in_flight) == expected[::-1]
+        assert outcomes(tmp_path, attack, turned, NoisyVictim(asked, 0.5), made, in_flight) == expected[::-1]
 
 
 def test_bugs_differ_from_example_to_example_and_not_from_run_to_run(tmp_path):
@@ -150,8 +150,8 @@ class TestAgainstTextAttack:
     @pytest.mark.parametrize("pair", [False, True])
     @pytest.mark.parametrize("numbers", [{"edits": False}, MVP, {**MVP, "window": 6}], ids=["whole", "MVP", "window 6"])
     def test_neighbours_alone_are_identical(self, tmp_path, numbers, pair, budget):
-        asked, made = made_up.victim(2, seed=1), made_up.parts(1)
-        examples = made_up.examples(8, (1, 25), asked, 1, pair)
+        asked, made = random_cases.victim(2, seed=1), random_cases.parts(1)
+        examples = random_cases.examples(8, (1, 25), asked, 1, pair)
         if budget is not None:
             numbers = {**numbers, "query_budget": budget}
         ours, theirs = (
@@ -163,8 +163,8 @@ class TestAgainstTextAttack:
 
     def test_all_bugs_agree_in_distribution(self, tmp_path):
         """Over 60 seeds an example: mean queries within 4 standard errors, the share of flips within 0.15."""
-        asked, made = made_up.victim(2, seed=2), made_up.parts(2)
-        originals = made_up.examples(4, (4, 10), asked, 2).examples
+        asked, made = random_cases.victim(2, seed=2), random_cases.parts(2)
+        originals = random_cases.examples(4, (4, 10), asked, 2).examples
         seeds = tuple(Example(f"{e.id}-{seed}", e.texts, e.label) for e in originals for seed in range(60))
         examples = Dataset("seeds", seeds, ("a", "b"))
         ours, theirs = (

@@ -16,7 +16,7 @@ from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Dataset, Example
 from benchmark.schema.errors import TemperError, UsageError
 from tests.attacks.fakes import TINY, attack, dataset, parts, victim, write_lexicon
-from tests.attacks.killing_script import SENTENCES
+from tests.attacks.kill_script import SENTENCES
 from tests.support.tiny import sentences
 
 pytestmark = pytest.mark.slow

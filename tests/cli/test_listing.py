@@ -44,7 +44,7 @@ def test_a_method_that_nobody_counted_names_the_command(monkeypatch: pytest.Monk
     monkeypatch.setattr(registry, "registered", lambda: {**known, "foreign": foreign})
     text = " ".join(shown(monkeypatch).split())
     assert "foreign - - -" in text
-    assert "Not measured: foreign. `python -m benchmark.testing.costs foreign` counts their passes." in text
+    assert "Not measured: foreign. `python -m benchmark.testing.pass_counts foreign` counts their passes." in text
 
 
 def test_eighty_columns_are_enough_for_every_word(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -245,7 +245,7 @@ def checked_card(**options: Any) -> dict[str, Any]:
 
 
 def with_checks(suite: dict[str, Any], method: Method, seed: int, **values: float) -> list[dict[str, Any]]:
-    """Records of a run in a suite with gradient-masking checks; `values` are by metric or by probe (``_`` for ``-``)."""
+    """Records of a run of a suite with gradient-masking checks; `values` are by metric or by probe (``_`` is ``-``)."""
     scored = {**suite, "probes": [entry for entry in suite["probes"] if entry["perspective"] != "masking"]}
     found = records(scored, method, seed)
     for record in found:

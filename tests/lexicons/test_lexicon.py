@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from benchmark.attacks.stopwords import stop_words
+from benchmark.attacks.parts import stop_words
 from benchmark.lexicons import Lexicon, lexicon_fingerprint, lexicon_path
 from benchmark.schema.errors import IntegrityError, UnavailableError, UsageError
 from tests.attacks.fakes import write_lexicon

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from benchmark.attacks.text import words_of
+from benchmark.attacks.attacked_text import words_of
 from benchmark.lexicons import Lexicon, lexicon_path
 from benchmark.resources import locate
 from benchmark.resources.manifest import find_resource

@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 
-from benchmark.attacks import load_parts, numbers_of, run_attack
+from benchmark.attacks import load_parts, parameters_of, run_attack
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import DataSpec, LabelSpec, load
 from benchmark.models.prompt_classifier import load_classifier
@@ -46,7 +46,7 @@ def main() -> None:
         label=LabelSpec(column="label", map={str(n): n for n in range(10)}),
         limit=given.in_flight,
     )
-    data, parts = load(spec), load_parts(numbers_of(attack))
+    data, parts = load(spec), load_parts(parameters_of(attack))
     if given.model is None:
         parts = replace(parts, encoder=MadeUp())
         data = replace(data, examples=tuple(replace(example, label=1) for example in data.examples))

@@ -31,7 +31,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 import numpy as np
 import torch
 
-from benchmark.attacks import AttackRow, Parts, load_parts, numbers_of, run_attack
+from benchmark.attacks import AttackRow, Parts, load_parts, parameters_of, run_attack
 from benchmark.attacks.encoder import SentenceEncoder
 from benchmark.attacks.engine import oracles
 from benchmark.attacks.victim import ModelVictim
@@ -51,16 +51,16 @@ class Asked:
     def __init__(self) -> None:
         self.victim: dict[tuple[str, ...], None] = {}
         self.encoder: dict[str, None] = {}
-        answer = oracles.Tiered.answer
+        answer = oracles.TieredOracle.answer
 
-        def noted(oracle: oracles.Tiered, items: Sequence[Any], tier: int) -> Any:
+        def noted(oracle: oracles.TieredOracle, items: Sequence[Any], tier: int) -> Any:
             if isinstance(oracle.tiers[0], oracles.Cosines):
                 self.encoder.update(dict.fromkeys(text for pair in items for text in pair))
             else:
                 self.victim.update(dict.fromkeys(items))
             return answer(oracle, items, tier)
 
-        oracles.Tiered.answer = noted  # type: ignore[method-assign]
+        oracles.TieredOracle.answer = noted  # type: ignore[method-assign]
 
     def forget(self) -> None:
         """Begin anew."""
@@ -78,9 +78,8 @@ def engine(attack: Attack, model: Classifier, parts: Parts, data: Dataset) -> li
 def textattack(attack: Attack, model: Classifier, parts: Parts, data: Dataset, *, stock: bool) -> list[AttackRow]:
     """TextAttack as its user has it: its wrapper or a dynamic one, its constraint's way of encoding."""
     from benchmark.attacks.textattack.adapter import attack_with
-    from benchmark.attacks.textattack.parts import LocalSentenceEncoder
-    from benchmark.attacks.textattack.recipes import build
-    from benchmark.attacks.textattack.victim import VictimWrapper
+    from benchmark.attacks.textattack.builders import build
+    from benchmark.attacks.textattack.components import LocalSentenceEncoder, VictimWrapper
 
     class Plain(VictimWrapper):
         """Asks about every text that it is given, however often, 32 a batch as TextAttack's goal has it."""
@@ -94,7 +93,7 @@ def textattack(attack: Attack, model: Classifier, parts: Parts, data: Dataset, *
         found = [_padded(model, texts[i : i + 32], stock=stock) for i in range(0, len(texts), 32)]
         return np.concatenate(found)
 
-    built = build(attack.recipe, numbers_of(attack), parts, Plain(ask), pair=len(data.examples[0].texts) == 2)
+    built = build(attack.recipe, parameters_of(attack), parts, Plain(ask), pair=len(data.examples[0].texts) == 2)
     for constraint in built.constraints:
         if isinstance(constraint, LocalSentenceEncoder):
             # What TextAttack does with any encoder: the reference once a candidate, short texts too, nothing kept.
@@ -137,7 +136,7 @@ def main() -> None:
     attack = Attack(
         id="speed", version=1, title="-", description="-", on="-", subset=arguments.examples, recipe=arguments.attack
     )
-    model, parts = load_classifier(arguments.model).eval(), load_parts(numbers_of(attack))
+    model, parts = load_classifier(arguments.model).eval(), load_parts(parameters_of(attack))
     data, asked = _examples(arguments), Asked()
     adapted = dataclasses.replace(attack, backend="textattack")
     runners: dict[str, Runner] = {

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from benchmark.attacks.stopwords import stop_words
+from benchmark.attacks.parts import stop_words
 from benchmark.data.text_normalisation import text_key
 from benchmark.models.masked_lm import load_masked_lm
 from scripts.judge_masked_lm_head import content_by_frequency, frequency_ranks, head_ranks, summary

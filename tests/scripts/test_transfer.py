@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.attacks.text import AttackedText
+from benchmark.attacks.attacked_text import AttackedText
 from benchmark.evaluation.tables import write_attack
 from benchmark.execution.workload import materialise
 from benchmark.schema import UsageError

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from benchmark.attacks.text import words_changed, words_of
+from benchmark.attacks.attacked_text import words_changed, words_of
 from benchmark.schema.attack_rows import AttackRow
 from tests.submission.conftest import can_attack
 from tests.submission.forging import Forgery, assert_refused, edited

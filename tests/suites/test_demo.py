@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from benchmark.attacks import spec
+from benchmark.attacks import parameters_of
 from benchmark.data import TrainingIndex
 from benchmark.data.text_normalisation import text_key
 from benchmark.resources import locate
@@ -48,7 +48,7 @@ def test_every_set_is_pinned_and_every_text_says_its_licence(demo: Suite) -> Non
 
 
 def test_the_attack_understands_its_parameters(demo: Suite) -> None:
-    numbers = spec.numbers_of(demo.attacks[0])
+    numbers = parameters_of(demo.attacks[0])
     assert {key: getattr(numbers, key) for key in demo.attacks[0].parameters} == demo.attacks[0].parameters
     assert numbers.query_budget is None
 

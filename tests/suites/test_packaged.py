@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.attacks import spec
+from benchmark.attacks import parameters_of
 from benchmark.data import DataSpec, load
 from benchmark.execution.registry import MethodRequest, configure
 from benchmark.execution.workload import materialise
@@ -55,7 +55,7 @@ def test_a_suites_hyperparameters_are_its_methods_own(name: str) -> None:
 @pytest.mark.parametrize("name", available_suites())
 def test_an_attack_states_all_its_numbers(name: str) -> None:
     for attack in load_suite(name).attacks:
-        numbers = spec.numbers_of(attack)
+        numbers = parameters_of(attack)
         assert {key: getattr(numbers, key) for key in attack.parameters} == attack.parameters
         left = identifying_parameters(numbers).keys() - attack.parameters.keys()
         assert left <= {"query_budget", "max_share", "max_combinations"}

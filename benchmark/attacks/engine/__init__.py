@@ -1,8 +1,7 @@
-"""The engine: many searches at once, their questions pooled into full batches, answered with a known error."""
+"""The engine: run many searches at once, pool their questions into full batches, and bound the error of each answer."""
 
-from benchmark.attacks.engine.case import Case, Finding
+from benchmark.attacks.engine.case import Case, ScoredItem, SearchResult
 from benchmark.attacks.engine.questions import Answer, Ask, Oracle, Question
-from benchmark.attacks.engine.scheduler import Failed, run_searches
-from benchmark.attacks.engine.scored import Scored
+from benchmark.attacks.engine.scheduler import Failure, run_searches
 
-__all__ = ["Answer", "Ask", "Case", "Failed", "Finding", "Oracle", "Question", "Scored", "run_searches"]
+__all__ = ["Answer", "Ask", "Case", "Failure", "Oracle", "Question", "ScoredItem", "SearchResult", "run_searches"]

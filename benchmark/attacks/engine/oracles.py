@@ -1,9 +1,9 @@
-"""The oracles: a victim and a sentence encoder, asked quickly first and exactly where that decides something.
+"""Oracles with tiers of precision: answer fast first, and exactly where a decision depends on it.
 
-An oracle has tiers of asking, each slower and more exact than the one before. The last one looks at each item alone, so
-that its numbers do not depend on the items beside it. How far the others are off is measured on the first items, and
-again whenever an item is asked about twice. Where the quickest tier leaves so much open that it saves no time, it is
-given up; no decision depends on that.
+Each tier is slower and more exact than the one before. The last tier evaluates each item alone, so that its values do
+not depend on the other items of a batch. The error of the other tiers is measured on the first items, and again
+whenever an item is evaluated on two tiers. The fastest tier is dropped if it leaves so many decisions open that it
+saves no time; outcomes do not depend on this.
 """
 
 import time
@@ -20,73 +20,72 @@ Values = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
-    """The largest of many numbers, row by row from the largest down.
+class TopK:
+    """The k largest values of each row, in descending order.
 
     Attributes:
-        values: The numbers, shape (rows, how many).
-        ids: Which ones they are, in the same shape.
+        values: The values, shape (rows, k).
+        ids: Their indices, in the same shape.
     """
 
     values: Values
     ids: NDArray[np.int64]
 
 
-Tier = Callable[[Sequence[Hashable]], Iterable[Values | Ranked]]
-"""Gives numbers for each item, or the largest of them."""
+Tier = Callable[[Sequence[Hashable]], Iterable[Values | TopK]]
+"""Returns the values of each item, or the largest of them."""
 
 SAMPLE, ALONE = 32, 8
-"""Items on which two tiers are compared at the start, and how many where one of them looks at each item alone."""
+"""Number of items on which two tiers are compared first, and the number if one of them evaluates items one by one."""
 
 SAFETY = 2.0
-"""A tier's margin is so many times the largest error seen on it."""
+"""Ratio of a tier's margin to the largest error observed on it."""
 
 LEAST = 1e-5
-"""Smallest margin of any tier but the last: floating point in batches of another shape differs by less."""
-
+"""Smallest margin of any tier but the last: rounding errors between batch shapes are smaller than this."""
 
 ENOUGH = 256
-"""Items asked about quickly before it is judged whether that pays."""
+"""Number of items on the fastest tier before the oracle decides whether to keep that tier."""
 
 
 @dataclass
 class Screening:
-    """Whether it saves time to ask quickly first, and again what that leaves open.
+    """Time measurements that decide whether the fastest tier is worth its rechecks.
 
     Attributes:
-        asked: Items that the first tier and the second were asked about.
-        seconds: What that took.
+        asked: Number of items evaluated on the first tier and on the second.
+        seconds: Time spent on each.
     """
 
     asked: list[int] = field(default_factory=lambda: [0, 0])
     seconds: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
     def note(self, tier: int, items: int, seconds: float) -> None:
-        """Take down what a question cost."""
+        """Record the time of one question."""
         if tier < len(self.asked):
             self.asked[tier] += items
             self.seconds[tier] += seconds
 
     @property
     def pays(self) -> bool:
-        """True until enough is known."""
+        """Whether the fastest tier saves time; True until enough items are measured."""
         if self.asked[0] < ENOUGH or not self.asked[1]:
             return True
-        quick, exact = (seconds / items for seconds, items in zip(self.seconds, self.asked, strict=True))
-        return quick + self.asked[1] / self.asked[0] * exact < exact
+        fast, exact = (seconds / items for seconds, items in zip(self.seconds, self.asked, strict=True))
+        return fast + self.asked[1] / self.asked[0] * exact < exact
 
 
 @dataclass
-class Tiered:
+class TieredOracle:
     """An oracle made of tiers.
 
     Attributes:
-        tiers: From the quickest to the one that counts.
+        tiers: From the fastest to the reference.
         least: Smallest margin of any tier but the last.
-        margins: Bound on the error of each tier but the last, which has none.
-        widened: How often a later answer showed an error of more than half of a margin.
-        screening: What the first two tiers cost.
-        given_up: Whether the second tier is asked at once.
+        margins: Bound on the error of each tier; 0 for the last.
+        widened: Number of answers whose error exceeded half of a margin.
+        screening: Time measurements of the first two tiers.
+        given_up: Whether the first tier is skipped.
     """
 
     tiers: Sequence[Tier]
@@ -99,11 +98,11 @@ class Tiered:
 
     @property
     def last_tier(self) -> int:
-        """Number of the tier that counts."""
+        """Number of the reference tier."""
         return len(self.tiers) - 1
 
     def answer(self, items: Sequence[Hashable], tier: int) -> list[Answer]:
-        """Answers of a tier, or of the second one where the first does not pay, with the margin known for it."""
+        """Return the answers of a tier with its margin; the second tier replaces a first one that saves no time."""
         if not self.margins:
             self._calibrate(items if self.last_tier else ())
         if tier == 0 and self.last_tier > 0:
@@ -113,16 +112,16 @@ class Tiered:
         rows = list(self.tiers[tier](items))
         if not self.given_up:
             self.screening.note(tier, len(items), time.perf_counter() - started)
-        numbers = [_numbers(row) for row in rows]
+        values = [_values(row) for row in rows]
         if tier > 0:
-            self._compare(items, numbers, tier)
+            self._compare(items, values, tier)
         if tier < self.last_tier:
-            self._remember(items, numbers, tier)
-        ids = [row.ids if isinstance(row, Ranked) else None for row in rows]
-        return [Answer(n, self.margins[tier], tier, i) for n, i in zip(numbers, ids, strict=True)]
+            self._remember(items, values, tier)
+        ids = [row.ids if isinstance(row, TopK) else None for row in rows]
+        return [Answer(v, self.margins[tier], tier, i) for v, i in zip(values, ids, strict=True)]
 
     def _calibrate(self, items: Sequence[Hashable]) -> None:
-        """Ask about the first items on every tier; a tier's error adds up from its steps to the last one."""
+        """Compare each tier with the next on the first items; margins add up towards the fastest tier."""
         self.margins = [0.0]
         for tier in reversed(range(self.last_tier)):
             count = ALONE if tier + 1 == self.last_tier else SAMPLE
@@ -131,7 +130,7 @@ class Tiered:
             self.margins.insert(0, self.margins[0] + max(self.least, SAFETY * error))
 
     def _compare(self, items: Sequence[Hashable], rows: Sequence[Values], tier: int) -> None:
-        """Widen the margin of the tier below where it was half used up."""
+        """Widen the margin of the tier below if an error exceeds half of it."""
         for item, row in zip(items, rows, strict=True):
             before = self._seen.get((item, tier - 1))
             if before is None:
@@ -150,12 +149,12 @@ class Tiered:
 
 
 _REMEMBERED, _NUMBERS = 1 << 14, 1 << 18
-"""Most answers that are kept for comparison, and about how many numbers in all."""
+"""Maximum number of answers kept for comparison, and approximate maximum of their values."""
 
 
-def _largest(some: Iterable[Values | Ranked], others: Iterable[Values | Ranked]) -> float:
-    """Largest difference of answers; one that is no number says nothing about the others."""
-    errors = [_error(_numbers(one), _numbers(other)) for one, other in zip(some, others, strict=True)]
+def _largest(some: Iterable[Values | TopK], others: Iterable[Values | TopK]) -> float:
+    """Return the largest difference of two lists of answers, NaN ignored."""
+    errors = [_error(_values(one), _values(other)) for one, other in zip(some, others, strict=True)]
     return float(np.fmax.reduce(errors, initial=0.0))
 
 
@@ -164,13 +163,13 @@ class Cosines:
     """A tier of an encoder oracle: cosines of pairs of texts, each text encoded once in a call.
 
     Attributes:
-        encode: Vectors of length 1 for texts.
+        encode: Returns vectors of length 1 for texts.
     """
 
     encode: Callable[[Sequence[str]], Values]
 
     def __call__(self, pairs: Sequence[Hashable]) -> Values:
-        """Cosine similarities, shape (pairs, 1)."""
+        """Compute cosine similarities, shape (pairs, 1)."""
         texts = list(dict.fromkeys(text for pair in pairs for text in _pair(pair)))
         place: Mapping[str, int] = {text: row for row, text in enumerate(texts)}
         vectors = self.encode(texts).astype(np.float64)
@@ -179,12 +178,12 @@ class Cosines:
         return np.asarray((first * second).sum(axis=1, keepdims=True).clip(-1, 1), dtype=np.float32)
 
 
-def _numbers(row: Values | Ranked) -> Values:
-    return row.values if isinstance(row, Ranked) else row
+def _values(row: Values | TopK) -> Values:
+    return row.values if isinstance(row, TopK) else row
 
 
 def _error(row: Values, exact: Values) -> float:
-    """Largest difference of two answers; of ranked ones it is at most that of the numbers that are ranked."""
+    """Return the largest difference of two answers; for the top k it is at most that of all values."""
     return float(np.abs(row.astype(np.float64) - exact).max(initial=0.0))
 
 

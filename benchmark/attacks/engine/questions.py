@@ -1,4 +1,4 @@
-"""What searches ask, and who answers: questions about texts, answers with a bound on their error."""
+"""Questions of searches about texts, and the oracles' answers with a bound on their error."""
 
 from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ VICTIM, ENCODER, MASKED_LM = "victim", "encoder", "masked_lm"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Items that an oracle is to say something about.
+    """Items for an oracle to evaluate.
 
     Attributes:
         oracle: Name of the oracle.
-        items: What it is asked about; equal items of one round are looked at once.
-        tier: How exactly it is to answer: 0 is the quickest way, the oracle's last tier the one that counts.
+        items: The items; equal items of one round are evaluated once.
+        tier: Required precision: 0 is the fastest tier, and the oracle's last tier is the reference.
     """
 
     oracle: str
@@ -29,14 +29,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an oracle says about one item.
+    """An oracle's values for one item.
 
     Attributes:
-        values: Its numbers.
-        margin: The last tier's numbers differ from these by at most so much, each; 0 on the last tier.
-        tier: How exactly it was answered.
-        ids: Of an oracle that says only the largest of many numbers, which ones these are, in the shape of `values`;
-            None of any other.
+        values: The values.
+        margin: Bound on the absolute difference of each value from the last tier's; 0 on the last tier.
+        tier: The tier that answered.
+        ids: Indices of the values among all values, in the shape of `values`, from an oracle that returns only the
+            largest ones; None from any other oracle.
     """
 
     values: NDArray[np.float32]
@@ -46,15 +46,15 @@ class Answer:
 
 
 Ask = Generator[Question, Sequence[Answer], T]
-"""A search, or a part of one: it yields questions, is sent an answer for each item, and returns a T."""
+"""A search or a part of one: a generator that yields questions, is sent an answer for each item, and returns a T."""
 
 
 class Oracle(Protocol):
-    """Answers questions about items, the same for an item in whatever company, up to the margin."""
+    """Evaluates items; up to the margin, an item's answer does not depend on the other items."""
 
     @property
     def last_tier(self) -> int:
-        """Number of the tier whose answers count; what it says about an item does not depend on other items."""
+        """Number of the reference tier, whose answer for an item does not depend on other items at all."""
 
     def answer(self, items: Sequence[Hashable], tier: int) -> Sequence[Answer]:
-        """An answer for each item; it may be of a higher tier than was asked for."""
+        """Return an answer for each item, possibly of a higher tier than `tier`."""

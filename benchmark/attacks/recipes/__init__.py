@@ -1,9 +1,9 @@
-"""The attacks: how each one's parts, rules and search are put together."""
+"""The attacks, one module each: its resources, constraints and search."""
 
 from collections.abc import Callable
 from typing import Any
 
-from benchmark.attacks.engine import Ask, Case, Finding, Scored
+from benchmark.attacks.engine import Ask, Case, ScoredItem, SearchResult
 from benchmark.attacks.parts import Parts
 from benchmark.attacks.recipes.bert_attack import bert_attack
 from benchmark.attacks.recipes.genetic import genetic
@@ -14,8 +14,8 @@ from benchmark.attacks.recipes.textfooler import textfooler
 from benchmark.attacks.recipes.transfer import transfer
 from benchmark.suites.recipes import Numbers
 
-Search = Callable[[Case, Scored], Ask[Finding]]
-"""Attacks one example, given what the victim says about its original."""
+Search = Callable[[Case, ScoredItem], Ask[SearchResult]]
+"""Attacks one example, given the victim's score of its original."""
 
 _RECIPES: dict[str, Callable[[Any, Parts], Search]] = {
     "bert_attack": bert_attack,
@@ -28,6 +28,6 @@ _RECIPES: dict[str, Callable[[Any, Parts], Search]] = {
 }
 
 
-def prepare(recipe: str, numbers: Numbers, parts: Parts) -> Search:
-    """Put an attack together from its numbers and parts."""
-    return _RECIPES[recipe](numbers, parts)
+def prepare(recipe: str, parameters: Numbers, parts: Parts) -> Search:
+    """Build an attack from its parameters and parts."""
+    return _RECIPES[recipe](parameters, parts)

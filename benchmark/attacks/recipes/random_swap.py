@@ -1,39 +1,68 @@
-"""Random substitution with TextFooler's substitutes: what is left of an attack when its search is taken away."""
+"""Random substitution with TextFooler's substitutes: a baseline that shows what an attack's search adds."""
 
 from collections.abc import Callable
 
+from benchmark.attacks.attacked_text import AttackedText
 from benchmark.attacks.constraints import Similarity, allowed, modifiable
-from benchmark.attacks.engine import Ask, Case, Finding, Scored
+from benchmark.attacks.engine import Ask, Case, ScoredItem, SearchResult
+from benchmark.attacks.engine.case import wrong
 from benchmark.attacks.parts import Parts
 from benchmark.attacks.recipes.textfooler import rules_of
-from benchmark.attacks.searches.random_walk import random_walks
-from benchmark.attacks.text import AttackedText
 from benchmark.attacks.transformations import neighbours, swaps
 from benchmark.schema.errors import TemperError
 from benchmark.suites.recipes import RandomSwap
 
 
-def random_swap(numbers: RandomSwap, parts: Parts) -> Callable[[Case, Scored], Ask[Finding]]:
-    """Random words, random substitutes out of those that TextFooler allows, as many queries as is said."""
+def random_swap(parameters: RandomSwap, parts: Parts) -> Callable[[Case, ScoredItem], Ask[SearchResult]]:
+    """Swap the words in random order, again and again from the original, until the victim is wrong.
+
+    Substitutes are drawn from those that TextFooler allows. The victim classifies every text of a walk, but only after
+    the walk. `parameters.queries` counts all classified texts, the original included; the last walk is cut short.
+    """
     lexicon = parts.lexicon
     if lexicon is None:
-        raise TemperError("Random substitution needs a lexicon; load_parts gives it.")
-    rules = rules_of(numbers, parts)
+        raise TemperError("Random substitution needs a lexicon. Load it with load_parts.")
+    rules = rules_of(parameters, parts)
     similarity = Similarity(
-        numbers.similarity_threshold, numbers.similarity_metric, numbers.window, numbers.short_texts
+        parameters.similarity_threshold, parameters.similarity_metric, parameters.window, parameters.short_texts
     )
 
-    def pick(case: Case, text: AttackedText, index: int) -> Ask[AttackedText | None]:
-        words = neighbours(lexicon, text.words[index], numbers.candidates)
+    def swap(case: Case, text: AttackedText, index: int) -> Ask[AttackedText | None]:
+        """Draw an allowed substitute for a word; None if it has none."""
+        words = neighbours(lexicon, text.words[index], parameters.candidates)
         texts = allowed(case.original, swaps(text, index, words), rules)
-        # The first of them in random order that is similar enough is as good as any that is.
+        # The first one in random order that is similar enough is a uniform draw from all that are.
         for swapped in case.rng.sample(texts, len(texts)):
             if (yield from similarity.keep(case, text, [swapped])):
                 return swapped
         return None
 
-    def search(case: Case, start: Scored) -> Ask[Finding]:
+    def walk(case: Case, words: list[int], limit: int) -> Ask[list[AttackedText]]:
+        """Swap the words in random order and return all texts on the way, at most `limit`."""
+        texts: list[AttackedText] = []
+        current = case.original
+        for index in case.rng.sample(words, len(words)):
+            if len(texts) == limit:
+                break
+            swapped = yield from swap(case, current, index)
+            if swapped is not None:
+                texts.append(swapped)
+                current = swapped
+        return texts
+
+    def search(case: Case, start: ScoredItem) -> Ask[SearchResult]:
         words = modifiable(case.original, parts.stopwords)
-        return (yield from random_walks(case, Finding(case.original, start), numbers.queries, words, pick))
+        result = SearchResult(case.original, start)
+        while case.queries < parameters.queries:
+            texts = yield from walk(case, words, parameters.queries - case.queries)
+            if not texts:
+                break
+            scored = yield from case.classify(texts)
+            misclassified = yield from wrong(scored)
+            last = misclassified.index(True) if any(misclassified) else len(texts) - 1
+            result = SearchResult(texts[last], scored[last])
+            if misclassified[last]:
+                break
+        return result
 
     return search

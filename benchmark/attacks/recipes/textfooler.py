@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from benchmark.attacks.attacked_text import AttackedText
 from benchmark.attacks.constraints import (
     Candidate,
     Rule,
@@ -13,40 +14,39 @@ from benchmark.attacks.constraints import (
     near_enough,
     same_part_of_speech,
 )
-from benchmark.attacks.engine import Ask, Case, Finding, Scored
+from benchmark.attacks.engine import Ask, Case, ScoredItem, SearchResult
+from benchmark.attacks.greedy_search import by_importance, greedy
 from benchmark.attacks.parts import Parts
-from benchmark.attacks.searches.greedy import by_importance, greedy
-from benchmark.attacks.text import AttackedText
 from benchmark.attacks.transformations import neighbours, swaps
 from benchmark.schema.errors import TemperError
 from benchmark.suites.recipes import Substitution, TextFooler
 
 
-def textfooler(numbers: TextFooler, parts: Parts) -> Callable[[Case, Scored], Ask[Finding]]:
-    """Words by how much their deletion hurts; neighbours of like meaning, kind and context in their place."""
+def textfooler(parameters: TextFooler, parts: Parts) -> Callable[[Case, ScoredItem], Ask[SearchResult]]:
+    """Replace words by neighbours of similar meaning, in the order of the drop in p(label) without each word."""
     lexicon = parts.lexicon
     if lexicon is None:
-        raise TemperError("TextFooler needs a lexicon; load_parts gives it.")
-    rules = rules_of(numbers, parts)
+        raise TemperError("TextFooler needs a lexicon. Load it with load_parts.")
+    rules = rules_of(parameters, parts)
     similarity = Similarity(
-        numbers.similarity_threshold, numbers.similarity_metric, numbers.window, numbers.short_texts
+        parameters.similarity_threshold, parameters.similarity_metric, parameters.window, parameters.short_texts
     )
 
     def propose(case: Case, text: AttackedText, index: int) -> Ask[list[Candidate]]:
-        words = neighbours(lexicon, text.words[index], numbers.candidates)
+        words = neighbours(lexicon, text.words[index], parameters.candidates)
         return (yield from similarity.keep(case, text, allowed(case.original, swaps(text, index, words), rules)))
 
-    def search(case: Case, start: Scored) -> Ask[Finding]:
-        following = yield from by_importance(case, modifiable(case.original, parts.stopwords), without="")
-        return (yield from greedy(case, start, following, propose))
+    def search(case: Case, start: ScoredItem) -> Ask[SearchResult]:
+        next_word = yield from by_importance(case, modifiable(case.original, parts.stopwords), without="")
+        return (yield from greedy(case, start, next_word, propose))
 
     return search
 
 
-def rules_of(numbers: Substitution, parts: Parts) -> list[Rule]:
-    """What a substitute must keep beside the sentence's similarity, from the cheapest rule to the dearest."""
+def rules_of(parameters: Substitution, parts: Parts) -> list[Rule]:
+    """Return the constraints on a substitute, cheapest first, without the constraint on sentence similarity."""
     lexicon, tagger = parts.lexicon, parts.tagger
     if lexicon is None or tagger is None:
-        raise TemperError("TextFooler's substitutes need a lexicon and a tagger; load_parts gives both.")
-    few: list[Rule] = [] if numbers.max_share is None else [partial(few_enough, numbers.max_share)]
-    return [*few, partial(near_enough, lexicon, numbers.min_cosine), partial(same_part_of_speech, tagger)]
+        raise TemperError("TextFooler's substitutes need a lexicon and a tagger. Load both with load_parts.")
+    share: list[Rule] = [] if parameters.max_share is None else [partial(few_enough, parameters.max_share)]
+    return [*share, partial(near_enough, lexicon, parameters.min_cosine), partial(same_part_of_speech, tagger)]

@@ -1,26 +1,26 @@
-"""Transfer: the texts with which another attack flipped another model, asked about as they are."""
+"""Transfer: classify the adversarial texts that another attack found against another model."""
 
 from collections.abc import Callable
 
-from benchmark.attacks.engine import Ask, Case, Finding, Scored
+from benchmark.attacks.attacked_text import AttackedText
+from benchmark.attacks.engine import Ask, Case, ScoredItem, SearchResult
 from benchmark.attacks.parts import Parts
-from benchmark.attacks.text import AttackedText
 from benchmark.schema.errors import TemperError
 from benchmark.suites.recipes import Transfer
 
 
-def transfer(_: Transfer, parts: Parts) -> Callable[[Case, Scored], Ask[Finding]]:
-    """The text that the table has for an example; an example that was not flipped there survives as it is."""
+def transfer(_: Transfer, parts: Parts) -> Callable[[Case, ScoredItem], Ask[SearchResult]]:
+    """Try the table's text for each example; an example without an adversarial text in the table survives."""
     table = parts.table
     if table is None:
-        raise TemperError("Transfer needs an attack table; load_parts gives it.")
+        raise TemperError("Transfer needs an attack table. Load it with load_parts.")
 
-    def search(case: Case, start: Scored) -> Ask[Finding]:
-        replayed = table.text(case.id, case.original.columns[-1])
-        if replayed is None:
-            return Finding(case.original, start)
-        text = AttackedText((*case.original.columns[:-1], replayed))
+    def search(case: Case, start: ScoredItem) -> Ask[SearchResult]:
+        adversarial_text = table.text(case.id, case.original.columns[-1])
+        if adversarial_text is None:
+            return SearchResult(case.original, start)
+        text = AttackedText((*case.original.columns[:-1], adversarial_text))
         (scored,) = yield from case.classify([text])
-        return Finding(text, scored)
+        return SearchResult(text, scored)
 
     return search

@@ -1,1 +1,1 @@
-"""TextAttack as the other backend: its own search on our parts, and any attack of its own as a probe."""
+"""TextAttack as a second backend: its search with our parts, and any of its attacks as an evaluation task."""

@@ -1,4 +1,4 @@
-"""TextAttack as a probe: an example through one of its attacks, and the result in our words."""
+"""Run TextAttack's attacks on examples, and convert the results to attack rows."""
 
 import math
 import random
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmark.attacks.attacked_text import words_changed
 from benchmark.attacks.encoder import Encoder
+from benchmark.attacks.identity import parameters_of, search_identity
+from benchmark.attacks.journal import Progress, record
 from benchmark.attacks.parts import Parts
-from benchmark.attacks.recording import Progress, record
-from benchmark.attacks.spec import Victim, numbers_of, search_identity
-from benchmark.attacks.text import words_changed
+from benchmark.attacks.victim import Victim
 from benchmark.data import Dataset, Example
 from benchmark.schema.attack_rows import AttackRow, Outcome
 from benchmark.schema.canonical import fingerprint
@@ -25,7 +26,7 @@ from benchmark.suites import spec
 if TYPE_CHECKING:
     from textattack import Attack
 
-    from benchmark.attacks.textattack.victim import VictimWrapper
+    from benchmark.attacks.textattack.components import VictimWrapper
 
 _REASON_LENGTH = 300
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
@@ -39,33 +40,33 @@ def attack_with(
     *,
     encoder: Encoder | None = None,
 ) -> list[AttackRow]:
-    """Attack every example of a data set with an attack of TextAttack's, be it a stock recipe or one of the caller's.
+    """Attack every example of a data set with an attack of TextAttack: one of its recipes or a custom one.
 
-    The attack is built around `benchmark.attacks.textattack.victim.VictimWrapper`, whose import loads TextAttack and
-    downloads nothing; what the attack's own parts download is their affair. An example counts as flipped if the model
-    has the attack's last text wrong, whatever the attack's goal was.
+    The attack's victim must be a `benchmark.attacks.textattack.components.VictimWrapper`, whose import loads TextAttack
+    without downloads; the attack's own components may download data. An example counts as flipped if the model
+    misclassifies the attack's last text, whatever the attack's goal is.
 
     Args:
-        attack: An attack on a `VictimWrapper`; one on pairs leaves their first text alone.
+        attack: An attack on a `VictimWrapper`; an attack on pairs must not change their first text.
         dataset: Labelled examples of one or two texts each.
-        journal: A file in an existing folder; one for each pair of attack and victim.
-        progress: Called after each example with its row, the number of examples done, and their total.
-        encoder: Measures the similarity of flipped texts; None leaves it out.
+        journal: A file in an existing folder; one per pair of attack and victim.
+        progress: Called after each example with its row, the number of finished examples, and their total.
+        encoder: Measures the similarity of flipped texts; None to leave it out.
 
     Returns:
-        One row for each example, in the order of `dataset`.
+        One row per example, in the order of `dataset`.
 
     Raises:
-        UsageError: the attack has a victim of another kind, or changed the first text of a pair.
+        UsageError: the attack's victim is not a `VictimWrapper`, or it changed the first text of a pair.
         IntegrityError: the journal belongs to another attack or other examples.
         TemperError: an example has no label, or the machine ran out of memory or disk space.
     """
-    from benchmark.attacks.textattack.victim import VictimWrapper
+    from benchmark.attacks.textattack.components import VictimWrapper
 
     victim = attack.goal_function.model
     if not isinstance(victim, VictimWrapper):
         raise UsageError(
-            "The attack's victim must be a benchmark.attacks.textattack.victim.VictimWrapper; build it so."
+            "The attack's victim is not a benchmark.attacks.textattack.components.VictimWrapper. Wrap the model in one."
         )
     identity = fingerprint({"search": search_identity("textattack"), "attack": _ADDRESS.sub("0x…", repr(attack))})
     search = TextAttackSearch({1: attack, 2: attack}, victim, encoder)
@@ -73,46 +74,46 @@ def attack_with(
 
 
 def recipe_search(attack: spec.Attack, parts: Parts, victim: Victim) -> "TextAttackSearch":
-    """A suite's attack, composed of TextAttack's classes and our parts.
+    """Build a suite's attack from TextAttack's classes and our parts.
 
     Raises:
         UnavailableError: TextAttack is not installed.
-        UsageError: only Temper's engine has this recipe.
+        UsageError: only Temper's engine supports this recipe.
     """
-    from benchmark.attacks.textattack.recipes import build
-    from benchmark.attacks.textattack.victim import VictimWrapper
+    from benchmark.attacks.textattack.builders import build
+    from benchmark.attacks.textattack.components import VictimWrapper
 
-    wrapped, numbers = VictimWrapper(victim), numbers_of(attack)
-    built = {texts: build(attack.recipe, numbers, parts, wrapped, pair=texts == 2) for texts in (1, 2)}
+    wrapped, parameters = VictimWrapper(victim), parameters_of(attack)
+    built = {texts: build(attack.recipe, parameters, parts, wrapped, pair=texts == 2) for texts in (1, 2)}
     return TextAttackSearch(built, wrapped, parts.encoder)
 
 
 class TextAttackSearch:
-    """Runs an attack on one example at a time; nothing of an example is left when the next begins."""
+    """Runs an attack on one example at a time; no state is kept from one example to the next."""
 
     def __init__(self, attacks: "Mapping[int, Attack]", victim: "VictimWrapper", encoder: Encoder | None) -> None:
-        """Take what is composed already.
+        """Store the attacks.
 
         Args:
-            attacks: By the number of an example's texts.
-            victim: The victim of all of them.
-            encoder: Measures the similarity of flipped texts; None leaves it out.
+            attacks: Attacks by the number of an example's texts.
+            victim: The victim of all attacks.
+            encoder: Measures the similarity of flipped texts; None to leave it out.
         """
         self._attacks = attacks
         self._victim = victim
         self._encoder = encoder
 
     def all(self, examples: Sequence[Example], identity: str) -> Generator[AttackRow, None, None]:
-        """Attack examples, each with random numbers that `identity` and its id decide."""
+        """Attack examples, each with random numbers seeded by `identity` and its id."""
         return (self.attack(example, f"{identity}/{example.id}") for example in examples)
 
     def attack(self, example: Example, seed: str) -> AttackRow:
         """Attack one example, with Python's, numpy's and torch's random numbers seeded by `seed`.
 
-        Whatever goes wrong with the example becomes its outcome "error".
+        An exception becomes the example's outcome "error".
 
         Raises:
-            TemperError: the machine cannot go on: no memory, or a file that cannot be read or written.
+            TemperError: the machine is out of memory, or a file cannot be read or written.
         """
         attack = self._attacks[len(example.texts)]
         try:
@@ -123,7 +124,7 @@ class TextAttackSearch:
         except (MemoryError, OSError) as error:
             raise _stop(example, error) from error
         except Exception as error:
-            # Broad on purpose: one example must not end a run of hours, and what it raised is recorded.
+            # Broad on purpose: one example must not end a long run, and its error is recorded.
             if "out of memory" in str(error):
                 raise _stop(example, error) from error
             return self._failed(example, attack, error)
@@ -132,13 +133,13 @@ class TextAttackSearch:
             self._victim.clear()
 
     def _row(self, example: Example, attack: "Attack") -> AttackRow:
-        from benchmark.attacks.textattack.parts import attacked_text
+        from benchmark.attacks.textattack.components import attacked_text
 
         result = attack.attack(attacked_text(example.texts), _label(example))
         _require_frozen(example, _texts(result.perturbed_result.attacked_text))
         before, after = (part.attacked_text for part in (result.original_result, result.perturbed_result))
         outcome = self._outcome(example, result, attack.goal_function.query_budget)
-        words, found = before.words_per_input[-1], outcome in {"flipped", "survived"}
+        words, has_final_text = before.words_per_input[-1], outcome in {"flipped", "survived"}
         original, perturbed = example.texts[-1], _texts(after)[-1]
         return AttackRow(
             id=example.id,
@@ -146,17 +147,17 @@ class TextAttackSearch:
             outcome=outcome,
             queries=int(result.num_queries),
             original=original,
-            perturbed=perturbed if found else None,
+            perturbed=perturbed if has_final_text else None,
             words=len(words),
-            changed=words_changed(words, after.words_per_input[-1]) if found else 0,
+            changed=words_changed(words, after.words_per_input[-1]) if has_final_text else 0,
             similarity=self._similarity(original, perturbed) if outcome == "flipped" else None,
             reason=None,
             logits_original=self._logits(example.texts),
-            logits_final=self._logits(_texts(after)) if found else None,
+            logits_final=self._logits(_texts(after)) if has_final_text else None,
         )
 
     def _outcome(self, example: Example, result: Any, budget: float) -> Outcome:
-        """Ours for TextAttack's: a maximised or failed search counts by what the victim says about its last text."""
+        """Return the outcome of a TextAttack result: unless it is skipped, the class of its last text decides."""
         from textattack.attack_results import SkippedAttackResult
 
         if isinstance(result, SkippedAttackResult):
@@ -179,7 +180,7 @@ class TextAttackSearch:
             words=0,
             changed=0,
             similarity=None,
-            # An address differs from run to run, and a row must not.
+            # A row must be the same in every run, and memory addresses are not.
             reason=_ADDRESS.sub("0x…", reason)[:_REASON_LENGTH],
             logits_original=() if logits is None else tuple(logits.tolist()),
             logits_final=None,
@@ -197,34 +198,34 @@ class TextAttackSearch:
 
 def _label(example: Example) -> int:
     if example.label is None:
-        raise TemperError(f"The example {example.id!r} has no label; an attack needs a labelled probe.")
+        raise TemperError(f"The example {example.id!r} has no label; an attack needs a labelled evaluation task.")
     return example.label
 
 
 def _texts(attacked: Any) -> tuple[str, ...]:
-    given = attacked.tokenizer_input
-    return (given,) if isinstance(given, str) else tuple(given)
+    texts = attacked.tokenizer_input
+    return (texts,) if isinstance(texts, str) else tuple(texts)
 
 
 def _require_frozen(example: Example, texts: tuple[str, ...]) -> None:
     if texts[:-1] != example.texts[:-1]:
         raise UsageError(
-            f"The attack changed the first text of the pair {example.id!r}, which a row has no place for; freeze it by "
+            f"The attack changed the first text of the pair {example.id!r}, which a row cannot store. Freeze it with "
             'InputColumnModification(["premise", "hypothesis"], {"premise"}).'
         )
 
 
 def _stop(example: Example, error: BaseException) -> TemperError:
-    what = str(error).splitlines()[0] if str(error) else type(error).__name__
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return TemperError(
-        f"The attack stopped at example {example.id!r} ({what}); all examples before it are kept, "
-        "so free memory or disk space and run again."
+        f"The attack stopped at example {example.id!r} ({reason}). Finished examples are kept; free memory or disk "
+        "space and run again."
     )
 
 
 @contextmanager
 def _seeded(text: str) -> Iterator[None]:
-    """Seed every global generator from a text, and put them back afterwards."""
+    """Seed every global random generator from a text, and restore their states at the end of the block."""
     import torch
 
     number = int.from_bytes(sha256(text.encode()).digest()[:4], "big")

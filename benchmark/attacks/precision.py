@@ -1,4 +1,4 @@
-"""Which ways of multiplying are quick on this machine; no outcome of an attack depends on it."""
+"""Choose the fastest number type and weight layout on this machine; outcomes do not depend on the choice."""
 
 import copy
 import time
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound="torch.nn.Module")
 
 _ROUNDS, _SHAPE = 7, (1024, 384, 1536)
-"""A product of the size that a small encoder's feed-forward layer makes of a batch."""
+"""Number of timed products, and their size: that of a small encoder's feed-forward layer for one batch."""
 
 _WORTH = 0.8
-"""Share of float32's time below which asking in bfloat16 pays, since what it leaves open is asked again."""
+"""Share of float32's time below which bfloat16 is used, because undecided items are evaluated again in float32."""
 
 
 def batched(model: M, device: str) -> list[M]:
-    """Copies of a model for full batches: one in bfloat16 where that is quicker, and one in its own type."""
+    """Return copies of a model for full batches: one in bfloat16 if that is faster, and one in its own type."""
     import torch
 
     if not bfloat16_pays(torch.device(device).type):
@@ -29,7 +29,7 @@ def batched(model: M, device: str) -> list[M]:
 
 
 def kept_type(model: M, device: str) -> M:
-    """A copy of a model for full batches in its own type, packed where that is quicker; else the model itself."""
+    """Return a copy of a model in its own type with packed weights if that is faster, else the model itself."""
     import torch
 
     from benchmark.models.packed_linear import packed
@@ -39,7 +39,7 @@ def kept_type(model: M, device: str) -> M:
 
 @cache
 def packing_pays() -> bool:
-    """Time a product with packed weights and one without, both in float32, on the CPU."""
+    """Return whether a float32 product on the CPU is faster with packed weights than without, by timing both."""
     import torch
 
     from benchmark.models.packed_linear import can_pack
@@ -52,7 +52,7 @@ def packing_pays() -> bool:
 
 @cache
 def bfloat16_pays(device: str) -> bool:
-    """Time a product in both types, packed where that pays; a graphics card is taken at its word."""
+    """Return whether bfloat16 is enough faster than float32: timed on the CPU, as reported by the driver on a GPU."""
     import torch
 
     if device == "cuda":
@@ -69,21 +69,21 @@ def _layer(dtype: "torch.dtype", *, pack: bool) -> "torch.nn.Module":
 
     from benchmark.models.packed_linear import packed
 
-    # Packing replaces a model's layers, so the layer needs a model around it.
+    # Packing replaces the layers of a module, so the layer needs a parent module.
     layer = torch.nn.Sequential(torch.nn.Linear(_SHAPE[1], _SHAPE[2])).to(dtype)
     return packed(layer) if pack else layer
 
 
 def _times(*layers: "torch.nn.Module") -> list[float]:
-    """Median seconds of each layer's product, taken in turn."""
+    """Return the median seconds of each layer's product; the layers take turns."""
     import torch
 
-    taken: list[list[float]] = [[] for _ in layers]
+    times: list[list[float]] = [[] for _ in layers]
     with torch.inference_mode():
         inputs = [torch.ones(_SHAPE[:2], dtype=next(layer.parameters()).dtype) for layer in layers]
         for _ in range(_ROUNDS):
-            for layer, given, seconds in zip(layers, inputs, taken, strict=True):
+            for layer, batch, seconds in zip(layers, inputs, times, strict=True):
                 started = time.perf_counter()
-                layer(given)
+                layer(batch)
                 seconds.append(time.perf_counter() - started)
-    return [median(seconds) for seconds in taken]
+    return [median(seconds) for seconds in times]

@@ -2,19 +2,19 @@
 
 import pytest
 
-from benchmark.attacks import attack_identity, load_parts, numbers_of
+from benchmark.attacks import attack_identity, load_parts, parameters_of
+from benchmark.attacks.attacked_text import AttackedText
 from benchmark.attacks.constraints import allowed, modifiable
+from benchmark.attacks.parts import TransferTable, read_transfer_table
 from benchmark.attacks.recipes.textfooler import rules_of
-from benchmark.attacks.replay import Replay, read_replay
 from benchmark.attacks.run import run_attack
-from benchmark.attacks.text import AttackedText
 from benchmark.data import Dataset, Example
 from benchmark.evaluation.tables import write_attack
 from benchmark.schema.errors import IntegrityError, UsageError
 from benchmark.suites.recipes import TextFooler
-from tests.attacks import made_up
+from tests.attacks import random_cases
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.made_up import Unsure, outcomes, spec
+from tests.attacks.random_cases import NoisyVictim, outcomes, spec
 
 
 def stubborn(texts):
@@ -80,18 +80,18 @@ def test_the_share_and_the_premise_are_kept(tmp_path):
 
 
 def test_doubt_company_and_order_change_nothing(tmp_path):
-    asked, made, attack = made_up.victim(3), made_up.parts(), spec("random_swap", queries=20)
-    examples = made_up.examples(6, (4, 14), asked)
+    asked, made, attack = random_cases.victim(3), random_cases.parts(), spec("random_swap", queries=20)
+    examples = random_cases.examples(6, (4, 14), asked)
     expected = outcomes(tmp_path, attack, examples, asked, made)
     turned = Dataset("turned", examples.examples[::-1], examples.label_names)
     for in_flight in (1, 64):
-        assert outcomes(tmp_path, attack, turned, Unsure(asked, 0.5), made, in_flight) == expected[::-1]
+        assert outcomes(tmp_path, attack, turned, NoisyVictim(asked, 0.5), made, in_flight) == expected[::-1]
 
 
 def test_random_swap_needs_its_number_of_queries():
     with pytest.raises(UsageError, match="parameter queries: missing"):
-        numbers_of(spec("random_swap"))
-    assert numbers_of(spec("random_swap", queries=9)).query_budget is None
+        parameters_of(spec("random_swap"))
+    assert parameters_of(spec("random_swap", queries=9)).query_budget is None
 
 
 TEXTS = ("a good film to watch", "nice film to watch", "great charming film", "a bad film")
@@ -109,7 +109,7 @@ def table(tmp_path):
 
 def replayed(tmp_path, table, texts, asked, labels=(1, 1, 1, 1)):
     made = parts()
-    made = type(made)(encoder=made.encoder, table=read_replay(table))
+    made = type(made)(encoder=made.encoder, table=read_transfer_table(table))
     return outcomes(tmp_path, spec("transfer", table=str(table)), dataset(*texts, labels=list(labels)), asked, made)
 
 
@@ -139,10 +139,10 @@ def test_a_text_that_the_model_has_wrong_is_skipped(tmp_path, table):
 
 @pytest.mark.parametrize(
     ("texts", "problem"),
-    [((*TEXTS, "one more"), "no row for example '14'"), (("another", *TEXTS[1:]), "another text for example '10'")],
+    [((*TEXTS, "one more"), "no row for example '14'"), (("another", *TEXTS[1:]), "a different text for example '10'")],
 )
 def test_a_table_of_other_examples_is_refused(tmp_path, table, texts, problem):
-    with pytest.raises(UsageError, match=f"{problem}; replay the table on the examples"):
+    with pytest.raises(UsageError, match=f"{problem}. Use the table with the examples"):
         replayed(tmp_path, table[0], texts, stubborn, [1] * len(texts))
 
 
@@ -154,7 +154,7 @@ def test_the_premise_stays_beside_a_replayed_hypothesis(tmp_path):
         return stubborn(texts)
 
     made = parts()
-    made = type(made)(encoder=made.encoder, table=Replay("a table", {"0": ("good", "bad")}))
+    made = type(made)(encoder=made.encoder, table=TransferTable("a table", {"0": ("good", "bad")}))
     examples = Dataset("pairs", (Example("0", ("a premise", "good"), 1),), ("a", "b"))
     (tmp_path / "table.parquet").touch()
     attack = spec("transfer", table=str(tmp_path / "table.parquet"))
@@ -179,10 +179,10 @@ def test_what_is_no_attack_table_is_named(tmp_path, contents):
     if contents is not None:
         path.write_bytes(contents)
     kind, problem = (
-        (UsageError, "no such attack table") if contents is None else (IntegrityError, "not an attack table")
+        (UsageError, "attack table not found") if contents is None else (IntegrityError, "not an attack table")
     )
     with pytest.raises(kind, match=problem):
-        read_replay(path)
+        read_transfer_table(path)
 
 
 def test_a_table_of_another_kind_is_named(tmp_path):
@@ -191,13 +191,13 @@ def test_a_table_of_another_kind_is_named(tmp_path):
 
     pq.write_table(pa.table({"id": ["1"], "logits": [[0.5]]}), tmp_path / "p.parquet")
     with pytest.raises(IntegrityError, match="not an attack table"):
-        read_replay(tmp_path / "p.parquet")
+        read_transfer_table(tmp_path / "p.parquet")
 
 
 def test_the_parts_of_transfer_are_loaded_by_name(table, monkeypatch):
     from benchmark.attacks import parts as module
 
     monkeypatch.setitem(module._KINDS, "encoder", module._Kind(lambda name: name, lambda name, device: None))
-    loaded = load_parts(numbers_of(spec("transfer", table=str(table[0]))))
+    loaded = load_parts(parameters_of(spec("transfer", table=str(table[0]))))
     assert loaded.table is not None
     assert loaded.table.text("11", TEXTS[1]) is None

@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.authoring.beginning import MARK, begin_in_tree, begin_package, with_entry_point
-from benchmark.authoring.naming import class_name, require_free_name
+from benchmark.authoring.scaffold import (
+    MARK,
+    begin_in_tree,
+    begin_package,
+    class_name,
+    require_free_name,
+    with_entry_point,
+)
 from benchmark.schema import UsageError
 from tests.cli.test_cli import temper
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmark.attacks import attack_fingerprint, load_parts, numbers_of
+from benchmark.attacks import attack_fingerprint, load_parts, parameters_of
+from benchmark.attacks.attacked_text import AttackedText
 from benchmark.attacks.engine.questions import Answer
-from benchmark.attacks.engine.ranking import Ranking
-from benchmark.attacks.masked_lm import MaskedLM, Slots, masked_lm_identity
-from benchmark.attacks.text import AttackedText
+from benchmark.attacks.recipes.bert_attack import Ranking
+from benchmark.attacks.token_predictions import MaskedLM, Slots, masked_lm_identity
 from benchmark.schema.errors import UsageError
-from tests.attacks import masked
+from tests.attacks import tiny_masked_lm as masked
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_the_likeliest_tokens_are_those_of_a_pass_over_the_text_alone(model):
     ]
     for tier in model.tiers():
         for item, row in zip(items, tier(items), strict=True):
-            plain = logits_of(model, item.text)[list(item.places)]
+            plain = logits_of(model, item.text)[list(item.positions)]
             order = np.argsort(-plain, axis=1)[:, : item.most + 1]
             assert (row.ids == order).all()
             np.testing.assert_allclose(row.values, np.take_along_axis(plain, order, 1), atol=1e-4)
@@ -57,12 +57,12 @@ def test_equal_logits_come_by_number(model):
         model.network.cls.predictions.decoder.weight[:] = 0
         model.network.cls.predictions.bias[:] = 0
         model.network.cls.predictions.bias[[70, 9, 30]] = 1.0
-    (row,) = model.likeliest([Slots("a good film", (1,), 2)])
+    (row,) = model.predict([Slots("a good film", (1,), 2)])
     assert row.ids.tolist() == [[9, 30, 70]]
 
 
 def test_no_more_tokens_are_given_than_there_are(model):
-    (row,) = model.likeliest([Slots("a good film", (1,), 1000)])
+    (row,) = model.predict([Slots("a good film", (1,), 1000)])
     assert row.ids.shape == (1, len(masked.VOCABULARY))
 
 
@@ -80,13 +80,13 @@ def test_no_more_tokens_are_given_than_there_are(model):
 )
 def test_a_word_is_found_where_a_mask_in_its_place_would_stand(model, text, places):
     attacked = AttackedText((text,))
-    found = [model.places(attacked, index) for index in range(len(attacked.words))]
+    found = [model.positions(attacked, index) for index in range(len(attacked.words))]
     assert [None if not len(p) else (p.start, p.stop) for p in found] == places
 
 
 def test_the_columns_of_a_pair_are_read_as_one_text(model):
     text = AttackedText(("a good", "film watching"))
-    assert [model.places(text, i) for i in text.attacked_words] == [range(3, 4), range(4, 6)]
+    assert [model.positions(text, i) for i in text.attacked_words] == [range(3, 4), range(4, 6)]
 
 
 def test_long_texts_are_read_as_far_as_the_model_can(model):
@@ -97,13 +97,13 @@ def test_long_texts_are_read_as_far_as_the_model_can(model):
 
 
 def test_byte_level_tokens_begin_with_a_mark_unless_the_text_begins_with_them(model):
-    assert model.goes_on("##s", first=True)
-    assert not model.goes_on("Ġs", first=False)
+    assert model.continues_word("##s", first=True)
+    assert not model.continues_word("Ġs", first=False)
     model.network.config.model_type = "roberta"
     level = MaskedLM(model.network, model.tokenizer)
-    assert level.goes_on("s", first=False)
-    assert not level.goes_on("s", first=True)
-    assert not level.goes_on("Ġs", first=False)
+    assert level.continues_word("s", first=False)
+    assert not level.continues_word("s", first=True)
+    assert not level.continues_word("Ġs", first=False)
     # Positions count from behind the padding's.
     assert level.longest == 64 - 1
 
@@ -123,7 +123,7 @@ class Oracle:
     def decide(self, values, rows=(0,), *, in_order=False, margin=0.1):
         ids = np.arange(np.size(values)).reshape(np.shape(values))
         ranking = Ranking("lm", "item", Answer(np.array(values, np.float32), margin, 0, ids))
-        search = ranking.leading(rows, in_order=in_order)
+        search = ranking.top(rows, in_order=in_order)
         try:
             question = next(search)
             while True:
@@ -168,9 +168,9 @@ def test_the_attack_is_told_apart_by_its_masked_lms_bytes(masked_lm_folder, tmp_
 
 def test_the_named_masked_lm_is_loaded(masked_lm_folder, model, monkeypatch):
     monkeypatch.setattr("benchmark.attacks.parts.locate", lambda _: masked_lm_folder)
-    numbers = numbers_of(masked.attack(masked_lm_folder))
+    numbers = parameters_of(masked.attack(masked_lm_folder))
     loaded = load_parts(numbers).masked_lm
     item = Slots("a good film", (1, 2), 8)
-    assert (loaded.likeliest([item])[0].ids == model.likeliest([item])[0].ids).all()
+    assert (loaded.predict([item])[0].ids == model.predict([item])[0].ids).all()
     with pytest.raises(UsageError, match=r"parameters\.masked_lm"):
-        numbers_of(replace(masked.attack(masked_lm_folder), parameters={"masked_lm": ""}))
+        parameters_of(replace(masked.attack(masked_lm_folder), parameters={"masked_lm": ""}))

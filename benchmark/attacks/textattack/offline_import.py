@@ -1,7 +1,7 @@
-"""Import of TextAttack on a machine without a network, without a trace in this process or in the user's home.
+"""Import TextAttack without a network, and undo its side effects on this process and the user's home folder.
 
 TextAttack 0.3.11 downloads NLTK data on its first import, fails without a stop-word corpus, redirects the caches of
-other libraries by environment variables, and switches off every logger that exists.
+other libraries by environment variables, and disables every existing logger.
 """
 
 import importlib
@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from benchmark.attacks.stopwords import stop_words
+from benchmark.attacks.parts import stop_words
 from benchmark.attacks.tagger import INSTALL
 from benchmark.resources import cache_root
 from benchmark.schema.errors import TemperError, UnavailableError
@@ -26,11 +26,11 @@ _WORD_LENGTH = 64
 
 
 def load_textattack() -> None:
-    """Import TextAttack, so that any of its modules can be imported after this.
+    """Import TextAttack; after this any of its modules can be imported.
 
     Raises:
-        UnavailableError: it is not installed, or the transformers beside it are too new for it.
-        TemperError: Temper's cache folder cannot be written.
+        UnavailableError: it is not installed, or the installed transformers version is too new for it.
+        TemperError: Temper's cache folder is not writable.
     """
     if "textattack" not in sys.modules:
         if importlib.util.find_spec("textattack") is None:
@@ -44,7 +44,7 @@ def load_textattack() -> None:
 
 
 def _import() -> None:
-    # These read their cache folders from the environment when they are imported, so they come first.
+    # Import these first: they read their cache folders from the environment on import, and TextAttack changes it.
     for name in ("huggingface_hub.constants", "transformers", "datasets", "nltk"):
         importlib.import_module(name)
     with ExitStack() as stack:
@@ -53,25 +53,25 @@ def _import() -> None:
         warnings.simplefilter("ignore")
         os.environ["TA_CACHE_DIR"] = str(_marked_folder())
         importlib.import_module("textattack")
-    _remember_words()
+    _cache_words()
 
 
 def _marked_folder() -> Path:
-    """Folder for what TextAttack downloads, with the marker by which it takes its first downloads for done."""
+    """Create the folder of TextAttack's downloads, with the marker that makes it skip its first downloads."""
     folder = cache_root() / "textattack"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "post_install_check_3").touch()
     except OSError as error:
-        raise TemperError(f"{folder}: cannot be written ({error}); set TEMPER_CACHE to a folder that can.") from error
+        raise TemperError(f"{folder}: not writable ({error}). Set TEMPER_CACHE to a writable folder.") from error
     return folder
 
 
 @contextmanager
 def _stop_word_corpus() -> Iterator[None]:
-    """Give nltk a stop-word corpus for the time of the import.
+    """Provide a stop-word corpus to nltk during the import.
 
-    It lies in a folder of this process alone: nltk refuses data that others may write or that belongs to others.
+    The corpus is in a private folder, because nltk refuses data that other users own or can write.
     """
     import nltk.corpus
 
@@ -88,22 +88,22 @@ def _stop_word_corpus() -> Iterator[None]:
             yield
         finally:
             nltk.data.path.remove(folder)
-            # A corpus turns into its reader when it is first used; let it look for the user's data again.
+            # A corpus object becomes its reader on first use; reset it, so that it looks for the user's data again.
             corpus.__class__ = kind
             vars(corpus).clear()
             vars(corpus).update(state)
 
 
-def _remember_words() -> None:
-    """Let TextAttack split each word once; it splits every word of a text again for every candidate."""
+def _cache_words() -> None:
+    """Cache TextAttack's splitting of words, which it repeats for every word of every candidate."""
     from textattack.shared import attacked_text
 
     split = attacked_text.words_from_text
-    remembered = lru_cache(maxsize=1 << 16)(lambda text: tuple(split(text)))
+    cached = lru_cache(maxsize=1 << 16)(lambda text: tuple(split(text)))
 
     def words_from_text(text: str, words_to_ignore: Sequence[str] = ()) -> list[str]:
         short = len(text) <= _WORD_LENGTH and not words_to_ignore
-        return list(remembered(text)) if short else split(text, list(words_to_ignore))
+        return list(cached(text)) if short else split(text, list(words_to_ignore))
 
     attacked_text.words_from_text = words_from_text
 
@@ -121,7 +121,7 @@ def _environment() -> Iterator[None]:
 
 @contextmanager
 def _loggers() -> Iterator[None]:
-    """Loggers that exist now are afterwards as enabled as they are now."""
+    """Restore which loggers are disabled at the end of the block."""
     existing = [entry for entry in logging.root.manager.loggerDict.values() if isinstance(entry, logging.Logger)]
     before = [(logger, logger.disabled) for logger in existing]
     try:

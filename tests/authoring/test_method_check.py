@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.authoring import checking
-from benchmark.authoring.checking import Finding, check_method
-from benchmark.authoring.minute import Trained
+from benchmark.authoring import method_check
+from benchmark.authoring.method_check import Finding, check_method
+from benchmark.authoring.trial_run import Trained
 from benchmark.execution import registry
 from benchmark.execution.costs import Cost, Costs
 from benchmark.execution.registry import MethodRequest, configure, load_plugin
@@ -45,7 +45,7 @@ HONEST = {
     "LOSS": "return (1 + self.strength) * super().loss(model, batch, ctx)",
 }
 NUMBER = iter(range(1000))
-RUN = checking._run
+RUN = method_check._run
 
 
 def kept_in(cls: type[Costs], folder: Path) -> Costs:
@@ -63,8 +63,8 @@ def trained(**changes: object) -> Trained:
 @pytest.fixture(autouse=True)
 def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither training nor tools, which take half a minute where their cache is empty."""
-    monkeypatch.setattr(checking, "train_a_minute", lambda *_: trained())
-    monkeypatch.setattr(checking, "_run", lambda command, _folder: (0, ["fine"]))
+    monkeypatch.setattr(method_check, "train_a_minute", lambda *_: trained())
+    monkeypatch.setattr(method_check, "_run", lambda command, _folder: (0, ["fine"]))
 
 
 def findings(tmp_path: Path, **changes: str) -> dict[str, Finding]:
@@ -118,7 +118,7 @@ def test_what_is_wrong_is_found_and_nothing_else_is_said_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], about: str
 ) -> None:
     if about and not about.startswith("contract"):
-        monkeypatch.setattr(checking, "_contract", lambda *_: iter(()))
+        monkeypatch.setattr(method_check, "_contract", lambda *_: iter(()))
     found = findings(tmp_path, **changes)
     wrong = failed(found)
     assert (about in wrong) if about else not wrong
@@ -148,18 +148,18 @@ def test_a_hyperparameter_without_a_default_ends_it(tmp_path: Path) -> None:
 def test_a_minute_that_went_wrong_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Trained, about: str
 ) -> None:
-    monkeypatch.setattr(checking, "_contract", lambda *_: iter(()))
-    monkeypatch.setattr(checking, "train_a_minute", lambda *_: outcome)
+    monkeypatch.setattr(method_check, "_contract", lambda *_: iter(()))
+    monkeypatch.setattr(method_check, "train_a_minute", lambda *_: outcome)
     assert failed(findings(tmp_path)) == [about]
 
 
 def test_what_could_not_be_run_has_not_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "_contract", lambda *_: iter(()))
+    monkeypatch.setattr(method_check, "_contract", lambda *_: iter(()))
 
     def absent(*_: object) -> Trained:
         raise UnavailableError("scattertext is not here.")
 
-    monkeypatch.setattr(checking, "train_a_minute", absent)
+    monkeypatch.setattr(method_check, "train_a_minute", absent)
     found = findings(tmp_path)
     assert found["a minute of training"].state == "not run"
     assert "temper resources fetch --suite demo" in found["a minute of training"].advice
@@ -184,7 +184,7 @@ def in_tree(name: str, tests: str, monkeypatch: pytest.MonkeyPatch, folder: Path
     own = EntryPoint(name, f"methods.{name}:Mine", point.group)
     monkeypatch.setattr(registry, "_plugins", {name: own})
     registry.registered.cache_clear()
-    monkeypatch.setattr(checking, "_contract", lambda *_: iter(()))
+    monkeypatch.setattr(method_check, "_contract", lambda *_: iter(()))
     monkeypatch.setattr(Costs, "beside", classmethod(lambda cls, _point: kept_in(cls, folder / "methods")))
     return {finding.about: finding for finding in check_method(name)}
 
@@ -207,7 +207,7 @@ def test_the_test_of_the_step_is_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tests: str, state: str, found: str
 ) -> None:
     monkeypatch.setattr(
-        checking, "_run", lambda command, folder: RUN(command, folder) if command[0] == "pytest" else (0, ["fine"])
+        method_check, "_run", lambda command, folder: RUN(command, folder) if command[0] == "pytest" else (0, ["fine"])
     )
     findings = in_tree("stepped", tests, monkeypatch, tmp_path)
     assert findings["test of the step"].state == state
@@ -221,12 +221,12 @@ def test_the_cost_of_an_in_tree_method_is_written(tmp_path: Path, monkeypatch: p
     assert found.state == "passed"
     assert found.found == "1.00 of vanilla's per step, 0.00 once; written to temper_costs.json"
     assert json.loads((own / "temper_costs.json").read_text())["counted"]["step"]["forward"] == 1.0
-    again = checking._passes(configure(MethodRequest("counted", {}), {}), kept_in(Costs, own).methods["counted"])
+    again = method_check._passes(configure(MethodRequest("counted", {}), {}), kept_in(Costs, own).methods["counted"])
     assert again.found == "1.00 of vanilla's per step, 0.00 once"
 
 
 def test_the_cost_of_other_hyperparameters_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "_contract", lambda *_: iter(()))
+    monkeypatch.setattr(method_check, "_contract", lambda *_: iter(()))
     found = {f.about: f for f in check_method("worddrop:kl_weight=0.5")}["cost in passes"]
     assert found.state == "passed"
     assert "written" not in found.found
@@ -234,9 +234,9 @@ def test_the_cost_of_other_hyperparameters_is_not_written(monkeypatch: pytest.Mo
 
 @pytest.mark.slow()
 def test_ruff_and_mypy_are_run_where_they_are_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "_run", RUN)
-    monkeypatch.setattr(checking, "_contract", lambda *_: iter(()))
-    monkeypatch.setattr(checking, "_cost_and_training", lambda *_: iter(()))
+    monkeypatch.setattr(method_check, "_run", RUN)
+    monkeypatch.setattr(method_check, "_contract", lambda *_: iter(()))
+    monkeypatch.setattr(method_check, "_cost_and_training", lambda *_: iter(()))
     clean = findings(tmp_path)
     assert (clean["ruff"].state, clean["mypy"].state) == ("passed", "passed")
     unknown = findings(tmp_path, LOSS="return super().loss(model, batch, ctx if ctx else lost)")
@@ -255,7 +255,7 @@ def test_ruff_and_mypy_are_run_where_they_are_installed(tmp_path: Path, monkeypa
 
 
 def test_a_tool_that_the_system_ended_found_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "_run", lambda _command, _folder: (-9, ["no output"]))
+    monkeypatch.setattr(method_check, "_run", lambda _command, _folder: (-9, ["no output"]))
     found = in_tree("ended", "def test_one():\n    pass\n", monkeypatch, tmp_path)
     assert failed(found) == ["test of the step", "ruff", "ruff format", "mypy"]
     assert all(found[about].state == "not run" for about in failed(found))
@@ -264,7 +264,9 @@ def test_a_tool_that_the_system_ended_found_nothing_out(tmp_path: Path, monkeypa
 
 def test_in_the_checkout_its_own_rules_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[str] = []
-    monkeypatch.setattr(checking, "_run", lambda command, _folder: commands.append(" ".join(command)) or (0, ["fine"]))
+    monkeypatch.setattr(
+        method_check, "_run", lambda command, _folder: commands.append(" ".join(command)) or (0, ["fine"])
+    )
     in_tree("ruled", "def test_one():\n    pass\n", monkeypatch, tmp_path)
     assert commands[1:] == [
         "ruff check --output-format=concise methods/ruled.py tests/methods/test_ruled.py",

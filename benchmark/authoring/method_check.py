@@ -13,14 +13,14 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Literal
 
-from benchmark.authoring.beginning import MARK
-from benchmark.authoring.minute import Report, Trained, train_a_minute
+from benchmark.authoring.scaffold import MARK
+from benchmark.authoring.trial_run import Report, Trained, train_a_minute
 from benchmark.execution.costs import Cost, Costs, over_vanilla
 from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure, registered
 from benchmark.resources.cache import cache_root
 from benchmark.schema import IntegrityError, TemperError, UnavailableError, UsageError
 from benchmark.testing import ContractError, MethodContract
-from benchmark.testing.costs import count_passes
+from benchmark.testing.pass_counts import count_passes
 from benchmark.testing.tiny import write_tiny_masked_lm
 
 State = Literal["passed", "failed", "not run"]

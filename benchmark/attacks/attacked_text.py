@@ -1,6 +1,6 @@
-"""A text as an attack sees it: words with their places, of which some have been replaced.
+"""A text under attack: its words with their positions, some of them replaced.
 
-Words are cut, replaced and windowed as TextAttack does it, so that both speak of the same word by the same number.
+Words are split, replaced and windowed as in TextAttack, so that both give a word the same index.
 """
 
 import math
@@ -11,10 +11,10 @@ from difflib import SequenceMatcher
 from functools import cached_property, lru_cache
 
 _EDGES = "'-_*@"
-"""Characters that may stand inside a word and not at its edges."""
+"""Characters that are part of a word inside it but not at its edges."""
 
 LOOKALIKES = "˗৭Ȣ𝟕бƼᏎƷᒿlO`ɑЬϲԁе𝚏ɡհіϳ𝒌ⅼｍոорԛⲅѕ𝚝սѵԝ×уᴢ"
-"""What TextAttack swaps letters for; some are no word characters, and would otherwise cut a word in two."""
+"""TextAttack's homoglyphs; some are not word characters for `re` and would split a word."""
 
 _WORD = re.compile(f"[\\w{LOOKALIKES}'\\-_*@]+")
 
@@ -23,10 +23,10 @@ Span = tuple[int, int]
 
 @lru_cache(maxsize=1 << 12)
 def word_spans(text: str) -> tuple[Span, ...]:
-    """Where the words of a text begin and end."""
+    """Return the start and end of each word of a text."""
     spans = []
     for match in _WORD.finditer(text):
-        # An underscore at the edge goes with what else stands there.
+        # \w includes the underscore, so strip it here together with the other edge characters.
         inner = match.group().strip(_EDGES)
         if inner:
             start = match.start() + match.group().index(inner)
@@ -35,15 +35,15 @@ def word_spans(text: str) -> tuple[Span, ...]:
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """The words of a text, without the punctuation around them."""
+    """Return the words of a text, without the punctuation around them."""
     return tuple(text[start:end] for start, end in word_spans(text))
 
 
 def words_changed(original: Sequence[str], final: Sequence[str]) -> int:
     """Count the words of an original text that an attack has replaced, split, joined or dropped.
 
-    Texts of equally many words are compared place by place. Others are aligned first, since one split word moves every
-    word after it. Words that were only inserted count as one changed word per place.
+    Texts with the same number of words are compared index by index. Others are aligned first, because one split word
+    shifts all words after it. Inserted words count as one changed word per position.
     """
     if len(original) == len(final):
         return sum(one != other for one, other in zip(original, final, strict=True))
@@ -53,12 +53,12 @@ def words_changed(original: Sequence[str], final: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class AttackedText:
-    """One text, or the two of a pair, with what has been replaced in it.
+    """One text, or the two of a pair, with the indices of replaced words.
 
     Attributes:
         columns: The texts as the model gets them; the last one is attacked.
-        modified: Numbers of the words that are not the original's, in this text's numbering.
-        latest: Those of them that the last replacement brought.
+        modified: Indices, in this text, of the words that differ from the original.
+        latest: Those of them that the last replacement changed.
     """
 
     columns: tuple[str, ...]
@@ -67,18 +67,18 @@ class AttackedText:
 
     @cached_property
     def joined(self) -> str:
-        """All columns, a line each: what windows and words are taken from."""
+        """All columns, one per line; words and windows are taken from this text."""
         return "\n".join(self.columns)
 
     @cached_property
     def spans(self) -> tuple[Span, ...]:
-        """Where the words of all columns stand in `joined`."""
-        found: list[Span] = []
+        """Start and end of each word of all columns in `joined`."""
+        spans: list[Span] = []
         offset = 0
         for column in self.columns:
-            found += [(start + offset, end + offset) for start, end in word_spans(column)]
+            spans += [(start + offset, end + offset) for start, end in word_spans(column)]
             offset += len(column) + 1
-        return tuple(found)
+        return tuple(spans)
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -87,16 +87,16 @@ class AttackedText:
 
     @property
     def attacked_words(self) -> range:
-        """Numbers of the words of the column that is attacked."""
+        """Indices of the words of the attacked column."""
         frozen = sum(len(word_spans(column)) for column in self.columns[:-1])
         return range(frozen, len(self.spans))
 
     def replace(self, index: int, word: str) -> "AttackedText":
-        """This text with another word, several, or none (which takes a neighbouring space along) in a word's place.
+        """Return this text with a word replaced by one word, several, or none (which removes a neighbouring space too).
 
         Args:
-            index: Number of a word of the attacked column.
-            word: What to put there.
+            index: Index of a word of the attacked column.
+            word: The replacement.
         """
         start, end = self.spans[index]
         before, after = self.joined[:start], self.joined[end:]
@@ -110,7 +110,7 @@ class AttackedText:
         return AttackedText((*self.columns[:-1], text[cut:]), kept | fresh, fresh)
 
     def window(self, index: int, size: int) -> str:
-        """The text of `size` words around a word, or as many from the text's edge."""
+        """Return the text of `size` words around a word, or of the first or last `size` words near the text's edge."""
         length, half = len(self.spans), (size - 1) / 2
         if index - half < 0:
             first, last = 0, min(size - 1, length - 1)
@@ -121,17 +121,17 @@ class AttackedText:
         return self.joined[self.spans[first][0] : self.spans[last][1]]
 
     def differing(self, other: "AttackedText") -> int:
-        """Count the words that are not the other text's at the same place, as TextAttack's bound on changes does."""
+        """Count the words that differ from the other text's at the same index, as TextAttack bounds changes."""
         return sum(mine != theirs for mine, theirs in zip(self.words, other.words, strict=False))
 
 
 def _without_a_space(before: str, after: str, *, first: bool) -> tuple[str, str]:
-    """Where a word goes, one of the two spaces around it goes too."""
+    """Remove one of the two spaces around a removed word."""
     if first:
         return before, after.removeprefix(" ")
     return before.removesuffix(" "), after
 
 
 def _shifted(modified: Iterable[int], index: int, by: int) -> frozenset[int]:
-    """Numbers of modified words after the word at `index` became more words, or none."""
+    """Return the indices of modified words after the word at `index` became several words, or none."""
     return frozenset(number + by * (number > index) for number in modified if number != index)

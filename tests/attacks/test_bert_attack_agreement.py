@@ -6,15 +6,15 @@ from dataclasses import replace
 import pytest
 
 from benchmark.attacks import run_attack
-from benchmark.attacks.recipes.bert_attack import Substitutes
-from benchmark.attacks.text import AttackedText
+from benchmark.attacks.attacked_text import AttackedText
+from benchmark.attacks.recipes.bert_attack import MaskedLMSubstitutes
 from benchmark.attacks.transformations import swaps
 from benchmark.attacks.victim import masked_lm_oracle
 from benchmark.schema.errors import UnavailableError
-from tests.attacks import masked
+from tests.attacks import tiny_masked_lm as masked
 from tests.attacks.conftest import with_textattack
-from tests.attacks.masked import ODD, PAIRS, SENTENCES, victim
 from tests.attacks.test_bert_attack import answered
+from tests.attacks.tiny_masked_lm import ODD, PAIRS, SENTENCES, victim
 
 pytestmark = with_textattack
 
@@ -66,7 +66,7 @@ def test_substitutes_of_a_byte_level_model_are_textattacks(tmp_path):
 def compare(examples, model, most):
     """Every substitute for the first and last words of examples."""
     # Importing the parts imports TextAttack as it must be imported.
-    from benchmark.attacks.textattack.parts import attacked_text  # isort: split
+    from benchmark.attacks.textattack.components import attacked_text  # isort: split
 
     from textattack.transformations import WordSwapMaskedLM
 
@@ -76,7 +76,7 @@ def compare(examples, model, most):
     )  # fmt: skip
     oracle = masked_lm_oracle(model)
     for columns in examples:
-        text, substitutes = AttackedText(columns), Substitutes(model, most, limit=10**6)
+        text, substitutes = AttackedText(columns), MaskedLMSubstitutes(model, most, limit=10**6)
         for index in [*text.attacked_words][:4] + [*text.attacked_words][-1:]:
             ours = swaps(text, index, answered(substitutes.words(text, index), oracle))
             found = [t.text for t in theirs(attacked_text(columns), [], [index])]
@@ -137,11 +137,11 @@ def test_a_wrong_label_costs_one_query(both):
 
 @pytest.mark.resources
 def test_searches_with_minilm_are_the_same(both):
-    from benchmark.attacks import load_parts, numbers_of
+    from benchmark.attacks import load_parts, parameters_of
 
     spec = masked.attack("minilm")
     try:
-        made = load_parts(numbers_of(spec))
+        made = load_parts(parameters_of(spec))
     except UnavailableError as error:
         pytest.skip(str(error))
     examples = masked.dataset(*REVIEWS, *SENTENCES, ("A charming journey .", REVIEWS[3]))

@@ -13,7 +13,7 @@ from benchmark.attacks import run_attack
 from benchmark.evaluation.tables import write_attack
 from benchmark.schema.errors import IntegrityError
 from tests.attacks.fakes import attack, dataset, parts, victim, write_lexicon
-from tests.attacks.killing_script import SENTENCES
+from tests.attacks.kill_script import SENTENCES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,7 +66,7 @@ def test_killed_ten_times_and_resumed_with_another_number_in_flight(spec, tmp_pa
 
 @pytest.mark.slow
 def test_a_process_killed_ten_times_at_any_moment_ends_byte_for_byte_alike(tmp_path):
-    command = [sys.executable, "-m", "tests.attacks.killing_script", str(tmp_path), "5"]
+    command = [sys.executable, "-m", "tests.attacks.kill_script", str(tmp_path), "5"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     left = json.loads((tmp_path / "left.json").read_text())

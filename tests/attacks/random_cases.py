@@ -66,7 +66,7 @@ def _text(rng, words):
     return " ".join(rng.choice(WORDS) + rng.choice(_MARKS) * (rng.random() < 0.2) for _ in range(words))
 
 
-class Unsure(ModelVictim):
+class NoisyVictim(ModelVictim):
     """A function as a victim that errs by a known bound when it is asked quickly, and otherwise for every company."""
 
     def __init__(self, function, error):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark.attacks.text import AttackedText, words_changed, words_of
+from benchmark.attacks.attacked_text import AttackedText, words_changed, words_of
 from tests.attacks.conftest import with_textattack
 
 RESULTS = Path(__file__).resolve().parents[2] / "leaderboard/results"
@@ -141,7 +141,7 @@ def test_a_replacement_by_a_word_can_be_taken_back(given_text, data):
 def theirs(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEMPER_CACHE", str(tmp_path_factory.mktemp("cache")))
-        from benchmark.attacks.textattack.importing import load_textattack
+        from benchmark.attacks.textattack.offline_import import load_textattack
 
         load_textattack()
     from textattack.shared import AttackedText as TheirText

@@ -7,7 +7,7 @@ import pytest
 from benchmark.execution.costs import Costs, over_vanilla
 from benchmark.execution.registry import registered
 from benchmark.schema.errors import UsageError
-from benchmark.testing.costs import count_passes, main
+from benchmark.testing.pass_counts import count_passes, main
 from tests.support.tiny import write_tiny_masked_lm
 
 K = 3

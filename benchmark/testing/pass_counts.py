@@ -1,4 +1,4 @@
-"""Count what a method's passes cost, in a tiny run: ``python -m benchmark.testing.costs mine``.
+"""Count what a method's passes cost, in a tiny run: ``python -m benchmark.testing.pass_counts mine``.
 
 The counts are written beside the method's source, where `temper list --methods` finds them.
 """
@@ -72,7 +72,7 @@ def main(names: Sequence[str]) -> None:
     """Count the methods named, or ``all`` that are registered."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     if not names:
-        raise UsageError("python -m benchmark.testing.costs takes names of methods, or all.")
+        raise UsageError("python -m benchmark.testing.pass_counts takes names of methods, or all.")
     for path in update(list(registered()) if list(names) == ["all"] else names):
         _say(f"Written to {path}.")
 

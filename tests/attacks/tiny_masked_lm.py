@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.attacks import Parts
-from benchmark.attacks.masked_lm import MaskedLM
+from benchmark.attacks.token_predictions import MaskedLM
 from benchmark.data import Dataset, Example
 from benchmark.suites.spec import Attack
 from tests.attacks.fakes import WordEncoder
