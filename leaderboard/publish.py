@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.schema import Dropped, UsageError
-from benchmark.schema.disk import replace_file
+from benchmark.schema.atomic_io import replace_file
 from leaderboard.assemble import load_board
 from leaderboard.drift import drift
 from leaderboard.render import latex, markdown, page, spreadsheet, structured

@@ -3,7 +3,7 @@
 from benchmark.attacks.parts import Parts, load_parts
 from benchmark.attacks.run import run_attack
 from benchmark.attacks.spec import Victim, attack_fingerprint, attack_identity, numbers_of, require_parts
-from benchmark.schema.attack_rows import OUTCOMES, AttackRow, Outcome
+from benchmark.schema.attack_outcome import OUTCOMES, AttackRow, Outcome
 
 __all__ = [
     "OUTCOMES",

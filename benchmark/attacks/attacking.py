@@ -10,7 +10,7 @@ from benchmark.attacks.engine.scored import rounded, wrong
 from benchmark.attacks.recipes import Search
 from benchmark.attacks.text import AttackedText, words_changed, words_of
 from benchmark.data import Example
-from benchmark.schema.attack_rows import AttackRow, Outcome
+from benchmark.schema.attack_outcome import AttackRow, Outcome
 from benchmark.schema.errors import TemperError
 
 LOGIT_DECIMALS, SIMILARITY_DECIMALS = 3, 4

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from benchmark.attacks.journal import Journal
 from benchmark.data import Dataset, Example
-from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.errors import TemperError
 
 Progress: TypeAlias = Callable[[AttackRow, int, int], None]

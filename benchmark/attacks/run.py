@@ -14,7 +14,7 @@ from benchmark.attacks.spec import Victim, attack_fingerprint, numbers_of
 from benchmark.attacks.victim import encoder_oracle, masked_lm_oracle, victim_oracle
 from benchmark.attacks.workers import Workers
 from benchmark.data import Dataset, Example
-from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.errors import TemperError, UsageError
 from benchmark.suites.spec import Attack
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from benchmark.data import Example
-from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.errors import TemperError, UsageError
 
 if TYPE_CHECKING:

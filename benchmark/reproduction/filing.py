@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.schema import Located, Record, UsageError, line_order, read_published, record_key, record_line
-from benchmark.schema.disk import sync
+from benchmark.schema.atomic_io import sync
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,16 @@ from typing import Any
 from benchmark.evaluation.metrics import METRICS
 from benchmark.execution.registry import registered
 from benchmark.reproduction.printed_lines import COLUMNS, PrintedError, Reading, lines_of
-from benchmark.schema import PERSPECTIVES, Record, TemperError, nearest, record_key, validate_record
-from benchmark.schema.fields import printable
-from benchmark.schema.records import RECORD_SCHEMA_VERSION
+from benchmark.schema import (
+    PERSPECTIVES,
+    RECORD_SCHEMA_VERSION,
+    Record,
+    TemperError,
+    nearest,
+    record_key,
+    validate_record,
+)
+from benchmark.schema.errors import printable
 from benchmark.suites import Suite, available_suites, load_suite
 
 _FORMULA = re.compile(r"\s*[=+\-@|%＝＋－＠]")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.schema import UsageError, nearest
-from benchmark.schema.fields import printable
+from benchmark.schema.errors import printable
 from benchmark.suites import Suite
 
 COLUMNS = ("paper", "table", "row", "column", "suite", "backbone", "method", "probe", "metric", "value")

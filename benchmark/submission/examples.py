@@ -9,7 +9,7 @@ import numpy as np
 from benchmark.attacks.text import words_changed, words_of
 from benchmark.data import Dataset, Example
 from benchmark.evaluation.tables import InspectionTable, PredictionTable
-from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.attack_outcome import AttackRow
 from benchmark.submission.plain import MARKUP, UNSAFE
 
 SAME_LOGITS = 0.01

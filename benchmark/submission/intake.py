@@ -1,7 +1,7 @@
 """A stranger's folder, looked at from outside in: files, hashes, manifest, records; nothing is executed or unpacked."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,11 +13,11 @@ from benchmark.schema import (
     UsageError,
     file_fingerprint,
     nearest,
+    parse_json,
     printable,
     read_results,
 )
-from benchmark.schema.fields import Kind
-from benchmark.schema.reading import parse_json
+from benchmark.schema.base import Schema
 from benchmark.submission.layout import (
     LARGEST,
     LARGEST_FOLDER,
@@ -28,9 +28,9 @@ from benchmark.submission.layout import (
     SOURCE,
     SUBMISSION,
     SUBMISSION_SCHEMA_VERSION,
-    Sources,
     expected_files,
     row_folder,
+    sources_schema,
 )
 from benchmark.submission.plain import strange_texts
 
@@ -75,13 +75,13 @@ def read_submission(folder: Path) -> Submission:
         what = "is a link" if folder.is_symlink() else "is a file" if folder.exists() else "is not there"
         raise UsageError(f"{folder} {what}; name the folder that `temper submit` made.")
     found = scan(folder)
-    manifest = _read(folder, MANIFEST, SUBMISSION, found)
+    manifest = _read(folder, MANIFEST, lambda _: SUBMISSION, found)
     if manifest["schema"] != SUBMISSION_SCHEMA_VERSION:
         stated = manifest["schema"]
         raise IntegrityError(f"{MANIFEST}: /schema: is {stated}; this version reads {SUBMISSION_SCHEMA_VERSION}.")
     _refuse(f"{MANIFEST}: {problem}" for problem in (*_twice(manifest), *strange_texts(_without_files(manifest))))
     _refuse(_file_problems(folder, manifest, found))
-    sources = _read(folder, SOURCE, Sources(), found)
+    sources = _read(folder, SOURCE, sources_schema, found)
     return Submission(folder, manifest, sources, _read_records(folder, manifest))
 
 
@@ -128,11 +128,11 @@ def _too_large(name: str, suffix: str, size: int) -> Iterator[str]:
         yield f"{name}: has {size} bytes; a {suffix} file has at most {LARGEST[suffix]}."
 
 
-def _read(folder: Path, name: str, kind: Kind, found: Mapping[str, int]) -> Any:
+def _read(folder: Path, name: str, schema_of: Callable[[object], Schema], found: Mapping[str, int]) -> Any:
     if name not in found:
         raise IntegrityError(f"{name}: is missing; `temper submit` writes it.")
     value, problems = parse_json((folder / name).read_bytes())
-    _refuse(f"{name}: {problem}" for problem in problems or kind.problems(value, ""))
+    _refuse(f"{name}: {problem}" for problem in problems or schema_of(value).problems(value))
     return value
 
 

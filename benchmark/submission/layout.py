@@ -6,13 +6,15 @@
 <folder>/tables/seed-<n>/<subject>.parquet    what the records were scored from
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from benchmark.schema.fields import Choice, ListOf, MapOf, Problem, Scalar, Text, Whole, child, describe, shape
-from benchmark.schema.records import CONFIGURATION, HASH, NAME, SCHEMA, method_slug
+from pydantic import BeforeValidator, Field, StringConstraints, with_config
+from typing_extensions import TypedDict
+
+from benchmark.schema.base import STRICT, Count, Hash, Name, Scalar, Schema, Whole, refusal
+from benchmark.schema.record import Configuration, method_slug
 
 SUBMISSION_SCHEMA_VERSION = 1
 
@@ -26,76 +28,127 @@ LARGEST = {".json": 4 * MEBIBYTE, ".jsonl": 16 * MEBIBYTE, ".parquet": 8 * MEBIB
 MOST_LEAVES, DEEPEST = 2000, 8
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """A JSON object of modest size, with some keys that it must have: what a training's spec and outcome are."""
-
-    needs: tuple[str, ...]
-
-    def problems(self, value: object, pointer: str) -> Iterator[Problem]:
-        """Yield a problem for nesting or a size beyond the limits, and for every leaf that is no scalar."""
-        if not isinstance(value, dict) or not value.keys() >= set(self.needs):
-            yield Problem(pointer, f"is {describe(value)}; write an object with {', '.join(self.needs)}.")
-            return
-        pending: list[tuple[object, str, int]] = [(value, pointer, 0)]
-        leaves = 0
-        while pending:
-            item, place, depth = pending.pop()
-            leaves += 1
-            if depth > DEEPEST or leaves > MOST_LEAVES:
-                yield Problem(pointer, f"is nested deeper than {DEEPEST} or holds over {MOST_LEAVES} values.")
-                return
-            if isinstance(item, dict):
-                pending += [(inner, child(place, key), depth + 1) for key, inner in item.items()]
-            elif isinstance(item, list):
-                pending += [(inner, child(place, number), depth + 1) for number, inner in enumerate(item)]
-            else:
-                yield from Scalar().problems(item, place)
+_SCALAR = Schema(Scalar)
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """The source texts of a method by module; of a composition by member and then by module."""
-
-    def problems(self, value: object, pointer: str) -> Iterator[Problem]:
-        """Yield a problem for everything that is not as a run writes it."""
-        if isinstance(value, dict) and "members" in value:
-            yield from _COMPOSED.problems(value, pointer)
+def _modest(value: object) -> object:
+    """Refuse an object that is nested beyond the limits, holds too many values or a leaf that is not a scalar."""
+    pending: list[tuple[object, tuple[str | int, ...]]] = [(value, ())]
+    leaves, problems = 0, []
+    while pending:
+        item, loc = pending.pop()
+        leaves += 1
+        if len(loc) > DEEPEST or leaves > MOST_LEAVES:
+            raise refusal([((), f"is nested deeper than {DEEPEST} or holds over {MOST_LEAVES} values.")])
+        if isinstance(item, dict):
+            pending += [(inner, (*loc, key)) for key, inner in item.items()]
+        elif isinstance(item, list):
+            pending += [(inner, (*loc, number)) for number, inner in enumerate(item)]
         else:
-            yield from _MODULES.problems(value, pointer)
+            problems += [(loc, problem.message) for problem in _SCALAR.problems(item)]
+    if problems:
+        raise refusal(problems)
+    return value
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    def problems(self, value: object, pointer: str) -> Iterator[Problem]:
-        """Yield a problem unless it is a text that a file can hold."""
-        if not isinstance(value, str) or any("\ud800" <= character <= "\udfff" for character in value):
-            yield Problem(pointer, f"is {describe(value)}; write the text of a module.")
+@with_config({**STRICT, "extra": "allow"})
+class Training(TypedDict):
+    """The spec of a training, as its stage stores it."""
+
+    kind: Any
+    method: Any
+    recipe: Any
+    seed: Any
 
 
-_MODULE = Text(
-    "a class with its number in the lineage, or a module", r"([0-9]{1,3}:)?[A-Za-z_][A-Za-z0-9_.]*", limit=400
-)
-_MODULES = MapOf(_Source(), key=_MODULE)
-_COMPOSED = shape(members=MapOf(_MODULES, key=NAME), composition=_Source())
+@with_config({**STRICT, "extra": "allow"})
+class Outcome(TypedDict):
+    """What a training has left: its cost and its environment."""
+
+    cost: Any
+    environment: Any
 
 
-TABLE = shape(subject=NAME, kind=Choice(("predict", "inspect", "attack")), key=HASH)
-RUN = shape(
-    seed=Whole(),
-    training=Tree(("kind", "method", "recipe", "seed")),
-    outcome=Tree(("cost", "environment")),
-    weights=MapOf(HASH, key=Text("a file", r"[A-Za-z0-9_-][A-Za-z0-9_./-]*", limit=200)),
-    tables=ListOf(TABLE, minimum=1, maximum=500),
-)
-SUBMISSION = shape(
-    schema=SCHEMA,
-    suite=shape(name=NAME, version=Whole(minimum=1), fingerprint=HASH),
-    method=shape(name=NAME, configuration=CONFIGURATION),
-    backbone=NAME,
-    runs=ListOf(RUN, minimum=1, maximum=100),
-    files=MapOf(shape(sha256=HASH, size=Whole()), key=Text("a path", limit=600)),
-)
+class Table(TypedDict):
+    """A table that values were scored from."""
+
+    subject: Name
+    kind: Literal["predict", "inspect", "attack"]
+    key: Hash
+
+
+class Run(TypedDict):
+    """One seed of the row."""
+
+    seed: Whole
+    training: Annotated[Training, BeforeValidator(_modest)]
+    outcome: Annotated[Outcome, BeforeValidator(_modest)]
+    weights: dict[
+        Annotated[
+            str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_./-]*$", max_length=200), Field(title="a file")
+        ],
+        Hash,
+    ]
+    tables: Annotated[list[Table], Field(min_length=1, max_length=500)]
+
+
+class SuiteName(TypedDict):
+    """The suite of the row."""
+
+    name: Name
+    version: Count
+    fingerprint: Hash
+
+
+class MethodName(TypedDict):
+    """The method of the row, with the settings that were asked for."""
+
+    name: Name
+    configuration: Configuration
+
+
+class File(TypedDict):
+    """A file of the submission."""
+
+    sha256: Hash
+    size: Whole
+
+
+@with_config(STRICT)
+class Submission(TypedDict):
+    """The manifest: identity, keys, and a hash for every other file."""
+
+    schema: Count
+    suite: SuiteName
+    method: MethodName
+    backbone: Name
+    runs: Annotated[list[Run], Field(min_length=1, max_length=100)]
+    files: dict[Annotated[str, StringConstraints(min_length=1, max_length=600), Field(title="a path")], File]
+
+
+Module = Annotated[
+    str,
+    StringConstraints(pattern=r"^([0-9]{1,3}:)?[A-Za-z_][A-Za-z0-9_.]*$", max_length=400),
+    Field(title="a class with its number in the lineage, or a module"),
+]
+Source = Annotated[str, Field(title="the text of a module")]
+Modules = Annotated[dict[Module, Source], Field(title="the source texts of a method by module")]
+
+
+@with_config(STRICT)
+class ComposedSources(TypedDict):
+    """The source texts of a composition, by member and then by module."""
+
+    members: dict[Name, Modules]
+    composition: Source
+
+
+SUBMISSION, MODULES, COMPOSED = Schema(Submission), Schema(Modules), Schema(ComposedSources)
+
+
+def sources_schema(value: object) -> Schema:
+    """Tell the sources of a composition from those of a method."""
+    return COMPOSED if isinstance(value, dict) and "members" in value else MODULES
 
 
 def table_path(seed: int, subject: str) -> str:

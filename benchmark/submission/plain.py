@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmark.schema import Problem, printable
-from benchmark.schema.fields import child
+from benchmark.schema.errors import json_pointer
 
 LONGEST = 1000
 
@@ -46,9 +46,10 @@ def strange_texts(value: Any, pointer: str = "") -> Iterator[Problem]:
     elif isinstance(value, dict):
         for key, item in value.items():
             if what := strange(key):
-                yield Problem(child(pointer, ascii(key[:40])), f"is a key that holds {what}; write plain text.")
-            yield from strange_texts(item, child(pointer, ascii(key)[1:-1][:80]))
+                where = pointer + json_pointer((ascii(key[:40]),))
+                yield Problem(where, f"is a key that holds {what}; write plain text.")
+            yield from strange_texts(item, pointer + json_pointer((ascii(key)[1:-1][:80],)))
     elif isinstance(value, list):
         for number, item in enumerate(value):
             if isinstance(item, str | dict | list):
-                yield from strange_texts(item, child(pointer, number))
+                yield from strange_texts(item, pointer + json_pointer((number,)))

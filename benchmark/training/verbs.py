@@ -12,9 +12,8 @@ from torch import Tensor
 
 from benchmark.models.batch import Batch, Encoded
 from benchmark.models.classifier import Classifier
-from benchmark.schema.disk import NO_ROOM, error_number
-from benchmark.schema.errors import TemperError
-from benchmark.schema.fields import excerpt
+from benchmark.schema.atomic_io import NO_ROOM, error_number
+from benchmark.schema.errors import TemperError, excerpt
 from benchmark.training.context import MethodError
 from benchmark.training.method import Method, Phase
 

@@ -24,7 +24,7 @@ from benchmark.evaluation.tables import (
 from benchmark.execution.cells import cells_of
 from benchmark.execution.workload import Workload
 from benchmark.schema import TemperError, canonical_json, card_fingerprint
-from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.attack_outcome import AttackRow
 from benchmark.submission.intake import read_submission
 from benchmark.submission.rescoring import rescore
 from benchmark.submission.stated import stated_row

@@ -17,7 +17,7 @@ from benchmark.attacks.recording import Progress, record
 from benchmark.attacks.spec import Victim, numbers_of, search_identity
 from benchmark.attacks.text import words_changed
 from benchmark.data import Dataset, Example
-from benchmark.schema.attack_rows import AttackRow, Outcome
+from benchmark.schema.attack_outcome import AttackRow, Outcome
 from benchmark.schema.canonical import fingerprint
 from benchmark.schema.errors import TemperError, UsageError
 from benchmark.suites import spec

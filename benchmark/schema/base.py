@@ -1,0 +1,94 @@
+"""The value types that records, cards and suite files are made of, and how one is checked."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import ConfigDict, Field, Strict, StringConstraints, TypeAdapter, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import PydanticCustomError
+
+from benchmark.schema.canonical import canonical_line
+from benchmark.schema.errors import LARGEST_WHOLE, RULES, UNPRINTABLE, JsonSchema, Loc, Problem, problems_in
+
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+PLAIN = rf"^[^{UNPRINTABLE}]*$"
+"""Pattern of a text without unprintable characters."""
+
+NAME_LIMIT = 80
+
+Text: TypeAlias = Annotated[str, StringConstraints(pattern=PLAIN, max_length=20_000)]
+Prose: TypeAlias = Annotated[Text, Field(title="a description")]
+Sentence: TypeAlias = Annotated[
+    str, StringConstraints(pattern=PLAIN, min_length=1, max_length=4_000), Field(title="a sentence")
+]
+Name: TypeAlias = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=NAME_LIMIT),
+    Field(title="a name of letters, digits, '.', '_', '+' and '-' that starts with a letter or a digit"),
+]
+Title: TypeAlias = Annotated[
+    str,
+    StringConstraints(pattern=rf"^[^\n\t{UNPRINTABLE}]+$", max_length=200),
+    Field(title="a title on one line"),
+]
+Hash: TypeAlias = Annotated[
+    str,
+    StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$"),
+    Field(title="sha256: and 64 hexadecimal digits in lower case"),
+]
+Key: TypeAlias = Annotated[
+    str, StringConstraints(pattern=PLAIN, min_length=1, max_length=20_000), Field(title="a name")
+]
+Whole: TypeAlias = Annotated[int, Strict(), Field(ge=0, le=LARGEST_WHOLE)]
+Count: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=LARGEST_WHOLE)]
+Number: TypeAlias = Annotated[int, Strict(), Field(ge=-LARGEST_WHOLE, le=LARGEST_WHOLE)] | Annotated[float, Strict()]
+Scalar: TypeAlias = Annotated[bool, Strict()] | Number | Text | None
+"""The value of a hyper-parameter."""
+
+
+class Schema:
+    """A type that a file holds: checks values of it and describes it."""
+
+    def __init__(self, kind: Any) -> None:
+        self._kind = kind
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[Any]:
+        """Pydantic's validator, built on first use: that takes longer than an import should."""
+        return TypeAdapter(self._kind)
+
+    @cached_property
+    def json_schema(self) -> JsonSchema:
+        """The type as JSON Schema."""
+        return self.adapter.json_schema(schema_generator=Untitled)
+
+    def problems(self, value: object) -> list[Problem]:
+        """List everything that is wrong with a parsed value, in the order of the fields."""
+        try:
+            self.adapter.validate_python(value)
+        except ValidationError as error:
+            return problems_in(error.errors(include_url=False), self.json_schema, value)
+        return []
+
+    def line(self, value: object, what: str) -> str:
+        """Write a value as canonical JSON and a newline.
+
+        Raises:
+            IntegrityError: the value is not valid; all problems are listed.
+        """
+        return canonical_line(value, self.problems(value), what)
+
+
+def refusal(problems: Iterable[tuple[Loc, str]]) -> PydanticCustomError:
+    """Make the error that a validator raises to report several problems, each with its place inside the value."""
+    return PydanticCustomError(RULES, "contradicts itself", {"problems": list(problems)})
+
+
+class Untitled(GenerateJsonSchema):
+    """JSON Schema without a title for every field: a title says what a value must be, where words are needed."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Set none."""
+        return False
