@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import ConfigDict, Field, Strict, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AllowInfNan, ConfigDict, Field, Strict, StringConstraints, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -43,7 +43,10 @@ Key: TypeAlias = Annotated[
 ]
 Whole: TypeAlias = Annotated[int, Strict(), Field(ge=0, le=LARGEST_WHOLE)]
 Count: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=LARGEST_WHOLE)]
-Number: TypeAlias = Annotated[int, Strict(), Field(ge=-LARGEST_WHOLE, le=LARGEST_WHOLE)] | Annotated[float, Strict()]
+Number: TypeAlias = (
+    Annotated[int, Strict(), Field(ge=-LARGEST_WHOLE, le=LARGEST_WHOLE)]
+    | Annotated[float, Strict(), AllowInfNan(False)]
+)
 Scalar: TypeAlias = Annotated[bool, Strict()] | Number | Text | None
 """The value of a hyper-parameter."""
 

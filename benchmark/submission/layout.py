@@ -131,7 +131,7 @@ Module = Annotated[
     StringConstraints(pattern=r"^([0-9]{1,3}:)?[A-Za-z_][A-Za-z0-9_.]*$", max_length=400),
     Field(title="a class with its number in the lineage, or a module"),
 ]
-Source = Annotated[str, Field(title="the text of a module")]
+Source = Annotated[str, StringConstraints(strict=True, pattern=r"^[\s\S]*$")]
 Modules = Annotated[dict[Module, Source], Field(title="the source texts of a method by module")]
 
 

@@ -19,7 +19,7 @@ from benchmark.execution.sources import source_texts, texts_fingerprint
 from benchmark.schema import UsageError, fingerprint
 from benchmark.submission.declared import declaration_problems
 from benchmark.submission.intake import read_submission
-from benchmark.submission.layout import MEBIBYTE, Sources
+from benchmark.submission.layout import MEBIBYTE, sources_schema
 from benchmark.submission.sources import name_problems, source_problems
 from benchmark.submission.twins import same_answers
 from tests.submission.conftest import can_attack
@@ -278,14 +278,14 @@ CASES: dict[str, tuple[Change, str]] = {
     "half": (manifest_text(lambda t: t[: len(t) // 2]), "is not JSON"),
     "a-list": (manifest_text(lambda _: "[1, 2]"), "is a list; write an object"),
     "nested": (manifest_text(lambda _: "[" * 100_000), "is nested too deeply"),
-    "key-twice": (manifest_text(lambda t: '{"schema": 1, ' + t.lstrip()[1:]), "/schema: stands twice in one object"),
+    "key-twice": (manifest_text(lambda t: '{"schema": 1, ' + t.lstrip()[1:]), "/schema: is a duplicate key"),
     "long-number": (manifest_text(lambda t: t.replace('"schema": 1', '"schema": ' + "9" * 5000)), "is not JSON"),
     "nan": (on_manifest(lambda m: m["runs"][0]["outcome"].update(x=float("nan"))), "is nan, which is not a value"),
     "unknown-key": (on_manifest(lambda m: m.update(run="rm -rf")), "/run: is an unknown key; remove it. Did you mean"),
     "wrong-type": (on_manifest(lambda m: m.update(runs="all")), "/runs: is the text 'all'; write a list"),
     "newer-schema": (on_manifest(lambda m: m.update(schema=2)), "/schema: is 2; this version reads 1"),
     "deep-outcome": (on_manifest(lambda m: m["runs"][0]["outcome"].update(a=[[[[[[[[[1]]]]]]]]])), "is nested deeper"),
-    "no-cost": (on_manifest(lambda m: m["runs"][0]["outcome"].pop("cost")), "write an object with cost, environment"),
+    "no-cost": (on_manifest(lambda m: m["runs"][0]["outcome"].pop("cost")), "outcome/cost: is missing; add"),
     "traversal": (
         on_manifest(lambda m: m["files"].update({"../../x.json": {"sha256": "sha256:" + "0" * 64, "size": 1}})),
         "lists '../../x.json', which is no part",
@@ -373,7 +373,7 @@ CASES: dict[str, tuple[Change, str]] = {
     "record-unknown-key": (on_records(lambda r: r.update(note="best")), "/note: is an unknown key"),
     "record-dropped": (record_text(lambda t: "\n".join(t.split("\n")[1:])), "there is no record"),
     "record-twice": (record_text(lambda t: t.split("\n")[0] + "\n" + t), "repeats"),
-    "record-key-twice": (record_text(lambda t: '{"seed": 0, ' + t[1:]), "/seed: stands twice"),
+    "record-key-twice": (record_text(lambda t: '{"seed": 0, ' + t[1:]), "/seed: is a duplicate key"),
     "record-half": (record_text(lambda t: t[:-40]), "is not JSON"),
     "records-empty": (record_text(lambda _: ""), "seed 0 has no records"),
     "records-of-the-other-seed": (
@@ -455,7 +455,7 @@ CASES: dict[str, tuple[Change, str]] = {
     "source-edited": (unsourced, "source.json is not the source that the records of worddrop were made with"),
     "source-is-no-text": (
         write("source.json", b'{"a": 1}', sealed=True),
-        "/a: is the number 1; write the text of a module",
+        "/a: is the number 1; write a text",
     ),
     "source-hash-edited": (
         on_records(lambda r: r["method"].update(source="sha256:" + "7" * 64)),
@@ -865,7 +865,7 @@ def test_a_name_is_one_that_a_run_would_take_and_nobody_elses(name: str, reason:
     ],
 )
 def test_a_source_of_another_shape_is_refused(value: Any) -> None:
-    assert list(Sources().problems(value, ""))
+    assert sources_schema(value).problems(value)
 
 
 def test_what_no_parser_takes_has_no_words() -> None:
