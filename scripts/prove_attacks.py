@@ -31,7 +31,7 @@ from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
 from benchmark.schema.errors import UsageError, nearest
 from benchmark.suites import Recipe, SplitSpec, TrainingTask
-from benchmark.suites.spec import Attack
+from benchmark.suites.config import Attack
 from benchmark.training.loop import Trainer
 from methods.vanilla import Vanilla
 

@@ -16,7 +16,7 @@ from benchmark.attacks.workers import Workers
 from benchmark.data import Dataset, Example
 from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.errors import TemperError, UsageError
-from benchmark.suites.spec import Attack
+from benchmark.suites.config import Attack
 
 IN_FLIGHT = 128
 """Searches at once: enough to fill batches with the questions of a round."""

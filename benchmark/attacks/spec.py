@@ -10,10 +10,9 @@ from benchmark.attacks.parts import part_identities, part_names
 from benchmark.attacks.tagger import installed_version
 from benchmark.resources import locate
 from benchmark.schema.canonical import fingerprint
-from benchmark.schema.errors import UsageError, nearest
-from benchmark.suites.convert import Converter, Problems
+from benchmark.schema.errors import UsageError, key_path, nearest
+from benchmark.suites.config import RECIPE_SCHEMAS, Attack
 from benchmark.suites.recipes import RECIPES, Numbers, identifying_parameters
-from benchmark.suites.spec import Attack
 
 Victim = Callable[[Sequence[tuple[str, ...]]], NDArray[np.float32]]
 """Gives logits, shape (texts, classes), for tuples of one or two texts; deterministic, with batches of its own."""
@@ -36,11 +35,11 @@ def numbers_of(attack: Attack) -> Numbers:
     """
     if attack.recipe not in RECIPES:
         raise UsageError(f"Attack {attack.id!r}: recipe {attack.recipe!r} does not exist. {_near(attack.recipe)}")
-    problems = Problems()
-    numbers = Converter(problems).table(RECIPES[attack.recipe], dict(attack.parameters), "parameters")
-    for place, sentence in problems.found:
-        raise UsageError(f"Attack {attack.id!r}: {place}: {sentence}")
-    return numbers  # type: ignore[return-value]  # without problems it is a table
+    numbers, problems = RECIPE_SCHEMAS[attack.recipe].read(dict(attack.parameters), pointer=key_path)
+    for problem in problems:
+        raise UsageError(f"Attack {attack.id!r}: parameters.{problem}")
+    read: Numbers = numbers
+    return read
 
 
 def attack_identity(attack: Attack) -> dict[str, Any]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from benchmark.attacks.victim import ModelVictim
     from benchmark.data import Dataset
     from benchmark.schema.attack_outcome import AttackRow
-    from benchmark.suites.spec import Attack
+    from benchmark.suites.config import Attack
 
 AttackOption = Annotated[
     str,
@@ -121,7 +121,7 @@ def _spec(name: str, parameters: Sequence[str], backend: str) -> "Attack":
     """The attack as a suite would have it, with its numbers checked."""
     from benchmark.attacks import numbers_of
     from benchmark.schema.errors import nearest
-    from benchmark.suites.spec import Attack
+    from benchmark.suites.config import Attack
 
     if backend not in {"engine", "textattack"}:
         raise UsageError(f"--backend {backend} does not exist. {nearest(backend, ('engine', 'textattack'))}")

@@ -1,15 +1,26 @@
 """The value types that records, cards and suite files are made of, and how one is checked."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import AllowInfNan, ConfigDict, Field, Strict, StringConstraints, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticCustomError
 
 from benchmark.schema.canonical import canonical_line
-from benchmark.schema.errors import LARGEST_WHOLE, RULES, UNPRINTABLE, JsonSchema, Loc, Problem, problems_in
+from benchmark.schema.errors import (
+    LARGEST_WHOLE,
+    RULES,
+    UNPRINTABLE,
+    JsonSchema,
+    Loc,
+    Problem,
+    json_pointer,
+    problems_in,
+)
+
+T = TypeVar("T")
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
@@ -50,6 +61,22 @@ Number: TypeAlias = (
 Scalar: TypeAlias = Annotated[bool, Strict()] | Number | Text | None
 """The value of a hyper-parameter."""
 
+CLOSED = ConfigDict(extra="forbid")
+"""For dataclasses that TOML is read into. Their scalar types are strict; their lists become tuples."""
+
+Integer: TypeAlias = Annotated[int, Strict()]
+Real: TypeAlias = Annotated[float, Strict(), AllowInfNan(False)]
+Flag: TypeAlias = Annotated[bool, Strict()]
+Words: TypeAlias = Annotated[str, StringConstraints(strict=True, pattern=r"\S"), Field(title="a text")]
+"""A text that is not blank."""
+Identifier: TypeAlias = Annotated[
+    str,
+    StringConstraints(strict=True, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$"),
+    Field(title="lower-case letters, digits and single hyphens, such as 'rotten-tomatoes'"),
+]
+Setting: TypeAlias = Flag | Integer | Real | Annotated[str, Strict()]
+"""A scalar of TOML, which has no null."""
+
 
 class Schema:
     """A type that a file holds: checks values of it and describes it."""
@@ -67,13 +94,27 @@ class Schema:
         """The type as JSON Schema."""
         return self.adapter.json_schema(schema_generator=Untitled)
 
-    def problems(self, value: object) -> list[Problem]:
-        """List everything that is wrong with a parsed value, in the order of the fields."""
+    def read(
+        self, value: object, *, context: Any = None, pointer: Callable[[Loc, object], str] = json_pointer
+    ) -> tuple[Any, list[Problem]]:
+        """Check a parsed value.
+
+        Args:
+            value: Of JSON or TOML.
+            context: What validators may need to know.
+            pointer: How a place is written; see `json_pointer` and `key_path`.
+
+        Returns:
+            The value as its type, None if anything is wrong, and all problems in the order of the fields.
+        """
         try:
-            self.adapter.validate_python(value)
+            return self.adapter.validate_python(value, context=context), []
         except ValidationError as error:
-            return problems_in(error.errors(include_url=False), self.json_schema, value)
-        return []
+            return None, problems_in(error.errors(include_url=False), self.json_schema, value, pointer)
+
+    def problems(self, value: object) -> list[Problem]:
+        """List everything that is wrong with a parsed value of JSON."""
+        return self.read(value)[1]
 
     def line(self, value: object, what: str) -> str:
         """Write a value as canonical JSON and a newline.
@@ -84,9 +125,21 @@ class Schema:
         return canonical_line(value, self.problems(value), what)
 
 
+def doc(text: str, absent: str = "") -> Any:
+    """Describe a key of a suite file in `Annotated[...]`; `absent` says what an absent key stands for."""
+    return Field(description=text, json_schema_extra={"absent": absent} if absent else None)
+
+
 def refusal(problems: Iterable[tuple[Loc, str]]) -> PydanticCustomError:
     """Make the error that a validator raises to report several problems, each with its place inside the value."""
     return PydanticCustomError(RULES, "contradicts itself", {"problems": list(problems)})
+
+
+def require(value: T, problems: Iterable[tuple[str, str]]) -> T:
+    """Give a value back unless there are problems, each a key inside it and a sentence; for validators."""
+    if listed := [((key,) if key else (), sentence) for key, sentence in problems]:
+        raise refusal(listed)
+    return value
 
 
 class Untitled(GenerateJsonSchema):
@@ -95,3 +148,13 @@ class Untitled(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         """Set none."""
         return False
+
+    def dict_schema(self, schema: Any) -> dict[str, Any]:
+        """Keep the title of an object's values, which pydantic drops."""
+        described = super().dict_schema(schema)
+        values = self.generate_inner(schema["values_schema"]) if "values_schema" in schema else {}
+        if isinstance(described.get("additionalProperties"), dict):
+            described["additionalProperties"] = values
+        for pattern in described.get("patternProperties", ()):
+            described["patternProperties"][pattern] = values
+        return described

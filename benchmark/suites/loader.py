@@ -2,15 +2,15 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.schema.errors import UsageError, nearest
-from benchmark.suites.checks import CHECKS, check_suite
-from benchmark.suites.convert import Converter, Missing, Problem, Problems
-from benchmark.suites.spec import Suite
+from benchmark.schema.base import Schema
+from benchmark.schema.errors import UsageError, key_path, nearest
+from benchmark.suites.config import SUITE, Problem, Suite
+from benchmark.suites.validation import check_suite
 from benchmark.suites.vocabulary import ATTACK_METRICS, PROBE_METRICS
 
 _FOLDER = Path(__file__).parent
@@ -105,16 +105,27 @@ def parse_suite(text: str, *, path: Path, place: str = "") -> Suite:
     """
     place = place or str(path)
     raw = parse_toml(text, place)
-    problems = Problems()
-    reader = Converter(problems, classes=_classes(raw), checks=CHECKS)
-    suite = reader.table(Suite, raw, "", path=path)
-    if not isinstance(suite, Missing):
-        problems.found.extend(check_suite(suite))
-    if problems.found or isinstance(suite, Missing):
-        raise SuiteError(place, problems.found)
+    suite: Suite = read_table(SUITE, raw, path, place, classes=_classes(raw))
+    if problems := list(check_suite(suite)):
+        raise SuiteError(place, problems)
     probes = (p if p.metrics else replace(p, metrics=PROBE_METRICS[p.perspective]) for p in suite.probes)
     attacks = (a if a.metrics else replace(a, metrics=ATTACK_METRICS) for a in suite.attacks)
     return replace(suite, probes=tuple(probes), attacks=tuple(attacks))
+
+
+def read_table(schema: Schema, raw: dict[str, Any], path: Path, place: str, classes: Sequence[str] = ()) -> Any:
+    """Read a whole TOML file as its type, which also holds the file's path.
+
+    Raises:
+        SuiteError: with every mistake in the file's tables.
+    """
+    known = schema.json_schema["properties"]
+    problems = [(key, f"is an unknown key; remove it. {nearest(key, known)}") for key in raw if key == "path"]
+    table, others = schema.read({**raw, "path": path}, context={"classes": classes}, pointer=key_path)
+    problems += [(problem.pointer, problem.message) for problem in others]
+    if problems:
+        raise SuiteError(place, problems)
+    return table
 
 
 def parse_toml(text: str, place: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from benchmark.attacks import load_parts, numbers_of, run_attack
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import DataSpec, LabelSpec, load
 from benchmark.models.classifier import Classifier
-from benchmark.suites.spec import Attack
+from benchmark.suites.config import Attack
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ from benchmark.data import Dataset, DataSpec, LabelSpec, load
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
 from benchmark.models.packing import packed
-from benchmark.suites.spec import Attack
+from benchmark.suites.config import Attack
 
 Runner = Callable[[Dataset], list[AttackRow]]
 

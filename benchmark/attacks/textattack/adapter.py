@@ -20,7 +20,7 @@ from benchmark.data import Dataset, Example
 from benchmark.schema.attack_outcome import AttackRow, Outcome
 from benchmark.schema.canonical import fingerprint
 from benchmark.schema.errors import TemperError, UsageError
-from benchmark.suites import spec
+from benchmark.suites import config
 
 if TYPE_CHECKING:
     from textattack import Attack
@@ -72,7 +72,7 @@ def attack_with(
     return record(search.all, dataset, journal, identity, progress)
 
 
-def recipe_search(attack: spec.Attack, parts: Parts, victim: Victim) -> "TextAttackSearch":
+def recipe_search(attack: config.Attack, parts: Parts, victim: Victim) -> "TextAttackSearch":
     """A suite's attack, composed of TextAttack's classes and our parts.
 
     Raises:
