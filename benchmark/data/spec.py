@@ -116,8 +116,8 @@ class Thresholds:
     high: Annotated[ClassNumber, doc("Class of the high ratings.")]
 
     @model_validator(mode="after")
-    def _agrees(self) -> "Thresholds":
-        return require(self, _threshold_problems(self))
+    def _agrees(self, info: ValidationInfo) -> "Thresholds":
+        return require(self, _threshold_problems(self), info)
 
 
 @with_config(CLOSED)
@@ -137,8 +137,8 @@ class LabelSpec:
     thresholds: Annotated[Thresholds | None, doc("Two classes out of a rating; not together with `map`.")] = None
 
     @model_validator(mode="after")
-    def _agrees(self) -> "LabelSpec":
-        return require(self, _label_problems(self))
+    def _agrees(self, info: ValidationInfo) -> "LabelSpec":
+        return require(self, _label_problems(self), info)
 
 
 @with_config(CLOSED)
@@ -229,8 +229,8 @@ class DataSpec:
     ] = None
 
     @model_validator(mode="after")
-    def _agrees(self) -> "DataSpec":
-        return require(self, _data_problems(self))
+    def _agrees(self, info: ValidationInfo) -> "DataSpec":
+        return require(self, _data_problems(self), info)
 
     @property
     def place(self) -> str:

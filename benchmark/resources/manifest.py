@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, StringConstraints, model_validator, with_config
+from pydantic import Field, StringConstraints, ValidationInfo, model_validator, with_config
 
 from benchmark.schema.base import CLOSED, Hash, Integer, Schema, Words, require
 from benchmark.schema.errors import UsageError, describe, key_path, nearest
@@ -74,8 +74,8 @@ class Entry:
     alternatives: tuple[Carrier, ...] = ()
 
     @model_validator(mode="after")
-    def _agrees(self) -> "Entry":
-        return require(self, _entry_problems(self))
+    def _agrees(self, info: ValidationInfo) -> "Entry":
+        return require(self, _entry_problems(self), info)
 
 
 @dataclass(frozen=True, slots=True)

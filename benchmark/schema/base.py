@@ -4,7 +4,16 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Annotated, Any, TypeAlias, TypeVar
 
-from pydantic import AllowInfNan, ConfigDict, Field, Strict, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AllowInfNan,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -72,7 +81,7 @@ Words: TypeAlias = Annotated[str, StringConstraints(strict=True, pattern=r"\S"),
 Identifier: TypeAlias = Annotated[
     str,
     StringConstraints(strict=True, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$"),
-    Field(title="lower-case letters, digits and single hyphens, such as 'rotten-tomatoes'"),
+    Field(title="an id of lower-case letters, digits and single hyphens, such as 'rotten-tomatoes'"),
 ]
 Setting: TypeAlias = Flag | Integer | Real | Annotated[str, Strict()]
 """A scalar of TOML, which has no null."""
@@ -135,8 +144,16 @@ def refusal(problems: Iterable[tuple[Loc, str]]) -> PydanticCustomError:
     return PydanticCustomError(RULES, "contradicts itself", {"problems": list(problems)})
 
 
-def require(value: T, problems: Iterable[tuple[str, str]]) -> T:
-    """Give a value back unless there are problems, each a key inside it and a sentence; for validators."""
+def require(value: T, problems: Iterable[tuple[str, str]], info: ValidationInfo) -> T:
+    """Give a validated table back unless its keys contradict each other.
+
+    Args:
+        value: The table.
+        problems: Each a key inside it and a sentence.
+        info: Of the validator; with the context ``{"fields_only": True}`` the problems are not looked at.
+    """
+    if (info.context or {}).get("fields_only"):
+        return value
     if listed := [((key,) if key else (), sentence) for key, sentence in problems]:
         raise refusal(listed)
     return value

@@ -123,7 +123,8 @@ def key_path(loc: Loc, value: object) -> str:
         if isinstance(value, Mapping):
             value = value.get(step)
         else:
-            value = value[step] if isinstance(value, Sequence) and isinstance(step, int) else None
+            inside = isinstance(value, list) and isinstance(step, int) and step < len(value)
+            value = value[step] if inside else None  # type: ignore[index]  # inside: a list
         if isinstance(step, int):
             name = value.get("id") if isinstance(value, Mapping) else None
             path += f"[{name}]" if isinstance(name, str) and name else f"[#{step + 1}]"
@@ -150,13 +151,14 @@ def problems_in(
         Problems in pydantic's order, each once: a value that no member of a union fits is one problem.
     """
     problems: dict[Problem, None] = {}
+    noun = "a table" if pointer is key_path else "an object"
     for error in errors:
         loc, expected, parent = _follow(schema, error["loc"])
         if error["type"] == RULES:
             for inside, sentence in error["ctx"]["problems"]:
                 problems[Problem(pointer((*loc, *inside), value), sentence)] = None
             continue
-        sentence = _sentence(error, expected, parent, loc)
+        sentence = _sentence(error, expected, parent, noun)
         problems[Problem(pointer(loc, value), sentence)] = None
     return list(problems)
 
@@ -165,33 +167,39 @@ RULES = "rules"
 """Type of an error that brings problems of its own: pairs of a place, relative to the error's, and a sentence."""
 
 
-def words(schema: JsonSchema) -> str:
-    """Say in words what a JSON Schema asks for: "a whole number of at least 1", "one of csv, tsv"."""
+def words(schema: JsonSchema, noun: str = "an object") -> str:
+    """Say in words what a JSON Schema asks for: "a whole number of at least 1", "one of csv, tsv".
+
+    Args:
+        schema: Of one value.
+        noun: What an object is called: "a table" in TOML.
+    """
     if "enum" in schema or "const" in schema:
         choices = schema.get("enum", [schema.get("const")])
         return f"one of {', '.join(map(str, choices))}" if len(choices) > 1 else str(choices[0])
     if "anyOf" in schema:
-        return _united(schema["anyOf"])
+        return _united(schema["anyOf"], noun)
     kind = schema.get("type")
     if kind == "object":
         names = ", ".join(schema.get("properties", ()))
-        return f"an object with {names}" if names else "an object"
+        return f"{noun} with {names}" if names else noun
     if kind == "array":
         return f"a list{_length(schema)}"
     if "title" in schema:
         return str(schema["title"])
     plain = {"integer": "a whole number", "number": "a number", "boolean": "true or false", "string": "a text"}
-    return f"{plain.get(str(kind), 'a value')}{_range(schema)}"
+    limits = _range(schema)
+    return "a finite number" if kind == "number" and not limits else f"{plain.get(str(kind), 'a value')}{limits}"
 
 
-def _united(members: Sequence[JsonSchema]) -> str:
+def _united(members: Sequence[JsonSchema], noun: str) -> str:
     kinds = [member.get("type") for member in members]
     null = " or null" if "null" in kinds else ""
     if {"integer", "number"} == {*kinds} - {"null"}:
         return f"a finite number{null}"
     if {"boolean", "integer", "number", "string"} == {*kinds} - {"null"}:
         return f"a text, a number, true{', false' if null else ' or false'}{null}"
-    return " or ".join(words(member) for member in members if member.get("type") != "null") + null
+    return " or ".join(words(member, noun) for member in members if member.get("type") != "null") + null
 
 
 def _range(schema: JsonSchema) -> str:
@@ -209,8 +217,8 @@ def _range(schema: JsonSchema) -> str:
 def _length(schema: JsonSchema) -> str:
     low, high = schema.get("minItems", 0), schema.get("maxItems")
     if high is None:
-        return f" of {low} or more" if low else ""
-    return f" of {low} to {high}" if low != high else f" of {low}"
+        return f" of {counted(low, 'item')} or more" if low else ""
+    return f" of {low} to {high} items" if low != high else f" of {counted(low, 'item')}"
 
 
 def _follow(schema: JsonSchema, loc: Loc) -> tuple[Loc, JsonSchema, JsonSchema]:
@@ -261,41 +269,42 @@ def _resolved(schema: JsonSchema, root: JsonSchema) -> JsonSchema:
     return _resolved(members[0], root) if len(members) == 1 else schema
 
 
-def _sentence(error: "ErrorDetails", expected: JsonSchema, parent: JsonSchema, loc: Loc) -> str:
+def _sentence(error: "ErrorDetails", expected: JsonSchema, parent: JsonSchema, noun: str) -> str:
     value, kind = error["input"], error["type"]
     if kind == "missing":
-        return f"is missing; add {words(expected)}."
+        return f"is missing; add {words(expected, noun)}."
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        name = printable(str(loc[-1]))
+        name = printable(str(error["loc"][-1]))
         return f"is an unknown key; remove it. {nearest(name, parent.get('properties', ()))}"
     if kind == "sentence":
         return error["msg"]
     prefix = "as a key, " if error["loc"][-1:] == ("[key]",) else ""
-    return prefix + _mismatch(value, expected)
+    return prefix + _mismatch(value, expected, noun)
 
 
-def _mismatch(value: object, expected: JsonSchema) -> str:
+def _mismatch(value: object, expected: JsonSchema, noun: str) -> str:
     """Say what a value is that should have been another; the value decides what is worth saying."""
     if isinstance(value, str):
-        return _text_mismatch(value, expected)
+        return _text_mismatch(value, expected, noun)
     if isinstance(value, float) and not math.isfinite(value):
-        return f"is {value}, which is not a value; write {words(expected)}."
+        wanted = "a finite number" if "anyOf" in expected else words(expected, noun)
+        return f"is {value}, which is not a value; write {wanted}."
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST_WHOLE:
         return f"is an integer beyond {LARGEST_WHOLE}; write a smaller number."
     if isinstance(value, list) and expected.get("type") == "array":
-        return f"holds {counted(len(value), 'item')}; write {words(expected)}."
-    return f"is {describe(value)}; write {words(expected)}."
+        return f"holds {counted(len(value), 'item')}; write {words(expected, noun)}."
+    return f"is {describe(value)}; write {words(expected, noun)}."
 
 
-def _text_mismatch(value: str, expected: JsonSchema) -> str:
+def _text_mismatch(value: str, expected: JsonSchema, noun: str) -> str:
     texts = [one for one in expected.get("anyOf", (expected,)) if one.get("type") == "string"]
     limit = texts[0].get("maxLength") if texts else None
     if "enum" in expected:
         return f"is {describe(value)}. {nearest(value, expected['enum'])}"
-    if texts and not value:
-        return f"is empty; write {words(expected)}."
+    if texts and not value.strip():
+        return f"is empty; write {words(expected, noun)}."
     if limit is not None and len(value) > limit:
         return f"has {len(value)} characters; shorten it to at most {limit}."
     if texts and (refused := _REFUSED.search(value)):
         return f"holds the unprintable character U+{ord(refused[0]):04X}; remove it."
-    return f"is {describe(value)}; write {words(expected)}."
+    return f"is {describe(value)}; write {words(expected, noun)}."

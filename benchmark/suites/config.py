@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, model_validator, with_config
+from pydantic import Field, ValidationInfo, model_validator, with_config
 from pydantic.json_schema import SkipJsonSchema
 
 from benchmark.data import DataSpec
@@ -55,8 +55,8 @@ class SplitSpec:
     test_rows: Annotated[Count | None, doc("Declared size of the test part after limits; checked.")] = None
 
     @model_validator(mode="after")
-    def _agrees(self) -> "SplitSpec":
-        return require(self, _split_problems(self))
+    def _agrees(self, info: ValidationInfo) -> "SplitSpec":
+        return require(self, _split_problems(self), info)
 
 
 def has_test(split: SplitSpec) -> bool:
@@ -157,8 +157,8 @@ class Probe:
     ] = False
 
     @model_validator(mode="after")
-    def _agrees(self) -> "Probe":
-        return require(self, _probe_problems(self))
+    def _agrees(self, info: ValidationInfo) -> "Probe":
+        return require(self, _probe_problems(self), info)
 
 
 @with_config(CLOSED)
@@ -185,8 +185,8 @@ class Attack:
     ] = ()
 
     @model_validator(mode="after")
-    def _agrees(self) -> "Attack":
-        return require(self, _attack_problems(self))
+    def _agrees(self, info: ValidationInfo) -> "Attack":
+        return require(self, _attack_problems(self), info)
 
 
 @with_config(CLOSED)

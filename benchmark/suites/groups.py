@@ -117,7 +117,10 @@ def _refused(group: Group, sentence: str) -> UsageError:
 
 
 def _group(path: Path, place: str) -> Group:
-    group: Group = read_table(GROUP, parse_toml(read_text(path, place), place), path, place)
+    table, problems = read_table(GROUP, parse_toml(read_text(path, place), place), path)
+    if problems:
+        raise SuiteError(place, problems)
+    group: Group = table
     return group
 
 

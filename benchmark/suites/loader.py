@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -105,27 +105,29 @@ def parse_suite(text: str, *, path: Path, place: str = "") -> Suite:
     """
     place = place or str(path)
     raw = parse_toml(text, place)
-    suite: Suite = read_table(SUITE, raw, path, place, classes=_classes(raw))
-    if problems := list(check_suite(suite)):
+    suite, problems = read_table(SUITE, raw, path, {"classes": _classes(raw)})
+    if problems:
+        # Tables that contradict themselves do not hide what is wrong between tables.
+        whole, _ = read_table(SUITE, raw, path, {"classes": _classes(raw), "fields_only": True})
+        problems += [] if whole is None else list(check_suite(whole))
+    else:
+        problems = list(check_suite(suite))
+    if problems:
         raise SuiteError(place, problems)
     probes = (p if p.metrics else replace(p, metrics=PROBE_METRICS[p.perspective]) for p in suite.probes)
     attacks = (a if a.metrics else replace(a, metrics=ATTACK_METRICS) for a in suite.attacks)
-    return replace(suite, probes=tuple(probes), attacks=tuple(attacks))
+    complete: Suite = replace(suite, probes=tuple(probes), attacks=tuple(attacks))
+    return complete
 
 
-def read_table(schema: Schema, raw: dict[str, Any], path: Path, place: str, classes: Sequence[str] = ()) -> Any:
-    """Read a whole TOML file as its type, which also holds the file's path.
-
-    Raises:
-        SuiteError: with every mistake in the file's tables.
-    """
-    known = schema.json_schema["properties"]
-    problems = [(key, f"is an unknown key; remove it. {nearest(key, known)}") for key in raw if key == "path"]
-    table, others = schema.read({**raw, "path": path}, context={"classes": classes}, pointer=key_path)
-    problems += [(problem.pointer, problem.message) for problem in others]
-    if problems:
-        raise SuiteError(place, problems)
-    return table
+def read_table(
+    schema: Schema, raw: dict[str, Any], path: Path, context: Mapping[str, Any] | None = None
+) -> tuple[Any, list[Problem]]:
+    """Read a whole TOML file as its type, which also holds the file's path; with every mistake in its tables."""
+    known = schema.json_schema["properties"] if "path" in raw else ()
+    problems = [("path", f"is an unknown key; remove it. {nearest('path', known)}")] if "path" in raw else []
+    table, others = schema.read({**raw, "path": path}, context=context, pointer=key_path)
+    return table, problems + [(problem.pointer, problem.message) for problem in others]
 
 
 def parse_toml(text: str, place: str) -> dict[str, Any]:
