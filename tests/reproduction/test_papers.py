@@ -78,10 +78,10 @@ def test_an_unknown_table_names_the_nearest() -> None:
 
 MISTAKES = [
     ('name = "roast-sst2"', 'name = "other"', "name: 'other' is not the file's name"),
-    ('label = "RIFT"', 'label = "SMART"', "rows: 'SMART' stands there twice"),
+    ('label = "RIFT"', 'label = "SMART"', "rows: 'SMART' is a duplicate"),
     ('perspective = "shift"', 'perspective = "shfit"', r"perspective: .* Did you mean 'shift'"),
-    ("seeds = 3", "seeds = 0", "seeds: 0 does not fit; it must be at least 1"),
-    ('metric = "auroc"', 'metrik = "auroc"', "unknown key. Did you mean 'metric'"),
+    ("seeds = 3", "seeds = 0", "seeds: is the number 0; write a whole number of at least 1"),
+    ('metric = "auroc"', 'metrik = "auroc"', "is an unknown key; remove it. Did you mean 'metric'"),
     ('probes = ["sst2"]', "probes = []", r"columns\[inD\].probes: names no set"),
     ("seeds = 3", "seeds = ", "not TOML"),
 ]
