@@ -77,8 +77,8 @@ def refusal(result: Result) -> TemperError:
     ("arguments", "name", "sentence"),
     [
         ([], "textfoler", "recipe 'textfoler' does not exist. Did you mean 'textfooler'"),
-        (["--parameter", "candidate=8"], "textfooler", "candidate: is an unknown key; remove it. Did you mean 'candidates'"),
-        (["--parameter", "candidates=0"], "textfooler", "candidates: is the number 0; write a whole number of at least 1"),
+        (["--parameter", "candidate=8"], "textfooler", "candidate: is an unknown key; remove it. Did you"),
+        (["--parameter", "candidates=0"], "textfooler", "candidates: is the number 0; write a whole"),
         (["--parameter", "candidates"], "textfooler", "--parameter candidates: write key=value"),
         (["--backend", "textatack"], "textfooler", "--backend textatack does not exist. Did you mean 'textattack'"),
         (["--model", "absent"], "textfooler", "--model absent holds no config.json"),
