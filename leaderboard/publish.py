@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.schema import Dropped, UsageError
-from benchmark.schema.disk import replace_file
+from benchmark.schema.atomic_io import replace_file
 from leaderboard.board import Board, load_board
 from leaderboard.render.html import page
 from leaderboard.render.tables import csv_table, json_text, latex, markdown

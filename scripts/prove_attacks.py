@@ -32,7 +32,7 @@ from benchmark.models.inference import predict_logits
 from benchmark.models.prompt_classifier import load_classifier
 from benchmark.schema.errors import UsageError, nearest
 from benchmark.suites import Recipe, SplitSpec, TrainingTask
-from benchmark.suites.spec import Attack
+from benchmark.suites.config import Attack
 from benchmark.training.loop import Trainer
 from methods.vanilla import Vanilla
 

@@ -4,7 +4,7 @@ from benchmark.attacks.identity import attack_fingerprint, attack_identity, para
 from benchmark.attacks.parts import Parts, load_parts
 from benchmark.attacks.run import run_attack
 from benchmark.attacks.victim import Victim
-from benchmark.schema.attack_rows import OUTCOMES, AttackRow, Outcome
+from benchmark.schema.attack_outcome import OUTCOMES, AttackRow, Outcome
 
 __all__ = [
     "OUTCOMES",

@@ -6,10 +6,9 @@ from benchmark.attacks.parts import part_identities, part_names
 from benchmark.attacks.tagger import installed_version
 from benchmark.resources import locate
 from benchmark.schema.canonical import fingerprint
-from benchmark.schema.errors import UsageError, nearest
-from benchmark.suites.convert import Converter, Problems
+from benchmark.schema.errors import UsageError, key_path, nearest
+from benchmark.suites.config import RECIPE_SCHEMAS, Attack
 from benchmark.suites.recipes import RECIPES, Numbers, identifying_parameters
-from benchmark.suites.spec import Attack
 
 ENGINE_VERSION, ADAPTER_VERSION = 1, 2
 """Increase a version if the engine, or the adapter to TextAttack, gives another outcome for the same attack."""
@@ -31,12 +30,11 @@ def parameters_of(attack: Attack) -> Numbers:
         raise UsageError(
             f"Attack {attack.id!r}: recipe {attack.recipe!r} does not exist. {nearest(attack.recipe, RECIPES)}"
         )
-    problems = Problems()
-    parameters = Converter(problems).table(RECIPES[attack.recipe], dict(attack.parameters), "parameters")
-    if problems.found:
-        mistakes = (f"{key.replace('parameters.', 'parameter ', 1)}: {sentence}" for key, sentence in problems.found)
-        raise UsageError(f"Attack {attack.id!r}: {' '.join(mistakes)}")
-    return parameters  # type: ignore[return-value]  # without problems it is a table
+    parameters, problems = RECIPE_SCHEMAS[attack.recipe].read(dict(attack.parameters), pointer=key_path)
+    if problems:
+        raise UsageError(f"Attack {attack.id!r}: {' '.join(f'parameter {problem}' for problem in problems)}")
+    read: Numbers = parameters
+    return read
 
 
 def attack_identity(attack: Attack) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from benchmark.attacks.parts import Parts, load_parts
 from benchmark.attacks.recipes import Search, prepare
 from benchmark.attacks.victim import Victim, encoder_oracle, masked_lm_oracle, victim_oracle
 from benchmark.data import Example
-from benchmark.schema.attack_rows import AttackRow, Outcome
+from benchmark.schema.attack_outcome import AttackRow, Outcome
 from benchmark.schema.errors import TemperError
-from benchmark.suites.spec import Attack
+from benchmark.suites.config import Attack
 
 LOGIT_DECIMALS, SIMILARITY_DECIMALS = 3, 4
 """Decimals stored in a row: few enough that answers from full batches usually decide the rounding."""

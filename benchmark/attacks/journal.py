@@ -13,7 +13,7 @@ from typing import IO, Self, TypeAlias
 from filelock import FileLock, Timeout
 
 from benchmark.data import Dataset, Example
-from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.canonical import canonical_json
 from benchmark.schema.errors import IntegrityError, TemperError
 

@@ -9,9 +9,9 @@ from benchmark.attacks.parts import Parts
 from benchmark.attacks.victim import Victim
 from benchmark.attacks.workers import Workers
 from benchmark.data import Dataset
-from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.errors import UsageError
-from benchmark.suites.spec import Attack
+from benchmark.suites.config import Attack
 
 IN_FLIGHT = 128
 """Default number of concurrent searches: enough to fill batches with the questions of a round."""

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from benchmark.attacks.job import Job
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Example
-from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.errors import TemperError, UsageError
 
 _Task: TypeAlias = tuple[bytes, list[Example], str]

@@ -17,14 +17,14 @@ from benchmark.cli.display import AttackDisplay, console, fitted, output
 from benchmark.cli.groups import INTERRUPTED
 from benchmark.cli.running import require_writable
 from benchmark.schema import TemperError, UsageError
-from benchmark.schema.disk import replace_file
+from benchmark.schema.atomic_io import replace_file
 from benchmark.schema.errors import counted
 
 if TYPE_CHECKING:
     from benchmark.attacks.victim import ModelVictim
     from benchmark.data import Dataset
-    from benchmark.schema.attack_rows import AttackRow
-    from benchmark.suites.spec import Attack
+    from benchmark.schema.attack_outcome import AttackRow
+    from benchmark.suites.config import Attack
 
 AttackOption = Annotated[
     str,
@@ -121,7 +121,7 @@ def _spec(name: str, parameters: Sequence[str], backend: str) -> "Attack":
     """The attack as a suite would have it, with its numbers checked."""
     from benchmark.attacks import parameters_of
     from benchmark.schema.errors import nearest
-    from benchmark.suites.spec import Attack
+    from benchmark.suites.config import Attack
 
     if backend not in {"engine", "textattack"}:
         raise UsageError(f"--backend {backend} does not exist. {nearest(backend, ('engine', 'textattack'))}")
@@ -252,7 +252,7 @@ def _write_csv(path: Path, rows: "Sequence[AttackRow]", examples: "Dataset", cla
 def _show(rows: "Sequence[AttackRow]", examples: "Dataset", classes: Sequence[str]) -> None:
     """Print outcomes and measures; of errors the first reason."""
     from benchmark.evaluation.metrics import METRICS, AttackOutcomes, attack_measurements, metrics_of
-    from benchmark.schema.attack_rows import OUTCOMES
+    from benchmark.schema.attack_outcome import OUTCOMES
 
     table = Table(box=None, pad_edge=False, show_header=False)
     for outcome in OUTCOMES:

@@ -12,7 +12,7 @@ from benchmark.cli.groups import SuiteArgument, each_suite
 
 if TYPE_CHECKING:
     from benchmark.suites import Attack, Suite
-    from benchmark.suites.inspection import Part
+    from benchmark.suites.check import Part
 
 
 def check(suite: SuiteArgument) -> None:
@@ -29,7 +29,7 @@ def check(suite: SuiteArgument) -> None:
 
 
 def _check(loaded: "Suite") -> None:
-    from benchmark.suites.inspection import inspect
+    from benchmark.suites.check import inspect
 
     parts: list[Part] = []
     with console.status("Reading the suite's data") as status:
@@ -45,7 +45,7 @@ def _attack_part(attack: "Attack", parts: Iterable["Part"]) -> "Part":
     """An attack's state: that of the probe it attacks, and of its own lexicon, encoder and other parts."""
     from benchmark.attacks import require_parts
     from benchmark.schema import TemperError, UnavailableError
-    from benchmark.suites.inspection import Part
+    from benchmark.suites.check import Part
 
     part = Part(attack.id, rows=attack.subset)
     probe = next(one for one in parts if one.name == attack.on)

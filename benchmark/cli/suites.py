@@ -67,7 +67,7 @@ def _show_suite(loaded: "Suite") -> None:
 
 def _show_parameters(loaded: "Suite") -> None:
     """Print all parameters in force: those that the file gives and the recipe's defaults."""
-    from benchmark.suites.checks import parameters_of
+    from benchmark.suites.config import parameters_of
 
     for attack in loaded.attacks:
         inside = {key: "none" if value is None else value for key, value in parameters_of(attack).items()}

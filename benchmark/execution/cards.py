@@ -9,7 +9,7 @@ from benchmark.evaluation.metrics import METRICS
 from benchmark.execution.cells import probe_metrics
 from benchmark.execution.workload import Workload
 from benchmark.schema import MASKING, IntegrityError, UsageError, card_fingerprint, read_suite_card, suite_card_text
-from benchmark.schema.disk import replace_file
+from benchmark.schema.atomic_io import replace_file
 from benchmark.suites import Attack, Probe
 from benchmark.suites.recipes import MASKING_CHECKS
 

@@ -9,8 +9,7 @@ from typing import Any
 from benchmark.evaluation.tables import read_attack
 from benchmark.execution.cells import ATTACKED, Cell
 from benchmark.schema import MOST_EXAMPLES, attack_example_line, excerpt, method_card_text
-from benchmark.schema.attack_rows import AttackRow
-from benchmark.schema.companions import (
+from benchmark.schema.attachments import (
     ATTACKS_FOLDER,
     LONGEST_ID,
     LONGEST_PAPER,
@@ -18,6 +17,7 @@ from benchmark.schema.companions import (
     LONGEST_TEXT,
     METHOD_FILE,
 )
+from benchmark.schema.attack_outcome import AttackRow
 
 
 def companions_of(cells: list[Cell], place: str) -> Iterator[tuple[str, str]]:

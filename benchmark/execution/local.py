@@ -22,7 +22,7 @@ from benchmark.execution.running import Runner
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
 from benchmark.schema import IntegrityError, TemperError, excerpt
-from benchmark.schema.records import LONGEST_SENTENCE
+from benchmark.schema.record import LONGEST_SENTENCE
 from benchmark.training.context import MethodError
 
 

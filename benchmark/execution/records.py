@@ -20,7 +20,8 @@ from benchmark.schema import (
     record_path,
     validate_record,
 )
-from benchmark.schema.records import LONGEST_SENTENCE, RECORD_SCHEMA_VERSION
+from benchmark.schema.migrations import RECORD_SCHEMA_VERSION
+from benchmark.schema.record import LONGEST_SENTENCE
 
 
 def records_of(

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from benchmark.schema import file_fingerprint, fingerprint
-from benchmark.schema.disk import error_number, is_disk_error, sync
+from benchmark.schema.atomic_io import error_number, is_disk_error, sync
 from benchmark.schema.errors import IntegrityError, TemperError
 
 SPEC, RECEIPT, SCRATCH = "spec.json", "receipt.json", "scratch"

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmark.resources import load_manifest, locate, offline, resource_fingerprint
+from benchmark.schema.base import NAME_LIMIT, Name, Schema
 from benchmark.schema.canonical import file_fingerprint, fingerprint
 from benchmark.schema.errors import UnavailableError, UsageError, nearest
-from benchmark.schema.records import NAME
 
 PACKAGED = {"minilm": "minilm"}
 _HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
@@ -62,7 +62,7 @@ def resolve_backbone(reference: str) -> Backbone:
     alias, equals, rest = reference.partition("=")
     # The path of a folder may contain the equals sign.
     if equals and "/" not in alias and not Path(reference).expanduser().exists():
-        for problem in NAME.problems(alias, ""):
+        for problem in Schema(Name).problems(alias):
             raise UsageError(f"--backbone {reference}: the name before = {problem.message}")
         return replace(resolve_backbone(rest), name=alias)
     if reference in PACKAGED:
@@ -94,8 +94,8 @@ def _from_folder(folder: Path) -> Backbone:
     revision = fingerprint({p.name: file_fingerprint(p) for p in files})
     # The name becomes part of a path and of a table, so replace spaces and slashes.
     name = re.sub(r"[^A-Za-z0-9._+-]+", "-", folder.name).strip("-._+") or "folder"
-    if len(name) > NAME.limit:
-        name = f"{name[: NAME.limit - 9]}-{hashlib.sha256(os.fsencode(folder.name)).hexdigest()[:8]}"
+    if len(name) > NAME_LIMIT:
+        name = f"{name[: NAME_LIMIT - 9]}-{hashlib.sha256(os.fsencode(folder.name)).hexdigest()[:8]}"
     return Backbone(name, f"folder:{name}", revision, folder)
 
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmark.reproduction.spec import Reproduction
-from benchmark.schema.errors import UsageError, nearest
-from benchmark.suites.convert import Converter, Missing, Problem, Problems
+from benchmark.schema.base import Schema
+from benchmark.schema.errors import Problem, UsageError, key_path, nearest
 
 _FOLDER = Path(__file__).parent / "papers"
+REPRODUCTION = Schema(Reproduction)
 
 
 def available_reproductions() -> dict[str, Path]:
@@ -35,35 +36,31 @@ def parse_reproduction(text: str, path: Path) -> Reproduction:
     Raises:
         UsageError: it is not TOML or has errors; one sentence each.
     """
-    problems = Problems()
     try:
-        read = Converter(problems).table(Reproduction, tomllib.loads(text), "")
+        table, problems = REPRODUCTION.read(tomllib.loads(text), pointer=key_path)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path.name}: not TOML: {error}; correct that line.") from error
-    if not isinstance(read, Missing):
-        problems.found.extend(_mistakes(read, path))
-    if problems.found or isinstance(read, Missing):
-        raise UsageError("\n".join(f"{path.name}: {where}: {sentence}" for where, sentence in problems.found))
+    if problems := problems or list(_mistakes(table, path)):
+        raise UsageError("\n".join(f"{path.name}: {problem}" for problem in problems))
+    read: Reproduction = table
     return read
 
 
 def _mistakes(read: Reproduction, path: Path) -> Iterator[Problem]:
     """Yield violations of rules between keys."""
     if read.name != path.stem:
-        yield "name", f"{read.name!r} is not the file's name; rename one of the two."
+        yield Problem("name", f"{read.name!r} is not the file's name; rename one of the two.")
     labels = [row.label for row in read.rows]
     for label in sorted({label for label in labels if labels.count(label) > 1}):
-        yield "rows", f"duplicate row {label!r}; rename one."
+        yield Problem("rows", f"duplicate row {label!r}; rename one.")
     for column in read.columns:
         if not column.probes and not column.absent:
-            yield (
-                f"columns[{column.label}].probes",
-                "is empty; name the evaluation tasks, or in `absent` what is missing.",
-            )
+            where = f"columns[{column.label}].probes"
+            yield Problem(where, "is empty; name the evaluation tasks, or in `absent` what is missing.")
     for row in read.rows:
         for case in row.cases:
             if case.suite not in read.suites:
-                yield (
+                yield Problem(
                     f"rows[{row.label}].cases",
                     f"no column is about {case.suite!r}. {nearest(case.suite, read.suites)}",
                 )

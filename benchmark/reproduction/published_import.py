@@ -13,6 +13,7 @@ from benchmark.evaluation.metrics import METRICS
 from benchmark.execution.registry import registered
 from benchmark.schema import (
     PERSPECTIVES,
+    RECORD_SCHEMA_VERSION,
     Located,
     Record,
     TemperError,
@@ -24,9 +25,8 @@ from benchmark.schema import (
     record_line,
     validate_record,
 )
-from benchmark.schema.disk import sync
-from benchmark.schema.fields import printable
-from benchmark.schema.records import RECORD_SCHEMA_VERSION
+from benchmark.schema.atomic_io import sync
+from benchmark.schema.errors import printable
 from benchmark.suites import Suite, available_suites, load_suite
 
 COLUMNS = ("paper", "table", "row", "column", "suite", "backbone", "method", "probe", "metric", "value")

@@ -173,7 +173,7 @@ class Obtainer:
             files = [folder / carrier.file for folder in (archives_folder(), *folders) if carrier.file]
             yield from ((carrier, path) for path in files if path.is_file())
         trees = [self.source / resource.slug, self.source / "resources" / resource.slug] if self.source else []
-        bare = Carrier(resource.requirement, resource.file, resource.sha256, resource.size, root="")
+        bare = Carrier(resource.sha256, resource.size, resource.requirement, resource.file)
         yield from ((bare, tree) for tree in trees if tree.is_dir())
 
     def obtain(self, resource: Resource, downloads: Path) -> tuple[Carrier, Path]:

@@ -2,22 +2,38 @@
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Annotated, Literal, TypeAlias
 
-from benchmark.schema.errors import UsageError, nearest
+from pydantic import Field, StringConstraints, ValidationInfo, model_validator, with_config
+
+from benchmark.schema.base import CLOSED, Hash, Integer, Schema, Words, require
+from benchmark.schema.errors import UsageError, describe, key_path, nearest
 
 Kind: TypeAlias = Literal["pypi", "hub", "folder", "packaged"]
 MANIFEST = Path(__file__).with_name("manifest.toml")
-_HEX = re.compile(r"[0-9a-f]{64}")
-_HASH = re.compile(r"sha256:[0-9a-f]{64}")
-_PIN = {"pypi": re.compile(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+"), "hub": re.compile(r"[\w.-]+(/[\w.-]+)?@[0-9a-f]{40}")}
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+FileName: TypeAlias = Annotated[
+    str,
+    StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"),
+    Field(title="letters, digits, '.', '_' and '-'"),
+]
+Sha256: TypeAlias = Annotated[
+    str, StringConstraints(strict=True, pattern=r"^[0-9a-f]{64}$"), Field(title="64 hexadecimal digits in lower case")
+]
+Text: TypeAlias = Annotated[str, StringConstraints(strict=True)]
+Bytes: TypeAlias = Annotated[Integer, Field(ge=1)]
+
+_PINS = {
+    "pypi": (re.compile(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+"), "name==version"),
+    "hub": (re.compile(r"[\w.-]+(/[\w.-]+)?@[0-9a-f]{40}"), "owner/name@ and the 40 digits of a commit"),
+}
 
 
+@with_config(CLOSED)
 @dataclass(frozen=True, slots=True)
 class Carrier:
     """One archive that holds a resource's files.
@@ -30,11 +46,36 @@ class Carrier:
         root: folder inside the archive that becomes the top of the extracted folder.
     """
 
-    requirement: str
-    file: str
-    sha256: str
-    size: int
-    root: str
+    sha256: Sha256
+    size: Bytes
+    requirement: Text = ""
+    file: Text = ""
+    root: Text = ""
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A table of the manifest: `Resource` and `Carrier` say what its keys mean."""
+
+    version: FileName
+    kind: Kind
+    sha256: Sha256
+    size: Bytes
+    licence: Text
+    source: Text
+    description: Text
+    requirement: Text = ""
+    file: Text = ""
+    root: Text = ""
+    members: tuple[Words, ...] = ()
+    content: Hash | None = None
+    unpacked: Bytes | None = None
+    alternatives: tuple[Carrier, ...] = ()
+
+    @model_validator(mode="after")
+    def _agrees(self, info: ValidationInfo) -> "Entry":
+        return require(self, _entry_problems(self), info)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +114,7 @@ class Resource:
     @property
     def carriers(self) -> tuple[Carrier, ...]:
         """The first carrier and then its alternatives."""
-        return Carrier(self.requirement, self.file, self.sha256, self.size, self.root), *self.alternatives
+        return Carrier(self.sha256, self.size, self.requirement, self.file, self.root), *self.alternatives
 
     @property
     def slug(self) -> str:
@@ -114,87 +155,54 @@ def _parse(path: Path) -> Mapping[str, Resource]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"The resource manifest {path} cannot be read: {error}.") from error
-    return {name: _resource(_Table(path, name, table), name) for name, table in tables.items()}
+    entries, problems = MANIFEST_SCHEMA.read(tables, pointer=key_path)
+    if problems:
+        raise UsageError("\n".join(f"{path}: {problem}" for problem in problems))
+    return {name: _resource(name, entry) for name, entry in entries.items()}
 
 
-def _resource(table: "_Table", name: str) -> Resource:
-    table.refuse_unknown({field.name for field in fields(Resource)} - {"name"})
-    kind = table.text("kind")
-    if kind not in get_args(Kind):
-        raise table.error("kind", f"{kind!r} is not a kind. {nearest(kind, get_args(Kind))}")
-    table.check("name", name, _SAFE_NAME)
-    carrier, whole = _carrier(table, kind), kind in {"hub", "packaged"}
+def _resource(name: str, entry: Entry) -> Resource:
+    whole = entry.kind in {"hub", "packaged"}
     return Resource(
         name=name,
-        version=table.check("version", table.text("version"), _SAFE_NAME),
-        kind=kind,  # type: ignore[arg-type]  # one of get_args(Kind), checked above
-        members=(carrier.file,) if kind == "packaged" else table.texts("members"),
-        content=f"sha256:{carrier.sha256}" if whole else table.check("content", table.text("content"), _HASH),
-        unpacked=carrier.size if whole else table.positive("unpacked"),
-        licence=table.text("licence"),
-        source=table.text("source"),
-        description=table.text("description"),
-        alternatives=tuple(_alternative(part, kind) for part in table.parts("alternatives")),
-        **{field.name: getattr(carrier, field.name) for field in fields(Carrier)},
+        version=entry.version,
+        kind=entry.kind,
+        requirement=entry.requirement if entry.kind in _PINS else "",
+        file="" if entry.kind == "hub" else entry.file,
+        sha256=entry.sha256,
+        size=entry.size,
+        root=entry.root,
+        members=(entry.file,) if entry.kind == "packaged" else entry.members,
+        content=f"sha256:{entry.sha256}" if whole else entry.content or "",
+        unpacked=entry.size if whole else entry.unpacked or 0,
+        licence=entry.licence,
+        source=entry.source,
+        description=entry.description,
+        alternatives=entry.alternatives,
     )
 
 
-def _carrier(table: "_Table", kind: str) -> Carrier:
-    requirement = table.check("requirement", table.text("requirement"), _PIN[kind]) if kind in _PIN else ""
-    return Carrier(
-        requirement,
-        file="" if kind == "hub" else table.text("file"),
-        sha256=table.check("sha256", table.text("sha256"), _HEX),
-        size=table.positive("size"),
-        root=table.text("root", ""),
-    )
+def _entry_problems(entry: Entry) -> Iterator[tuple[str, str]]:
+    """Yield what an entry of its kind lacks."""
+    needs = {"members": entry.members, "content": entry.content, "unpacked": entry.unpacked}
+    if entry.kind == "packaged":
+        needs = {}
+    elif entry.kind == "hub":
+        needs = {"members": entry.members}
+    for key, value in needs.items():
+        if not value:
+            yield key, f"is missing; a resource of kind {entry.kind!r} needs it."
+    yield from _carrier_problems(entry, entry.kind)
+    for index, carrier in enumerate(entry.alternatives):
+        for key, sentence in _carrier_problems(carrier, entry.kind):
+            yield f"alternatives[#{index + 1}].{key}", sentence
 
 
-def _alternative(table: "_Table", kind: str) -> Carrier:
-    table.refuse_unknown({field.name for field in fields(Carrier)})
-    return _carrier(table, kind)
+def _carrier_problems(carrier: Entry | Carrier, kind: Kind) -> Iterator[tuple[str, str]]:
+    if kind != "hub" and not carrier.file:
+        yield "file", f"is missing; a resource of kind {kind!r} needs it."
+    if kind in _PINS and not _PINS[kind][0].fullmatch(carrier.requirement):
+        yield "requirement", f"is {describe(carrier.requirement)}; write {_PINS[kind][1]}."
 
 
-class _Table:
-    """A TOML table that knows its place, so that every complaint can name it."""
-
-    def __init__(self, path: Path, name: str, values: Any) -> None:
-        if not isinstance(values, dict):
-            raise UsageError(f"{path}: {name} is a value; a resource is a table, [{name}].")
-        self._path, self._name, self._values = path, name, values
-
-    def error(self, key: str, problem: str) -> UsageError:
-        return UsageError(f"{self._path}: {self._name}.{key}: {problem}")
-
-    def refuse_unknown(self, known: Iterable[str]) -> None:
-        for key in sorted(set(self._values) - set(known)):
-            raise self.error(key, f"unknown key. {nearest(key, known)}")
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self._values.get(key, default)
-        if not isinstance(value, str):
-            raise self.error(key, "missing; give text." if value is None else f"{value!r} is not text.")
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self._values.get(key)
-        if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
-            raise self.error(key, f"{value!r} is not a list of one or more texts.")
-        return tuple(value)
-
-    def positive(self, key: str) -> int:
-        value = self._values.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-            raise self.error(key, f"{value!r} is not a positive whole number.")
-        return value
-
-    def check(self, key: str, value: str, pattern: re.Pattern[str]) -> str:
-        if not pattern.fullmatch(value):
-            raise self.error(key, f"{value!r} does not have the form {pattern.pattern}.")
-        return value
-
-    def parts(self, key: str) -> list["_Table"]:
-        value = self._values.get(key, [])
-        if not isinstance(value, list):
-            raise self.error(key, f"{value!r} is not a list of tables.")
-        return [_Table(self._path, f"{self._name}.{key}[{index}]", item) for index, item in enumerate(value)]
+MANIFEST_SCHEMA = Schema(dict[FileName, Entry])

@@ -1,27 +1,45 @@
-"""Records, suite cards and their validation: the standard library only, and the one thing the board imports."""
+"""Everything that is written and read between programs: pydantic models, canonical JSON and the results folder.
 
-from benchmark.schema.canonical import canonical_json, file_fingerprint, fingerprint
-from benchmark.schema.cards import CARD_SCHEMA_VERSION, UNITS, Card, card_fingerprint
-from benchmark.schema.companions import MOST_EXAMPLES, attack_example_line, method_card_text
-from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError, UsageError, nearest
-from benchmark.schema.fields import Problem, excerpt, printable
-from benchmark.schema.folders import Dropped, SuiteFolder, read_results
-from benchmark.schema.migrations import migrate, migrate_card
-from benchmark.schema.published import published_files, read_published, suite_of
-from benchmark.schema.reading import Located, read_records, read_suite_card, record_line, suite_card_text
-from benchmark.schema.records import (
+Records, cards and attachments are typed dictionaries that pydantic validates: a line of a results file becomes one
+dictionary in one pass. The leaderboard imports nothing else of the engine.
+"""
+
+from benchmark.schema.attachments import MOST_EXAMPLES, attack_example_line, method_card_text
+from benchmark.schema.canonical import canonical_json, file_fingerprint, fingerprint, parse_json
+from benchmark.schema.errors import (
+    IntegrityError,
+    Problem,
+    TemperError,
+    UnavailableError,
+    UsageError,
+    excerpt,
+    nearest,
+    printable,
+)
+from benchmark.schema.migrations import CARD_SCHEMA_VERSION, RECORD_SCHEMA_VERSION, migrate, migrate_card
+from benchmark.schema.record import (
     MASKING,
     PERSPECTIVES,
-    RECORD_SCHEMA_VERSION,
     VERIFICATIONS,
     Record,
     line_order,
     method_slug,
     record_key,
+    record_line,
     record_path,
     row_key,
+    validate_record,
 )
-from benchmark.schema.validation import validate_record, validate_suite_card
+from benchmark.schema.record_file import Located, published_files, read_published, read_records
+from benchmark.schema.results_folder import Dropped, SuiteFolder, read_results, suite_of
+from benchmark.schema.suite_card import (
+    UNITS,
+    Card,
+    card_fingerprint,
+    read_suite_card,
+    suite_card_text,
+    validate_suite_card,
+)
 
 __all__ = [
     "CARD_SCHEMA_VERSION",
@@ -53,6 +71,7 @@ __all__ = [
     "migrate",
     "migrate_card",
     "nearest",
+    "parse_json",
     "printable",
     "published_files",
     "read_published",

@@ -1,13 +1,14 @@
-"""Canonical JSON and fingerprints: the same value always gives the same bytes, on every machine."""
+"""Strict JSON in, canonical JSON out, and fingerprints: the same value gives the same bytes on every machine."""
 
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from benchmark.schema.errors import TemperError
+from benchmark.schema.errors import IntegrityError, Loc, Problem, TemperError, json_pointer, printable
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -34,6 +35,68 @@ def file_fingerprint(path: Path) -> str:
     """Hash a file's bytes: ``sha256:`` and 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def canonical_line(value: object, problems: Iterable[Problem], what: str) -> str:
+    """Write a value as canonical JSON and a newline.
+
+    Raises:
+        IntegrityError: there are problems; all are listed.
+    """
+    if complaints := [f"{what} {problem}" for problem in problems]:
+        raise IntegrityError("\n".join(complaints))
+    return canonical_json(value) + "\n"
+
+
+def parse_json(data: bytes) -> tuple[Any, list[Problem]]:
+    """Parse UTF-8 JSON and report what the standard parser lets pass or raises without a pointer.
+
+    Returns:
+        The value (None when it cannot be parsed) and the problems: bytes that are not UTF-8, a syntax error,
+        nesting too deep to read, a key that an object holds twice. NaN and infinities are left to the models.
+    """
+    marked: list[_Repeated] = []
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=lambda pairs: _object(pairs, marked))
+        return value, list(_repeated(value, ())) if marked else []
+    except UnicodeDecodeError as error:
+        return None, [Problem("", f"is not UTF-8 at byte {error.start}; save the file as UTF-8.")]
+    except RecursionError:
+        return None, [Problem("", "is nested too deeply to be read; no record needs more than four levels.")]
+    except ValueError as error:
+        # JSONDecodeError, or an integer of thousands of digits.
+        detail = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+        return None, [Problem("", f"is not JSON ({printable(detail)}); an interrupted write leaves half a line.")]
+
+
+class _Repeated(dict[str, Any]):
+    """An object that held a key more than once; remembered until its pointer is known."""
+
+    duplicates: tuple[str, ...] = ()
+
+
+def _object(pairs: list[tuple[str, Any]], marked: list[_Repeated]) -> dict[str, Any]:
+    plain = dict(pairs)
+    if len(plain) == len(pairs):
+        return plain
+    repeated = _Repeated(plain)
+    times = Counter(name for name, _ in pairs)
+    repeated.duplicates = tuple(name for name in plain if times[name] > 1)
+    marked.append(repeated)
+    return repeated
+
+
+def _repeated(value: object, loc: Loc) -> Iterator[Problem]:
+    if isinstance(value, _Repeated):
+        for name in value.duplicates:
+            yield Problem(json_pointer((*loc, name)), "is a duplicate key; keep one.")
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _repeated(item, (*loc, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if isinstance(item, dict | list):
+                yield from _repeated(item, (*loc, index))
 
 
 def _plain(value: object, pointer: str) -> Json:

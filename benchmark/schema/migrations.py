@@ -1,15 +1,17 @@
 """Migrations: bring what an older version wrote to the current schema, one version at a time.
 
-A record that was valid once stays readable for ever: a new schema version adds one function here and golden
+A record that was valid once stays readable: a new schema version adds one function here and golden
 files of the old version to the tests, and changes nothing about the functions before it.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from benchmark.schema.cards import CARD_SCHEMA_VERSION
 from benchmark.schema.errors import IntegrityError
-from benchmark.schema.records import RECORD_SCHEMA_VERSION
+
+RECORD_SCHEMA_VERSION = 1
+CARD_SCHEMA_VERSION = 1
+ATTACHMENT_SCHEMA_VERSION = 1
 
 Migration: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 

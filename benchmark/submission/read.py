@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, field_validator
 
 from benchmark.evaluation.tables import (
     InspectionTable,
@@ -30,13 +30,14 @@ from benchmark.schema import (
     file_fingerprint,
     method_slug,
     nearest,
+    parse_json,
     printable,
     read_results,
 )
-from benchmark.schema.attack_rows import AttackRow
-from benchmark.schema.fields import Kind, Text, child, describe
-from benchmark.schema.reading import parse_json
-from benchmark.schema.records import CONFIGURATION, HASH, NAME
+from benchmark.schema.attack_outcome import AttackRow
+from benchmark.schema.base import STRICT, Count, Hash, Name, Schema, Whole, refusal
+from benchmark.schema.errors import Loc, json_pointer
+from benchmark.schema.record import Configuration
 
 SUBMISSION_SCHEMA_VERSION = 1
 MANIFEST, SOURCE, RECORDS, TABLES = "submission.json", "source.json", "records", "tables"
@@ -57,37 +58,26 @@ TableData: TypeAlias = PredictionTable | InspectionTable | list[AttackRow]
 # -- the manifest ---------------------------------------------------------------------------------------------------
 
 
-def _legal(kind: Kind) -> AfterValidator:
-    """Check a value with one of the schema's kinds."""
-
-    def check(value: Any) -> Any:
-        for problem in kind.problems(value, ""):
-            raise ValueError(problem.message)
-        return value
-
-    return AfterValidator(check)
-
-
-Name: TypeAlias = Annotated[str, _legal(NAME)]
-Hash: TypeAlias = Annotated[str, _legal(HASH)]
-Count: TypeAlias = Annotated[int, Field(ge=0, le=2**53)]
-Version: TypeAlias = Annotated[int, Field(ge=1, le=2**53)]
-WeightFile: TypeAlias = Annotated[str, _legal(Text("a file", r"[A-Za-z0-9_-][A-Za-z0-9_./-]*", limit=200))]
+WeightFile: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_./-]*$", max_length=200), Field(title="a file")
+]
 Module: TypeAlias = Annotated[
-    str, _legal(Text("a module, or a class with its number", r"([0-9]{1,3}:)?[A-Za-z_][A-Za-z0-9_.]*", limit=400))
+    str,
+    StringConstraints(pattern=r"^([0-9]{1,3}:)?[A-Za-z_][A-Za-z0-9_.]*$", max_length=400),
+    Field(title="a module, or a class with its number"),
 ]
 Texts: TypeAlias = dict[Module, str]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, **STRICT)
 
 
 class SuiteIdentity(_Part):
     """The suite that was run."""
 
     name: Name
-    version: Version
+    version: Count
     fingerprint: Hash
 
 
@@ -95,7 +85,7 @@ class MethodIdentity(_Part):
     """The method that was run, with the settings that differ from the defaults."""
 
     name: Name
-    configuration: Annotated[str, _legal(CONFIGURATION)]
+    configuration: Configuration
 
 
 class Table(_Part):
@@ -109,15 +99,15 @@ class Table(_Part):
 class Outcome(_Part):
     """What a training run reports."""
 
-    cost: dict[str, Count]
+    cost: dict[str, Whole]
     environment: dict[str, str]
-    best_epoch: Count
+    best_epoch: Whole
 
 
 class Run(_Part):
     """One seed: the spec and outcome of its training, the hashes of its weights, and its tables."""
 
-    seed: Count
+    seed: Whole
     training: dict[str, Any]
     outcome: Outcome
     weights: Annotated[dict[WeightFile, Hash], Field(max_length=200)]
@@ -127,7 +117,7 @@ class Run(_Part):
     @classmethod
     def _once(cls, tables: list[Table]) -> list[Table]:
         if len({table.subject for table in tables}) < len(tables):
-            raise ValueError("names a subject twice; keep one table of each.")
+            raise refusal([((), "names a subject twice; keep one table of each.")])
         return tables
 
 
@@ -135,13 +125,13 @@ class FileEntry(_Part):
     """Hash and size of a file."""
 
     sha256: Hash
-    size: Count
+    size: Whole
 
 
 class Manifest(_Part):
     """``submission.json``."""
 
-    schema_version: Version = Field(alias="schema")
+    schema_version: Count = Field(alias="schema")
     suite: SuiteIdentity
     method: MethodIdentity
     backbone: Name
@@ -153,7 +143,7 @@ class Manifest(_Part):
     def _once(cls, runs: list[Run]) -> list[Run]:
         seeds = sorted(run.seed for run in runs)
         if len(set(seeds)) < len(seeds):
-            raise ValueError(f"names a seed twice ({', '.join(map(str, seeds))}); keep one run of each.")
+            raise refusal([((), f"names a seed twice ({', '.join(map(str, seeds))}); keep one run of each.")])
         return runs
 
     @property
@@ -178,11 +168,8 @@ class _Composed(_Part):
     composition: str
 
 
-_MODELS = (Manifest, SuiteIdentity, MethodIdentity, Run, Outcome, Table, FileEntry, _Composed)
-_KEYS = {field.alias or name for model in _MODELS for name, field in model.model_fields.items()}
-_MANIFEST: TypeAdapter[Any] = TypeAdapter(Manifest)
-_COMPOSED: TypeAdapter[Any] = TypeAdapter(_Composed)
-_TEXTS: TypeAdapter[Any] = TypeAdapter(Texts, config=ConfigDict(strict=True))
+_MANIFEST, _COMPOSED = Schema(Manifest), Schema(_Composed)
+_TEXTS = Schema(Annotated[Texts, Strict()])
 
 
 def table_path(seed: int, subject: str) -> str:
@@ -286,61 +273,31 @@ def _parse(folder: Path, name: str, sizes: Mapping[str, int]) -> Any:
     if name not in sizes:
         raise IntegrityError(f"{name}: is missing; `temper submit` writes it.")
     value, problems = parse_json((folder / name).read_bytes())
-    _refuse(f"{name}: {problem}" for problem in problems or _value_problems(value, "", 0))
+    _refuse(f"{name}: {problem}" for problem in problems or _value_problems(value, ()))
     return value
 
 
-def _value_problems(value: object, pointer: str, depth: int) -> Iterator[Problem]:
+def _value_problems(value: object, place: Loc) -> Iterator[Problem]:
     """Yield a problem for values that JSON text can hold and a hash or a file cannot, and for deep nesting."""
-    if depth > DEEPEST:
-        yield Problem(pointer, f"is nested deeper than {DEEPEST}; a submission is not.")
+    if len(place) > DEEPEST:
+        yield Problem(json_pointer(place), f"is nested deeper than {DEEPEST}; a submission is not.")
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _value_problems(key, child(pointer, ascii(key[:80])), depth)
-            yield from _value_problems(item, child(pointer, printable(key)), depth + 1)
+            yield from (Problem(json_pointer(place), problem.message) for problem in _value_problems(key, ()))
+            yield from _value_problems(item, (*place, key))
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            yield from _value_problems(item, child(pointer, number), depth + 1)
+            yield from _value_problems(item, (*place, number))
     elif isinstance(value, float) and not math.isfinite(value):
-        yield Problem(pointer, f"is {value}, which is not a value; run `temper submit` again.")
+        yield Problem(json_pointer(place), f"is {value}, which is not a value; run `temper submit` again.")
     elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-        yield Problem(pointer, "holds half of a surrogate pair, which no file can; remove it.")
+        yield Problem(json_pointer(place), "holds half of a surrogate pair, which no file can; remove it.")
 
 
-def _validated(model: TypeAdapter[Any], value: object, name: str) -> Any:
+def _validated(schema: Schema, value: object, name: str) -> Any:
     """Validate a value; all problems at once, each with file and pointer."""
-    try:
-        return model.validate_python(value)
-    except ValidationError as error:
-        problems = [f"{name}: {_problem(dict(details))}" for details in error.errors(include_url=False)]
-        _refuse(problems)
-        raise
-
-
-_WRITE = {
-    "model_type": "write an object.",
-    "dict_type": "write an object.",
-    "list_type": "write a list.",
-    "string_type": "write a text.",
-    "int_type": "write a whole number.",
-}
-
-
-def _problem(details: Mapping[str, Any]) -> Problem:
-    """Turn one of pydantic's errors into a sentence."""
-    steps, kind, value = list(details["loc"]), details["type"], details["input"]
-    key = "as a key, " if steps and steps[-1] == "[key]" else ""
-    pointer = ""
-    for step in steps[:-1] if key else steps:
-        pointer = child(pointer, printable(str(step)))
-    if kind == "missing":
-        return Problem(pointer, "is missing; run `temper submit` again.")
-    if kind == "extra_forbidden":
-        return Problem(pointer, f"is an unknown key; remove it. {nearest(str(steps[-1])[:80], _KEYS)}")
-    if kind == "value_error":
-        return Problem(pointer, key + str(details["ctx"]["error"]))
-    message = _WRITE.get(kind) or details["msg"].replace("Input should", "it should").rstrip(".") + "."
-    return Problem(pointer, f"{key}is {describe(value)}; {message}")
+    _refuse(f"{name}: {problem}" for problem in schema.problems(value))
+    return schema.adapter.validate_python(value)
 
 
 def _file_problems(folder: Path, manifest: Manifest, sizes: Mapping[str, int]) -> Iterator[str]:

@@ -43,7 +43,7 @@ from benchmark.schema import (
     read_records,
     record_key,
 )
-from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.attack_outcome import AttackRow
 from benchmark.submission.read import Run, Submission, TableData, read_table, shown_sentence, table_path
 from benchmark.suites import Attack
 

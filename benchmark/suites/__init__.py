@@ -1,9 +1,9 @@
 """Suites: versioned, closed lists of one training task, its recipe, and its probes and attacks."""
 
+from benchmark.suites.config import Attack, MetricSettings, Probe, Recipe, SplitSpec, Suite, TrainingTask
 from benchmark.suites.datasets import attack_subset, probe_dataset, training_splits
 from benchmark.suites.groups import Group, find_group, load_suites, members
 from benchmark.suites.loader import SuiteError, available_groups, available_suites, load_suite, parse_suite
-from benchmark.suites.spec import Attack, MetricSettings, Probe, Recipe, SplitSpec, Suite, TrainingTask
 
 __all__ = [
     "Attack",

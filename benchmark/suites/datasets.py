@@ -6,8 +6,7 @@ from dataclasses import replace
 from benchmark.data import Dataset, Splits, limited, load, split
 from benchmark.data.text_normalisation import text_key
 from benchmark.schema.errors import IntegrityError
-from benchmark.suites.checks import has_test
-from benchmark.suites.spec import Attack, Probe, Suite
+from benchmark.suites.config import Attack, Probe, Suite, has_test
 
 
 def training_splits(suite: Suite) -> Splits:

@@ -1,12 +1,15 @@
 """Groups: files that name several suites, so that one command runs the tasks of one paper."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from benchmark.data.constraints import NONEMPTY, Doc, Length
+from pydantic import Field, with_config
+from pydantic.json_schema import SkipJsonSchema
+
+from benchmark.schema.base import CLOSED, Schema, Words, doc
 from benchmark.schema.errors import UsageError, nearest
-from benchmark.suites.convert import Converter, Missing, Problems
+from benchmark.suites.config import Count, Id, Suite, Text
 from benchmark.suites.loader import (
     SuiteError,
     available_groups,
@@ -14,29 +17,31 @@ from benchmark.suites.loader import (
     is_path,
     load_suite,
     parse_toml,
+    read_table,
     read_text,
     require_asked,
     split_version,
 )
-from benchmark.suites.spec import NO_KEY, Count, Id, Suite, Text
-
-Member = Annotated[str, NONEMPTY]
 
 
+@with_config(CLOSED)
 @dataclass(frozen=True, slots=True)
 class Group:
     """The tasks of one paper: a file that only lists suites, which are run in its order."""
 
-    name: Annotated[Id, Doc("What the command line calls it; a packaged group's file has the same name.")]
-    version: Annotated[Count, Doc("Goes up when a member changes, comes or goes.")]
-    title: Annotated[Text, Doc("One line for lists.")]
-    note: Annotated[Text, Doc("What its members have in common, and what is left out.")]
+    name: Annotated[Id, doc("What the command line calls it; a packaged group's file has the same name.")]
+    version: Annotated[Count, doc("Goes up when a member changes, comes or goes.")]
+    title: Annotated[Text, doc("One line for lists.")]
+    note: Annotated[Text, doc("What its members have in common, and what is left out.")]
     suites: Annotated[
-        tuple[Member, ...],
-        Length(1),
-        Doc("The members, each a packaged suite with its version, or the path of a suite file beside this one."),
+        tuple[Words, ...],
+        Field(min_length=1),
+        doc("The members, each a packaged suite with its version, or the path of a suite file beside this one."),
     ]
-    path: Path = field(metadata=NO_KEY)
+    path: SkipJsonSchema[Path]
+
+
+GROUP = Schema(Group)
 
 
 def load_suites(name_or_path: str | Path) -> tuple[Suite, ...]:
@@ -80,11 +85,11 @@ def members(group: Group) -> tuple[Suite, ...]:
     """The suites of a group, in its order.
 
     Raises:
-        UsageError: a member is not there, has no version or another one, stands there twice or is a group.
+        UsageError: a member is not there, has no version or another one, is a duplicate or a group.
     """
     for member in group.suites:
         if group.suites.count(member) > 1:
-            raise _refused(group, f"{member!r} stands there twice; remove one.")
+            raise _refused(group, f"{member!r} is a duplicate; remove one.")
     return tuple(_member(group, name) for name in group.suites)
 
 
@@ -112,10 +117,10 @@ def _refused(group: Group, sentence: str) -> UsageError:
 
 
 def _group(path: Path, place: str) -> Group:
-    problems = Problems()
-    group = Converter(problems).table(Group, parse_toml(read_text(path, place), place), "", path=path)
-    if problems.found or isinstance(group, Missing):
-        raise SuiteError(place, problems.found)
+    table, problems = read_table(GROUP, parse_toml(read_text(path, place), place), path)
+    if problems:
+        raise SuiteError(place, problems)
+    group: Group = table
     return group
 
 

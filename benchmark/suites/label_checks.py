@@ -7,7 +7,7 @@ from benchmark.data import Dataset, DataSpec, LabelSpec
 from benchmark.data.labels import BETWEEN
 from benchmark.data.text_normalisation import text_key
 from benchmark.schema.errors import counted
-from benchmark.suites.convert import Problem
+from benchmark.suites.config import Problem
 
 MOST = 0.5
 """Share of the rows from which on a map that drops them is a mistake; `where` says so where it is none."""

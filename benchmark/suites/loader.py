@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmark.schema.errors import UsageError, nearest
-from benchmark.suites.checks import CHECKS, check_suite
-from benchmark.suites.convert import Converter, Missing, Problem, Problems
-from benchmark.suites.spec import Suite
+from benchmark.schema.base import Schema
+from benchmark.schema.errors import UsageError, key_path, nearest
+from benchmark.suites.config import SUITE, Problem, Suite
+from benchmark.suites.validation import check_suite
 from benchmark.suites.vocabulary import ATTACK_METRICS, PROBE_METRICS
 
 _FOLDER = Path(__file__).parent
@@ -105,16 +105,29 @@ def parse_suite(text: str, *, path: Path, place: str = "") -> Suite:
     """
     place = place or str(path)
     raw = parse_toml(text, place)
-    problems = Problems()
-    reader = Converter(problems, classes=_classes(raw), checks=CHECKS)
-    suite = reader.table(Suite, raw, "", path=path)
-    if not isinstance(suite, Missing):
-        problems.found.extend(check_suite(suite))
-    if problems.found or isinstance(suite, Missing):
-        raise SuiteError(place, problems.found)
+    suite, problems = read_table(SUITE, raw, path, {"classes": _classes(raw)})
+    if problems:
+        # Tables that contradict themselves do not hide what is wrong between tables.
+        whole, _ = read_table(SUITE, raw, path, {"classes": _classes(raw), "fields_only": True})
+        problems += [] if whole is None else list(check_suite(whole))
+    else:
+        problems = list(check_suite(suite))
+    if problems:
+        raise SuiteError(place, problems)
     probes = (p if p.metrics else replace(p, metrics=PROBE_METRICS[p.perspective]) for p in suite.probes)
     attacks = (a if a.metrics else replace(a, metrics=ATTACK_METRICS) for a in suite.attacks)
-    return replace(suite, probes=tuple(probes), attacks=tuple(attacks))
+    complete: Suite = replace(suite, probes=tuple(probes), attacks=tuple(attacks))
+    return complete
+
+
+def read_table(
+    schema: Schema, raw: dict[str, Any], path: Path, context: Mapping[str, Any] | None = None
+) -> tuple[Any, list[Problem]]:
+    """Read a whole TOML file as its type, which also holds the file's path; with every mistake in its tables."""
+    known = schema.json_schema["properties"] if "path" in raw else ()
+    problems = [("path", f"is an unknown key; remove it. {nearest('path', known)}")] if "path" in raw else []
+    table, others = schema.read({**raw, "path": path}, context=context, pointer=key_path)
+    return table, problems + [(problem.pointer, problem.message) for problem in others]
 
 
 def parse_toml(text: str, place: str) -> dict[str, Any]:

@@ -14,9 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
 
-from benchmark.schema.disk import sync
-from benchmark.schema.errors import TemperError
-from benchmark.schema.fields import describe
+from benchmark.schema.atomic_io import sync
+from benchmark.schema.errors import TemperError, describe
 
 _NAME = "checkpoint"
 

@@ -14,9 +14,8 @@ from benchmark.data import Example
 from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch, Encoded
 from benchmark.models.classifier import Classifier
-from benchmark.schema.disk import NO_ROOM, error_number
-from benchmark.schema.errors import TemperError
-from benchmark.schema.fields import excerpt
+from benchmark.schema.atomic_io import NO_ROOM, error_number
+from benchmark.schema.errors import TemperError, excerpt
 from benchmark.suites import Recipe, TrainingTask
 from benchmark.training.checkpoint import storable
 from benchmark.training.context import Context, MethodError

@@ -12,7 +12,7 @@ from benchmark.attacks import Parts, run_attack
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Dataset, Example
 from benchmark.lexicons import Lexicon
-from benchmark.suites.spec import Attack
+from benchmark.suites.config import Attack
 from tests.attacks.fakes import VerbTagger, WordEncoder
 
 WORDS = [f"{start}{middle}{end}" for start in ("b", "gr", "s", "Tr") for middle in "aeiou" for end in ("n", "lly", "k")]

@@ -10,7 +10,7 @@ from benchmark.data import Dataset, Example
 from benchmark.resources import locate
 from benchmark.schema.errors import UnavailableError
 from benchmark.suites import load_suite, training_splits
-from benchmark.suites.spec import Attack
+from benchmark.suites.config import Attack
 from tests.attacks.conftest import with_textattack
 
 pytestmark = [*with_textattack, pytest.mark.resources]

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from benchmark.attacks.journal import Journal
-from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.errors import IntegrityError, TemperError
 
 PLAN = ["5", "3", "9"]

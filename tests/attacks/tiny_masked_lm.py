@@ -9,7 +9,7 @@ import numpy as np
 from benchmark.attacks import Parts
 from benchmark.attacks.token_predictions import MaskedLM
 from benchmark.data import Dataset, Example
-from benchmark.suites.spec import Attack
+from benchmark.suites.config import Attack
 from tests.attacks.fakes import WordEncoder
 
 STOPWORDS = frozenset({"the", "a", "is", "this", "to"})

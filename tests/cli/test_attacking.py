@@ -78,8 +78,8 @@ def refusal(result: Result) -> TemperError:
     ("arguments", "name", "sentence"),
     [
         ([], "textfoler", "recipe 'textfoler' does not exist. Did you mean 'textfooler'"),
-        (["--parameter", "candidate=8"], "textfooler", "candidate: unknown key. Did you mean 'candidates'"),
-        (["--parameter", "candidates=0"], "textfooler", "candidates: 0 does not fit; it must be at least 1"),
+        (["--parameter", "candidate=8"], "textfooler", "candidate: is an unknown key; remove it. Did you"),
+        (["--parameter", "candidates=0"], "textfooler", "candidates: is the number 0; write a whole"),
         (["--parameter", "candidates"], "textfooler", "--parameter candidates: write key=value"),
         (["--backend", "textatack"], "textfooler", "--backend textatack does not exist. Did you mean 'textattack'"),
         (["--model", "absent"], "textfooler", "--model absent holds no config.json"),
@@ -87,7 +87,7 @@ def refusal(result: Result) -> TemperError:
         (["--text", "tekst"], "textfooler", "no column 'tekst'. Did you mean 'text'"),
         (["--label", "lable"], "textfooler", "no column 'lable'. Did you mean 'label'"),
         (["--parameter", "lexicon=absent.tsv.gz"], "textfooler", "There is no lexicon 'absent.tsv.gz'"),
-        ([], "transfer", "table: missing; add `table = "),
+        ([], "transfer", "table: is missing; add a text"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_sentence_before_anything_is_loaded(

@@ -39,8 +39,8 @@ def test_a_file_with_mistakes_is_exit_code_one_and_a_suite_that_is_not_there_two
     suite.write_text(suite.read_text().replace("epochs = 2", "epochs = 0").replace("rows = 24", 'rows = "24"'))
     done = temper("suite", "check", str(suite))
     assert done.returncode == 1
-    assert "recipe.epochs: 0 does not fit; it must be at least 1 and at most 1000." in done.stdout
-    assert "probes[away].rows: the text '24' where an integer is needed; write 1." in done.stdout
+    assert "recipe.epochs: is the number 0; write a whole number from 1 to 1000." in done.stdout
+    assert "probes[away].rows: is the text '24'; write a whole number of at least 1." in done.stdout
     assert "2 mistakes" in done.stdout
     assert temper("suite", "check", "dmeo").returncode == 2
 

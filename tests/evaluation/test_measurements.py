@@ -18,7 +18,7 @@ from benchmark.evaluation.metrics import (
     metrics_of,
 )
 from benchmark.evaluation.metrics.bootstrap import resample_indices
-from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.errors import TemperError, UsageError
 
 RANDOM = np.random.default_rng(0)

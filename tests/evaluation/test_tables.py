@@ -14,7 +14,7 @@ from benchmark.evaluation.tables import (
     write_attack,
     write_predictions,
 )
-from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.errors import IntegrityError, TemperError
 
 TABLE = PredictionTable(

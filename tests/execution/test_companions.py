@@ -9,8 +9,8 @@ from benchmark.execution.registry import MethodRequest, configure
 from benchmark.execution.store import Artifact
 from benchmark.models.backbones import Backbone
 from benchmark.schema import file_fingerprint
-from benchmark.schema.attack_rows import AttackRow
-from benchmark.schema.companions import ATTACKS_FOLDER, is_companion, read_companions
+from benchmark.schema.attachments import ATTACKS_FOLDER, is_attachment, read_attachments
+from benchmark.schema.attack_outcome import AttackRow
 
 PLACE = "tiny@1/roast/minilm/seed-0.jsonl"
 
@@ -39,8 +39,8 @@ def test_method_and_the_first_twenty_flipped_texts_are_written_and_read_back(tmp
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    assert all(is_companion(path, folder) for path in paths)
-    found = read_companions(tmp_path / "results", folder, paths)
+    assert all(is_attachment(path, folder) for path in paths)
+    found = read_attachments(tmp_path / "results", folder, paths)
     assert found.complaints == []
     assert found.methods["roast"]["paper"].startswith("Kim et al.")
     examples = found.examples["roast/minilm", "textfooler"]

@@ -23,8 +23,8 @@ from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import Workload, materialise
 from benchmark.models.backbones import Backbone, resolve_backbone
 from benchmark.schema import IntegrityError, UsageError, attack_example_line, excerpt, read_records, validate_record
-from benchmark.schema.attack_rows import AttackRow
-from benchmark.schema.records import LONGEST_SENTENCE
+from benchmark.schema.attack_outcome import AttackRow
+from benchmark.schema.record import LONGEST_SENTENCE
 from benchmark.suites import load_suite
 from methods.vanilla import Vanilla
 from tests.support.tiny_suite import write_tiny_suite

@@ -3,7 +3,7 @@
 import pytest
 
 import leaderboard
-from benchmark.schema import IntegrityError, UsageError, disk
+from benchmark.schema import IntegrityError, UsageError, atomic_io
 from tests.leaderboard.synthetic import (
     Method,
     card,
@@ -63,7 +63,7 @@ def test_interrupted_write_leaves_the_old_file_and_no_partial_one(results, tmp_p
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(disk.os, "fsync", full)
+    monkeypatch.setattr(atomic_io.os, "fsync", full)
     with pytest.raises(UsageError, match=r"cannot be written to .*No space left on device"):
         leaderboard.build(results, site)
     assert (site / "board.md").read_bytes() == before

@@ -23,7 +23,7 @@ from benchmark.attacks import load_parts, parameters_of, run_attack
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import DataSpec, LabelSpec, load
 from benchmark.models.prompt_classifier import load_classifier
-from benchmark.suites.spec import Attack
+from benchmark.suites.config import Attack
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
 from benchmark.models.packed_linear import packed
 from benchmark.models.prompt_classifier import load_classifier
-from benchmark.suites.spec import Attack
+from benchmark.suites.config import Attack
 
 Runner = Callable[[Dataset], list[AttackRow]]
 

@@ -80,8 +80,8 @@ MISTAKES = [
     ('name = "roast-sst2"', 'name = "other"', "name: 'other' is not the file's name"),
     ('label = "RIFT"', 'label = "SMART"', "rows: duplicate row 'SMART'"),
     ('perspective = "shift"', 'perspective = "shfit"', r"perspective: .* Did you mean 'shift'"),
-    ("seeds = 3", "seeds = 0", "seeds: 0 does not fit; it must be at least 1"),
-    ('metric = "auroc"', 'metrik = "auroc"', "unknown key. Did you mean 'metric'"),
+    ("seeds = 3", "seeds = 0", "seeds: is the number 0; write a whole number of at least 1"),
+    ('metric = "auroc"', 'metrik = "auroc"', "is an unknown key; remove it. Did you mean 'metric'"),
     ('probes = ["sst2"]', "probes = []", r"columns\[inD\].probes: is empty"),
     ("seeds = 3", "seeds = ", "not TOML"),
 ]

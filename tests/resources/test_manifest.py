@@ -49,13 +49,13 @@ def test_slug_changes_with_the_contents(shelf):
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [
-        ({"licenze": "MIT"}, r"toy\.licenze: unknown key\. Did you mean 'licence'\?"),
-        ({"licence": None}, r"toy\.licence: missing"),
-        ({"licence": 3}, r"toy\.licence: 3 is not text"),
-        ({"kind": "pipy"}, r"toy\.kind: 'pipy' is not a kind\. Did you mean 'pypi'\?"),
-        ({"sha256": "abc"}, r"toy\.sha256: 'abc' does not have the form"),
+        ({"licenze": "MIT"}, r"toy\.licenze: is an unknown key; remove it\. Did you mean 'licence'\?"),
+        ({"licence": None}, r"toy\.licence: is missing; add a text"),
+        ({"licence": 3}, r"toy\.licence: is the number 3; write a text"),
+        ({"kind": "pipy"}, r"toy\.kind: is the text 'pipy'\. Did you mean 'pypi'\?"),
+        ({"sha256": "abc"}, r"toy\.sha256: is the text 'abc'; write 64 hexadecimal digits"),
         ({"sha256": "A" * 64}, r"toy\.sha256"),
-        ({"size": 0}, r"toy\.size: 0 is not a positive whole number"),
+        ({"size": 0}, r"toy\.size: is the number 0; write a whole number of at least 1"),
         ({"size": "12"}, r"toy\.size"),
         ({"members": []}, r"toy\.members"),
         ({"members": [1]}, r"toy\.members"),
@@ -65,7 +65,10 @@ def test_slug_changes_with_the_contents(shelf):
         ({"requirement": "toy==1.0 --index-url x"}, r"toy\.requirement"),
         ({"kind": "hub", "requirement": "owner/name@main"}, r"toy\.requirement"),
         ({"version": "../1"}, r"toy\.version"),
-        ({"alternatives": [{"requirement": "b==1", "files": "x"}]}, r"toy\.alternatives\[0\]\.files: unknown key"),
+        (
+            {"alternatives": [{"requirement": "b==1", "files": "x"}]},
+            r"toy\.alternatives\[#1\]\.files: is an unknown key",
+        ),
         ({"alternatives": 3}, r"toy\.alternatives"),
     ],
 )

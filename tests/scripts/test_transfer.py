@@ -9,7 +9,7 @@ from benchmark.attacks.attacked_text import AttackedText
 from benchmark.evaluation.tables import write_attack
 from benchmark.execution.workload import materialise
 from benchmark.schema import UsageError
-from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.attack_outcome import AttackRow
 from benchmark.suites import load_suite
 from scripts.build_transfer import CLASSES, RECORDS, main, rows_of
 

@@ -24,7 +24,7 @@ from benchmark.evaluation.tables import (
 from benchmark.execution.cards import suite_card
 from benchmark.execution.workload import Workload
 from benchmark.schema import TemperError, canonical_json, card_fingerprint, file_fingerprint
-from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.attack_outcome import AttackRow
 from benchmark.submission.read import read_submission
 from benchmark.submission.verify import Seed, Verification, key_problems, rescore, stated_seed
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from benchmark.attacks.attacked_text import words_changed, words_of
-from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.attack_outcome import AttackRow
 from tests.submission.conftest import can_attack
 from tests.submission.forging import Forgery, assert_refused, edited
 

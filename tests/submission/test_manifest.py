@@ -28,7 +28,7 @@ def rewrite(forgery: Forgery, text: Callable[[str], str | bytes]) -> None:
         (lambda t: t.replace('"schema": 1', '"schema": ' + "9" * 5000), "is not JSON"),
         (lambda _: "[1, 2]", "is a list; write an object"),
         (lambda _: "[" * 100_000, "is nested too deeply"),
-        (lambda t: '{"schema": 1, ' + t.lstrip()[1:], "/schema: stands twice in one object"),
+        (lambda t: '{"schema": 1, ' + t.lstrip()[1:], "/schema: is a duplicate key; keep one."),
     ],
 )
 def test_text_that_is_not_a_manifest(forgery: Forgery, text: Callable[[str], str | bytes], reason: str) -> None:

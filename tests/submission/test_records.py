@@ -70,7 +70,7 @@ def test_records_of_two_sources(forgery: Forgery) -> None:
     [
         (lambda t: "\n".join(t.split("\n")[1:]), "the record is missing."),
         (lambda t: t.split("\n")[0] + "\n" + t, "repeats"),
-        (lambda t: '{"seed": 0, ' + t[1:], "/seed: stands twice"),
+        (lambda t: '{"seed": 0, ' + t[1:], "/seed: is a duplicate key"),
         (lambda t: t[:-40], "is not JSON"),
         (lambda _: "", "seed 0 has no records."),
     ],

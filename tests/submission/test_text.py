@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmark.attacks.attacked_text import words_changed, words_of
-from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.attack_outcome import AttackRow
 from benchmark.submission.publish import publish
 from benchmark.submission.read import read_submission, shown_sentence
 from benchmark.submission.verify import Verification

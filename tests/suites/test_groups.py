@@ -59,7 +59,7 @@ def test_a_group_of_ones_own_names_packaged_suites_and_files_beside_it(folder: P
         (["mirror-sentiment"], "ours.toml: suites: 'mirror-sentiment' has no version; write mirror-sentiment@1."),
         (["mirror@1"], "ours.toml: suites: 'mirror@1' is a group, and a group holds suites only; name its members"),
         (["ours.toml"], "ours.toml: suites: 'ours.toml' is a group, and a group holds suites only; name its members"),
-        (["small.toml", "small.toml"], "ours.toml: suites: 'small.toml' stands there twice; remove one."),
+        (["small.toml", "small.toml"], "ours.toml: suites: 'small.toml' is a duplicate; remove one."),
         (["away.toml"], "There is no suite file "),
     ],
 )
@@ -73,10 +73,14 @@ def test_a_wrong_member_is_one_sentence(folder: Path, suites: list[str], sentenc
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ('title = "Ours"\n', "", 'title: missing; add `title = "…"`.'),
-        ('title = "Ours"', 'titel = "Ours"\ntitle = "Ours"', "titel: unknown key. Did you mean 'title'? Known: "),
-        ("suites = [", "suites = [] #", "suites: a list of 0 does not fit; it must be 1 entry long or more."),
-        ("version = 1", "version = 0", "version: 0 does not fit; it must be at least 1."),
+        ('title = "Ours"\n', "", "title: is missing; add a text."),
+        (
+            'title = "Ours"',
+            'titel = "Ours"\ntitle = "Ours"',
+            "titel: is an unknown key; remove it. Did you mean 'title'? Known: ",
+        ),
+        ("suites = [", "suites = [] #", "suites: holds 0 items; write a list of 1 item or more."),
+        ("version = 1", "version = 0", "version: is the number 0; write a whole number of at least 1."),
     ],
 )
 def test_a_mistake_in_the_file_names_its_key(folder: Path, old: str, new: str, sentence: str) -> None:

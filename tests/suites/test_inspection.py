@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmark.suites import Suite, load_suite, parse_suite
-from benchmark.suites.inspection import Part, inspect
+from benchmark.suites.check import Part, inspect
 
 
 @pytest.fixture

@@ -43,8 +43,8 @@ def test_all_mistakes_are_told_at_once(toml: str) -> None:
     assert [line.split(": ")[1] for line in mistakes(text)] == [
         "recipe.epochs",
         "probes[reviews].rows",
-        "probes[shop].data.limt",
         "probes[shop].data.label.thresholds.at_most",
+        "probes[shop].data.limt",
     ]
 
 

@@ -18,10 +18,10 @@ from benchmark.attacks.journal import Progress, record
 from benchmark.attacks.parts import Parts
 from benchmark.attacks.victim import Victim
 from benchmark.data import Dataset, Example
-from benchmark.schema.attack_rows import AttackRow, Outcome
+from benchmark.schema.attack_outcome import AttackRow, Outcome
 from benchmark.schema.canonical import fingerprint
 from benchmark.schema.errors import TemperError, UsageError
-from benchmark.suites import spec
+from benchmark.suites import config
 
 if TYPE_CHECKING:
     from textattack import Attack
@@ -73,7 +73,7 @@ def attack_with(
     return record(search.all, dataset, journal, identity, progress)
 
 
-def recipe_search(attack: spec.Attack, parts: Parts, victim: Victim) -> "TextAttackSearch":
+def recipe_search(attack: config.Attack, parts: Parts, victim: Victim) -> "TextAttackSearch":
     """Build a suite's attack from TextAttack's classes and our parts.
 
     Raises:

@@ -16,7 +16,7 @@ from benchmark.evaluation.metrics.registry import (
     require_known,
     undefined,
 )
-from benchmark.schema.attack_rows import AttackRow
+from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.errors import TemperError
 
 

@@ -6,27 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmark.schema.attachments import Attachments, is_attachment, read_attachments
 from benchmark.schema.canonical import file_fingerprint
-from benchmark.schema.cards import Card, card_fingerprint, fingerprints_of
-from benchmark.schema.companions import Companions, is_companion, read_companions
-from benchmark.schema.errors import IntegrityError, UsageError
-from benchmark.schema.fields import Problem, steps
-from benchmark.schema.published import read_published, suite_of
-from benchmark.schema.reading import Located, read_numbered_records, read_suite_card
-from benchmark.schema.records import Record, record_key, record_path
+from benchmark.schema.errors import IntegrityError, Problem, UsageError
+from benchmark.schema.record import Record, record_key, record_path
+from benchmark.schema.record_file import Located, read_numbered_records, read_published
+from benchmark.schema.suite_card import Card, card_fingerprint, fingerprints_of, read_suite_card
 
 CARD_FILE = "suite.json"
 _RECORD_FILE = re.compile(r"(seed-(0|[1-9][0-9]*)|published)\.jsonl")
 
 # What all records of one file share, because one run wrote them.
-_RUN_FIELDS = (
-    "/method/version",
-    "/method/source",
-    "/method/hyperparameters",
-    "/backbone/source",
-    "/backbone/revision",
-    "/cost",
-)
+_RUN_FIELDS = (("method", ("version", "source", "hyperparameters")), ("backbone", ("source", "revision")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +40,7 @@ class SuiteFolder:
     records: tuple[Located, ...]
     dropped: tuple[Dropped, ...]
     files: tuple[tuple[str, str], ...]
-    companions: Companions = field(default_factory=Companions)
+    companions: Attachments = field(default_factory=Attachments)
 
 
 def read_results(root: Path, published: Path | None = None) -> tuple[SuiteFolder, ...]:
@@ -99,8 +90,8 @@ def _read_suite(folder: Path, published: Sequence[Located]) -> SuiteFolder:
     gathering.files.append((f"{name}/{CARD_FILE}", file_fingerprint(path)))
     files, strays = _record_files(folder)
     root = folder.parent
-    beside = [stray for stray in strays if is_companion(stray, folder)]
-    gathering.companions = read_companions(root, folder, beside)
+    beside = [stray for stray in strays if is_attachment(stray, folder)]
+    gathering.companions = read_attachments(root, folder, beside)
     strays = [stray for stray in strays if stray not in beside]
     gathering.dropped += [Dropped(stray.relative_to(root).as_posix(), "not a record file") for stray in strays]
     for file in files:
@@ -110,6 +101,11 @@ def _read_suite(folder: Path, published: Sequence[Located]) -> SuiteFolder:
     if complaints := gathering.complaints + gathering.companions.complaints:
         raise IntegrityError("\n".join(complaints))
     return gathering.folder()
+
+
+def suite_of(record: Mapping[str, Any]) -> str:
+    """Name a record's suite and version as its folder is called: ``demo@2``."""
+    return f"{record['suite']['name']}@{record['suite']['version']}"
 
 
 def _record_files(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -131,7 +127,7 @@ class _Gathering:
     complaints: list[str] = field(default_factory=list)
     files: list[tuple[str, str]] = field(default_factory=list)
     seen: dict[tuple[str | int, ...], Located] = field(default_factory=dict)
-    companions: Companions = field(default_factory=Companions)
+    companions: Attachments = field(default_factory=Attachments)
     entries: dict[tuple[str, str], dict[str, Any]] = field(init=False)
     data: dict[str, Located] = field(default_factory=dict)
     accepted: tuple[str, str] = field(init=False)
@@ -239,14 +235,13 @@ def _same_run(record: Record, first: Record) -> Iterator[Problem]:
     """Hold the parts that one run fixes against the file's first record; null says nothing."""
     if record["kind"] == "published" or record is first:
         return
-    for pointer in _RUN_FIELDS:
-        here, there = _at(record, pointer), _at(first, pointer)
-        if here is not None and there is not None and here != there:
-            yield Problem(pointer, "differs from the file's first record; one file holds one run.")
-
-
-def _at(record: Mapping[str, Any], pointer: str) -> Any:
-    value: Any = record
-    for step in steps(pointer):
-        value = value[step]
-    return value
+    message = "differs from the file's first record; one file holds one run."
+    for part, fields in _RUN_FIELDS:
+        here, there = record[part], first[part]
+        if here == there:
+            continue
+        for name in fields:
+            if None not in (here[name], there[name]) and here[name] != there[name]:
+                yield Problem(f"/{part}/{name}", message)
+    if None not in (record["cost"], first["cost"]) and record["cost"] != first["cost"]:
+        yield Problem("/cost", message)

@@ -1,37 +1,38 @@
 """docs/suites.md says what the loader does."""
 
 import re
-from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any, get_args
 
 import pytest
 
+from benchmark.schema.base import Schema
 from benchmark.suites import Group, Suite, parse_suite
-from benchmark.suites.kinds import keys_of, type_hints, unwrap
+from benchmark.suites.docs_reference import TABLES, json_schemas, reference, with_reference
 from benchmark.suites.recipes import RECIPES
-from benchmark.suites.reference import TABLES, reference, with_reference
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "suites.md"
 
 
 def test_the_reference_in_the_docs_is_current() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
-    assert with_reference(text) == text, "write it anew with benchmark.suites.reference.with_reference"
+    assert with_reference(text) == text, "run python scripts/docs_reference.py"
 
 
 def test_every_table_and_every_key_is_in_the_reference() -> None:
-    text, reached = reference(), set[type]()
-    todo: list[Any] = [Suite, Group, *RECIPES.values()]
-    while todo:
-        cls = todo.pop()
-        reached.add(cls)
-        for key in keys_of(cls):
-            core = unwrap(type_hints(cls)[key.name])[0]
-            inner = [unwrap(item)[0] for item in (core, *get_args(core)) if item is not Ellipsis]
-            todo += [item for item in inner if is_dataclass(item) and item not in reached]
-            assert f"\n| `{key.name}` | " in text
-    assert reached == {cls for _, cls in TABLES}
+    text = reference()
+    tables = {cls.__name__ for _, cls in TABLES}
+    for root in (Suite, Group, *RECIPES.values()):
+        schema = Schema(root).json_schema
+        assert root.__name__ in tables
+        assert set(schema.get("$defs", ())) <= tables
+        for table in (schema, *schema.get("$defs", {}).values()):
+            assert all(f"\n| `{key}` | " in text for key in table["properties"])
+
+
+def test_the_json_schemas_are_current() -> None:
+    folder = DOCUMENT.parent / "schema"
+    stored = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    assert stored == json_schemas(), "run python scripts/docs_reference.py"
 
 
 def test_every_key_has_a_meaning_and_no_key_is_the_loaders_own() -> None:

@@ -9,10 +9,9 @@ from benchmark.data.dataset_loader import PartialDataError, check_content, check
 from benchmark.data.readers import ColumnError
 from benchmark.data.sources.hub import HubAnswerError
 from benchmark.schema.errors import TemperError, UnavailableError, counted
-from benchmark.suites.convert import Problem
+from benchmark.suites.config import Probe, Problem, Suite
 from benchmark.suites.datasets import count_problem, declared_counts, divided, training_keys, without
 from benchmark.suites.label_checks import class_counts, label_notes, label_problems
-from benchmark.suites.spec import Probe, Suite
 
 T = TypeVar("T")
 State = Literal["ok", "unavailable", "wrong"]

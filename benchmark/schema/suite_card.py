@@ -1,0 +1,221 @@
+"""The suite card: the closed list of what a complete leaderboard row holds, and the words that explain it."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NotRequired, TypeAlias, get_args
+
+from pydantic import Field, with_config
+from typing_extensions import TypedDict
+
+from benchmark.schema.base import STRICT, Count, Hash, Key, Name, Number, Prose, Scalar, Schema, Title, Whole
+from benchmark.schema.canonical import canonical_line, fingerprint, parse_json
+from benchmark.schema.errors import IntegrityError, Problem, nearest
+from benchmark.schema.migrations import CARD_SCHEMA_VERSION, migrate_card
+from benchmark.schema.record import MASKING, Direction, Perspective
+
+Unit: TypeAlias = Literal["fraction", "score", "nats", "count"]
+UNITS: tuple[str, ...] = get_args(Unit)
+
+
+class CardProbe(TypedDict):
+    """An evaluation task under one perspective."""
+
+    id: Name
+    version: Count
+    perspective: Perspective
+    title: Title
+    description: Prose
+    data: Hash | None
+    """Of the texts, labels and class names; null where the suite declares none."""
+    n: Count
+    """How many examples."""
+    metrics: Annotated[list[Name], Field(min_length=1, max_length=100_000)]
+    headline: Name
+    """The metric that enters the perspective's score."""
+
+
+class CardMetric(TypedDict):
+    """A metric and what it means."""
+
+    version: Count
+    direction: Direction
+    title: Title
+    description: Prose
+    unit: Unit
+
+
+class CardTraining(TypedDict):
+    """The training task."""
+
+    title: Title
+    data: Hash
+    n: Count
+    description: Prose
+
+
+class Overlap(TypedDict):
+    """Examples of an evaluation task that are in the training part too."""
+
+    probe: Name
+    exact: Whole
+    near: Whole
+    n: Count
+
+
+@with_config({**STRICT, "title": "Card"})
+class CardModel(TypedDict):
+    """What a suite version asks of a row: ``suite.json`` next to the records."""
+
+    schema: Count
+    """Version of this schema."""
+    name: Name
+    version: Count
+    title: Title
+    note: Prose
+    ranked: bool
+    minimum_seeds: Count
+    training: CardTraining
+    probes: Annotated[list[CardProbe], Field(min_length=1, max_length=100_000)]
+    metrics: dict[Name, CardMetric]
+    overlap: Annotated[list[Overlap], Field(max_length=100_000)]
+    settings: NotRequired[dict[Key, Scalar]]
+    """Settings of the metrics."""
+    largest_class: NotRequired[dict[Name, Number]]
+    """Share of the most frequent class, 0 to 1, of each in-distribution task whose data was read."""
+
+
+Card: TypeAlias = dict[str, Any]
+"""A suite card as it is read and written: a dictionary with the keys of `CardModel`."""
+
+SUITE_CARD = Schema(CardModel)
+
+_COUNTED = frozenset({"overlap", "largest_class"})
+"""What a card says about data that may be missing where it was written; not part of the card's identity."""
+
+
+def card_fingerprint(card: Mapping[str, Any]) -> str:
+    """Identify a card by all that it says except what can be counted only where the probes' data is."""
+    return fingerprint({key: value for key, value in card.items() if key not in _COUNTED})
+
+
+def fingerprints_of(card: Mapping[str, Any]) -> tuple[str, str]:
+    """Give what a record may state of its card: `card_fingerprint`, or, in older records, one with the overlaps."""
+    return card_fingerprint(card), fingerprint({key: value for key, value in card.items() if key != "largest_class"})
+
+
+def validate_suite_card(value: object) -> list[Problem]:
+    """List everything that is wrong with a suite card of the current schema version.
+
+    Returns:
+        Problems in the order of the fields; contradictions are looked for once every field is well formed.
+    """
+    problems = SUITE_CARD.problems(value)
+    readable = isinstance(value, dict) and not any(problem.pointer == "/schema" for problem in problems)
+    if readable and value["schema"] != CARD_SCHEMA_VERSION:  # type: ignore[index]  # readable: an object
+        message = f"is {value['schema']}; this version of temper-bench writes schema {CARD_SCHEMA_VERSION}."  # type: ignore[index]
+        problems.append(Problem("/schema", message))
+    return problems or list(_contradictions(value))  # type: ignore[arg-type]  # a card, since nothing is wrong with it
+
+
+def read_suite_card(path: Path) -> Card:
+    """Read a ``suite.json``, migrated to the current schema and validated.
+
+    Raises:
+        IntegrityError: one line ``file: pointer: message`` for each problem.
+        OSError: the file cannot be read.
+    """
+    value, problems = parse_json(path.read_bytes())
+    if isinstance(value, dict):
+        try:
+            value = migrate_card(value)
+        except IntegrityError as error:
+            raise IntegrityError(f"{path}: {error}") from error
+    problems = problems if value is None and problems else problems + validate_suite_card(value)
+    if problems:
+        raise IntegrityError("\n".join(f"{path}: {problem}" for problem in problems))
+    card: Card = value
+    return card
+
+
+def suite_card_text(card: Mapping[str, Any]) -> str:
+    """Write a suite card as the text of its file: canonical JSON and a newline.
+
+    Raises:
+        IntegrityError: the card is not valid; all problems are listed.
+    """
+    return canonical_line(card, validate_suite_card(card), "suite card")
+
+
+def _contradictions(card: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what a well-formed card says that cannot be true at once."""
+    seen: dict[tuple[str, str], int] = {}
+    headlines: dict[str, tuple[str, str]] = {}
+    for index, probe in enumerate(card["probes"]):
+        pointer = f"/probes/{index}"
+        first = seen.setdefault((probe["id"], probe["perspective"]), index)
+        if first != index:
+            yield Problem(f"{pointer}/id", f"repeats the probe and perspective of /probes/{first}; keep one.")
+        yield from _probe_metrics(probe, card["metrics"], pointer)
+        yield from _headline_agrees(probe, card["metrics"], headlines, pointer)
+    yield from _largest_classes(card)
+    yield from _same_data(card["probes"])
+    yield from _overlap(card)
+
+
+def _largest_classes(card: Mapping[str, Any]) -> Iterator[Problem]:
+    known = {probe["id"] for probe in card["probes"]}
+    for name, share in card.get("largest_class", {}).items():
+        if name not in known:
+            yield Problem(f"/largest_class/{name}", f"is not a probe of the card. {nearest(name, known)}")
+        if not 0 < share <= 1:
+            yield Problem(f"/largest_class/{name}", f"is {share}; write a share above 0 and at most 1.")
+
+
+def _probe_metrics(probe: Mapping[str, Any], metrics: Mapping[str, Any], pointer: str) -> Iterator[Problem]:
+    for index, metric in enumerate(probe["metrics"]):
+        where = f"{pointer}/metrics/{index}"
+        if metric not in metrics:
+            yield Problem(where, f"names {metric!r}, which /metrics does not define. {nearest(metric, metrics)}")
+        if metric in probe["metrics"][:index]:
+            yield Problem(where, f"repeats {metric!r}; keep one.")
+    if probe["headline"] not in probe["metrics"]:
+        hint = nearest(probe["headline"], probe["metrics"])
+        yield Problem(f"{pointer}/headline", f"is not among the probe's metrics. {hint}")
+
+
+def _headline_agrees(
+    probe: Mapping[str, Any], metrics: Mapping[str, Any], headlines: dict[str, tuple[str, str]], pointer: str
+) -> Iterator[Problem]:
+    """A perspective's score is a mean over its headlines, so these need one direction and one unit."""
+    headline = metrics.get(probe["headline"])
+    if headline is None or probe["perspective"] == MASKING:
+        return
+    if headline["direction"] == "none":
+        yield Problem(f"{pointer}/headline", "has no better direction; choose a metric with direction up or down.")
+    this = (headline["direction"], headline["unit"])
+    first = headlines.setdefault(probe["perspective"], this)
+    if first != this:
+        message = f"is {' in '.join(this)}, other headlines of {probe['perspective']} are {' in '.join(first)}"
+        yield Problem(f"{pointer}/headline", f"{message}; a mean needs one direction and one unit.")
+
+
+def _same_data(probes: list[dict[str, Any]]) -> Iterator[Problem]:
+    """A probe that is read under two perspectives is still one set of examples."""
+    first: dict[str, int] = {}
+    for index, probe in enumerate(probes):
+        other = probes[first.setdefault(probe["id"], index)]
+        for field in ("version", "data", "n"):
+            if probe[field] != other[field]:
+                there = f"/probes/{first[probe['id']]}/{field}"
+                yield Problem(f"/probes/{index}/{field}", f"differs from {there}; one probe id is one data set.")
+
+
+def _overlap(card: Mapping[str, Any]) -> Iterator[Problem]:
+    known = {probe["id"] for probe in card["probes"]}
+    for index, entry in enumerate(card["overlap"]):
+        pointer = f"/overlap/{index}"
+        if entry["probe"] not in known:
+            yield Problem(f"{pointer}/probe", f"is not a probe of this suite. {nearest(entry['probe'], known)}")
+        for field in ("exact", "near"):
+            if entry[field] > entry["n"]:
+                yield Problem(f"{pointer}/{field}", f"is {entry[field]} of only {entry['n']} examples; count again.")

@@ -1,0 +1,295 @@
+"""What a suite file says, as frozen dataclasses. The types, ranges and descriptions here are the file format."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field, ValidationInfo, model_validator, with_config
+from pydantic.json_schema import SkipJsonSchema
+
+from benchmark.data import DataSpec
+from benchmark.schema.base import CLOSED, Flag, Identifier, Integer, Real, Schema, Setting, Words, doc, require
+from benchmark.schema.errors import UsageError, key_path, nearest
+from benchmark.suites.recipes import RECIPES, RecipeName
+from benchmark.suites.vocabulary import ATTACK_METRICS, PROBE_METRICS, Perspective
+
+Text: TypeAlias = Words
+Id: TypeAlias = Identifier
+Count: TypeAlias = Annotated[Integer, Field(ge=1)]
+DecayRate: TypeAlias = Annotated[Real, Field(ge=0, lt=1)]
+Problem: TypeAlias = tuple[str, str]
+"""Key path and sentence."""
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True)
+class SplitSpec:
+    """How training data becomes train, validation and test; the validation part always comes out of training data."""
+
+    by: Annotated[
+        Literal["group", "example"],
+        doc("`group` keeps all rows of a group in one part, `example` all rows that read alike."),
+    ]
+    validation: Annotated[
+        Real,
+        Field(gt=0, le=0.5),
+        doc("Share of the validation part, by a hash of the group or text: real counts differ a little."),
+    ]
+    test: Annotated[Real, Field(ge=0, le=0.9), doc("Share of the test part, by the same hash; 0 with `test_data`.")] = (
+        0.0
+    )
+    test_data: Annotated[DataSpec | None, doc("The official test part, where the data set has one.")] = None
+    train_limit: Annotated[Count | None, doc("Keep at most so many training examples, stratified.")] = None
+    validation_limit: Annotated[Count | None, doc("Keep at most so many validation examples, stratified.")] = None
+    test_limit: Annotated[Count | None, doc("Keep at most so many test examples, stratified.")] = None
+    train_rows: Annotated[
+        Count | None,
+        doc("Declared size of the training part after limits; checked. Required where `ranked = true`."),
+    ] = None
+    validation_rows: Annotated[
+        Count | None,
+        doc("Declared size of the validation part after limits; checked. Required where `ranked = true`."),
+    ] = None
+    test_rows: Annotated[Count | None, doc("Declared size of the test part after limits; checked.")] = None
+
+    @model_validator(mode="after")
+    def _agrees(self, info: ValidationInfo) -> "SplitSpec":
+        return require(self, _split_problems(self), info)
+
+
+def has_test(split: SplitSpec) -> bool:
+    """Whether the training task has a test part."""
+    return split.test > 0 or split.test_data is not None
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True)
+class TrainingTask:
+    """The one task that every method of the suite is trained on."""
+
+    title: Annotated[Text, doc("One line for the board.")]
+    description: Annotated[Text, doc("What the data is, where it comes from, and under which licence.")]
+    classes: Annotated[
+        tuple[Text, ...],
+        Field(min_length=2),
+        doc("Names of the classes; their order is their number, from 0."),
+    ]
+    max_length: Annotated[
+        Integer,
+        Field(ge=8, le=4096),
+        doc("Tokens of an input, special ones included; the rest is cut off."),
+    ]
+    data: DataSpec
+    split: SplitSpec
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The optimisation that every method starts from: AdamW, linear warm-up, linear decay to zero."""
+
+    epochs: Annotated[Integer, Field(ge=1, le=1000), doc("Passes over the training part.")]
+    batch_size: Annotated[Count, doc("Examples of one forward and backward pass.")]
+    learning_rate: Annotated[Real, Field(gt=0, le=1), doc("Peak learning rate.")]
+    accumulation: Annotated[Count, doc("Batches whose gradients make one step.")] = 1
+    betas: Annotated[tuple[DecayRate, DecayRate], doc("AdamW's two decay rates.")] = (0.9, 0.999)
+    epsilon: Annotated[Real, Field(gt=0, le=1), doc("AdamW's term against division by zero.")] = 1e-8
+    weight_decay: Annotated[Real, Field(ge=0, le=1), doc("Decoupled decay; biases and layer norms have none.")] = 0.01
+    warmup: Annotated[Real, Field(ge=0, lt=1), doc("Share of all steps with a rising learning rate.")] = 0.06
+    clip: Annotated[Real | None, Field(gt=0), doc("Largest gradient norm of a step; absent: no clipping.")] = None
+    precision: Annotated[
+        Literal["fp32", "auto"], doc("`auto`: bfloat16 where the device has it, float32 elsewhere.")
+    ] = "fp32"
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True)
+class MetricSettings:
+    """Numbers that metrics need."""
+
+    ece_bins: Annotated[Integer, Field(ge=2, le=1000), doc("Bins of the calibration errors.")] = 10
+    resamples: Annotated[Integer, Field(ge=2, le=10_000), doc("Bootstrap resamples behind every interval.")] = 200
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One evaluation set."""
+
+    id: Annotated[Id, doc("Its name; unique among the suite's probes and attacks.")]
+    version: Annotated[Count, doc("Goes up when the probe's data, label map or limits change.")]
+    perspective: Annotated[
+        Perspective,
+        doc(
+            "What it looks at. All but `anomaly` need labels, and are scored for accuracy and calibration; `masking` "
+            "looks for signs that attacks are misled, which stand beside the scores and enter none."
+        ),
+    ]
+    title: Annotated[Text, doc("A few words for the board.")]
+    description: Annotated[Text, doc("What the data is, where it comes from, and under which licence.")]
+    rows: Annotated[Count, doc("Examples it holds after filters and limits; another number is an error.")]
+    data: Annotated[DataSpec | None, doc("Absent: the test part of the training task (in-distribution only).")] = None
+    merge: Annotated[
+        tuple[Annotated[Integer, Field(ge=0)], ...] | None,
+        doc(
+            "For each of the task's classes, in order, the class it is scored as; predictions and labels are merged "
+            "before any metric. `[0, 1, 1]` scores a three-way model on two classes. Label maps still name the "
+            "task's classes."
+        ),
+    ] = None
+    metrics: Annotated[
+        tuple[str, ...],
+        doc("Ids of what it is scored by.", absent="all that fit the perspective"),
+    ] = ()
+    max_overlap: Annotated[
+        Real,
+        Field(ge=0, le=1),
+        doc("Largest share of its examples that may be in the training part too; `temper suite check` tests it."),
+    ] = 0.01
+    exclude_training: Annotated[
+        Flag,
+        doc(
+            "Drop the examples whose text is in the training or validation part, but for case, punctuation and spaces. "
+            "They are dropped before `limit`; `rows` and `content_hash` are those of what is left."
+        ),
+    ] = False
+
+    @model_validator(mode="after")
+    def _agrees(self, info: ValidationInfo) -> "Probe":
+        return require(self, _probe_problems(self), info)
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """A search for inputs that a model gets wrong, on a fixed part of a probe."""
+
+    id: Annotated[Id, doc("Its name; unique among the suite's probes and attacks.")]
+    version: Annotated[Count, doc("Goes up when anything about the attack changes.")]
+    title: Annotated[Text, doc("A few words for the board.")]
+    description: Annotated[Text, doc("What it does, and how it departs from the published attack.")]
+    on: Annotated[Id, doc("Id of the labelled probe whose examples it attacks.")]
+    subset: Annotated[Count, doc("How many of them: stratified by label, chosen by a hash of the text.")]
+    recipe: Annotated[RecipeName, doc("Which attack it is.")]
+    backend: Annotated[
+        Literal["engine", "textattack"],
+        doc("Who runs the search: Temper's engine, or TextAttack itself."),
+    ] = "engine"
+    parameters: Annotated[Mapping[str, Setting], doc("The attack's numbers and parts; see the recipe's own table.")] = (
+        field(default_factory=dict)
+    )
+    metrics: Annotated[
+        tuple[str, ...], doc("Ids of what it is scored by.", absent="outcomes, queries, words and similarity")
+    ] = ()
+
+    @model_validator(mode="after")
+    def _agrees(self, info: ValidationInfo) -> "Attack":
+        return require(self, _attack_problems(self), info)
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A versioned, closed list: one training task, its recipe, and its probes and attacks."""
+
+    name: Annotated[Id, doc("What the command line calls it; a packaged suite's file has the same name.")]
+    version: Annotated[Count, doc("Goes up with any change that changes a number; versions never mix on a board.")]
+    title: Annotated[Text, doc("One line for the board.")]
+    note: Annotated[Text, doc("What a reader of its board must know.")]
+    ranked: Annotated[
+        Flag,
+        doc(
+            "Whether its leaderboard ranks methods. `true` requires `train_rows` and `validation_rows` in "
+            "`[training.split]`, so that all rows were trained on the same examples."
+        ),
+    ]
+    minimum_seeds: Annotated[Count, doc("Seeds that a row needs to be ranked.")]
+    backbone: Annotated[Text, doc("Backbone that is used when none is named.")]
+    training: TrainingTask
+    recipe: Recipe
+    path: SkipJsonSchema[Path]
+    probes: Annotated[tuple[Probe, ...], Field(min_length=1), doc("The evaluation sets, one table each.")]
+    metrics: MetricSettings = MetricSettings()
+    attacks: Annotated[tuple[Attack, ...], doc("The attacks, one table each.")] = ()
+    hyperparameters: Annotated[
+        Mapping[str, Mapping[str, Setting]],
+        doc("Method to the hyper-parameters that this task needs, where they differ from the method's own."),
+    ] = field(default_factory=dict)
+
+
+def parameters_of(attack: Attack) -> dict[str, Any]:
+    """Return all parameters of an attack, those at their default included.
+
+    Raises:
+        UsageError: a parameter does not exist, or has a value that it cannot have.
+    """
+    parameters, problems = RECIPE_SCHEMAS[attack.recipe].read(dict(attack.parameters), pointer=key_path)
+    for problem in problems:
+        raise UsageError(f"Attack {attack.id!r}: parameters.{problem}")
+    return asdict(parameters)
+
+
+def _split_problems(split: SplitSpec) -> Iterator[Problem]:
+    if split.test_data is not None and split.test:
+        yield "test", "must be 0 where `test_data` names the test part; remove one of the two."
+    if split.test + split.validation > 0.95:
+        yield "test", f"with validation = {split.validation:g} leaves less than 5 % for training; lower it."
+    for part in ("train", "validation", "test"):
+        rows, limit = getattr(split, f"{part}_rows"), getattr(split, f"{part}_limit")
+        if part == "test" and not has_test(split) and (rows or limit):
+            yield "test_limit" if limit else "test_rows", "there is no test part; give `test` or `test_data`."
+        elif rows and limit and rows > limit:
+            yield f"{part}_rows", f"{rows} is more than {part}_limit = {limit}; correct one of the two."
+
+
+def _probe_problems(probe: Probe) -> Iterator[Problem]:
+    anomaly = probe.perspective == "anomaly"
+    if probe.data is None and probe.perspective != "in-distribution":
+        yield "data", "missing; only an in-distribution probe may take the test part of the training task."
+    if probe.data is not None and anomaly and probe.data.label is not None:
+        yield "data.label", "an anomaly probe has no labels; remove it."
+    if probe.data is not None and not anomaly and probe.data.label is None:
+        yield "data.label", f"missing; a probe of perspective {probe.perspective!r} needs labels."
+    if probe.data is not None and probe.data.limit is not None and probe.rows > probe.data.limit:
+        yield "rows", f"{probe.rows} is more than data.limit = {probe.data.limit}; correct one of the two."
+    if anomaly and probe.merge is not None:
+        yield "merge", "an anomaly probe has no classes to merge; remove it."
+    if probe.perspective == "masking" and probe.merge is not None:
+        yield "merge", "a masking check takes the task's classes as they are; remove it."
+    yield from _metric_problems(probe.metrics, PROBE_METRICS[probe.perspective], probe.perspective)
+
+
+def _metric_problems(metrics: Sequence[str], reported: Sequence[str], kind: str) -> Iterator[Problem]:
+    """Look names up that are not among the metrics reported by default; only those need the registry."""
+    if newer := [metric for metric in dict.fromkeys(metrics) if metric not in reported]:
+        from benchmark.evaluation.metrics import METRICS, metrics_for
+
+        fitting = metrics_for(kind)
+        for metric in newer:
+            if metric not in METRICS:
+                yield "metrics", f"unknown metric {metric!r}. {nearest(metric, fitting)}"
+            elif metric not in fitting:
+                what = "an attack" if kind == "attack" else f"perspective {kind!r}"
+                yield "metrics", f"{metric!r} does not fit {what}; use {', '.join(fitting)}."
+    for metric in repeated(metrics):
+        yield "metrics", f"duplicate metric {metric!r}; remove one."
+
+
+def _attack_problems(attack: Attack) -> Iterator[Problem]:
+    _, problems = RECIPE_SCHEMAS[attack.recipe].read(dict(attack.parameters), pointer=key_path)
+    for problem in problems:
+        yield f"parameters.{problem.pointer}", problem.message
+    yield from _metric_problems(attack.metrics, ATTACK_METRICS, "attack")
+    if attack.backend == "textattack" and attack.parameters.get("short_texts", "pass") != "pass":
+        yield "parameters.short_texts", 'TextAttack lets short texts pass. Remove the key, or use backend = "engine".'
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """List the names that are there more than once."""
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+SUITE = Schema(Suite)
+RECIPE_SCHEMAS = {name: Schema(cls) for name, cls in RECIPES.items()}

@@ -1,0 +1,81 @@
+"""What must hold between the parts of a suite file, beyond what each table says of itself."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from benchmark.schema.errors import nearest
+from benchmark.suites.config import Problem, Suite, has_test, repeated
+from benchmark.suites.vocabulary import RESERVED_IDS
+
+
+def check_suite(suite: Suite) -> Iterator[Problem]:
+    """What must hold between the parts of a suite."""
+    return chain(_check_training(suite), _check_ids(suite), _check_probes(suite), _check_attacks(suite))
+
+
+def _check_training(suite: Suite) -> Iterator[Problem]:
+    data, split = suite.training.data, suite.training.split
+    for name in repeated(suite.training.classes):
+        yield "training.classes", f"{name!r} is a duplicate; give every class its own name."
+    if data.label is None:
+        yield "training.data.label", "missing; training needs labels."
+    if split.test_data is not None and split.test_data.label is None:
+        yield "training.split.test_data.label", "missing; the test part needs labels."
+    if split.by == "group" and data.group is None:
+        yield "training.data.group", "missing; split by 'group' needs the column that holds the group."
+    for part in ("train_rows", "validation_rows") if suite.ranked else ():
+        if getattr(split, part) is None:
+            yield f"training.split.{part}", "missing; a ranked suite declares how many examples a part holds."
+
+
+def _check_ids(suite: Suite) -> Iterator[Problem]:
+    probes, attacks = [probe.id for probe in suite.probes], [attack.id for attack in suite.attacks]
+    for kind, names in (("probes", probes), ("attacks", attacks)):
+        for name in set(names) & set(RESERVED_IDS):
+            yield f"{kind}[{name}].id", f"{name!r} is the name of the validation part; choose another."
+    for name in repeated([*probes, *attacks]):
+        where = f"{'probes' if name in probes else 'attacks'}[{name}].id"
+        yield where, f"{name!r} names more than one probe or attack; rename all but one."
+
+
+def _check_probes(suite: Suite) -> Iterator[Problem]:
+    texts = len(suite.training.data.text)
+    for probe in suite.probes:
+        where = f"probes[{probe.id}]"
+        if probe.data is None and not has_test(suite.training.split):
+            yield f"{where}.data", "missing; the training task has no test part to take (see training.split.test)."
+        if probe.data is not None and probe.perspective != "anomaly" and len(probe.data.text) != texts:
+            yield (
+                f"{where}.data.text",
+                f"names {len(probe.data.text)} columns, the training task {texts}; name as many.",
+            )
+        for sentence in _merge_mistakes(probe.merge, suite.training.classes):
+            yield f"{where}.merge", sentence
+        if probe.perspective == "anomaly" and all(other.perspective != "in-distribution" for other in suite.probes):
+            yield where, "an anomaly probe is compared with an in-distribution probe, and there is none; add one."
+
+
+def _merge_mistakes(merge: Sequence[int] | None, classes: Sequence[str]) -> Iterator[str]:
+    if merge is None:
+        return
+    if len(merge) != len(classes):
+        yield f"has {len(merge)} entries for the {len(classes)} classes of the task; give one for each."
+    elif set(merge) != set(range(max(merge) + 1)) or len(set(merge)) < 2:
+        yield "must number at least two scored classes from 0 without gaps, such as [0, 1, 1]."
+
+
+def _check_attacks(suite: Suite) -> Iterator[Problem]:
+    probes = {probe.id: probe for probe in suite.probes}
+    for attack in suite.attacks:
+        where, probe = f"attacks[{attack.id}]", probes.get(attack.on)
+        if probe is None:
+            yield f"{where}.on", f"there is no probe {attack.on!r}. {nearest(attack.on, probes)}"
+            continue
+        if probe.perspective == "anomaly":
+            yield f"{where}.on", f"probe {attack.on!r} has no labels; attack a labelled one."
+        if probe.perspective == "masking":
+            yield f"{where}.on", f"probe {attack.on!r} is a masking check; attack one that scores."
+        if probe.merge is not None:
+            yield f"{where}.on", f"probe {attack.on!r} merges classes, which a search cannot; attack one that does not."
+        if attack.subset > probe.rows:
+            yield f"{where}.subset", f"{attack.subset} is more than the {probe.rows} rows of {attack.on!r}; lower it."
