@@ -56,7 +56,8 @@ def _suites() -> str:
         state = f"Backbone `{suite.backbone}`; {ranked}; at least {suite.minimum_seeds} seeds."
         tasks = [(f"`{t.id}`", t.perspective, t.title, t.description) for t in suite.probes]
         tasks += [(f"`{a.id}`", f"attack on `{a.on}`", a.title, a.description) for a in suite.attacks]
-        parts += [heading, suite.title, suite.note, task, state, _table(("task", "perspective", "title", "data"), tasks)]
+        table = _table(("task", "perspective", "title", "data"), tasks)
+        parts += [heading, suite.title, suite.note, task, state, table]
     groups = [group for group in map(find_group, available_groups()) if group]
     rows = [(f"`{g.name}@{g.version}`", g.title, ", ".join(f"`{s}`" for s in g.suites)) for g in groups]
     return _join([*parts, "## Groups", _table(("group", "title", "suites"), rows)])
@@ -69,8 +70,8 @@ def _methods() -> str:
 
     parts = [
         "# Methods",
-        "Hyper-parameters are set on the command line, `--methods roast:alpha=0.6`. Cost is the number of training passes "
-        "relative to vanilla's (forward 1, backward 2, backward to the inputs 1), as counted in a run.",
+        "Set a hyper-parameter on the command line with `--methods roast:alpha=0.6`. Cost is the number of training "
+        "passes relative to vanilla's (forward 1, backward 2, backward to the inputs 1), as counted in a run.",
     ]
     for name, point in registered().items():
         if not point.value.startswith("methods."):
@@ -86,7 +87,7 @@ def _methods() -> str:
         parts += [
             f"## {name}",
             _definition_text(cls),
-            _table(("", ""), [("paper", cls.paper or "-"), ("version", cls.version), ("hooks", hooks), ("cost", cost)]),
+            f"- Paper: {cls.paper or '-'}\n- Version: {cls.version}\n- Hooks: {hooks}\n- Cost: {cost}",
             _table(("hyper-parameter", "type", "default"), rows) if rows else "",
         ]
     return _join(parts)
@@ -106,7 +107,7 @@ def _attacks() -> str:
 
 
 def _metrics() -> str:
-    from benchmark.evaluation.metrics.registry import METRICS
+    from benchmark.evaluation.metrics import METRICS
 
     better = {"up": "higher", "down": "lower", "none": "neither"}
     rows = [

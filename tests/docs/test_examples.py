@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.evaluation.metrics import METRICS
 from benchmark.resources import locate
 from benchmark.schema.errors import UnavailableError
 from tests.attacks.conftest import with_textattack
@@ -22,6 +23,15 @@ ATTACKS = "docs/attacks.md"
 
 def blocks(document: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", (REPOSITORY / document).read_text(encoding="utf-8"), re.DOTALL | re.M)
+
+
+@pytest.fixture(autouse=True)
+def _registered_metrics():
+    """An example registers a metric; forget it afterwards."""
+    known = dict(METRICS)
+    yield
+    METRICS.clear()
+    METRICS.update(known)
 
 
 def run(document: str, code: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
