@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -125,10 +125,17 @@ def _kind(hint: Any) -> str:
     """Describe the type of a hyper-parameter, with its range or choices where the field declares them."""
     if get_origin(hint) is Annotated:
         core, *limits = get_args(hint)
-        return ", ".join((_kind(core), *map(str, limits)))
-    if isinstance(hint, type):
-        return hint.__name__
-    return re.sub(r"\w+\.", "", str(hint)).removeprefix("Literal")
+        return ", ".join((_kind(core), *(bound for limit in limits for bound in _bounds(limit))))
+    if get_origin(hint) is Literal:
+        return " or ".join(f"`{choice}`" for choice in get_args(hint))
+    return hint.__name__ if isinstance(hint, type) else str(hint)
+
+
+def _bounds(limit: Any) -> list[str]:
+    """Write what a limit such as ``Gt(0)`` says."""
+    symbols = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+    known = {symbol: getattr(limit, name, None) for name, symbol in symbols.items()}
+    return [f"{symbol} {value}" for symbol, value in known.items() if value is not None] or [str(limit)]
 
 
 def _default(value: Any) -> str:

@@ -10,7 +10,7 @@ from benchmark.execution.registry import MethodRequest, configure, load_plugin, 
 from benchmark.schema import method_slug
 from benchmark.schema.errors import UnavailableError, UsageError
 from benchmark.schema.protocol import parse_protocol
-from benchmark.suites.loader import load_suite
+from benchmark.suites import load_suite
 
 if TYPE_CHECKING:
     from benchmark.execution.cells import Row
