@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: setup demo test quick lint board clean
+.PHONY: setup demo test quick lint board docs clean
 
 setup: $(VENV)/.dev-installed
 	@$(BIN)/temper resources fetch --suite demo
@@ -34,6 +34,9 @@ lint: $(VENV)/.dev-installed
 board: $(VENV)/.dev-installed
 	$(BIN)/temper board build
 
+docs: $(VENV)/.docs-installed
+	$(BIN)/mkdocs build --strict
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info
 
@@ -46,6 +49,11 @@ $(VENV)/.dev-installed: pyproject.toml constraints.txt
 	@$(MAKE) --no-print-directory $(VENV)/bin/python
 	$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.demo-installed
+
+$(VENV)/.docs-installed: pyproject.toml constraints.txt
+	@$(MAKE) --no-print-directory $(VENV)/bin/python
+	$(PIP) install -c constraints.txt -e '.[docs]'
+	@touch $@
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,6 +1,6 @@
 """Gradient-masking checks: signs that a row's accuracy under attack says more about the attack than about the model.
 
-The thresholds are decisions; `docs/board.md` gives their reasons.
+The thresholds are decisions; `docs/leaderboard.md` gives their reasons.
 """
 
 from collections.abc import Iterator, Mapping

@@ -72,6 +72,7 @@ def test_a_drifted_board_fails_before_anything_is_published() -> None:
     commands = [step.get("run", step.get("uses", "")) for step in jobs("board.yml")["check"]["steps"]]
     checked = commands.index("temper board check")
     assert checked < commands.index("temper board build --site public")
+    assert "mkdocs build --strict --site-dir public/docs" in commands[:-1]
     assert commands[-1].startswith("actions/upload-pages-artifact@")
     assert not any("continue-on-error" in step for step in steps("board.yml"))
     assert jobs("board.yml")["check"]["steps"][-1]["if"] == ON_MAIN

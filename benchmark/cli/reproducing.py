@@ -11,8 +11,7 @@ from rich.text import Text
 from benchmark.cli.completion import complete_tables
 from benchmark.cli.display import CellDisplay, console, output
 from benchmark.cli.groups import INTERRUPTED
-from benchmark.cli.resources import require_resources
-from benchmark.cli.running import require_writable
+from benchmark.execution.run import require_resources, require_writable
 from benchmark.schema import UnavailableError, read_published
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """`temper resources list|fetch|verify`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.filesize import decimal
@@ -10,10 +10,6 @@ from rich.text import Text
 
 from benchmark.cli.completion import complete_suites
 from benchmark.cli.display import ByteDisplay, console, output
-from benchmark.schema.errors import UnavailableError
-
-if TYPE_CHECKING:
-    from benchmark.suites import Suite
 
 app = typer.Typer(help="Pinned models, texts and word lists: list, fetch, verify.", no_args_is_help=True)
 
@@ -71,40 +67,8 @@ def verify(names: Names = None, suite: SuiteOption = None) -> None:
 def _wanted(names: list[str] | None, suite: str | None) -> list[str] | None:
     if suite is None:
         return names or None
+    from benchmark.execution.run import suite_resources
     from benchmark.suites import load_suites
 
     needed = (suite_resources(loaded, loaded.backbone) for loaded in load_suites(suite))
     return sorted(set(names or []).union(*needed))
-
-
-def require_resources(suite: "Suite", backbone: str) -> None:
-    """Name everything that a suite lacks on this machine at once, and not one thing a run.
-
-    Raises:
-        UnavailableError: something is absent that no run does without; the sentence says how to get all that is absent.
-    """
-    from benchmark.resources import load_manifest, missing_sentence, state
-
-    needed = suite_resources(suite, backbone)
-    absent = [one for name, one in load_manifest().items() if name in needed and state(one) == "absent"]
-    only_of_probes = needed - _indispensable(suite, backbone)
-    if any(one.name not in only_of_probes for one in absent):
-        raise UnavailableError(missing_sentence(absent))
-
-
-def suite_resources(suite: "Suite", backbone: str) -> set[str]:
-    """Names of the pinned resources that a run of a suite reads: its data, the backbone and the parts of attacks."""
-    from benchmark.resources import load_manifest
-
-    named = {str(probe.data.resource) for probe in suite.probes if probe.data is not None}
-    return _indispensable(suite, backbone) | named & set(load_manifest())
-
-
-def _indispensable(suite: "Suite", backbone: str) -> set[str]:
-    """Those without which nothing is run: a probe whose data is missing is left out."""
-    from benchmark.resources import load_manifest
-
-    specs = [suite.training.data, suite.training.split.test_data]
-    named = {backbone, *(str(spec.resource) for spec in specs if spec is not None)}
-    named |= {str(value) for attack in suite.attacks for value in attack.parameters.values()}
-    return named & set(load_manifest())

@@ -1,7 +1,6 @@
 """`temper run`, `status` and `explain`."""
 
 import shlex
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +14,14 @@ from benchmark.cli.board import print_section
 from benchmark.cli.completion import complete_methods
 from benchmark.cli.display import CellDisplay, console, output
 from benchmark.cli.groups import INTERRUPTED, SuiteArgument, each_suite
-from benchmark.cli.resources import require_resources
-from benchmark.schema import TemperError, UsageError, method_slug
+from benchmark.execution.run import parse_methods, plan, require_writable
+from benchmark.schema import TemperError, method_slug
 from benchmark.schema.errors import counted
 
 if TYPE_CHECKING:
     from benchmark.execution.cells import Row
     from benchmark.execution.registry import MethodRequest
-    from benchmark.execution.store import Store
+    from benchmark.execution.run import Plan
     from benchmark.execution.workload import Workload
     from benchmark.suites import Suite
 
@@ -66,7 +65,7 @@ def run(
     protocol: ProtocolOption = "",
 ) -> None:
     """Train, predict, attack and score; compute only what is missing. The same command resumes."""
-    requests = _requests(methods, plugin or ())
+    requests = parse_methods(methods, plugin or ())
     each_suite(suite, lambda one: _run(one, requests, seeds, backbone, out, protocol=protocol))
 
 
@@ -74,14 +73,9 @@ def _run(
     suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path, *, protocol: str
 ) -> None:
     """Bring all rows of one suite to their records."""
-    rows, work, store = _prepare(suite, requests, seeds, backbone, out, protocol=protocol)
+    planned = _plan(suite, requests, seeds, backbone, out, protocol=protocol)
+    rows, work = planned.rows, planned.work
     require_writable(out)
-    from benchmark.attacks import require_parts
-    from benchmark.execution.local import run_rows
-
-    for attack in work.suite.attacks:
-        if attack.id not in work.missing:
-            require_parts(attack)
     for subject, absence in work.missing.items():
         console.print(Text(f"note: {subject} is left out, with the reason in its records: {absence.here}"))
     for task, count in work.excluded().items():
@@ -89,7 +83,7 @@ def _run(
 
     display = CellDisplay()
     try:
-        report = run_rows(rows, work, store, out / "results", display)
+        report = planned.execute(display)
     except KeyboardInterrupt:
         display.close()
         console.print("Interrupted. Finished stages and checkpoints are kept; rerun the same command to resume.")
@@ -140,7 +134,7 @@ def status(
     protocol: ProtocolOption = "",
 ) -> None:
     """Show which cells of a run are done, begun, missing or waiting for another."""
-    requests = _requests(methods, plugin or ())
+    requests = parse_methods(methods, plugin or ())
     each_suite(suite, lambda one: _status(one, requests, seeds, backbone, out, protocol=protocol))
 
 
@@ -150,7 +144,8 @@ def _status(
     from benchmark.execution.cells import MODEL, cells_of
     from benchmark.execution.explaining import state_of
 
-    rows, work, store = _prepare(suite, requests, seeds, backbone, out, protocol=protocol)
+    planned = _plan(suite, requests, seeds, backbone, out, protocol=protocol)
+    rows, work, store = planned.rows, planned.work, planned.store
     table = Table(box=None, pad_edge=False)
     for heading in ("Row", "Cell", "State"):
         table.add_column(heading)
@@ -179,7 +174,7 @@ def explain(
     protocol: ProtocolOption = "",
 ) -> None:
     """Say why cells are not there: which fields differ from the nearest finished cell."""
-    requests = _requests(methods, plugin or ())
+    requests = parse_methods(methods, plugin or ())
     each_suite(suite, lambda one: _explain(one, requests, seeds, backbone, out, protocol=protocol))
 
 
@@ -188,7 +183,8 @@ def _explain(
 ) -> None:
     from benchmark.execution.explaining import explain as explanations
 
-    rows, work, store = _prepare(suite, requests, seeds, backbone, out, protocol=protocol)
+    planned = _plan(suite, requests, seeds, backbone, out, protocol=protocol)
+    rows, work, store = planned.rows, planned.work, planned.store
     count = 0
     for found in explanations(rows, work, store):
         count += 1
@@ -206,58 +202,9 @@ def _explain(
         output.print("Every cell whose inputs are known is there.")
 
 
-def _requests(methods: str, plugins: Sequence[str]) -> "list[MethodRequest]":
-    """The methods that were asked for, each known."""
-    from benchmark.execution.registry import MethodRequest, load_plugin, registered
-
-    names = registered() if methods.strip() == "all" else methods.split(",")
-    requests = [MethodRequest.parse(text) for text in names if text.strip()]
-    for plugin in plugins:
-        load_plugin(plugin)
-    for request in requests:
-        request.require_known()
-    if not requests:
-        raise UsageError("--methods names no method; `temper list --methods` shows them.")
-    return requests
-
-
-def _prepare(
+def _plan(
     suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path, *, protocol: str
-) -> "tuple[list[Row], Workload, Store]":
+) -> "Plan":
     """Check everything that was asked for before anything long starts."""
-    from benchmark.schema.protocol import parse_protocol
-
-    options = parse_protocol(protocol)
-    require_resources(suite, backbone or suite.backbone)
     with console.status("Reading the suite's data"):
-        from benchmark.execution.cells import Row
-        from benchmark.execution.registry import configure
-        from benchmark.execution.store import Store
-        from benchmark.execution.workload import materialise
-        from benchmark.models.backbones import resolve_backbone
-
-        configured = [configure(r, r.overrides_of(suite.hyperparameters)) for r in requests]
-        _require_distinct([method_slug(method.cls.name, method.configuration) for method in configured])
-        found = resolve_backbone(backbone or suite.backbone)
-        work = materialise(suite)
-        work.selection(options)
-    rows = [Row(method, found, seed, options) for seed in range(seeds) for method in configured]
-    return rows, work, Store(out / "store")
-
-
-def _require_distinct(slugs: list[str]) -> None:
-    """Two rows with one folder would overwrite each other's records."""
-    for slug in slugs:
-        if slugs.count(slug) > 1:
-            raise UsageError(f"--methods names {slug} twice; name it once.")
-
-
-def require_writable(out: Path, option: str = "--out") -> None:
-    """Find out now, and not after the training, that nothing can be written."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        # A file without a shared name: two commands that start at once would remove each other's.
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise UsageError(f"{option} {out} cannot be written to: {error.strerror}.") from error
+        return plan(suite, requests, seeds, backbone, out, protocol=protocol)

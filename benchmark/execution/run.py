@@ -1,0 +1,191 @@
+"""Run methods on a suite: the function behind `benchmark.run` and the commands `run`, `status` and `explain`."""
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.execution.registry import MethodRequest, configure, load_plugin, registered
+from benchmark.schema import method_slug
+from benchmark.schema.errors import UnavailableError, UsageError
+from benchmark.schema.protocol import parse_protocol
+from benchmark.suites import load_suite
+
+if TYPE_CHECKING:
+    from benchmark.execution.cells import Row
+    from benchmark.execution.local import RunReport
+    from benchmark.execution.observer import Observer
+    from benchmark.execution.store import Store
+    from benchmark.execution.workload import Workload
+    from benchmark.suites import Suite
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run computes, with everything checked that can be checked before training.
+
+    Attributes:
+        rows: One per method and seed.
+        work: The suite's data.
+        store: Where artifacts are kept.
+        results: Folder of the records.
+    """
+
+    rows: "list[Row]"
+    work: "Workload"
+    store: "Store"
+    results: Path
+
+    def execute(self, observer: "Observer | None" = None) -> "RunReport":
+        """Compute what is missing and write the records.
+
+        Raises:
+            UsageError: the output folder is not writable.
+            UnavailableError: a part of an attack is missing on this machine.
+        """
+        from benchmark.attacks import require_parts
+        from benchmark.execution.local import run_rows
+        from benchmark.execution.observer import Quiet
+
+        require_writable(self.results.parent)
+        for attack in self.work.suite.attacks:
+            if attack.id not in self.work.missing:
+                require_parts(attack)
+        return run_rows(self.rows, self.work, self.store, self.results, observer or Quiet())
+
+
+def run(
+    suite: str | Path,
+    methods: str | Sequence[str] = "vanilla",
+    *,
+    seeds: int = 1,
+    backbone: str | None = None,
+    out: str | Path = "runs",
+    plugins: Sequence[str] = (),
+    protocol: str = "",
+    observer: "Observer | None" = None,
+) -> "RunReport":
+    """Train, predict, attack and score methods on a suite, and write their records.
+
+    Only what is missing in `out` is computed, so the same call resumes a run that was interrupted, and a finished run
+    returns at once. It is what ``temper run`` does, without the output on the terminal.
+
+    Args:
+        suite: Name of a packaged suite, such as ``"demo"`` or ``"demo@2"``, or the path of a suite file.
+        methods: Names of methods. ``"roast:variant=released"`` sets a hyper-parameter, ``"sam+roast"`` composes, and
+            ``"all"`` is every registered method. One string may hold several names, separated by commas.
+        seeds: Number of seeds: 3 stands for 0, 1 and 2.
+        backbone: Packaged name, Hub id or folder; ``NAME=...`` sets the name in the records. The suite's by default.
+        out: Folder for artifacts (``out/store``) and records (``out/results``).
+        plugins: Files with methods of your own, as ``"my_method.py"`` or ``"my_method.py:MyMethod"``.
+        protocol: Options of papers' released code, separated by commas.
+        observer: Receives progress; nothing is shown by default.
+
+    Returns:
+        The report: ``files``, the record files in the order of the rows; ``failures``, one sentence per failed row;
+        and how many stages were ``computed`` and ``reused``.
+
+    Raises:
+        UsageError: an argument is invalid; the message names the nearest valid one.
+        UnavailableError: a resource is missing; the message has the command that fetches it.
+    """
+    if seeds < 1:
+        raise UsageError(f"seeds is {seeds}; it must be at least 1.")
+    requests = parse_methods(methods, plugins)
+    return plan(load_suite(suite), requests, seeds, backbone, Path(out), protocol=protocol).execute(observer)
+
+
+def parse_methods(methods: str | Iterable[str], plugins: Iterable[str] = ()) -> list[MethodRequest]:
+    """Read the names of methods and check that each is registered.
+
+    Raises:
+        UsageError: no name, or a name that is not registered; names the nearest one.
+    """
+    texts = [methods] if isinstance(methods, str) else methods
+    names = [name for text in texts for name in (registered() if text.strip() == "all" else text.split(","))]
+    requests = [MethodRequest.parse(name) for name in names if name.strip()]
+    for plugin in plugins:
+        load_plugin(plugin)
+    for request in requests:
+        request.require_known()
+    if not requests:
+        raise UsageError("--methods names no method; `temper list --methods` shows them.")
+    return requests
+
+
+def plan(
+    suite: "Suite", requests: Sequence[MethodRequest], seeds: int, backbone: str | None, out: Path, *, protocol: str
+) -> Plan:
+    """Read the suite's data and check the whole request before anything long starts.
+
+    Raises:
+        UsageError: an option is invalid, or two requests would write the same records.
+        UnavailableError: the backbone, training data or a part of an attack is missing.
+    """
+    options = parse_protocol(protocol)
+    require_resources(suite, backbone or suite.backbone)
+
+    from benchmark.execution.cells import Row
+    from benchmark.execution.store import Store
+    from benchmark.execution.workload import materialise
+    from benchmark.models.backbones import resolve_backbone
+
+    configured = [configure(request, request.overrides_of(suite.hyperparameters)) for request in requests]
+    slugs = [method_slug(method.cls.name, method.configuration) for method in configured]
+    duplicate = next((slug for slug in slugs if slugs.count(slug) > 1), None)
+    if duplicate:
+        raise UsageError(f"--methods names {duplicate} twice; name it once.")
+    resolved = resolve_backbone(backbone or suite.backbone)
+    work = materialise(suite)
+    work.selection(options)
+    rows = [Row(method, resolved, seed, options) for seed in range(seeds) for method in configured]
+    return Plan(rows, work, Store(out / "store"), out / "results")
+
+
+def require_writable(out: Path, option: str = "--out") -> None:
+    """Check that a folder can be written to, before the training and not after it.
+
+    Raises:
+        UsageError: it cannot be created, or nothing can be written there.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        # A file without a shared name: two commands that start at once would remove each other's.
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise UsageError(f"{option} {out} cannot be written to: {error.strerror}.") from error
+
+
+def require_resources(suite: "Suite", backbone: str) -> None:
+    """Check that the pinned resources without which nothing can run are on this machine.
+
+    Raises:
+        UnavailableError: some are missing; one sentence names all of them and the command that fetches them.
+    """
+    from benchmark.resources import load_manifest, missing_sentence, state
+
+    needed = suite_resources(suite, backbone)
+    absent = [one for name, one in load_manifest().items() if name in needed and state(one) == "absent"]
+    only_of_tasks = needed - _indispensable(suite, backbone)
+    if any(one.name not in only_of_tasks for one in absent):
+        raise UnavailableError(missing_sentence(absent))
+
+
+def suite_resources(suite: "Suite", backbone: str) -> set[str]:
+    """Name the pinned resources that a run of a suite reads: its data, the backbone and the parts of attacks."""
+    from benchmark.resources import load_manifest
+
+    named = {str(probe.data.resource) for probe in suite.probes if probe.data is not None}
+    return _indispensable(suite, backbone) | named & set(load_manifest())
+
+
+def _indispensable(suite: "Suite", backbone: str) -> set[str]:
+    """Name the resources without which nothing is run; an evaluation task whose data is missing is left out."""
+    from benchmark.resources import load_manifest
+
+    specs = [suite.training.data, suite.training.split.test_data]
+    named = {backbone, *(str(spec.resource) for spec in specs if spec is not None)}
+    named |= {str(value) for attack in suite.attacks for value in attack.parameters.values()}
+    return named & set(load_manifest())

@@ -1,0 +1,72 @@
+"""Links, anchors, result tables and commands of the documentation are right."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmark.execution.registry import registered
+from scripts.docs_pages import pages
+
+REPOSITORY = Path(__file__).parents[2]
+GENERATED = {"contributing.md", *pages()}
+DOCUMENTS = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+NAMES = [str(path.relative_to(REPOSITORY)) for path in DOCUMENTS]
+
+
+def prose(path: Path) -> str:
+    """Return a document without its code blocks."""
+    return re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(path: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", prose(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_link_leads_to_a_file_and_heading(name: str) -> None:
+    path = REPOSITORY / name
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(path)):
+        if target.startswith("http"):
+            continue
+        file, _, anchor = target.partition("#")
+        linked = (path.parent / file) if file else path
+        assert linked.is_file(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+def test_every_page_is_in_the_navigation_and_in_the_index() -> None:
+    navigation = re.findall(r": ([\w/-]+\.md)$", (REPOSITORY / "mkdocs.yml").read_text(), re.MULTILINE)
+    written = {path.name for path in (REPOSITORY / "docs").glob("*.md")}
+    assert sorted(navigation) == sorted(written | GENERATED)
+    index = (REPOSITORY / "docs/index.md").read_text()
+    assert all(f"({name})" in index for name in written - {"index.md"})
+
+
+def test_the_results_in_the_readme_are_those_of_the_committed_leaderboard() -> None:
+    rows = re.findall(r"^\| (\d+) \| `([\w+-]+)` \| (.*) \|$", (REPOSITORY / "README.md").read_text(), re.MULTILINE)
+    board = (REPOSITORY / "leaderboard/site/board.md").read_text().replace("\\", "")
+    section = board[board.index("offline@1") :]
+    ranked = section[section.index("### Ranked") : section.index("### Not ranked")]
+    table = [line.strip("| ").split(" | ") for line in ranked.splitlines() if re.match(r"\| \d", line)]
+    shown = [(row[0].split()[0], row[1], [cell.split(" ±")[0] for cell in row[2:9]]) for row in table]
+    assert [(rank, name, values.split(" | ")) for rank, name, values in rows] == shown
+
+
+def test_every_registered_method_is_in_the_readme_and_has_a_reference() -> None:
+    text = (REPOSITORY / "README.md").read_text()
+    in_tree = {name for name, point in registered().items() if point.value.startswith("methods.")}
+    assert set(re.findall(r"`([\w-]+)`", text)) >= in_tree
+    assert set(re.findall(r"^## ([\w-]+)$", pages()["reference/methods.md"], re.MULTILINE)) == in_tree
+
+
+def test_the_reference_has_every_suite_attack_and_metric() -> None:
+    from benchmark.evaluation.metrics import METRICS
+    from benchmark.suites import available_suites
+    from benchmark.suites.recipes import RECIPES
+
+    made = pages()
+    assert all(f"## {name}@" in made["reference/suites.md"] for name in available_suites())
+    assert all(f"## {name}\n" in made["reference/attacks.md"] for name in RECIPES)
+    assert all(f"| `{name}` | " in made["reference/metrics.md"] for name in METRICS)
