@@ -143,3 +143,44 @@ def test_specs_are_listed_by_key(tmp_path: Path) -> None:
     make(Store(tmp_path))
     assert list(Store(tmp_path).specs("predict")) == [(KEY, SPEC)]
     assert json.loads((tmp_path / "predict" / KEY.removeprefix("sha256:") / "spec.json").read_text()) == SPEC
+
+
+def test_an_artifact_under_the_key_of_another_is_quarantined(tmp_path: Path) -> None:
+    other = fingerprint({**SPEC, "data": "y"})
+    make(Store(tmp_path)).rename(tmp_path / "predict" / other.removeprefix("sha256:"))
+    store = Store(tmp_path)
+    with pytest.raises(TemperError, match="does not have the key it is stored under"):
+        store.peek("predict", other)
+    assert store.find("predict", other) is None
+    assert "set aside as" in store.notes[0]
+
+
+def test_no_artifact_appears_before_its_receipt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store = Store(tmp_path)
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(TemperError, match="No space left"),
+        store.work("predict", SPEC),
+    ):
+        patched.setattr("benchmark.execution.store._write_json", full)
+    assert not (tmp_path / "predict").exists()
+    assert store.is_partial("predict", KEY)
+    make(store)
+
+
+def test_scratch_is_kept_until_the_artifact_is_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = Path.rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if Path(target).parent.name == "predict":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return rename(path, target)
+
+    store = Store(tmp_path)
+    with monkeypatch.context() as patched, pytest.raises(TemperError), store.work("predict", SPEC) as folder:
+        (folder / SCRATCH / "journal").write_text("kept")
+        patched.setattr(Path, "rename", refuse)
+    assert (folder / SCRATCH / "journal").read_text() == "kept"

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from benchmark.schema import (
     IntegrityError,
+    canonical_json,
+    fingerprint,
     method_slug,
     printable,
     record_line,
@@ -99,3 +101,9 @@ def test_a_valid_part_does_not_vouch_for_one_that_python_calls_equal():
         assert [problem.pointer for problem in validate_record(record)] == [
             "/cost/backward" if backward is False else "/cost/forward"
         ]
+
+
+def test_zero_has_one_canonical_form_whatever_its_sign() -> None:
+    plus, minus = {"a": [0.0]}, {"a": [-0.0]}
+    assert canonical_json(plus) == canonical_json(minus)
+    assert fingerprint(plus) == fingerprint(minus)

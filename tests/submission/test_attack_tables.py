@@ -1,6 +1,7 @@
 """Hostile submissions: attack tables. Each is refused with its reason."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -57,6 +58,14 @@ def test_an_attack_that_contradicts_itself(forgery: Forgery, change: Callable[..
     forgery.edit_attack(change, only="flipped")
     forgery.reforge()
     assert_refused(forgery, reason)
+
+
+def test_more_queries_than_the_suite_allows(forgery: Forgery) -> None:
+    (attack,) = forgery.work.suite.attacks
+    limited = replace(attack, parameters={**attack.parameters, "query_budget": 2})
+    forgery.work = replace(forgery.work, suite=replace(forgery.work.suite, attacks=(limited,)))
+    forgery.reforge()
+    assert_refused(forgery, "queries; the suite allows 2.")
 
 
 def test_a_similarity_that_is_not_finite(forgery: Forgery) -> None:

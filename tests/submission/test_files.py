@@ -118,3 +118,12 @@ def test_a_link_a_file_and_nothing_in_place_of_the_folder(forgery: Forgery, tmp_
         read_submission(forgery.folder / "submission.json")
     with pytest.raises(UsageError, match=r"nothing does not exist\. Name the folder"):
         read_submission(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("part", ["table", "records"])
+def test_one_changed_byte_of_the_same_size(forgery: Forgery, part: str) -> None:
+    path: Path = getattr(forgery, part)()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+    assert_refused(forgery, "is not the file that submission.json lists: its size or hash differs.")
