@@ -1,4 +1,4 @@
-"""Vanilla fine-tuning: every verb as it comes."""
+"""Vanilla fine-tuning: all hooks at their defaults."""
 
 from dataclasses import dataclass
 from typing import ClassVar

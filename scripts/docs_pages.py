@@ -78,7 +78,7 @@ def _methods() -> str:
             continue
         cls = configure(MethodRequest(name, {}), {}).cls
         known = Costs.beside(point).methods.get(name)
-        hooks = ", ".join(f"`{hook}`" for hook in summary(point).verbs) or "none"
+        hooks = ", ".join(f"`{hook}`" for hook in summary(point).hooks) or "none"
         cost = f"{over_vanilla(known.step):.2f} per step" if known else "not measured"
         if known and over_vanilla(known.once):
             cost += f", {over_vanilla(known.once):.2f} epochs once"

@@ -21,7 +21,7 @@ _COLUMNS = (
 
 def show(
     methods: Annotated[
-        bool, typer.Option("--methods", help="Only the methods: what they cost, verbs overridden, paper.")
+        bool, typer.Option("--methods", help="Only the methods: what they cost, hooks overridden, paper.")
     ] = False,
     suites: Annotated[bool, typer.Option("--suites", help="Only the suites.")] = False,
     attacks: Annotated[bool, typer.Option("--attacks", help="Only the attacks: name, paper, what they do.")] = False,
@@ -77,8 +77,8 @@ def _show_costs() -> None:
 
     known = {name: Costs.beside(point).methods.get(name) for name, point in registered().items()}
     found = {name: summary(point) for name, point in registered().items()}
-    rows = [(n, *_figures(known[n]), ", ".join(s.verbs) or "none", s.paper or s.text) for n, s in found.items()]
-    _print("Methods", [("Name", "Floor", "Once", "Measured", "Verbs overridden", "Paper"), *rows])
+    rows = [(n, *_figures(known[n]), ", ".join(s.hooks) or "none", s.paper or s.text) for n, s in found.items()]
+    _print("Methods", [("Name", "Floor", "Once", "Measured", "Hooks overridden", "Paper"), *rows])
     settings = sorted({cost.setting for cost in known.values() if cost and cost.setting})
     notes = [_COLUMNS, *(f"Measured: {setting}." for setting in settings)]
     uncounted = [name for name, cost in known.items() if cost is None]

@@ -133,12 +133,12 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
 
 def _reads(row: Row) -> dict[str, str]:
     """Ask a method what it reads; a file that is missing or is not known is for the user to change, and stops all."""
-    from benchmark.training.method_errors import checked_reads, verb
+    from benchmark.training.method_errors import checked_reads, hook
 
     if row.method.reads is not None:
         return dict(row.method.reads)
     method = row.method.make()
-    with verb(method, "reads", 0):
+    with hook(method, "reads", 0):
         try:
             read = method.reads(row.backbone)
         except TemperError as error:

@@ -85,7 +85,7 @@ class Runner:
 
     def _train(self, cell: Cell, folder: Path) -> None:
         from benchmark.training.loop import SAVING, Trainer, write_log
-        from benchmark.training.method_errors import verb
+        from benchmark.training.method_errors import hook
 
         suite, row = self.work.suite, cell.row
         trainer = Trainer(
@@ -102,7 +102,7 @@ class Runner:
         )
         model, position = trainer.run()
         model.name_classes(suite.training.classes)
-        with verb(trainer.method, SAVING, position.step):
+        with hook(trainer.method, SAVING, position.step):
             model.save(folder / MODEL)
         write_log(position, folder / "epochs.jsonl")
         outcome = {"cost": position.passes, "environment": environment(), "best_epoch": position.best_epoch}
@@ -197,13 +197,13 @@ class Runner:
 
     def _model(self, cell: Cell) -> Classifier:
         """The cell's model in eval mode; the last one loaded is kept."""
-        from benchmark.training.method_errors import verb
+        from benchmark.training.method_errors import hook
         from benchmark.training.optimization import pick_device
 
         trained: Artifact = cell.reads["model"]
         digest = weights_hash(trained)
         if self._loaded is None or self._loaded[0] != digest:
-            with verb(cell.row.method.make(), "build_model (loading its saved model)", 0):
+            with hook(cell.row.method.make(), "build_model (loading its saved model)", 0):
                 self._loaded = (digest, load_classifier(trained.folder / MODEL).to(pick_device()).eval())
         return self._loaded[1]
 

@@ -35,13 +35,13 @@ class Summary:
     Attributes:
         text: First sentence of the docstring, or why the source cannot be read.
         paper: As the class has it; empty where it has none.
-        verbs: Verbs that the class, or one that it derives from, overrides, in the order of a run.
+        hooks: Hooks that the class, or one that it derives from, overrides, in the order of a run.
         hyperparameters: Name, default and legal values of each, as the class declares them.
     """
 
     text: str
     paper: str = ""
-    verbs: tuple[str, ...] = ()
+    hooks: tuple[str, ...] = ()
     hyperparameters: tuple[tuple[str, str, str], ...] = ()
 
 
@@ -60,13 +60,13 @@ def summary(point: EntryPoint) -> Summary:
     paper = next((value for _, cls in classes for value in _texts(cls, "paper")), "")
     text = " ".join((ast.get_docstring(found[1]) or "").partition("\n\n")[0].split())
     fields = {field[0]: field for _, cls in reversed(classes) for field in _fields(cls)}
-    overridden = tuple(verb for verb in verbs() if verb in defined)
+    overridden = tuple(hook for hook in hooks() if hook in defined)
     return Summary(text.partition("\n")[0], paper, overridden, tuple(fields.values()))
 
 
 @cache
-def verbs() -> tuple[str, ...]:
-    """The verbs of a method in the order of a run: what its base class defines ahead of its state."""
+def hooks() -> tuple[str, ...]:
+    """The hooks of a method in the order of a run: what its base class defines ahead of its state."""
     base = find_class(BASE, "Method")
     functions = [node.name for node in base[1].body if isinstance(node, ast.FunctionDef)] if base else []
     return tuple(functions[: functions.index("state_dict")])

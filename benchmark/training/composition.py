@@ -1,8 +1,8 @@
-"""Composition: one method made of several, each giving the verbs that it overrides.
+"""Composition: one method made of several, each giving the hooks that it overrides.
 
-Every exclusive verb has at most one owner. `transform_batch` is a chain and the other verbs run side by side, both in
+Every exclusive hook has at most one owner. `transform_batch` is a chain and the other hooks run side by side, both in
 the order in which the members are named. Members are instances of their own, so their attributes cannot collide; a
-member that calls an exclusive verb that it does not override, such as ``self.loss``, gets the owner's.
+member that calls an exclusive hook that it does not override, such as ``self.loss``, gets the owner's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,10 +21,10 @@ from benchmark.training.method import Method
 T = TypeVar("T")
 
 EXCLUSIVE = ("build_model", "encode_example", "phases", "build_optimizer", "batches", "loss", "backward")
-"""Verbs that answer or train; two answers cannot both hold."""
+"""Hooks that answer or train; two answers cannot both hold."""
 
 TOGETHER = ("setup", "transform_batch", "transform_gradients", "after_step", "on_epoch_end")
-"""Verbs that run one member after the other."""
+"""Hooks that run one member after the other."""
 
 
 class Composition(Method):
@@ -34,19 +34,19 @@ class Composition(Method):
 
     def __init__(self, **hyperparameters: Hyperparameter) -> None:
         self._parts = {member.name: member(**_inside(hyperparameters, member.name)) for member in self.members}
-        for verb in EXCLUSIVE:
+        for hook in EXCLUSIVE:
             for owner in self._parts.values():
-                if verb in overridden(type(owner)):
-                    self._lend(verb, owner)
+                if hook in overridden(type(owner)):
+                    self._lend(hook, owner)
         for part in self._parts.values():
             # What a member sees of a batch, in its importance pass say, is what training sees of it.
             part.transform_batch = self.transform_batch  # type: ignore[method-assign]
 
-    def _lend(self, verb: str, owner: Method) -> None:
-        """Let the composition and every other member answer a verb as its owner does."""
+    def _lend(self, hook: str, owner: Method) -> None:
+        """Let the composition and every other member answer a hook as its owner does."""
         for part in (self, *self._parts.values()):
             if part is not owner:
-                setattr(part, verb, getattr(owner, verb))
+                setattr(part, hook, getattr(owner, hook))
 
     def setup(self, ctx: Context) -> None:
         """Every member's, in order."""
@@ -100,11 +100,11 @@ class Composition(Method):
 def compose(members: Sequence[type[Method]]) -> type[Composition]:
     """Make one method of two or more; its name is theirs joined by ``+``.
 
-    Two members may not override the same exclusive verb. `loss` and `backward` may have different owners if the owner
+    Two members may not override the same exclusive hook. `loss` and `backward` may have different owners if the owner
     of `backward` declares `Method.uses_loss` (SAM does). A `backward` with a loss of its own (FreeLB's) owns both.
 
     Raises:
-        UsageError: a member twice, or two owners of one exclusive verb; the message names both and the verb.
+        UsageError: a member twice, or two owners of one exclusive hook; the message names both and the hook.
     """
     name = "+".join(member.name for member in members)
     for first, second in combinations(members, 2):
@@ -125,16 +125,16 @@ def compose(members: Sequence[type[Method]]) -> type[Composition]:
 
 
 def overridden(cls: type[Method]) -> frozenset[str]:
-    """Verbs that a method class, or one that it derives from, overrides."""
-    return frozenset(verb for verb in (*EXCLUSIVE, *TOGETHER) if getattr(cls, verb) is not getattr(Method, verb))
+    """Hooks that a method class, or one that it derives from, overrides."""
+    return frozenset(hook for hook in (*EXCLUSIVE, *TOGETHER) if getattr(cls, hook) is not getattr(Method, hook))
 
 
 def _clash(first: type[Method], second: type[Method]) -> str | None:
     """Why two methods cannot be one."""
     shared = overridden(first) & overridden(second)
-    for verb in EXCLUSIVE:
-        if verb in shared:
-            return f"both {first.name} and {second.name} own {verb}"
+    for hook in EXCLUSIVE:
+        if hook in shared:
+            return f"both {first.name} and {second.name} own {hook}"
     for trains, computes in ((first, second), (second, first)):
         if "backward" in overridden(trains) and "loss" in overridden(computes) and not trains.uses_loss:
             return (

@@ -26,7 +26,7 @@ LONGEST_MESSAGE = 1_000
 
 
 @contextmanager
-def verb(method: Method, name: str, step: int) -> Iterator[None]:
+def hook(method: Method, name: str, step: int) -> Iterator[None]:
     """Run a method's hook.
 
     Args:
@@ -73,7 +73,7 @@ class GuardedMethod:
 
     def guard(self, place: str) -> AbstractContextManager[None]:
         """Run what a hook's result does, such as a step of its optimizer; `place` says so in errors."""
-        return verb(self._method, place, self.step)
+        return hook(self._method, place, self.step)
 
     def build_model(self, backbone: Backbone, task: TrainingTask) -> Classifier:
         """Return the model, whose parameters are contiguous in memory."""
@@ -146,7 +146,7 @@ class GuardedMethod:
             self._method.load_state_dict(state, ctx)
 
 
-# Each of the following is called inside `verb`, which puts the method and the hook in front of the sentence.
+# Each of the following is called inside `hook`, which puts the method and the hook in front of the sentence.
 
 
 def checked_model(value: object, classes: int) -> Classifier:

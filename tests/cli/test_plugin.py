@@ -106,7 +106,7 @@ def test_mistakes_with_plugins_and_compositions_are_one_sentence(tmp_path: Path,
         assert "Traceback" not in done.stderr
 
 
-def test_the_list_of_methods_shows_papers_and_verbs() -> None:
+def test_the_list_of_methods_shows_papers_and_hooks() -> None:
     shown = {line.split()[0]: line for line in temper("list", "--methods").stdout.splitlines() if line}
     assert "Foret et al., ICLR 2021" in shown["sam"]
     assert " backward " in shown["sam"]

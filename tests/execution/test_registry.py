@@ -14,7 +14,7 @@ from pydantic import Field, PositiveFloat
 
 from benchmark.execution import registry, sources
 from benchmark.execution.registry import MethodRequest, configure, load_plugin, registered
-from benchmark.execution.sources import Summary, own_imports, source_fingerprint, summary, verbs
+from benchmark.execution.sources import Summary, hooks, own_imports, source_fingerprint, summary
 from benchmark.schema import method_slug
 from benchmark.schema.errors import TemperError, UsageError
 from benchmark.training.hyperparameters import HyperparameterField
@@ -226,11 +226,11 @@ def in_short(legal: str) -> str:
 def test_what_a_list_shows_of_a_method_is_what_importing_it_shows() -> None:
     from benchmark.training.composition import EXCLUSIVE, TOGETHER, overridden
 
-    assert set(verbs()) == {*EXCLUSIVE, *TOGETHER}
-    assert verbs()[0] == "build_model"
+    assert set(hooks()) == {*EXCLUSIVE, *TOGETHER}
+    assert hooks()[0] == "build_model"
     for name, point in registered().items():
         cls = point.load()
-        assert (name, set(summary(point).verbs)) == (name, set(overridden(cls)))
+        assert (name, set(summary(point).hooks)) == (name, set(overridden(cls)))
         assert summary(point).paper == cls.paper
         shown = {key: (default, legal) for key, default, legal in summary(point).hyperparameters}
         declared = cls.hyperparameter_fields().items()

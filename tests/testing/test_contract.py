@@ -185,7 +185,7 @@ def test_a_loss_that_is_not_finite() -> None:
 
 
 class Trace(Mine):
-    """Leaves a trace in one verb of one step."""
+    """Leaves a trace in one hook of one step."""
 
     def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
         super().backward(model, batch, ctx)
@@ -254,7 +254,7 @@ class StopsGradients(Trace):
         (Reseeds, "seed and settings", "torch.initial_seed()"),
     ],
 )
-def test_what_a_verb_leaves_behind(method: type[Method], rule: str, thing: str) -> None:
+def test_what_a_hook_leaves_behind(method: type[Method], rule: str, thing: str) -> None:
     said = sentence(method, "every_hook_leaves_the_model_as_it_was")
     if method is LeaksGlobalHook:
         nn.modules.module._global_forward_pre_hooks.clear()
@@ -263,10 +263,10 @@ def test_what_a_verb_leaves_behind(method: type[Method], rule: str, thing: str) 
 
 
 WHEN = {"setup": 0, "transform_batch": 0, "transform_gradients": 0, "after_step": 0, "on_epoch_end": 5}
-"""The step that the first call of a verb is told to be in."""
+"""The step that the first call of a hook is told to be in."""
 
 
-@pytest.mark.parametrize("verb", WHEN)
+@pytest.mark.parametrize("hook", WHEN)
 @pytest.mark.parametrize(
     ("leave", "rule", "thing"),
     [
@@ -279,26 +279,26 @@ WHEN = {"setup": 0, "transform_batch": 0, "transform_gradients": 0, "after_step"
     ],
     ids=["hook", "requires_grad"],
 )
-def test_a_trace_is_found_in_whichever_verb_leaves_it(verb: str, leave: Any, rule: str, thing: str) -> None:
+def test_a_trace_is_found_in_whichever_hook_leaves_it(hook: str, leave: Any, rule: str, thing: str) -> None:
     def leaving(self: Method, *arguments: Any) -> Any:
         context = next(a for a in arguments if isinstance(a, Context))
         leave(context.model)
-        return getattr(Method, verb)(self, *arguments)
+        return getattr(Method, hook)(self, *arguments)
 
-    said = sentence(type("Leaves", (Mine,), {verb: leaving}), "every_hook_leaves_the_model_as_it_was")
+    said = sentence(type("Leaves", (Mine,), {hook: leaving}), "every_hook_leaves_the_model_as_it_was")
     assert said.startswith("mine breaks the rule '")
     assert rule in said
     assert thing in said
-    assert f"in step {WHEN[verb]}, {verb} changed network." in said
+    assert f"in step {WHEN[hook]}, {hook} changed network." in said
 
 
-@pytest.mark.parametrize("verb", ["setup", "transform_batch", "transform_gradients", "on_epoch_end", "state_dict"])
-def test_a_verb_that_raises_is_named_with_its_place(verb: str) -> None:
+@pytest.mark.parametrize("hook", ["setup", "transform_batch", "transform_gradients", "on_epoch_end", "state_dict"])
+def test_a_hook_that_raises_is_named_with_its_place(hook: str) -> None:
     def raising(self: Method, *_arguments: Any) -> Any:
         raise LookupError("gone")
 
-    said = sentence(type("Raises", (Mine,), {verb: raising}), "every_hook_leaves_the_model_as_it_was")
-    assert f"'it trains to the end': Method 'mine' raised LookupError in {verb} at test_contract.py:" in said
+    said = sentence(type("Raises", (Mine,), {hook: raising}), "every_hook_leaves_the_model_as_it_was")
+    assert f"'it trains to the end': Method 'mine' raised LookupError in {hook} at test_contract.py:" in said
     assert said.endswith(": gone")
 
 
@@ -321,7 +321,7 @@ def test_the_tiny_backbones_tokenizer_knows_its_words(tiny_backbone: Path) -> No
     assert len(ids.unique()) == 6
 
 
-def test_a_verb_that_switches_gradients_off_is_caught_one_way_or_the_other() -> None:
+def test_a_hook_that_switches_gradients_off_is_caught_one_way_or_the_other() -> None:
     try:
         assert "mine breaks the rule" in sentence(StopsGradients, "every_hook_leaves_the_model_as_it_was")
     finally:
@@ -438,7 +438,7 @@ def test_hyperparameters_that_no_record_can_hold() -> None:
 
     test = "its_hyperparameters_are_json_scalars_with_defaults"
     assert "the hyper-parameter layers is declared as tuple[int, ...]. Declare it as bool," in sentence(Listed, test)
-    assert "radius is inf, which JSON cannot write" in sentence(Infinite, test)
+    assert "radius must be a finite number" in sentence(Infinite, test)
     assert "has others" in sentence(Rounds, test)
 
 

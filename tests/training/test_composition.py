@@ -1,4 +1,4 @@
-"""Compositions: who owns a verb, what runs in order, state and hyper-parameters by member, and what is refused."""
+"""Compositions: who owns a hook, what runs in order, state and hyper-parameters by member, and what is refused."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ CALLS: list[str] = []
 
 @dataclass(kw_only=True, eq=False)
 class Prompted(Method):
-    """Has the verbs that MVP has: a model and an encoding of its own."""
+    """Has the hooks that MVP has: a model and an encoding of its own."""
 
     name: ClassVar[str] = "prompted"
     scale: float = 2.0
@@ -52,7 +52,7 @@ class Prompted(Method):
 
 
 class Recorder(Method):
-    """Notes its calls in every verb that runs side by side."""
+    """Notes its calls in every hook that runs side by side."""
 
     def setup(self, ctx: Context) -> None:
         CALLS.append(f"{self.name} setup")
@@ -109,7 +109,7 @@ def test_what_must_compose_does(members: tuple[type[Method], ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "verb"),
+    ("first", "second", "hook"),
     [
         (SMART, RoAST, "loss"),
         (FreeLB, SAM, "backward"),
@@ -117,11 +117,11 @@ def test_what_must_compose_does(members: tuple[type[Method], ...]) -> None:
         (InfoBERT, RoseSecond, "build_optimizer"),
     ],
 )
-def test_two_owners_of_one_verb_are_both_named(first: type[Method], second: type[Method], verb: str) -> None:
+def test_two_owners_of_one_hook_are_both_named(first: type[Method], second: type[Method], hook: str) -> None:
     with pytest.raises(UsageError) as caught:
         compose([first, second])
     assert str(caught.value) == (
-        f"{first.name}+{second.name} cannot be composed: both {first.name} and {second.name} own {verb}."
+        f"{first.name}+{second.name} cannot be composed: both {first.name} and {second.name} own {hook}."
     )
 
 
@@ -134,12 +134,12 @@ def test_a_backward_with_a_loss_of_its_own_refuses_anothers(trains: type[Method]
         compose(pair)
 
 
-@pytest.mark.parametrize("verb", EXCLUSIVE)
-def test_every_exclusive_verb_has_one_owner(verb: str) -> None:
+@pytest.mark.parametrize("hook", EXCLUSIVE)
+def test_every_exclusive_hook_has_one_owner(hook: str) -> None:
     def method(name: str) -> type[Method]:
-        return type(name, (Vanilla,), {"name": name, verb: lambda self, *_: self.loss})
+        return type(name, (Vanilla,), {"name": name, hook: lambda self, *_: self.loss})
 
-    with pytest.raises(UsageError, match=f"both left and right own {verb}"):
+    with pytest.raises(UsageError, match=f"both left and right own {hook}"):
         compose([method("left"), method("right")])
 
 

@@ -137,7 +137,7 @@ def test_a_gradient_that_is_not_finite_stops_before_it_reaches_the_weights(tiny_
         trainer(Exploding(), tiny_backbone, tmp_path).run()
 
 
-def test_a_verb_that_raises_is_named_with_its_line(tiny_backbone: Path, tmp_path: Path) -> None:
+def test_a_hook_that_raises_is_named_with_its_line(tiny_backbone: Path, tmp_path: Path) -> None:
     @dataclass(kw_only=True, eq=False)
     class Broken(Vanilla):
         name: ClassVar[str] = "broken"
@@ -269,7 +269,7 @@ def test_batches_that_do_not_fit_the_schedule_are_named(
         trainer(Uneven(), tiny_backbone, tmp_path).run()
 
 
-def test_a_full_disk_inside_a_verb_is_not_the_methods_fault(tiny_backbone: Path, tmp_path: Path) -> None:
+def test_a_full_disk_inside_a_hook_is_not_the_methods_fault(tiny_backbone: Path, tmp_path: Path) -> None:
     @dataclass(kw_only=True, eq=False)
     class Writing(Vanilla):
         def after_step(self, ctx):
@@ -279,14 +279,14 @@ def test_a_full_disk_inside_a_verb_is_not_the_methods_fault(tiny_backbone: Path,
         trainer(Writing(), tiny_backbone, tmp_path).run()
 
 
-@pytest.mark.parametrize("verb", ["batches", "state_dict", "transform_batch"])
-def test_every_verb_that_raises_becomes_the_methods_failure(verb: str, tiny_backbone: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("hook", ["batches", "state_dict", "transform_batch"])
+def test_every_hook_that_raises_becomes_the_methods_failure(hook: str, tiny_backbone: Path, tmp_path: Path) -> None:
     def fail(*_arguments, **_named):
         raise UsageError("not like this")
 
     method = Vanilla()
-    setattr(method, verb, fail)
-    with pytest.raises(MethodError, match=f"Method 'vanilla', {verb}: not like this"):
+    setattr(method, hook, fail)
+    with pytest.raises(MethodError, match=f"Method 'vanilla', {hook}: not like this"):
         trainer(method, tiny_backbone, tmp_path).run()
 
 

@@ -45,7 +45,7 @@ def gradients_of(parameters: Sequence[Tensor]) -> list[Tensor]:
     """Gradients of parameters that all have one.
 
     Raises:
-        TemperError: one has none; a verb forgot to back-propagate or left `requires_grad` off.
+        TemperError: one has none; a hook forgot to back-propagate or left `requires_grad` off.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
     if len(gradients) != len(parameters):
