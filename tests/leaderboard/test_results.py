@@ -1,8 +1,6 @@
 """The table of all records, and how its records become sections and rows."""
 
 import math
-import re
-from pathlib import Path
 
 import pytest
 
@@ -10,8 +8,6 @@ from benchmark.schema import UsageError, card_fingerprint
 from leaderboard import load_results
 from leaderboard.results import ResultRecord, read_sections
 from tests.leaderboard.synthetic import Method, card, published, records, write_published, write_records, write_results
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 def test_every_record_is_a_line(results, tmp_path):
@@ -86,12 +82,3 @@ def test_facts_list_what_differs_between_seeds(tmp_path):
         "4000 forward, 4000 backward, 0 backward to inputs only; 1 forward, 2 backward, 3 backward to inputs only"
     )
     assert facts["Hyper-parameters"] == "learning_rate 0.0001"
-
-
-def test_the_example_of_the_readme_runs(monkeypatch, capsys):
-    (example,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    monkeypatch.chdir(REPOSITORY)
-    exec(compile(example, "README.md", "exec"), {})
-    shown = capsys.readouterr().out
-    assert "adversarial" in shown
-    assert "roast" in shown
