@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 from pydantic import (
     AllowInfNan,
+    BeforeValidator,
     ConfigDict,
     Field,
     Strict,
@@ -63,9 +64,23 @@ Key: TypeAlias = Annotated[
 ]
 Whole: TypeAlias = Annotated[int, Strict(), Field(ge=0, le=LARGEST_WHOLE)]
 Count: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=LARGEST_WHOLE)]
-Number: TypeAlias = (
+Replicate: TypeAlias = (
     Annotated[int, Strict(), Field(ge=-LARGEST_WHOLE, le=LARGEST_WHOLE)]
     | Annotated[float, Strict(), AllowInfNan(False)]
+)
+"""A number of a long list: an integer beyond the limit is read as a float, which saves a call per number."""
+
+
+def _require_float(value: object) -> object:
+    """Refuse an integer: a strict float would accept one beyond the limit of integers."""
+    if isinstance(value, int):
+        raise PydanticCustomError("float_type", "Input should be a float")
+    return value
+
+
+Number: TypeAlias = (
+    Annotated[int, Strict(), Field(ge=-LARGEST_WHOLE, le=LARGEST_WHOLE)]
+    | Annotated[float, Strict(), AllowInfNan(False), BeforeValidator(_require_float)]
 )
 Scalar: TypeAlias = Annotated[bool, Strict()] | Number | Text | None
 """The value of a hyper-parameter."""

@@ -15,6 +15,7 @@ from benchmark.schema.base import (
     Key,
     Name,
     Number,
+    Replicate,
     Scalar,
     Schema,
     Sentence,
@@ -160,7 +161,7 @@ class RecordModel(TypedDict):
     status: Literal["ok", "unavailable", "failed"]
     reason: Sentence | None
     """Why there is no value."""
-    replicates: Annotated[list[Number], Field(min_length=2, max_length=100_000)] | None
+    replicates: Annotated[list[Replicate], Field(min_length=2, max_length=100_000)] | None
     """The value on bootstrap resamples of the examples."""
     cost: Cost | None
     environment: dict[Key, Text]

@@ -89,7 +89,7 @@ def test_doubt_company_and_order_change_nothing(tmp_path):
 
 
 def test_random_swap_needs_its_number_of_queries():
-    with pytest.raises(UsageError, match="parameter queries: missing"):
+    with pytest.raises(UsageError, match="parameter queries: is missing"):
         parameters_of(spec("random_swap"))
     assert parameters_of(spec("random_swap", queries=9)).query_budget is None
 

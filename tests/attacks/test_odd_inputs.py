@@ -90,7 +90,7 @@ def test_a_model_without_numbers_is_an_error_of_every_example(spec, tiny_model, 
     examples = Dataset("odd", tuple(Example(name, (text,), 0) for name, text in ODD.items()), ("n", "p"))
     rows = run_attack(spec, examples, ModelVictim(broken), tmp_path / "j", parts=parts(TINY))
     assert {row.outcome for row in rows} == {"error"}
-    assert {row.reason for row in rows} == {"ValueError: the model gave numbers that are not finite"}
+    assert {row.reason for row in rows} == {"ValueError: the model returned values that are not finite"}
 
 
 @pytest.mark.slow

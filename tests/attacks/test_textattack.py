@@ -201,7 +201,7 @@ def test_attacks_that_rows_have_no_place_for_are_refused(tmp_path):
     assert attack_with(characters(asked, frozen), pairs, tmp_path / "b")[0].outcome == "survived"
     foreign = characters(asked)
     foreign.goal_function.model = victim
-    with pytest.raises(UsageError, match=r"victim must be a .*VictimWrapper"):
+    with pytest.raises(UsageError, match=r"victim is not a .*VictimWrapper"):
         attack_with(foreign, pairs, tmp_path / "c")
 
 

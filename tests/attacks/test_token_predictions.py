@@ -172,5 +172,5 @@ def test_the_named_masked_lm_is_loaded(masked_lm_folder, model, monkeypatch):
     loaded = load_parts(numbers).masked_lm
     item = Slots("a good film", (1, 2), 8)
     assert (loaded.predict([item])[0].ids == model.predict([item])[0].ids).all()
-    with pytest.raises(UsageError, match=r"parameters\.masked_lm"):
+    with pytest.raises(UsageError, match="parameter masked_lm: is empty"):
         parameters_of(replace(masked.attack(masked_lm_folder), parameters={"masked_lm": ""}))

@@ -80,7 +80,7 @@ def test_another_number_of_workers_goes_on(spec, tmp_path):
 
 @pytest.mark.parametrize(
     ("broken", "sentence"),
-    [(dying, r"A worker of the attack died \(exit code 7\).* are kept, so run again"), (refusing, "out of answers")],
+    [(dying, r"A worker of the attack died \(exit code 7\).* are kept. Run again"), (refusing, "out of answers")],
 )
 def test_a_worker_that_fails_is_one_error_and_loses_nothing(spec, tmp_path, broken, sentence):
     examples, journal = (
@@ -100,7 +100,7 @@ def test_a_worker_that_fails_is_one_error_and_loses_nothing(spec, tmp_path, brok
 
 def test_what_cannot_be_given_to_workers_is_refused(spec, tmp_path):
     examples = dataset("a good film", "a bad film")
-    with pytest.raises(UsageError, match="must be a ModelVictim or a function of a module"):
+    with pytest.raises(UsageError, match="cannot be sent to several workers"):
         run_attack(spec, examples, lambda texts: np.zeros((len(texts), 2)), tmp_path / "j", parts=parts(), workers=2)
     with pytest.raises(UsageError, match=r"workers \(0\) must be at least 1"):
         run_attack(spec, examples, victim, tmp_path / "j", parts=parts(), workers=0)

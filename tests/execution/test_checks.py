@@ -64,7 +64,7 @@ def test_a_masking_probe_is_inspected(tiny_backbone: Path, tmp_path: Path) -> No
     [
         ('title = "Known"', 'title = "Known"\nmerge = [0, 1]', "probes[known].merge: a masking check takes the task's"),
         ('title = "Known"', 'title = "Known"\nmetrics = ["ece"]', "'ece' does not fit perspective 'masking'"),
-        (", label = {", ", old = {", "data.label: missing; a probe of perspective 'masking' needs labels."),
+        (", label = {", ", old = {", "probes[known].data.old: is an unknown key; remove it."),
     ],
 )
 def test_mistakes_in_a_masking_probe(tiny_backbone: Path, tmp_path: Path, old: str, new: str, sentence: str) -> None:

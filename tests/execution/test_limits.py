@@ -63,6 +63,15 @@ def called(**attributes: object) -> type[Vanilla]:
     return type("Called", (Vanilla,), attributes)
 
 
+def counting() -> type[Vanilla]:
+    @dataclass(kw_only=True, eq=False)
+    class Counting(Vanilla):
+        name: ClassVar[str] = "counting"
+        count: int = 1
+
+    return Counting
+
+
 def long_backbone(work: Workload) -> Row:
     plain = row(work)
     return replace(plain, backbone=replace(plain.backbone, name="b" * 81))
@@ -82,13 +91,16 @@ PRODUCERS: list[tuple[Callable[[Workload], Row], str]] = [
         "the method's hyper-parameter note has 20001 characters; shorten it to at most 20000. Give it another value.",
     ),
     (lambda work: row(work, note="\udcff"), "hyper-parameter note holds the unprintable character U+DCFF"),
-    (lambda work: row(work, count=2**53 + 1), "hyper-parameter count is an integer beyond"),
+    (lambda work: row(work, counting(), count=2**53 + 1), "hyper-parameter count is an integer beyond"),
     (long_backbone, "the backbone's name has 81 characters; shorten it to at most 80. Call it by a name of your own: "),
     (
         lambda work: replace(row(work), backbone=replace(row(work).backbone, source="folder:" + "x" * 394)),
         "the backbone's source has 401 characters; shorten it to at most 400.",
     ),
-    (lambda work: replace(row(work), seed=2**53 + 1), "the seed is 9007199254740993; write a whole number from 0 to"),
+    (
+        lambda work: replace(row(work), seed=2**53 + 1),
+        "in its records the seed is an integer beyond 9007199254740992; write a smaller number.",
+    ),
     (lambda work: replace(row(work), protocol=("o" * 81,)), "the protocol's 0 has 81 characters; shorten it"),
 ]
 

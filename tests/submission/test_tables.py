@@ -49,7 +49,7 @@ def many_nulls(table: pa.Table) -> pa.Table:
             {},
         ),
         (with_column("label", lambda t: pa.nulls(t.num_rows, pa.int32())), "the label None, the suite's data says", {}),
-        (with_column("id", lambda t: pa.array(["0"] * t.num_rows)), "The example '0' occurs twice", {}),
+        (with_column("id", lambda t: pa.array(["0"] * t.num_rows)), "Duplicate example '0'; ids must be unique", {}),
         (with_column("id", lambda t: pa.array([b"\xff"] * t.num_rows, pa.binary())), "its column 'id' is binary", {}),
     ],
 )
