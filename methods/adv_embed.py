@@ -70,11 +70,11 @@ class AdvEmbed(Method):
         return self.variant == "released" and self.space == "words"
 
     def transform_batch(self, batch: Batch, ctx: Context) -> Batch:
-        """Attend the padding where RoAST's code does."""
+        """Attend to the padding if RoAST's code does."""
         return attend_padding(batch) if self._roast_released else batch
 
     def loss(self, model: Classifier, batch: Batch, ctx: Context) -> Tensor:
-        """The clean pass, the attack, the perturbed pass."""
+        """Make the clean pass, the attack and the perturbed pass."""
         embeds = self._embed(model, batch)
         clean = self._logits(model, batch, embeds) if self.clean else None
         if self._roast_released:
@@ -86,7 +86,7 @@ class AdvEmbed(Method):
         return paired_loss(clean, perturbed, batch.targets(), self.kl_weight, released=self._roast_released)
 
     def _attack(self, model: Classifier, batch: Batch, ctx: Context, embeds: Tensor, clean: Tensor | None) -> Tensor:
-        """The perturbation; its first direction comes from the clean pass's own graph where that is the same point."""
+        """Compute the perturbation; its first direction uses the clean pass's graph if it starts there."""
         delta = self._start(embeds.detach())
         free = clean is not None and self.space == "embeddings" and not self.random_start and not self._roast_released
         for number in range(self.steps):
@@ -124,19 +124,22 @@ class AdvEmbed(Method):
 
 
 def direction(gradient: Tensor, norm: str) -> Tensor:
-    """Steepest ascent: g / ||g||_2 for ``l2``, sign(g) for ``l_inf``, g / its token's largest entry for ``token``."""
+    """Compute the direction of steepest ascent: g / ||g||_2 for ``l2``, sign(g) for ``l_inf``.
+
+    For ``token`` it is g divided by the largest entry of its token.
+    """
     if norm == "token":
         return normalise_per_token(gradient)
     return gradient / sequence_norm(gradient, "l2") if norm == "l2" else gradient.sign()
 
 
 def surface_start(embeds: Tensor, radius: float, norm: str, *, lopsided: bool = False) -> Tensor:
-    """A random start for an attack: on the surface of the l2 ball, or uniform in the l_inf ball.
+    """Draw a random start for an attack: on the surface of the l2 ball, or uniform in the l_inf ball.
 
     Args:
         embeds: Gives shape, type and device.
         radius: Of the ball, above 0.
-        norm: ``l2``; anything else stands for an l_inf ball.
+        norm: ``l2``; any other value means an l_inf ball.
         lopsided: Draw r (2 r - 1) before rescaling, whose mean is 1/6, as MVP's released code does.
     """
     uniform = torch.rand_like(embeds)

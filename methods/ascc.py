@@ -50,7 +50,7 @@ class ASCC(Method):
         return SparseAttack(self.steps, self.rate, self.sparsity)
 
     def reads(self, backbone: Backbone) -> dict[str, str]:
-        """The lexicon."""
+        """Return the lexicon's hash."""
         return lexicon_reads(self.lexicon)
 
     def encode_example(self, model: Classifier, example: Example) -> Encoded:
@@ -76,16 +76,16 @@ class ASCC(Method):
         return self._attack.shares(model, batch, ctx, hull, self._positions(model, batch, hull))
 
     def _hull(self, model: Classifier, batch: Batch) -> Hull:
-        """Make what the words of a batch are moved in."""
+        """Build the convex hulls of a batch's words."""
         return Hull.of_words(model, batch, self._substitutes_of(model))
 
     def _substitutes_of(self, model: Classifier) -> Substitutes:
-        """Look the model's words up, once per run."""
+        """Look up the substitutes of the model's words, once per run."""
         if self._substitutes is None:
             self._substitutes = Substitutes.read(model, self.lexicon, self.min_cosine)
         return self._substitutes
 
     def _positions(self, model: Classifier, batch: Batch, hull: Hull) -> float:
-        """Count what the sum of entropies is divided by."""
+        """Count the positions by which the sum of entropies is divided."""
         released = len(batch.attention_mask) * model.max_length
         return float(released if self.variant == "released" else len(hull.valid))

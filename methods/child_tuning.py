@@ -24,7 +24,7 @@ class ChildTuning(Method):
     parameters. Both before Adam's moments and after clipping; weight decay is not masked. Embeddings and head are
     unmasked in D.
 
-    reserve is 0.3 in the released script. Accumulation does not change the method: one mask a step, on the whole
+    reserve is 0.3 in the released script. Accumulation does not change the method: one mask per step, on the whole
     window's gradient.
     """
 
@@ -35,7 +35,7 @@ class ChildTuning(Method):
     reserve: Annotated[float, Gt(0), Lt(1)] = 0.3
 
     def setup(self, ctx: Context) -> None:
-        """Mode D: one pass for the importance, then the mask for all of training."""
+        """Compute the importance in one pass and then the mask for all of training (mode D)."""
         if self.mode == "F":
             return
         self._blocks = ctx.block_parameters()
@@ -61,20 +61,20 @@ class ChildTuning(Method):
             thin_gradients(parameters, self.reserve, ctx.generator("child-tuning"))
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Mode D's mask."""
+        """Return mode D's mask."""
         if self.mode == "F":
             return {}
         return {f"mask.{index}": mask.bool() for index, mask in enumerate(self._multipliers)}
 
     def load_state_dict(self, state: Mapping[str, Tensor], ctx: Context) -> None:
-        """Take it back."""
+        """Restore the mask."""
         if self.mode == "D":
             self._blocks = ctx.block_parameters()
             self._multipliers = [state[f"mask.{index}"].to(p.dtype) for index, p in enumerate(self._blocks)]
 
 
 def keep_largest(scores: Sequence[Tensor], share: float) -> list[Tensor]:
-    """Mark this share of all entries of all tensors, the largest: 1 where kept and 0 elsewhere, in the scores' type.
+    """Mark the largest entries of all tensors, a given share: 1 where kept and 0 elsewhere, in the scores' type.
 
     The threshold is the (1 - share) quantile, found without sorting; entries that tie with it are kept.
     """
@@ -85,7 +85,7 @@ def keep_largest(scores: Sequence[Tensor], share: float) -> list[Tensor]:
 
 
 def thin_gradients(parameters: Sequence[Tensor], keep: float, generator: torch.Generator) -> None:
-    """Multiply every entry of the gradients there are by m / p, m ~ Bernoulli(p), in place.
+    """Multiply every entry of the existing gradients by m / p, m ~ Bernoulli(p), in place.
 
     p is `keep` rounded to a multiple of 2^-16, so that four draws come from one 64-bit random number.
     """

@@ -11,7 +11,7 @@ from methods.freelb import FreeLB
 
 @dataclass(kw_only=True, eq=False)
 class FreeLBPlusPlus(FreeLB):
-    """FreeLB without a bound on the perturbation and with more passes.
+    """Run FreeLB without a bound on the perturbation and with more passes.
 
     The gradient applied is the mean over `steps` passes over word embeddings; the perturbation moves between them.
     Defaults: those of TextDefender, the paper's code; the step number of the paper's tables was not found.

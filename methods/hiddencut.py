@@ -33,11 +33,11 @@ class HiddenCut(Method):
     variant: Literal["paper", "released"] = "paper"
 
     def setup(self, ctx: Context) -> None:
-        """Find out whether the family's feed-forward layers are known."""
+        """Check that the family's feed-forward layers are known."""
         require_feedforward(ctx.model)
 
     def loss(self, model: Classifier, batch: Batch, ctx: Context) -> Tensor:
-        """A clean pass and one with a span cut in every block."""
+        """Make a clean pass and one with a span cut in every block."""
         released = self.variant == "released"
 
         def cut(hidden: Tensor, attention: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ class HiddenCut(Method):
 def attended_span(
     attention: Tensor, mask: Tensor, ratio: float, top: float, *, padding_attends: bool = False
 ) -> Tensor:
-    """One contiguous span an example, from a token drawn among those that receive the most attention.
+    """Draw one contiguous span per example, from a token among those that receive the most attention.
 
     The span is max(1, floor(ratio * n)) tokens long, n being the tokens that are not padding, and ends with the text;
     its start is uniform among the max(1, floor(top * n)) tokens with the largest sum of attention over heads and
@@ -86,7 +86,7 @@ def attended_span(
 
 
 def jensen_shannon(first: Tensor, second: Tensor, *, swapped: bool = False) -> Tensor:
-    """Mean over the batch of (KL(p1 || m) + KL(p2 || m)) / 2, in nats, m being the mean of the two predictions.
+    """Compute the batch mean of (KL(p1 || m) + KL(p2 || m)) / 2, in nats, m being the mean of the two predictions.
 
     Args:
         first: Logits of shape (batch, classes); the softmax is taken in float32 or better.

@@ -15,7 +15,7 @@ from benchmark.training.toolbox.perturbation import ascend, differentiable, mask
 
 @dataclass(kw_only=True, eq=False)
 class InfoBERT(Method):
-    """FreeLB with two terms of mutual information, one over the embeddings and one between tokens and summary.
+    """Run FreeLB with two terms of mutual information, one over the embeddings and one between tokens and summary.
 
     Loss of each of the K perturbed passes: CE + beta * bottleneck - alpha * InfoNCE. The bottleneck is the mean over
     tokens of half the squared distance between the embedding layer's output there and at another token of the batch.
@@ -48,18 +48,18 @@ class InfoBERT(Method):
             raise UsageError(f"infobert:low={self.low}:high={self.high}: low must be below high.")
 
     def build_optimizer(self, groups: Sequence[Mapping[str, Any]], ctx: Context) -> torch.optim.Optimizer:
-        """The default one, with the critic in the decayed group."""
+        """Build the default optimizer, with the critic in the decayed group."""
         first, *others = groups
         critic = self._critic_of(ctx)
         joined = {**first, "params": [*first["params"], *critic.parameters()]}
         return super().build_optimizer([joined, *others], ctx)
 
     def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
-        """The passes of FreeLB, each with the two terms."""
+        """Make the passes of FreeLB, each with the two terms."""
         real, critic = batch.attention_mask.bool(), self._critic_of(ctx)
         delta = masked_start(model.embed_words(batch).detach(), batch.attention_mask, self.start, "l2")
         tokens = int(real.sum())
-        # Drawn before the passes, which share their dropout and so start from the same generator.
+        # Draw the partners before the passes, which share their dropout and so start from the same generator.
         partners = torch.randint(tokens, (self.steps, tokens), device=model.device)
         shuffles = torch.rand(self.steps, tokens, device=model.device)
         with ctx.same_dropout(), model.watching_hidden() as seen:
@@ -78,7 +78,7 @@ class InfoBERT(Method):
                 delta = ascend(delta, gradient, self.rate, self.radius, "l2")
 
     def _critic_of(self, ctx: Context) -> "Critic":
-        """The critic, drawn when it is first asked for."""
+        """Return the critic, which is initialised on first use."""
         if self._critic is None:
             model = ctx.model
             with model.passes.paused(), torch.no_grad(), ctx.no_dropout(), model.watching_hidden() as seen:
@@ -89,16 +89,16 @@ class InfoBERT(Method):
         return self._critic
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The critic."""
+        """Return the critic's weights."""
         return {} if self._critic is None else {f"critic.{k}": v for k, v in self._critic.state_dict().items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor], ctx: Context) -> None:
-        """Take it back, in place: the optimizer already holds it."""
+        """Restore the critic in place, because the optimizer already holds it."""
         self._critic_of(ctx).load_state_dict({k.removeprefix("critic."): v for k, v in state.items()})
 
 
 def bottleneck(tokens: Tensor, partners: Tensor) -> Tensor:
-    """Upper bound on what embeddings keep of the text: mean over tokens of half their squared distance to another.
+    """Bound the information that embeddings keep of the text: mean half squared distance of tokens to another one.
 
     CLUB's bound for a Gaussian around the embedding itself.
 
@@ -110,7 +110,7 @@ def bottleneck(tokens: Tensor, partners: Tensor) -> Tensor:
 
 
 def middle_ranked(gradient: Tensor, mask: Tensor, low: float, high: float) -> Tensor:
-    """Tokens whose gradient's norm ranks from ceil(low * n) to below ceil(high * n) among the n of their text.
+    """Select tokens whose gradient norm ranks from ceil(low * n) to below ceil(high * n) among the n of their text.
 
     Args:
         gradient: By the word embeddings, shape (batch, length, width).
@@ -129,7 +129,7 @@ def middle_ranked(gradient: Tensor, mask: Tensor, low: float, high: float) -> Te
 
 
 class Critic(nn.Module):
-    """InfoNCE between local and global features, with a learnt score softplus(w relu(W [x; y] + b) + c).
+    """Critic of InfoNCE between local and global features, with a learnt score softplus(w relu(W [x; y] + b) + c).
 
     Args:
         local_width: Width of the local features x.
@@ -140,19 +140,19 @@ class Critic(nn.Module):
     def __init__(self, local_width: int, global_width: int, hidden: int = 300) -> None:
         super().__init__()
         self.local = nn.Linear(local_width, hidden)
-        # One map of the pair, in two parts, so that all pairs cost one map of each side.
+        # Split the map of a pair into two parts, so that all pairs need only one map of each side.
         self.whole = nn.Linear(global_width, hidden, bias=False)
         self.score = nn.Linear(hidden, 1)
 
     def forward(self, local: Tensor, whole: Tensor, group: int) -> Tensor:
-        """Lower bound on the mutual information of n pairs, the mean over groups of `group` pairs, in nats.
+        """Compute a lower bound on the mutual information of n pairs, the mean over groups of `group` pairs, in nats.
 
         In a group of m: mean T(x_i, y_i) - mean over i of logsumexp over j of T(x_j, y_i) + log m.
 
         Args:
             local: Shape (n, local_width), n at least 1.
             whole: Shape (n, global_width).
-            group: Pairs that are contrasted with each other.
+            group: Number of pairs that are contrasted with each other.
         """
         bounds = []
         for x, y in zip(self.local(local).split(group), self.whole(whole).split(group), strict=True):

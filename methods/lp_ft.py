@@ -56,7 +56,7 @@ class LPFT(Method):
 def logistic_regression(
     features: Tensor, labels: Tensor, classes: int, inverse_strength: float, *, bias: bool = True
 ) -> tuple[Tensor, Tensor]:
-    """Weights (classes, width) and biases (classes,) that minimise C * sum CE + |W|^2 / 2, in float64.
+    """Fit weights (classes, width) and biases (classes,) that minimise C * sum CE + |W|^2 / 2, in float64.
 
     L-BFGS runs in coordinates in which the Hessian's bound of Böhning (1992), half of X'X plus the penalty, is the
     identity: nearly collinear features, which a pre-trained body gives, would stop it far from the optimum.
@@ -66,7 +66,7 @@ def logistic_regression(
         labels: Class indices, shape (examples,).
         classes: Number of classes.
         inverse_strength: C, above 0; the larger, the weaker the regularisation.
-        bias: Whether there are biases, which are not regularised; else they are zero.
+        bias: Whether to fit biases, which are not regularised; otherwise they are zero.
     """
     x = features.detach().double()
     count, width = x.shape

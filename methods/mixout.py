@@ -19,7 +19,7 @@ class Mixout(Method):
 
     For each input neuron of each linear layer of the body, m ~ Bernoulli(1 - p) decides over all its outgoing weights:
     w~ = w_pre + m * (w - w_pre) / (1 - p), whose mean is w; the gradient of w is that of w~ times m / (1 - p). Dropout
-    is off. Embeddings, biases, normalisation and raw tensors that are no linear layer (XLNet's attention) are not
+    is off. Embeddings, biases, normalisation and raw tensors outside linear layers (XLNet's attention) are not
     mixed. One draw serves all micro-batches of a step, so 4 x 4 equals 1 x 16; the released code draws per forward.
 
     p is 0.9 in both released examples. All linear layers are mixed as in the one for Hugging Face models; the other
@@ -36,11 +36,11 @@ class Mixout(Method):
     variant: Literal["paper", "released"] = "paper"
 
     def setup(self, ctx: Context) -> None:
-        """Remember where the weights stand."""
+        """Store a copy of the weights."""
         self._origin = Origin(list(self._mixed(ctx.model)))
 
     def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
-        """One pass over the accumulation window with mixed weights."""
+        """Make one pass over the accumulation window with mixed weights."""
         window = ctx.collect(batch)
         if not window:
             return
@@ -54,11 +54,11 @@ class Mixout(Method):
         mask_gradients(list(axes), masks if self.variant == "released" else scaled)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Where the weights stood."""
+        """Return the copy of the initial weights."""
         return self._origin.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Tensor], ctx: Context) -> None:
-        """Take it back."""
+        """Restore the copy."""
         self._origin = Origin.from_state(list(self._mixed(ctx.model)), state)
 
     def _draw(self, weight: Tensor, axis: int) -> Tensor:
@@ -66,7 +66,7 @@ class Mixout(Method):
         return kept if axis == 1 else kept[:, None]
 
     def _mixed(self, model: Classifier) -> dict[nn.Parameter, int]:
-        """Weights of linear layers, with their axis of input neurons."""
+        """Return the weights of linear layers, with their axis of input neurons."""
         return dict(_linear_weights(model if self.variant == "released" else model.body))
 
 

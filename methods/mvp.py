@@ -17,7 +17,7 @@ class MVP(Method):
     mvp+adv_embed:space=words:norm=l2:epsilon=1:rate=1.5:random_start=true:clean=false.
 
     `templates` is ``auto``, which goes by the task's class names, the name of a set that Temper carries (sentiment,
-    topic and question are the paper's), or the path of a TOML file of one's own.
+    topic and question are the paper's), or the path of a TOML file.
 
     Texts are lower-cased and token types are left out, as in the release. The backbone must have a head that predicts
     words: masked language models and GPT-2. The release has templates of its own for GPT-2, which are used for topics
@@ -39,5 +39,5 @@ class MVP(Method):
         return PromptClassifier.from_backbone(backbone, prompt_for(task.classes, self.templates), task.max_length)
 
     def reads(self, backbone: Backbone) -> dict[str, str]:
-        """Name the templates, and the head where Temper carries it."""
+        """Return the hashes of the templates and of the packaged head, if one is used."""
         return prompt_reads(backbone, self.templates)

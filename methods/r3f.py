@@ -13,7 +13,7 @@ from benchmark.training.toolbox.consistency import attend_padding, paired_loss, 
 
 @dataclass(kw_only=True, eq=False)
 class R3F(Method):
-    """Ask predictions to agree under tiny parametric noise on the embeddings.
+    """Penalise changes of the prediction under tiny parametric noise on the embeddings.
 
     Loss: CE(z, y) + kl_weight * (KL(z || z~) + KL(z~ || z)), averaged over examples. z~ starts from the detached word
     embeddings plus noise, U(-epsilon, epsilon) or N(0, epsilon^2); positions and normalisation follow. Defaults are
@@ -33,11 +33,11 @@ class R3F(Method):
     variant: Literal["paper", "released"] = "paper"
 
     def transform_batch(self, batch: Batch, ctx: Context) -> Batch:
-        """Attend the padding where RoAST's code does."""
+        """Attend to the padding if RoAST's code does."""
         return attend_padding(batch) if self.variant == "released" else batch
 
     def loss(self, model: Classifier, batch: Batch, ctx: Context) -> Tensor:
-        """A clean pass and one from noisy embeddings, which get no gradient of their own."""
+        """Make a clean pass and one from noisy embeddings, which are detached."""
         clean, targets = model(batch), batch.targets()
         if self.variant == "released":
             noisy = model(batch, embeds=self._noised(model.embed(batch).detach()))

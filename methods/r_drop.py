@@ -12,7 +12,7 @@ from benchmark.training.toolbox.consistency import attend_padding, paired_loss, 
 
 @dataclass(kw_only=True, eq=False)
 class RDrop(Method):
-    """Train two passes that differ in their dropout only, and ask them to agree.
+    """Train on two passes that differ only in their dropout, and penalise their disagreement.
 
     Loss: CE(z1, y) + CE(z2, y) + kl_weight * symKL(z1, z2), symKL being half of the two directions' sum, as R-Drop's
     own code for sentence classification has it; kl_weight 1 is its default.
@@ -29,11 +29,11 @@ class RDrop(Method):
     variant: Literal["paper", "released"] = "paper"
 
     def transform_batch(self, batch: Batch, ctx: Context) -> Batch:
-        """Attend the padding where RoAST's code does."""
+        """Attend to the padding if RoAST's code does."""
         return attend_padding(batch) if self.variant == "released" else batch
 
     def loss(self, model: Classifier, batch: Batch, ctx: Context) -> Tensor:
-        """Two passes with their own dropout."""
+        """Make two passes, each with its own dropout."""
         first, second, targets = model(batch), model(batch), batch.targets()
         if self.variant == "released":
             return paired_loss(first, second, targets, self.kl_weight, released=True)

@@ -24,7 +24,7 @@ class RecAdam(Method):
 
     Defaults of the released code: rate 0.5, midpoint 250, pull 5000; its grid has rates of 0.05 to 1 and midpoints of
     100 to 1000. A midpoint beyond the run's steps keeps the body where it was. Departures: a share above 1 would
-    overshoot the pre-trained weights and is cut to 1; epsilon stands where PyTorch's AdamW has it. Accumulation does
+    overshoot the pre-trained weights and is cut to 1; epsilon is placed as in PyTorch's AdamW. Accumulation does
     not change the method: t counts optimizer steps.
     """
 
@@ -36,17 +36,17 @@ class RecAdam(Method):
     pull: Annotated[float, Ge(0)] = 5000.0
 
     def build_optimizer(self, groups: Sequence[Mapping[str, Any]], ctx: Context) -> torch.optim.Optimizer:
-        """AdamW with a factor on the step; the decay comes after the pull and is ours."""
+        """Build AdamW with a factor on the step and without decay; `after_step` applies the decay after the pull."""
         self._decay = [(list(g["params"]), g["weight_decay"]) for g in groups if g["weight_decay"]]
         self._optimizer = ScaledAdamW([{**g, "weight_decay": 0.0} for g in groups], ctx.recipe)
         return self._optimizer
 
     def setup(self, ctx: Context) -> None:
-        """Remember where the body stands."""
+        """Store a copy of the body's weights."""
         self._origin = Origin(ctx.body_parameters())
 
     def transform_gradients(self, parameters: Sequence[nn.Parameter], ctx: Context) -> None:
-        """Scale the coming step, not the gradient: the moments see the task as it is."""
+        """Scale the next step instead of the gradient, so that the moments follow the unscaled gradient."""
         self._optimizer.factors = dict.fromkeys(self._origin.parameters, self._learning(ctx.step + 1))
 
     @torch.no_grad()
@@ -55,19 +55,19 @@ class RecAdam(Method):
         rate = self._optimizer.param_groups[0]["lr"]
         self._origin.pull_weights(min(1.0, rate * (1.0 - self._learning(ctx.step)) * self.pull))
         for parameters, decay in self._decay:
-            # AdamW passes parameters that have never had a gradient, and so do we.
+            # Skip parameters that have never had a gradient, as AdamW does.
             moved = [p for p in parameters if p in self._optimizer.state]
             if moved:
                 torch._foreach_mul_(moved, 1.0 - rate * decay)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Where the body stood."""
+        """Return the copy of the body's initial weights."""
         return self._origin.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Tensor], ctx: Context) -> None:
-        """Take it back."""
+        """Restore the copy."""
         self._origin = Origin.from_state(ctx.body_parameters(), state)
 
     def _learning(self, step: int) -> float:
-        """The task's share of the objective, lam."""
+        """Compute the task's share of the objective, lam."""
         return 0.5 * (1.0 + math.tanh(0.5 * self.rate * (step - self.midpoint)))

@@ -68,7 +68,7 @@ class RIFT(ASCC):
             yield [next(own) for own in endless for _ in range(share)]
 
     def build_optimizer(self, groups: Sequence[Mapping[str, Any]], ctx: Context) -> torch.optim.Optimizer:
-        """Add the projections to the default one, in a group of their own."""
+        """Build the default optimizer with a separate group for the projections."""
         added = {"params": list(self._contrast_of(ctx).parameters()), "weight_decay": _PROJECTION_DECAY}
         return super().build_optimizer([*groups, added], ctx)
 
@@ -98,7 +98,7 @@ class RIFT(ASCC):
         return float(_RELEASED_POSITIONS) if self._released else super()._positions(model, batch, hull)
 
     def _contrast_of(self, ctx: Context) -> "ClassContrast":
-        """Make the projections, and with them the teacher, when the first phase's optimizer asks for them.
+        """Return the projections; create them and the teacher when the first phase's optimizer is built.
 
         Until then the body is the pre-trained one. A resumed run loads later what was trained, so the teacher need not
         be stored.
@@ -126,10 +126,10 @@ def _shuffled_for_ever(rows: Sequence[int], rng: np.random.Generator) -> Iterato
 
 
 class Teacher:
-    """The body as it stands when this is made, without dropout.
+    """A copy of the body at the time of its creation, without dropout.
 
     Args:
-        model: Its modules are used with the weights of now; passes count in its passes.
+        model: Its modules are used with its current weights; its counters count the teacher's passes.
     """
 
     def __init__(self, model: Classifier) -> None:
@@ -138,17 +138,17 @@ class Teacher:
 
     @torch.no_grad()
     def features(self, model: Classifier, batch: Batch, ctx: Context) -> Tensor:
-        """Last hidden state of each text's summary token, shape (batch, width); one forward, no graph."""
+        """Compute the last hidden state of each summary token, shape (batch, width), in one forward without a graph."""
         with ctx.no_dropout(), model.watching_hidden() as seen:
             torch.func.functional_call(model, self._weights, (batch,))
         return summary_feature(model, batch, seen.last)
 
 
 def summary_feature(model: Classifier, batch: Batch, hidden: Tensor | None) -> Tensor:
-    """Of the last hidden states that a pass has shown, those of the summary tokens, shape (batch, width).
+    """Select the summary tokens from the last hidden states of a pass, shape (batch, width).
 
     Raises:
-        UsageError: it has shown none.
+        UsageError: no last hidden states were recorded.
     """
     if hidden is None:
         raise UsageError(f"{type(model.network).__name__} shows no last hidden state to compare with its teacher's.")
@@ -156,7 +156,7 @@ def summary_feature(model: Classifier, batch: Batch, hidden: Tensor | None) -> T
 
 
 def info_nce(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Minus the mean log-probability, among all students, of each teacher's own.
+    """Compute minus the mean log-probability of each teacher's own student among all students.
 
     Args:
         student: Shape (n, width); scaled to length 1 here.
@@ -169,7 +169,7 @@ def info_nce(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
 
 
 class ClassContrast(nn.Module):
-    """InfoNCE between the features of a student and of a teacher, within each class and by projections of its own.
+    """InfoNCE between features of a student and a teacher within each class, each class with its own projections.
 
     Args:
         width: Of the features.
@@ -184,7 +184,7 @@ class ClassContrast(nn.Module):
         self.temperature = temperature
 
     def forward(self, student: Tensor, teacher: Tensor, labels: Tensor) -> Tensor:
-        """Mean over the classes present of the InfoNCE of their examples.
+        """Compute the mean InfoNCE over the classes in the batch.
 
         Args:
             student: Shape (batch, width).

@@ -14,7 +14,7 @@ from benchmark.training.toolbox.gradients import SquaredGradients, mask_gradient
 from benchmark.training.toolbox.perturbation import differentiable, normalise_per_token, uniform_noise
 
 SORTED = 2**20
-"""Most entries whose ranks come from a sort."""
+"""Maximum number of entries that are ranked by sorting."""
 
 _SHIFT = 14
 _BINS = 2 ** (31 - _SHIFT)
@@ -26,7 +26,7 @@ class RoAST(Method):
 
     Loss: (CE(z, y) + CE(z~, y)) / 2 + kl_weight * symKL(z, z~), z~ from the embedding layer's output moved by epsilon
     along the gradient of CE(z, y), scaled to 1 in each token's largest coordinate. The gradient of the blocks is
-    multiplied by a mask m / p, drawn once an epoch with p = sigmoid(2 beta (s - alpha)) for the global rank s of an
+    multiplied by a mask m / p, drawn once per epoch with p = sigmoid(2 beta (s - alpha)) for the global rank s of an
     entry's mean squared gradient over the epoch before (over a pass of plain cross-entropy, for the first).
 
     Hyper-parameters of the released run script for sentiment; it takes alpha 0.6 and beta 1 for entailment.
@@ -51,7 +51,7 @@ class RoAST(Method):
         return self.variant == "released"
 
     def setup(self, ctx: Context) -> None:
-        """Importance from one pass of plain cross-entropy, then the first mask."""
+        """Compute the importance in one pass of plain cross-entropy, then draw the first mask."""
         self._start(ctx)
         for batch in ctx.train_batches("importance"):
             with ctx.scratch_gradients():
@@ -61,18 +61,18 @@ class RoAST(Method):
         self._refresh(ctx)
 
     def transform_batch(self, batch: Batch, ctx: Context) -> Batch:
-        """Attend the padding where the released code does."""
+        """Attend to the padding if the released code does."""
         return batch.with_tokens(attention_mask=torch.ones_like(batch.attention_mask)) if self._released else batch
 
     def loss(self, model: Classifier, batch: Batch, ctx: Context) -> Tensor:
-        """Clean and perturbed passes."""
+        """Make a clean and a perturbed pass."""
         clean, perturbed = (self._released_passes if self._released else self._paper_passes)(model, batch, ctx)
         consistency = symmetric_kl(clean, perturbed, "sum" if self._released else "mean")
         loss = 0.5 * nn.functional.cross_entropy(clean, batch.targets()) + self.kl_weight * consistency
         return loss if self._released else loss + 0.5 * nn.functional.cross_entropy(perturbed, batch.targets())
 
     def _paper_passes(self, model: Classifier, batch: Batch, ctx: Context) -> tuple[Tensor, Tensor]:
-        """The direction is taken on the clean pass's own graph, which saves the released code's second forward."""
+        """Take the direction on the clean pass's graph, which saves the released code's second forward."""
         embeds = differentiable(model.embed(batch))
         clean = model(batch, embeds=embeds)
         gradient = ctx.input_gradient(nn.functional.cross_entropy(clean, batch.targets()), embeds, retain_graph=True)
@@ -97,14 +97,14 @@ class RoAST(Method):
             self._refresh(ctx)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The sums under way and the mask in force."""
+        """Return the current sums and the current mask."""
         named = {"count": torch.tensor(self._importance.count)}
         for index, (total, multiplier) in enumerate(zip(self._importance.sums, self._multipliers, strict=True)):
             named |= {f"sum.{index}": total, f"multiplier.{index}": multiplier}
         return named
 
     def load_state_dict(self, state: Mapping[str, Tensor], ctx: Context) -> None:
-        """Take both back."""
+        """Restore both."""
         self._start(ctx)
         self._importance.count = int(state["count"])
         self._importance.sums = [state[f"sum.{i}"] for i in range(len(self._masked))]
@@ -116,7 +116,7 @@ class RoAST(Method):
         self._importance: SquaredGradients = SquaredGradients(self._masked, skip_first=self._released)
 
     def _refresh(self, ctx: Context) -> None:
-        # A tensor that has had no gradient, in a phase that freezes it say, is not ranked and keeps its mask.
+        # Do not rank a tensor without a gradient, such as one that the phase freezes; it keeps its mask.
         # Sums over the same number of batches rank as their means do.
         seen = self._importance.seen()
         sums = [self._importance.sums[index] for index in seen]
@@ -132,7 +132,7 @@ class RoAST(Method):
 def ranked_multipliers(
     scores: Sequence[Tensor], alpha: float, beta: float, generator: torch.Generator, *, unbiased: bool = True
 ) -> list[Tensor]:
-    """Multipliers m / p, m ~ Bernoulli(p), p = sigmoid(2 beta (s - alpha)) for the global rank fraction s of a score.
+    """Draw multipliers m / p, m ~ Bernoulli(p), p = sigmoid(2 beta (s - alpha)), s a score's global rank fraction.
 
     Up to `SORTED` entries this is `rank_fractions`, `keep_probabilities` and `sample_multipliers`. Above, float32
     scores that are not negative are put into bins of equal leading bits (512 for each power of two), and all entries
@@ -158,18 +158,18 @@ def ranked_multipliers(
 
 
 def binned_probabilities(scores: Sequence[Tensor], alpha: float, beta: float) -> list[Tensor]:
-    """The keep probability that `ranked_multipliers` gives every entry where it bins; float64, for measurements."""
+    """Return every entry's keep probability as `ranked_multipliers` bins it; float64, for measurements."""
     table = _bin_probabilities(_count(scores), alpha, beta)
     return [table[_bins(score)] for score in scores]
 
 
 def _binnable(scores: Sequence[Tensor]) -> bool:
-    """Whether the scores' bits, read as integers, are in the scores' order."""
+    """Return whether the scores' bits, read as integers, are in the scores' order."""
     return all(s.dtype == torch.float32 and int(s.view(torch.int32).min()) >= 0 for s in scores if s.numel())
 
 
 def _pieces(tensor: Tensor) -> Sequence[Tensor]:
-    """Pieces that stay in the cache from one operation to the next; far larger ones on an accelerator."""
+    """Yield pieces that stay in the cache between operations; on an accelerator, much larger ones."""
     pieces: Sequence[Tensor] = tensor.reshape(-1).split(2**18 if tensor.device.type == "cpu" else 2**24)
     return pieces
 
@@ -187,7 +187,7 @@ def _count(scores: Sequence[Tensor]) -> Tensor:
 
 
 def _bin_probabilities(counts: Tensor, alpha: float, beta: float) -> Tensor:
-    """Mean of sigmoid(2 beta (s - alpha)) over each bin's rank fractions s, float64."""
+    """Compute the mean of sigmoid(2 beta (s - alpha)) over each bin's rank fractions s, float64."""
     ends = counts.cumsum(0).double()
     last = ends[-1].clone() - 1.0
     low, high = (2.0 * beta * (edge / last - alpha) for edge in (ends - counts - 0.5, ends - 0.5))
@@ -199,7 +199,7 @@ def _bin_probabilities(counts: Tensor, alpha: float, beta: float) -> Tensor:
 def _sample(
     scores: Sequence[Tensor], probabilities: Tensor, generator: torch.Generator, unbiased: bool
 ) -> list[Tensor]:
-    """Compare 32 random bits an entry, two entries to a 64-bit number, with its bin's probability."""
+    """Compare 32 random bits per entry, two entries to a 64-bit number, with its bin's probability."""
     thresholds = ((probabilities * 2.0**32).round().clamp(1, 2**32 - 1) - 2.0**31).to(torch.int32)
     values = (1.0 / probabilities if unbiased else torch.ones_like(probabilities)).float()
     multipliers = [torch.empty_like(score, memory_format=torch.contiguous_format) for score in scores]
@@ -213,7 +213,7 @@ def _sample(
 
 
 def rank_fractions(scores: Sequence[Tensor]) -> list[Tensor]:
-    """Rank of every entry among all entries of all tensors, scaled to [0, 1]; 0 is the least.
+    """Rank every entry among all entries of all tensors, scaled to [0, 1]; 0 is the smallest.
 
     Entries that tie are ranked in their order, so the result does not depend on the sort. A single entry gets 0.
 
@@ -230,7 +230,7 @@ def rank_fractions(scores: Sequence[Tensor]) -> list[Tensor]:
 
 
 def keep_probabilities(fractions: Sequence[Tensor], alpha: float, beta: float) -> list[Tensor]:
-    """Probability to keep each entry: sigmoid(2 * beta * (s - alpha)) for its rank fraction s (RoAST).
+    """Compute the probability to keep each entry: sigmoid(2 * beta * (s - alpha)) for its rank fraction s (RoAST).
 
     Args:
         fractions: Rank fractions in [0, 1].
@@ -248,7 +248,7 @@ def sample_multipliers(
     Returns:
         float32 tensors of 0 and 1, or of 0 and 1 / (p + 1e-12).
     """
-    # In float32 a probability of 1e-8 is drawn several times too often: its uniform numbers are too coarse.
+    # Use float64: in float32, uniform numbers are so coarse that a probability of 1e-8 is drawn too often.
     masks = [torch.bernoulli(p.double(), generator=generator).to(p.dtype) for p in probabilities]
     if unbiased:
         torch._foreach_div_(masks, torch._foreach_add(list(probabilities), 1e-12))

@@ -17,7 +17,7 @@ from benchmark.training.toolbox.optimizers import ScaledAdamW
 
 @dataclass(kw_only=True, eq=False)
 class Rose(Method):
-    """Mask AdamW's update of whole tensors, with a new mask for each step: what the three forms share.
+    """Mask AdamW's update of whole tensors, with a new mask for each step: the base class of the three forms.
 
     Weight matrices and normalisation weights of the blocks may be masked; biases, embeddings and head never are. Where
     the mask is k, the moments see k * g + (1 - k) * m, and step and weight decay are multiplied by k: a tensor with
@@ -37,20 +37,20 @@ class Rose(Method):
             raise UsageError(f"{self.name}:lower={self.lower}:upper={self.upper}: lower must be below upper.")
 
     def build_optimizer(self, groups: Sequence[Mapping[str, Any]], ctx: Context) -> torch.optim.Optimizer:
-        """AdamW whose update can be masked."""
+        """Build AdamW with updates that can be masked."""
         self._optimizer = ScaledAdamW(groups, ctx.recipe)
         return self._optimizer
 
     def transform_gradients(self, parameters: Sequence[nn.Parameter], ctx: Context) -> None:
-        """Choose the tensors that the coming step updates: all of them during warm-up."""
+        """Choose the tensors that the next step updates: all of them during warm-up."""
         tensors = having_gradients(ctx.block_parameters(biases=False))
-        # A phase that freezes the blocks leaves nothing to choose from.
+        # Return early if the phase freezes the blocks, because no tensor can be chosen.
         keep: list[float] = self._keep(tensors).tolist() if tensors else []
         self._optimizer.hold(tensors, [1.0] * len(tensors) if ctx.warming_up else keep)
 
     @abstractmethod
     def _keep(self, tensors: Sequence[nn.Parameter]) -> Tensor:
-        """Share of the coming update that each tensor gets."""
+        """Return the share of the next update that each tensor gets."""
 
     def _second_order(self, tensors: Sequence[nn.Parameter]) -> Tensor:
         """Keep the tensors whose gradient is like their momentum; all of them until each has one."""
@@ -95,7 +95,7 @@ class RoseFirst(Rose):
     _sensitivity: dict[nn.Parameter, Tensor] = field(default_factory=dict, init=False)
 
     def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
-        """Gradients of the KL to look at, then those of the cross-entropy."""
+        """Compute the gradients of the KL for the selection, then those of the cross-entropy."""
         first, second = model(batch), model(batch)
         tensors = [p for p in ctx.block_parameters(biases=False) if p.requires_grad]
         if tensors:
@@ -145,6 +145,6 @@ def having_gradients(parameters: Sequence[nn.Parameter]) -> list[nn.Parameter]:
 
 
 def within_quantiles(values: Tensor, lower: float, upper: float) -> Tensor:
-    """Whether each value lies between two quantiles (linear interpolation), both included; shape (n,)."""
+    """Return whether each value lies between two quantiles (linear interpolation), both included; shape (n,)."""
     ends = torch.quantile(values, torch.tensor([lower, upper], dtype=values.dtype, device=values.device))
     return (values >= ends[0]) & (values <= ends[1])

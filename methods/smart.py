@@ -36,8 +36,8 @@ class SMART(Method):
 
     Defaults: sigma 1e-5, radius (epsilon) 1e-5, step_size (eta) 1e-3, bregman (mu) 1, the momenta and one step are
     those that the paper is quoted with, and kl_weight (lambda) is the smallest of its 1, 3 and 5. At these strengths
-    the smoothness term of ``paper`` is next to nothing; docs/fidelity.md has the measured shares. A step_size of 0
-    stands for the variant's own: 1e-3, or the 1e-5 of mt-dnn's train.py.
+    the smoothness term of ``paper`` is negligible; docs/fidelity.md has the measured shares. A step_size of 0
+    selects the variant's own: 1e-3, or the 1e-5 of mt-dnn's train.py.
     """
 
     name: ClassVar[str] = "smart"
@@ -93,7 +93,7 @@ class SMART(Method):
         """Move noise to where predictions differ more: D is flat where there is no noise at all."""
         start = noise.clone().requires_grad_()
         gradient = ctx.input_gradient(symmetric_kl(clean, moved_by(start), "sum"), start)
-        # So close to the input the gradient is tiny, and a floor of ordinary size would shorten the step.
+        # Use a tiny floor, because the gradient so close to the input is tiny and a usual floor would shorten the step.
         largest = gradient.abs().amax(dim=(1, 2), keepdim=True).clamp_min(torch.finfo(gradient.dtype).tiny)
         return project(noise + self._eta * gradient / largest, self.radius, "l_inf")
 

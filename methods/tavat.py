@@ -15,10 +15,10 @@ from benchmark.training.toolbox.perturbation import masked_start, sequence_norm
 
 @dataclass(kw_only=True, eq=False)
 class TAVAT(Method):
-    """FreeLB with a second perturbation per token, which a word keeps from batch to batch.
+    """Run FreeLB with a second perturbation per token, which is stored per word between batches.
 
-    Word embeddings are moved by delta, one perturbation a sentence as in FreeLB, and eta, which starts from a table
-    with one row a word. After each pass both move by `rate` along the gradient over its norm (the sentence's, the
+    Word embeddings are moved by delta, one perturbation per sentence as in FreeLB, and eta, which starts from a table
+    with one row per word. After each pass both move by `rate` along the gradient over its norm (the sentence's, the
     token's); each token's eta is scaled by its norm over the sentence's largest; delta + eta are scaled together into
     the ball of `radius` (0: unbounded). The gradients of the passes are summed, not averaged. At the end each word's
     row becomes its eta, the mean over its occurrences. Defaults: the released command for SST-2.
@@ -45,7 +45,7 @@ class TAVAT(Method):
         self._table = (noise * (self.start / math.sqrt(words.shape[-1]))).to(words.dtype)
 
     def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
-        """The passes, each of whose backward serves the parameters and both perturbations."""
+        """Make the passes; each backward gives the gradients of the parameters and of both perturbations."""
         delta = masked_start(model.embed_words(batch).detach(), batch.attention_mask, self.start, "l2")
         eta = self._recall(batch)
         for left in range(self.steps - 1, -1, -1):
@@ -81,9 +81,9 @@ class TAVAT(Method):
         self._table[words] = sums / rows.bincount().unsqueeze(-1)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The table."""
+        """Return the table."""
         return {"table": self._table}
 
     def load_state_dict(self, state: Mapping[str, Tensor], ctx: Context) -> None:
-        """Take it back."""
+        """Restore the table."""
         self._table = state["table"]

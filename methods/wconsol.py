@@ -31,7 +31,7 @@ class WConsol(Method):
     variant: Literal["paper", "released"] = "paper"
 
     def setup(self, ctx: Context) -> None:
-        """Remember where the weights stand."""
+        """Store a copy of the weights."""
         self._origin = Origin(self._held(ctx))
 
     def transform_gradients(self, parameters: Sequence[nn.Parameter], ctx: Context) -> None:
@@ -39,11 +39,11 @@ class WConsol(Method):
         self._origin.pull_gradients(2.0 * self.strength)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Where the weights stood."""
+        """Return the copy of the initial weights."""
         return self._origin.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Tensor], ctx: Context) -> None:
-        """Take it back."""
+        """Restore the copy."""
         self._origin = Origin.from_state(self._held(ctx), state)
 
     def _held(self, ctx: Context) -> list[nn.Parameter]:

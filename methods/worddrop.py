@@ -33,11 +33,11 @@ class WordDrop(Method):
     variant: Literal["paper", "released"] = "paper"
 
     def transform_batch(self, batch: Batch, ctx: Context) -> Batch:
-        """Attend the padding where the released code does."""
+        """Attend to the padding if the released code does."""
         return attend_padding(batch) if self.variant == "released" else batch
 
     def loss(self, model: Classifier, batch: Batch, ctx: Context) -> Tensor:
-        """A clean pass and one with dropped tokens."""
+        """Make a clean pass and one with dropped tokens."""
         released = self.variant == "released"
         embeds = model.embed(batch)
         clean = model(batch, embeds=embeds)

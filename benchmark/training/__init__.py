@@ -1,4 +1,4 @@
-"""The public training API: what a method may import, and the one loop that runs it."""
+"""Public training API: the names that a method may import, and the training loop."""
 
 from benchmark.data import Example
 from benchmark.models.backbones import Backbone

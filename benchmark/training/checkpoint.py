@@ -22,17 +22,17 @@ _NAME = "checkpoint"
 
 @dataclass
 class Position:
-    """Where a run stands; all of it is restored on resume.
+    """Progress of a run, restored on resume.
 
     Attributes:
-        phase: Index of the phase under way.
-        epoch: Epochs done in that phase.
-        window: Optimizer steps done in the epoch under way.
+        phase: Index of the current phase.
+        epoch: Epochs completed in that phase.
+        window: Optimizer steps done in the current epoch.
         step: Optimizer steps done in the run.
-        losses: Sum of the losses of the epoch under way.
+        losses: Sum of the losses of the current epoch.
         best_accuracy: Best validation accuracy so far, -1 before the first epoch's end.
-        best_epoch: Epoch of the run, from 1, with that accuracy.
-        log: One row an epoch.
+        best_epoch: Epoch of the run with that accuracy, counted from 1.
+        log: One row per epoch.
         passes: The model's pass counters.
     """
 
@@ -59,9 +59,9 @@ def save_checkpoint(
     Args:
         folder: Of the run.
         model: Its weights are saved.
-        optimizer: What `flatten_optimizer` gives.
-        method: What `storable` makes of the method's tensors.
-        position: Where the run is.
+        optimizer: Result of `flatten_optimizer`.
+        method: The method's tensors, as returned by `storable`.
+        position: Progress of the run.
     """
     fresh, current, old = (folder / f"{_NAME}{suffix}" for suffix in (".new", "", ".old"))
     shutil.rmtree(fresh, ignore_errors=True)
@@ -83,8 +83,8 @@ def save_checkpoint(
 
 
 def find_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint in `folder`; one that cannot be read is set aside as ``….broken``."""
-    # Between the two renames of a replacement only the old one stands.
+    """Return the newest complete checkpoint in `folder`; quarantine an unreadable one as ``….broken``."""
+    # Between the two renames of a replacement, only the old checkpoint exists.
     for path in (folder / _NAME, folder / f"{_NAME}.old"):
         if not path.is_dir():
             continue
@@ -103,7 +103,7 @@ def find_checkpoint(folder: Path) -> Path | None:
 
 
 def read_position(checkpoint: Path) -> Position:
-    """Where the checkpoint's run stood."""
+    """Read the progress of the checkpoint's run."""
     return Position(**_state(checkpoint)["position"])
 
 
@@ -128,7 +128,7 @@ def flatten_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tenso
     """Split per-parameter state into tensors and numbers, both named ``<parameter index>.<key>``.
 
     Raises:
-        TemperError: the state holds what no checkpoint can hold.
+        TemperError: the state holds a value that cannot be stored.
     """
     tensors: dict[str, Tensor] = {}
     numbers: dict[str, Any] = {}
@@ -147,7 +147,7 @@ def flatten_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tenso
 
 
 def storable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Make tensors such as safetensors takes: contiguous, and copied where two share their memory."""
+    """Return tensors that safetensors accepts: contiguous, and copied where two share memory."""
     contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     seen: set[tuple[torch.device, int]] = set()
     for name, tensor in contiguous.items():

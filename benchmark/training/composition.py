@@ -21,14 +21,14 @@ from benchmark.training.method import Method
 T = TypeVar("T")
 
 EXCLUSIVE = ("build_model", "encode_example", "phases", "build_optimizer", "batches", "loss", "backward")
-"""Hooks that answer or train; two answers cannot both hold."""
+"""Hooks that return a result or train; only one member can provide each of them."""
 
 TOGETHER = ("setup", "transform_batch", "transform_gradients", "after_step", "on_epoch_end")
 """Hooks that run one member after the other."""
 
 
 class Composition(Method):
-    """Base of the classes that `compose` makes. Hyper-parameters are named ``<member>.<hyper-parameter>``."""
+    """Base of the classes that `compose` creates. Hyper-parameters are named ``<member>.<hyper-parameter>``."""
 
     members: ClassVar[tuple[type[Method], ...]] = ()
 
@@ -39,38 +39,38 @@ class Composition(Method):
                 if hook in overridden(type(owner)):
                     self._lend(hook, owner)
         for part in self._parts.values():
-            # What a member sees of a batch, in its importance pass say, is what training sees of it.
+            # Let a member's own passes, such as an importance pass, use the batches that training uses.
             part.transform_batch = self.transform_batch  # type: ignore[method-assign]
 
     def _lend(self, hook: str, owner: Method) -> None:
-        """Let the composition and every other member answer a hook as its owner does."""
+        """Use the owner's hook in the composition and in every other member."""
         for part in (self, *self._parts.values()):
             if part is not owner:
                 setattr(part, hook, getattr(owner, hook))
 
     def setup(self, ctx: Context) -> None:
-        """Every member's, in order."""
+        """Call every member's hook, in order."""
         for part in self._parts.values():
             part.setup(ctx)
 
     def transform_batch(self, batch: Batch, ctx: Context) -> Batch:
-        """Every member's on the one before's."""
+        """Apply every member's hook to the result of the member before."""
         for part in self._parts.values():
             batch = type(part).transform_batch(part, batch, ctx)
         return batch
 
     def transform_gradients(self, parameters: Sequence[nn.Parameter], ctx: Context) -> None:
-        """Every member's, in order."""
+        """Call every member's hook, in order."""
         for part in self._parts.values():
             part.transform_gradients(parameters, ctx)
 
     def after_step(self, ctx: Context) -> None:
-        """Every member's, in order."""
+        """Call every member's hook, in order."""
         for part in self._parts.values():
             part.after_step(ctx)
 
     def on_epoch_end(self, ctx: Context) -> None:
-        """Every member's, in order."""
+        """Call every member's hook, in order."""
         for part in self._parts.values():
             part.on_epoch_end(ctx)
 
@@ -79,7 +79,7 @@ class Composition(Method):
         return _outside({name: part.state_dict() for name, part in self._parts.items()})
 
     def load_state_dict(self, state: Mapping[str, Tensor], ctx: Context) -> None:
-        """Give every member its own back."""
+        """Load every member's tensors."""
         for name, part in self._parts.items():
             part.load_state_dict(_inside(state, name), ctx)
 
@@ -98,13 +98,13 @@ class Composition(Method):
 
 
 def compose(members: Sequence[type[Method]]) -> type[Composition]:
-    """Make one method of two or more; its name is theirs joined by ``+``.
+    """Compose two or more methods; the name of the result joins theirs by ``+``.
 
     Two members may not override the same exclusive hook. `loss` and `backward` may have different owners if the owner
     of `backward` declares `Method.uses_loss` (SAM does). A `backward` with a loss of its own (FreeLB's) owns both.
 
     Raises:
-        UsageError: a member twice, or two owners of one exclusive hook; the message names both and the hook.
+        UsageError: a duplicate member, or two owners of one exclusive hook; the message names both and the hook.
     """
     name = "+".join(member.name for member in members)
     for first, second in combinations(members, 2):
@@ -125,12 +125,12 @@ def compose(members: Sequence[type[Method]]) -> type[Composition]:
 
 
 def overridden(cls: type[Method]) -> frozenset[str]:
-    """Hooks that a method class, or one that it derives from, overrides."""
+    """Return the hooks that a method class or one of its base classes overrides."""
     return frozenset(hook for hook in (*EXCLUSIVE, *TOGETHER) if getattr(cls, hook) is not getattr(Method, hook))
 
 
 def _clash(first: type[Method], second: type[Method]) -> str | None:
-    """Why two methods cannot be one."""
+    """Say why two methods cannot be composed."""
     shared = overridden(first) & overridden(second)
     for hook in EXCLUSIVE:
         if hook in shared:

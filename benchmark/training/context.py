@@ -1,4 +1,4 @@
-"""Context: what a hook may use, and the parts of multi-pass methods that are easy to get wrong."""
+"""Context: the state and helpers that hooks may use, for the error-prone parts of multi-pass methods."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from benchmark.training.seeding import derive_seed
 
 
 class MethodError(TemperError):
-    """A method cannot be trained with this seed; other methods and seeds are not concerned."""
+    """A method cannot be trained with this seed; other methods and seeds are unaffected."""
 
 
 class NonFiniteLossError(MethodError):
@@ -34,9 +34,9 @@ class Context:
         optimizer: Set before `Method.setup` runs.
         step: Optimizer steps done in the run.
         epoch: Epochs done in the run, over all phases.
-        epochs: Epochs of the run, over all phases.
-        steps: Optimizer steps of the run, over all phases.
-        accumulation: Micro-batches in the accumulation window under way; the loss is divided by it.
+        epochs: Total epochs of the run, over all phases.
+        steps: Total optimizer steps of the run, over all phases.
+        accumulation: Micro-batches in the current accumulation window; the loss is divided by it.
         warming_up: Whether the coming step is one of the warm-up of the learning rate.
     """
 
@@ -62,7 +62,7 @@ class Context:
 
         Raises:
             NonFiniteLossError: the loss is NaN or infinite.
-            TemperError: it is not a tensor of one number with its graph.
+            TemperError: it is not a scalar tensor with its graph.
         """
         _require_loss(loss)
         value = float(loss.detach())
@@ -72,14 +72,14 @@ class Context:
         (loss / self.accumulation).backward(retain_graph=retain_graph)
 
     def take_loss(self) -> float:
-        """What `backward` saw since the last call, the mean loss of an accumulation window; ends the step's draws."""
+        """Return the mean loss that `backward` saw since the last call, and end the step's random draws."""
         value, self._loss, self._shared_draws = self._loss, 0.0, 0
         return value
 
     def collect(self, batch: Batch) -> list[Batch]:
-        """Hold a micro-batch back: its whole accumulation window at the window's last one, an empty list before.
+        """Keep a micro-batch; return the whole accumulation window with its last one, and an empty list before.
 
-        For a `backward` that needs the window's gradient before it can make its own.
+        Use it in a `backward` that needs the gradient of the whole window first.
         """
         self._window.append(batch)
         if len(self._window) < self.accumulation:
@@ -88,14 +88,14 @@ class Context:
         return window
 
     def input_gradient(self, loss: Tensor, embeds: Tensor, *, retain_graph: bool = False) -> Tensor:
-        """Gradient of a loss by embeddings only; no parameter's gradient is touched. Shape as `embeds`."""
+        """Compute the gradient of a loss by embeddings only; parameters' gradients do not change. Shape as `embeds`."""
         with self.model.passes.input_only():
             (gradient,) = torch.autograd.grad(loss, embeds, retain_graph=retain_graph)
         return gradient
 
     @contextmanager
     def scratch_gradients(self) -> Iterator[None]:
-        """Gradients made inside are there to look at and gone afterwards; those accumulated before come back."""
+        """Discard the gradients computed in the block at its end, and restore those accumulated before."""
         parameters = [p for p in self.model.parameters() if p.requires_grad]
         kept = [p.grad for p in parameters]
         for parameter in parameters:
@@ -108,7 +108,7 @@ class Context:
 
     @contextmanager
     def perturbed(self, deltas: Mapping[nn.Parameter, Tensor]) -> Iterator[None]:
-        """Move weights by deltas inside; the weights themselves come back, since adding and subtracting drifts.
+        """Move weights by deltas in the block, then restore the originals; subtracting the deltas would round.
 
         A pass's graph must be back-propagated on the side on which it was made; on the other, autograd refuses it.
 
@@ -126,7 +126,7 @@ class Context:
 
     @contextmanager
     def same_dropout(self) -> Iterator[None]:
-        """Every forward pass inside draws the same dropout masks; afterwards the generators go on as they stood."""
+        """Draw the same dropout masks in every forward pass of the block, then restore the generators' state."""
         devices = [self.model.device] if self.model.device.type == "cuda" else []
         self._shared_draws += 1
         seed = derive_seed(self.seed, "same-dropout", self.step, self._shared_draws)
@@ -143,14 +143,14 @@ class Context:
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
-        """What is drawn from torch's generators inside is drawn again afterwards, dropout masks among it."""
+        """Restore torch's generators at the end of the block, so that its draws, such as dropout masks, repeat."""
         devices = [self.model.device] if self.model.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             yield
 
     @contextmanager
     def no_dropout(self) -> Iterator[None]:
-        """Forward passes inside draw no dropout; the model's mode comes back."""
+        """Switch dropout off in the block, then restore the model's mode."""
         training = self.model.training
         self.model.eval()
         try:
@@ -160,7 +160,7 @@ class Context:
 
     @contextmanager
     def autocast(self) -> Iterator[None]:
-        """Run in bfloat16 where the recipe and the device say so."""
+        """Run the block in bfloat16 if the recipe and the device allow it."""
         if self.autocast_dtype is None:
             yield
             return
@@ -168,11 +168,11 @@ class Context:
             yield
 
     def generator(self, purpose: str) -> torch.Generator:
-        """A fresh generator on the model's device for one purpose at this step; the same after a resume."""
+        """Create a generator on the model's device for one purpose at this step; a resumed run gets the same one."""
         return torch.Generator(self.model.device).manual_seed(derive_seed(self.seed, purpose, self.epoch, self.step))
 
     def block_parameters(self, *, biases: bool = True) -> list[nn.Parameter]:
-        """Parameters of the transformer blocks, in order; embeddings and head are not among them.
+        """Return the parameters of the transformer blocks, in order, without embeddings and head.
 
         They are the same ones in every phase: those that the phase under way freezes, and those that the batch does
         not reach, have no gradient. Without `biases`, only the matrices and the weights of normalisation layers.
@@ -181,7 +181,7 @@ class Context:
         return [p for name, p in named if biases or not name.endswith("bias")]
 
     def body_parameters(self) -> list[nn.Parameter]:
-        """Parameters of the pre-trained body, in order, in every phase; those of the head are not among them."""
+        """Return the parameters of the pre-trained body, in order and without the head; the same in every phase."""
         return list(self.model.body.parameters())
 
 
@@ -197,9 +197,9 @@ def _require_loss(loss: object) -> None:
 
 
 def _put(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
-    """Give weights other memory, which costs nothing, and let autograd and autocast know."""
+    """Replace the memory of weights without a copy, and notify autograd and autocast."""
     for weight, value in zip(weights, values, strict=True):
         weight.data = value
     torch.autograd.graph.increment_version(weights)
-    # Autocast remembers the bfloat16 copy of a weight and does not see that the weight was moved.
+    # Clear autocast's cache: its bfloat16 copies of the weights are out of date.
     torch.clear_autocast_cache()

@@ -21,11 +21,11 @@ Hyperparameter = bool | int | float | str | None
 
 @dataclass(frozen=True)
 class HyperparameterField:
-    """What one field of a method declares.
+    """Declaration of one hyper-parameter of a method.
 
     Attributes:
         annotation: The type, such as ``Annotated[float, Gt(0)]`` or ``Literal["paper", "released"]``. Constraints of
-            annotated_types and pydantic are checked; anything else in ``Annotated`` is kept for whoever reads it.
+            annotated_types and pydantic are checked; anything else in ``Annotated`` is kept but not checked.
         default: The default value, or `dataclasses.MISSING`.
     """
 
@@ -49,7 +49,7 @@ class HyperparameterField:
             raise UsageError(f"{method}:{key}={value}: {key} must be {self.legal}.{self._hint(value, error)}") from None
 
     def parse(self, method: str, key: str, text: str) -> Hyperparameter:
-        """Return what a text on the command line stands for: none, true, false, a number, or the text itself.
+        """Parse a value from the command line: none, true, false, a number, or the text itself.
 
         Raises:
             UsageError: as `check`.
@@ -66,7 +66,7 @@ class HyperparameterField:
         return TypeAdapter(self.annotation, config=ConfigDict(strict=True, allow_inf_nan=False))
 
     def _hint(self, value: object, error: ValidationError) -> str:
-        """Return the nearest choice, or what pydantic says of a constraint that `legal` does not describe."""
+        """Return the nearest choice, or pydantic's message for a constraint that `legal` does not describe."""
         close = get_close_matches(str(value), [c for c in get_args(self.annotation) if isinstance(c, str)], n=1)
         if close:
             return f" Did you mean {close[0]!r}?"
@@ -81,7 +81,7 @@ _NAMES = {bool: "true or false", int: "an integer", float: "a finite number", st
 
 
 def _readings(text: str) -> Iterator[Hyperparameter]:
-    """Yield the values that a text can stand for, the text itself last."""
+    """Yield the possible values of a text, the text itself last."""
     words: dict[str, Hyperparameter] = {"none": None, "true": True, "false": False}
     if text.lower() in words:
         yield words[text.lower()]
@@ -187,7 +187,7 @@ def _place(cls: type) -> str:
 
 
 def _is_scalar(annotation: Any) -> bool:
-    """Whether values of a type can be written on a command line and into a record."""
+    """Return whether values of a type can be written on a command line and into a record."""
     if get_origin(annotation) is Annotated:
         return _is_scalar(get_args(annotation)[0])
     if get_origin(annotation) is Literal:

@@ -1,4 +1,4 @@
-"""The one training loop. A method changes what happens inside a step, never the loop."""
+"""Training loop. A method changes a step through its hooks, and never the loop itself."""
 
 import json
 import math
@@ -38,7 +38,7 @@ from benchmark.training.optimization import (
 from benchmark.training.seeding import seed_everything
 
 SAVING = "build_model (saving its model)"
-"""What an error is named after that the model's own make-up causes when it is saved."""
+"""Hook that errors name if the model cannot be saved because of how it was built."""
 
 Report = Callable[[int, int], None]
 """Called with the steps done and the steps of the run."""
@@ -77,13 +77,13 @@ class Trainer:
         """Build the model, the batches, and the optimizer of the phase that the run is in.
 
         Args:
-            method: A fresh instance.
-            backbone: Where the training starts.
-            task: What is learnt.
-            recipe: How.
+            method: A new instance.
+            backbone: The pre-trained model.
+            task: The training task.
+            recipe: The suite's recipe.
             train: The training set.
             validation: The only data that selects the best epoch.
-            seed: Everything random is a function of it.
+            seed: All random draws depend on it alone.
             folder: For checkpoints and the best weights; a run that finds a checkpoint there resumes from it.
             report: Progress.
             checkpoint_seconds: See the class.
@@ -91,7 +91,7 @@ class Trainer:
             attend_padding: Whether the model attends to padding; see `Classifier`.
 
         Raises:
-            MethodError: a hook raised, or returned what it must not.
+            MethodError: a hook raised, or returned an invalid value.
         """
         self.method, self.recipe, self.seed, self.folder = method, recipe, seed, folder
         self.train, self.validation = train, validation
@@ -128,7 +128,7 @@ class Trainer:
 
         Raises:
             NonFiniteLossError: a loss or a gradient norm is not finite.
-            MethodError: a hook raised, or returned what it must not.
+            MethodError: a hook raised, or returned an invalid value.
         """
         self._start()
         for phase in self.phases[self._position.phase :]:
@@ -255,14 +255,14 @@ class Trainer:
             self._save_checkpoint()
 
     def _save_best(self, epoch: int) -> None:
-        """Keep this epoch's weights."""
+        """Save this epoch's weights as the best so far."""
         fresh = self.folder / "best.new"
         with self._hooks.guard(SAVING):
             save_model(self.model, str(fresh))
         fresh.rename(self.folder / f"best-{epoch}.safetensors")
 
     def _validate(self) -> float:
-        """Return the accuracy on `validation`: the only thing that selects a checkpoint."""
+        """Return the accuracy on `validation`, which alone selects the best epoch."""
         with self._hooks.guard("build_model (predicting with its model)"):
             logits = predict_logits(self.model, [e.texts for e in self.validation.examples])
             if logits.shape != (len(self.validation), self._classes):
@@ -288,7 +288,7 @@ class Trainer:
             tensors, numbers = flatten_optimizer(self.context.optimizer)
         with self._hooks.guard(SAVING):
             save_checkpoint(self.folder, self.model, (tensors, numbers), state, self._position)
-        # No checkpoint needs the weights of an earlier best epoch any more.
+        # The checkpoint no longer refers to the weights of an earlier best epoch, so delete them.
         for stale in self.folder.glob("best-*.safetensors"):
             if stale.stem != f"best-{self._position.best_epoch}":
                 stale.unlink()
@@ -297,6 +297,6 @@ class Trainer:
 
 
 def write_log(position: Position, path: Path) -> None:
-    """Write a run's epochs as JSON lines, with which of them was selected."""
+    """Write a run's epochs as JSON lines, with a mark on the selected one."""
     rows = [{**row, "selected": row["epoch"] == position.best_epoch} for row in position.log]
     path.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows), encoding="utf-8")

@@ -59,7 +59,7 @@ class Method:
     paper: ClassVar[str] = ""
 
     uses_loss: ClassVar[bool] = False
-    """Whether an overridden `backward` trains ``self.loss``, so that a composition may take another method's loss."""
+    """True if an overridden `backward` trains ``self.loss``, so that a composition may take another method's loss."""
 
     # -- the hooks, in the order in which a run calls them ------------------------------------------------------
 
@@ -75,7 +75,7 @@ class Method:
         return model.tokenise(example.texts)
 
     def phases(self, recipe: Recipe) -> Sequence[Phase]:
-        """Return what is trained for how long: by default everything, for the recipe's epochs."""
+        """Return the phases of training: by default one, of all parameters for the recipe's epochs."""
         return [Phase("fine-tune", recipe.epochs)]
 
     def build_optimizer(self, groups: Sequence[Mapping[str, Any]], ctx: "Context") -> torch.optim.Optimizer:
@@ -140,15 +140,15 @@ class Method:
         return {}
 
     def load_state_dict(self, state: Mapping[str, Tensor], ctx: "Context") -> None:
-        """Take the tensors of `state_dict` back; `setup` is not called on a resumed run."""
+        """Restore the tensors of `state_dict`; `setup` is not called on a resumed run."""
 
     def reads(self, backbone: Backbone) -> dict[str, str]:
-        """Return what a run reads besides the backbone and the data, such as a lexicon: names with content hashes.
+        """Return the content hashes, by name, of further inputs of a run, such as a lexicon.
 
         They enter the training's key.
 
         Raises:
-            TemperError: something of it is not on this machine.
+            TemperError: one of them is not on this machine.
         """
         return {}
 
@@ -171,7 +171,7 @@ class Method:
 
     @classmethod
     def hyperparameter_fields(cls) -> dict[str, HyperparameterField]:
-        """Return what the fields declare: types, ranges, choices and defaults.
+        """Return the fields' declarations: types, ranges, choices and defaults.
 
         Raises:
             UsageError: a hyper-parameter is not a field of a dataclass, so that it would be ignored, or no record and

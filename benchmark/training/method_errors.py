@@ -22,7 +22,7 @@ from benchmark.training.context import Context, MethodError
 from benchmark.training.method import Method, Phase
 
 LONGEST_MESSAGE = 1_000
-"""Most characters of a foreign error's text; some list every weight of a network."""
+"""Maximum length of another library's error text, because some texts list every weight."""
 
 
 @contextmanager
@@ -30,12 +30,12 @@ def hook(method: Method, name: str, step: int) -> Iterator[None]:
     """Run a method's hook.
 
     Args:
-        method: Whose hook it is.
+        method: The method.
         name: The hook.
         step: Optimizer steps done, for the message.
 
     Raises:
-        MethodError: the hook raised anything but a lack of memory or of room on the disk, which are nobody's fault.
+        MethodError: the hook raised an error other than a lack of memory or disk space.
     """
     try:
         yield
@@ -52,7 +52,7 @@ def hook(method: Method, name: str, step: int) -> Iterator[None]:
 
 
 def _line(error: Exception) -> str:
-    """Say at which innermost file and line it was raised."""
+    """Return the innermost file and line at which an error was raised."""
     at = error.__traceback__
     while at is not None and at.tb_next is not None:
         at = at.tb_next
@@ -60,7 +60,7 @@ def _line(error: Exception) -> str:
 
 
 class GuardedMethod:
-    """A method as the training loop calls it: an error in a hook is a `MethodError`, and return values are checked.
+    """Wrapper of a method for the training loop: errors in hooks become `MethodError`, return values are checked.
 
     Attributes:
         step: Optimizer steps done, which the errors name; the loop sets it.
@@ -72,7 +72,7 @@ class GuardedMethod:
         self.step = 0
 
     def guard(self, place: str) -> AbstractContextManager[None]:
-        """Run what a hook's result does, such as a step of its optimizer; `place` says so in errors."""
+        """Run code that a hook's result provides, such as an optimizer step; `place` names it in errors."""
         return hook(self._method, place, self.step)
 
     def build_model(self, backbone: Backbone, task: TrainingTask) -> Classifier:
@@ -141,16 +141,16 @@ class GuardedMethod:
             return storable(checked_state(self._method.state_dict()))
 
     def load_state_dict(self, state: Mapping[str, Tensor], ctx: Context) -> None:
-        """Take the tensors back."""
+        """Restore the tensors."""
         with self.guard("load_state_dict"):
             self._method.load_state_dict(state, ctx)
 
 
-# Each of the following is called inside `hook`, which puts the method and the hook in front of the sentence.
+# The following functions are called inside `hook`, which prefixes the method and the hook to their messages.
 
 
 def checked_model(value: object, classes: int) -> Classifier:
-    """Return what `build_model` gives, with parameters that are contiguous in memory.
+    """Check the result of `build_model` and make its parameters contiguous in memory.
 
     A fused optimizer walks a parameter and its moments in the order of memory, and a checkpoint has no other.
 
@@ -167,7 +167,7 @@ def checked_model(value: object, classes: int) -> Classifier:
 
 
 def checked_encoding(value: object, example: str) -> Encoded:
-    """Return what `encode_example` gives; tensors and arrays become lists.
+    """Check the result of `encode_example`; tensors and arrays become lists.
 
     Raises:
         TemperError: it is not integers by name, as many for each name, with `input_ids` among the names.
@@ -188,7 +188,7 @@ def checked_encoding(value: object, example: str) -> Encoded:
 
 
 def checked_phases(value: object) -> list[Phase]:
-    """Return what `phases` gives as a list.
+    """Check the result of `phases` and return it as a list.
 
     Raises:
         TemperError: it is not at least one phase of at least one epoch.
@@ -210,7 +210,7 @@ def checked_phases(value: object) -> list[Phase]:
 
 
 def checked_batches(value: object, examples: int) -> list[list[int]]:
-    """Return what `batches` gives as lists.
+    """Check the result of `batches` and return it as lists.
 
     Raises:
         TemperError: it is not lists of positions among the examples.
@@ -234,7 +234,7 @@ def checked_batches(value: object, examples: int) -> list[list[int]]:
 
 
 def checked_optimizer(value: object) -> torch.optim.Optimizer:
-    """Return what `build_optimizer` gives.
+    """Check the result of `build_optimizer`.
 
     Raises:
         TemperError: it is not an optimizer.
@@ -245,7 +245,7 @@ def checked_optimizer(value: object) -> torch.optim.Optimizer:
 
 
 def checked_batch(value: object) -> Batch:
-    """Return what `transform_batch` gives.
+    """Check the result of `transform_batch`.
 
     Raises:
         TemperError: it is not a batch.
@@ -256,7 +256,7 @@ def checked_batch(value: object) -> Batch:
 
 
 def checked_state(value: object) -> dict[str, Tensor]:
-    """Return what `state_dict` gives, detached.
+    """Check the result of `state_dict` and return it detached.
 
     Raises:
         TemperError: it is not dense tensors by name.
@@ -278,7 +278,7 @@ def checked_state(value: object) -> dict[str, Tensor]:
 
 
 def checked_reads(value: object) -> dict[str, str]:
-    """Return what `reads` gives.
+    """Check the result of `reads`.
 
     Raises:
         TemperError: it is not hashes by name.

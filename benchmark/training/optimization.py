@@ -9,13 +9,13 @@ from benchmark.suites import Recipe
 
 
 def decayed_parameters(model: nn.Module) -> list[nn.Parameter]:
-    """Parameters that weight decay is for, trainable now or not: no biases and none of normalisation layers."""
+    """Return the parameters with weight decay, frozen ones included: all but biases and normalisation weights."""
     spared = {p for m in model.modules() if "norm" in type(m).__name__.lower() for p in m.parameters(recurse=False)}
     return [p for name, p in model.named_parameters() if p not in spared and not name.endswith("bias")]
 
 
 def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """Trainable parameters in two groups; biases and normalisation layers get no weight decay."""
+    """Return the trainable parameters in two groups; biases and normalisation layers get no weight decay."""
     decayed = set(decayed_parameters(model))
     trained = [p for p in model.parameters() if p.requires_grad]
     return [
@@ -25,12 +25,12 @@ def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def warmup_steps(recipe: Recipe, total: int) -> int:
-    """Steps of warm-up at the start of a phase of `total` steps."""
+    """Return the number of warm-up steps at the start of a phase of `total` steps."""
     return int(recipe.warmup * total)
 
 
 def learning_rate(recipe: Recipe, step: int, total: int) -> float:
-    """Rate of step `step` in 0..total-1: linear warm-up over the recipe's share, then linear to zero."""
+    """Return the learning rate of `step` in 0..total-1: linear warm-up over the recipe's share, then linear decay."""
     warmup = warmup_steps(recipe, total)
     if step < warmup:
         return recipe.learning_rate * (step + 1) / warmup
@@ -38,7 +38,7 @@ def learning_rate(recipe: Recipe, step: int, total: int) -> float:
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """``fp32``, or ``bf16`` where the recipe says ``auto`` and the device multiplies bfloat16 in hardware."""
+    """Return ``bf16`` if the recipe says ``auto`` and the device supports bfloat16 in hardware, else ``fp32``."""
     if precision != "auto":
         return precision
     if device.type == "cuda":
@@ -47,5 +47,5 @@ def resolve_precision(precision: str, device: torch.device) -> str:
 
 
 def pick_device() -> torch.device:
-    """The first accelerator where there is one, else the CPU."""
+    """Return the first accelerator, or the CPU without one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -8,7 +8,7 @@ import torch
 
 
 def derive_seed(*parts: object) -> int:
-    """A seed in 0..2^63-1 from any printable parts; equal parts give equal seeds on every machine."""
+    """Derive a seed in 0..2^63-1 from printable parts; equal parts give equal seeds on every machine."""
     digest = hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def in_chunks(*lists: Sequence[Tensor]) -> Iterator[tuple[list[Tensor], ...]]:
-    """Go through lists of tensors together, as flat views of at most a quarter of a million entries at a time.
+    """Iterate over lists of tensors together, as flat views of at most a quarter of a million entries.
 
     Work that needs temporaries is done fastest that way: they stay in the cache, and none is as large as the model. On
     an accelerator a round takes up to 2^26 entries, since there each operation costs a launch.

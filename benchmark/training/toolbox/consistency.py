@@ -1,4 +1,4 @@
-"""Losses that ask two predictions to agree, as RoAST's paper and its released code compute them."""
+"""Losses on the difference between two predictions, as RoAST's paper and its released code compute them."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from benchmark.models.batch import Batch
 
 
 def symmetric_kl(first: Tensor, second: Tensor, reduction: Literal["mean", "sum"] = "mean") -> Tensor:
-    """Half of KL(p1 || p2) + KL(p2 || p1), in nats, with gradients through both sides.
+    """Compute half of KL(p1 || p2) + KL(p2 || p1), in nats, with gradients through both sides.
 
     Args:
         first: Logits of shape (batch, classes); the softmax is taken in float32 or better.
@@ -23,14 +23,14 @@ def symmetric_kl(first: Tensor, second: Tensor, reduction: Literal["mean", "sum"
 
 
 def paired_loss(clean: Tensor, other: Tensor, targets: Tensor, kl_weight: float, *, released: bool = False) -> Tensor:
-    """(CE(clean) + CE(other)) / 2 + kl_weight * symmetric KL, gradients through both sides.
+    """Compute (CE(clean) + CE(other)) / 2 + kl_weight * symmetric KL, with gradients through both sides.
 
     Args:
         clean: Logits of shape (batch, classes).
         other: Logits of the second pass, of the same shape.
         targets: Class indices, shape (batch,).
         kl_weight: Weight of the symmetric KL.
-        released: What RoAST's released code computes: no cross-entropy of the second pass, and the KL summed over
+        released: Compute the loss of RoAST's released code: no cross-entropy of the second pass, and the KL summed over
             the batch instead of averaged.
     """
     consistency = symmetric_kl(clean, other, "sum" if released else "mean")
@@ -39,5 +39,5 @@ def paired_loss(clean: Tensor, other: Tensor, targets: Tensor, kl_weight: float,
 
 
 def attend_padding(batch: Batch) -> Batch:
-    """The batch with its padding attended: RoAST's released code never passes the attention mask."""
+    """Return the batch with its padding attended, since RoAST's released code never passes the attention mask."""
     return batch.with_tokens(attention_mask=torch.ones_like(batch.attention_mask))

@@ -24,7 +24,7 @@ class Hull:
         points: Input vectors, shape (batch, length, width), with their graph.
         where: Row and position of those n words.
         choices: Input vectors of their choices, shape (n, choices, width), with their graph.
-        valid: Which choices there are, shape (n, choices); the first is the word itself.
+        valid: True where a choice exists, shape (n, choices); the first is the word itself.
         layer: The argument of `Classifier.forward` that takes such vectors: ``words`` or ``embeds``.
     """
 
@@ -46,7 +46,7 @@ class Hull:
         """Make the hull of outputs of the embedding layer.
 
         The layer runs once per choice on the whole text with that choice in place of every word that has it. So a
-        substitute has its word's position, and in training each run draws a dropout of its own.
+        substitute has its word's position, and in training each run draws its own dropout.
         """
         where, ids = _movable(batch, substitutes)
         runs = []
@@ -65,7 +65,7 @@ class Hull:
         return spread * torch.randn(self.valid.shape, dtype=self.points.dtype, device=self.points.device)
 
     def log_shares(self, logits: Tensor) -> Tensor:
-        """Compute the logarithms of the shares of the choices; where there is no choice, the logit is -500."""
+        """Compute the logarithms of the shares of the choices; the logit of a missing choice is -500."""
         return logits.masked_fill(~self.valid, _BARRED).log_softmax(dim=-1)
 
     def at(self, shares: Tensor) -> dict[str, Tensor]:
@@ -74,7 +74,7 @@ class Hull:
         Returns:
             The vectors, shape (batch, length, width), as a keyword argument of `Classifier.forward`.
         """
-        # In bfloat16 a word that keeps to itself would no longer be itself.
+        # Use float32, because in bfloat16 even a word with share 1 of itself would change.
         with torch.autocast(self.points.device.type, enabled=False):
             mixed = (shares.unsqueeze(1) @ self.choices).squeeze(1)
         return {self.layer: self.points.index_put(self.where, mixed)}
@@ -89,7 +89,7 @@ def _movable(batch: Batch, substitutes: Substitutes) -> tuple[tuple[Tensor, Tens
 
 @dataclass(frozen=True)
 class SparseAttack:
-    """How the combinations are found.
+    """Settings of the search for adversarial combinations.
 
     Attributes:
         steps: Steps of Adam, at least 1.

@@ -1,4 +1,4 @@
-"""A teacher that follows the model as an exponential moving average of its weights."""
+"""A teacher model whose weights are an exponential moving average of the model's."""
 
 from collections.abc import Mapping
 
@@ -22,22 +22,22 @@ class MovingAverage:
 
     @torch.no_grad()
     def follow(self, momentum: float) -> None:
-        """Become momentum * average + (1 - momentum) * model."""
+        """Update the average to momentum * average + (1 - momentum) * model."""
         torch._foreach_lerp_(self.values, [p.detach() for p in self.model.parameters()], 1.0 - momentum)
 
     @torch.no_grad()
     def embed(self, batch: Batch) -> Tensor:
-        """Output of the averaged model's embedding layer in the mode that the model is in, without a graph."""
+        """Compute the output of the averaged model's embedding layer in the model's current mode, without a graph."""
         answer: Tensor = torch.func.functional_call(_Embedding(self.model), self._named("model."), (batch,))
         return answer
 
     @torch.no_grad()
     def logits(self, batch: Batch, embeds: Tensor | None = None) -> Tensor:
-        """Logits of the averaged model in the mode that the model is in, without a graph.
+        """Compute the logits of the averaged model in the model's current mode, without a graph.
 
         Args:
             batch: The examples.
-            embeds: What `embed` returned, to continue from.
+            embeds: Result of `embed`, to start from.
         """
         answer: Tensor = torch.func.functional_call(self.model, self._named(), (batch, embeds))
         return answer
@@ -47,16 +47,16 @@ class MovingAverage:
         return dict(zip(names, self.values, strict=True))
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The average, by number."""
+        """Return the average, by number."""
         return {f"average.{index}": value for index, value in enumerate(self.values)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take it back."""
+        """Restore the average."""
         self.values = [state[f"average.{index}"] for index in range(len(self.values))]
 
 
 class _Embedding(nn.Module):
-    """A model whose answer is the embedding layer's output: `functional_call` only calls forward."""
+    """A model whose forward returns the embedding layer's output, because `functional_call` only calls forward."""
 
     def __init__(self, model: Classifier) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ from benchmark.schema.errors import TemperError
 
 
 class SquaredGradients:
-    """Sums of squared batch gradients: the diagonal-Fisher-like score of Child-Tuning and RoAST, but for a factor.
+    """Sums of squared batch gradients: the diagonal-Fisher-like score of Child-Tuning and RoAST, up to a factor.
 
     Args:
         shapes_like: Tensors whose shapes and device the sums take.
@@ -22,7 +22,7 @@ class SquaredGradients:
         self.skip_first = skip_first
 
     def add(self, gradients: Sequence[Tensor | None]) -> None:
-        """Add one batch's gradients, squared; None stands for a tensor that has none."""
+        """Add one batch's squared gradients; None for a tensor without a gradient."""
         self.count += 1
         if self.skip_first and self.count == 1:
             return
@@ -32,17 +32,17 @@ class SquaredGradients:
             torch._foreach_addcmul_(totals, given, given)
 
     def seen(self) -> list[int]:
-        """Numbers of the tensors that had a gradient other than zero since the last reset."""
+        """Return the numbers of the tensors with a nonzero gradient since the last reset."""
         return [index for index, total in enumerate(self.sums) if bool(total.any())]
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Set all sums to zero."""
         torch._foreach_zero_(self.sums)
         self.count = 0
 
 
 def gradients_of(parameters: Sequence[Tensor]) -> list[Tensor]:
-    """Gradients of parameters that all have one.
+    """Return the gradients of parameters that all have one.
 
     Raises:
         TemperError: one has none; a hook forgot to back-propagate or left `requires_grad` off.
@@ -54,7 +54,7 @@ def gradients_of(parameters: Sequence[Tensor]) -> list[Tensor]:
 
 
 def mask_gradients(parameters: Sequence[Tensor], multipliers: Sequence[Tensor]) -> None:
-    """Multiply each parameter's gradient, where it has one, by its multiplier, in place."""
+    """Multiply each existing gradient by its parameter's multiplier, in place."""
     pairs = [(p.grad, m) for p, m in zip(parameters, multipliers, strict=True) if p.grad is not None]
     if pairs:
         torch._foreach_mul_([g for g, _ in pairs], [m for _, m in pairs])

@@ -17,7 +17,7 @@ class ScaledAdamW(torch.optim.AdamW):
     what AdamW's does as long as there are few different ones.
 
     Attributes:
-        factors: Factor of a parameter's next step, 1 where there is none; a method sets it anew before each step.
+        factors: Factor of a parameter's next step, 1 where there is none; a method sets it before each step.
     """
 
     def __init__(self, groups: Sequence[Mapping[str, Any]], recipe: Recipe) -> None:
@@ -28,7 +28,7 @@ class ScaledAdamW(torch.optim.AdamW):
 
     @torch.no_grad()
     def hold(self, parameters: Sequence[Tensor], keep: Sequence[float]) -> None:
-        """Let only a share of the next step happen: 1 all of it, 0 a parameter that stays as it is.
+        """Scale each parameter's next step by a share: 1 keeps the step, 0 freezes the parameter.
 
         The gradient becomes keep * g + (1 - keep) * m, so that the first moment m of a held parameter stays too.
         """
@@ -42,7 +42,7 @@ class ScaledAdamW(torch.optim.AdamW):
 
     @torch.no_grad()
     def departures(self, parameters: Sequence[Tensor]) -> Tensor | None:
-        """How far each gradient is from its running mean: | (1 - beta1) |g| / |m| - 1 |, with norms per tensor.
+        """Compute each gradient's distance from its running mean: | (1 - beta1) |g| / |m| - 1 |, norms per tensor.
 
         m is the first moment before the coming step. Shape (parameters,); None until all of them have one.
         """
@@ -55,7 +55,7 @@ class ScaledAdamW(torch.optim.AdamW):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One step with the factors in force."""
+        """Make one step with the current factors."""
         whole = self.param_groups
         self.param_groups = [part for group in whole for part in self._by_factor(group)]
         try:

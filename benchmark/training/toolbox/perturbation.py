@@ -8,14 +8,14 @@ from torch import Tensor
 
 
 def sequence_norm(values: Tensor, norm: str) -> Tensor:
-    """Norm of each sequence, ``l2`` or ``l_inf``, at least 1e-8, shape (batch, 1, 1)."""
+    """Compute the norm of each sequence, ``l2`` or ``l_inf``, at least 1e-8, shape (batch, 1, 1)."""
     flat = values.flatten(1)
     size = flat.norm(dim=1) if norm == "l2" else flat.abs().amax(dim=1)
     return size.clamp(min=1e-8).view(-1, 1, 1)
 
 
 def project(delta: Tensor, radius: float, norm: str) -> Tensor:
-    """The nearest point of the ball: rescaled for ``l2``, clamped otherwise; radius 0 stands for no bound."""
+    """Project onto the ball: rescale for ``l2``, clamp otherwise; radius 0 means no bound."""
     if radius == 0:
         return delta
     if norm == "l2":
@@ -24,7 +24,7 @@ def project(delta: Tensor, radius: float, norm: str) -> Tensor:
 
 
 def masked_start(embeds: Tensor, mask: Tensor, magnitude: float, norm: str) -> Tensor:
-    """FreeLB's start (Zhu et al. 2020), zero on padding.
+    """Draw FreeLB's start (Zhu et al. 2020), zero on padding.
 
     U(-1, 1) * magnitude / sqrt(tokens * width) for ``l2``, tokens being those that are not padding, so that its norm is
     magnitude / sqrt(3) on average; U(-magnitude, magnitude) for ``l_inf``.
@@ -48,7 +48,7 @@ def ascend(delta: Tensor, gradient: Tensor, rate: float, radius: float, norm: st
 
 
 def uniform_noise(embeds: Tensor, scale: float) -> Tensor:
-    """Noise drawn from U(0, 1) * scale, shaped like `embeds`: the one-sided start of RoAST's released code."""
+    """Draw noise from U(0, 1) * scale, shaped like `embeds`: the one-sided start of RoAST's released code."""
     return torch.rand_like(embeds) * scale
 
 
@@ -62,5 +62,5 @@ def normalise_per_token(gradient: Tensor, floor: float = 1e-8) -> Tensor:
 
 
 def differentiable(embeds: Tensor) -> Tensor:
-    """Embeddings that a gradient can be taken by, also where the embedding layer itself is frozen."""
+    """Return embeddings that require a gradient, even if the embedding layer is frozen."""
     return embeds if embeds.requires_grad else embeds.requires_grad_()

@@ -1,4 +1,4 @@
-"""Sets of templates and label words, and which of them a task takes."""
+"""Sets of templates and label words, and the choice of a set for a task."""
 
 import re
 import tomllib
@@ -39,7 +39,7 @@ class PromptSet:
     causal: tuple[Mapping[str, str], ...] = ()
 
     def fits(self, classes: Sequence[str]) -> bool:
-        """Whether it has label words for every class."""
+        """Return whether the set has label words for every class."""
         return all(_plain_name(name) in self.words for name in classes)
 
     def prompt(self, classes: Sequence[str]) -> Prompt:
@@ -48,14 +48,14 @@ class PromptSet:
 
 
 def prompt_for(classes: Sequence[str], choice: str = AUTO) -> Prompt:
-    """The prompt of a task.
+    """Return the prompt of a task.
 
     Args:
         classes: The task's class names, in the order of their numbers.
         choice: ``auto``, the name of a shipped set, or the path of a TOML file laid out like the shipped one.
 
     Raises:
-        UsageError: no set has all the class names, two sets have, or the choice names nothing.
+        UsageError: no set or more than one set has all the class names, or the choice does not exist.
     """
     sets, place = prompt_sets(choice), _file(choice).name
     fitting = [name for name, found in sets.items() if found.fits(classes)]
@@ -71,10 +71,10 @@ def prompt_for(classes: Sequence[str], choice: str = AUTO) -> Prompt:
 
 
 def prompt_sets(choice: str = AUTO) -> dict[str, PromptSet]:
-    """The sets that a choice leaves, by name; see `prompt_for`.
+    """Return the sets that a choice allows, by name; see `prompt_for`.
 
     Raises:
-        UsageError: the choice names nothing, or its file is not laid out as it must be.
+        UsageError: the choice does not exist, or its file has another layout.
     """
     sets = _read(_file(choice))
     if choice == AUTO or choice.endswith(".toml"):
@@ -87,10 +87,10 @@ def prompt_sets(choice: str = AUTO) -> dict[str, PromptSet]:
 
 
 def prompt_reads(backbone: Backbone, choice: str = AUTO) -> dict[str, str]:
-    """What a prompt classifier reads beside the backbone, as `Method.reads` gives it: templates, a packaged head.
+    """Return the templates and packaged head that a prompt classifier reads, in the form of `Method.reads`.
 
     Raises:
-        UsageError: the file of templates is not there.
+        UsageError: the file of templates is missing.
     """
     _text(_file(choice))
     return {**head_fingerprints(backbone), "templates": file_fingerprint(_file(choice))}
@@ -134,5 +134,5 @@ def _text(path: Path) -> str:
 
 
 def _plain_name(name: str) -> str:
-    """A class name without case and punctuation: ``Sci/Tech`` and ``sci-tech`` are one."""
+    """Remove case and punctuation from a class name: ``Sci/Tech`` and ``sci-tech`` become equal."""
     return " ".join(re.findall(r"\w+", name.casefold().replace("_", " ")))

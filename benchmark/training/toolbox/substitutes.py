@@ -1,4 +1,4 @@
-"""Which tokens of a text may be swapped for which: a lexicon's neighbours, seen through a model's tokenizer."""
+"""Substitutes of a text's tokens: a lexicon's neighbours that a model's tokenizer keeps as one token."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from benchmark.models.classifier import Classifier
 from benchmark.schema.errors import UsageError
 
 CHOICES = 10
-"""Most tokens that a position can choose among, its own first."""
+"""Maximum number of choices of a position, its own token first."""
 
 MARK = "whole_words"
 """Name in `Encoded` and `Batch.marks`: 1 where a token is a whole word that may be swapped."""
@@ -35,7 +35,7 @@ class Substitutes:
 
     @classmethod
     def read(cls, model: Classifier, lexicon: str, min_cosine: float) -> "Substitutes":
-        """Look every token up that is a word by itself.
+        """Look up the substitutes of every token that is a whole word.
 
         Args:
             model: Gives the tokenizer.
@@ -59,16 +59,16 @@ class Substitutes:
         return cls(torch.tensor(rows, device=model.word_table.device))
 
     def of(self, batch: Batch) -> Tensor:
-        """Choices of each position, shape (batch, length, `CHOICES`); -1 where there is none.
+        """Return the choices of each position, shape (batch, length, `CHOICES`); -1 for a missing choice.
 
-        A batch that did not come from `mark_words` has all its tokens taken for whole words.
+        In a batch without the marks of `mark_words`, every token counts as a whole word.
         """
         ids, marks = batch.tokens["input_ids"], batch.marks.get(MARK, batch.attention_mask)
         return self.table[ids].masked_fill(marks.unsqueeze(-1) == 0, -1)
 
 
 def lexicon_reads(name: str) -> dict[str, str]:
-    """The lexicon's content hash, as `Method.reads` gives it.
+    """Return the lexicon's content hash, in the form of `Method.reads`.
 
     Raises:
         UsageError: there is no such lexicon.
@@ -79,10 +79,10 @@ def lexicon_reads(name: str) -> dict[str, str]:
 def mark_words(model: Classifier, texts: Sequence[str]) -> Encoded:
     """Tokenise as the model does, and mark the whole words that are one token each; of two texts, those of the second.
 
-    A word is what stands between spaces and punctuation; apostrophes and hyphens inside join it.
+    Words end at spaces and punctuation, except apostrophes and hyphens inside a word.
 
     Raises:
-        UsageError: the tokenizer does not tell which characters a token covers.
+        UsageError: the tokenizer does not return the character offsets of tokens.
     """
     if not model.tokenizer.is_fast:
         raise UsageError(f"Swapping words needs a fast tokenizer, which {type(model.tokenizer).__name__} is not.")
@@ -96,20 +96,20 @@ def mark_words(model: Classifier, texts: Sequence[str]) -> Encoded:
 
 
 def _trimmed(text: str, span: tuple[int, int]) -> tuple[int, int]:
-    """A token's characters without the space in front of them, which some families count in."""
+    """Return a token's characters without the leading space that some families include."""
     start, end = span
     covered = text[start:end]
     return start + len(covered) - len(covered.lstrip()), end
 
 
 def _spelt_words(tokenizer: Any) -> list[str]:
-    """What the vocabulary's tokens spell, as far as it could be a word."""
+    """Return the spellings of the vocabulary's tokens that could be words."""
     spelt = tokenizer.batch_decode([[token] for token in range(len(tokenizer))], clean_up_tokenization_spaces=False)
     return sorted({text for text in map(str.strip, spelt) if _WORD.fullmatch(text)})
 
 
 def _single_tokens(tokenizer: Any, words: Sequence[str], before: str) -> dict[str, int]:
-    """Words that are one token behind a text, with that token."""
+    """Return the words that are a single token after other text, with that token."""
     prefix = tokenizer(before.strip(), add_special_tokens=False)["input_ids"]
     encoded = tokenizer([before + word for word in words], add_special_tokens=False)["input_ids"] if words else []
     special, size = set(tokenizer.all_special_ids), len(prefix)
@@ -120,7 +120,7 @@ def _single_tokens(tokenizer: Any, words: Sequence[str], before: str) -> dict[st
 
 
 def _neighbours(lexicon: Lexicon, word: str, min_cosine: float) -> Iterator[str]:
-    """A word's neighbours, capitalised as it is."""
+    """Return a word's neighbours, capitalised like the word."""
     for shape in (str.lower, str.capitalize, str.upper):
         if shape(word) == word:
             yield from (shape(near) for near, cosine in lexicon.neighbours(word.lower()) if cosine >= min_cosine)
