@@ -1,6 +1,6 @@
 """The leaderboard: a pure function of a results folder. It imports `benchmark.schema` and nothing else of Temper.
 
-What is listed here is imported when it is first used, because numpy and pandas take a moment to load.
+These names are imported on first use, because numpy and pandas are slow to load.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The leaderboard in memory: every text that its files show."""
+"""The leaderboard in memory: all texts shown in its files."""
 
 import gc
 import re
@@ -19,14 +19,14 @@ from leaderboard.results import PUBLISHED, SectionResults, dropped, headline, in
 from leaderboard.scores import SectionScores
 
 _LISTED = 8
-"""Most rows that a finding names."""
+"""Maximum number of rows that a finding names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
     """One suite version on one backbone; an empty backbone when the suite has no records yet.
 
-    `chance` says in a sentence that vanilla is at chance, so that no row is ranked; empty otherwise. `rule` is that
+    `chance` states that vanilla is at chance, so that no row is ranked; empty otherwise. `rule` is that
     sentence, or says how the rows are ordered; `finding` says which of them differ from vanilla.
     """
 
@@ -54,7 +54,7 @@ class Section:
         return [c for entry in COLUMNS if entry != "probes" for c in self.own_columns(entry)]
 
     def own_columns(self, entry: Column | Literal["perspectives", "probes"]) -> tuple[Column, ...]:
-        """List the columns that an entry of `COLUMNS` is in this section."""
+        """List the columns of this section that an entry of `COLUMNS` expands to."""
         if isinstance(entry, Column):
             return (entry,)
         return self.perspectives if entry == "perspectives" else self.probes
@@ -68,7 +68,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Glossary:
-    """What a suite's card says about its training task, evaluation tasks, metrics and overlaps."""
+    """Descriptions from a suite's card: its training task, evaluation tasks, metrics and overlaps."""
 
     anchor: str
     suite: str
@@ -78,7 +78,7 @@ class Glossary:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Everything that is shown. `inputs` are the files read and their hashes."""
+    """All content of the leaderboard. `inputs` are the files read and their hashes."""
 
     sections: tuple[Section, ...]
     glossaries: tuple[Glossary, ...]
@@ -87,7 +87,7 @@ class Board:
 
     @property
     def ranked(self) -> bool:
-        """Whether any section ranks its rows."""
+        """Return whether any section ranks its rows."""
         return any(section.ranked for section in self.sections)
 
 
@@ -116,7 +116,7 @@ def load_board(results: Path, published: Path | None = None) -> Board:
 
 @contextmanager
 def paused_collector() -> Iterator[None]:
-    """Pause the garbage collector: records have no cycles, and looking for some takes a quarter of the time."""
+    """Pause the garbage collector: records have no cycles, and searching for them takes a quarter of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -132,7 +132,7 @@ def slug(text: str) -> str:
 
 
 def distinct(anchors: Iterable[str]) -> list[str]:
-    """Number duplicates: names may differ in what no anchor can hold."""
+    """Number duplicates, because different names can give the same anchor."""
     taken: dict[str, None] = {}
     for anchor in anchors:
         number, unique = 1, anchor
@@ -166,7 +166,7 @@ def _section(results: SectionResults, anchor: str) -> Section:
 
 
 def _finding(rows: Sequence[RankedRow]) -> str:
-    """Say which ranked rows differ significantly from vanilla; empty where none is compared with it."""
+    """Say which ranked rows differ significantly from vanilla; empty if none is compared with it."""
     compared = [row for row in rows if row.p is not None]
     if not compared:
         return ""
@@ -185,7 +185,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _perspective_columns(results: SectionResults) -> Iterator[Column]:
-    """Yield a column per perspective: what it asks, and which metrics of which evaluation tasks it averages."""
+    """Yield a column per perspective, with its question and the metrics that it averages."""
     for place, (name, entries) in enumerate(results.perspectives().items()):
         averaged: dict[str, list[str]] = {}
         for entry in entries:
@@ -277,7 +277,7 @@ def _row(scores: SectionScores, ranked: RankedRow, anchor: str) -> Row:
 
 
 def _measurements(scores: SectionScores, ranked: RankedRow) -> Iterator[Measurement]:
-    """Yield every metric the card lists; a published row has only what was printed."""
+    """Yield every metric the card lists; a published row has only the printed ones."""
     section, row = scores.section, ranked.scores.row
     for entry in (*section.entries(), *section.checks()):
         for name in entry["metrics"]:

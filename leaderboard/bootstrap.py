@@ -16,7 +16,7 @@ from benchmark.schema import fingerprint
 from leaderboard.intervals import Draws
 
 DRAWS = 20_000
-"""Draws of a section: so many that other random numbers change no decision (docs/statistics.md)."""
+"""Number of draws of a section, large enough that other random numbers change no decision (docs/statistics.md)."""
 
 
 def picks(purpose: str, of: object, choices: int, count: int) -> NDArray[np.intp]:
@@ -31,7 +31,7 @@ def picks(purpose: str, of: object, choices: int, count: int) -> NDArray[np.intp
 
 
 def mean_draws(columns: Sequence[Draws]) -> Draws:
-    """Average columns draw by draw, added one after the other so that the bits are the same on every machine."""
+    """Average columns per draw, added in order so that the bits are the same on every machine."""
     total = columns[0].copy()
     for column in columns[1:]:
         total += column
@@ -76,7 +76,7 @@ class Resampling:
         return self._resamples[key]
 
     def _resampled_seeds(self, seeds: tuple[int, ...]) -> NDArray[np.intp]:
-        """Pick as many seeds as there are for each draw: places in the seeds' draws, one behind the other."""
+        """Resample the seeds with replacement for each draw; returns positions in the seeds' concatenated draws."""
         if seeds not in self._seeds:
             flat = picks("seeds", list(seeds), len(seeds), self.count * len(seeds))
             by_seed = np.ascontiguousarray(flat.reshape(self.count, len(seeds)).T)

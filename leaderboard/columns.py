@@ -1,4 +1,4 @@
-"""What a row of the leaderboard holds, and the one list of columns that every file is written from."""
+"""Content of a leaderboard row, and the list of columns from which every file is written."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,14 +37,14 @@ class Row:
         anchor: Id of the row's details on the page.
         group: One of `GROUP_TITLES`.
         rank: Empty when not ranked; `worst_rank` is the other end of the rank interval.
-        overall: Has a star where the row differs significantly from vanilla.
+        overall: Has a star if the row differs significantly from vanilla.
         perspectives: In the order of the section's perspective columns.
         probes: In the order of the section's probe columns.
-        p: Corrected p-value of the difference from vanilla; empty where there is none.
+        p: Corrected p-value of the difference from vanilla; empty if not compared.
         robustness: Overall without the in-distribution perspective.
-        verification: The weakest level among its records; empty where nothing was measured.
-        checks: The gradient-masking checks that could be made.
-        summary: What the method is; empty where the results do not say. `paper` is where it is from.
+        verification: The lowest level among its records; empty where nothing was measured.
+        checks: The gradient-masking checks for which the row has values.
+        summary: Description of the method; empty if the results have none. `paper` is its citation.
         facts: (name, text) pairs: version, source, revision, hyper-parameters, files.
         examples: Attacked texts as the results hold them, by the attack's title.
     """
@@ -73,17 +73,17 @@ class Row:
 
     @property
     def full_name(self) -> str:
-        """Method and configuration on one line."""
+        """Join method and configuration on one line."""
         return f"{self.method} ({self.configuration})" if self.configuration else self.method
 
     @property
     def flagged(self) -> int:
-        """Number of gradient-masking checks that are flagged."""
+        """Count the gradient-masking checks that are flagged."""
         return sum(check.outcome == "flagged" for check in self.checks)
 
     @property
     def decided(self) -> int:
-        """Number of gradient-masking checks that passed or are flagged; the others do not apply."""
+        """Count the gradient-masking checks that passed or are flagged; the others are not applicable."""
         return sum(check.outcome != "open" for check in self.checks)
 
 
@@ -98,13 +98,13 @@ class Column:
     Attributes:
         key: Name in CSV and JSON, such as ``cost``, ``shift`` or ``shift/tweets/accuracy``.
         title: Name as shown.
-        cell: What a row has in the column: a figure, or a text where `kind` is "rank", "method" or "text".
+        cell: Returns a row's cell: a figure, or a text if `kind` is "rank", "method" or "text".
         unit: Label of the unit, such as ``%``.
         better: "up", "down" or empty.
         definition: One or two sentences, shown on the page over the heading.
         kind: How the page shows the cells; a "score" has its spread, change and seeds below it.
         on_page: Whether the page has the column; `in_tables` likewise for Markdown, LaTeX and the terminal.
-        absent: What tables show for an empty cell.
+        absent: Text in tables for an empty cell.
         csv: Its columns in CSV; by default the text, or the figure and the ends of its interval.
         json: Its keys in JSON; by default the text or the figure.
         metric: Title of the metric, for a column of scores; `perspective` is the title of its perspective.
@@ -127,16 +127,16 @@ class Column:
 
     @property
     def heading(self) -> str:
-        """Title, unit and which way is better."""
+        """Join title, unit and the better direction."""
         return " ".join(filter(None, (self.title, self.unit, {"up": "↑", "down": "↓", "": ""}[self.better])))
 
     @property
     def is_text(self) -> bool:
-        """Whether the cells are texts."""
+        """Return whether the cells are texts."""
         return self.kind in ("rank", "method", "text")
 
     def csv_fields(self) -> Fields:
-        """Name the columns of `board.csv`, and what a row has in them."""
+        """Return the names of the columns in `board.csv`, and a row's values in them."""
         if self.csv is not None:
             return self.csv
         if self.is_text:
@@ -149,7 +149,7 @@ class Column:
         }
 
     def json_fields(self) -> Fields:
-        """Name the keys of a row in `board.json`, and what a row has there."""
+        """Return a row's keys and values in `board.json`."""
         return {self.key: self.cell} if self.json is None else self.json
 
     def _figure(self, row: Row) -> Figure:
@@ -221,5 +221,5 @@ COLUMNS: list[Column | Literal["perspectives", "probes"]] = [
 ]  # fmt: skip
 """Every column, in the order of all files; the two names are the section's own columns of scores.
 
-A new column is one entry here: `leaderboard.render` writes whatever this list holds.
+A new column is one entry here: `leaderboard.render` writes all columns of this list.
 """

@@ -1,4 +1,4 @@
-"""Two rows against each other: which is better, by how much, and whether the difference is significant."""
+"""Compare two rows: the better one, the size of the difference and its significance."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _ONE_SEED = "one shared seed, so the interval covers examples only; run more see
 
 @dataclass(frozen=True, slots=True)
 class ScoreComparison:
-    """One score of the first row against the second.
+    """Comparison of one score of two rows.
 
     Attributes:
         key: "overall", or a perspective.
@@ -32,7 +32,7 @@ class ScoreComparison:
         wins: Share of the draws in which the first is better.
         p: Two-sided bootstrap p-value; of Overall against vanilla, Holm-corrected as on the leaderboard where the row
             is ranked there.
-        reason: Why there is no change, no interval or no verdict.
+        reason: Why the change, the interval or the verdict is missing.
         differs: Whether the difference is significant at the 5 % level, whatever the random numbers of the draws.
     """
 
@@ -51,7 +51,7 @@ class ScoreComparison:
 
     @property
     def verdict(self) -> str:
-        """Say "better" or "worse" where the difference is significant, else "tied"; "unknown" where none can be."""
+        """Return "better" or "worse" if the difference is significant, else "tied"; "unknown" if it cannot be."""
         if self.low is None or self.high is None or self.reason:
             return "unknown"
         if not self.differs:
@@ -61,7 +61,7 @@ class ScoreComparison:
 
 @dataclass(frozen=True, slots=True)
 class RowComparison:
-    """Two rows of one suite and backbone over the seeds that both completed; Overall comes first.
+    """Comparison of two rows of one suite and backbone over their common seeds; Overall comes first.
 
     `folders` are the results folders of the two rows.
     """
@@ -123,7 +123,7 @@ def compare(
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A row, its results folder, and the only seeds that were asked for; None for all."""
+    """A row, its results folder, and the requested seeds; None for all."""
 
     section: SectionResults
     row: RowResults
@@ -132,12 +132,12 @@ class _Place:
 
     @property
     def address(self) -> tuple[str, int, str]:
-        """Suite, version and backbone."""
+        """Return suite, version and backbone."""
         return self.section.card["name"], self.section.card["version"], self.section.backbone
 
 
 def _section_of_two(mine: _Place, theirs: _Place) -> SectionResults:
-    """Put two rows, of two results folders perhaps, into a section of their own."""
+    """Put two rows, possibly of two results folders, into a separate section."""
     records = [
         place.section.frame[place.section.frame["row"] == place.row.number].assign(row=number)
         for number, place in enumerate((mine, theirs))
@@ -173,7 +173,7 @@ def _with_interval(plain: ScoreComparison, draws: Draws | None, reason: str) -> 
 
 
 def _as_on_the_leaderboard(mine: _Place, theirs: _Place, overall: ScoreComparison) -> ScoreComparison:
-    """Give Overall against vanilla the leaderboard's p-value and decision, where the row is ranked there."""
+    """Replace Overall's p-value and decision against vanilla by the leaderboard's if the row is ranked."""
     vanilla = mine.section.vanilla()
     pairs = ((mine.row, theirs.row), (theirs.row, mine.row))
     row = next((one for one, other in pairs if other is vanilla and one is not other), None)
@@ -184,7 +184,7 @@ def _as_on_the_leaderboard(mine: _Place, theirs: _Place, overall: ScoreCompariso
 
 
 def _no_verdict(scores: SectionScores, seeds: tuple[int, ...]) -> str:
-    """Say why no difference between two rows can be called significant; empty where it can."""
+    """Return why no difference between two rows can be significant; empty if it can be."""
     if len(seeds) == 1:
         return _ONE_SEED
     reasons = {row.full_name: at_chance(scores, row) for row in scores.section.rows}
@@ -194,7 +194,7 @@ def _no_verdict(scores: SectionScores, seeds: tuple[int, ...]) -> str:
 def _pair(
     first: str, second: str, results: Sequence[Path], suite: str | None, backbone: str | None
 ) -> tuple[_Place, _Place]:
-    """Look up the two rows that are meant; `compare` describes the arguments and errors."""
+    """Look up the two rows; `compare` describes the arguments and errors."""
     folders = _Folders(tuple(results), suite, backbone)
     one, other = folders.rows(first), folders.rows(second)
     with_both = [folder for folder in dict.fromkeys(p.folder for p in one) if any(p.folder == folder for p in other)]
@@ -223,7 +223,7 @@ class _Folders:
     _read: dict[Path, tuple[SectionResults, ...]] = field(default_factory=dict)
 
     def rows(self, text: str) -> list[_Place]:
-        """List the rows that a text may mean, folder by folder."""
+        """List the rows that match a text, folder by folder."""
         path = Path(text)
         if "/" in text or path.is_file() or path.suffix == ".jsonl":
             return self._at_path(path)
@@ -273,7 +273,7 @@ def _slug(row: RowResults) -> str:
 
 
 def _is_named(text: str, row: RowResults) -> bool:
-    """Whether a text names a row: by its folder, as ``method~configuration`` or as ``method:key=value:key=value``."""
+    """Return whether a text names a row: by folder, ``method~configuration`` or ``method:key=value:key=value``."""
     if text == _slug(row):
         return True
     name, _, settings = text.replace("~", ":", 1).partition(":")
@@ -281,7 +281,7 @@ def _is_named(text: str, row: RowResults) -> bool:
 
 
 def _settings(text: str) -> dict[str, str | float]:
-    """Read settings in any order; numbers are equal however they are written."""
+    """Parse settings in any order; numbers compare by value."""
     pairs = (part.partition("=") for part in re.split("[:,]", text) if part)
     return {key: _number(value) for key, _, value in pairs}
 

@@ -1,4 +1,4 @@
-"""Definitions shown with the leaderboard; every file takes them from here."""
+"""Definitions shown in all files of the leaderboard."""
 
 RANK = (
     "A row is better than another when the 95 % bootstrap interval of their paired difference in Overall lies above 0, "
@@ -58,7 +58,7 @@ MASKING = (
     "reason to look closer and changes no score; only the last one keeps a row out of the ranking."
 )
 
-# What each perspective asks.
+# Question of each perspective.
 PERSPECTIVES = {
     "in-distribution": ("In-distribution", "How good is the model on new text of the kind that it was trained on?"),
     "shift": ("Shift", "How good is it on the same task in other kinds of text?"),
@@ -73,6 +73,6 @@ PERSPECTIVES = {
 
 
 def reading(*, ranked: bool) -> list[tuple[str, str]]:
-    """List what a reader needs before the first table; the rule of ranks only where there are any."""
+    """List the definitions shown before the first table; the rule of ranks only if rows are ranked."""
     rank = [("Rank", RANK), ("Stars", STAR)] if ranked else []
     return [("Overall", OVERALL), *rank, ("Intervals", SPREAD), ("Changes", CHANGE), ("Not ranked", COMPLETE)]

@@ -1,4 +1,4 @@
-"""Numbers as people read them: the one place where a float becomes text."""
+"""Format the numbers of the leaderboard as text."""
 
 import math
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Figure:
         significant: whether the 95 % bootstrap interval of the change leaves out 0; only perspectives have one.
         points: (seed, value) of each seed; the seed is empty for a published number.
         star: whether the value differs significantly from vanilla's; only Overall has one.
-        reason: why there is no value, or no interval where one could be expected.
+        reason: why the value, or an expected interval, is missing.
     """
 
     text: str
@@ -37,24 +37,24 @@ class Figure:
 
 
 def decimal(value: float, decimals: int, *, signed: bool = False) -> str:
-    """Write a finite number with fixed decimals; what rounds to zero has no sign."""
+    """Format a finite number with fixed decimals; zero has no sign."""
     text = f"{value:+.{decimals}f}" if signed else f"{value:.{decimals}f}"
     return text[1:] if text[0] in "+-" and float(text) == 0 else text
 
 
 def unit_label(unit: str) -> str:
-    """Label of a unit as shown: a fraction is shown in percent."""
+    """Return the label of a unit as shown; a fraction is shown in percent."""
     return _UNITS[unit][2]
 
 
 def metric_figure(estimate: Estimate, unit: str, change: float | None = None, *, significant: bool = False) -> Figure:
-    """Show a metric in its unit, with the half-width of its t-interval and its change against vanilla."""
+    """Format a metric in its unit, with the half-width of its t-interval and its change against vanilla."""
     factor, decimals, _ = _UNITS[unit]
 
     def show(value: float | None) -> str:
         return "" if value is None else decimal(factor * value, decimals)
 
-    # Student's t knows nothing of a fraction's ends.
+    # Clip the t-interval of a fraction to [0, 1].
     least, most = (0.0, 1.0) if unit == "fraction" else (-math.inf, math.inf)
     half = None if estimate.low is None or estimate.high is None else (estimate.high - estimate.low) / 2
     return Figure(
@@ -70,7 +70,7 @@ def metric_figure(estimate: Estimate, unit: str, change: float | None = None, *,
 
 
 def overall_figure(estimate: Estimate, *, star: bool = False) -> Figure:
-    """Show the overall score: percent with its sign, and the ends of the bootstrap interval."""
+    """Format the overall score: percent with its sign, and the ends of the bootstrap interval."""
 
     def show(value: float | None) -> str:
         return "" if value is None else decimal(100 * value, 2, signed=True)
@@ -79,10 +79,10 @@ def overall_figure(estimate: Estimate, *, star: bool = False) -> Figure:
 
 
 def cost_figure(estimate: Estimate) -> Figure:
-    """Show a cost as a multiple of vanilla's."""
+    """Format a cost as a multiple of vanilla's."""
     return Figure("" if estimate.value is None else decimal(estimate.value, 2), reason=estimate.reason)
 
 
 def true_minus(text: str) -> str:
-    """Set a true minus sign before digits; hyphens in words stay."""
+    """Replace hyphens before digits by minus signs; hyphens in words stay."""
     return text.replace("-", "−") if text.lstrip("-").replace(".", "", 1).isdecimal() else text.replace(" - ", " − ")

@@ -21,14 +21,14 @@ NORMAL = 1.959963985
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value with its interval and the seeds it comes from, or the reason why there is none.
+    """A value with its interval and seeds, or the reason why it is missing.
 
     Attributes:
         value: In the metric's own unit, where a fraction is from 0 to 1; None when undefined.
         low: Lower end of the 95 % interval, None when there is no interval.
         high: Upper end.
         points: (seed, value) of each seed, by seed; -1 is the unknown seed of a published number.
-        reason: Why there is no value, or no interval where one could be expected; may be empty.
+        reason: Why the value, or an expected interval, is missing; may be empty.
     """
 
     value: float | None
@@ -44,7 +44,7 @@ def mean(values: Sequence[float]) -> float:
 
 
 def over_seeds(points: Sequence[tuple[int, float]], reason: str = "") -> Estimate:
-    """Average over seeds, with a 95 % t-interval where there are at least two; `reason` is for no seed at all."""
+    """Average over seeds, with a 95 % t-interval from at least two; `reason` is used without any seed."""
     if not points:
         return Estimate(None, reason=reason)
     values = [value for _, value in points]
@@ -57,7 +57,7 @@ def over_seeds(points: Sequence[tuple[int, float]], reason: str = "") -> Estimat
 
 
 def percentile_interval(draws: Draws) -> tuple[float, float] | None:
-    """Cut 2.5 % of the draws off either side; None when an end is infinite."""
+    """Return the interval without 2.5 % of the draws on either side; None if an end is infinite."""
     cut = len(draws) // 40
     ordered = np.partition(draws, (cut, len(draws) - 1 - cut))
     low, high = float(ordered[cut]), float(ordered[-1 - cut])
@@ -67,19 +67,19 @@ def percentile_interval(draws: Draws) -> tuple[float, float] | None:
 def contradictions(count: int) -> int:
     """Compute how many of `count` draws may contradict a decision at the 5 % level, two-sided.
 
-    That is 2.5 % less four standard errors of such a count, so that other random numbers give the same decision: what
-    the number of draws leaves open counts as no difference. With fewer than some 600 draws nothing is decided.
+    That is 2.5 % less four standard errors of such a count, so that other random numbers give the same decision.
+    An open decision counts as no difference. With fewer than about 600 draws, every decision is open.
     """
     return math.floor(0.025 * count - 4 * math.sqrt(count * 0.025 * 0.975))
 
 
 def leaves_out_zero(draws: Draws) -> bool:
-    """Decide whether the 95 % percentile interval lies on one side of 0, whatever the random numbers."""
+    """Return whether the 95 % percentile interval lies on one side of 0 for any random numbers."""
     return _rarer_side(draws) <= contradictions(len(draws))
 
 
 def p_value(draws: Draws) -> float:
-    """Two-sided bootstrap p-value of a score that is 0 when there is no difference, never below 2 / (draws + 1)."""
+    """Compute the two-sided bootstrap p-value of a score that is 0 without a difference, at least 2 / (draws + 1)."""
     return min(1.0, 2 * (1 + _rarer_side(draws)) / (len(draws) + 1))
 
 
@@ -90,7 +90,7 @@ def upper_p_value(p: float, draws: int) -> float:
 
 
 def holm(p_values: Iterable[float]) -> list[float]:
-    """Correct p-values for how many there are (Holm, 1979): the smallest counts len times, the next len - 1 times."""
+    """Correct p-values for multiple tests (Holm, 1979): multiply the smallest by len, the next by len - 1."""
     p = np.fromiter(p_values, dtype=float)
     order = np.argsort(p, kind="stable")
     corrected = np.empty(len(p))
@@ -99,5 +99,5 @@ def holm(p_values: Iterable[float]) -> list[float]:
 
 
 def _rarer_side(draws: Draws) -> int:
-    """Count the draws at 0 or on the side of it where fewer are."""
+    """Count the draws at 0 or on the side of 0 with fewer draws."""
     return min(int(np.count_nonzero(draws <= 0)), int(np.count_nonzero(draws >= 0)))

@@ -1,4 +1,4 @@
-"""Gradient-masking checks: signs that a row's accuracy under attack says more about the attack than about the model.
+"""Gradient-masking checks: signs that a row's accuracy under attack does not measure its robustness.
 
 The thresholds are decisions; `docs/leaderboard.md` gives their reasons.
 """
@@ -12,7 +12,7 @@ from leaderboard.results import PUBLISHED, RowResults, headline
 from leaderboard.scores import IN_DISTRIBUTION, SectionScores, accuracy_and_bound, exceeds, gives_up
 
 UNDER_ATTACK = "accuracy_under_attack"
-# What chance may do, as a share of examples, between accuracies on different examples or under different attacks.
+# Allowance for chance, as a share of examples, between accuracies on different examples or under different attacks.
 MARGIN = 0.02
 # Metric of a check -> the largest share of examples that is not flagged, and what it is a share of.
 LIMITS = {
@@ -23,7 +23,7 @@ LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of one row: what was compared, the two numbers in percent, and what came of it.
+    """One check of one row: its description, the two compared numbers in percent, and the outcome.
 
     `outcome` is "passed", "flagged", or "open" where no value could have been flagged.
     """
@@ -42,7 +42,7 @@ def checks(scores: SectionScores, row: RowResults) -> tuple[Check, ...]:
 
 
 def _above_clean(scores: SectionScores, row: RowResults) -> Iterator[Check]:
-    """An attack can only take accuracy away."""
+    """Check that accuracy under attack does not exceed clean accuracy, since an attack can only reduce it."""
     for entry in scores.section.entries():
         if entry["headline"] != UNDER_ATTACK:
             continue
@@ -56,7 +56,7 @@ def _above_clean(scores: SectionScores, row: RowResults) -> Iterator[Check]:
 
 
 def _below_vanilla(scores: SectionScores, row: RowResults) -> Iterator[Check]:
-    """A near-constant classifier is trivially robust."""
+    """Check for a loss of clean accuracy against vanilla, since a near-constant classifier is trivially robust."""
     if (found := accuracy_and_bound(scores, row)) is not None:
         mine, least = found
         title = "Accuracy in distribution is not far below vanilla's"
@@ -64,7 +64,7 @@ def _below_vanilla(scores: SectionScores, row: RowResults) -> Iterator[Check]:
 
 
 def _clean(scores: SectionScores, row: RowResults, attack: Mapping[str, Any]) -> tuple[float | None, float]:
-    """Accuracy on the attacked examples where a probe has just these, otherwise in distribution with a margin."""
+    """Return the accuracy on the attacked examples if a task has exactly these, else in distribution with a margin."""
     attacked = attack["data"]
     same = [e for e in scores.section.entries() if attacked and e["data"] == attacked and e["headline"] == "accuracy"]
     entries = same or scores.section.perspectives().get(IN_DISTRIBUTION, [])
@@ -96,7 +96,7 @@ def _from_records(scores: SectionScores, row: RowResults) -> Iterator[Check]:
 
 
 def _strongest(scores: SectionScores, row: RowResults, check: Mapping[str, Any]) -> tuple[float | None, str]:
-    """Least accuracy under the attacks on the check's own examples, or under all where none is; and which, in words."""
+    """Return the lowest accuracy under attacks on the check's examples, else under all attacks; and a label."""
     live = [entry for entry in scores.section.entries() if entry["headline"] == UNDER_ATTACK]
     same = [entry for entry in live if check["data"] and entry["data"] == check["data"]]
     values = [_value(scores, row, entry, UNDER_ATTACK) for entry in same or live]

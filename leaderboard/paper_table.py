@@ -1,4 +1,4 @@
-"""A paper's table: each cell measured with its interval, as printed, and their difference, in every format."""
+"""A paper's table: measured and printed values with their differences, in every format."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ class PaperColumn:
     Attributes:
         label: as the paper prints it.
         suite: ``name@version`` of the suite that it is about.
-        item: (probe, perspective, metric) under which a published number stands; the probe of a mean over several
+        item: (probe, perspective, metric) of a published number; the probe of a mean over several
             sets is the perspective's own name.
         probes: whose values are averaged, in the paper's order.
         absent: sets of the paper that the suite has no probe for, each with the reason.
@@ -48,7 +48,7 @@ class PaperColumn:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row's records for one suite are: folder of the suite, method and configuration; or why there are none."""
+    """Place of a row's records for one suite: suite folder, method and configuration; or why it has none."""
 
     folder: str
     method: str
@@ -58,7 +58,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class PaperRow:
-    """A row as the paper prints it, and by a column's suite where it was measured."""
+    """A row as printed in the paper, and the place of its records by suite."""
 
     label: str
     places: Mapping[str, Place]
@@ -66,12 +66,12 @@ class PaperRow:
 
 @dataclass(frozen=True, slots=True)
 class PaperTable:
-    """What a paper's table holds, and what of it was run.
+    """A paper's table and the settings of its reproduction.
 
     Attributes:
-        title: with what was cut, where something was.
+        title: states what was cut, if anything.
         paper: as the sources of published numbers name it.
-        seeds: those that count.
+        seeds: the counted seeds.
         notes: sentences for below the table.
     """
 
@@ -86,12 +86,12 @@ class PaperTable:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: measured, published, and what is to be said about it.
+    """One cell: the measured value, the published value, and notes.
 
     Attributes:
         difference: measured minus published, in the metric's own unit; None where either is missing, or where the
             measured mean is not over the same sets.
-        notes: what is to be said about the measured number, or about there being none.
+        notes: remarks on the measured number, or on its absence.
         missing: sets that were not measured, each with the reason.
     """
 
@@ -124,7 +124,7 @@ def fill(table: PaperTable, results: Path, published: Path | None) -> list[list[
 
 
 def _counts(record: Record, table: PaperTable) -> bool:
-    """Whether a measured record is of this backbone, one of the seeds, and of the ordinary protocol."""
+    """Return whether a measured record is of this backbone, one of the seeds, and the default protocol."""
     asked = record["backbone"]["name"] == table.backbone and record["seed"] in table.seeds
     return asked and not record.get("protocol")
 
@@ -153,7 +153,7 @@ def _cell(
 
 
 def _notes(column: PaperColumn, missing: Sequence[str], *, whole: bool) -> tuple[str, ...]:
-    """What a measured cell lacks; `whole` where it lacks everything."""
+    """Return notes on the missing parts of a measured cell; `whole` if all parts are missing."""
     if whole:
         return (f"not measured, for want of {', '.join(missing)}",)
     total = len(column.probes) + len(column.absent)
@@ -168,7 +168,7 @@ def _is_printed_at(record: Record, label: str, column: PaperColumn) -> bool:
 
 
 def _measure(records: Iterable[Record], column: PaperColumn) -> tuple[Estimate, dict[str, str]]:
-    """Average a column's probes per seed, then over seeds; with the sets that could not be averaged, and why."""
+    """Average a column's probes per seed, then over seeds; and return the missing sets with the reasons."""
     values: dict[str, dict[int, float]] = {probe: {} for probe in column.probes}
     reasons: dict[str, str] = {}
     for record in records:
@@ -196,7 +196,7 @@ NOTHING_PUBLISHED = (
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table of texts with three lines a row; a cell without a number is empty. `notes` are for below."""
+    """A table of texts with three lines per row; a cell without a number is empty. `notes` are for below."""
 
     title: str
     headings: tuple[str, ...]
@@ -205,7 +205,7 @@ class Grid:
 
 
 def grid(table: PaperTable, cells: Sequence[Sequence[Cell]]) -> Grid:
-    """Write every number as it is shown, and number the notes of the cells."""
+    """Format every number, and number the notes of the cells."""
     numbers: dict[str, int] = {}
     lines: list[tuple[str, ...]] = []
     for row, found in zip(table.rows, cells, strict=True):
@@ -235,12 +235,12 @@ def as_csv(shown: Grid) -> str:
 
 
 def as_latex(shown: Grid) -> str:
-    """Write a table for the package booktabs; notes stand below the rules."""
+    """Write a table for the package booktabs; notes are below the rules."""
     lines = [r"\begin{table}", rf"\caption{{{escape_latex(shown.title)}}}"]
     lines += [rf"\begin{{tabular}}{{ll{'r' * (len(shown.headings) - 2)}}}", r"\toprule"]
     for number, line in enumerate((shown.headings, *shown.lines)):
         lines += [r"\midrule"] if number % 3 == 1 else []
-        # Braces: a text that begins with a bracket would be read as an argument of the line break before it.
+        # Add braces, because LaTeX reads a bracket after a line break as its argument.
         lines.append(" & ".join(f"{{{escape_latex(cell)}}}" for cell in line) + r" \\")
     notes = [f"{{{escape_latex(note)}}}" + r" \\" for note in shown.notes]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\par\footnotesize", *notes, r"\end{table}", ""])
@@ -258,7 +258,7 @@ def as_json(table: PaperTable, cells: Sequence[Sequence[Cell]]) -> str:
 
 
 GRID_FORMATS: dict[str, Callable[[Grid], str]] = {"md": as_markdown, "csv": as_csv, "tex": as_latex}
-"""By the name that the command line gives."""
+"""Formats by their name on the command line."""
 
 
 def _heading(column: PaperColumn) -> str:

@@ -1,4 +1,4 @@
-"""The files of the leaderboard: build them from a results folder, or check that they are what the records give."""
+"""Build the files of the leaderboard from a results folder, or check that they match the records."""
 
 import difflib
 import re
@@ -13,9 +13,9 @@ from leaderboard.render.html import page
 from leaderboard.render.tables import csv_table, json_text, latex, markdown
 
 _WIDTH = 160
-# A long line is broken at the first separator after 60 characters, so that an edit moves only the breaks next to it.
+# Break long lines at the first separator after 60 characters, so that an edit moves only the nearest breaks.
 _PIECE = re.compile(rf".{{60,{_WIDTH - 1}}}?[|,;>]|.{{1,{_WIDTH}}}")
-# What the further pieces of a long line begin with: how the line begins, which names the row.
+# Length of the prefix of a long line's further pieces: the start of the line, which names the row.
 _LABEL = 40
 
 
@@ -31,11 +31,11 @@ class BuiltRow:
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """What a build did.
+    """Result of a build.
 
     Attributes:
         files: every file of the site.
-        changed: those whose bytes were not there already.
+        changed: files with new content.
         rows: every row of the leaderboard, in its order.
         dropped: records and files that no row uses, each with the reason.
     """
@@ -51,8 +51,8 @@ def build(results: Path, site: Path, published: Path | None = None) -> BuildRepo
 
     Args:
         results: the results folder, see `benchmark.schema.read_results`.
-        site: where to write; made when absent.
-        published: a folder of published records, a file a paper; None for none.
+        site: where to write; created if missing.
+        published: a folder of published records, one file per paper; None for none.
 
     Raises:
         UsageError: there is no results folder, or the site cannot be written.
@@ -77,7 +77,7 @@ def check(results: Path, site: Path, published: Path | None = None) -> str:
     """Compare a site with its records, byte for byte.
 
     Returns:
-        A unified diff from the site's files to what the records say; empty when they are equal.
+        A unified diff from the site's files to the expected ones; empty when they are equal.
 
     Raises:
         UsageError: there is no results folder.
@@ -105,7 +105,7 @@ def drift(expected: Mapping[str, str], site: Path) -> str:
         site: the folder that should hold exactly these bytes; its other files do not matter.
 
     Returns:
-        A unified diff from what is there to what should be, long lines folded; empty when every byte is equal.
+        A unified diff from the present files to the expected ones, long lines folded; empty when every byte is equal.
     """
     return "".join(line for name in sorted(expected) for line in _differences(name, expected[name], site / name))
 

@@ -1,4 +1,4 @@
-"""Which rows are ranked, why the others are not, and the rule of ranks that `leaderboard.definitions.RANK` states."""
+"""Select the ranked rows, explain the others, and compute ranks as `leaderboard.definitions.RANK` states."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -23,10 +23,10 @@ RANKED, ORDERED, APART = "ranked", "ordered", "apart"
 """Groups of rows, next to `leaderboard.results.PUBLISHED`."""
 
 LEVEL = 0.05
-"""A row has a star when its corrected p-value is below this, whatever the random numbers of the draws."""
+"""A row has a star when its corrected p-value is below this, for any random numbers of the draws."""
 
 _NAMED = 3
-"""Most values with one cause that a row's note names one by one."""
+"""Maximum number of values with one cause that a row's note lists individually."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ class RankedRow:
     """A row with its group, its rank interval where it is ranked, and notes.
 
     Attributes:
-        rank: 1 + the rows that are significantly better.
+        rank: 1 + the number of significantly better rows.
         worst_rank: The other end of the rank interval.
         p: Holm-corrected p-value of the difference from vanilla, where it is ranked.
-        significant: Whether `p` is below `LEVEL`, whatever the random numbers of the draws.
+        significant: Whether `p` is below `LEVEL`, for any random numbers of the draws.
     """
 
     scores: RowScores
@@ -86,7 +86,7 @@ def rank_intervals(draws: Sequence[Draws]) -> list[tuple[int, int]]:
     most, few = contradictions(stacked.shape[1]), stacked.shape[1] // 10
     better = np.zeros((count, count), dtype=bool)
     for i, mine in enumerate(stacked):
-        # A tenth of the draws holds enough contradictions to show that most pairs are tied.
+        # Check a tenth of the draws first: it has enough contradictions to show that most pairs are tied.
         behind = (mine[:few] <= stacked[:i, :few]).sum(axis=1)
         for j in np.flatnonzero((behind <= most) | (few - behind <= most)):
             behind_all = np.count_nonzero(mine <= stacked[j])
@@ -97,7 +97,7 @@ def rank_intervals(draws: Sequence[Draws]) -> list[tuple[int, int]]:
 
 
 def _p_values(rows: Sequence[RankedRow]) -> dict[int, tuple[float, bool]]:
-    """Compare rows with vanilla, corrected for how many they are: p-value, and whether it is below `LEVEL`."""
+    """Compare rows with vanilla, corrected for their number: p-value, and whether it is below `LEVEL`."""
     p_values = [p_value(row.scores.draws) for row in rows]
     bounds = [upper_p_value(p, len(row.scores.draws)) for p, row in zip(p_values, rows, strict=True)]
     corrected = zip(holm(p_values), (bound < LEVEL for bound in holm(bounds)), strict=True)
@@ -125,7 +125,7 @@ def _grouped(scores: SectionScores, row: RowResults, *, chance: bool, ranked: bo
 
 
 def _blocking(scores: SectionScores, compared: RowScores) -> Iterator[str]:
-    """Yield why a row can be neither ranked nor ordered, whatever the suite."""
+    """Yield the reasons in any suite for which a row can be neither ranked nor ordered."""
     row, vanilla = compared.row, scores.vanilla
     if row.protocol:
         options = ", ".join(row.protocol)
@@ -143,7 +143,7 @@ def _blocking(scores: SectionScores, compared: RowScores) -> Iterator[str]:
 
 
 def _missing_headlines(scores: SectionScores, row: RowResults) -> Iterator[str]:
-    """Yield every headline value that a complete row has and this one has not; many with one cause are counted."""
+    """Yield the missing headline values of a row; many values with one cause are only counted."""
     reasons = [scores.missing(row, item, seed) for item in scores.headlines for seed in row.seeds]
     by_cause: dict[str, list[str]] = {}
     for reason in filter(None, reasons):
@@ -158,7 +158,7 @@ def _missing_headlines(scores: SectionScores, row: RowResults) -> Iterator[str]:
 
 
 def _chance_reasons(scores: SectionScores, row: RowResults, *, vanilla_at_chance: bool) -> Iterator[str]:
-    """A constant classifier survives every attack, and a gain over it says nothing."""
+    """Yield the reason if a row or vanilla is at chance, since a constant classifier survives every attack."""
     if sentence := at_chance(scores, row):
         yield sentence
     elif vanilla_at_chance:
@@ -166,14 +166,14 @@ def _chance_reasons(scores: SectionScores, row: RowResults, *, vanilla_at_chance
 
 
 def _unranked(scores: SectionScores, compared: RowScores) -> Iterator[str]:
-    """Yield reasons to show a row apart where rows are ranked, which are remarks where they are only ordered."""
+    """Yield reasons to exclude a row from the ranks; they are remarks if rows are only ordered."""
     if compared.overall.value is not None and compared.overall.reason:
         yield compared.overall.reason
     needed = scores.section.card["minimum_seeds"]
     if compared.shared and len(compared.shared) < needed:
         seeds = counted(len(compared.shared), "seed")
         yield f"{seeds} complete and shared with vanilla; the suite asks for {needed}"
-    # In a mean of relative changes, survived attacks outweigh any loss of accuracy.
+    # Exclude a row that loses too much accuracy: in a mean of relative changes, survived attacks outweigh the loss.
     found = accuracy_and_bound(scores, compared.row)
     if found is not None and gives_up(*found):
         yield (
@@ -189,13 +189,13 @@ def _remarks(scores: SectionScores, compared: RowScores) -> Iterator[str]:
 
 
 def section_at_chance(scores: SectionScores) -> str:
-    """Say in a sentence why no row of a section is ranked, where its vanilla is at chance; empty otherwise."""
+    """Return why no row of a section is ranked if its vanilla is at chance; empty otherwise."""
     reason = "" if scores.vanilla is None else at_chance(scores, scores.vanilla)
     return f"No row is ranked, because vanilla is at chance: its {reason}." if reason else ""
 
 
 def at_chance(scores: SectionScores, row: RowResults) -> str:
-    """Say that a row is not significantly more accurate than a constant classifier; empty where it is, or unknown.
+    """Return a sentence if a row is not significantly better than a constant classifier; empty if it is, or unknown.
 
     A constant classifier scores the share of the largest class, survives every attack and can be well calibrated, so a
     gain of such a row, or over such a row, says nothing. A row is above it where the lower end of the 95 % interval of
@@ -214,7 +214,7 @@ def at_chance(scores: SectionScores, row: RowResults) -> str:
 
 
 def _largest_class(section: SectionResults) -> float | None:
-    """Average the share of the most frequent class over the in-distribution tasks; None where one is not stated."""
+    """Average the share of the most frequent class over the in-distribution tasks; None if one is missing."""
     shares, items = section.card.get("largest_class", {}), accuracy_items(section)
     if not items or any(item[0] not in shares for item in items):
         return None
@@ -242,7 +242,7 @@ def _lower_end(scores: SectionScores, row: RowResults, points: list[tuple[int, f
 
 
 def _wilson_distance(share: float, count: int) -> float:
-    """Distance of a share of `count` examples from the lower end of its 95 % interval (Wilson, 1927)."""
+    """Compute the distance of a share of `count` examples from the lower end of its 95 % interval (Wilson, 1927)."""
     square = NORMAL**2
     centre = share + square / (2 * count)
     half = NORMAL * math.sqrt(share * (1 - share) / count + square / (4 * count**2))

@@ -1,4 +1,4 @@
-"""From a results folder to one table of values, and from that to sections: one suite version on one backbone."""
+"""Read a results folder into one table of values, and group it by suite version and backbone."""
 
 import json
 import math
@@ -27,7 +27,7 @@ from benchmark.schema import (
 )
 
 Item: TypeAlias = tuple[str, str, str]
-"""What a suite card lists: (probe, perspective, metric)."""
+"""Item of a suite card: (probe, perspective, metric)."""
 
 MEASURED, PUBLISHED = "measured", "published"
 
@@ -87,7 +87,7 @@ def load_results(path: str | Path, published: str | Path | None = None) -> pd.Da
         - ``kind``, ``paper``, ``source``: "measured" or "published", and where a published number is printed
         - ``verification``, ``table``: how far the value was checked, and the hash of the table it was scored from
         - ``method_version``, ``method_source``, ``hyperparameters``, ``backbone_source``, ``backbone_revision``,
-          ``cost``, ``environment``: where it comes from
+          ``cost``, ``environment``: details of the run
         - ``file``, ``line``: the record's place below the results folder
 
     Raises:
@@ -99,7 +99,7 @@ def load_results(path: str | Path, published: str | Path | None = None) -> pd.Da
 
 
 def _frame(results: list[ResultRecord]) -> pd.DataFrame:
-    # Objects: what is null in a record stays None.
+    # Use the object type, so that null in a record stays None.
     frame = pd.DataFrame(results, columns=list(ResultRecord._fields), dtype=object)
     return frame.astype({"version": int, "seed": int, "value": float, "line": int})
 
@@ -145,7 +145,7 @@ def _result(located: Located) -> ResultRecord:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowResults:
-    """A row before any score: a method and configuration on one backbone in one suite, and where it comes from.
+    """A row without scores: a method and configuration on one backbone in one suite, and its sources.
 
     Attributes:
         number: Position in the section's rows, and the value of the column ``row`` in its table.
@@ -155,14 +155,14 @@ class RowResults:
         seeds: In ascending order; -1 alone for a published row.
         measured_seeds: The seeds that have a value; a row that was not run has none.
         files: The record files, relative to the results folder.
-        verification: The weakest level among the records.
-        mixed: What differs between seeds although it must not; empty where the seeds belong together.
+        verification: The lowest level among the records.
+        mixed: Invalid differences between seeds; empty if the seeds belong together.
         costs: Training passes by seed, counted in examples.
-        revision: The backbone revision, where a record names one.
-        facts: (name, text) pairs that say where the row comes from.
-        summary: What the method is, where the results say it.
-        paper: Where the method is from, likewise.
-        examples: Attacked texts by attack, where the results hold any.
+        revision: The backbone revision, if a record has one.
+        facts: (name, text) pairs on the sources of the row.
+        summary: Description of the method, if the results have one.
+        paper: Citation of the method, if the results have one.
+        examples: Attacked texts by attack, if the results have any.
     """
 
     number: int
@@ -185,13 +185,13 @@ class RowResults:
 
     @property
     def settings(self) -> str:
-        """Configuration and protocol options on one line."""
+        """Join configuration and protocol options on one line."""
         options = f"protocol {', '.join(self.protocol)}" if self.protocol else ""
         return "; ".join(filter(None, (self.configuration, options)))
 
     @property
     def full_name(self) -> str:
-        """Name and settings on one line."""
+        """Join name and settings on one line."""
         return f"{self.name} ({self.settings})" if self.settings else self.name
 
 
@@ -211,11 +211,11 @@ class SectionResults:
 
     @property
     def suite(self) -> str:
-        """Name and version of the suite."""
+        """Return name and version of the suite."""
         return f"{self.card['name']}@{self.card['version']}"
 
     def vanilla(self) -> RowResults | None:
-        """Find the row that all others are compared with: plain fine-tuning in its default configuration."""
+        """Return the reference row: vanilla fine-tuning in its default configuration."""
         plain = (row for row in self.rows if row.kind == MEASURED and row.name == "vanilla" and not row.settings)
         return next(plain, None)
 
@@ -276,11 +276,11 @@ def _sections(suite: SuiteFolder) -> Iterator[SectionResults]:
 
 
 def _row(number: int, records: list[ResultRecord], suite: SuiteFolder) -> RowResults:
-    """Put a row together from its records."""
+    """Build a row from its records."""
     records = sorted(records, key=attrgetter("seed"))
     first = records[0]
     files = tuple(sorted({record.file for record in records}))
-    # A file holds one run, so one record of each seed speaks for its method and backbone.
+    # Read one record per seed: a file holds one run, so method and backbone are the same in all of them.
     runs = list({record.seed: record for record in reversed(records)}.values())[::-1]
     costs = {record.seed: record.cost for record in reversed(records) if record.cost is not None}
     measured = {record.seed for record in records if not math.isnan(record.value)}
@@ -311,7 +311,7 @@ def _row(number: int, records: list[ResultRecord], suite: SuiteFolder) -> RowRes
 
 
 def _mixed(records: list[ResultRecord]) -> Iterator[str]:
-    """Name what has to be the same in all seeds that are averaged, and is not."""
+    """Yield the properties that differ between seeds but must be equal in an average."""
     for name in ("method_version", "method_source", "hyperparameters", "backbone_revision"):
         values = [value for record in records if (value := getattr(record, name)) is not None]
         if any(value != values[0] for value in values):
@@ -324,7 +324,7 @@ def _facts(
     costs: Mapping[int, Mapping[str, int]],
     files: tuple[str, ...],
 ) -> tuple[tuple[str, str], ...]:
-    """Describe where a row comes from; what differs between its seeds is listed with all its values."""
+    """Describe the sources of a row; a property that differs between seeds is listed with all values."""
     environments = {tuple(record.environment.items()): record.environment for record in records}
     facts: list[tuple[str, list[Any]]] = [
         ("Method version", [run.method_version for run in runs]),
@@ -364,7 +364,7 @@ def _printed(source: Mapping[str, str]) -> str:
 
 
 def _attacked_texts(suite: SuiteFolder, folder: str, records: list[ResultRecord]) -> dict[str, list[dict[str, Any]]]:
-    """Take the attacked texts of a row, as far as they come from the tables that its records name."""
+    """Return the attacked texts of a row that come from the tables named in its records."""
     tables = {(record.probe, record.seed, record.table) for record in records}
     texts = {}
     for attack in sorted({record.probe for record in records}):
@@ -375,7 +375,7 @@ def _attacked_texts(suite: SuiteFolder, folder: str, records: list[ResultRecord]
 
 
 def dropped(suites: Iterable[SuiteFolder], results: Path, published: Path | None = None) -> tuple[Dropped, ...]:
-    """List everything in the folders that no row uses, with the reason."""
+    """List all unused content of the folders, with the reasons."""
     drops = [drop for suite in suites for drop in (*suite.dropped, *_unused_attachments(suite))]
     drops += [Dropped(path.name, "not in a suite's folder") for path in _visible(results) if path.is_file()]
     known = {f"{suite.card['name']}@{suite.card['version']}" for suite in suites}

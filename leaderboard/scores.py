@@ -13,12 +13,12 @@ from leaderboard.results import PUBLISHED, Item, RowResults, SectionResults, hea
 
 IN_DISTRIBUTION = "in-distribution"
 
-# Passes through the model that one counted example costs: a full backward is twice a forward, a backward to the
+# Passes through the model that one counted example costs: a full backward costs two forwards, a backward to the
 # inputs alone is about one.
 _PASSES = {"forward": 1, "backward": 2, "input_backward": 1}
 
 GIVEN_UP = 0.05
-"""Loss of in-distribution accuracy against vanilla from which a row is not ranked: 5 points."""
+"""Smallest loss of in-distribution accuracy against vanilla with which a row is not ranked: 5 points."""
 
 _ROUNDING = 1e-9
 """Differences of means below this are rounding, so that a loss of exactly 5 points is one of 5 points."""
@@ -30,14 +30,14 @@ _NO_CHANGE = Estimate(None, reason="not every perspective has a change against v
 
 
 def relative_change(values: Draws, references: Draws, sign: int) -> Draws:
-    """Compare with a reference, signed so that up is better; infinite, or 0 for no change, where that is 0."""
+    """Compute the relative change, signed so that up is better; with a reference of 0 infinite, or 0 if equal."""
     with np.errstate(divide="ignore", invalid="ignore"):
         changes = sign * (values - references) / np.abs(references)
     return np.where((references == 0) & (values == 0), 0.0, changes)
 
 
 def overall_draws(changes: Sequence[Draws]) -> Draws:
-    """Average the perspectives' changes, which is Overall, draw by draw."""
+    """Compute Overall, the average of the perspectives' changes, per draw."""
     with np.errstate(invalid="ignore"):
         overall = mean_draws(changes)
     # Opposite infinities (the reference at 0 in two perspectives) cancel to no change.
@@ -45,21 +45,21 @@ def overall_draws(changes: Sequence[Draws]) -> Draws:
 
 
 def overall_score(changes: Sequence[float]) -> float:
-    """Average the perspectives' changes, which is Overall."""
+    """Compute Overall, the average of the perspectives' changes."""
     return mean(changes)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A row against a reference row over the seeds that both have completed.
+    """Comparison of a row with a reference row over their common completed seeds.
 
     Attributes:
         scores: The two rows' scores by perspective.
         changes: Relative change of each perspective, by its name, and of each headline, by its item; absent where the
             reference is at 0.
         overall: Mean of the perspectives' changes; None where one is absent.
-        draws: The perspectives' changes in every bootstrap draw; empty where there are none.
-        reason: Why there are no draws.
+        draws: The perspectives' changes in every bootstrap draw; may be empty.
+        reason: Why `draws` is empty.
     """
 
     scores: dict[str, tuple[float, float]]
@@ -71,11 +71,11 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowScores:
-    """A row and how it compares with vanilla over the seeds that both have completed.
+    """A row's comparison with vanilla over their common completed seeds.
 
     Attributes:
         overall: Mean relative change over the perspectives, signed so that up is better; 0.05 is 5 % better.
-        draws: The same for every bootstrap draw; empty when there are none.
+        draws: The same for every bootstrap draw; may be empty.
         shared: The seeds used for it.
         changes: See `Comparison`.
         significant: The perspectives whose change is significant, each taken alone.
@@ -98,9 +98,9 @@ class SectionScores:
 
     Attributes:
         section: The section.
-        values: Every value: a line per row and seed, a column per probe, perspective and metric.
+        values: All values: a line per row and seed, a column per probe, perspective and metric.
         perspectives: The headline items that each perspective averages.
-        headlines: All of these.
+        headlines: The headline items of all perspectives.
     """
 
     def __init__(self, section: SectionResults) -> None:
@@ -134,7 +134,7 @@ class SectionScores:
         return self._points[items].get(row.number, [])
 
     def estimate(self, row: RowResults, *items: Item) -> Estimate:
-        """Average items per seed, then over the seeds that have all of them; else say what is missing first."""
+        """Average items per seed, then over the seeds that have all of them; otherwise give the reason."""
         points = self.points(row, *items)
         reasons = (self.missing(row, item, seed) for item in items for seed in row.seeds)
         return over_seeds(points, "" if points else next(filter(None, reasons)))
@@ -144,7 +144,7 @@ class SectionScores:
         return tuple(seed for seed, _ in self.points(row, *self.headlines))
 
     def missing(self, row: RowResults, item: Item, seed: int) -> str:
-        """Say why an item has no value for a seed; empty when it has one."""
+        """Return why an item has no value for a seed; empty if it has one."""
         if any(seed == known for known, _ in self.points(row, item)):
             return ""
         probe, perspective, metric = item
@@ -193,7 +193,7 @@ class SectionScores:
         return RowScores(row, overall, draws, seeds, found.changes, significant, self._robustness(found), cost)
 
     def _overall(self, found: Comparison) -> tuple[Estimate, Draws]:
-        """Give Overall its bootstrap interval, and the draws that the interval is cut from."""
+        """Compute Overall with its bootstrap interval, and its draws."""
         if found.overall is None:
             undefined = next(name for name in self.perspectives if name not in found.changes)
             reason = f"vanilla's {undefined} score is 0, so no relative change is defined"
@@ -213,7 +213,7 @@ class SectionScores:
         return Estimate(overall_score([found.changes[name] for name in names]))
 
     def _shared_seeds(self, row: RowResults) -> tuple[int, ...]:
-        """List the seeds complete in a row and in vanilla; none where they started from different weights."""
+        """List the seeds complete in a row and in vanilla; none if they started from different weights."""
         if self.vanilla is None or revisions_differ(row, self.vanilla):
             return ()
         theirs = set(self.complete_seeds(self.vanilla))
@@ -229,10 +229,10 @@ class SectionScores:
         return ""
 
     def _draws(self, row: RowResults, seeds: tuple[int, ...]) -> list[Draws]:
-        """Draw every perspective's score; vanilla's, which every row is compared with, are kept."""
+        """Draw every perspective's score; cache vanilla's, which every row is compared with."""
         if row is self.vanilla and seeds in self._vanilla_draws:
             return self._vanilla_draws[seeds]
-        # The data hash is the records': the card may declare none.
+        # Use the records' data hash, because the card may have none.
         draws = [
             self._resampling.score(
                 [[self._replicates[row.number, seed, item] for item in items] for seed in seeds], seeds
@@ -245,12 +245,12 @@ class SectionScores:
 
 
 def revisions_differ(one: RowResults, other: RowResults) -> bool:
-    """Whether two rows are known to have started from different weights."""
+    """Return whether two rows are known to have started from different weights."""
     return None not in (one.revision, other.revision) and one.revision != other.revision
 
 
 def accuracy_items(section: SectionResults) -> tuple[Item, ...]:
-    """List the in-distribution items of the card, where their metric is accuracy; else none."""
+    """List the in-distribution items of the card, if their metric is accuracy; otherwise none."""
     entries = section.perspectives().get(IN_DISTRIBUTION, [])
     accuracy = all(entry["headline"] == "accuracy" for entry in entries)
     return tuple(map(headline, entries)) if accuracy else ()
@@ -259,7 +259,7 @@ def accuracy_items(section: SectionResults) -> tuple[Item, ...]:
 def accuracy_and_bound(scores: SectionScores, row: RowResults) -> tuple[float, float] | None:
     """Compute a row's in-distribution accuracy and the one that it must exceed: vanilla's less `GIVEN_UP`.
 
-    None where the suite measures no such accuracy, or one of the two rows has none.
+    None if the suite does not measure such an accuracy, or one of the two rows lacks it.
     """
     items = accuracy_items(scores.section)
     if scores.vanilla is None or not items:
@@ -269,12 +269,12 @@ def accuracy_and_bound(scores: SectionScores, row: RowResults) -> tuple[float, f
 
 
 def gives_up(accuracy: float, bound: float) -> bool:
-    """Whether an accuracy is at or below the bound of `accuracy_and_bound`."""
+    """Return whether an accuracy is at or below the bound of `accuracy_and_bound`."""
     return bound > 0 and not exceeds(accuracy, bound)
 
 
 def exceeds(value: float, limit: float) -> bool:
-    """Whether a mean is above a limit by more than rounding."""
+    """Return whether a mean exceeds a limit by more than rounding."""
     return value > limit + _ROUNDING
 
 
@@ -284,7 +284,7 @@ def _keys(frame: pd.DataFrame) -> list[tuple[int, int, Item]]:
 
 
 def _passes(row: RowResults, seeds: Sequence[int]) -> float | None:
-    """Average a training's cost over seeds, in forward passes of one example; None when a seed does not state it."""
+    """Average a training's cost over seeds, in forward passes of one example; None if it is missing for a seed."""
     if any(seed not in row.costs for seed in seeds):
         return None
     return mean([sum(weight * row.costs[seed][name] for name, weight in _PASSES.items()) for seed in seeds])

@@ -98,7 +98,7 @@ class InfoBERT(Method):
 
 
 def bottleneck(tokens: Tensor, partners: Tensor) -> Tensor:
-    """Bound the information that embeddings keep of the text: mean half squared distance of tokens to another one.
+    """Bound the information that embeddings keep of the text: half the mean squared distance to a partner.
 
     CLUB's bound for a Gaussian around the embedding itself.
 

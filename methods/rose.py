@@ -44,7 +44,7 @@ class Rose(Method):
     def transform_gradients(self, parameters: Sequence[nn.Parameter], ctx: Context) -> None:
         """Choose the tensors that the next step updates: all of them during warm-up."""
         tensors = having_gradients(ctx.block_parameters(biases=False))
-        # Return early if the phase freezes the blocks, because no tensor can be chosen.
+        # A phase that freezes the blocks has no tensors to choose from, so do not compute a mask.
         keep: list[float] = self._keep(tensors).tolist() if tensors else []
         self._optimizer.hold(tensors, [1.0] * len(tensors) if ctx.warming_up else keep)
 

@@ -199,7 +199,7 @@ def _max_length(config: Any) -> int:
 
 
 def _packed(widths: Sequence[int]) -> Iterable[list[int]]:
-    """Row numbers by width, in batches of at most `TOKENS_PER_BATCH` padded tokens and at least one row."""
+    """Sort row numbers by width into batches of at most `TOKENS_PER_BATCH` padded tokens and at least one row."""
     rows: list[int] = []
     for row in sorted(range(len(widths)), key=widths.__getitem__):
         if rows and (len(rows) + 1) * widths[row] > TOKENS_PER_BATCH:

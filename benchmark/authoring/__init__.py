@@ -1,1 +1,1 @@
-"""For authors of methods: create one from a template, and check everything about it."""
+"""Tools for authors of methods: create a method from a template, and check it."""

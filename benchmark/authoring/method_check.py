@@ -1,4 +1,4 @@
-"""`temper check`: what can be known about a method before anyone runs it for hours, one finding per check."""
+"""`temper check`: check a method before a long run, with one finding per check."""
 
 import importlib.util
 import inspect
@@ -34,10 +34,10 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        about: What was checked.
+        about: Subject of the check.
         state: "not run" if something that the check needs is not on this machine; that counts as not passed.
-        found: What was seen.
-        advice: What to do about it; empty if it passed.
+        found: Observation.
+        advice: Next step; empty if the check passed.
     """
 
     about: str
@@ -86,7 +86,7 @@ class _Files:
     Attributes:
         source: The module of its class.
         root: The folder that commands run in: the checkout, the package's, or the file's.
-        test: Where its test lies, if it must or does have one.
+        test: Path of its test, if it needs or has one.
         in_tree: Whether it is one of the checkout's methods.
     """
 
@@ -108,7 +108,7 @@ class _Files:
 
 
 def _metadata(method: ConfiguredMethod, files: _Files) -> Iterator[Finding]:
-    """Check the words that readers see, and what the template left to fill in."""
+    """Check the texts shown to users, and the template's marks."""
     cls = method.cls
     sentence = " ".join((inspect.getdoc(cls) or "").partition("\n\n")[0].split())
     own = "__doc__" in vars(cls) and bool(sentence)
@@ -180,13 +180,13 @@ def _lint(files: _Files, report: Report) -> Iterator[Finding]:
             yield _killed(about, code)
             continue
         shown = [word for word in command if not word.startswith(("--output-format", "--cache-dir"))]
-        # The problems come first and their number last.
+        # The tool prints the problems first and their number last.
         found = lines[-1] if code == 0 or len(lines) < 2 else f"{lines[0]} ({lines[-1]})"
         yield _finding(about, code == 0, found, f"run `{shlex.join(shown)}` in {files.root}, and fix it")
 
 
 def _killed(about: str, code: int) -> Finding:
-    """Report a tool that the system ended, for lack of memory say: it found nothing out."""
+    """Report a tool that the system killed, for example for lack of memory, so that it has no result."""
     return Finding(about, "not run", f"ended by signal {-code}", "free some memory, and check again")
 
 

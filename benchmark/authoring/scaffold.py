@@ -12,7 +12,7 @@ from benchmark.execution.registry import registered
 from benchmark.schema import UsageError
 
 MARK = "FILL IN"
-"""Marks in a template what the author has to write; `temper check` lists the marks that are left."""
+"""Mark in a template for text that the author has to write; `temper check` lists the marks that are left."""
 
 SECTION = '[project.entry-points."temper.methods"]'
 _ENTRY = re.compile(r'\s*"?(?P<name>[A-Za-z0-9_.-]+)"?\s*=')
@@ -117,14 +117,14 @@ def _steps(name: str, method: str, test: str, folder: str) -> tuple[str, ...]:
 
 _NAME = re.compile("[a-z][a-z0-9_]{1,39}")
 _SPOKEN_FOR = frozenset({"all", "method", "methods", "batch", "classifier", "context", "tensor", "conftest"})
-"""`--methods all` means every method, and the rest are names that a method's file imports or lies beside."""
+"""Reserved names: `all` of `--methods all`, and names imported by or next to a method's file."""
 
 
 def require_free_name(name: str) -> None:
     """Refuse a name that cannot be a module, a class and an entry point, or that is taken.
 
     Raises:
-        UsageError: says what is wrong and what a name looks like.
+        UsageError: the name is invalid or taken.
     """
     if not _NAME.fullmatch(name) or name.endswith("_") or "__" in name:
         raise UsageError(
@@ -137,5 +137,5 @@ def require_free_name(name: str) -> None:
 
 
 def class_name(name: str) -> str:
-    """``my_method`` as the name of a class: ``MyMethod``."""
+    """Return the class name of a method: ``MyMethod`` for ``my_method``."""
     return "".join(part.capitalize() for part in name.split("_"))

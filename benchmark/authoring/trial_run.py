@@ -1,4 +1,4 @@
-"""A minute of training: the demo's backbone and data, cut to what a method can do in that time, next to vanilla."""
+"""Train a method for a minute next to vanilla, on the demo's backbone and part of its data."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from benchmark.models.backbones import resolve_backbone
 from benchmark.suites import Suite, load_suite, training_splits
 
 MOST, LEAST, VALIDATION, EPOCHS = 160, 48, 60, 4
-"""Training examples of a method that costs what vanilla does, and of one that costs many times that; and the rest."""
+"""Training examples of a method as cheap as vanilla and of a much more expensive one; validation examples; epochs."""
 
 Report = Callable[[str, int, int], None]
 """Called with what is in progress, the steps done, and the total; a total of 0 is unknown."""

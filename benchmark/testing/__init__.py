@@ -1,4 +1,4 @@
-"""For authors of methods: the contract that every method holds to, as tests that a plugin inherits in one line.
+"""Contract of all methods, for their authors: tests that a plugin inherits in one line.
 
 ::
 

@@ -1,4 +1,4 @@
-"""MethodContract: a class of tests that pytest collects from any subclass of its; this module needs no pytest."""
+"""MethodContract: tests that pytest collects from its subclasses; this module does not need pytest."""
 
 import json
 import shutil
@@ -42,8 +42,8 @@ class MethodContract:
 
     Attributes:
         method: A registered name, with hyper-parameters as on the command line (``mine:alpha=0.6``, ``mine+sam``), or
-            a class. A subclass sets it. A method that acts late, after a warm-up say, is tested with hyper-parameters
-            that make it act within the ten steps of a tiny run.
+            a class. A subclass sets it. A method that acts late, such as after a warm-up, is tested with
+            hyper-parameters that make it act within the ten steps of a tiny run.
     """
 
     method: "ClassVar[str | type[Method]]"
@@ -81,7 +81,7 @@ class MethodContract:
             if bare:
                 raise ContractError(subject.name, rule, f"{', '.join(bare)} has no default.")
             values = subject.make().hyperparameters()
-            # A `__post_init__` that does not call that of the base class has checked nothing.
+            # Check the values again, in case `__post_init__` does not call the base class's.
             for key, value in values.items():
                 declared[key].check(subject.name, key, value)
         except UsageError as error:

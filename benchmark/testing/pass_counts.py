@@ -1,6 +1,6 @@
 """Count what a method's passes cost, in a tiny run: ``python -m benchmark.testing.pass_counts mine``.
 
-The counts are written beside the method's source, where `temper list --methods` finds them.
+The counts are written next to the method's source, where `temper list --methods` finds them.
 """
 
 import os
@@ -15,12 +15,12 @@ from benchmark.schema.errors import TemperError, UsageError
 
 
 def count_passes(method: str, backbone: Path, folder: Path) -> Cost:
-    """Train a method for one epoch and for two, and count the passes that the engine sees.
+    """Train a method for one epoch and for two, and count the passes through the model.
 
     Args:
         method: As on the command line, with hyper-parameters and members.
-        backbone: What `write_tiny_masked_lm` wrote.
-        folder: Empty; the runs' files go there.
+        backbone: Folder from `write_tiny_masked_lm`.
+        folder: Empty folder for the runs' files.
     """
     short, long = (_run(method, backbone, folder / str(epochs), epochs) for epochs in (1, 2))
     examples = long.pop("examples") - short.pop("examples")
@@ -37,7 +37,7 @@ def _run(method: str, backbone: Path, folder: Path, epochs: int) -> dict[str, fl
 
 
 def update(names: Sequence[str]) -> list[Path]:
-    """Count the passes of registered methods and write them where they belong; a changed count drops what was timed.
+    """Count the passes of registered methods and store them; a changed count drops the measured time.
 
     Raises:
         UsageError: there is no such method.

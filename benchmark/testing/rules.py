@@ -2,7 +2,7 @@
 
 
 class ContractError(AssertionError):
-    """A method breaks a rule; the sentence says which and where."""
+    """A method breaks a rule; the message says which and where."""
 
     def __init__(self, method: str, rule: str, where: str) -> None:
         super().__init__(f"{method} breaks the rule {rule!r}: {where}")

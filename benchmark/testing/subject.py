@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 
 class Killed(BaseException):
-    """Stands for kill -9: nothing may catch it and nothing after it runs."""
+    """Simulate kill -9: no code may catch this exception, and no code runs after it."""
 
 
 @dataclass
 class Finished:
-    """A run that came to its end.
+    """A completed run.
 
     Attributes:
         last: The weights after the last step, by name.
         weights: The weights of the best epoch, which the run returns, by name.
-        violations: What its hooks left behind, if the run was watched.
+        violations: Changes that its hooks left behind, if the run was watched.
         losses: Calls of its `loss`, if the run was watched.
     """
 
@@ -72,7 +72,7 @@ class Finished:
         return ""
 
     def suspects(self, other: "Finished") -> str:
-        """A sentence that names the attributes in which the two methods ended differently; empty if none."""
+        """Return a sentence that names the attributes that differ between the two methods; empty if none."""
         names = sorted(_differing("self", vars(self.method), vars(other.method)))
         return f" Look at {', '.join(names[:5])}." if names else ""
 
@@ -82,9 +82,9 @@ class Subject:
     """A method with a backbone and a folder to run in.
 
     Attributes:
-        name: As the sentences name it.
+        name: Name in messages.
         cls: Its class.
-        make: Makes a fresh instance.
+        make: Creates a new instance.
     """
 
     name: str
@@ -95,11 +95,11 @@ class Subject:
 
     @cached_property
     def whole(self) -> Finished:
-        """The undisturbed run with seed 0, with every hook watched."""
+        """Run without interruption, with seed 0 and every hook watched."""
         return self.run("whole", "it trains to the end", watcher=Watcher())
 
     def equals_vanilla(self) -> bool:
-        """Whether vanilla fine-tuning with the same seed gives the same weights and the same predictions."""
+        """Return whether vanilla fine-tuning with the same seed gives the same weights and the same predictions."""
         vanilla = Subject("vanilla", Method, Method, self.backbone, self.folder / "vanilla").run("run", "it trains")
         if self.whole.first_weight_difference(vanilla):
             return False
@@ -158,7 +158,7 @@ class Subject:
         method.state_dict = state_dict  # type: ignore[method-assign]
 
     def batching_gap(self) -> tuple[float, int]:
-        """Largest difference of an example's logits alone from those among 16, and which example's it is."""
+        """Return the largest difference of an example's logits alone and in a batch of 16, and the example."""
         model, texts = self.whole.model.eval(), [(text,) for text, _ in sentences(16, seed=3)]
         with torch.inference_mode(), model.passes.paused():
             alone = torch.cat([model(model.encode([text])) for text in texts])
@@ -166,7 +166,7 @@ class Subject:
         return float(gaps.max()), int(gaps.argmax())
 
     def reload_gap(self) -> float:
-        """Largest difference of logits after saving and loading as the engine does."""
+        """Return the largest difference of logits after saving and loading as the engine does."""
         model, texts = self.whole.model, [(text,) for text, _ in sentences(16, seed=3)]
         model.save(self.folder / "saved")
         loaded = load_classifier(self.folder / "saved").to(model.device).eval()
@@ -174,7 +174,7 @@ class Subject:
 
 
 def subject_of(method: str | type[Method], backbone: Path, folder: Path) -> Subject:
-    """A method by its name or class, ready to run."""
+    """Create the subject for a method's name or class."""
     if isinstance(method, str):
         configured = configure(MethodRequest.parse(method), {})
         return Subject(configured.label, configured.cls, configured.make, backbone, folder)
@@ -221,7 +221,7 @@ def _differing(name: str, left: Any, right: Any) -> Iterator[str]:
 
 
 def _equal(left: Any, right: Any) -> bool:
-    """Whether two values are equal; values that cannot be compared and the model's parameters count as equal."""
+    """Return whether two values are equal; values that cannot be compared and the model's parameters count as equal."""
     if isinstance(left, nn.Parameter) or callable(left) or callable(right):
         return True
     states: dict[type, Callable[[Any], Any]] = {

@@ -64,7 +64,7 @@ def write_tiny_bert(folder: Path, seed: int = 0) -> Path:
 
 
 def write_tiny_masked_lm(folder: Path, seed: int = 0) -> Path:
-    """Write a 2 x 32 BERT with its masked-LM head, which knows words for prompts besides."""
+    """Write a 2 x 32 BERT with its masked-LM head, with additional words for prompts."""
     import torch
     from transformers import BertForMaskedLM
 
@@ -75,7 +75,7 @@ def write_tiny_masked_lm(folder: Path, seed: int = 0) -> Path:
 
 
 def _write_vocabulary(folder: Path, words: list[str]) -> "BertConfig":
-    """Write a tokenizer with one token a word and return the configuration of a model for it."""
+    """Write a tokenizer with one token per word and return the configuration of a model for it."""
     from transformers import BertConfig, BertTokenizerFast
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -92,7 +92,7 @@ def _write_vocabulary(folder: Path, words: list[str]) -> "BertConfig":
 
 
 def sentences(count: int, seed: int = 0) -> list[tuple[str, int]]:
-    """Labelled sentences whose label follows from one word."""
+    """Return labelled sentences whose label follows from one word."""
     import random
 
     rng = random.Random(seed)
@@ -106,7 +106,7 @@ def sentences(count: int, seed: int = 0) -> list[tuple[str, int]]:
 
 
 def dataset(count: int, seed: int = 0) -> "Dataset":
-    """A tiny data set of `sentences`."""
+    """Return a tiny data set of `sentences`."""
     from benchmark.data import Dataset, Example
 
     examples = [Example(str(i), (text,), label) for i, (text, label) in enumerate(sentences(count, seed))]
@@ -114,7 +114,7 @@ def dataset(count: int, seed: int = 0) -> "Dataset":
 
 
 def trainer(method: "Method", backbone: Path, folder: Path, seed: int = 0, **recipe: object) -> "Trainer":
-    """A run of a few steps with everything real but the sizes."""
+    """Create a trainer for a few steps that uses the real code with tiny sizes."""
     from benchmark.data import DataSpec
     from benchmark.models.backbones import Backbone
     from benchmark.suites import Recipe, SplitSpec, TrainingTask
@@ -136,7 +136,7 @@ def trainer(method: "Method", backbone: Path, folder: Path, seed: int = 0, **rec
 
 
 def weights(model: "Classifier") -> "dict[str, Tensor]":
-    """A model's weights, detached."""
+    """Return a model's weights, detached."""
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 

@@ -1,4 +1,4 @@
-"""Compare the model before and after every hook, to find what a method must not leave behind."""
+"""Compare the model before and after every hook, to find forbidden changes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -53,7 +53,7 @@ class Watcher:
     """Wraps the hooks of one method instance.
 
     Attributes:
-        violations: What was found, in order.
+        violations: Violations in order.
         step: Steps done so far.
         losses: Calls of `loss` so far.
     """
@@ -87,7 +87,7 @@ class Watcher:
             model = self._model
             if model is None:
                 return call(*arguments)
-            # What on_epoch_end does to the weights after the last epoch is lost: they were saved before.
+            # The weights are saved before on_epoch_end, so a change after the last epoch would be lost.
             fixed = hook in FIXED or (hook == "on_epoch_end" and arguments[0].epoch == arguments[0].epochs)
             before = _look(model, weights=fixed)
             result = call(*arguments)
@@ -98,7 +98,7 @@ class Watcher:
 
     def _compare(self, hook: str, before: Seen, after: Seen) -> None:
         for kind, rule in RULES.items():
-            # A model fresh from its files is in mixed modes, until the loop puts it into training.
+            # A newly loaded model has modules in both modes until the loop sets the training mode.
             if kind == "mode" and not all(before[kind].values()):
                 continue
             changed = [n for n in {**before[kind], **after[kind]} if not _same(before[kind].get(n), after[kind].get(n))]

@@ -72,7 +72,7 @@ class Context:
         (loss / self.accumulation).backward(retain_graph=retain_graph)
 
     def take_loss(self) -> float:
-        """Return the mean loss that `backward` saw since the last call, and end the step's random draws."""
+        """Return the mean loss that `backward` saw since the last call, and reset the count of shared dropout draws."""
         value, self._loss, self._shared_draws = self._loss, 0.0, 0
         return value
 
@@ -110,7 +110,7 @@ class Context:
     def perturbed(self, deltas: Mapping[nn.Parameter, Tensor]) -> Iterator[None]:
         """Move weights by deltas in the block, then restore the originals; subtracting the deltas would round.
 
-        A pass's graph must be back-propagated on the side on which it was made; on the other, autograd refuses it.
+        Back-propagate a pass made in the block inside it, and any other pass outside; otherwise autograd raises.
 
         Args:
             deltas: Shaped as their parameters. Their memory becomes that of the moved weights.
@@ -143,7 +143,7 @@ class Context:
 
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
-        """Restore torch's generators at the end of the block, so that its draws, such as dropout masks, repeat."""
+        """Restore torch's generators at the end of the block, so that its draws are repeated afterwards."""
         devices = [self.model.device] if self.model.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             yield

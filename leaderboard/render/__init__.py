@@ -1,1 +1,1 @@
-"""Renderers: each writes one file from the same in-memory table."""
+"""Renderers, one per file of the leaderboard."""

@@ -1,4 +1,4 @@
-"""Two charts of a section: robustness against clean accuracy, and gain against cost. A table has every value too."""
+"""Two charts of a section: robustness against clean accuracy, and gain against cost. The tables have all values."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -24,19 +24,19 @@ class Frame:
 
 FRAME = Frame()
 
-# Where points at one place are drawn instead, one after the other; more of them overlap.
+# Offsets at which points of the same position are drawn, in order; further points overlap.
 _SHIFTS = (0.0, 7.0, -7.0, 14.0, -14.0)
 _SAME = 4.0
 _LABELLED = 30
-"""Most rows that have a label, from the top of the table; vanilla has one too. The others are named on hovering."""
+"""Maximum number of labelled rows, from the top of the table; vanilla is labelled too, others show on hovering."""
 _LONGEST = 22
 _CHARACTER, _LINE = 6.9, 12.0
 """Width of a label's character and height of its line."""
 _RADIUS = 4.0
-"""Of a point."""
+"""Radius of a point."""
 
 _Box: TypeAlias = tuple[float, float, float, float]
-"""Left, top, right and bottom."""
+"""Box: left, top, right and bottom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Chart:
 
 
 def charts(section: Section) -> tuple[Chart, ...]:
-    """Draw what the section has values for; a chart of fewer than two rows shows nothing."""
+    """Draw the charts of a section for which at least two rows have values."""
     rows = [row for row in section.rows if row.group != "published"]
     drawn = []
     for place, column in enumerate(section.perspectives):
@@ -113,7 +113,7 @@ def _chart(
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """From values between `low` and `high`, `step` apart, to places between `start` and `end`."""
+    """Map of values between `low` and `high`, with ticks every `step`, to positions between `start` and `end`."""
 
     low: float
     high: float
@@ -123,7 +123,7 @@ class _Axis:
 
     @classmethod
     def over(cls, values: Sequence[float], start: float, end: float) -> "_Axis":
-        """Choose round ends that hold all values, and about five ticks."""
+        """Choose round ends around all values, and about five ticks."""
         least, most = min(values, default=0.0), max(values, default=0.0)
         step = _nice_step((most - least) or abs(most) or 1.0)
         low, high = math.floor(least / step + 1e-9) * step, math.ceil(most / step - 1e-9) * step
@@ -161,7 +161,7 @@ def _separate(places: Sequence[float]) -> Iterator[float]:
 
 
 def _labels(rows: Sequence[Row], places: Sequence[tuple[float, float]]) -> dict[int, tuple[str, str, str, str]]:
-    """Label vanilla and the first rows where there is room next to the point: text, x, y and text anchor."""
+    """Label vanilla and the first rows if there is room next to the point: text, x, y and text anchor."""
     vanilla = [number for number, row in enumerate(rows) if row.method == "vanilla"]
     first = [number for number in range(min(_LABELLED, len(rows))) if number not in vanilla]
     labels: dict[int, tuple[str, str, str, str]] = {}

@@ -34,7 +34,7 @@ def page(board: Board, exports: Mapping[str, str]) -> str:
     """Write the page.
 
     Args:
-        board: What to show.
+        board: The leaderboard.
         exports: The text of the other files by name; those that the page offers to copy are embedded.
     """
     from markupsafe import Markup
@@ -68,7 +68,7 @@ def page(board: Board, exports: Mapping[str, str]) -> str:
 
 
 def script_json(value: object) -> str:
-    """Write JSON that can be inside a script element: nothing in it can end the element or a line of a script."""
+    """Write JSON for a script element, escaped so that it cannot end the element or a line of the script."""
     text = json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -140,14 +140,14 @@ def _switches(board: Board) -> Iterator[tuple[str, str, list[str]]]:
 
 
 def _tint(figure: Figure) -> str:
-    """Name the class of a change: better or worse where it is significant, otherwise empty."""
+    """Return the CSS class of a change: better or worse if it is significant, otherwise empty."""
     if not figure.significant:
         return ""
     return "worse" if figure.change.startswith("-") else "better"
 
 
 def _groupby_order(columns: Iterable[Any], attribute: str) -> list[tuple[str, list[Any]]]:
-    """Group neighbours by an attribute without sorting them."""
+    """Group adjacent items by an attribute without sorting them."""
     return [(name, list(group)) for name, group in groupby(columns, key=attrgetter(attribute))]
 
 
@@ -192,14 +192,14 @@ class Plot:
         return [(self.x(value), anchor, true_minus(f"{value + 0.0:g}")) for value, anchor in [*ends, *zero]]
 
     def marks(self, figure: Figure) -> dict[str, str]:
-        """Place a figure: x of its value and of its interval's ends, and the side of 0 that they are all on."""
+        """Compute x of a figure's value and interval ends, and the side of 0 if all are on one."""
         value = float(figure.text)
         side = "better" if float(figure.low or 0) > 0 else "worse" if float(figure.high or 0) < 0 else "same"
         ends = {end: self.x(float(text)) for end, text in (("low", figure.low), ("high", figure.high)) if text}
         return {"value": self.x(value), "side": side, **ends}
 
     def x(self, value: float) -> str:
-        """Place a value in percent in the picture, which is `PLOT_WIDTH` wide."""
+        """Compute x of a value in percent in a picture of width `PLOT_WIDTH`."""
         margin = 5.0
         inner = PLOT_WIDTH - 2 * margin
         return decimal(margin + inner * (value - self.low) / (self.high - self.low), 1)
@@ -210,7 +210,7 @@ def nice_bound(value: float) -> float:
     if value <= 0:
         return 0.0
     power = 10.0 ** math.floor(math.log10(value))
-    # The allowance keeps 2.0000000000000004 at 2.
+    # Allow for rounding, so that 2.0000000000000004 becomes 2.
     return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15) if step * power >= value * (1 - 1e-12))
 
 
@@ -222,14 +222,14 @@ class Strip:
     high: float
 
     def x(self, text: str) -> str:
-        """Place a value as shown in the picture, which is `STRIP_WIDTH` wide."""
+        """Compute x of a shown value in a picture of width `STRIP_WIDTH`."""
         margin = 4.0
         share = (float(text) - self.low) / (self.high - self.low) if self.high > self.low else 0.5
         return decimal(margin + (STRIP_WIDTH - 2 * margin) * share, 1)
 
 
 def strips(section: Section) -> dict[str, Strip]:
-    """Give each perspective's column its scale, by key; none where no row has a seed."""
+    """Return the scale of each perspective's column by key, without columns in which no row has a seed."""
     scales = {}
     for place, column in enumerate(section.perspectives):
         figures = (row.perspectives[place] for row in section.rows if row.group != "published")

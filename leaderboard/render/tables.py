@@ -15,13 +15,13 @@ from leaderboard.figures import Figure
 from leaderboard.ranking import ORDERED, RANKED
 
 FORMAT_VERSION = 1
-"""Of `board.json`."""
+"""Schema version of `board.json`."""
 
 _NUMBERS = re.compile(r"[-+±★0-9., \[\]]+")
 
 
 def figure_text(figure: Figure) -> str:
-    """Write a value with its star, and half the width or the ends of its interval; empty where there is none."""
+    """Write a value with its star, and half the width or the ends of its interval; empty if it is missing."""
     value = figure.text + ("★" if figure.star else "")
     if figure.spread:
         return f"{value} ±{figure.spread}"
@@ -51,7 +51,7 @@ def _task_table(section: Section, rows: Sequence[Row]) -> tuple[list[str], list[
 
 # Markdown
 
-# Markup anywhere, what GitHub turns into links by itself, and what makes a heading, list or rule of a line's beginning.
+# Match markup, texts that GitHub links automatically, and line starts that make a heading, list or rule.
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>|~$&]|(?<=:)/(?=/)|(?<=\bwww)\.|@(?=\w)", re.IGNORECASE)
 _LINE_START = re.compile(r"^(\d*)([-+=.)#])")
 
@@ -73,12 +73,12 @@ def markdown(board: Board) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Make text mean itself: no markup, no link, no HTML, no new line, no new cell."""
+    """Escape text for Markdown, including links, HTML, line breaks and cell separators."""
     return _LINE_START.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\g<0>", " ".join(text.split())))
 
 
 def markdown_cell(text: str) -> str:
-    """Escape what is not a number with its interval; inside a table no markup of whole lines is possible."""
+    """Escape a cell that is not a number with its interval; markup of whole lines cannot occur in a table."""
     return text if _NUMBERS.fullmatch(text) else _MARKDOWN.sub(r"\\\g<0>", " ".join(text.split()))
 
 
@@ -110,7 +110,7 @@ def _markdown_section(section: Section) -> Iterator[str]:
 # CSV
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
-# A cell that begins like this, blanks aside, is a formula to one spreadsheet or another.
+# Match the start of a cell, after blanks, that some spreadsheet reads as a formula.
 _FORMULA = re.compile(r"\s*[=+\-@\t\r\n|%＝＋－＠]")
 
 
@@ -148,7 +148,7 @@ def csv_text(lines: Iterable[Iterable[str]]) -> str:
 
 
 def neutral(text: str) -> str:
-    """Put an apostrophe before what a spreadsheet might take for a formula; numbers stay numbers."""
+    """Prefix possible spreadsheet formulas with an apostrophe; numbers stay unchanged."""
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
@@ -195,7 +195,7 @@ def latex(board: Board) -> str:
 
 
 def escape_latex(text: str) -> str:
-    """Make text mean itself: no command, no mathematics, no comment, no new line."""
+    """Escape text for LaTeX, including commands, mathematics, comments and line breaks."""
     return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
 
 
@@ -223,7 +223,7 @@ def _latex_cell(text: str) -> str:
         return "--"
     if _NUMBERS.fullmatch(text):
         return escape_latex(text).replace("-", "$-$")
-    # Braces: a cell that begins with a bracket or a star would be read as an argument of the line break before it.
+    # Add braces, because LaTeX reads a bracket or star after a line break as its argument.
     return f"{{{escape_latex(text)}}}" if text.startswith(("[", "*")) else escape_latex(text)
 
 
@@ -231,7 +231,7 @@ def _latex_cell(text: str) -> str:
 
 
 def json_text(board: Board) -> str:
-    """Write board.json: everything the page shows, indented; numbers have the digits that are shown."""
+    """Write board.json: all content of the page, indented; numbers have the shown digits."""
     value = {
         "board": FORMAT_VERSION,
         "sections": [_json_section(section) for section in board.sections],
@@ -281,7 +281,7 @@ def _json_row(section: Section, row: Row) -> dict[str, Any]:
 
 
 def _json_figure(figure: Figure) -> dict[str, Any]:
-    """Turn the shown decimals back into numbers, so that this file agrees with the others."""
+    """Parse the shown decimals, so that this file agrees with the others."""
     value: dict[str, Any] = {"value": _json_number(figure.text)}
     texts = {"low": figure.low, "high": figure.high, "change_percent": figure.change}
     value |= {name: _json_number(text) for name, text in texts.items() if text}
@@ -315,9 +315,9 @@ class TextTable:
 
 
 def text_tables(board: Board, *, probes: bool = False) -> tuple[TextTable, ...]:
-    """Give one table per section, groups of rows below each other, and with `probes` a second one of its tasks.
+    """Return one table per section, groups of rows below each other, and with `probes` a second one of its tasks.
 
-    Columns of ranks and notes are left out where they are empty. The group of a row is in its note.
+    Empty columns of ranks and notes are left out. The group of a row is in its note.
     """
     tables = []
     for section in board.sections:

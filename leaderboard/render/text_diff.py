@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-# Most words of one text times words of the other that are compared.
+# Maximum product of the texts' word counts for which words are compared.
 _COMPARABLE = 250_000
 
 Pieces = tuple[tuple[str, bool], ...]
@@ -16,7 +16,7 @@ Pieces = tuple[tuple[str, bool], ...]
 
 @dataclass(frozen=True, slots=True)
 class AttackedText:
-    """One flipped text: its facts, and both texts in pieces, each with whether it changed."""
+    """One flipped text: its facts, and the pieces of both texts with a flag for changes."""
 
     facts: str
     original: Pieces
@@ -33,19 +33,19 @@ def attacked_text(example: Mapping[str, Any]) -> AttackedText:
 
 
 def marked(original: str, perturbed: str) -> tuple[Pieces, Pieces]:
-    """Compare two texts word by word and mark the words that are not in the other at that place."""
+    """Compare two texts word by word and mark the words that differ."""
     first, second = (re.findall(r"\s+|\S+", text) for text in (original, perturbed))
     left, right = _changed(first, second)
     return _pieces(first, left), _pieces(second, right)
 
 
 def _changed(first: list[str], second: list[str]) -> tuple[list[bool], list[bool]]:
-    """Find for each word whether it changed; attacks that swap words keep all others in their places."""
+    """Return for each word whether it changed; attacks that swap words keep the positions of the others."""
     if len(first) == len(second):
         differ = [a != b for a, b in zip(first, second, strict=True)]
         return differ, differ
     left, right = [True] * len(first), [True] * len(second)
-    # A text made to be slow to compare is marked as a whole.
+    # Mark very long texts as a whole, because comparing them is slow.
     if len(first) * len(second) <= _COMPARABLE:
         for a, b, size in SequenceMatcher(None, first, second, autojunk=False).get_matching_blocks():
             left[a : a + size] = right[b : b + size] = [False] * size
@@ -53,6 +53,6 @@ def _changed(first: list[str], second: list[str]) -> tuple[list[bool], list[bool
 
 
 def _pieces(words: list[str], changed: list[bool]) -> Pieces:
-    """Join neighbours of one kind; white space is never marked."""
+    """Join adjacent pieces of one kind; white space is never marked."""
     pairs = [(word, mark and not word.isspace()) for word, mark in zip(words, changed, strict=True)]
     return tuple(("".join(word for word, _ in run), mark) for mark, run in groupby(pairs, key=itemgetter(1)))

@@ -57,7 +57,7 @@ class ScoredItem:
 
     @property
     def wrong(self) -> bool:
-        """Whether the largest logit, the first in a tie, is not the label's."""
+        """Return whether the largest logit, the first in a tie, is not the label's."""
         return int(self.answer.values.argmax()) != self.label
 
 
@@ -172,7 +172,7 @@ class Case:
 
     @property
     def spent(self) -> bool:
-        """Whether the query budget is used up."""
+        """Return whether the query budget is used up."""
         return self.budget is not None and self.queries >= self.budget
 
     def classify(self, texts: Sequence[AttackedText]) -> Ask[list[ScoredItem]]:

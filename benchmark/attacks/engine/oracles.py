@@ -68,7 +68,7 @@ class Screening:
 
     @property
     def pays(self) -> bool:
-        """Whether the fastest tier saves time; True until enough items are measured."""
+        """Return whether the fastest tier saves time; True until enough items are measured."""
         if self.asked[0] < ENOUGH or not self.asked[1]:
             return True
         fast, exact = (seconds / items for seconds, items in zip(self.seconds, self.asked, strict=True))

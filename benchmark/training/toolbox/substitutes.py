@@ -96,7 +96,7 @@ def mark_words(model: Classifier, texts: Sequence[str]) -> Encoded:
 
 
 def _trimmed(text: str, span: tuple[int, int]) -> tuple[int, int]:
-    """Return a token's characters without the leading space that some families include."""
+    """Return a token's character span without the leading space that some families include."""
     start, end = span
     covered = text[start:end]
     return start + len(covered) - len(covered.lstrip()), end
