@@ -1,1 +1,1 @@
-"""The `temper` command: the one place that prints."""
+"""The `temper` command, the only package that prints."""

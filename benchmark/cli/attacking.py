@@ -118,7 +118,7 @@ def attack(
 
 
 def _spec(name: str, parameters: Sequence[str], backend: str) -> "Attack":
-    """The attack as a suite would have it, with its numbers checked."""
+    """Build the attack as a suite file would, and check its parameters."""
     from benchmark.attacks import parameters_of
     from benchmark.schema.errors import nearest
     from benchmark.suites.config import Attack
@@ -133,7 +133,7 @@ def _spec(name: str, parameters: Sequence[str], backend: str) -> "Attack":
 
 
 def _parameter(given: str) -> tuple[str, bool | int | float | str]:
-    """A value is read as TOML would read it; what is no TOML value is a text."""
+    """Split ``key=value``. The value is read as TOML, or taken as text if it is not valid TOML."""
     key, equals, value = given.partition("=")
     if not equals or not key.isidentifier():
         raise UsageError(f"--parameter {given}: write key=value, as candidates=8.")
@@ -155,7 +155,7 @@ def _note_losses(examples: "Dataset") -> None:
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
-    """Names of a saved model's classes, empty if it has none; a folder without a model of Temper's is refused."""
+    """Return the class names of a saved model, empty if it has none; refuse a folder without a Temper model."""
     try:
         settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if "temper_max_length" not in settings and "temper_prompt" not in settings:
@@ -184,7 +184,7 @@ def _victim(folder: Path, device: str) -> "ModelVictim":
     try:
         return ModelVictim(load_classifier(folder).to(device).eval())
     except (OSError, ValueError, TypeError) as error:
-        # A TypeError is what a tokenizer without its files ends with.
+        # A tokenizer without its files raises a TypeError.
         first = str(error).partition("\n")[0]
         raise UsageError(f"--model {folder} cannot be loaded ({first}); name a complete folder.") from error
 
@@ -199,7 +199,7 @@ def _require_classes(examples: "Dataset", victim: "ModelVictim") -> None:
 
 
 def _key(spec: "Attack", examples: "Dataset", folder: Path) -> str:
-    """Tells the outcome of this attack on these examples and this model from all others."""
+    """Hash the attack, the examples and the model: the key under which the outcome is kept."""
     import hashlib
 
     from benchmark.attacks import attack_fingerprint
@@ -250,7 +250,7 @@ def _write_csv(path: Path, rows: "Sequence[AttackRow]", examples: "Dataset", cla
 
 
 def _show(rows: "Sequence[AttackRow]", examples: "Dataset", classes: Sequence[str]) -> None:
-    """Print outcomes and measures; of errors the first reason."""
+    """Print outcomes, metrics and the reason of the first error."""
     from benchmark.evaluation.metrics import METRICS, AttackOutcomes, attack_measurements, metrics_of
     from benchmark.schema.attack_outcome import OUTCOMES
 

@@ -66,7 +66,7 @@ def check(
 
 
 class _Progress:
-    """A bar for the check in progress."""
+    """A progress bar for the check in progress."""
 
     def __init__(self) -> None:
         self._display, self._label = CellDisplay(), ""

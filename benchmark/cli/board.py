@@ -25,17 +25,17 @@ SiteOption = Annotated[
 ]
 
 _BELOW = {"Notes", "Verification"}
-"""Columns that a terminal has no room for."""
+"""Columns that are left out because a terminal is too narrow for them."""
 
 PUBLISHED = Path("leaderboard/published")
 _RESULTS = (Path("leaderboard/results"), Path("runs/results"))
 
 
 def results_folders(given: Path | None) -> tuple[Path, ...]:
-    """List folders of records: the one given, else that of a checkout and what `temper run` writes here.
+    """List folders of records: the given one, or those of the checkout and of `temper run` in this folder.
 
     Raises:
-        UsageError: none was given and there is neither.
+        UsageError: no folder was given and neither default exists.
     """
     folders = (given,) if given else tuple(folder for folder in _RESULTS if folder.is_dir())
     if not folders:
@@ -83,7 +83,7 @@ def _existing(folder: Path) -> Path | None:
 
 
 def print_section(table: "TextTable") -> None:
-    """Draw a table; its rule is above it, and notes of rows are below, where there is room for a sentence."""
+    """Draw a table with its ranking rule above it and the notes of its rows below it."""
     output.print(Text(table.title, style="bold"))
     if table.rule:
         output.print(Text(table.rule))

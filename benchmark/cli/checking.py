@@ -1,4 +1,4 @@
-"""`temper suite check`: a suite file and its data, with all that is wrong with them."""
+"""`temper suite check`: report every problem of a suite file and its data."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -42,7 +42,7 @@ def _check(loaded: "Suite") -> None:
 
 
 def _attack_part(attack: "Attack", parts: Iterable["Part"]) -> "Part":
-    """An attack's state: that of the probe it attacks, and of its own lexicon, encoder and other parts."""
+    """Check that an attack's evaluation task and the attack's own lexicon, encoder and other parts are here."""
     from benchmark.attacks import require_parts
     from benchmark.schema import TemperError, UnavailableError
     from benchmark.suites.check import Part
@@ -73,7 +73,7 @@ def _print(parts: Iterable["Part"]) -> None:
 
 
 def _ways(absent: Iterable["Part"]) -> list[str]:
-    """How to get what is not here, each way once."""
+    """Say how to get the missing parts, with one sentence per way."""
     ways: dict[str, list[str]] = {}
     for part in absent:
         ways.setdefault(part.get, []).append(part.name)
@@ -84,7 +84,7 @@ def _ways(absent: Iterable["Part"]) -> list[str]:
 
 
 def _conclude(suite: "Suite", parts: Iterable["Part"]) -> None:
-    """Print notes, how to get what is not here, and last, where it stays in sight, each mistake with file and key."""
+    """Print notes, how to get missing parts, and, last so that they stay visible, mistakes with file and key."""
     from benchmark.data.sources.mirror import MIRROR_VARIABLE, mirror_problem
     from benchmark.schema.errors import counted
 

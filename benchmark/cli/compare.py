@@ -1,4 +1,4 @@
-"""`temper compare`: two rows of the board against each other."""
+"""`temper compare`: compare two rows of the leaderboard."""
 
 import json
 from dataclasses import asdict

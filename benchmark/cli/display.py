@@ -1,4 +1,4 @@
-"""Progress on standard error: a live bar with time left on a terminal, one line a task elsewhere."""
+"""Progress on standard error: a live bar with time left on a terminal, one line per task elsewhere."""
 
 import os
 import textwrap
@@ -21,7 +21,7 @@ output = Console(highlight=False, soft_wrap=True)
 
 
 def print_table(table: Table) -> None:
-    """Print a table; what is not a terminal has no width, and a table squeezed into 80 columns would cut words."""
+    """Print a table. Outside a terminal it gets all the width it needs, since 80 columns would cut words."""
     if output.is_terminal or "COLUMNS" in os.environ:
         output.print(table)
         return
@@ -30,7 +30,7 @@ def print_table(table: Table) -> None:
 
 
 def fitted(sentence: str, screen: Console = console) -> Text:
-    """Break a sentence between words at the width of a terminal; what is not a terminal has no width."""
+    """Wrap a sentence at the width of a terminal; outside a terminal, leave it on one line."""
     if not screen.is_terminal:
         return Text(sentence)
     lines = (
@@ -41,7 +41,7 @@ def fitted(sentence: str, screen: Console = console) -> Text:
 
 
 class _Count(ProgressColumn):
-    """Steps that are done, of all; empty before their number is known."""
+    """The number of finished steps and of all steps; empty until the latter is known."""
 
     def render(self, task: Task) -> Text:
         """Write the count of a bar."""
@@ -49,7 +49,7 @@ class _Count(ProgressColumn):
 
 
 class _TimeLeft(TimeRemainingColumn):
-    """The time left; empty before it can be estimated."""
+    """The time left; empty until it can be estimated."""
 
     def render(self, task: Task) -> Text:
         """Write the time left of a bar."""
@@ -64,7 +64,7 @@ class CellDisplay:
         self._bar: Progress | None = None
 
     def begin(self, label: str) -> None:
-        """Open a bar for a cell; its length is not known before the first step."""
+        """Open a bar for a cell; its length is unknown until the first step."""
         if console.is_terminal:
             columns = (TextColumn("  {task.description}"), BarColumn(bar_width=None), _Count(), _TimeLeft())
             self._bar = Progress(*columns, console=console, transient=True)
@@ -86,14 +86,14 @@ class CellDisplay:
         console.print(f"[yellow]note:[/yellow] {escape(sentence)}")
 
     def close(self) -> None:
-        """Take the bar down, also after an error."""
+        """Remove the bar, also after an error."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
 
 
 class ByteDisplay:
-    """Shows fetching and verifying; a `benchmark.resources.Progress`."""
+    """Shows downloads and verification; a `benchmark.resources.Progress`."""
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
@@ -131,7 +131,7 @@ class AttackDisplay:
         self._bar: Progress | None = None
 
     def begin(self) -> None:
-        """Open a bar; its length is not known before the first row."""
+        """Open a bar; its length is unknown until the first row."""
         if console.is_terminal:
             columns = (TextColumn("  {task.description}"), BarColumn(bar_width=None), _Count())
             rate = TextColumn("{task.fields[rate]:.0f} queries/s")
@@ -140,14 +140,14 @@ class AttackDisplay:
             self._task = self._bar.add_task(self._label, total=None, rate=0.0)
 
     def __call__(self, row: "AttackRow", done: int, total: int) -> None:
-        """Take a row that has just been kept."""
+        """Count a row that was just written."""
         self.done = done
         self._queries += row.queries
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total, rate=self._rate)
 
     def close(self) -> None:
-        """Take the bar down and leave one line, also after an error."""
+        """Remove the bar and leave one line, also after an error."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -158,5 +158,5 @@ class AttackDisplay:
 
     @property
     def _rate(self) -> float:
-        """Queries per second since the start."""
+        """Return the queries per second since the start."""
         return self._queries / max(time.monotonic() - self._started, 1e-9)

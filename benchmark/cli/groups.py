@@ -25,11 +25,11 @@ INTERRUPTED = 130
 
 
 def each_suite(name: str, work: "Callable[[Suite], None]") -> None:
-    """Do something with the suite of a name, or with all of a group: the failure of one does not stop the others.
+    """Call `work` for the named suite, or for each suite of a group. A suite that fails does not stop the others.
 
     Raises:
-        TemperError: as `work` does, where there is one suite only.
-        Exit: a suite of a group failed; the code is the highest of theirs.
+        TemperError: `work` failed on a single suite.
+        Exit: a suite of a group failed; the code is the highest of all exit codes.
     """
     from benchmark.suites import load_suites
 

@@ -70,7 +70,7 @@ def _hyperparameters() -> list[tuple[str, str, str, str]]:
 
 
 def _show_costs() -> None:
-    """Methods with what a step of theirs costs, as it was counted and timed."""
+    """Print the methods with the counted and timed cost of a training step."""
     from benchmark.execution.costs import Costs
     from benchmark.execution.registry import registered
     from benchmark.execution.sources import summary
@@ -89,7 +89,7 @@ def _show_costs() -> None:
 
 
 def _figures(cost: "Cost | None") -> tuple[str, str, str]:
-    """Floor, what is done once, and the ratio of times."""
+    """Format the counted cost per step, the cost before the first step, and the timed ratio to vanilla."""
     from benchmark.execution.costs import over_vanilla
 
     if cost is None:
@@ -121,7 +121,7 @@ def _tables() -> list[tuple[str, str]]:
 
 
 def _attacks() -> list[tuple[str, str, str]]:
-    """Name, paper and first sentence of each attack; a paper stands in the sentence as "Jin et al., 2020"."""
+    """Return name, paper and first sentence of each attack; the paper is cited in the sentence: "Jin et al., 2020"."""
     import re
 
     from benchmark.suites.recipes import RECIPES

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from types import FrameType
 
 SECONDS_OF_ONE_INTERRUPT = 5.0
-"""Ctrl-C that is pressed again within this time does not disturb the end that the first one began."""
+"""Another Ctrl-C within this time is ignored, so that the first one can end the command cleanly."""
 
 
 class Commands(TyperGroup):
-    """Commands that Ctrl-C stops with one sentence, whatever they are doing."""
+    """A command group in which Ctrl-C stops any command with one sentence."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that the context names."""
@@ -78,7 +78,7 @@ def main() -> None:
     The exit code is 2 for a usage error, 1 for a failure and 130 for an interruption.
     """
     try:
-        # A shell that starts a command in the background may have it ignore Ctrl-C.
+        # A shell may start a background command with Ctrl-C ignored; keep that setting.
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, _Interrupts())
         _set_environment()
@@ -87,11 +87,11 @@ def main() -> None:
         print(fitted(f"temper: {error}"), file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:
-        # The reader of a pipe went away (`temper list | head`): nothing is lost.
+        # The reader of the pipe closed it (`temper list | head`), so nobody misses the remaining output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
     finally:
-        # Python gives its own handlers up before it ends, and a late Ctrl-C would kill it.
+        # Python removes its handlers before it exits; without this line a late Ctrl-C would kill the process.
         if isinstance(signal.getsignal(signal.SIGINT), _Interrupts):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -109,12 +109,12 @@ class _Interrupts:
 
 
 def _set_environment() -> None:
-    """Settings that libraries read when they are imported, so they must stand before."""
-    # Spinning OpenMP threads starve each other as soon as anything else runs on the machine.
+    """Set the environment variables that libraries read on import, so this must run before the imports."""
+    # Spinning OpenMP threads slow each other down as soon as another process uses the processor.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    # Notes about fresh heads and slow tokenizers are no news to anyone who fine-tunes.
+    # Hide notes about new classification heads and slow tokenizers, which are expected in fine-tuning.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     if offline():
         os.environ["HF_HUB_OFFLINE"] = "1"

@@ -1,4 +1,4 @@
-"""`temper reproduce`: a paper's table, measured."""
+"""`temper reproduce`: measure the rows of a paper's table."""
 
 import sys
 from dataclasses import replace
@@ -56,7 +56,7 @@ def reproduce(
     whole = load_reproduction(table)
     read = choose_rows(whole, methods)
     count = seeds or read.seeds
-    # What is wrong with these is told now and not after hours.
+    # Read the published records now: an invalid file must stop the command before hours of training.
     read_published(published)
     try:
         jobs, name = _planned(read, backbone or read.backbone, count, limit)
@@ -73,12 +73,12 @@ def reproduce(
 
 
 def _results(out: Path) -> Path:
-    """A folder apart from that of `temper run`: what is cut down or set otherwise is no row of a board."""
+    """Return the results folder, separate from that of `temper run`: a shortened run must not enter a leaderboard."""
     return out / "reproductions"
 
 
 def _planned(read: "Reproduction", reference: str, seeds: int, limit: int | None) -> "tuple[list[Job], str]":
-    """Settle what is run, and how the backbone is called."""
+    """Plan the jobs, and return them with the name of the backbone."""
     from benchmark.reproduction.jobs import plan
     from benchmark.suites import load_suite
 
@@ -93,7 +93,7 @@ def _planned(read: "Reproduction", reference: str, seeds: int, limit: int | None
 
 
 def _backbone(reference: str) -> "Backbone | str":
-    """The backbone, or why it is not here."""
+    """Return the backbone, or a sentence that says why it is unavailable."""
     from benchmark.models.backbones import resolve_backbone
 
     try:
@@ -103,7 +103,7 @@ def _backbone(reference: str) -> "Backbone | str":
 
 
 def _run(jobs: "Sequence[Job]", out: Path, store: "Store", *, only_plan: bool, yes: bool) -> int:
-    """Show the plan, ask, and bring every row to its records; the number of rows that failed."""
+    """Show the plan, ask for confirmation, run every row, and return the number of rows that failed."""
     from benchmark.cli.reproduction_plan import show_plan
 
     todo = show_plan(jobs, store, output if only_plan else console, gaps=only_plan)
@@ -117,7 +117,7 @@ def _run(jobs: "Sequence[Job]", out: Path, store: "Store", *, only_plan: bool, y
 
 
 def _on_terminal() -> bool:
-    """Whether somebody is there to answer."""
+    """Return whether the command runs in a terminal, so that a user can answer."""
     return console.is_terminal and sys.stdin.isatty()
 
 

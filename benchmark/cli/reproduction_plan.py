@@ -1,4 +1,4 @@
-"""The plan of a reproduction as text: what is done, what is left, and what that costs on this machine."""
+"""The plan of a reproduction as text: finished rows, remaining rows, and their cost on this machine."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,21 +26,21 @@ class _Line:
 
     @property
     def passes(self) -> float:
-        """Passes that are left."""
+        """Return the number of remaining passes."""
         return 0.0 if self.effort is None else self.effort.passes
 
 
 def show_plan(jobs: Sequence[Job], store: Store, console: Console, *, gaps: bool) -> int:
-    """Print what is done, what is left and what it costs; a few steps are timed where training is left.
+    """Print finished and remaining rows with their cost; time a few steps if there is training left.
 
     Args:
-        jobs: what is going to be run.
-        store: where it is looked for.
-        console: where the plan goes.
-        gaps: whether to say of each set that is left out how it is got.
+        jobs: The jobs to run.
+        store: The store that may hold finished cells.
+        console: The console to print to.
+        gaps: Whether to say how to get each data set that is missing.
 
     Returns:
-        The number of cells that are left.
+        The number of remaining cells.
     """
     lines = [[_line(job, label, store) for label in job.methods] for job in jobs]
     seconds = [
@@ -69,7 +69,7 @@ def _line(job: Job, label: str, store: Store) -> _Line:
 
 
 def _timed(job: Job) -> float:
-    """Seconds of a pass."""
+    """Measure the seconds of a pass."""
     from benchmark.reproduction.cost_estimate import seconds_a_pass
 
     if job.work is None or job.backbone is None:

@@ -1,4 +1,4 @@
-"""From a reproduction and its jobs to the paper's table, with what was cut said in its title."""
+"""Build a paper's table from a reproduction and its jobs; the title lists what was left out."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cut:
-    """What was asked for, beside the whole table."""
+    """The requested part of a reproduction."""
 
     whole: Reproduction
     backbone: str
@@ -26,7 +26,7 @@ class Cut:
     limit: int | None
 
     def sentences(self, rows: int) -> Iterator[str]:
-        """What differs from the paper's table, in a few words each."""
+        """Yield each difference from the paper's table in a few words."""
         if self.limit is not None:
             yield f"at most {self.limit:,} examples in training and in each set"
         if rows < len(self.whole.rows):
@@ -38,7 +38,7 @@ class Cut:
 
 
 def paper_table(read: Reproduction, jobs: "Sequence[Job]", cut: Cut) -> PaperTable:
-    """Put together what `leaderboard.paper_table.fill` looks up."""
+    """Build the table that `leaderboard.paper_table.fill` fills in."""
     differs = "; ".join(cut.sentences(len(read.rows)))
     suites = {job.base.name: f"{job.base.name}@{job.base.version}" for job in jobs}
     return PaperTable(
@@ -53,7 +53,7 @@ def paper_table(read: Reproduction, jobs: "Sequence[Job]", cut: Cut) -> PaperTab
 
 
 def print_grid(shown: "Grid") -> None:
-    """Draw a table on the terminal, its notes below."""
+    """Draw a table on the terminal with its notes below."""
     table = Table(title=Text(shown.title, style="bold"), title_justify="left", box=None, pad_edge=False)
     for number, heading in enumerate(shown.headings):
         table.add_column(Text(heading), justify="left" if number < 2 else "right", overflow="fold")
@@ -92,7 +92,7 @@ def _places(label: str, jobs: "Sequence[Job]") -> dict[str, Place]:
 
 
 def _notes(job: "Job") -> Iterator[str]:
-    """What a reader must know about what was run."""
+    """Yield the notes that a reader needs to interpret a job's values."""
     yield from job.notes
     rate = job.suite.recipe.learning_rate
     if rate != job.base.recipe.learning_rate:

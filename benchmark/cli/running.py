@@ -72,7 +72,7 @@ def run(
 def _run(
     suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path, *, protocol: str
 ) -> None:
-    """Bring all rows of one suite to their records."""
+    """Run all rows of one suite and write their records."""
     planned = _plan(suite, requests, seeds, backbone, out, protocol=protocol)
     rows, work = planned.rows, planned.work
     require_writable(out)
@@ -101,7 +101,7 @@ def _run(
 
 
 def _print_results(rows: "Sequence[Row]", work: "Workload", results: Path) -> None:
-    """Print the leaderboard's tables of what was run, where the records are, and the next command."""
+    """Print the leaderboard's tables of the rows that were run, the place of the records, and the next command."""
     import leaderboard
 
     suite = f"{work.suite.name}@{work.suite.version}"
@@ -205,6 +205,6 @@ def _explain(
 def _plan(
     suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path, *, protocol: str
 ) -> "Plan":
-    """Check everything that was asked for before anything long starts."""
+    """Check the whole request before training starts."""
     with console.status("Reading the suite's data"):
         return plan(suite, requests, seeds, backbone, out, protocol=protocol)

@@ -192,7 +192,7 @@ def _verified(
 
 
 def _suite_of(submission: "Submission", path: str | None) -> "Suite":
-    """Load the packaged suite that a submission names, or the one that the maintainer names."""
+    """Load the suite that the maintainer names, or the packaged suite that the submission names."""
     from benchmark.suites import load_suite
 
     named = submission.manifest.suite
@@ -216,7 +216,7 @@ def _show(name: str, problems: Sequence[str]) -> bool:
 
 
 def _replayed(verification: "Verification", weights: Path) -> bool:
-    """Replay a sample that nobody could know before, and name its seeds."""
+    """Replay a sample that the author could not predict, and name the seeds that were replayed."""
     from benchmark.submission.verify import given_weights, replay_problems
 
     given, salt = given_weights(verification, weights), secrets.randbelow(1 << 32)
@@ -235,7 +235,7 @@ def _rerun(verification: "Verification", seed: int, out: Path, plugins: list[str
     console.print(Text(f"Running the submission's code: training seed {seed} again."))
     for text in plugins:
         load_plugin(text)
-    # A folder of its own: in --out itself the author's run would be found, and nothing trained.
+    # Use a separate folder: --out may hold the author's run, and then nothing would be trained.
     compared = rerun(verification.submission, verification.work, seed, out / "rerun", CellDisplay())
     print_table(_differences(compared))
     problems = [

@@ -1,1 +1,1 @@
-"""Plan cells, run them, keep what they make, and turn it into records."""
+"""Plan cells, run them, store their outputs, and turn these into records."""

@@ -1,4 +1,4 @@
-"""The suite card: made from a suite, written next to its rows, the same on every machine with the training data."""
+"""Build the suite card and write it next to a suite's rows. It is the same on every machine with the training data."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -17,10 +17,10 @@ CALIBRATION = "calibration"
 
 
 def suite_card(work: Workload) -> dict[str, Any]:
-    """The closed list of what a complete row of this suite holds, with the words that explain it.
+    """Build the card of a suite: the closed list of what a complete row holds, with titles and descriptions.
 
-    It is the same on every machine that has the training data: of all other data it says what the suite declares.
-    Only `overlap` and `largest_class`, which are not part of its identity, list the probes whose data is here.
+    The card is the same on every machine that has the training data; other data is described as the suite declares it.
+    Only `overlap` and `largest_class` depend on the evaluation data that is here; the card's fingerprint omits them.
     """
     suite = work.suite
     probes = [entry for probe in suite.probes for entry in _probe_entries(probe, work)]
@@ -52,7 +52,7 @@ def suite_card(work: Workload) -> dict[str, Any]:
 
 
 def _largest_class(probe: Probe, work: Workload) -> float | None:
-    """Share of the most frequent class of an in-distribution probe, after merging; None where it is not known."""
+    """Return the share of the most frequent class of an in-distribution task, after merging; None if it is unknown."""
     data = work.probes.get(probe.id)
     if data is None or probe.perspective != "in-distribution" or any(e.label is None for e in data.examples):
         return None
@@ -62,7 +62,7 @@ def _largest_class(probe: Probe, work: Workload) -> float | None:
 
 
 def _probe_entries(probe: Probe, work: Workload) -> Iterator[dict[str, Any]]:
-    """A labelled probe is listed twice: under its perspective, and under calibration."""
+    """Yield the card's entries for an evaluation task. A labelled task has one more, under calibration."""
     data = work.splits.test.content_hash if probe.data is None else probe.data.content_hash
     own = [m for m in probe_metrics(probe) if not METRICS[m].calibration]
     calibration = [m for m in probe_metrics(probe) if METRICS[m].calibration]
@@ -73,7 +73,7 @@ def _probe_entries(probe: Probe, work: Workload) -> Iterator[dict[str, Any]]:
 
 
 def _attack_entry(attack: Attack, work: Workload) -> dict[str, Any]:
-    """An attack's examples are a part of its probe's; their hash is known where that is the test part."""
+    """Return an attack's entry. The hash of its examples is known only if they come from the test part."""
     probe = next(probe for probe in work.suite.probes if probe.id == attack.on)
     data = work.attacked[attack.id].content_hash if probe.data is None else None
     perspective = MASKING if attack.recipe in MASKING_CHECKS else "adversarial"
@@ -111,10 +111,10 @@ def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Pa
     Args:
         results: Folder of records.
         card: What to write.
-        ours: Paths below `results` of the rows that will be written anew.
+        ours: Paths below `results` of the rows that will be overwritten.
 
     Raises:
-        UsageError: rows that stay belong to another state of the suite; the board would refuse them all.
+        UsageError: other rows belong to another state of the suite; the leaderboard would refuse them all.
     """
     path = results / f"{card['name']}@{card['version']}" / "suite.json"
     found = _card_at(path)
@@ -135,7 +135,7 @@ def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Pa
 
 
 def _card_at(path: Path) -> dict[str, Any] | None:
-    """The card of a file; None where there is none, or none that can be read."""
+    """Read the card from a file; return None if the file is missing or unreadable."""
     try:
         return read_suite_card(path)
     except (FileNotFoundError, IntegrityError):
@@ -143,6 +143,6 @@ def _card_at(path: Path) -> dict[str, Any] | None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a file at once, with its folder; one that says the same already is left alone."""
+    """Replace a file atomically and create its folder; leave a file with the same text alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, text.encode())

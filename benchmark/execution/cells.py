@@ -1,7 +1,7 @@
 """Cells: the units of work, each identified by the hash of its canonical spec.
 
-A spec holds what decides the outcome and nothing else: no suite name, no path, no library version. Specs of later
-cells hold hashes of what earlier cells made, so they exist only once those are finished.
+A spec holds what determines the outcome and nothing else: no suite name, no path, no library version. Specs of later
+cells hold hashes of the outputs of earlier cells, so they exist only once those are finished.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,20 +22,20 @@ from benchmark.suites import Attack, Probe
 Kind = Literal["train", "predict", "inspect", "attack", "score"]
 
 KEY_VERSION = 1
-"""Raised when the meaning of any spec changes."""
+"""Increased when the meaning of any spec changes."""
 
 LOOP_VERSION = 1
-"""Raised when the training loop, the classifier or the optimizer's set-up would give other weights."""
+"""Increased when the training loop, the classifier or the optimizer's set-up gives different weights."""
 
 MODEL, TRAINING, MEASURED = "model", "training.json", "measurements.json"
 PREDICTIONS, INSPECTED, ATTACKED = "predictions.parquet", "inspected.parquet", "attacked.parquet"
 TABLES: Mapping[Kind, str] = {"predict": PREDICTIONS, "inspect": INSPECTED, "attack": ATTACKED}
-"""The table that each kind of cell makes; scores are read from these alone."""
+"""The table that each kind of cell writes; scores are computed from these tables only."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One method, backbone and seed, and the protocol options in force: a file of records."""
+    """One method, backbone and seed with its protocol options; its records are one file."""
 
     method: ConfiguredMethod
     backbone: Backbone
@@ -44,7 +44,7 @@ class Row:
 
     @property
     def label(self) -> str:
-        """For progress and messages."""
+        """Return the row's name for progress and messages."""
         options = f" [{', '.join(self.protocol)}]" if self.protocol else ""
         return f"{self.method.label}{options}, seed {self.seed}"
 
@@ -54,11 +54,11 @@ class Cell:
     """One unit of work.
 
     Attributes:
-        kind: What is done.
-        subject: Probe or attack that it is about; empty for training.
-        spec: Its identity, or None while a cell that it reads from is not finished.
-        reads: The finished artifacts that it reads from, by role.
-        row: Whose cell it is.
+        kind: The kind of work.
+        subject: The evaluation task or attack; empty for training.
+        spec: The cell's identity, or None until all cells that it reads from are finished.
+        reads: The finished artifacts that the cell reads, by role.
+        row: The row that the cell belongs to.
     """
 
     kind: Kind
@@ -69,22 +69,22 @@ class Cell:
 
     @property
     def key(self) -> str | None:
-        """The key, or None while there is no spec."""
+        """Return the key, or None if there is no spec yet."""
         return None if self.spec is None else fingerprint(self.spec)
 
     @property
     def label(self) -> str:
-        """For progress and messages."""
+        """Return the cell's name for progress and messages."""
         return f"{self.row.label}: {self.kind} {self.subject}".rstrip()
 
     @property
     def scored(self) -> Kind:
-        """Of a score: the kind of cell whose table it is about."""
+        """Return the kind of cell whose table this score cell reads."""
         return next(kind for kind, file in TABLES.items() if file in self.reads["table"].files)
 
 
 def cells_of(row: Row, work: Workload, store: Store) -> Iterator[Cell]:
-    """The cells of a row in the order of their work, with specs as far as finished cells allow."""
+    """Return the cells of a row in the order of execution, with specs as far as finished cells allow."""
     train = Cell("train", "", train_spec(row, work), {}, row)
     yield train
     trained = _artifact(train, store)
@@ -105,7 +105,7 @@ def cells_of(row: Row, work: Workload, store: Store) -> Iterator[Cell]:
 
 
 def train_spec(row: Row, work: Workload) -> dict[str, Any]:
-    """What decides the weights."""
+    """Build the spec of a training cell: everything that determines the weights."""
     from benchmark.training.optimization import pick_device, resolve_precision
 
     task, recipe = work.suite.training, work.suite.recipe
@@ -132,7 +132,7 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
 
 
 def _reads(row: Row) -> dict[str, str]:
-    """Ask a method what it reads; a file that is missing or is not known is for the user to change, and stops all."""
+    """Ask a method which files it reads. A missing or unknown file is the user's to fix, so it stops the whole run."""
     from benchmark.training.method_errors import checked_reads, hook
 
     if row.method.reads is not None:
@@ -149,30 +149,30 @@ def _reads(row: Row) -> dict[str, str]:
 
 
 def table_spec(kind: Kind, trained: Artifact, data: Dataset) -> dict[str, Any]:
-    """What decides the logits of a prediction or an inspection, and the input gradients of the latter."""
+    """Build the spec of a prediction or inspection: everything that determines its logits and input gradients."""
     return {"kind": kind, "key_version": KEY_VERSION, "weights": weights_hash(trained), "data": data.content_hash}
 
 
 def attack_spec(trained: Artifact, attack: Attack, data: Dataset) -> dict[str, Any]:
-    """What decides the outcome of an attack: the victim, the texts and every number and resource of the attack."""
+    """Build the spec of an attack: the victim, the texts, and all parameters and resources of the attack."""
     return {
         "kind": "attack",
         "key_version": KEY_VERSION,
         "weights": weights_hash(trained),
         "data": data.content_hash,
-        # Each example's random choices are seeded by its id.
+        # The ids belong to the spec because they seed the random choices for each example.
         "examples": fingerprint([example.id for example in data.examples]),
         "attack": attack_identity(attack),
     }
 
 
 def weights_hash(trained: Artifact) -> str:
-    """Hash of the weights, the configuration and the tokenizer: all that a prediction depends on."""
+    """Hash the weights, the configuration and the tokenizer: everything that a prediction depends on."""
     return fingerprint({name: digest for name, digest in trained.files.items() if name.startswith(f"{MODEL}/")})
 
 
 def probe_metrics(probe: Probe) -> tuple[str, ...]:
-    """Metrics of a probe in a stable order."""
+    """Return the metrics of an evaluation task in a stable order."""
     return tuple(sorted(probe.metrics))
 
 
@@ -196,7 +196,7 @@ def _score_probe(probe: Probe, work: Workload, tables: Mapping[str, Artifact | N
 
 
 def _that_matter(protocol: Iterable[str], probe: Probe) -> list[str]:
-    """Options that change a probe's scores; the others leave its cell the same as without them."""
+    """Return the options that change a task's scores; other options must leave the key of its cell unchanged."""
     merged = probe.merge is not None
     concerned = {option for name in probe.metrics for option in METRICS[name].protocol}
     return [
@@ -216,7 +216,7 @@ def _score_attack(live: Cell, attack: Attack, work: Workload, store: Store) -> C
 def _score_spec(
     metrics: tuple[str, ...], work: Workload, reads: Mapping[str, Artifact], file: str, data: Dataset
 ) -> dict[str, Any]:
-    """What decides the values: the tables read, the metrics' versions and their settings."""
+    """Build the spec of a score: the tables it reads, the metrics' versions and their settings."""
     settings: dict[str, int] = {"resamples": work.suite.metrics.resamples}
     if any(METRICS[name].table is Predictions for name in metrics):
         settings["ece_bins"] = work.suite.metrics.ece_bins
@@ -231,7 +231,7 @@ def _score_spec(
 
 
 def _artifact(cell: Cell, store: Store) -> Artifact | None:
-    """The cell's artifact where it is there and sound; looking moves nothing."""
+    """Return the cell's artifact if it exists and matches its hashes. Nothing is moved."""
     try:
         return None if cell.key is None else store.peek(cell.kind, cell.key)
     except IntegrityError:

@@ -1,4 +1,4 @@
-"""What a run writes beside a row's records: what the method is, and texts that each attack flipped."""
+"""Files that a run writes next to a row's records: the method's card, and texts that each attack flipped."""
 
 import inspect
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ from benchmark.schema.attack_outcome import AttackRow
 
 
 def companions_of(cells: list[Cell], place: str) -> Iterator[tuple[str, str]]:
-    """The companions of a finished row.
+    """Yield the companion files of a finished row.
 
     Args:
         cells: The row's cells.
-        place: Where its records stand below the results folder: ``<suite>/<method>/<backbone>/seed-<n>.jsonl``.
+        place: Path of its records below the results folder: ``<suite>/<method>/<backbone>/seed-<n>.jsonl``.
 
     Yields:
-        Path below the results folder, and text. Attacked texts are the first flipped ones of seed 0's table.
+        The path below the results folder, and the text. Attacked texts are the first flipped ones of seed 0's table.
     """
     cls = cells[0].row.method.cls
     yield described(place, cls.name, inspect.getdoc(cls) or "", cls.paper)
@@ -36,14 +36,14 @@ def companions_of(cells: list[Cell], place: str) -> Iterator[tuple[str, str]]:
 
 
 def described(place: str, name: str, doc: str, paper: str) -> tuple[str, str]:
-    """Path and text of a method's card: the first paragraph of its documentation, and its paper."""
+    """Return path and text of a method's card: the first paragraph of its documentation, and its paper."""
     summary = " ".join(doc.partition("\n\n")[0].split()) or "No description."
     text = method_card_text(name, excerpt(summary, LONGEST_SUMMARY), excerpt(str(paper), LONGEST_PAPER))
     return str(Path(place).parents[1] / METHOD_FILE), text
 
 
 def flipped_texts(cells: list[Cell], place: str) -> Iterator[tuple[str, str]]:
-    """Path and text of the examples of each attack; of a seed other than 0 there are none."""
+    """Yield path and text of each attack's examples; yield nothing for a seed other than 0."""
     home = Path(place).parent
     for cell in cells if cells[0].row.seed == 0 else ():
         if cell.kind == "score" and cell.scored == "attack":
@@ -58,7 +58,7 @@ def _examples(cell: Cell) -> str:
 
 
 def _example(row: AttackRow, seed: int, table: str) -> dict[str, Any]:
-    # The model's answer is not the label, also where three decimals make the two logits equal.
+    # Exclude the label: rounding to three decimals can make its logit equal to the predicted class's.
     logits = dict(enumerate(row.logits_final or ()))
     logits.pop(row.label, None)
     return {

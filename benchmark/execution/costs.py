@@ -1,4 +1,4 @@
-"""What methods cost, as it was counted and timed: a file beside the source of the methods that it is about."""
+"""The counted and timed cost of methods, kept in a file next to the source of these methods."""
 
 import json
 from collections.abc import Mapping
@@ -12,24 +12,24 @@ from benchmark.schema.errors import IntegrityError
 
 FILE = "temper_costs.json"
 PRICES = {"forward": 1, "backward": 2, "input_backward": 1}
-"""Of a forward, a full backward and one to the inputs only, in forwards: the usual convention."""
+"""Cost of a forward pass, a full backward pass and one to the inputs only, in forward passes: the usual convention."""
 
 Counts = Mapping[str, float]
 
 
 def over_vanilla(passes: Counts) -> float:
-    """Passes at `PRICES` over those of vanilla, which are a forward and a full backward."""
+    """Divide the cost of some passes by vanilla's cost, which is a forward and a full backward pass."""
     return sum(PRICES[kind] * count for kind, count in passes.items()) / (PRICES["forward"] + PRICES["backward"])
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a method costs over vanilla fine-tuning.
+    """The cost of a method relative to vanilla fine-tuning.
 
     Attributes:
-        step: Passes for each example of a step, by kind.
-        once: Passes for each training example before the first step, by kind.
-        measured: Time of a step over vanilla's, in `setting`; None where it was not measured.
+        step: Passes per example of a step, by kind.
+        once: Passes per training example before the first step, by kind.
+        measured: Time of a step divided by vanilla's, in `setting`; None if it was not measured.
         setting: Model, batch and clock of the measurement.
     """
 
@@ -40,17 +40,17 @@ class Cost:
 
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Self:
-        """Take back what was written."""
+        """Create a cost from the dictionary that was written."""
         step, once = ({kind: float(plain[part][kind]) for kind in PRICES} for part in ("step", "once"))
         return cls(step, once, plain["measured"], plain["setting"])
 
 
 @dataclass
 class Costs:
-    """The costs of the methods whose sources lie in one folder.
+    """The costs of the methods whose sources are in one folder.
 
     Attributes:
-        methods: By name.
+        methods: Costs by method name.
     """
 
     folder: Path
@@ -58,10 +58,10 @@ class Costs:
 
     @classmethod
     def beside(cls, point: EntryPoint) -> Self:
-        """Those of the folder that a method's source lies in; none where nothing was counted yet.
+        """Read the costs in the folder of a method's source; empty if nothing was counted yet.
 
         Raises:
-            IntegrityError: the file is there and cannot be read.
+            IntegrityError: the file exists and is not valid.
         """
         source = origin(point.value.partition(":")[0])
         path = Path(source or "").with_name(FILE) if source else Path(FILE)
@@ -77,7 +77,7 @@ class Costs:
             ) from error
 
     def write(self) -> Path:
-        """Write the file, a line a method in the order of their names."""
+        """Write the file with one line per method, sorted by name."""
         path = self.folder / FILE
         lines = [f" {json.dumps(name)}: {json.dumps(asdict(cost))}" for name, cost in sorted(self.methods.items())]
         path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Whether a trained row differs from vanilla at all: a method without an effect otherwise passes for one."""
+"""Find rows whose weights equal vanilla's, since a method without any effect is usually a mistake."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,9 +14,9 @@ VANILLA = "vanilla"
 
 
 def has_vanilla_weights(row: Row, work: Workload, store: Store) -> bool:
-    """Whether a row's weights are byte for byte those of vanilla with the same suite, backbone, seed and protocol.
+    """Return whether a row's weights equal vanilla's byte for byte, given the same suite, backbone, seed and protocol.
 
-    False if one of the two is not in the store.
+    Return False if either is missing in the store.
     """
     if row.method.name == VANILLA or VANILLA not in registered():
         return False
@@ -27,14 +27,14 @@ def has_vanilla_weights(row: Row, work: Workload, store: Store) -> bool:
 
 
 def vanilla_weight_notes(rows: Sequence[Row], work: Workload, store: Store) -> Iterator[str]:
-    """Yield a sentence for each row whose weights are vanilla's."""
+    """Yield a sentence for each row whose weights equal vanilla's."""
     for row in rows:
         if has_vanilla_weights(row, work, store):
             yield f"{row.label}: its weights are vanilla's, so the method has no effect. Run `temper check` on it."
 
 
 def _weights(trained: Artifact) -> Mapping[str, str]:
-    """Hashes of the weights alone: configurations that two versions of Temper wrote may differ."""
+    """Return the hashes of the weights only, since two versions of Temper may write different configurations."""
     return {name: digest for name, digest in trained.files.items() if name.endswith(".safetensors")}
 
 

@@ -1,4 +1,4 @@
-"""Where cells stand, and why a cell that one expected to find is not there."""
+"""The states of cells, and why an expected cell is missing."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Difference:
 
     Attributes:
         pointer: JSON pointer of the field.
-        wanted: Its value in the cell that is asked for, as JSON; empty where it has no such field.
-        found: Its value in the nearest finished cell.
+        wanted: Its value in the requested cell, as JSON; empty if that has no such field.
+        found: Its value in the nearest finished cell, likewise.
     """
 
     pointer: str
@@ -29,13 +29,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A cell that is not there.
+    """A missing cell.
 
     Attributes:
-        label: The cell.
-        nearest: Key of the finished cell of its kind with the fewest differences; empty where there is none.
-        nearest_row: Method and seed of that cell; empty where they are not known.
-        differences: In what that one differs.
+        label: The cell's name.
+        nearest: Key of the finished cell of its kind with the fewest differences; empty if there is none.
+        nearest_row: Method and seed of that cell; empty if they are unknown.
+        differences: The fields in which the two cells differ.
     """
 
     label: str
@@ -45,7 +45,7 @@ class Explanation:
 
 
 def state_of(cell: Cell, store: Store) -> State:
-    """Whether a cell is done, fails its hashes, is begun or missing, or waits for one that is not done."""
+    """Return whether a cell is done, corrupt, started, missing, or waiting for an unfinished cell."""
     if cell.key is None:
         return "waiting"
     try:
@@ -73,7 +73,7 @@ def _explain(cell: Cell, store: Store) -> Explanation:
 
 
 def _row_of(kind: Kind, spec: Mapping[str, Any], store: Store) -> str:
-    """Name the method and seed whose cell a finished one is: a spec holds only hashes of what the cell reads."""
+    """Name the method and seed of a finished cell, by following the hashes of inputs in its spec."""
     if kind == "train":
         return f"{spec['method']['name']}, seed {spec['seed']}"
     if kind == "score":
@@ -93,7 +93,7 @@ def _row_of(kind: Kind, spec: Mapping[str, Any], store: Store) -> str:
 
 
 def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Difference]:
-    """Fields in which two specs differ, by pointer."""
+    """Yield the fields in which two specs differ, sorted by pointer."""
     left, right = dict(_leaves(wanted, "")), dict(_leaves(found, ""))
     for pointer in sorted(left | right):
         if left.get(pointer) != right.get(pointer):

@@ -1,4 +1,4 @@
-"""The local executor: rows one after the other, every cell that is missing, nothing twice."""
+"""The local executor: run rows one after the other, and compute only missing cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,11 +28,11 @@ from benchmark.training.context import MethodError
 
 @dataclass
 class RunReport:
-    """What a run did.
+    """The report of a run.
 
     Attributes:
-        computed: Cells computed.
-        reused: Cells that were there already.
+        computed: Number of cells computed.
+        reused: Number of cells that existed already.
         files: Record files of the rows, in order.
         failures: One sentence for each row that failed.
     """
@@ -44,10 +44,10 @@ class RunReport:
 
 
 def run_rows(rows: Sequence[Row], work: Workload, store: Store, results: Path, observer: Observer) -> RunReport:
-    """Bring every row to its records.
+    """Compute the missing cells of every row and write its records.
 
-    A row that fails for a reason of its own (its loss diverged, its plugin raised) becomes records with that reason,
-    and the other rows are computed. What stops all rows (a full disk, a missing resource) is raised.
+    A row that fails on its own (its loss diverged, its plugin raised) becomes records with that reason,
+    and the other rows are computed. An error that stops all rows (a full disk, a missing resource) is raised.
     """
     report = RunReport()
     card = suite_card(work)
@@ -76,7 +76,7 @@ def run_rows(rows: Sequence[Row], work: Workload, store: Store, results: Path, o
 
 
 def _require_backbones(rows: Sequence[Row], work: Workload, store: Store) -> None:
-    """A backbone that cannot be used is the user's to change; no method is to blame."""
+    """Check that the backbones can be loaded, so that an unusable one is not reported as a failure of a method."""
     from benchmark.models.backbone_check import require_supported
 
     task = work.suite.training
@@ -89,12 +89,12 @@ def _is_untrained(row: Row, work: Workload, store: Store) -> bool:
     try:
         return state_of(next(cells_of(row, work, store)), store) != "done"
     except MethodError:
-        # The row fails by itself, and says why.
+        # Skip this row here: it fails later with its own reason.
         return False
 
 
 def _write_companions(cells: list[Cell], file: Path, results: Path, observer: Observer) -> None:
-    """Write what is next to a row's records; it explains them, so that what cannot be written is left out."""
+    """Write the companions of a row's records. They are optional, so one that cannot be written is left out."""
     place = str(file.relative_to(results))
     try:
         companions = list(companions_of(cells, place))
@@ -105,14 +105,14 @@ def _write_companions(cells: list[Cell], file: Path, results: Path, observer: Ob
 
 
 class RowFailedError(TemperError):
-    """One method with one seed cannot be measured; the sentence becomes the reason in its records."""
+    """One method with one seed cannot be measured; the message becomes the reason in its records."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(excerpt(sentence, LONGEST_SENTENCE))
 
 
 def _finish(row: Row, runner: Runner, report: RunReport) -> None:
-    """Compute the row's missing cells in order; each pass over the cells sees the specs of more of them."""
+    """Compute the row's missing cells. A finished cell completes the specs of later ones, so list them after each."""
     done: set[str] = set()
     while True:
         try:

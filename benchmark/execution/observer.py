@@ -1,22 +1,22 @@
-"""How a run tells a display what it does, without knowing any display."""
+"""The interface through which a run reports its progress."""
 
 from typing import Protocol
 
 
 class Observer(Protocol):
-    """Told of every cell that is computed, in order; one at a time."""
+    """Receives the progress of computed cells, one at a time and in order."""
 
     def begin(self, label: str) -> None:
-        """A cell's work starts."""
+        """Start a cell."""
 
     def advance(self, done: int, total: int) -> None:
-        """So many of its steps, texts or examples are done."""
+        """Report how many of the cell's steps, texts or examples are done."""
 
     def end(self, label: str, seconds: float) -> None:
-        """A cell is finished."""
+        """Finish a cell."""
 
     def note(self, sentence: str) -> None:
-        """Something that the user should know and that stops nothing."""
+        """Report a note to the user that does not stop the run."""
 
 
 class Quiet:

@@ -1,4 +1,4 @@
-"""Methods in a file of the user's own, given as ``file.py`` or ``file.py:Class``.
+"""Methods in a user's own file, given as ``file.py`` or ``file.py:Class``.
 
 The file may import modules next to it by name, as a script may. Its folder is searched last, not first as a script's
 is, so that no file of the user's shadows an installed package. If the two share a name, the plugin is refused.
@@ -99,8 +99,8 @@ def require_usable_name(name: str, place: str) -> None:
 
 
 def _import(path: Path, text: str) -> ModuleType:
-    """Run a file as a module of its own; dataclasses and the fingerprint look it up among the loaded ones."""
-    # The name must be one that an entry point can hold, whatever the file is called.
+    """Run a file as a separate module in `sys.modules`, where dataclasses and the fingerprint look it up."""
+    # Replace characters of the file's name that an entry point cannot hold.
     stem = re.sub(r"\W", "_", path.stem)
     spec = importlib.util.spec_from_file_location(f"{PLUGIN}{next(_numbers)}_{stem}", path)
     if spec is None or spec.loader is None:
@@ -113,7 +113,7 @@ def _import(path: Path, text: str) -> ModuleType:
     except UsageError:
         del sys.modules[spec.name]
         raise
-    # A script that ends in sys.exit() must not end the command without a word.
+    # Report a plugin that calls sys.exit(), which would end the command silently.
     except (Exception, SystemExit) as error:
         del sys.modules[spec.name]
         raise TemperError(f"--plugin {text} does not import: {_failure(error, path)}") from error

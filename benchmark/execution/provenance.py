@@ -1,4 +1,4 @@
-"""What a run was made with: libraries and machine, but nothing that changes from one run to the next."""
+"""The environment of a run: libraries and device, but nothing that changes between repeated runs."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -7,7 +7,7 @@ _LIBRARIES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "sciki
 
 
 def environment() -> dict[str, str]:
-    """Versions, platform and device as text; no time and no host name, so that a repeated run says the same."""
+    """Return versions, platform and device as text. Time and host name are left out, so that repeated runs agree."""
     import torch
 
     from benchmark import __version__

@@ -1,4 +1,4 @@
-"""Records, made from finished cells."""
+"""Build records from finished cells."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ from benchmark.schema.record import LONGEST_SENTENCE
 def records_of(
     row: Row, cells: list[Cell], work: Workload, card: Mapping[str, Any], store: Store
 ) -> list[dict[str, Any]]:
-    """Every record of a finished row, in the order of its file."""
+    """Build all records of a finished row, in the order of its file."""
     train = cells[0]
     trained = store.find("train", train.key or "")
     if trained is None:
@@ -50,7 +50,7 @@ def records_of(
 
 
 def failed_records(row: Row, card: Mapping[str, Any], reason: str, *, status: str = "failed") -> list[dict[str, Any]]:
-    """A record without a value for everything that the row should have held."""
+    """Build a record without a value for every metric that the row should hold."""
     base = _base(row, card) | {"cost": None, "environment": {}, "keys": {}, "table": None}
     made = []
     for probe in card["probes"]:
@@ -60,10 +60,10 @@ def failed_records(row: Row, card: Mapping[str, Any], reason: str, *, status: st
 
 
 def require_recordable(rows: Sequence[Row], card: Mapping[str, Any], results: Path) -> None:
-    """Find out before anything is computed that a row's records could not be written, or would overwrite another's.
+    """Check before anything is computed that the rows' records are valid and will not overwrite those of another row.
 
     Raises:
-        UsageError: a name or a setting is not what a record may hold, two rows have one file, or the results hold
+        UsageError: a name or a setting is not valid in a record, two rows share a file, or the results hold
             another row or another backbone in a row's place.
     """
     places: dict[str, Row] = {}
@@ -71,7 +71,7 @@ def require_recordable(rows: Sequence[Row], card: Mapping[str, Any], results: Pa
         record = failed_records(row, card, "It is not computed yet.")[0]
         for problem in validate_record(record):
             raise UsageError(f"{excerpt(row.label, 200)}: {_stated(problem, row)}")
-        # Some file systems do not tell upper from lower case.
+        # Compare without case, since some file systems ignore it.
         other = places.setdefault(record_path(record).casefold(), row)
         if file_of(other, card) != record_path(record) or other.backbone.revision != row.backbone.revision:
             raise UsageError(
@@ -91,7 +91,7 @@ _WAYS_OUT = {
 
 
 def _stated(problem: Problem, row: Row) -> str:
-    """Say what a record may not hold, and the way out."""
+    """Say which name or setting a record cannot hold, and how to fix it."""
     reference = row.backbone.reference()
     ways = [way.format(reference=reference) for at, way in _WAYS_OUT.items() if problem.pointer.startswith(at)]
     part = problem.pointer.strip("/").replace("/", "'s ").replace("hyperparameters's ", "hyper-parameter ")
@@ -99,7 +99,7 @@ def _stated(problem: Problem, row: Row) -> str:
 
 
 def _require_unused(rows: Sequence[Row], card: Mapping[str, Any], results: Path) -> None:
-    """Compare rows with the records that are in their places, and backbones with those that have their names."""
+    """Refuse to replace records of another row, or of another backbone with the same name."""
     ours = {str(results / file_of(row, card)): row for row in rows}
     named = {row.backbone.name: row.backbone for row in rows}
     folder = results / f"{card['name']}@{card['version']}"
@@ -130,7 +130,7 @@ def _settings(record: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _first_record(path: Path) -> dict[str, Any] | None:
-    """Read the first record of a file; None where there is none, or none that can be read and so none to lose."""
+    """Read the first record of a file; return None if the file is missing or unreadable and so can be replaced."""
     try:
         with path.open("rb") as stream:
             record: dict[str, Any] = json.loads(stream.readline())
@@ -147,13 +147,13 @@ def write_records(results: Path, records: list[dict[str, Any]]) -> Path:
 
 
 def write_companions(results: Path, companions: Iterable[tuple[str, str]]) -> None:
-    """Write what stands beside a row's records; an unchanged file is left alone."""
+    """Write the companion files of a row's records; an unchanged file is left alone."""
     for place, text in companions:
         replace_text(results / place, text)
 
 
 def file_of(row: Row, card: Mapping[str, Any]) -> str:
-    """Where a row's records stand below the results folder."""
+    """Return the path of a row's records below the results folder."""
     return record_path(_base(row, card))
 
 

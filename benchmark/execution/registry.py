@@ -1,4 +1,4 @@
-"""Methods by name: found through entry points, made from ``name``, ``name:key=value:key=value`` or ``name+name``."""
+"""Find methods by entry point and configure them from ``name``, ``name:key=value:key=value`` or ``name+name``."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ class MethodRequest:
 
     Attributes:
         name: Registered name, or several joined by ``+``.
-        overrides: What was written after the name, still as text.
+        overrides: The settings after the name, still as text.
     """
 
     name: str
@@ -56,21 +56,21 @@ class MethodRequest:
 
     @property
     def members(self) -> tuple[str, ...]:
-        """Registered names of the methods that it is made of; one, unless it is a composition."""
+        """Return the registered names of the composed methods, or the one name."""
         return tuple(self.name.split("+"))
 
     def require_known(self) -> None:
-        """Find out that there is no such method before anything is loaded.
+        """Check that the method is registered, without loading it.
 
         Raises:
-            UsageError: names the nearest one.
+            UsageError: it is not; the message suggests the nearest name.
         """
         for member in self.members:
             if member not in registered():
                 raise UsageError(_unknown(member))
 
     def overrides_of(self, suite: Mapping[str, "Mapping[str, Hyperparameter]"]) -> "dict[str, Hyperparameter]":
-        """What a suite's table sets for this method: for a composition, its members' and then its own."""
+        """Return a suite's settings for this method: for a composition, those of its members and then its own."""
         if len(self.members) == 1:
             return dict(suite.get(self.name, {}))
         parts = {f"{name}.{key}": value for name in self.members for key, value in suite.get(name, {}).items()}
@@ -84,10 +84,10 @@ class ConfiguredMethod:
     Attributes:
         name: Registered name.
         version: The method's version.
-        configuration: What differs from the defaults of class and suite, as ``key=value,key=value``; often empty.
-        source: Hash of the plugin's source and of the toolbox that it is made of.
-        plugin: The class. None for the row of a submission, which is data and never runs.
-        reads: What the method reads, as a submission states it. None if the class is asked.
+        configuration: Settings that differ from the defaults of class and suite, as ``key=value,key=value``.
+        source: Hash of the plugin's source and of the toolbox modules that it uses.
+        plugin: The class. None for a row of a submission, which is data and never runs.
+        reads: The files that the method reads, as a submission states them. None to ask the class.
     """
 
     name: str
@@ -102,7 +102,7 @@ class ConfiguredMethod:
     def of(
         cls, plugin: "type[Method]", hyperparameters: "Mapping[str, Hyperparameter]", configuration: str, source: str
     ) -> "ConfiguredMethod":
-        """Configure a class that is loaded."""
+        """Configure a loaded class."""
         return cls(plugin.name, plugin.version, hyperparameters, configuration, source, plugin)
 
     @property
@@ -117,18 +117,18 @@ class ConfiguredMethod:
         return self.plugin
 
     def make(self) -> "Method":
-        """A fresh instance for one run."""
+        """Create an instance for one run."""
         return self.cls(**self.hyperparameters)
 
     @property
     def label(self) -> str:
-        """How the row is named."""
+        """Return the row's name."""
         return self.name + (f" ({self.configuration})" if self.configuration else "")
 
 
 @cache
 def registered() -> dict[str, EntryPoint]:
-    """Entry points of all methods by name, those of `load_plugin` among them.
+    """Return the entry points of all methods by name, including those of `load_plugin`.
 
     Raises:
         TemperError: two packages register the same name; the message names both.
@@ -157,7 +157,7 @@ def _unknown(name: str) -> str:
 
 
 def configure(request: MethodRequest, suite_overrides: Mapping[str, "Hyperparameter"]) -> ConfiguredMethod:
-    """Load a method's class and settle its hyper-parameters: defaults, then the suite's, then the user's.
+    """Load a method's class and merge its hyper-parameters: defaults, then the suite's, then the user's.
 
     Raises:
         UsageError: no such method, no such hyper-parameter, a value of the wrong type, or members that do not compose.
@@ -182,7 +182,7 @@ def configure(request: MethodRequest, suite_overrides: Mapping[str, "Hyperparame
 
 
 def _try(name: str, cls: "type[Method]", settled: "Mapping[str, Hyperparameter]") -> None:
-    """Make the method once, so that a value it does not take is a usage error now and not after an hour."""
+    """Create the method once, so that an invalid value is a usage error now and not after an hour."""
     try:
         cls(**settled)
     except TemperError:
@@ -209,7 +209,7 @@ def load_plugin(text: str) -> None:
 
 
 def _method_class(request: MethodRequest) -> "type[Method]":
-    """The class of a request: a registered one, or several composed."""
+    """Return the class of a request: a registered class or a composition."""
     if len(request.members) == 1:
         return _load(request.name)
     from benchmark.training.composition import compose
@@ -218,7 +218,7 @@ def _method_class(request: MethodRequest) -> "type[Method]":
 
 
 def _full_key(method: str, key: str, known: Iterable[str]) -> str:
-    """A hyper-parameter's key, which may lack its member where no other member has one of that name."""
+    """Return a hyper-parameter's full key; the member may be omitted if only one member has that name."""
     if key in known:
         return key
     found = [full for full in known if full.partition(".")[2] == key]

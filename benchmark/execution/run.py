@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run computes, with everything checked that can be checked before training.
+    """The work of a run, with everything checked that can be checked before training.
 
     Attributes:
         rows: One per method and seed.
@@ -151,7 +151,7 @@ def require_writable(out: Path, option: str = "--out") -> None:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        # A file without a shared name: two commands that start at once would remove each other's.
+        # Use a unique file name: two commands that start at once would otherwise remove each other's file.
         with tempfile.TemporaryFile(dir=out):
             pass
     except OSError as error:
@@ -159,10 +159,10 @@ def require_writable(out: Path, option: str = "--out") -> None:
 
 
 def require_resources(suite: "Suite", backbone: str) -> None:
-    """Check that the pinned resources without which nothing can run are on this machine.
+    """Check that the pinned resources that every run needs are on this machine.
 
     Raises:
-        UnavailableError: some are missing; one sentence names all of them and the command that fetches them.
+        UnavailableError: some are missing; the message names all of them and the command that fetches them.
     """
     from benchmark.resources import load_manifest, missing_sentence, state
 
@@ -182,7 +182,7 @@ def suite_resources(suite: "Suite", backbone: str) -> set[str]:
 
 
 def _indispensable(suite: "Suite", backbone: str) -> set[str]:
-    """Name the resources without which nothing is run; an evaluation task whose data is missing is left out."""
+    """Name the resources that a run cannot do without. An evaluation task is optional, so its data is not included."""
     from benchmark.resources import load_manifest
 
     specs = [suite.training.data, suite.training.split.test_data]

@@ -1,4 +1,4 @@
-"""What each kind of cell does in the folder that the store gives it."""
+"""The work of each kind of cell, in the folder that the store provides."""
 
 import json
 import time
@@ -42,12 +42,12 @@ from benchmark.schema.protocol import PADDING_ATTENDED
 
 @dataclass
 class Runner:
-    """Computes cells one after the other and keeps the last model in memory.
+    """Compute cells one after the other and keep the last model in memory.
 
     Attributes:
         work: The suite's data.
-        store: Where artifacts go.
-        observer: Progress.
+        store: The store for artifacts.
+        observer: Receives progress.
     """
 
     work: Workload
@@ -56,10 +56,10 @@ class Runner:
     _loaded: tuple[str, Classifier] | None = field(default=None, init=False)
 
     def run(self, cell: Cell) -> None:
-        """Compute a cell and keep its artifact.
+        """Compute a cell and store its artifact.
 
         Raises:
-            TemperError: the cell failed; what it had done is kept for the next try.
+            TemperError: the cell failed; its partial work is kept for the next attempt.
         """
         if cell.spec is None:
             raise TemperError(f"{cell.label} waits for a cell that is not finished.")
@@ -135,7 +135,7 @@ class Runner:
 
         attack = next(a for a in self.work.suite.attacks if a.id == cell.subject)
         data = self.work.attacked[attack.id]
-        # The journal outlives the scratch folder's fate only until the table stands.
+        # The journal is only needed to resume the attack, so it is in the scratch folder, which is dropped at the end.
         rows = run_attack(
             attack,
             data,
@@ -196,7 +196,7 @@ class Runner:
         )
 
     def _model(self, cell: Cell) -> Classifier:
-        """The cell's model in eval mode; the last one loaded is kept."""
+        """Return the cell's model in eval mode; keep the last loaded model for the next cell."""
         from benchmark.training.method_errors import hook
         from benchmark.training.optimization import pick_device
 

@@ -1,4 +1,4 @@
-"""What a method's source files say: its fingerprint, and what a list of methods shows without importing them."""
+"""Read a method's source files: its fingerprint, and its summary for a list of methods, without importing it."""
 
 import ast
 import importlib.util
@@ -19,7 +19,7 @@ TOOLBOX = "benchmark.training.toolbox"
 BASE = "benchmark.training.method"
 
 PLUGIN = "temper_plugin_"
-"""How the names begin that modules get which are files of the user's."""
+"""Prefix of the module names of a user's plugin files."""
 
 Found = tuple[str, ast.ClassDef]
 """A class and the module that defines it."""
@@ -30,13 +30,13 @@ Texts: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Summary:
-    """What a list of methods shows.
+    """The entry of a method in a list of methods.
 
     Attributes:
         text: First sentence of the docstring, or why the source cannot be read.
-        paper: As the class has it; empty where it has none.
-        hooks: Hooks that the class, or one that it derives from, overrides, in the order of a run.
-        hyperparameters: Name, default and legal values of each, as the class declares them.
+        paper: The paper that the class states; empty if it states none.
+        hooks: Hooks that the class or one of its bases overrides, in the order of a run.
+        hyperparameters: Name, default and legal values of each hyper-parameter, as the class declares them.
     """
 
     text: str
@@ -66,7 +66,7 @@ def summary(point: EntryPoint) -> Summary:
 
 @cache
 def hooks() -> tuple[str, ...]:
-    """The hooks of a method in the order of a run: what its base class defines ahead of its state."""
+    """Return the hooks of a method in the order of a run: functions that its base class defines before its state."""
     base = find_class(BASE, "Method")
     functions = [node.name for node in base[1].body if isinstance(node, ast.FunctionDef)] if base else []
     return tuple(functions[: functions.index("state_dict")])
@@ -83,7 +83,7 @@ def source_fingerprint(cls: "type[Method]") -> str:
 
 
 def texts_fingerprint(texts: Texts) -> str:
-    """Hash the code in what `source_texts` gives; a member counts by its own hash."""
+    """Hash the code in the result of `source_texts`; a member of a composition counts by its own hash."""
     return fingerprint(
         {
             name: {member: texts_fingerprint(own) for member, own in text.items()}
@@ -95,7 +95,7 @@ def texts_fingerprint(texts: Texts) -> str:
 
 
 def older_fingerprint(texts: Texts) -> str:
-    """Hash the texts with their comments, as records do that were made before only code counted."""
+    """Hash the texts with their comments, as records from before comments were ignored do."""
     members = texts.get("members")
     if not isinstance(members, Mapping):
         return fingerprint(texts)
@@ -105,7 +105,7 @@ def older_fingerprint(texts: Texts) -> str:
 def code_of(text: str) -> str:
     """Write the syntax tree of a source text as one line, without positions and without what does nothing.
 
-    Left out are comments, formatting, docstrings, other texts that stand alone, and ``pass``. All supported versions of
+    Left out are comments, formatting, docstrings, other unused texts, and ``pass``. All supported versions of
     Python give the same line: they differ in the optional fields that a node has, and an empty field is left out. A
     text that does not parse is returned as it is.
     """
@@ -114,20 +114,20 @@ def code_of(text: str) -> str:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return text
     written: list[str] = []
-    # A stack and no recursion: a long sum is a tree thousands of nodes deep.
+    # Use a stack instead of recursion, since a long sum is a tree thousands of nodes deep.
     waiting: list[object] = [tree]
     while waiting:
         item = waiting.pop()
         if isinstance(item, _Written):
             written.append(item)
         elif isinstance(item, ast.Constant):
-            # Unlike repr, hex takes integers of any length, and ascii does not depend on the version of Unicode.
+            # Use hex and ascii: repr limits the length of integers and depends on the version of Unicode.
             value = hex(item.value) if type(item.value) is int else ascii(item.value)
             written.append(f"Constant({value})")
         elif isinstance(item, ast.AST):
             parts = [(name, getattr(item, name, None)) for name in item._fields if name not in _NOT_CODE]
             if isinstance(item, ast.JoinedStr):
-                # Python 3.12 puts an empty text behind a width that is an expression.
+                # Skip the empty text that Python 3.12 adds after a width that is an expression.
                 texts = [part for part in item.values if not (isinstance(part, ast.Constant) and part.value == "")]
                 parts = [("values", texts)]
             waiting.append(_Written(")"))
@@ -145,13 +145,13 @@ def code_of(text: str) -> str:
 
 
 class _Written(str):
-    """A part of the line that is written already, among nodes and values that are not."""
+    """A part of the line that is already written, as opposed to nodes and values on the same stack."""
 
     __slots__ = ()
 
 
 _NOT_CODE = {"ctx", "kind", "type_comment", "type_ignores"}
-"""Fields of nodes that say nothing more than the rest: uses of a name, the prefix u, and comments."""
+"""Redundant fields of nodes: the context in which a name is used, the prefix u, and comments."""
 
 
 def _does_nothing(node: object) -> bool:
@@ -160,14 +160,14 @@ def _does_nothing(node: object) -> bool:
 
 
 def source_texts(cls: "type[Method]") -> Texts:
-    """The texts that `source_fingerprint` hashes, by module; of a composition, by member, and its own."""
+    """Return the texts that `source_fingerprint` hashes, by module; for a composition, by member, and its own."""
     from benchmark.training import composition
     from benchmark.training.method import Method
 
     if issubclass(cls, composition.Composition):
         members = {member.name: source_texts(member) for member in cls.members}
         return {"members": members, "composition": read_source(Path(inspect.getfile(composition)))}
-    # Numbered and not named: two files of a lineage may share a name, and where a plugin's file lies says nothing.
+    # Number the texts: two files of a lineage may share a name, and the path of a plugin must not enter the hash.
     bases = [base for base in cls.__mro__ if issubclass(base, Method) and base is not Method]
     texts = {f"{number}:{base.__qualname__}": _source(base) for number, base in enumerate(bases)}
     waiting = [name for base in bases for name in own_imports(_source(base), base.__module__)]
@@ -178,9 +178,9 @@ def source_texts(cls: "type[Method]") -> Texts:
 
 
 def point_texts(point: EntryPoint) -> Texts | None:
-    """Read what `source_texts` gives of a registered method, without importing it; empty if there is no such class.
+    """Read the result of `source_texts` for a registered method without importing it; empty if there is no such class.
 
-    None if only running it could tell: a class with several bases.
+    Return None for a class with several bases, whose method resolution order is only known by running it.
     """
     module, _, name = point.value.partition(":")
     try:
@@ -196,7 +196,7 @@ def point_texts(point: EntryPoint) -> Texts | None:
 
 
 def with_imports(texts: dict[str, str], waiting: list[str]) -> dict[str, str]:
-    """Add the texts of modules, and of what they import out of their package or the toolbox, however deep."""
+    """Add the texts of modules and, recursively, of their imports from their own package or the toolbox."""
     while waiting:
         module = waiting.pop()
         if module not in texts:
@@ -226,15 +226,15 @@ def read_source(path: Path) -> str:
 
 
 def own_imports(source: str, module: str) -> list[str]:
-    """Modules that a source text imports out of its own outermost package or of the toolbox, in every spelling."""
+    """List the modules that a source text imports from its own outermost package or the toolbox, in every spelling."""
     root = module.partition(".")[0]
-    # Of the engine only the toolbox is part of a method; the rest has a version of its own in the key.
+    # Only the toolbox is part of a method; the rest of the engine has its own version in the key.
     homes = (f"{TOOLBOX}.",) if root == "benchmark" else (f"{TOOLBOX}.", f"{root}.")
     return sorted(name for name in _named(source, module) if name.startswith(homes) and origin(name))
 
 
 def imported_beside(path: Path) -> list[str]:
-    """Modules in the folder of a file that it imports by name, however deep; the engine is not among them.
+    """List the modules next to a file that it imports by name, recursively, without those of the engine.
 
     Raises:
         SyntaxError: one of the files is not Python; the error names it.
@@ -252,13 +252,13 @@ def imported_beside(path: Path) -> list[str]:
 
 
 def beside(root: str, folder: Path) -> Path | None:
-    """The module or package of a name in a folder, where there is one; the engine does not count."""
+    """Return the file of a named module or package in a folder; None if there is none or it is the engine's."""
     files = (folder / f"{root}.py", folder / root / "__init__.py")
     return next((file for file in files if root != "benchmark" and file.is_file()), None)
 
 
 def _named(source: str, module: str, file: str = "<unknown>") -> set[str]:
-    """Names that a source text imports, those of modules and of things in them, in every spelling."""
+    """Return the names that a source text imports, of modules and of their members, in every spelling."""
     package, named = module.rpartition(".")[0], set[str]()
     for node in ast.walk(ast.parse(source, file)):
         if isinstance(node, ast.Import):
@@ -271,7 +271,7 @@ def _named(source: str, module: str, file: str = "<unknown>") -> set[str]:
 
 
 def lineage(found: Found) -> Iterator[Found]:
-    """A class and those that it derives from, up to the base class of all methods."""
+    """Yield a class and its bases, up to the base class of all methods."""
     module, cls = found
     yield found
     for base in cls.bases:
@@ -281,7 +281,7 @@ def lineage(found: Found) -> Iterator[Found]:
 
 
 def find_class(module: str, name: str) -> Found | None:
-    """The definition of a class that a module defines or imports by ``from … import``."""
+    """Return the definition of a class that a module defines or imports by ``from … import``."""
     for node in _tree(module).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             return module, node
@@ -293,7 +293,7 @@ def find_class(module: str, name: str) -> Found | None:
 
 
 def _texts(cls: ast.ClassDef, name: str) -> Iterator[str]:
-    """Text that a class variable is set to."""
+    """Yield the text that a class variable is set to."""
     for node in cls.body:
         targets = (
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
@@ -304,7 +304,7 @@ def _texts(cls: ast.ClassDef, name: str) -> Iterator[str]:
 
 
 def _fields(cls: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
-    """Name, default and legal values of a class's own hyper-parameters."""
+    """Yield name, default and legal values of a class's own hyper-parameters."""
     for node in cls.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
             legal = _legal(node.annotation)
@@ -342,9 +342,9 @@ def _tree(module: str) -> ast.Module:
 
 
 def origin(module: str) -> str | None:
-    """The file of a module; only the outermost package is asked, so that no package runs its ``__init__``.
+    """Return the file of a module. Only the outermost package is looked up, so that no ``__init__`` runs.
 
-    None where there is no such module; a word like ``built-in`` where it has no file.
+    Return None if there is no such module, and a word such as ``built-in`` if it has no file.
     """
     package, *inner = module.split(".")
     spec = importlib.util.find_spec(package)

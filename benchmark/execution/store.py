@@ -1,8 +1,8 @@
-"""The artifact store: what a cell made, found by the key of its spec, verified before use.
+"""The artifact store: the output of each cell, stored under the key of its spec and verified before use.
 
 <root>/<kind>/<64 hexadecimal digits of the key>/   spec.json, receipt.json and the cell's files
-<root>/partial/<kind>-<digits>/                     a cell under way; survives a kill, so that the cell goes on
-<root>/set-aside/<kind>-<digits>-<n>/               artifacts that failed their hashes
+<root>/partial/<kind>-<digits>/                     an unfinished cell; survives a kill, so that the cell can resume
+<root>/set-aside/<kind>-<digits>-<n>/               quarantined artifacts, whose files do not match their hashes
 """
 
 import contextlib
@@ -29,8 +29,8 @@ class Artifact:
     """A finished cell's folder.
 
     Attributes:
-        folder: Where its files are.
-        files: Hash of every file by its path in the folder.
+        folder: The folder of its files.
+        files: Hash of every file, by its path in the folder.
     """
 
     folder: Path
@@ -38,10 +38,10 @@ class Artifact:
 
 
 class Store:
-    """Artifacts under one root folder, which is made when the first cell is written.
+    """Artifacts under one root folder, which is created with the first cell.
 
     Attributes:
-        notes: One sentence for everything that was set aside.
+        notes: One sentence per quarantined artifact.
     """
 
     def __init__(self, root: Path) -> None:
@@ -50,11 +50,11 @@ class Store:
         self._seen: dict[Path, Artifact] = {}
 
     def folder(self, kind: str, key: str) -> Path:
-        """Where the artifact of a key is, once it is finished."""
+        """Return the folder of a key's finished artifact."""
         return self.root / kind / _digits(key)
 
     def find(self, kind: str, key: str) -> Artifact | None:
-        """The artifact of a key, or None; one that fails its hashes is set aside and counts as absent."""
+        """Return the artifact of a key, or None. One that fails its checks is quarantined and counts as missing."""
         folder = self.folder(kind, key)
         try:
             return self.peek(kind, key)
@@ -64,10 +64,10 @@ class Store:
             return None
 
     def peek(self, kind: str, key: str) -> Artifact | None:
-        """The artifact of a key, or None; nothing is moved.
+        """Return the artifact of a key, or None. Nothing is moved.
 
         Raises:
-            IntegrityError: it is there and fails its hashes.
+            IntegrityError: the artifact does not match its hashes.
         """
         folder = self.folder(kind, key)
         if folder not in self._seen:
@@ -77,15 +77,15 @@ class Store:
         return self._seen[folder]
 
     def hold(self, kind: str, key: str, artifact: Artifact) -> None:
-        """Take an artifact that is checked elsewhere, such as one of which only the hashes are known."""
+        """Register an artifact that is checked elsewhere, such as one of which only the hashes are known."""
         self._seen[self.root / kind / _digits(key)] = artifact
 
     def is_partial(self, kind: str, key: str) -> bool:
-        """Whether a cell was begun and not finished."""
+        """Return whether a cell was started and not finished."""
         return (self.root / "partial" / f"{kind}-{_digits(key)}" / SPEC).is_file()
 
     def specs(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Key and spec of every artifact of a kind, in the order of keys; a spec that cannot be read is noted."""
+        """Yield key and spec of every artifact of a kind, sorted by key; add a note for an unreadable spec."""
         for path in sorted((self.root / kind).glob(f"*/{SPEC}")):
             try:
                 spec = json.loads(path.read_text(encoding="utf-8"))
@@ -95,7 +95,7 @@ class Store:
             yield "sha256:" + path.parent.name, spec
 
     def receipt(self, kind: str, key: str) -> dict[str, str]:
-        """Read the hash of each file of an artifact from its receipt, unchecked; empty where it cannot be read."""
+        """Read the hash of each file of an artifact from its receipt, without checking it; empty if unreadable."""
         try:
             receipt = json.loads((self.folder(kind, key) / RECEIPT).read_text(encoding="utf-8"))
             return {name: str(entry["sha256"]) for name, entry in receipt.items()}
@@ -104,15 +104,15 @@ class Store:
 
     @contextlib.contextmanager
     def work(self, kind: str, spec: Mapping[str, Any], label: str = "") -> Iterator[Path | None]:
-        """Give the folder in which a cell is computed, and turn it into an artifact when the block ends well.
+        """Yield the folder in which to compute a cell; turn it into an artifact if the block ends without an error.
 
-        The folder is the one an interrupted run left, if it left one. What lies under its ``scratch`` is dropped.
-        None stands for a cell that another process has finished in the meantime.
+        The folder of an interrupted run is used again. Its ``scratch`` folder is removed at the end.
+        None is yielded if another process has finished the cell in the meantime.
 
         Args:
-            kind: Of the cell.
-            spec: Its identity.
-            label: What the user knows it by.
+            kind: The kind of cell.
+            spec: The cell's identity.
+            label: The cell's name in messages.
 
         Raises:
             TemperError: another process works on the same cell, or the disk is full.
@@ -132,10 +132,10 @@ class Store:
 
     @contextlib.contextmanager
     def guarded(self) -> Iterator[None]:
-        """Turn a full or closed disk into one sentence.
+        """Turn the error of a full or unwritable disk into one message.
 
         Raises:
-            TemperError: nothing can be written where the store and the records lie.
+            TemperError: the folder of the store and the records cannot be written.
         """
         try:
             yield
@@ -155,7 +155,7 @@ class Store:
         target.parent.mkdir(parents=True, exist_ok=True)
         folder.rename(target)
         sync(target.parent)
-        # Only after the rename: a kill before it must find the checkpoints and the journal still there.
+        # Delete only after the rename: after a kill before it, the next run needs the checkpoints and the journal.
         shutil.rmtree(target / SCRATCH)
 
     def _set_aside(self, folder: Path, name: str) -> Path:
@@ -183,14 +183,14 @@ def _verify(folder: Path, key: str) -> Artifact:
                 raise IntegrityError(f"{folder / name} does not have the hash of its receipt.")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise IntegrityError(f"The artifact {folder} is broken ({error}).") from error
-    # A kill right after the rename left the checkpoints behind.
+    # Remove the checkpoints that a kill right after the rename leaves behind.
     shutil.rmtree(folder / SCRATCH, ignore_errors=True)
     return Artifact(folder, {name: expected["sha256"] for name, expected in receipt.items()})
 
 
 @contextlib.contextmanager
 def _locked(path: Path, label: str) -> Iterator[None]:
-    """Hold a lock that the system frees when the process dies, however it dies."""
+    """Hold a lock that the system releases whenever the process ends."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

@@ -1,4 +1,4 @@
-"""A suite with its data read: what all rows of a run share."""
+"""A suite with its data, shared by all rows of a run."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -9,16 +9,16 @@ from benchmark.schema.protocol import SELECT_ON_REPORTED
 from benchmark.suites import Probe, Suite, attack_subset, probe_dataset, training_splits
 
 VALIDATION = "validation"
-"""Name under which the predictions on the carved validation split are kept; no probe may be called so."""
+"""Name under which the predictions on the validation split are kept; an evaluation task may not have this name."""
 
 
 @dataclass(frozen=True)
 class Absence:
-    """Why a probe or an attack cannot be measured here.
+    """The reason why an evaluation task or an attack cannot be measured here.
 
     Attributes:
-        reason: For records: what is missing and how it is got, the same on every machine.
-        here: What this machine has to say about it.
+        reason: The missing part and how to get it, for records; the same on every machine.
+        here: The error message on this machine.
     """
 
     reason: str
@@ -27,13 +27,13 @@ class Absence:
 
 @dataclass(frozen=True)
 class Workload:
-    """Everything of a suite that does not depend on a method.
+    """The data of a suite, which does not depend on a method.
 
     Attributes:
         splits: Training, validation and test parts of the training task.
-        probes: Examples of each probe by its id, of those that can be measured here.
-        attacked: The examples that each attack starts from, by the attack's id, of those that can be run here.
-        missing: Why the others cannot, by the id of the probe or attack.
+        probes: Examples of each evaluation task that can be measured here, by its id.
+        attacked: Examples of each attack that can be run here, by the attack's id.
+        missing: Why the others cannot be measured, by the id of the evaluation task or attack.
     """
 
     suite: Suite
@@ -44,19 +44,19 @@ class Workload:
 
     @property
     def in_distribution(self) -> str:
-        """Id of the probe that foreign texts are told apart from."""
+        """Return the id of the in-distribution task that OOD data is compared with."""
         return in_distribution(self.suite).id
 
     @property
     def inspected(self) -> frozenset[str]:
-        """Ids of the probes that check for masking: their examples are inspected, and not only predicted."""
+        """Return the ids of the gradient-masking checks, whose examples are inspected and not only predicted."""
         return frozenset(probe.id for probe in self.suite.probes if probe.perspective == MASKING)
 
     def selection(self, protocol: Collection[str]) -> Dataset:
-        """The examples on which the best epoch is chosen.
+        """Return the examples on which the best epoch is chosen.
 
         Raises:
-            UsageError: they are to be those of a probe that is not here.
+            UsageError: the option asks for an evaluation task whose data is missing here.
         """
         if SELECT_ON_REPORTED not in protocol:
             return self.splits.validation
@@ -69,7 +69,7 @@ class Workload:
         return self.probes[reported]
 
     def content_hash(self, subject: str) -> str:
-        """Hash of the examples of a probe or attack that can be measured here."""
+        """Return the hash of the examples of an evaluation task or attack that can be measured here."""
         return {**self.probes, **self.attacked}[subject].content_hash
 
     def excluded(self) -> dict[str, int]:
@@ -82,23 +82,23 @@ class Workload:
         return counts
 
     def overlaps(self) -> dict[str, Overlap]:
-        """How much of each probe is in the training set."""
+        """Count how many examples of each evaluation task are in the training set."""
         index = TrainingIndex(self.splits.train)
         return {probe: index.overlap(data) for probe, data in self.probes.items()}
 
 
 def in_distribution(suite: Suite) -> Probe:
-    """The probe that foreign texts are told apart from."""
+    """Return the in-distribution task, which OOD data is compared with."""
     return next(probe for probe in suite.probes if probe.perspective == "in-distribution")
 
 
 def materialise(suite: Suite) -> Workload:
-    """Read all data of a suite; a probe whose data cannot be had here is left out with the reason.
+    """Read all data of a suite; an evaluation task whose data is unavailable is left out with the reason.
 
     Raises:
         UnavailableError: training data, or a file of the suite's own, is not on this machine; the message says how to
             get it.
-        IntegrityError: data is there and is not what the suite declares.
+        IntegrityError: data does not match what the suite declares.
     """
     splits = training_splits(suite)
     missing: dict[str, Absence] = {}
@@ -118,14 +118,14 @@ def _data_of(probe: Probe, suite: Suite, splits: Splits) -> Dataset | Absence:
     try:
         return probe_dataset(suite, probe, splits)
     except UnavailableError as error:
-        # A file belongs to the suite: where it is not, the suite is not whole, or its path is wrong.
+        # A file is part of the suite. If it is missing, the suite is incomplete or its path is wrong.
         if probe.data is None or probe.data.source == "file":
             raise
         return Absence(missing_reason(probe.data), str(error))
 
 
 def _waiting(suite: Suite, missing: Mapping[str, Absence]) -> dict[str, Absence]:
-    """What cannot be measured for want of another probe: attacks on it, and foreign texts to be told apart from it."""
+    """Return what needs a missing evaluation task: attacks on it, and OOD data that is compared with it."""
     needs = {attack.id: attack.on for attack in suite.attacks}
     for probe in suite.probes:
         if probe.perspective == "anomaly" and probe.id not in missing:

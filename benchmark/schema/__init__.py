@@ -1,4 +1,4 @@
-"""Everything that is written and read between programs: pydantic models, canonical JSON and the results folder.
+"""The formats that programs exchange: pydantic models, canonical JSON and the results folder.
 
 Records, cards and attachments are typed dictionaries that pydantic validates: a line of a results file becomes one
 dictionary in one pass. The leaderboard imports nothing else of the engine.

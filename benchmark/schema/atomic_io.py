@@ -1,4 +1,4 @@
-"""Files that last, and telling a full or closed disk from every other error, whoever noticed it."""
+"""Write files durably, and recognise the error of a full or unwritable disk, whichever library raised it."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ NO_ENTRY = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
 
 
 def error_number(error: BaseException) -> int:
-    """The system's error number, 0 for none; libraries that write by themselves have it only in their message."""
+    """Return the system's error number, 0 for none; some libraries give it only in their message."""
     if isinstance(error, OSError):
         return error.errno or 0
     found = re.search(r"os error (\d+)", str(error))
@@ -18,7 +18,7 @@ def error_number(error: BaseException) -> int:
 
 
 def is_disk_error(error: BaseException, folder: Path) -> bool:
-    """Whether writing below a folder failed for want of room or of permission."""
+    """Return whether writing below a folder failed because of missing space or permission."""
     number = error_number(error)
     if number in NO_ROOM:
         return True
@@ -27,7 +27,7 @@ def is_disk_error(error: BaseException, folder: Path) -> bool:
 
 
 def sync(path: Path) -> None:
-    """Make a file or a folder last through a power cut."""
+    """Flush a file or a folder to disk, so that it survives a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -36,7 +36,7 @@ def sync(path: Path) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> bool:
-    """Replace a file unless it holds these bytes; a reader sees the old file or the new one, never half of it."""
+    """Replace a file atomically; return False if it holds these bytes already."""
     if path.is_file() and path.read_bytes() == data:
         return False
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")

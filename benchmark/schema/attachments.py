@@ -1,6 +1,6 @@
-"""Attachments: what is stored next to records to explain a row, and never enters a score.
+"""Attachments: files next to the records that explain a row and never enter a score.
 
-``<suite>@<version>/<method>/method.json`` says what a method is; ``<suite>@<version>/<method>/<backbone>/attacks/
+``<suite>@<version>/<method>/method.json`` describes a method. ``<suite>@<version>/<method>/<backbone>/attacks/
 <attack>.jsonl`` holds a few attacked texts. Both are optional.
 """
 
@@ -87,7 +87,7 @@ class Attachments:
 
 
 def is_attachment(path: Path, folder: Path) -> bool:
-    """Whether a file below a suite's folder is in the place of an attachment."""
+    """Return whether a file below a suite's folder has the path of an attachment."""
     parts = path.relative_to(folder).parts
     if len(parts) == 2:
         return parts[1] == METHOD_FILE
@@ -95,7 +95,7 @@ def is_attachment(path: Path, folder: Path) -> bool:
 
 
 def read_attachments(root: Path, folder: Path, paths: Iterable[Path]) -> Attachments:
-    """Read the attachments of a suite folder; what is wrong with one joins the complaints."""
+    """Read the attachments of a suite folder; add a complaint for each problem."""
     attachments = Attachments()
     for path in paths:
         parts = path.relative_to(folder).parts
@@ -118,7 +118,7 @@ def method_card_text(name: str, summary: str, paper: str) -> str:
 
 
 def attack_example_line(example: Mapping[str, Any]) -> str:
-    """Write an attacked text as its line of a file; `example` lacks the schema version alone.
+    """Write an attacked text as a line of its file; `example` lacks only the schema version.
 
     Raises:
         IntegrityError: a part is not valid; all problems are listed.

@@ -1,4 +1,4 @@
-"""The outcome of an attack on one example: what the attack writes and what the metrics read."""
+"""The outcome of an attack on one example, which the attack writes and the metrics read."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -14,20 +14,20 @@ class AttackRow:
     """One attacked example.
 
     Attributes:
-        id: Of the example.
-        label: Class that the model should give.
+        id: The example's id.
+        label: The correct class.
         outcome: "skipped" (the model was wrong from the start), "survived" (the search ended without success),
             "flipped" (the search found a text that the model has wrong), "budget" (the search used up its queries)
             or "error" (something raised; see `reason`).
-        queries: Texts that the search asked the model about, the original included, repetitions included.
+        queries: Number of texts that the search sent to the model, including the original and repetitions.
         original: The attacked text; of a pair, the second text.
         perturbed: The text the search ended with; None unless flipped or survived.
         words: Words in the attacked text.
-        changed: How many of them differ in `perturbed`.
+        changed: Number of words that differ in `perturbed`.
         similarity: Cosine similarity of `original` and `perturbed` by the attack's sentence encoder, if flipped.
         reason: What went wrong; None unless the outcome is "error".
         logits_original: The model's logits on the original; empty if an error came before them.
-        logits_final: Its logits on `perturbed`; None where that is None.
+        logits_final: Its logits on `perturbed`; None if that is None.
     """
 
     id: str
@@ -51,7 +51,7 @@ class AttackRow:
 
     @property
     def initially_right(self) -> bool:
-        """Whether the model was right before the attack; False if that was never asked."""
+        """Return whether the model was right before the attack; False if it was never queried."""
         if self.outcome == "error":
             return bool(self.logits_original) and self.logits_original.index(max(self.logits_original)) == self.label
         return self.outcome != "skipped"

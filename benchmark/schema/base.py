@@ -1,4 +1,4 @@
-"""The value types that records, cards and suite files are made of, and how one is checked."""
+"""The value types of records, cards and suite files, and their validation."""
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -68,7 +68,7 @@ Replicate: TypeAlias = (
     Annotated[int, Strict(), Field(ge=-LARGEST_WHOLE, le=LARGEST_WHOLE)]
     | Annotated[float, Strict(), AllowInfNan(False)]
 )
-"""A number of a long list: an integer beyond the limit is read as a float, which saves a call per number."""
+"""A number in a long list: an integer beyond the limit is read as a float, which saves a validator call per number."""
 
 
 def _require_float(value: object) -> object:
@@ -103,19 +103,19 @@ Setting: TypeAlias = Flag | Integer | Real | Annotated[str, Strict()]
 
 
 class Schema:
-    """A type that a file holds: checks values of it and describes it."""
+    """The type of a file's content: validates values and describes the type."""
 
     def __init__(self, kind: Any) -> None:
         self._kind = kind
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
-        """Pydantic's validator, built on first use: that takes longer than an import should."""
+        """Return pydantic's validator, built on first use because that is too slow for an import."""
         return TypeAdapter(self._kind)
 
     @cached_property
     def json_schema(self) -> JsonSchema:
-        """The type as JSON Schema."""
+        """Return the type as JSON Schema."""
         return self.adapter.json_schema(schema_generator=Untitled)
 
     def read(
@@ -124,12 +124,12 @@ class Schema:
         """Check a parsed value.
 
         Args:
-            value: Of JSON or TOML.
-            context: What validators may need to know.
-            pointer: How a place is written; see `json_pointer` and `key_path`.
+            value: A value of JSON or TOML.
+            context: Context for validators.
+            pointer: Formats a place; `json_pointer` or `key_path`.
 
         Returns:
-            The value as its type, None if anything is wrong, and all problems in the order of the fields.
+            The value as its type, or None if there are problems; and all problems in the order of the fields.
         """
         try:
             return self.adapter.validate_python(value, context=context), []
@@ -150,7 +150,7 @@ class Schema:
 
 
 def doc(text: str, absent: str = "") -> Any:
-    """Describe a key of a suite file in `Annotated[...]`; `absent` says what an absent key stands for."""
+    """Describe a key of a suite file in `Annotated[...]`; `absent` describes the meaning of an absent key."""
     return Field(description=text, json_schema_extra={"absent": absent} if absent else None)
 
 
@@ -160,12 +160,12 @@ def refusal(problems: Iterable[tuple[Loc, str]]) -> PydanticCustomError:
 
 
 def require(value: T, problems: Iterable[tuple[str, str]], info: ValidationInfo) -> T:
-    """Give a validated table back unless its keys contradict each other.
+    """Return a validated table unless its keys contradict each other.
 
     Args:
         value: The table.
-        problems: Each a key inside it and a sentence.
-        info: Of the validator; with the context ``{"fields_only": True}`` the problems are not looked at.
+        problems: Pairs of a key inside the table and a sentence.
+        info: The validator's information; with the context ``{"fields_only": True}`` the problems are ignored.
     """
     if (info.context or {}).get("fields_only"):
         return value
@@ -175,10 +175,10 @@ def require(value: T, problems: Iterable[tuple[str, str]], info: ValidationInfo)
 
 
 class Untitled(GenerateJsonSchema):
-    """JSON Schema without a title for every field: a title says what a value must be, where words are needed."""
+    """JSON Schema without automatic titles: a title is set only where it describes a value in an error."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """Set none."""
+        """Return False, so that no field gets an automatic title."""
         return False
 
     def dict_schema(self, schema: Any) -> dict[str, Any]:

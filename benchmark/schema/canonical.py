@@ -1,4 +1,4 @@
-"""Strict JSON in, canonical JSON out, and fingerprints: the same value gives the same bytes on every machine."""
+"""Parse strict JSON, write canonical JSON, and compute fingerprints, with the same bytes on every machine."""
 
 import hashlib
 import json
@@ -49,11 +49,11 @@ def canonical_line(value: object, problems: Iterable[Problem], what: str) -> str
 
 
 def parse_json(data: bytes) -> tuple[Any, list[Problem]]:
-    """Parse UTF-8 JSON and report what the standard parser lets pass or raises without a pointer.
+    """Parse UTF-8 JSON and report problems that the standard parser accepts or raises without a pointer.
 
     Returns:
         The value (None when it cannot be parsed) and the problems: bytes that are not UTF-8, a syntax error,
-        nesting too deep to read, a key that an object holds twice. NaN and infinities are left to the models.
+        nesting too deep to read, a duplicate key. NaN and infinities are left to the models.
     """
     marked: list[_Repeated] = []
     try:
@@ -64,13 +64,13 @@ def parse_json(data: bytes) -> tuple[Any, list[Problem]]:
     except RecursionError:
         return None, [Problem("", "is nested too deeply to be read; no record needs more than four levels.")]
     except ValueError as error:
-        # JSONDecodeError, or an integer of thousands of digits.
+        # ValueError covers JSONDecodeError and an integer of thousands of digits.
         detail = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
         return None, [Problem("", f"is not JSON ({printable(detail)}); an interrupted write leaves half a line.")]
 
 
 class _Repeated(dict[str, Any]):
-    """An object that held a key more than once; remembered until its pointer is known."""
+    """An object with duplicate keys, kept until its pointer is known."""
 
     duplicates: tuple[str, ...] = ()
 
@@ -106,7 +106,7 @@ def _plain(value: object, pointer: str) -> Json:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise TemperError(f"{pointer or '/'}: {value} is not a JSON value; store null with a reason instead.")
-        # -0.0 and 0.0 are equal, so they must not differ in a hash.
+        # Write -0.0 as 0.0: they are equal, so their hashes must be equal.
         return value + 0.0
     if isinstance(value, Mapping):
         return {_key(key, pointer): _plain(item, f"{pointer}/{key}") for key, item in value.items()}

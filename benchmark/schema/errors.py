@@ -1,4 +1,4 @@
-"""The errors that every layer raises, and the one formatter of what is wrong with a file.
+"""The errors that every layer raises, and the formatter of the problems of a file.
 
 A message says what is wrong, where, and what to do next.
 """
@@ -17,15 +17,15 @@ Loc: TypeAlias = tuple[str | int, ...]
 JsonSchema: TypeAlias = Mapping[str, Any]
 
 LARGEST_WHOLE = 2**53
-"""Beyond this, JSON readers that use doubles (every browser) no longer see the number that was written."""
+"""Beyond this, JSON readers that use doubles (every browser) read a different number."""
 
 UNPRINTABLE = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
-"""Control characters and explicit bidirectional overrides, as the inside of a character class: they break a terminal,
+"""Control characters and explicit bidirectional overrides, as the inside of a character class. They break a terminal,
 or make a page show something other than what is stored."""
 
 _REFUSED = re.compile(f"[{UNPRINTABLE}\ud800-\udfff]")
 _CUT_NOTE = 40
-"""Characters that the end of a cut text takes at most; limits are far above it."""
+"""Maximum length of the end of a cut text; limits are far above it."""
 
 
 class TemperError(Exception):
@@ -53,8 +53,8 @@ class Problem:
     """One thing that is wrong: where, what, and the fix.
 
     Attributes:
-        pointer: Of JSON an RFC 6901 pointer, of TOML a key path; empty for the whole value.
-        message: A sentence that goes on from the pointer.
+        pointer: RFC 6901 pointer in JSON, key path in TOML; empty for the whole value.
+        message: A sentence that continues from the pointer.
     """
 
     pointer: str
@@ -70,7 +70,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """End an error sentence with the nearest known name and what is known.
+    """End an error message with the nearest known name and the list of known names.
 
     Returns:
         Text such as ``Did you mean 'roast'? Known: roast, vanilla.``; at most 20 names are listed.
@@ -84,12 +84,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """Replace every character that a record refuses by U+FFFD, for text that comes from elsewhere (an exception)."""
+    """Replace every character that a record refuses by U+FFFD, for text from other sources such as exceptions."""
     return _REFUSED.sub("\ufffd", text)
 
 
 def excerpt(text: str, limit: int) -> str:
-    """Make a text printable and at most `limit` characters long; a cut one ends in the number of those left out."""
+    """Make a text printable and at most `limit` characters long; a cut text ends with the omitted number."""
     text = printable(text)
     if len(text) <= limit:
         return text
@@ -98,7 +98,7 @@ def excerpt(text: str, limit: int) -> str:
 
 
 def describe(value: object) -> str:
-    """Name a value of JSON or TOML in an error: its type, and the value itself where it is short."""
+    """Name a value of JSON or TOML in an error: its type, and the value itself if it is short."""
     names = {dict: "an object", list: "a list", type(None): "null"}
     if type(value) in names:
         return names[type(value)]
@@ -143,12 +143,12 @@ def problems_in(
 
     Args:
         errors: `ValidationError.errors()`.
-        schema: JSON Schema of what was read; it knows every legal name and what a value must be.
-        value: What was read.
-        pointer: How a place is written.
+        schema: JSON Schema of the value, with all legal names and types.
+        value: The value that was read.
+        pointer: Formats a place; `json_pointer` or `key_path`.
 
     Returns:
-        Problems in pydantic's order, each once: a value that no member of a union fits is one problem.
+        Problems in pydantic's order without duplicates: a value that fits no member of a union is one problem.
     """
     problems: dict[Problem, None] = {}
     noun = "a table" if pointer is key_path else "an object"
@@ -164,15 +164,15 @@ def problems_in(
 
 
 RULES = "rules"
-"""Type of an error that brings problems of its own: pairs of a place, relative to the error's, and a sentence."""
+"""Type of an error with several problems: pairs of a place, relative to the error's, and a sentence."""
 
 
 def words(schema: JsonSchema, noun: str = "an object") -> str:
-    """Say in words what a JSON Schema asks for: "a whole number of at least 1", "one of csv, tsv".
+    """Describe the value that a JSON Schema requires: "a whole number of at least 1", "one of csv, tsv".
 
     Args:
-        schema: Of one value.
-        noun: What an object is called: "a table" in TOML.
+        schema: JSON Schema of one value.
+        noun: The name of an object: "a table" in TOML.
     """
     if "enum" in schema or "const" in schema:
         choices = schema.get("enum", [schema.get("const")])
@@ -222,10 +222,10 @@ def _length(schema: JsonSchema) -> str:
 
 
 def _follow(schema: JsonSchema, loc: Loc) -> tuple[Loc, JsonSchema, JsonSchema]:
-    """Walk a JSON Schema along an error's place.
+    """Follow an error's place through a JSON Schema.
 
     Returns:
-        The place without pydantic's labels of union members, what is expected there, and what its holder is.
+        The place without pydantic's labels of union members, the schema of its value, and the schema of its parent.
     """
     root, parent, kept = schema, schema, []
     schema = _resolved(schema, root)
@@ -262,7 +262,7 @@ def _holds_keys(schema: JsonSchema, root: JsonSchema) -> bool:
 
 
 def _resolved(schema: JsonSchema, root: JsonSchema) -> JsonSchema:
-    """Follow a reference, and drop null from what may be null: an error is never about null."""
+    """Follow a reference, and remove null from an optional value, since an error is never about null."""
     if "$ref" in schema:
         return _resolved(root["$defs"][schema["$ref"].rpartition("/")[2]], root)
     members = [member for member in schema.get("anyOf", ()) if member.get("type") != "null"]
@@ -283,7 +283,7 @@ def _sentence(error: "ErrorDetails", expected: JsonSchema, parent: JsonSchema, n
 
 
 def _mismatch(value: object, expected: JsonSchema, noun: str) -> str:
-    """Say what a value is that should have been another; the value decides what is worth saying."""
+    """Say what is expected and what the value is instead; the wording depends on the value."""
     if isinstance(value, str):
         return _text_mismatch(value, expected, noun)
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Migrations: bring what an older version wrote to the current schema, one version at a time.
+"""Migrations: bring records and cards of older versions to the current schema, one version at a time.
 
 A record that was valid once stays readable: a new schema version adds one function here and golden
 files of the old version to the tests, and changes nothing about the functions before it.
@@ -15,7 +15,7 @@ ATTACHMENT_SCHEMA_VERSION = 1
 
 Migration: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 
-# Schema version -> how to write an object of it as the next version. Version 1 is current, so there is nothing yet.
+# Maps a schema version to the function that converts its objects to the next. Empty, since version 1 is current.
 RECORD_MIGRATIONS: Mapping[int, Migration] = {}
 CARD_MIGRATIONS: Mapping[int, Migration] = {}
 

@@ -1,6 +1,6 @@
-"""Protocol options: what papers' released code does beside its method, each by name, off unless asked for.
+"""Protocol options: named deviations in papers' released code that are not part of the method; off by default.
 
-They are there to show what a leak or a bug is worth: a row measured under options is a row of its own and never ranked.
+They show the effect of a leak or a bug. A row measured under options is a separate row and is never ranked.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ class Option:
     """One protocol option.
 
     Attributes:
-        text: What it does, and whose code does so, for `temper suite show` and the documentation.
+        text: The effect, and the paper whose code has it, for `temper suite show` and the documentation.
         trains: Whether it changes the weights; if not, it changes scores only.
     """
 
@@ -56,17 +56,17 @@ OPTIONS: Final[Mapping[str, Option]] = {
         trains=False,
     ),
 }
-"""By the name that `--protocol` takes and records hold."""
+"""Options by the name that `--protocol` accepts and records hold."""
 
 
 def parse_protocol(text: str) -> tuple[str, ...]:
-    """Read what `--protocol` was given.
+    """Parse the value of `--protocol`.
 
     Args:
         text: Names separated by commas; empty for none.
 
     Returns:
-        The names, each once, in alphabetical order.
+        The names without duplicates, in alphabetical order.
 
     Raises:
         UsageError: an option does not exist; the nearest name is suggested.
@@ -79,5 +79,5 @@ def parse_protocol(text: str) -> tuple[str, ...]:
 
 
 def of_training(protocol: Iterable[str]) -> list[str]:
-    """Those of some options that change the weights."""
+    """Return the options that change the weights."""
     return [name for name in protocol if OPTIONS[name].trains]

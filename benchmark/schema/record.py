@@ -1,4 +1,4 @@
-"""A record: its model, what must hold between its fields, its identity and its place in a results folder."""
+"""A record: its model, the rules between its fields, its identity and its path in a results folder."""
 
 import hashlib
 import re
@@ -29,7 +29,7 @@ from benchmark.schema.migrations import RECORD_SCHEMA_VERSION
 LONGEST_SENTENCE = 4_000
 
 MASKING: Final = "masking"
-"""The perspective that checks whether the others can be believed; it enters no score."""
+"""The perspective of gradient-masking checks: it shows whether the other values are credible, and enters no score."""
 
 Perspective: TypeAlias = Literal["in-distribution", "shift", "adversarial", "calibration", "anomaly", "masking"]
 Direction: TypeAlias = Literal["up", "down", "none"]
@@ -40,7 +40,7 @@ VERIFICATIONS: tuple[str, ...] = get_args(Verification)
 """From the weakest to the strongest: computed by the submitter, recomputed from the tables, trained again."""
 
 SCORED_CELLS = ("predict", "inspect", "attack")
-"""The stages that make a table to score."""
+"""The stages that write a table to score."""
 
 Configuration: TypeAlias = Annotated[
     str,
@@ -180,10 +180,10 @@ RECORD = Schema(RecordModel)
 
 
 def row_key(record: Mapping[str, Any]) -> tuple[str, str, int, str, str, str, str, str]:
-    """Identify the board row: kind, suite, suite version, backbone, method, configuration, protocol options, paper.
+    """Identify a leaderboard row: kind, suite, suite version, backbone, method, configuration, protocol options, paper.
 
-    The options are joined by commas, empty for none. The paper is empty for measured records. Two papers that print the
-    same cell are two rows.
+    The options are joined by commas, empty for none. The paper is empty for measured records. If two papers print the
+    same cell, these are two rows.
     """
     suite, method = record["suite"], record["method"]
     paper = record["source"]["paper"] if record["source"] else ""
@@ -194,9 +194,9 @@ def row_key(record: Mapping[str, Any]) -> tuple[str, str, int, str, str, str, st
 
 
 def record_key(record: Mapping[str, Any]) -> tuple[str | int, ...]:
-    """Identify the measurement: the row's key, seed (-1 for none), probe, perspective and metric.
+    """Identify the measurement: the row's key, seed (-1 for none), evaluation task, perspective and metric.
 
-    Two records with one key contradict or repeat each other; neither can be used.
+    Two records with the same key contradict or duplicate each other; neither can be used.
     """
     seed = -1 if record["seed"] is None else record["seed"]
     return (*row_key(record), seed, record["probe"]["id"], record["probe"]["perspective"], record["metric"]["id"])
@@ -205,8 +205,8 @@ def record_key(record: Mapping[str, Any]) -> tuple[str | int, ...]:
 def method_slug(name: str, configuration: str, protocol: Iterable[str] = ()) -> str:
     """Name the folder of a method: ``roast``, or ``roast~alpha=0.6``.
 
-    Protocol options are behind a second ``~``: ``roast~~ece-index-bug``. Settings that a folder's name cannot hold, or
-    that are long, are written as far as possible, and a hash of them is behind a third ``~``. So no two rows have one
+    Protocol options follow a second ``~``: ``roast~~ece-index-bug``. Settings that a folder's name cannot hold, or
+    that are long, are written as far as possible, and their hash follows a third ``~``. So no two rows share a
     folder, and no name has more than 255 bytes.
     """
     options = ",".join(protocol)
@@ -223,7 +223,7 @@ _LONGEST_SETTINGS = 160
 
 
 def record_path(record: Mapping[str, Any]) -> str:
-    """Place a record below the results folder: ``<suite>@<version>/<method>/<backbone>/seed-<n>.jsonl``.
+    """Return a record's path below the results folder: ``<suite>@<version>/<method>/<backbone>/seed-<n>.jsonl``.
 
     A published record, which has no seed, is in ``published.jsonl``.
     """
@@ -234,7 +234,7 @@ def record_path(record: Mapping[str, Any]) -> str:
 
 
 def line_order(record: Mapping[str, Any]) -> tuple[int, str, str]:
-    """Sort key for the lines of a record file: perspective as listed in `PERSPECTIVES`, probe, metric."""
+    """Return the sort key of a line in a record file: perspective in the order of `PERSPECTIVES`, task, metric."""
     probe = record["probe"]
     return PERSPECTIVES.index(probe["perspective"]), probe["id"], record["metric"]["id"]
 
@@ -242,13 +242,13 @@ def line_order(record: Mapping[str, Any]) -> tuple[int, str, str]:
 _MEASURED_NEEDS = (
     ("suite", "fingerprint"), ("method", "version"), ("method", "source"), ("backbone", "source"), ("seed", ""),
 )  # fmt: skip
-"""A published number may not know these; a measured one always does."""
+"""Fields that every measured record has and a published one may lack."""
 
 _VALUE_NEEDS = (
     *_MEASURED_NEEDS,
     ("backbone", "revision"), ("probe", "data"), ("probe", "n"), ("cost", ""), ("keys", "train"), ("keys", "score"),
 )  # fmt: skip
-"""What an attempt that failed early may not have reached either."""
+"""Fields that every record with a value has; an early failure may lack them."""
 
 
 def validate_record(value: object) -> list[Problem]:
@@ -263,13 +263,13 @@ def validate_record(value: object) -> list[Problem]:
     problems = RECORD.problems(value)
     if isinstance(value, dict):
         reported = {problem.pointer for problem in problems}
-        # A rule sees null where a part is missing or malformed; what it then says about that part is an echo.
+        # A rule treats a missing or malformed part as null, so drop its problems about parts that were reported above.
         problems += [problem for problem in contradictions(value) if not _covered(problem.pointer, reported)]
     return problems
 
 
 def contradictions(record: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what a record says that cannot be true at once; parts that are missing or malformed count as null."""
+    """Yield contradictions between the fields of a record; missing or malformed parts count as null."""
     for rule in _RULES:
         yield from rule(record)
 
@@ -284,7 +284,7 @@ def record_line(record: Mapping[str, Any]) -> str:
 
 
 def _covered(pointer: str, reported: set[str]) -> bool:
-    """Whether the pointer, or an object that holds it, has been reported already."""
+    """Return whether the pointer, or an object that contains it, has been reported already."""
     parts = pointer.split("/")
     return any("/".join(parts[:length]) in reported for length in range(1, len(parts) + 1))
 
@@ -303,7 +303,7 @@ def _is_current(record: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _value_has_status(record: Mapping[str, Any]) -> Iterator[Problem]:
-    """Null value, a status other than ok and a stated reason come together or not at all."""
+    """Check that a null value, a status other than ok and a reason occur together or not at all."""
     status, value, reason = record.get("status"), record.get("value"), record.get("reason")
     if status == "ok":
         if value is None:
@@ -353,7 +353,7 @@ def _rescored_has_table(record: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _protocol_is_in_order(record: Mapping[str, Any]) -> Iterator[Problem]:
-    """One set of options is written one way, or two names for a row would stand for one."""
+    """Check that options are sorted and unique, so that a row has only one name."""
     names = record.get("protocol")
     if isinstance(names, list) and all(isinstance(name, str) for name in names) and names != sorted(set(names)):
         yield Problem("/protocol", "must name each option once, in alphabetical order; sort it.")

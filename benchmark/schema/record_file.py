@@ -1,4 +1,4 @@
-"""Reading files of records: one JSON object per line, migrated to the current schema and validated."""
+"""Read files of records: one JSON object per line, migrated to the current schema and validated."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from benchmark.schema.migrations import migrate
 from benchmark.schema.record import RECORD, Record, contradictions, validate_record
 
 _LOOSE_KEY = re.compile(rb'"[ \t\r]+:')
-"""The end of a key that canonical JSON does not have."""
+"""A key with white space before its colon, which canonical JSON does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def read_numbered_records(path: Path) -> list[tuple[int, Record]]:
     """
     records: list[tuple[int, Record]] = []
     complaints: list[str] = []
-    # Not str.splitlines: it also splits at characters that a JSON text may hold, U+2028 for one.
+    # Split at newlines only: str.splitlines also splits at characters that JSON allows in a text, such as U+2028.
     lines = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines[:-1] if not lines[-1] else lines, start=1):
         record, problems = _current(line), list[Problem]()
@@ -61,10 +61,10 @@ def read_numbered_records(path: Path) -> list[tuple[int, Record]]:
 
 
 def read_published(published: Path | None) -> tuple[Located, ...]:
-    """Read what papers print: ``<paper>.jsonl`` files of published records.
+    """Read published records from their ``<paper>.jsonl`` files.
 
     Raises:
-        IntegrityError: a file is not what it must be; the message lists every problem of every file, one per line.
+        IntegrityError: a file is invalid; the message lists every problem of every file, one per line.
     """
     located: list[Located] = []
     complaints: list[str] = []
@@ -84,7 +84,7 @@ def read_published(published: Path | None) -> tuple[Located, ...]:
 
 
 def published_files(published: Path | None) -> tuple[Path, ...]:
-    """List the files of a folder of published records, one per paper, by name; none where there is no folder."""
+    """List the files of published records in a folder, one per paper, by name; empty if the folder does not exist."""
     return () if published is None else tuple(sorted(published.glob("[!.]*.jsonl")))
 
 
@@ -94,7 +94,7 @@ def _current(line: bytes) -> Record | None:
         record: Record = RECORD.adapter.validate_json(line)
     except ValidationError:
         return None
-    # Pydantic keeps the last of duplicate keys, and then the line has more keys than the record.
+    # Compare the number of keys to detect duplicates, of which pydantic keeps only the last.
     keys = len(record) + len(record["method"]["hyperparameters"])
     for part in record.values():
         if type(part) is dict:
@@ -105,7 +105,7 @@ def _current(line: bytes) -> Record | None:
 
 
 def _any_version(line: bytes) -> tuple[Any, list[Problem]]:
-    """Read a line of any schema version, and say everything that is wrong with it."""
+    """Read a line of any schema version, and list all of its problems."""
     if not line.strip():
         return None, [Problem("", "is empty; remove the line or restore its content.")]
     value, problems = parse_json(line)

@@ -1,4 +1,4 @@
-"""A results folder as a whole: every suite's card and records, each record held against its card and its place."""
+"""Read a whole results folder: every suite's card and records, each record compared with its card and its path."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,13 +16,13 @@ from benchmark.schema.suite_card import Card, card_fingerprint, fingerprints_of,
 CARD_FILE = "suite.json"
 _RECORD_FILE = re.compile(r"(seed-(0|[1-9][0-9]*)|published)\.jsonl")
 
-# What all records of one file share, because one run wrote them.
+# Fields that all records of a file share, because one run wrote them.
 _RUN_FIELDS = (("method", ("version", "source", "hyperparameters")), ("backbone", ("source", "revision")))
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Something in a results folder that no board uses, and why."""
+    """A file or record in a results folder that no leaderboard uses, with the reason."""
 
     where: str
     reason: str
@@ -30,9 +30,9 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class SuiteFolder:
-    """One suite version: its card, the card's fingerprint, the records the card lists, their companions, and the rest.
+    """One suite version: its card, the card's fingerprint, the records the card lists, attachments, and dropped items.
 
-    `files` holds the name, relative to the results folder, and the hash of everything that was read.
+    `files` holds the name, relative to the results folder, and the hash of every file that was read.
     """
 
     card: Card
@@ -44,18 +44,18 @@ class SuiteFolder:
 
 
 def read_results(root: Path, published: Path | None = None) -> tuple[SuiteFolder, ...]:
-    """Read a results folder and, beside it, a folder of published records.
+    """Read a results folder and a folder of published records.
 
     Args:
         root: holds ``<suite>@<version>/suite.json`` and ``<suite>@<version>/<method>/<backbone>/seed-<n>.jsonl``.
         published: see `read_published`; None or absent for none.
 
     Returns:
-        Suites by name, then by version from the newest. The order of a directory listing never matters.
+        Suites sorted by name, then by version from the newest. The order of a directory listing never matters.
 
     Raises:
-        UsageError: there is no folder `root`.
-        IntegrityError: a file is not what it must be; the message lists every problem of every file, one a line.
+        UsageError: the folder `root` does not exist.
+        IntegrityError: a file is invalid; the message lists every problem of every file, one per line.
     """
     if not root.is_dir():
         raise UsageError(
@@ -79,7 +79,7 @@ def read_results(root: Path, published: Path | None = None) -> tuple[SuiteFolder
 
 
 def _read_suite(folder: Path, published: Sequence[Located]) -> SuiteFolder:
-    """Read one suite's folder, and take in what papers print about the suite."""
+    """Read one suite's folder, and add the published records of the suite."""
     path, name = folder / CARD_FILE, folder.name
     if not path.is_file():
         raise IntegrityError(f"{path}: there is no suite card; `temper run` writes it beside the records.")
@@ -104,12 +104,12 @@ def _read_suite(folder: Path, published: Sequence[Located]) -> SuiteFolder:
 
 
 def suite_of(record: Mapping[str, Any]) -> str:
-    """Name a record's suite and version as its folder is called: ``demo@2``."""
+    """Return the name of the folder of a record's suite: ``demo@2``."""
     return f"{record['suite']['name']}@{record['suite']['version']}"
 
 
 def _record_files(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Split a suite folder into record files and files that are neither these nor the card."""
+    """Split the files of a suite folder, without its card, into record files and others."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     good = [path for path in files if len(path.relative_to(folder).parts) == 3 and _RECORD_FILE.fullmatch(path.name)]
     known = {*good, folder / CARD_FILE}
@@ -118,7 +118,7 @@ def _record_files(folder: Path) -> tuple[list[Path], list[Path]]:
 
 @dataclass(slots=True)
 class _Gathering:
-    """What has been read of one suite so far."""
+    """The content of one suite's folder while it is being read."""
 
     card: Card
     fingerprint: str
@@ -137,12 +137,12 @@ class _Gathering:
         self.accepted = fingerprints_of(self.card)
 
     def folder(self) -> SuiteFolder:
-        """Close the gathering."""
+        """Return the finished suite folder."""
         records, dropped, files = tuple(self.records), tuple(self.dropped), (*self.files, *self.companions.files)
         return SuiteFolder(self.card, self.fingerprint, records, dropped, files, self.companions)
 
     def add_file(self, root: Path, path: Path) -> None:
-        """Read one record file; what is wrong with it joins the complaints."""
+        """Read one record file; add a complaint for each problem."""
         try:
             records = read_numbered_records(path)
         except IntegrityError as error:
@@ -155,7 +155,7 @@ class _Gathering:
             self.add(Located(name, line, record), str(path), problems)
 
     def add(self, this: Located, file: str, problems: list[Problem]) -> None:
-        """Take in one record; what is wrong with it, `problems` and the rest, joins the complaints."""
+        """Add one record; add a complaint for each of `problems` and for each further problem."""
         problems += [*self._fits_suite(this.record), *self._same_data(this)]
         other = self.seen.setdefault(record_key(this.record), this)
         if other is not this:
@@ -167,7 +167,7 @@ class _Gathering:
             self.records.append(this)
 
     def _same_data(self, this: Located) -> Iterator[Problem]:
-        """One probe is one data set in every record, also where the card declares no hash."""
+        """Check that an evaluation task has the same data in every record, even if the card declares no hash."""
         probe = this.record["probe"]
         if probe["data"] is None:
             return
@@ -177,7 +177,7 @@ class _Gathering:
             yield Problem("/probe/data", f"is {probe['data']}, but {there}; measure both rows on one data set.")
 
     def _unlisted(self, record: Record) -> str:
-        """Say why the card's closed list does not hold a record; empty when it does."""
+        """Say why the card's closed list does not include a record; empty if it does."""
         probe, metric = record["probe"], record["metric"]["id"]
         entry = self.entries.get((probe["id"], probe["perspective"]))
         if entry is None and record["kind"] == "published" and probe["id"] == probe["perspective"]:
@@ -187,7 +187,7 @@ class _Gathering:
         return "" if metric in entry["metrics"] else f"the suite card does not list {metric} for {probe['id']}"
 
     def _fits_suite(self, record: Record) -> Iterator[Problem]:
-        """Compare a record with the card: suite fingerprint, probe and metric."""
+        """Compare a record with the card: suite fingerprint, evaluation task and metric."""
         stated = record["suite"]["fingerprint"]
         if stated is not None and stated not in self.accepted:
             message = f"is {stated}, the suite card's is {self.fingerprint}; run the record again with this suite."
@@ -204,7 +204,7 @@ class _Gathering:
 
 
 def _fits_place(record: Record, name: str) -> Iterator[Problem]:
-    """Compare what a record says with the path of its file, part by part."""
+    """Compare a record with the path of its file, part by part."""
     pointers = ("/suite", "/method", "/backbone/name", "/seed")
     for pointer, says, stands in zip(pointers, record_path(record).split("/"), name.split("/"), strict=True):
         if says != stands:
@@ -213,14 +213,14 @@ def _fits_place(record: Record, name: str) -> Iterator[Problem]:
 
 
 def _agrees(here: Mapping[str, Any], card: Mapping[str, Any], at: str, names: tuple[str, ...]) -> Iterator[Problem]:
-    """Compare fields with the suite card's; null, in a published record or an undeclared hash, says nothing."""
+    """Compare fields with the suite card's; null (in a published record, or an undeclared hash) matches everything."""
     for name in names:
         if None not in (here[name], card[name]) and here[name] != card[name]:
             yield Problem(f"{at}/{name}", f"is {here[name]}, the suite card says {card[name]}; never mix versions.")
 
 
 def _fractions(record: Record) -> Iterator[Problem]:
-    """Hold a headline to its range; other metrics without a unit, a cosine for one, may leave it."""
+    """Check that a headline fraction is between 0 and 1. Other metrics, such as a cosine, may be outside."""
     if record["value"] is not None and not 0 <= record["value"] <= 1:
         yield Problem("/value", f"is {record['value']}; the metric is a fraction, from 0 to 1.")
     replicates = record["replicates"] or (0,)
@@ -232,7 +232,7 @@ def _fractions(record: Record) -> Iterator[Problem]:
 
 
 def _same_run(record: Record, first: Record) -> Iterator[Problem]:
-    """Hold the parts that one run fixes against the file's first record; null says nothing."""
+    """Compare the fields that one run fixes with the file's first record; null matches everything."""
     if record["kind"] == "published" or record is first:
         return
     message = "differs from the file's first record; one file holds one run."

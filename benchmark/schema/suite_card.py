@@ -1,4 +1,4 @@
-"""The suite card: the closed list of what a complete leaderboard row holds, and the words that explain it."""
+"""The suite card: the closed list of what a complete leaderboard row holds, with titles and descriptions."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -90,16 +90,16 @@ Card: TypeAlias = dict[str, Any]
 SUITE_CARD = Schema(CardModel)
 
 _COUNTED = frozenset({"overlap", "largest_class"})
-"""What a card says about data that may be missing where it was written; not part of the card's identity."""
+"""Keys that depend on data that may be missing on the machine; not part of the card's identity."""
 
 
 def card_fingerprint(card: Mapping[str, Any]) -> str:
-    """Identify a card by all that it says except what can be counted only where the probes' data is."""
+    """Hash a card without the keys that can only be computed on a machine with the evaluation data."""
     return fingerprint({key: value for key, value in card.items() if key not in _COUNTED})
 
 
 def fingerprints_of(card: Mapping[str, Any]) -> tuple[str, str]:
-    """Give what a record may state of its card: `card_fingerprint`, or, in older records, one with the overlaps."""
+    """Return the fingerprints that a record may state: `card_fingerprint`, and that of older records with overlaps."""
     return card_fingerprint(card), fingerprint({key: value for key, value in card.items() if key != "largest_class"})
 
 
@@ -107,7 +107,7 @@ def validate_suite_card(value: object) -> list[Problem]:
     """List everything that is wrong with a suite card of the current schema version.
 
     Returns:
-        Problems in the order of the fields; contradictions are looked for once every field is well formed.
+        Problems in the order of the fields; contradictions are only checked if every field is well formed.
     """
     problems = SUITE_CARD.problems(value)
     readable = isinstance(value, dict) and not any(problem.pointer == "/schema" for problem in problems)
@@ -147,7 +147,7 @@ def suite_card_text(card: Mapping[str, Any]) -> str:
 
 
 def _contradictions(card: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what a well-formed card says that cannot be true at once."""
+    """Yield contradictions between the fields of a well-formed card."""
     seen: dict[tuple[str, str], int] = {}
     headlines: dict[str, tuple[str, str]] = {}
     for index, probe in enumerate(card["probes"]):
@@ -186,7 +186,7 @@ def _probe_metrics(probe: Mapping[str, Any], metrics: Mapping[str, Any], pointer
 def _headline_agrees(
     probe: Mapping[str, Any], metrics: Mapping[str, Any], headlines: dict[str, tuple[str, str]], pointer: str
 ) -> Iterator[Problem]:
-    """A perspective's score is a mean over its headlines, so these need one direction and one unit."""
+    """Check that a perspective's headlines share direction and unit, since its score is their mean."""
     headline = metrics.get(probe["headline"])
     if headline is None or probe["perspective"] == MASKING:
         return
@@ -200,7 +200,7 @@ def _headline_agrees(
 
 
 def _same_data(probes: list[dict[str, Any]]) -> Iterator[Problem]:
-    """A probe that is read under two perspectives is still one set of examples."""
+    """Check that an evaluation task has the same examples under each of its perspectives."""
     first: dict[str, int] = {}
     for index, probe in enumerate(probes):
         other = probes[first.setdefault(probe["id"], index)]

@@ -1,1 +1,1 @@
-"""Build a submission from a finished run, read and verify one, and publish its records."""
+"""Build a submission from a finished run, read and verify it, and publish its records."""

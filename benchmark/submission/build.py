@@ -1,4 +1,4 @@
-"""Build a submission from a finished run: complete, the same bytes each time, or refused with the reason."""
+"""Build a complete, reproducible submission from a finished run, or refuse with the reason."""
 
 import json
 import shutil
@@ -40,7 +40,7 @@ from benchmark.submission.verify import require_whole
 
 @dataclass(frozen=True)
 class Built:
-    """A submission that was written: its folder, its files, its bytes, and the seeds whose weights are vanilla's."""
+    """A written submission: its folder, its files, its bytes, and the seeds whose weights equal vanilla's."""
 
     folder: Path
     files: int
@@ -50,7 +50,7 @@ class Built:
 
 @dataclass(frozen=True)
 class _Run:
-    """A finished seed: its stages, the artifact of each stage that made a file, and its records."""
+    """A finished seed: its stages, the artifact of each stage that wrote a file, and its records."""
 
     row: Row
     cells: list[Cell]
@@ -76,12 +76,12 @@ def build(rows: Sequence[Row], work: Workload, store: Store, results: Path, subm
     """Gather the rows of one method, one per seed, into a folder below `submissions`.
 
     Raises:
-        TemperError: something is missing, failed or does not agree; what is wrong and what to do, on a line each.
+        TemperError: something is missing, failed or inconsistent; one line per problem says what to do.
     """
     require_whole(work, "submitted")
     card = suite_card(work)
     finished = [_finished(row, work, store, results, card) for row in rows]
-    # Several seeds often need one and the same command.
+    # Remove duplicates, since several seeds often need the same command.
     problems = dict.fromkeys(line for one in finished if isinstance(one, str) for line in one.split("\n"))
     if problems:
         raise TemperError("\n".join(problems))
@@ -103,7 +103,7 @@ def build(rows: Sequence[Row], work: Workload, store: Store, results: Path, subm
 
 
 def _finished(row: Row, work: Workload, store: Store, results: Path, card: Mapping[str, Any]) -> "_Run | str":
-    """Return a seed's stages, artifacts and records; or what is missing, and what to do."""
+    """Return a seed's stages, artifacts and records, or a sentence that says what is missing and what to do."""
     path = results / file_of(row, card)
     try:
         failed = [record for record in (read_records(path) if path.is_file() else []) if record["status"] == "failed"]
@@ -138,7 +138,7 @@ def _missing(row: Row, absent: Sequence[Cell], work: Workload, store: Store) -> 
 
 
 def _write(folder: Path, runs: Sequence[_Run], card: Mapping[str, Any]) -> None:
-    """Write all files, and then the manifest with their hashes."""
+    """Write all files, then the manifest with their hashes."""
     row = runs[0].row
     method, name, version = row.method, card["name"], card["version"]
     records = folder / RECORDS / row_folder(name, version, method.name, method.configuration, row.backbone.name)
@@ -168,7 +168,7 @@ def _write(folder: Path, runs: Sequence[_Run], card: Mapping[str, Any]) -> None:
 
 
 def _entry(run: _Run) -> dict[str, Any]:
-    """Return what the manifest says of a seed."""
+    """Return the manifest's entry of a seed."""
     train, model = run.cells[0], f"{MODEL}/"
     trained = run.artifacts[train.label]
     tables = sorted((cell for cell in run.cells if cell.kind in TABLES), key=lambda cell: cell.subject)
@@ -188,13 +188,13 @@ def _json(value: object) -> str:
 
 
 def _move(folder: Path, target: Path) -> None:
-    """Put the folder in its place; replace an earlier submission there, and nothing else."""
+    """Move the folder to its target; replace an earlier submission there, and nothing else."""
     if target.exists():
         if not (target / MANIFEST).is_file():
             raise UsageError(
                 f"{target} exists and is not a submission.\nMove it away, or name another folder with --to."
             )
-        # The old one stays whole until the new one is in place.
+        # Keep the old submission until the new one is in place.
         target.rename(folder.with_name("before"))
     target.parent.mkdir(parents=True, exist_ok=True)
     folder.rename(target)

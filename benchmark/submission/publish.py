@@ -1,4 +1,4 @@
-"""Publish a verified submission: write its records and their level where the leaderboard reads them."""
+"""Publish a verified submission: write its records with their verification level for the leaderboard."""
 
 import ast
 from collections.abc import Collection, Iterator, Mapping
@@ -15,7 +15,7 @@ from benchmark.submission.verify import Verification, registered_texts
 
 @dataclass(frozen=True)
 class Published:
-    """Files of records that were written, those that replaced other content, and stale ones that were removed."""
+    """The record files that were written, those that replaced other content, and stale ones that were removed."""
 
     files: list[Path]
     replaced: list[Path]
@@ -23,14 +23,14 @@ class Published:
 
 
 def publish(verification: Verification, results: Path, rerun: Collection[int]) -> Published:
-    """Write a submission that holds into a results folder: "rescored", and "rerun" for seeds that were trained again.
+    """Write a verified submission to a results folder, as "rescored", or "rerun" for seeds that were trained again.
 
     Next to its records are the method's description and some texts that its attacks flipped. A record that is there
-    and says the same keeps a higher level. Nothing is written before everything is made.
+    and is equal keeps a higher level. Nothing is written until everything is ready.
 
     Raises:
         UsageError: the folder holds another state of the suite or another row in this one's place, or is not writable.
-        IntegrityError: something of the submission cannot be on the leaderboard.
+        IntegrityError: a part of the submission is not valid on the leaderboard.
     """
     submission = verification.submission
     by_seed = {seed: submission.records(seed) for seed in submission.runs}
@@ -83,7 +83,7 @@ def _revision(record: Record) -> str | None:
 
 def _companions(verification: Verification, places: Mapping[int, str]) -> Iterator[tuple[str, str]]:
     name = verification.submission.manifest.method.name
-    # A source's hash does not cover docstrings, so a registered method is described by its own.
+    # Use a registered method's own docstring, since the hash of a submitted source does not cover docstrings.
     texts = registered_texts(name) or verification.submission.sources
     yield described(places[min(places)], name, *description(name, texts))
     for seed, place in places.items():

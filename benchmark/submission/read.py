@@ -45,7 +45,7 @@ MANIFEST, SOURCE, RECORDS, TABLES = "submission.json", "source.json", "records",
 MEBIBYTE = 1 << 20
 MOST_FILES, MOST_PARTS, LARGEST_FOLDER = 2000, 6, 64 * MEBIBYTE
 LARGEST = {".json": 4 * MEBIBYTE, ".jsonl": 16 * MEBIBYTE, ".parquet": 8 * MEBIBYTE}
-"""Most bytes of a file, by suffix; other files do not belong in a submission."""
+"""Maximum bytes of a file, by suffix; other suffixes are not allowed in a submission."""
 LARGEST_UNPACKED, MOST_VALUES, MOST_COLUMNS = 64 * MEBIBYTE, 1 << 24, 32
 _PLAIN_ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED"}
 """Encodings whose declared size is the size in memory. A dictionary's is not: each row may refer to one long text."""
@@ -97,7 +97,7 @@ class Table(_Part):
 
 
 class Outcome(_Part):
-    """What a training run reports."""
+    """The outcome of a training run."""
 
     cost: dict[str, Whole]
     environment: dict[str, str]
@@ -153,7 +153,7 @@ class Manifest(_Part):
         return row_folder(suite.name, suite.version, method.name, method.configuration, self.backbone)
 
     def expected_files(self) -> set[str]:
-        """Return every file but the manifest that the submission must hold; no path in the manifest is trusted."""
+        """Return the required files except the manifest, without trusting any path in the manifest."""
         files = {SOURCE, f"{RECORDS}/{self.row.parts[0]}/suite.json"}
         for run in self.runs:
             files.add(f"{RECORDS}/{self.row}/seed-{run.seed}.jsonl")
@@ -162,7 +162,7 @@ class Manifest(_Part):
 
 
 class _Composed(_Part):
-    """The source of a composition: its members' texts, and the text of what composes them."""
+    """The source of a composition: its members' texts, and the text of the composing module."""
 
     members: dict[Name, Texts]
     composition: str
@@ -173,7 +173,7 @@ _TEXTS = Schema(Annotated[Texts, Strict()])
 
 
 def table_path(seed: int, subject: str) -> str:
-    """Return the place of a table in the folder."""
+    """Return the path of a table in the folder."""
     return f"{TABLES}/seed-{seed}/{subject}.parquet"
 
 
@@ -190,9 +190,9 @@ class Submission:
     """A submission whose files are those of its manifest, and whose records are valid.
 
     Attributes:
-        folder: Where it is.
+        folder: The submission's folder.
         manifest: ``submission.json``.
-        sources: The method's source texts, as `source_texts` gives them.
+        sources: The method's source texts, as `source_texts` returns them.
         results: Suite card and records.
     """
 
@@ -203,7 +203,7 @@ class Submission:
 
     @property
     def runs(self) -> dict[int, Run]:
-        """The runs by seed, in order."""
+        """Return the runs by seed, in order."""
         return {run.seed: run for run in sorted(self.manifest.runs, key=lambda run: run.seed)}
 
     def records(self, seed: int) -> list[dict[str, Any]]:
@@ -215,7 +215,7 @@ def read_submission(folder: Path) -> Submission:
     """Read a submission.
 
     Raises:
-        UsageError: there is no such folder.
+        UsageError: the folder does not exist.
         IntegrityError: something is wrong; one sentence per line.
     """
     if folder.is_symlink() or not folder.is_dir():
@@ -236,7 +236,7 @@ def read_submission(folder: Path) -> Submission:
 
 
 def _scan(folder: Path) -> dict[str, int]:
-    """Return every file with its size; refuse links, special files, unknown kinds and excess."""
+    """Return every file with its size; refuse links, special files, unknown suffixes, and too much data."""
     sizes: dict[str, int] = {}
     problems = list(_walk(folder, PurePosixPath(), sizes))
     if (total := sum(sizes.values())) > LARGEST_FOLDER:
@@ -278,7 +278,7 @@ def _parse(folder: Path, name: str, sizes: Mapping[str, int]) -> Any:
 
 
 def _value_problems(value: object, place: Loc) -> Iterator[Problem]:
-    """Yield a problem for values that JSON text can hold and a hash or a file cannot, and for deep nesting."""
+    """Yield a problem for values that JSON allows but a hash or a file does not, and for deep nesting."""
     if len(place) > DEEPEST:
         yield Problem(json_pointer(place), f"is nested deeper than {DEEPEST}; a submission is not.")
     elif isinstance(value, dict):
@@ -295,16 +295,16 @@ def _value_problems(value: object, place: Loc) -> Iterator[Problem]:
 
 
 def _validated(schema: Schema, value: object, name: str) -> Any:
-    """Validate a value; all problems at once, each with file and pointer."""
+    """Validate a value; raise all problems together, each with file and pointer."""
     _refuse(f"{name}: {problem}" for problem in schema.problems(value))
     return schema.adapter.validate_python(value)
 
 
 def _file_problems(folder: Path, manifest: Manifest, sizes: Mapping[str, int]) -> Iterator[str]:
-    """Compare the files that are there, that are listed, and that the rest of the manifest requires."""
+    """Compare the existing files, the listed files, and those that the rest of the manifest requires."""
     listed, expected = manifest.files, manifest.expected_files()
     for number, name in enumerate(sorted(set(listed) - expected)):
-        # Looking for the nearest name is slow, and a manifest may list thousands.
+        # Suggest the nearest name only for the first few: it is slow, and a manifest may list thousands of names.
         near = nearest(name[:200], expected) if number < _SUGGESTED else ""
         yield f"{MANIFEST}: /files: lists {name!a}, which is not part of this submission. {near}"
     for name in sorted(sizes.keys() - expected - {MANIFEST}):
@@ -342,7 +342,7 @@ def _read_records(folder: Path, manifest: Manifest) -> SuiteFolder:
 
 
 def _refuse(problems: Iterable[str]) -> None:
-    """Raise the problems, one sentence per line; a flood is cut short."""
+    """Raise the problems, one sentence per line; shorten a very long list."""
     sentences = list(problems)
     if sentences:
         shown = [shown_sentence(sentence) for sentence in sentences[:_MOST_SENTENCES]]
@@ -367,7 +367,7 @@ def read_table(path: Path, kind: str, rows: int, name: str) -> TableData:
         path: The file.
         kind: "predict", "inspect" or "attack".
         rows: The number of examples that it must hold.
-        name: For messages.
+        name: The table's name in messages.
 
     Raises:
         IntegrityError: it declares more than `rows` or than a table may hold, or is not such a table.

@@ -1,6 +1,6 @@
 """Verify a submission against the suite, its data and its own tables.
 
-Only `rerun` executes code of the submission. Everything else reads: the method is neither imported nor made.
+Only `rerun` executes code of the submission. Everything else only reads: the method is not imported.
 """
 
 import math
@@ -61,17 +61,17 @@ EXACT, ROUNDED = 1e-9, 2e-6
 """Largest relative difference of a value (order of summation), and largest of a replicate (six decimals)."""
 
 REPLAYED, ATTACKED_AGAIN = 32, 4
-"""Number of examples of a table that are predicted again, and that are attacked again."""
+"""Number of examples of a table that are predicted again, and number that are attacked again."""
 
 LEAST_TOLERANCE = 0.005
-"""Half a point, for values that no resampling moves, such as an AUROC of 1."""
+"""Half a point, for values that do not vary under resampling, such as an AUROC of 1."""
 
 Problems = Iterator[str]
 
 
 @dataclass(frozen=True)
 class Check:
-    """One part that was compared, with a sentence for everything that is wrong with it."""
+    """One compared part, with a sentence for each of its problems."""
 
     name: str
     problems: tuple[str, ...]
@@ -83,11 +83,11 @@ class Seed:
 
     Attributes:
         run: Its entry in the manifest.
-        row: The row that its records state: data, without a class.
-        folder: For copies of its tables, and for scores.
-        store: Holds what the manifest states; scores are computed into it.
+        row: The row that its records state, without a method class.
+        folder: Folder for copies of its tables and for scores.
+        store: Holds the artifacts that the manifest states; scores are added to it.
         tables: Its tables by subject, as far as they could be read.
-        cells: Its stages, once its records are computed again.
+        cells: Its stages, set when its records are recomputed.
     """
 
     run: Run
@@ -106,7 +106,7 @@ class Verification:
         submission: The submission.
         work: The suite's data on this machine.
         scratch: An empty folder.
-        seeds: What was read of each seed.
+        seeds: The seeds under verification.
     """
 
     submission: Submission
@@ -119,7 +119,7 @@ class Verification:
         self.card = suite_card(self.work)
 
     def checks(self) -> Iterator[Check]:
-        """Compare part by part; stop after the first part that does not hold, since later ones rely on it."""
+        """Compare part by part; stop after the first part with a problem, since later parts rely on it."""
         steps: Sequence[tuple[str, Callable[[], Problems]]] = (
             ("suite: version, fingerprint and data hashes", self._suite),
             ("seeds: complete, distinct and of one method", self._seeds),
@@ -152,7 +152,7 @@ class Verification:
     def _seeds(self) -> Problems:
         suite, runs, records = self.work.suite, self.submission.runs, self.submission.results.records
         least = suite.minimum_seeds if suite.ranked else 1
-        # Counted by how many there are: a stranger may write any number as a seed.
+        # Bound the range by the number of runs, since an untrusted manifest may state a huge seed.
         for seed in sorted(set(range(max(least, len(runs)))) - runs.keys()):
             yield f"seed {seed} is missing; {suite.name} needs at least {least}, numbered from 0 without a gap."
         for seed in sorted(runs.keys() - {located.record["seed"] for located in records}):
@@ -181,7 +181,7 @@ class Verification:
         yield from setting_problems(method, overrides)
 
     def _backbone(self) -> Problems:
-        """Compare the suite's own backbone; another one is taken as it is stated."""
+        """Compare the backbone if it is the suite's own; accept another one as stated."""
         stated, here = self._stated["backbone"], resolve_backbone(self.work.suite.backbone).identity()
         if stated["name"] == here["name"] and stated != here:
             theirs = f"{stated['source']} {stated['revision']}"
@@ -191,7 +191,7 @@ class Verification:
         classes = len(self.work.suite.training.classes)
         for number, run in self.submission.runs.items():
             seed = self.seeds[number] = stated_seed(self.submission, number, self.scratch / f"seed-{number}")
-            # Attacks last: they start from what the model predicts.
+            # Check attacks last, since they are compared with the predictions.
             for table in sorted(run.tables, key=lambda table: (table.kind == "attack", table.subject)):
                 name = table_path(number, table.subject)
                 data = self.data_of(table.subject, table.kind)
@@ -220,7 +220,7 @@ class Verification:
                 yield from record_problems(self.submission.records(number), computed)
 
     def data_of(self, subject: str, kind: str) -> Dataset | None:
-        """Return the examples that a table must be about; None for a table that the suite does not have."""
+        """Return the examples that a table must hold; None for a table that the suite does not have."""
         if kind == "attack":
             return self.work.attacked.get(subject)
         if (kind == "inspect") != (subject in self.work.inspected):
@@ -233,7 +233,7 @@ class Verification:
 
 
 def require_whole(work: Workload, purpose: str) -> None:
-    """Refuse to work on a suite of which some data is missing here.
+    """Refuse a suite if some of its data is missing here.
 
     Raises:
         UnavailableError: one sentence per evaluation task, with the command that gets its data.
@@ -257,7 +257,7 @@ def _cut(text: str) -> str:
 
 
 def name_problems(name: str) -> Problems:
-    """Yield a sentence for a name that no run gives a method, or that is another's but for upper and lower case."""
+    """Yield a sentence for a method name that is invalid, or that differs from a registered one only in case."""
     for member in name.split("+"):
         try:
             require_usable_name(member, "The submission's method")
@@ -276,7 +276,7 @@ def setting_problems(method: Mapping[str, Any], overrides: Mapping[str, Any]) ->
         if str(known.get(key, "missing")) != text:
             yield f"The configuration says {key}={text}, the hyper-parameters say {known.get(key, 'nothing')}{suffix}"
     for key, value in overrides.items():
-        # A suite may leave out the member of a composition.
+        # Complete the key, since a suite may omit the member of a composition.
         for full in (name for name in known if name == key or name.endswith(f".{key}")):
             if full not in written and known[full] != value:
                 yield f"The suite sets {full} to {value}, the hyper-parameters say {known[full]}{suffix}"
@@ -324,7 +324,7 @@ def registered_texts(name: str) -> Mapping[str, Any] | None:
 
 
 def prediction_problems(table: PredictionTable | InspectionTable, data: Dataset, classes: int) -> Problems:
-    """Yield what is wrong with predictions or an inspection: other examples, labels or classes, non-finite values."""
+    """Yield problems of predictions or an inspection: wrong examples, labels or classes, or non-finite values."""
     said = table.predictions if isinstance(table, InspectionTable) else table
     labels = [None] * len(said.ids) if said.labels is None else said.labels.tolist()
     yield from _example_problems(dict(zip(said.ids, labels, strict=True)), data)
@@ -358,7 +358,7 @@ def _example_problems(stated: Mapping[str, int | None], data: Dataset) -> Proble
 def attack_problems(
     rows: list[AttackRow], data: Dataset, classes: int, attack: Attack, predicted: TableData | None
 ) -> Problems:
-    """Yield what is wrong with an attack table: other examples or texts, and rows that contradict themselves.
+    """Yield problems of an attack table: wrong examples or texts, and rows that contradict themselves.
 
     Args:
         rows: The attack table.
@@ -382,7 +382,7 @@ def _row_problems(row: AttackRow, text: str, classes: int, budget: int | None) -
     if row.original != text:
         yield "has another text than the suite's data."
         return
-    # Only an error may come before the model has answered.
+    # Only a row with an error may lack the model's first logits.
     first = [row.logits_original] if row.logits_original or row.outcome != "error" else []
     widths = {len(logits) for logits in (*first, row.logits_final) if logits is not None}
     if widths - {classes}:
@@ -415,7 +415,7 @@ def _row_problems(row: AttackRow, text: str, classes: int, budget: int | None) -
 
 
 def _start_problems(row: AttackRow, logits: "NDArray[np.float32] | None") -> Problems:
-    """Compare an attack's first logits with the prediction of the same text."""
+    """Compare an attack's first logits with the prediction on the same text."""
     if logits is not None and len(logits) == len(row.logits_original):
         gap = _gap(logits, row)
         if not gap <= SAME_LOGITS:
@@ -427,7 +427,7 @@ def _gap(logits: Any, row: AttackRow) -> float:
 
 
 def _is_right(logits: Sequence[float], label: int) -> bool | None:
-    """Return whether the label's logit is the highest; None for a tie, which rounding to three decimals can make."""
+    """Return whether the label's logit is the highest; None for a tie, which rounding to three decimals can cause."""
     if not 0 <= label < len(logits):
         return False
     others = max((value for number, value in enumerate(logits) if number != label), default=-math.inf)
@@ -438,7 +438,7 @@ def _is_right(logits: Sequence[float], label: int) -> bool | None:
 
 
 def stated_seed(submission: Submission, number: int, folder: Path) -> Seed:
-    """Set up a seed: its row as data, and a store that holds what the manifest states.
+    """Set up a seed: its row, without a method class, and a store with the artifacts that the manifest states.
 
     Args:
         submission: The submission; the seed has records.
@@ -467,7 +467,7 @@ def stated_seed(submission: Submission, number: int, folder: Path) -> Seed:
 
 
 def key_problems(seed: Seed, work: Workload) -> Problems:
-    """Compare the stated training and the tables' keys with what the suite and the stated weights give."""
+    """Compare the stated training and table keys with those computed from the suite and the stated weights."""
     run, expected = seed.run, train_spec(seed.row, work)
     for found in differences(expected, run.training):
         free = work.suite.recipe.precision == "auto" and found.pointer == "/recipe/precision"
@@ -494,18 +494,18 @@ def key_problems(seed: Seed, work: Workload) -> Problems:
 
 
 def rescore(seed: Seed, work: Workload, card: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Compute the records of a seed from its tables, with the code that a run uses."""
+    """Compute the records of a seed from its tables, with the same code as a run."""
     runner = Runner(work, seed.store, Quiet())
     for cell in (cell for cell in seed.cells if cell.kind == "score"):
         if seed.store.find("score", cell.key or "") is None:
             runner.run(cell)
-    # The precision depends on the submitter's device; everything else of the training was compared.
+    # Use the stated precision, which depends on the submitter's device. All other training settings were compared.
     seed.cells[0] = replace(seed.cells[0], spec=seed.run.training)
     return records_of(seed.row, seed.cells, work, card, seed.store)
 
 
 def record_problems(stated: Sequence[Mapping[str, Any]], computed: Sequence[Mapping[str, Any]]) -> Problems:
-    """Yield a sentence for every record that is missing, not the suite's, or not what its table gives."""
+    """Yield a sentence for every record that is missing, not in the suite, or different from its recomputed value."""
     theirs, ours = ({record_key(record): record for record in records} for records in (stated, computed))
     for key in sorted(ours.keys() - theirs.keys()):
         yield f"{_name(ours[key])}: the record is missing."
@@ -524,7 +524,7 @@ def record_problems(stated: Sequence[Mapping[str, Any]], computed: Sequence[Mapp
 
 
 def _close(stated: Sequence[float | None], computed: Sequence[float | None], gap: float) -> bool:
-    """Return whether two lists of values agree; None agrees with None alone."""
+    """Return whether two lists of values agree; None agrees only with None."""
     if len(stated) != len(computed):
         return False
     pairs = zip(stated, computed, strict=True)
@@ -539,10 +539,10 @@ def _name(record: Mapping[str, Any]) -> str:
 
 
 def given_weights(verification: Verification, weights: Path) -> dict[int, Path]:
-    """Return the folders of weights that are there, by seed.
+    """Return the existing folders of weights by seed.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there are none.
     """
     folders = {seed: weights / f"seed-{seed}" for seed in verification.seeds}
     given = {seed: folder for seed, folder in folders.items() if folder.is_dir()}
@@ -555,9 +555,9 @@ def replay_problems(verification: Verification, given: Mapping[int, Path], salt:
     """Predict, inspect and attack a sample of examples again on the stated weights; yield every difference.
 
     Args:
-        verification: Of the submission; its tables were read.
-        given: From `given_weights`.
-        salt: Decides which examples are in the sample. An author who knew it could spare these.
+        verification: The submission under verification; its tables were read.
+        given: The result of `given_weights`.
+        salt: Selects the sample. An author who knew it could make only these examples agree.
     """
     from benchmark.models.prompt_classifier import load_classifier
     from benchmark.training.optimization import pick_device
@@ -586,9 +586,9 @@ def replay_problems(verification: Verification, given: Mapping[int, Path], salt:
 
 
 def _weight_problems(folder: Path, stated: Mapping[str, str]) -> Problems:
-    """Allow only stated, plain files that are not code."""
+    """Check that the folder holds only stated, plain files that are not code."""
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
-    # Before any hash: reading a pipe would wait for ever.
+    # Check this before hashing, since reading a pipe would never end.
     odd = sorted(name for name, path in found.items() if path.is_symlink() or not path.is_file())
     if odd:
         yield f"{folder.name}/{odd[0]!a} is not a plain file; remove it."
@@ -642,7 +642,7 @@ def _table_difference(
 def _attack_difference(
     model: "Classifier", work: Workload, subject: str, rows: list[AttackRow], random: np.random.Generator
 ) -> str:
-    """Replay texts that the attack ended with, and attack a few examples again; return the first difference."""
+    """Predict the attack's final texts again, and attack a few examples again; return the first difference."""
     from benchmark.attacks import run_attack
     from benchmark.attacks.victim import ModelVictim
     from benchmark.models.inference import predict_logits
@@ -674,7 +674,7 @@ def _attack_difference(
 
 @dataclass(frozen=True)
 class Difference:
-    """One headline value, submitted and trained again.
+    """One headline value: the submitted one and the one trained again.
 
     Attributes:
         tolerance: Half the width of the 95 % interval over examples, and at least `LEAST_TOLERANCE`.
@@ -688,7 +688,7 @@ class Difference:
 
     @property
     def holds(self) -> bool:
-        """Whether the two agree."""
+        """Return whether the two values agree within the tolerance."""
         return abs(self.submitted - self.again) <= self.tolerance
 
 

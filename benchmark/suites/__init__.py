@@ -1,4 +1,4 @@
-"""Suites: versioned, closed lists of one training task, its recipe, and its probes and attacks."""
+"""Suites: versioned, closed lists of one training task, its recipe, and its evaluation tasks and attacks."""
 
 from benchmark.suites.config import Attack, MetricSettings, Probe, Recipe, SplitSpec, Suite, TrainingTask
 from benchmark.suites.datasets import attack_subset, probe_dataset, training_splits

@@ -1,4 +1,4 @@
-"""A suite held against its data, part by part: what `temper suite check` says."""
+"""Compare a suite with its data, part by part, for `temper suite check`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,13 +22,13 @@ class Part:
     """One part of a suite's data.
 
     Attributes:
-        name: "training", "validation", "test", or the id of a probe.
-        rows: Examples that came out; None where nothing did.
-        classes: Examples of each class by name; empty without labels.
-        leak: What of it stands in the training part; None for that part itself and where nothing could be compared.
-        get: How to have the data, where it is not here.
-        problems: What is wrong, by the path of the key in the suite file.
-        notes: What is no mistake and worth knowing.
+        name: "training", "validation", "test", or the id of an evaluation task.
+        rows: Number of examples; None if none could be loaded.
+        classes: Number of examples per class name; empty without labels.
+        leak: Overlap with the training part; None for that part itself and if nothing could be compared.
+        get: How to get the data if it is missing here.
+        problems: Problems with the path of their key in the suite file.
+        notes: Sentences about what is not a mistake but worth knowing.
     """
 
     name: str
@@ -41,11 +41,11 @@ class Part:
 
     @property
     def state(self) -> State:
-        """Whether the part is as declared, not here, or wrong."""
+        """Return whether the part is as declared, unavailable or wrong."""
         return "wrong" if self.problems else "unavailable" if self.get else "ok"
 
     def found(self, dataset: Dataset) -> None:
-        """Take down what a data set holds."""
+        """Store the size and the class counts of a data set."""
         self.rows, self.classes = len(dataset), class_counts(dataset)
 
     def count(self, dataset: Dataset, declared: int | None, key: str) -> None:
@@ -55,10 +55,10 @@ class Part:
 
 
 def inspect(suite: Suite) -> Iterator[Part]:
-    """Read a suite's data and compare it with what the suite says, the training task first.
+    """Read a suite's data and compare it with the suite file, the training task first.
 
     Yields:
-        The training, validation and test parts and every probe; nothing is raised for what is wrong with one.
+        The training, validation and test parts and every evaluation task. Problems are collected instead of raised.
     """
     whole, test = Part("training"), Part("test")
     data = _read(suite, suite.training.data, whole, "training.data")
@@ -74,7 +74,7 @@ def inspect(suite: Suite) -> Iterator[Part]:
 
 
 def _training_parts(suite: Suite, whole: Part, test: Part, splits: Splits | None) -> Iterator[Part]:
-    """The training task's parts; where there is no split, what there is to say about its sources."""
+    """Yield the training task's parts; without a split, yield the problems of its sources."""
     parts = [whole, Part("validation"), test]
     if splits is None:
         yield from (whole, test) if test.get or test.problems else (whole,)
@@ -133,7 +133,7 @@ def _read(
     merge: Sequence[int] | None = None,
     exclude: frozenset[str] = frozenset(),
 ) -> Dataset | None:
-    """Load a data set whatever it declares, and compare the two afterwards, so that one mistake hides no other."""
+    """Load a data set without checking it, and compare it with its declaration afterwards, to report all mistakes."""
     classes, base = suite.training.classes, suite.path.parent
     free = replace(spec, rows=None, content_hash=None)
     dataset = _loaded(part, key, spec, lambda: load(free, name=part.name, classes=classes, base=base, exclude=exclude))
@@ -152,7 +152,7 @@ def _read(
 
 
 def _loaded(part: Part, key: str, spec: DataSpec, work: Callable[[], T]) -> T | None:
-    """What a step gives; a set that is not here is told apart from one that is wrong."""
+    """Return the result of `work`; record on the part whether its data is unavailable or wrong."""
     try:
         return work()
     except ColumnError as error:
@@ -170,7 +170,7 @@ def _loaded(part: Part, key: str, spec: DataSpec, work: Callable[[], T]) -> T | 
 
 
 def _key_of(spec: DataSpec, column: str) -> str:
-    """The key of a data table that names a column."""
+    """Return the key of a data table that names a column."""
     if column in spec.text:
         return "text"
     if spec.label is not None and column == spec.label.column:

@@ -1,4 +1,4 @@
-"""What a suite file says, as frozen dataclasses. The types, ranges and descriptions here are the file format."""
+"""The content of a suite file as frozen dataclasses. Their types, ranges and descriptions define the file format."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -60,7 +60,7 @@ class SplitSpec:
 
 
 def has_test(split: SplitSpec) -> bool:
-    """Whether the training task has a test part."""
+    """Return whether the training task has a test part."""
     return split.test > 0 or split.test_data is not None
 
 
@@ -220,7 +220,7 @@ class Suite:
 
 
 def parameters_of(attack: Attack) -> dict[str, Any]:
-    """Return all parameters of an attack, those at their default included.
+    """Return all parameters of an attack, including those at their default.
 
     Raises:
         UsageError: a parameter does not exist, or has a value that it cannot have.
@@ -262,7 +262,7 @@ def _probe_problems(probe: Probe) -> Iterator[Problem]:
 
 
 def _metric_problems(metrics: Sequence[str], reported: Sequence[str], kind: str) -> Iterator[Problem]:
-    """Look names up that are not among the metrics reported by default; only those need the registry."""
+    """Check the names of metrics. Only those that are not reported by default are looked up in the registry."""
     if newer := [metric for metric in dict.fromkeys(metrics) if metric not in reported]:
         from benchmark.evaluation.metrics import METRICS, metrics_for
 
@@ -287,7 +287,7 @@ def _attack_problems(attack: Attack) -> Iterator[Problem]:
 
 
 def repeated(names: Iterable[str]) -> list[str]:
-    """List the names that are there more than once."""
+    """List the duplicate names."""
     return [name for name, count in Counter(names).items() if count > 1]
 
 

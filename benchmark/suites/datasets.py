@@ -1,4 +1,4 @@
-"""The data of a suite's parts, with every declared count checked."""
+"""Load the data of a suite's parts and check every declared count."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -29,10 +29,10 @@ def training_splits(suite: Suite) -> Splits:
 
 
 def divided(suite: Suite, whole: Dataset, test: Dataset | None) -> Splits:
-    """The parts of loaded training data, after limits; `test` is the official test part where there is one.
+    """Split loaded training data into parts and apply limits; `test` is the official test part, if there is one.
 
     Raises:
-        TemperError: one text stands in two parts, or an example has no group.
+        TemperError: two parts share a text, or an example has no group.
     """
     spec = suite.training.split
     parts = split(whole, by=spec.by, test=spec.test, validation=spec.validation)
@@ -44,7 +44,7 @@ def divided(suite: Suite, whole: Dataset, test: Dataset | None) -> Splits:
 
 
 def declared_counts(suite: Suite, parts: Splits) -> Iterator[tuple[Dataset, int | None, str]]:
-    """The parts that a training task has, with their declared sizes and the keys that declare them."""
+    """Yield the parts of a training task with their declared sizes and the keys that declare them."""
     spec = suite.training.split
     yield parts.train, spec.train_rows, "training.split.train_rows"
     yield parts.validation, spec.validation_rows, "training.split.validation_rows"
@@ -53,12 +53,12 @@ def declared_counts(suite: Suite, parts: Splits) -> Iterator[tuple[Dataset, int 
 
 
 def probe_dataset(suite: Suite, probe: Probe, splits: Splits | None = None) -> Dataset:
-    """Load a probe's examples; labels are classes of the task, which scoring merges.
+    """Load an evaluation task's examples. Labels are classes of the training task, which scoring merges.
 
     Args:
-        suite: Whose probe it is.
-        probe: Which.
-        splits: The training task's parts, where they are loaded already.
+        suite: The suite.
+        probe: The evaluation task.
+        splits: The training task's parts, if they are loaded already.
 
     Raises:
         UnavailableError: the data is not on this machine; the message says how to get it.
@@ -77,7 +77,7 @@ def probe_dataset(suite: Suite, probe: Probe, splits: Splits | None = None) -> D
 
 
 def training_keys(splits: Splits) -> frozenset[str]:
-    """Return the text keys of everything that training sees: of the training and the validation part."""
+    """Return the text keys of everything that training sees: the training and the validation part."""
     return frozenset(text_key(example.texts) for part in (splits.train, splits.validation) for example in part.examples)
 
 
@@ -88,15 +88,15 @@ def without(dataset: Dataset, keys: frozenset[str]) -> Dataset:
 
 
 def attack_subset(suite: Suite, attack: Attack, attacked: Dataset | None = None) -> Dataset:
-    """The examples that an attack works on: stratified by label, chosen by a hash of the text.
+    """Select the examples for an attack: stratified by label, chosen by a hash of the text.
 
     Args:
-        suite: Whose attack it is.
-        attack: Which.
-        attacked: The examples of the probe that it attacks, where they are loaded already.
+        suite: The suite.
+        attack: The attack.
+        attacked: The examples of the attacked evaluation task, if they are loaded already.
 
     Raises:
-        UnavailableError: the probe's data is not on this machine; the message says how to get it.
+        UnavailableError: the data is not on this machine; the message says how to get it.
     """
     if attacked is None:
         attacked = probe_dataset(suite, next(probe for probe in suite.probes if probe.id == attack.on))
@@ -104,17 +104,17 @@ def attack_subset(suite: Suite, attack: Attack, attacked: Dataset | None = None)
 
 
 def check_count(dataset: Dataset, declared: int | None, key: str, suite: Suite) -> None:
-    """Refuse a part of another size than declared, or an empty one where no size is.
+    """Refuse a part whose size differs from the declared one, or an empty part without a declared size.
 
     Raises:
-        IntegrityError: naming file, key and both numbers.
+        IntegrityError: the size is wrong; the message has file, key and both numbers.
     """
     if sentence := count_problem(dataset, declared):
         raise IntegrityError(f"{suite.path.name}: {key}: {sentence}")
 
 
 def count_problem(dataset: Dataset, declared: int | None) -> str:
-    """What is wrong with the size of a part; empty where nothing is."""
+    """Describe the problem with a part's size; empty if there is none."""
     if declared is None:
         return "" if len(dataset) else f"{dataset.name} is empty; change the split's shares."
     if len(dataset) == declared:

@@ -40,19 +40,19 @@ TABLES: tuple[tuple[str, type], ...] = (
     ("A group's file", Group),
     *((f'`[attacks.parameters]` with `recipe = "{name}"`', cls) for name, cls in RECIPES.items()),
 )
-"""Every table of a suite file: how it is headed, and the dataclass that reads it."""
+"""Heading and dataclass of every table of a suite file."""
 
 
 def reference() -> str:
-    """All tables in Markdown."""
+    """Write all tables in Markdown."""
     return "\n".join(f"### {heading}\n\n{cls.__doc__}\n\n{_table(cls)}" for heading, cls in TABLES)
 
 
 def with_reference(document: str) -> str:
-    """A document with what stands between its two marks replaced by the reference.
+    """Replace the text between a document's two marks by the reference.
 
     Raises:
-        ValueError: the document has not exactly one of each mark.
+        ValueError: the document does not have exactly one of each mark.
     """
     before, rest = document.split(BEGIN)
     _, after = rest.split(END)
@@ -95,7 +95,7 @@ def _row(name: str, key: Mapping[str, Any], required: bool, tables: Mapping[str,
 
 
 def _value(kinds: list[Mapping[str, Any]]) -> str:
-    """Say what a key holds."""
+    """Describe the value of a key."""
     kind = kinds[0]
     if "$ref" in kind:
         return "a table"

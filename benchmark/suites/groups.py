@@ -45,14 +45,14 @@ GROUP = Schema(Group)
 
 
 def load_suites(name_or_path: str | Path) -> tuple[Suite, ...]:
-    """The suites that a name stands for: those of a group, or the one suite.
+    """Load the suites of a group, or a single suite.
 
     Args:
         name_or_path: a packaged suite or group (``mirror``, or ``mirror@1`` to insist on a version) or the path of a
             TOML file of either.
 
     Raises:
-        UsageError: there is no such suite, group or file, or not in that version; or a member is not there.
+        UsageError: there is no such suite, group or file, or not in that version; or a member is missing.
         SuiteError: a file has mistakes; all of them are listed.
     """
     group = find_group(name_or_path)
@@ -60,7 +60,7 @@ def load_suites(name_or_path: str | Path) -> tuple[Suite, ...]:
 
 
 def find_group(name_or_path: str | Path) -> Group | None:
-    """The group of a name or path; None where it is no group's.
+    """Load the group of a name or path; return None if it is not a group.
 
     Raises:
         UsageError: the group has mistakes, or another version.
@@ -82,10 +82,10 @@ def find_group(name_or_path: str | Path) -> Group | None:
 
 
 def members(group: Group) -> tuple[Suite, ...]:
-    """The suites of a group, in its order.
+    """Load the suites of a group, in its order.
 
     Raises:
-        UsageError: a member is not there, has no version or another one, is a duplicate or a group.
+        UsageError: a member is missing, has no version or another one, is a duplicate or is a group.
     """
     for member in group.suites:
         if group.suites.count(member) > 1:

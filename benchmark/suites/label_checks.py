@@ -1,4 +1,4 @@
-"""What a label map does to the rows of a data set, and when that cannot have been meant."""
+"""Check the effect of a label map on the rows of a data set, and report likely mistakes."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,11 +10,11 @@ from benchmark.schema.errors import counted
 from benchmark.suites.config import Problem
 
 MOST = 0.5
-"""Share of the rows from which on a map that drops them is a mistake; `where` says so where it is none."""
+"""A map that drops more than this share of the rows is reported as a mistake; use `where` to drop them on purpose."""
 
 
 def class_counts(dataset: Dataset) -> dict[str, int]:
-    """Examples of each class by its name, in the order of the classes; empty for a set without labels."""
+    """Count the examples per class name, in the order of the classes; empty for a data set without labels."""
     counts = Counter(example.label for example in dataset.examples)
     return {name: counts[number] for number, name in enumerate(dataset.label_names)}
 
@@ -22,7 +22,7 @@ def class_counts(dataset: Dataset) -> dict[str, int]:
 def label_problems(
     spec: DataSpec, dataset: Dataset, classes: Sequence[str], merge: Sequence[int] | None
 ) -> Iterator[Problem]:
-    """Key, inside the data table, and sentence for each thing that is wrong with a set's labels."""
+    """Yield the key inside the data table and a sentence for each problem with a data set's labels."""
     if spec.label is None:
         return
     counts, key = unmapped(dataset), "label.map" if spec.label.map is not None else "label.column"
@@ -48,13 +48,13 @@ def label_problems(
 
 
 def unmapped(dataset: Dataset) -> dict[str, int]:
-    """Label values outside the map, with their rows, most first; ratings between thresholds are meant to be dropped."""
+    """Count the rows of each label value outside the map, most frequent first, without ratings between thresholds."""
     found = {} if dataset.report is None else dataset.report.unmapped
     return dict(Counter({value: count for value, count in found.items() if value != BETWEEN}).most_common())
 
 
 def label_notes(spec: DataSpec, dataset: Dataset) -> Iterator[str]:
-    """Yield what an author should know and what is not a mistake: dropped labels and duplicate texts."""
+    """Yield notes that are not mistakes: dropped labels and duplicate texts."""
     if counts := unmapped(dataset):
         rows = sum(counts.values())
         yield f"{counted(rows, 'row')} dropped for a label outside the map ({_listed(counts)})."
@@ -68,7 +68,7 @@ def label_notes(spec: DataSpec, dataset: Dataset) -> Iterator[str]:
 
 
 def _expected(label: LabelSpec, classes: Sequence[str], merge: Sequence[int] | None) -> set[int]:
-    """Classes that must have rows: those that the map names; without one, all, but for what `merge` joins."""
+    """Return the classes that must have rows: those of the map or thresholds, else all, or none if `merge` is given."""
     if label.map is not None:
         return set(label.map.values())
     if label.thresholds is not None:

@@ -1,4 +1,4 @@
-"""Finding and reading suite files."""
+"""Find and read suite files."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ _GROUP = re.compile(r"^suites\s*=", re.MULTILINE)
 
 
 class SuiteError(UsageError):
-    """A suite file with mistakes; its text is one sentence a mistake.
+    """A suite file with mistakes; the message has one sentence per mistake.
 
     Attributes:
         problems: every mistake as (key path, sentence).
@@ -31,12 +31,12 @@ class SuiteError(UsageError):
 
 
 def available_suites() -> dict[str, Path]:
-    """The packaged suites: name -> file, by name."""
+    """Return the files of the packaged suites by name, sorted."""
     return {name: path for name, path in _packaged().items() if not _is_group(path)}
 
 
 def available_groups() -> dict[str, Path]:
-    """The packaged groups of suites: name -> file, by name."""
+    """Return the files of the packaged groups by name, sorted."""
     return {name: path for name, path in _packaged().items() if _is_group(path)}
 
 
@@ -65,22 +65,22 @@ def load_suite(name_or_path: str | Path) -> Suite:
 
 
 def is_path(name_or_path: str | Path) -> bool:
-    """Whether a suite or group is asked for by its file and not by its name."""
+    """Return whether a suite or group is given as a file instead of a name."""
     text = str(name_or_path)
     return isinstance(name_or_path, Path) or text.endswith(".toml") or "/" in text or "\\" in text
 
 
 def split_version(text: str) -> tuple[str, int | None]:
-    """``demo@2`` as name and version; a name without a version has None."""
+    """Split ``demo@2`` into name and version; the version is None if there is none."""
     versioned = _VERSIONED.fullmatch(text)
     return (versioned["name"], int(versioned["version"])) if versioned else (text, None)
 
 
 def require_asked(name: str, version: int, asked: str, asked_version: int | None, kind: str = "Suite") -> None:
-    """Hold what a packaged file says of itself against what was asked for.
+    """Compare the name and version in a packaged file with the requested ones.
 
     Raises:
-        UsageError: it calls itself otherwise, or is at another version.
+        UsageError: the file has another name or version.
     """
     if name != asked:
         raise UsageError(f"{asked}.toml: name: {name!r} is not the file's name; rename one of the two.")
@@ -96,18 +96,18 @@ def parse_suite(text: str, *, path: Path, place: str = "") -> Suite:
 
     Args:
         text: TOML.
-        path: where the file stands; data files are found relative to its folder.
-        place: how messages call the file; its path if empty.
+        path: the path of the file; data files are relative to its folder.
+        place: the name of the file in messages; its path if empty.
 
     Raises:
-        SuiteError: with every mistake that could be found.
-        UsageError: the text is no TOML.
+        SuiteError: the file has mistakes; all of them are listed.
+        UsageError: the text is not TOML.
     """
     place = place or str(path)
     raw = parse_toml(text, place)
     suite, problems = read_table(SUITE, raw, path, {"classes": _classes(raw)})
     if problems:
-        # Tables that contradict themselves do not hide what is wrong between tables.
+        # Read the fields without the rules inside tables, so that the rules between tables are checked too.
         whole, _ = read_table(SUITE, raw, path, {"classes": _classes(raw), "fields_only": True})
         problems += [] if whole is None else list(check_suite(whole))
     else:
@@ -123,7 +123,7 @@ def parse_suite(text: str, *, path: Path, place: str = "") -> Suite:
 def read_table(
     schema: Schema, raw: dict[str, Any], path: Path, context: Mapping[str, Any] | None = None
 ) -> tuple[Any, list[Problem]]:
-    """Read a whole TOML file as its type, which also holds the file's path; with every mistake in its tables."""
+    """Read a whole TOML file as its type, which also holds the file's path, and list every mistake in its tables."""
     known = schema.json_schema["properties"] if "path" in raw else ()
     problems = [("path", f"is an unknown key; remove it. {nearest('path', known)}")] if "path" in raw else []
     table, others = schema.read({**raw, "path": path}, context=context, pointer=key_path)
@@ -134,7 +134,7 @@ def parse_toml(text: str, place: str) -> dict[str, Any]:
     """Read TOML.
 
     Raises:
-        UsageError: the text is no TOML; the sentence names the line.
+        UsageError: the text is not TOML; the message has the line.
     """
     try:
         return tomllib.loads(text)
@@ -143,7 +143,7 @@ def parse_toml(text: str, place: str) -> dict[str, Any]:
 
 
 def read_text(path: Path, place: str) -> str:
-    """The text of a suite or group file.
+    """Read the text of a suite or group file.
 
     Raises:
         UsageError: there is no such file, or it is not UTF-8.
@@ -166,12 +166,12 @@ def _packaged() -> dict[str, Path]:
 
 
 def _is_group(path: Path) -> bool:
-    """A look at the text is enough for files of our own, and much faster than reading every suite."""
+    """Return whether a packaged file is a group. Searching the text is much faster than parsing every suite."""
     return _GROUP.search(path.read_text(encoding="utf-8")) is not None
 
 
 def _classes(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    """Class names, needed before anything else is read, since label maps name them."""
+    """Return the class names, which are needed first because label maps refer to them."""
     training = raw.get("training")
     classes = training.get("classes") if isinstance(training, Mapping) else None
     return tuple(item for item in classes if isinstance(item, str)) if isinstance(classes, list) else ()

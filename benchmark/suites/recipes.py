@@ -1,4 +1,4 @@
-"""The attacks that a suite can name, each with all of its parameters; a table of parameters fills one of these."""
+"""The attacks that a suite can name, each a class with all of its parameters."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -189,16 +189,16 @@ RECIPES: Mapping[str, type[Numbers]] = {
     "random_swap": RandomSwap,
     "transfer": Transfer,
 }
-"""By the name that a suite gives."""
+"""Attack recipes by their name in a suite."""
 
 _ADDED = ("short_texts",)
-"""Parameters that came after records were committed."""
+"""Parameters that were added after records were committed."""
 
 
 def identifying_parameters(numbers: Numbers) -> dict[str, Any]:
-    """Return the parameters that identify an attack: all, but for later ones at their default.
+    """Return the parameters that identify an attack: all, except later additions at their default.
 
-    An attack from before a parameter existed does what that parameter's default says, and stays the same attack.
+    The default of an added parameter keeps the earlier behaviour, so the attack keeps its identity.
     """
     left_out = {
         item.name for item in fields(numbers) if item.name in _ADDED and getattr(numbers, item.name) == item.default
@@ -207,4 +207,4 @@ def identifying_parameters(numbers: Numbers) -> dict[str, Any]:
 
 
 MASKING_CHECKS = frozenset({"random_swap", "transfer"})
-"""Recipes that do not search: their results stand beside the attacks' as checks, and enter no score."""
+"""Recipes without a search: their results are gradient-masking checks next to the attacks, and enter no score."""

@@ -1,4 +1,4 @@
-"""What must hold between the parts of a suite file, beyond what each table says of itself."""
+"""Check the rules between the tables of a suite file; the rules within a table are in `config`."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -9,7 +9,7 @@ from benchmark.suites.vocabulary import RESERVED_IDS
 
 
 def check_suite(suite: Suite) -> Iterator[Problem]:
-    """What must hold between the parts of a suite."""
+    """Check the rules between the tables of a suite."""
     return chain(_check_training(suite), _check_ids(suite), _check_probes(suite), _check_attacks(suite))
 
 

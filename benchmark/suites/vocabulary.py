@@ -1,6 +1,6 @@
-"""The metrics that a suite reports where it lists none: by name, so that a suite loads without numpy.
+"""The names of the metrics that a suite reports by default. They are only names, so a suite loads without numpy.
 
-A suite's identity holds the metrics that it reports, so these lists never change. A suite lists a newer metric itself.
+A suite's identity includes its metrics, so these lists never change. A suite must list a newer metric itself.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ ATTACK_METRICS: Final = (
 MASKING_METRICS: Final = (*ACCURACY_METRICS, "zero_gradient_share", "stochastic_share")
 
 RESERVED_IDS: Final = ("validation",)
-"""Names that no probe or attack may have: results on the validation part are kept under it."""
+"""Names that an evaluation task or attack may not have: results on the validation part are kept under them."""
 
 PROBE_METRICS: Final[Mapping[Perspective, tuple[str, ...]]] = {
     "in-distribution": ACCURACY_METRICS + CALIBRATION_METRICS,
@@ -33,5 +33,5 @@ PROBE_METRICS: Final[Mapping[Perspective, tuple[str, ...]]] = {
     "anomaly": ANOMALY_METRICS,
     "masking": MASKING_METRICS,
 }
-"""What a probe is scored by where it lists nothing: labelled ones by accuracy and calibration, OOD texts by anomaly
-metrics, and gradient-masking checks by signs of masking, which enter no score."""
+"""Default metrics of evaluation tasks: accuracy and calibration for labelled data, anomaly metrics for OOD
+data, and signs of masking for gradient-masking checks, which enter no score."""
