@@ -40,7 +40,7 @@ class Section:
     rule: str
     finding: str
     perspectives: tuple[Column, ...]
-    probes: tuple[Column, ...]
+    tasks: tuple[Column, ...]
     rows: tuple[Row, ...]
 
     @property
@@ -51,13 +51,13 @@ class Section:
 
     def columns(self) -> list[Column]:
         """List the columns of the main table; those of evaluation tasks have a table of their own."""
-        return [c for entry in COLUMNS if entry != "probes" for c in self.own_columns(entry)]
+        return [c for entry in COLUMNS if entry != "tasks" for c in self.own_columns(entry)]
 
-    def own_columns(self, entry: Column | Literal["perspectives", "probes"]) -> tuple[Column, ...]:
+    def own_columns(self, entry: Column | Literal["perspectives", "tasks"]) -> tuple[Column, ...]:
         """List the columns of this section that an entry of `COLUMNS` expands to."""
         if isinstance(entry, Column):
             return (entry,)
-        return self.perspectives if entry == "perspectives" else self.probes
+        return self.perspectives if entry == "perspectives" else self.tasks
 
     def groups(self) -> Iterator[tuple[str, str, tuple[Row, ...]]]:
         """Yield the groups that have rows: name, title and rows."""
@@ -160,7 +160,7 @@ def _section(results: SectionResults, anchor: str) -> Section:
         rule=chance or (definitions.RANKED if ranked else definitions.ORDER),
         finding=_finding(rows),
         perspectives=tuple(_perspective_columns(results)),
-        probes=tuple(_probe_column(results, place, entry) for place, entry in enumerate(results.entries())),
+        tasks=tuple(_task_column(results, place, entry) for place, entry in enumerate(results.entries())),
         rows=tuple(_row(scores, row, row_anchor) for row, row_anchor in zip(rows, anchors, strict=True)),
     )
 
@@ -206,7 +206,7 @@ def _perspective_columns(results: SectionResults) -> Iterator[Column]:
         )
 
 
-def _probe_column(results: SectionResults, place: int, entry: Mapping[str, Any]) -> Column:
+def _task_column(results: SectionResults, place: int, entry: Mapping[str, Any]) -> Column:
     """Describe the column of one evaluation task's headline metric under one perspective."""
     metric = results.metric(entry)
     size = f"{entry['n']} examples" if entry["n"] else "examples not available"
@@ -214,7 +214,7 @@ def _probe_column(results: SectionResults, place: int, entry: Mapping[str, Any])
     return Column(
         key="/".join((entry["perspective"], entry["id"], entry["headline"])),
         title=entry["title"],
-        cell=partial(_probe_figure, place),
+        cell=partial(_task_figure, place),
         unit=unit_label(metric["unit"]),
         better=metric["direction"],
         definition=" ".join(filter(None, definition)),
@@ -228,13 +228,13 @@ def _perspective_figure(place: int, row: Row) -> Figure:
     return row.perspectives[place]
 
 
-def _probe_figure(place: int, row: Row) -> Figure:
-    return row.probes[place]
+def _task_figure(place: int, row: Row) -> Figure:
+    return row.tasks[place]
 
 
 def _row(scores: SectionScores, ranked: RankedRow, anchor: str) -> Row:
     section, compared, row = scores.section, ranked.scores, ranked.scores.row
-    titles = {entry["id"]: entry["title"] for entry in section.card["probes"]}
+    titles = {entry["id"]: entry["title"] for entry in section.card["tasks"]}
     level = row.verification if row.measured_seeds else ""
     return Row(
         anchor=anchor,
@@ -253,7 +253,7 @@ def _row(scores: SectionScores, ranked: RankedRow, anchor: str) -> Row:
             )
             for name, entries in section.perspectives().items()
         ),
-        probes=tuple(
+        tasks=tuple(
             metric_figure(
                 scores.estimate(row, headline(entry)),
                 section.metric(entry)["unit"],

@@ -22,7 +22,7 @@ GROUP_TITLES = {
 class Measurement:
     """One metric of one evaluation task, with a value for each seed."""
 
-    probe: str
+    task: str
     perspective: str
     metric: str
     unit: str
@@ -39,7 +39,7 @@ class Row:
         rank: Empty when not ranked; `worst_rank` is the other end of the rank interval.
         overall: Has a star if the row differs significantly from vanilla.
         perspectives: In the order of the section's perspective columns.
-        probes: In the order of the section's probe columns.
+        tasks: In the order of the section's task columns.
         p: Corrected p-value of the difference from vanilla; empty if not compared.
         robustness: Overall without the in-distribution perspective.
         verification: The lowest level among its records; empty where nothing was measured.
@@ -57,7 +57,7 @@ class Row:
     configuration: str
     overall: Figure
     perspectives: tuple[Figure, ...]
-    probes: tuple[Figure, ...]
+    tasks: tuple[Figure, ...]
     cost: Figure
     seeds: tuple[str, ...]
     verification: str
@@ -166,7 +166,7 @@ def _notes(row: Row) -> str:
     return "; ".join(filter(None, (*row.notes, flags)))
 
 
-COLUMNS: list[Column | Literal["perspectives", "probes"]] = [
+COLUMNS: list[Column | Literal["perspectives", "tasks"]] = [
     Column(
         "rank", "Rank", _rank_interval, definition=definitions.RANK, kind="rank",
         csv={"rank": lambda row: row.rank, "rank_worst": lambda row: row.worst_rank},
@@ -194,7 +194,7 @@ COLUMNS: list[Column | Literal["perspectives", "probes"]] = [
     ),
     Column("robustness", "Robustness", lambda row: row.robustness, "%", "up", on_page=False, in_tables=False, csv={}),
     "perspectives",
-    "probes",
+    "tasks",
     Column(
         "cost", "Cost", lambda row: row.cost, "×", definition=definitions.COST,
         csv={"cost_relative": lambda row: row.cost.text},

@@ -27,11 +27,11 @@ class PaperColumn:
     Attributes:
         label: as the paper prints it.
         suite: ``name@version`` of the suite that it is about.
-        item: (probe, perspective, metric) of a published number; the probe of a mean over several
+        item: (task, perspective, metric) of a published number; the task of a mean over several
             sets is the perspective's own name.
-        probes: whose values are averaged, in the paper's order.
-        absent: sets of the paper that the suite has no probe for, each with the reason.
-        departs: how the probes are not the paper's sets, so that no difference can be taken; may be empty.
+        tasks: whose values are averaged, in the paper's order.
+        absent: sets of the paper that the suite has no task for, each with the reason.
+        departs: how the tasks are not the paper's sets, so that no difference can be taken; may be empty.
         unit: of the metric, as a suite card has it.
         better: "up" or "down".
     """
@@ -39,7 +39,7 @@ class PaperColumn:
     label: str
     suite: str
     item: Item
-    probes: tuple[str, ...]
+    tasks: tuple[str, ...]
     absent: Mapping[str, str]
     departs: str
     unit: str
@@ -156,33 +156,33 @@ def _notes(column: PaperColumn, missing: Sequence[str], *, whole: bool) -> tuple
     """Return notes on the missing parts of a measured cell; `whole` if all parts are missing."""
     if whole:
         return (f"not measured, for want of {', '.join(missing)}",)
-    total = len(column.probes) + len(column.absent)
+    total = len(column.tasks) + len(column.absent)
     mean_of = f"a mean over {total - len(missing)} of the paper's {total} sets, without {', '.join(missing)}"
     return tuple(filter(None, (mean_of if missing else "", column.departs)))
 
 
 def _is_printed_at(record: Record, label: str, column: PaperColumn) -> bool:
-    item = (record["probe"]["id"], record["probe"]["perspective"], record["metric"]["id"])
+    item = (record["task"]["id"], record["task"]["perspective"], record["metric"]["id"])
     here = (suite_of(record), record["source"]["row"], item)
     return here == (column.suite, label, column.item)
 
 
 def _measure(records: Iterable[Record], column: PaperColumn) -> tuple[Estimate, dict[str, str]]:
-    """Average a column's probes per seed, then over seeds; and return the missing sets with the reasons."""
-    values: dict[str, dict[int, float]] = {probe: {} for probe in column.probes}
+    """Average a column's tasks per seed, then over seeds; and return the missing sets with the reasons."""
+    values: dict[str, dict[int, float]] = {task: {} for task in column.tasks}
     reasons: dict[str, str] = {}
     for record in records:
-        probe = record["probe"]["id"]
-        if probe not in values or (record["probe"]["perspective"], record["metric"]["id"]) != column.item[1:]:
+        task = record["task"]["id"]
+        if task not in values or (record["task"]["perspective"], record["metric"]["id"]) != column.item[1:]:
             continue
         if record["value"] is None:
-            reasons.setdefault(probe, str(record["reason"]))
+            reasons.setdefault(task, str(record["reason"]))
         else:
-            values[probe][record["seed"]] = float(record["value"])
+            values[task][record["seed"]] = float(record["value"])
     seeds = sorted({seed for by_seed in values.values() for seed in by_seed})
-    whole = [probe for probe in column.probes if seeds and values[probe].keys() >= set(seeds)]
-    missing = {probe: reasons.get(probe, "no record") for probe in column.probes if probe not in whole}
-    points = [(seed, mean([values[probe][seed] for probe in whole])) for seed in seeds if whole]
+    whole = [task for task in column.tasks if seeds and values[task].keys() >= set(seeds)]
+    missing = {task: reasons.get(task, "no record") for task in column.tasks if task not in whole}
+    points = [(seed, mean([values[task][seed] for task in whole])) for seed in seeds if whole]
     return over_seeds(points), {**missing, **column.absent}
 
 

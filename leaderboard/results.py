@@ -27,7 +27,7 @@ from benchmark.schema import (
 )
 
 Item: TypeAlias = tuple[str, str, str]
-"""Item of a suite card: (probe, perspective, metric)."""
+"""Item of a suite card: (task, perspective, metric)."""
 
 MEASURED, PUBLISHED = "measured", "published"
 
@@ -44,7 +44,7 @@ class ResultRecord(NamedTuple):
     protocol: str
     paper: str
     seed: int
-    probe: str
+    task: str
     perspective: str
     metric: str
     direction: str
@@ -81,7 +81,7 @@ def load_results(path: str | Path, published: str | Path | None = None) -> pd.Da
         - ``suite``, ``version``, ``backbone``: the section that the record belongs to
         - ``method``, ``configuration``, ``protocol``: the row; the last two are empty for the defaults
         - ``seed``: -1 for a published number
-        - ``probe``, ``perspective``, ``metric``, ``direction``: what was measured, and whether "up" or "down" is better
+        - ``task``, ``perspective``, ``metric``, ``direction``: what was measured, and whether "up" or "down" is better
         - ``value``: in the metric's own unit, a fraction from 0 to 1; NaN where ``status`` is not "ok", see ``reason``
         - ``examples``, ``data``, ``replicates``: number and hash of the examples, and the metric on their resamples
         - ``kind``, ``paper``, ``source``: "measured" or "published", and where a published number is printed
@@ -107,7 +107,7 @@ def _frame(results: list[ResultRecord]) -> pd.DataFrame:
 def _result(located: Located) -> ResultRecord:
     record = located.record
     suite, method, backbone, source = record["suite"], record["method"], record["backbone"], record["source"]
-    probe, metric, value = record["probe"], record["metric"], record["value"]
+    task, metric, value = record["task"], record["metric"], record["value"]
     return ResultRecord(
         suite=suite["name"],
         version=suite["version"],
@@ -118,15 +118,15 @@ def _result(located: Located) -> ResultRecord:
         protocol=",".join(record.get("protocol", ())),
         paper=source["paper"] if source else "",
         seed=-1 if record["seed"] is None else record["seed"],
-        probe=probe["id"],
-        perspective=probe["perspective"],
+        task=task["id"],
+        perspective=task["perspective"],
         metric=metric["id"],
         direction=metric["direction"],
         value=math.nan if value is None else float(value),
         status=record["status"],
         reason=record["reason"],
-        examples=probe["n"],
-        data=probe["data"],
+        examples=task["n"],
+        data=task["data"],
         replicates=record["replicates"],
         verification=record["verification"],
         method_version=method["version"],
@@ -221,12 +221,12 @@ class SectionResults:
 
     def entries(self) -> list[dict[str, Any]]:
         """List the card's entries that score, by perspective as `PERSPECTIVES` lists them, then as the card does."""
-        scoring = [entry for entry in self.card["probes"] if entry["perspective"] != MASKING]
+        scoring = [entry for entry in self.card["tasks"] if entry["perspective"] != MASKING]
         return sorted(scoring, key=lambda entry: PERSPECTIVES.index(entry["perspective"]))
 
     def checks(self) -> list[dict[str, Any]]:
         """List the card's entries that check for gradient masking; they enter no score."""
-        return [entry for entry in self.card["probes"] if entry["perspective"] == MASKING]
+        return [entry for entry in self.card["tasks"] if entry["perspective"] == MASKING]
 
     def perspectives(self) -> dict[str, list[dict[str, Any]]]:
         """Group the card's entries that score by perspective, in the order of the leaderboard's columns."""
@@ -365,9 +365,9 @@ def _printed(source: Mapping[str, str]) -> str:
 
 def _attacked_texts(suite: SuiteFolder, folder: str, records: list[ResultRecord]) -> dict[str, list[dict[str, Any]]]:
     """Return the attacked texts of a row that come from the tables named in its records."""
-    tables = {(record.probe, record.seed, record.table) for record in records}
+    tables = {(record.task, record.seed, record.table) for record in records}
     texts = {}
-    for attack in sorted({record.probe for record in records}):
+    for attack in sorted({record.task for record in records}):
         examples = suite.companions.examples.get((folder, attack), [])
         if known := [one for one in examples if (attack, one["seed"], one["table"]) in tables]:
             texts[attack] = known
@@ -397,7 +397,7 @@ def _unused_attachments(suite: SuiteFolder) -> Iterator[Dropped]:
         for located in suite.records:
             record = located.record
             folder = "/".join(located.file.split("/")[1:3])
-            tables.add((folder, record["probe"]["id"], record["seed"], record["table"]))
+            tables.add((folder, record["task"]["id"], record["seed"], record["table"]))
     for method in suite.companions.methods:
         if method not in folders:
             yield Dropped(f"{name}/{method}/method.json", "describes a method without records")

@@ -98,7 +98,7 @@ class SectionScores:
 
     Attributes:
         section: The section.
-        values: All values: a line per row and seed, a column per probe, perspective and metric.
+        values: All values: a line per row and seed, a column per task, perspective and metric.
         perspectives: The headline items that each perspective averages.
         headlines: The headline items of all perspectives.
     """
@@ -112,7 +112,7 @@ class SectionScores:
             name: -1 if section.metric(entries[0])["direction"] == "down" else 1
             for name, entries in section.perspectives().items()
         }
-        frame, item = section.frame, ["probe", "perspective", "metric"]
+        frame, item = section.frame, ["task", "perspective", "metric"]
         self.values = frame.pivot(index=["row", "seed"], columns=item, values="value").astype(float)
         self._points: dict[tuple[Item, ...], dict[int, list[tuple[int, float]]]] = {}
         missing = frame[frame["value"].isna()]
@@ -147,8 +147,8 @@ class SectionScores:
         """Return why an item has no value for a seed; empty if it has one."""
         if any(seed == known for known, _ in self.points(row, item)):
             return ""
-        probe, perspective, metric = item
-        where = f"{metric} of {probe} ({perspective})" + (f", seed {seed}" if seed >= 0 else "")
+        task, perspective, metric = item
+        where = f"{metric} of {task} ({perspective})" + (f", seed {seed}" if seed >= 0 else "")
         return f"{where}: {', '.join(self._reasons.get((row.number, seed, item), ('no record',)))}"
 
     def compare(self, row: RowResults, reference: RowResults, seeds: tuple[int, ...]) -> Comparison:
@@ -279,7 +279,7 @@ def exceeds(value: float, limit: float) -> bool:
 
 
 def _keys(frame: pd.DataFrame) -> list[tuple[int, int, Item]]:
-    items = zip(frame["probe"], frame["perspective"], frame["metric"], strict=True)
+    items = zip(frame["task"], frame["perspective"], frame["metric"], strict=True)
     return list(zip(frame["row"], frame["seed"], items, strict=True))
 
 

@@ -28,7 +28,7 @@ def rows_of(runs: Path) -> list[tuple[str, str]]:
     records = runs / RECORDS
     if not records.is_file():
         raise UsageError(f"{records} not found. Run `temper run offline --methods vanilla --out {runs}` first.")
-    key = next(r["keys"]["attack"] for r in read_records(records) if r["probe"]["id"] == ATTACK)
+    key = next(r["keys"]["attack"] for r in read_records(records) if r["task"]["id"] == ATTACK)
     table = runs / "store" / "attack" / key.removeprefix("sha256:") / "attacked.parquet"
     return [
         (str(row.perturbed) if row.outcome == "flipped" else row.original, CLASSES[row.label])

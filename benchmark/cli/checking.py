@@ -48,8 +48,8 @@ def _attack_part(attack: "Attack", parts: Iterable["Part"]) -> "Part":
     from benchmark.suites.check import Part
 
     part = Part(attack.id, rows=attack.subset)
-    probe = next(one for one in parts if one.name == attack.on)
-    if probe.state != "ok":
+    task = next(one for one in parts if one.name == attack.on)
+    if task.state != "ok":
         part.get = f"waiting for {attack.on}"
     try:
         require_parts(attack)

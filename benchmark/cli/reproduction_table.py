@@ -68,13 +68,13 @@ def _column(column: ColumnSpec, suite: str) -> PaperColumn:
     from benchmark.evaluation.metrics import METRICS
 
     metric = METRICS[column.metric]
-    single = len(column.probes) == 1 and not column.absent
-    probe = column.probes[0] if single else column.perspective
+    single = len(column.tasks) == 1 and not column.absent
+    task = column.tasks[0] if single else column.perspective
     return PaperColumn(
         label=column.label,
         suite=suite,
-        item=(probe, column.perspective, column.metric),
-        probes=column.probes,
+        item=(task, column.perspective, column.metric),
+        tasks=column.tasks,
         absent=column.absent,
         departs=column.departs,
         unit=metric.unit,

@@ -239,7 +239,7 @@ def _rerun(verification: "Verification", seed: int, out: Path, plugins: list[str
     compared = rerun(verification.submission, verification.work, seed, out / "rerun", CellDisplay())
     print_table(_differences(compared))
     problems = [
-        f"{one.probe}, {one.metric}: submitted {one.submitted:.4f}, trained again {one.again:.4f}; the tolerance is "
+        f"{one.task}, {one.metric}: submitted {one.submitted:.4f}, trained again {one.again:.4f}; the tolerance is "
         f"{one.tolerance:.4f}."
         for one in compared
         if not one.holds
@@ -249,9 +249,9 @@ def _rerun(verification: "Verification", seed: int, out: Path, plugins: list[str
 
 def _differences(compared: "list[Difference]") -> Table:
     table = Table(box=None, pad_edge=False)
-    for heading in ("Probe", "Metric", "Submitted", "Again", "Difference", "Tolerance"):
-        table.add_column(heading, justify="left" if heading in ("Probe", "Metric") else "right")
+    for heading in ("Task", "Metric", "Submitted", "Again", "Difference", "Tolerance"):
+        table.add_column(heading, justify="left" if heading in ("Task", "Metric") else "right")
     for one in compared:
         values = (one.submitted, one.again, one.again - one.submitted, one.tolerance)
-        table.add_row(Text(one.probe), Text(one.metric), *(f"{value:.4f}" for value in values))
+        table.add_row(Text(one.task), Text(one.metric), *(f"{value:.4f}" for value in values))
     return table

@@ -35,10 +35,10 @@ def _show_group(group: "Group") -> None:
     output.print(Text(f"{group.name}@{group.version}: {group.title}", style="bold"))
     output.print(Text(f"{group.note}\n"))
     table = Table(box=None, pad_edge=False)
-    for heading in ("Suite", "Probes", "Attacks", "Backbone", "What"):
+    for heading in ("Suite", "Tasks", "Attacks", "Backbone", "What"):
         table.add_column(heading)
     for loaded in members(group):
-        counts = str(len(loaded.probes)), str(len(loaded.attacks))
+        counts = str(len(loaded.tasks)), str(len(loaded.attacks))
         table.add_row(*map(Text, (f"{loaded.name}@{loaded.version}", *counts, loaded.backbone, loaded.title)))
     output.print(table)
 
@@ -52,10 +52,10 @@ def _show_suite(loaded: "Suite") -> None:
     recipe = ", ".join(f"{key}={value}" for key, value in asdict(loaded.recipe).items())
     output.print(Text(f"Recipe: {recipe}\nBackbone: {loaded.backbone}\n"))
     table = Table(box=None, pad_edge=False)
-    for heading in ("Probe", "Perspective", "Examples", "Metrics", "What"):
+    for heading in ("Task", "Perspective", "Examples", "Metrics", "What"):
         table.add_column(heading)
-    for probe in loaded.probes:
-        cells = (probe.id, probe.perspective, str(probe.rows), " ".join(probe.metrics), probe.title)
+    for task in loaded.tasks:
+        cells = (task.id, task.perspective, str(task.rows), " ".join(task.metrics), task.title)
         table.add_row(*map(Text, cells))
     for attack in loaded.attacks:
         row = (attack.id, "adversarial", str(attack.subset), f"on {attack.on}", attack.title)

@@ -32,9 +32,9 @@ class Overlap:
     n: int
 
 
-def overlap(train: Dataset, probe: Dataset) -> Overlap:
+def overlap(train: Dataset, task: Dataset) -> Overlap:
     """Count the task's examples that are in `train`, exactly or nearly, whatever their labels."""
-    return TrainingIndex(train).overlap(probe)
+    return TrainingIndex(train).overlap(task)
 
 
 class TrainingIndex:
@@ -55,10 +55,10 @@ class TrainingIndex:
             for word in self._prefix(word_set):
                 self.by_rare_word[word].append(number)
 
-    def overlap(self, probe: Dataset) -> Overlap:
+    def overlap(self, task: Dataset) -> Overlap:
         """Count the task's examples that are in the training data, exactly or nearly."""
-        new = [example for example in probe.examples if text_key(example.texts) not in self.keys]
-        return Overlap(len(probe) - len(new), sum(self.has_near(_words(example)) for example in new), len(probe))
+        new = [example for example in task.examples if text_key(example.texts) not in self.keys]
+        return Overlap(len(task) - len(new), sum(self.has_near(_words(example)) for example in new), len(task))
 
     def has_near(self, sequence: list[str]) -> bool:
         """Return whether the words of a text are near those of a training text."""

@@ -6,11 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.evaluation.metrics import METRICS
-from benchmark.execution.cells import probe_metrics
+from benchmark.execution.cells import task_metrics
 from benchmark.execution.workload import Workload
-from benchmark.schema import MASKING, IntegrityError, UsageError, card_fingerprint, read_suite_card, suite_card_text
+from benchmark.schema import (
+    CARD_SCHEMA_VERSION,
+    MASKING,
+    IntegrityError,
+    UsageError,
+    card_fingerprint,
+    read_suite_card,
+    suite_card_text,
+)
 from benchmark.schema.atomic_io import replace_file
-from benchmark.suites import Attack, Probe
+from benchmark.suites import Attack, EvaluationTask
 from benchmark.suites.recipes import MASKING_CHECKS
 
 CALIBRATION = "calibration"
@@ -23,12 +31,12 @@ def suite_card(work: Workload) -> dict[str, Any]:
     Only `overlap` and `largest_class` depend on the evaluation data that is here; the card's fingerprint omits them.
     """
     suite = work.suite
-    probes = [entry for probe in suite.probes for entry in _probe_entries(probe, work)]
-    probes += [_attack_entry(attack, work) for attack in suite.attacks]
-    used = sorted({metric for probe in probes for metric in probe["metrics"]})
-    largest = {probe.id: share for probe in suite.probes if (share := _largest_class(probe, work)) is not None}
+    tasks = [entry for task in suite.tasks for entry in _task_entries(task, work)]
+    tasks += [_attack_entry(attack, work) for attack in suite.attacks]
+    used = sorted({metric for task in tasks for metric in task["metrics"]})
+    largest = {task.id: share for task in suite.tasks if (share := _largest_class(task, work)) is not None}
     return {
-        "schema": 1,
+        "schema": CARD_SCHEMA_VERSION,
         "name": suite.name,
         "version": suite.version,
         "title": suite.title,
@@ -42,51 +50,53 @@ def suite_card(work: Workload) -> dict[str, Any]:
             "data": work.splits.train.content_hash,
             "n": len(work.splits.train),
         },
-        "probes": probes,
+        "tasks": tasks,
         "metrics": {name: _metric(name) for name in used},
         "overlap": [
-            {"probe": name, "exact": o.exact, "near": o.near, "n": o.n} for name, o in sorted(work.overlaps().items())
+            {"task": name, "exact": o.exact, "near": o.near, "n": o.n} for name, o in sorted(work.overlaps().items())
         ],
         **({"largest_class": largest} if largest else {}),
     }
 
 
-def _largest_class(probe: Probe, work: Workload) -> float | None:
+def _largest_class(task: EvaluationTask, work: Workload) -> float | None:
     """Return the share of the most frequent class of an in-distribution task, after merging; None if it is unknown."""
-    data = work.probes.get(probe.id)
-    if data is None or probe.perspective != "in-distribution" or any(e.label is None for e in data.examples):
+    data = work.tasks.get(task.id)
+    if data is None or task.perspective != "in-distribution" or any(e.label is None for e in data.examples):
         return None
     labels = [e.label for e in data.examples if e.label is not None]
-    merged = labels if probe.merge is None else [probe.merge[label] for label in labels]
+    merged = labels if task.merge is None else [task.merge[label] for label in labels]
     return max(Counter(merged).values()) / len(merged)
 
 
-def _probe_entries(probe: Probe, work: Workload) -> Iterator[dict[str, Any]]:
+def _task_entries(task: EvaluationTask, work: Workload) -> Iterator[dict[str, Any]]:
     """Yield the card's entries for an evaluation task. A labelled task has one more, under calibration."""
-    data = work.splits.test.content_hash if probe.data is None else probe.data.content_hash
-    own = [m for m in probe_metrics(probe) if not METRICS[m].calibration]
-    calibration = [m for m in probe_metrics(probe) if METRICS[m].calibration]
+    data = work.splits.test.content_hash if task.data is None else task.data.content_hash
+    own = [m for m in task_metrics(task) if not METRICS[m].calibration]
+    calibration = [m for m in task_metrics(task) if METRICS[m].calibration]
     if own:
-        yield _entry(probe, probe.perspective, own, data, probe.rows)
+        yield _entry(task, task.perspective, own, data, task.rows)
     if calibration:
-        yield _entry(probe, CALIBRATION, calibration, data, probe.rows)
+        yield _entry(task, CALIBRATION, calibration, data, task.rows)
 
 
 def _attack_entry(attack: Attack, work: Workload) -> dict[str, Any]:
     """Return an attack's entry. The hash of its examples is known only if they come from the test part."""
-    probe = next(probe for probe in work.suite.probes if probe.id == attack.on)
-    data = work.attacked[attack.id].content_hash if probe.data is None else None
+    task = next(task for task in work.suite.tasks if task.id == attack.on)
+    data = work.attacked[attack.id].content_hash if task.data is None else None
     perspective = MASKING if attack.recipe in MASKING_CHECKS else "adversarial"
     return _entry(attack, perspective, sorted(attack.metrics), data, attack.subset)
 
 
-def _entry(probe: Probe | Attack, perspective: str, metrics: list[str], data: str | None, rows: int) -> dict[str, Any]:
+def _entry(
+    task: EvaluationTask | Attack, perspective: str, metrics: list[str], data: str | None, rows: int
+) -> dict[str, Any]:
     return {
-        "id": probe.id,
-        "version": probe.version,
+        "id": task.id,
+        "version": task.version,
         "perspective": perspective,
-        "title": probe.title,
-        "description": probe.description,
+        "title": task.title,
+        "description": task.description,
         "data": data,
         "n": rows,
         "metrics": metrics,
@@ -119,10 +129,12 @@ def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Pa
     path = results / f"{card['name']}@{card['version']}" / "suite.json"
     found = _card_at(path)
     if found is not None and card_fingerprint(found) == card_fingerprint(card):
-        known = {entry["probe"]: entry for entry in (*found["overlap"], *card["overlap"])}
+        known = {entry["task"]: entry for entry in (*found["overlap"], *card["overlap"])}
         card = {**card, "overlap": [known[name] for name in sorted(known)]}
         if largest := {**found.get("largest_class", {}), **card.get("largest_class", {})}:
             card["largest_class"] = largest
+        if "earlier_fingerprints" in found:
+            card["earlier_fingerprints"] = found["earlier_fingerprints"]
     elif path.is_file():
         others = sorted({str(p.relative_to(results)) for p in path.parent.rglob("*.jsonl")} - set(ours))
         if others:

@@ -17,7 +17,7 @@ from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.backbones import Backbone
 from benchmark.schema import IntegrityError, TemperError, fingerprint
 from benchmark.schema.protocol import ECE_UNMERGED, MERGE_AFTER_ARGMAX, of_training
-from benchmark.suites import Attack, Probe
+from benchmark.suites import Attack, EvaluationTask
 
 Kind = Literal["train", "predict", "inspect", "attack", "score"]
 
@@ -89,7 +89,7 @@ def cells_of(row: Row, work: Workload, store: Store) -> Iterator[Cell]:
     yield train
     trained = _artifact(train, store)
     tables: dict[str, Artifact | None] = {}
-    for name, data in {VALIDATION: work.splits.validation, **work.probes}.items():
+    for name, data in {VALIDATION: work.splits.validation, **work.tasks}.items():
         kind: Kind = "inspect" if name in work.inspected else "predict"
         spec = None if trained is None else table_spec(kind, trained, data)
         asked = Cell(kind, name, spec, _known(model=trained), row)
@@ -100,8 +100,8 @@ def cells_of(row: Row, work: Workload, store: Store) -> Iterator[Cell]:
         live = Cell("attack", attack.id, spec, _known(model=trained), row)
         yield live
         yield _score_attack(live, attack, work, store)
-    for probe in (p for p in work.suite.probes if p.id not in work.missing):
-        yield _score_probe(probe, work, tables, row)
+    for task in (p for p in work.suite.tasks if p.id not in work.missing):
+        yield _score_task(task, work, tables, row)
 
 
 def train_spec(row: Row, work: Workload) -> dict[str, Any]:
@@ -171,34 +171,34 @@ def weights_hash(trained: Artifact) -> str:
     return fingerprint({name: digest for name, digest in trained.files.items() if name.startswith(f"{MODEL}/")})
 
 
-def probe_metrics(probe: Probe) -> tuple[str, ...]:
+def task_metrics(task: EvaluationTask) -> tuple[str, ...]:
     """Return the metrics of an evaluation task in a stable order."""
-    return tuple(sorted(probe.metrics))
+    return tuple(sorted(task.metrics))
 
 
-def _score_probe(probe: Probe, work: Workload, tables: Mapping[str, Artifact | None], row: Row) -> Cell:
-    reads, file = {"table": tables[probe.id]}, PREDICTIONS
-    if probe.id in work.inspected:
+def _score_task(task: EvaluationTask, work: Workload, tables: Mapping[str, Artifact | None], row: Row) -> Cell:
+    reads, file = {"table": tables[task.id]}, PREDICTIONS
+    if task.id in work.inspected:
         file = INSPECTED
-    elif probe.perspective == "anomaly":
+    elif task.perspective == "anomaly":
         reads["inside"] = tables[work.in_distribution]
     else:
         reads["validation"] = tables[VALIDATION]
     if any(artifact is None for artifact in reads.values()):
-        return Cell("score", probe.id, None, {}, row)
+        return Cell("score", task.id, None, {}, row)
     known = _known(**reads)
-    spec = _score_spec(probe_metrics(probe), work, known, file, work.probes[probe.id])
-    if probe.merge is not None:
-        spec["merge"] = list(probe.merge)
-    if options := _that_matter(row.protocol, probe):
+    spec = _score_spec(task_metrics(task), work, known, file, work.tasks[task.id])
+    if task.merge is not None:
+        spec["merge"] = list(task.merge)
+    if options := _that_matter(row.protocol, task):
         spec["protocol"] = options
-    return Cell("score", probe.id, spec, known, row)
+    return Cell("score", task.id, spec, known, row)
 
 
-def _that_matter(protocol: Iterable[str], probe: Probe) -> list[str]:
+def _that_matter(protocol: Iterable[str], task: EvaluationTask) -> list[str]:
     """Return the options that change a task's scores; other options must leave the key of its cell unchanged."""
-    merged = probe.merge is not None
-    concerned = {option for name in probe.metrics for option in METRICS[name].protocol}
+    merged = task.merge is not None
+    concerned = {option for name in task.metrics for option in METRICS[name].protocol}
     return [
         name for name in protocol if name in concerned and (merged or name not in (ECE_UNMERGED, MERGE_AFTER_ARGMAX))
     ]

@@ -53,9 +53,9 @@ def failed_records(row: Row, card: Mapping[str, Any], reason: str, *, status: st
     """Build a record without a value for every metric that the row should hold."""
     base = _base(row, card) | {"cost": None, "environment": {}, "keys": {}, "table": None}
     made = []
-    for probe in card["probes"]:
-        for name in probe["metrics"]:
-            made.append(_record(base, probe, name, Measurement(None, None, reason), status=status))
+    for task in card["tasks"]:
+        for name in task["metrics"]:
+            made.append(_record(base, task, name, Measurement(None, None, reason), status=status))
     return sorted(made, key=line_order)
 
 
@@ -179,7 +179,7 @@ def _base(row: Row, card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _wanted(card: Mapping[str, Any], subject: str) -> list[tuple[dict[str, Any], str]]:
-    return [(entry, name) for entry in card["probes"] if entry["id"] == subject for name in entry["metrics"]]
+    return [(entry, name) for entry in card["tasks"] if entry["id"] == subject for name in entry["metrics"]]
 
 
 def _measurements(cell: Cell, store: Store) -> dict[str, Measurement]:
@@ -191,12 +191,12 @@ def _measurements(cell: Cell, store: Store) -> dict[str, Measurement]:
 
 
 def _record(
-    base: Mapping[str, Any], probe: Mapping[str, Any], name: str, measured: Measurement, status: str = "unavailable"
+    base: Mapping[str, Any], task: Mapping[str, Any], name: str, measured: Measurement, status: str = "unavailable"
 ) -> dict[str, Any]:
     metric = METRICS[name]
     return {
         **base,
-        "probe": {key: probe[key] for key in ("id", "version", "perspective", "data", "n")},
+        "task": {key: task[key] for key in ("id", "version", "perspective", "data", "n")},
         "metric": {"id": metric.id, "version": metric.version, "direction": metric.direction},
         "value": measured.value,
         "status": "ok" if measured.value is not None else status,

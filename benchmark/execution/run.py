@@ -177,7 +177,7 @@ def suite_resources(suite: "Suite", backbone: str) -> set[str]:
     """Name the pinned resources that a run of a suite reads: its data, the backbone and the parts of attacks."""
     from benchmark.resources import load_manifest
 
-    named = {str(probe.data.resource) for probe in suite.probes if probe.data is not None}
+    named = {str(task.data.resource) for task in suite.tasks if task.data is not None}
     return _indispensable(suite, backbone) | named & set(load_manifest())
 
 

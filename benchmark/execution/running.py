@@ -126,7 +126,7 @@ class Runner:
         write_inspection(folder / INSPECTED, table)
 
     def _data(self, cell: Cell) -> Dataset:
-        return self.work.splits.validation if cell.subject == VALIDATION else self.work.probes[cell.subject]
+        return self.work.splits.validation if cell.subject == VALIDATION else self.work.tasks[cell.subject]
 
     def _attack(self, cell: Cell, folder: Path) -> None:
         from benchmark.attacks import run_attack

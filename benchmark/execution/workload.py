@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from benchmark.data import Dataset, Overlap, Splits, TrainingIndex, missing_reason
 from benchmark.schema import MASKING, UnavailableError, UsageError
 from benchmark.schema.protocol import SELECT_ON_REPORTED
-from benchmark.suites import Probe, Suite, attack_subset, probe_dataset, training_splits
+from benchmark.suites import EvaluationTask, Suite, attack_subset, task_dataset, training_splits
 
 VALIDATION = "validation"
 """Name under which the predictions on the validation split are kept; an evaluation task may not have this name."""
@@ -31,14 +31,14 @@ class Workload:
 
     Attributes:
         splits: Training, validation and test parts of the training task.
-        probes: Examples of each evaluation task that can be measured here, by its id.
+        tasks: Examples of each evaluation task that can be measured here, by its id.
         attacked: Examples of each attack that can be run here, by the attack's id.
         missing: Why the others cannot be measured, by the id of the evaluation task or attack.
     """
 
     suite: Suite
     splits: Splits
-    probes: Mapping[str, Dataset]
+    tasks: Mapping[str, Dataset]
     attacked: Mapping[str, Dataset]
     missing: Mapping[str, Absence] = field(default_factory=dict)
 
@@ -50,7 +50,7 @@ class Workload:
     @property
     def inspected(self) -> frozenset[str]:
         """Return the ids of the gradient-masking checks, whose examples are inspected and not only predicted."""
-        return frozenset(probe.id for probe in self.suite.probes if probe.perspective == MASKING)
+        return frozenset(task.id for task in self.suite.tasks if task.perspective == MASKING)
 
     def selection(self, protocol: Collection[str]) -> Dataset:
         """Return the examples on which the best epoch is chosen.
@@ -60,36 +60,36 @@ class Workload:
         """
         if SELECT_ON_REPORTED not in protocol:
             return self.splits.validation
-        reported = next((p.id for p in self.suite.probes if p.perspective == "in-distribution"), "")
-        if reported not in self.probes:
+        reported = next((p.id for p in self.suite.tasks if p.perspective == "in-distribution"), "")
+        if reported not in self.tasks:
             raise UsageError(
-                f"--protocol {SELECT_ON_REPORTED} chooses epochs on an in-distribution probe, and the data of "
+                f"--protocol {SELECT_ON_REPORTED} chooses epochs on an in-distribution task, and the data of "
                 f"{reported or 'none'} is not here; leave the option out, or get the data."
             )
-        return self.probes[reported]
+        return self.tasks[reported]
 
     def content_hash(self, subject: str) -> str:
         """Return the hash of the examples of an evaluation task or attack that can be measured here."""
-        return {**self.probes, **self.attacked}[subject].content_hash
+        return {**self.tasks, **self.attacked}[subject].content_hash
 
     def excluded(self) -> dict[str, int]:
         """Count the examples that each evaluation task drops because training has seen their text."""
         counts = {}
-        for probe in self.suite.probes:
-            if probe.exclude_training and (data := self.probes.get(probe.id)) is not None:
+        for task in self.suite.tasks:
+            if task.exclude_training and (data := self.tasks.get(task.id)) is not None:
                 in_test = len(self.splits.test) - len(data)
-                counts[probe.id] = in_test if data.report is None or probe.data is None else data.report.excluded
+                counts[task.id] = in_test if data.report is None or task.data is None else data.report.excluded
         return counts
 
     def overlaps(self) -> dict[str, Overlap]:
         """Count how many examples of each evaluation task are in the training set."""
         index = TrainingIndex(self.splits.train)
-        return {probe: index.overlap(data) for probe, data in self.probes.items()}
+        return {task: index.overlap(data) for task, data in self.tasks.items()}
 
 
-def in_distribution(suite: Suite) -> Probe:
+def in_distribution(suite: Suite) -> EvaluationTask:
     """Return the in-distribution task, which OOD data is compared with."""
-    return next(probe for probe in suite.probes if probe.perspective == "in-distribution")
+    return next(task for task in suite.tasks if task.perspective == "in-distribution")
 
 
 def materialise(suite: Suite) -> Workload:
@@ -102,33 +102,33 @@ def materialise(suite: Suite) -> Workload:
     """
     splits = training_splits(suite)
     missing: dict[str, Absence] = {}
-    probes: dict[str, Dataset] = {}
-    for probe in suite.probes:
-        found = _data_of(probe, suite, splits)
+    tasks: dict[str, Dataset] = {}
+    for task in suite.tasks:
+        found = _data_of(task, suite, splits)
         if isinstance(found, Absence):
-            missing[probe.id] = found
+            missing[task.id] = found
         else:
-            probes[probe.id] = found
+            tasks[task.id] = found
     missing |= _waiting(suite, missing)
-    attacked = {a.id: attack_subset(suite, a, probes[a.on]) for a in suite.attacks if a.id not in missing}
-    return Workload(suite, splits, {k: v for k, v in probes.items() if k not in missing}, attacked, missing)
+    attacked = {a.id: attack_subset(suite, a, tasks[a.on]) for a in suite.attacks if a.id not in missing}
+    return Workload(suite, splits, {k: v for k, v in tasks.items() if k not in missing}, attacked, missing)
 
 
-def _data_of(probe: Probe, suite: Suite, splits: Splits) -> Dataset | Absence:
+def _data_of(task: EvaluationTask, suite: Suite, splits: Splits) -> Dataset | Absence:
     try:
-        return probe_dataset(suite, probe, splits)
+        return task_dataset(suite, task, splits)
     except UnavailableError as error:
         # A file is part of the suite. If it is missing, the suite is incomplete or its path is wrong.
-        if probe.data is None or probe.data.source == "file":
+        if task.data is None or task.data.source == "file":
             raise
-        return Absence(missing_reason(probe.data), str(error))
+        return Absence(missing_reason(task.data), str(error))
 
 
 def _waiting(suite: Suite, missing: Mapping[str, Absence]) -> dict[str, Absence]:
     """Return what needs a missing evaluation task: attacks on it, and OOD data that is compared with it."""
     needs = {attack.id: attack.on for attack in suite.attacks}
-    for probe in suite.probes:
-        if probe.perspective == "anomaly" and probe.id not in missing:
-            needs[probe.id] = in_distribution(suite).id
+    for task in suite.tasks:
+        if task.perspective == "anomaly" and task.id not in missing:
+            needs[task.id] = in_distribution(suite).id
     waiting = {id_: (other, missing[other]) for id_, other in needs.items() if other in missing}
     return {id_: Absence(f"It needs {other}. {a.reason}", f"it needs {other}") for id_, (other, a) in waiting.items()}

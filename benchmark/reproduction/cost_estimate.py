@@ -50,7 +50,7 @@ class Effort:
             self.passes += VANILLA * (step * epochs + once) * len(work.splits.train)
             self.passes += epochs * len(work.splits.validation)
         elif cell.kind == "predict":
-            self.passes += len(work.splits.validation if cell.subject == VALIDATION else work.probes[cell.subject])
+            self.passes += len(work.splits.validation if cell.subject == VALIDATION else work.tasks[cell.subject])
         elif cell.kind == "attack":
             self.attacked += len(work.attacked[cell.subject])
 

@@ -31,21 +31,21 @@ def fold_remarks(read: Reproduction, jobs: Sequence[Job], store: Store) -> dict[
         if job.work is None or job.base.name != column.suite:
             continue
         for label in job.methods:
-            by_seed = [_draws(row, job.work, store, column.probes) for row in job.rows(label)]
+            by_seed = [_draws(row, job.work, store, column.tasks) for row in job.rows(label)]
             measured = [values for values in by_seed if values]
             whole = set.intersection(*(set(values) for values in measured)) if measured else set()
             if whole:
-                means = [np.mean([values[probe] for probe in sorted(whole)], axis=0) for values in measured]
+                means = [np.mean([values[task] for task in sorted(whole)], axis=0) for values in measured]
                 remarks[label, column.label] = _sentence(np.mean(means, axis=0))
     return remarks
 
 
-def _draws(row: Row, work: Workload, store: Store, probes: Sequence[str]) -> dict[str, Floats]:
+def _draws(row: Row, work: Workload, store: Store, tasks: Sequence[str]) -> dict[str, Floats]:
     """Draw the values of each evaluation task of a row with enough labelled predictions."""
-    merges = {probe.id: probe.merge for probe in work.suite.probes}
+    merges = {task.id: task.merge for task in work.suite.tasks}
     draws = {}
     for cell in cells_of(row, work, store):
-        if cell.kind != "score" or cell.subject not in probes or "table" not in cell.reads:
+        if cell.kind != "score" or cell.subject not in tasks or "table" not in cell.reads:
             continue
         if PREDICTIONS not in cell.reads["table"].files:
             continue

@@ -91,7 +91,7 @@ def plan(table: Reproduction, backbone: Backbone | str, short_name: str, seeds: 
         UsageError: a suite, method or hyper-parameter does not exist, or the backbone cannot be used.
         IntegrityError: data is damaged.
     """
-    shown = frozenset(probe for column in table.columns for probe in column.probes)
+    shown = frozenset(task for column in table.columns for task in column.tasks)
     shared = _Plan(backbone, short_name, seeds, limit, shown)
     return [job for name in table.suites for job in _jobs(load_suite(name), table.rows, shared)]
 

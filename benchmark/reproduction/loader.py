@@ -54,8 +54,8 @@ def _mistakes(read: Reproduction, path: Path) -> Iterator[Problem]:
     for label in sorted({label for label in labels if labels.count(label) > 1}):
         yield Problem("rows", f"duplicate row {label!r}; rename one.")
     for column in read.columns:
-        if not column.probes and not column.absent:
-            where = f"columns[{column.label}].probes"
+        if not column.tasks and not column.absent:
+            where = f"columns[{column.label}].tasks"
             yield Problem(where, "is empty; name the evaluation tasks, or in `absent` what is missing.")
     for row in read.rows:
         for case in row.cases:

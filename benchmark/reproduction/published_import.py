@@ -29,7 +29,7 @@ from benchmark.schema.atomic_io import sync
 from benchmark.schema.errors import printable
 from benchmark.suites import Suite, available_suites, load_suite
 
-COLUMNS = ("paper", "table", "row", "column", "suite", "backbone", "method", "probe", "metric", "value")
+COLUMNS = ("paper", "table", "row", "column", "suite", "backbone", "method", "task", "metric", "value")
 MOST_BYTES, MOST_LINES, MOST_CHARACTERS = 4_000_000, 5_000, 100_000
 _FORMULA = re.compile(r"\s*[=+\-@|%＝＋－＠]")
 _NUMBER = re.compile(r"(-?[0-9]{1,12}(?:\.[0-9]{1,12})?)(\s*%)?")
@@ -112,7 +112,7 @@ def _check_header(header: list[str], reading: Reading) -> None:
 def read_printed(path: Path) -> list[Record]:
     """Read a CSV with the columns `COLUMNS` into published records.
 
-    The column `probe` is an evaluation task or attack of the suite, or a perspective for the mean over the paper's own
+    The column `task` is an evaluation task or attack of the suite, or a perspective for the mean over the paper's own
     sets. A value is a fraction or a percentage with its sign: ``0.842`` or ``84.2%``.
 
     Raises:
@@ -149,9 +149,9 @@ def _record(line: int, cells: Mapping[str, str], reading: Reading) -> Record:
     method = _method(line, cells["method"], reading)
     if suite is None or metric is None:
         return {}
-    probe = _probe(line, cells["probe"], metric, suite, reading)
+    task = _task(line, cells["task"], metric, suite, reading)
     value = _value(line, cells["value"], metric, reading)
-    record = _assembled(suite, cells, method, {"probe": probe, "value": value})
+    record = _assembled(suite, cells, method, {"task": task, "value": value})
     if len(reading.complaints) == known:
         _check(line, record, reading)
     return record
@@ -186,14 +186,14 @@ def _method(line: int, text: str, reading: Reading) -> dict[str, Any]:
     return {"name": name, "configuration": settings.replace(":", ",")}
 
 
-def _probe(line: int, name: str, metric: str, suite: Suite, reading: Reading) -> dict[str, Any]:
+def _task(line: int, name: str, metric: str, suite: Suite, reading: Reading) -> dict[str, Any]:
     """Return the evaluation task's entry in a record; a perspective means the average over the paper's own sets."""
-    probes = {probe.id: (probe.version, str(probe.perspective), tuple(probe.metrics)) for probe in suite.probes}
-    probes |= {attack.id: (attack.version, "adversarial", attack.metrics) for attack in suite.attacks}
-    if name not in probes and name not in PERSPECTIVES:
-        reading.complain(line, "probe", f"{suite.name} has no probe {name[:60]!r}. {nearest(name[:60], probes)}")
+    tasks = {task.id: (task.version, str(task.perspective), tuple(task.metrics)) for task in suite.tasks}
+    tasks |= {attack.id: (attack.version, "adversarial", attack.metrics) for attack in suite.attacks}
+    if name not in tasks and name not in PERSPECTIVES:
+        reading.complain(line, "task", f"{suite.name} has no task {name[:60]!r}. {nearest(name[:60], tasks)}")
         return {}
-    version, perspective, metrics = probes.get(name, (1, name, ()))
+    version, perspective, metrics = tasks.get(name, (1, name, ()))
     if metrics and metric not in metrics:
         reading.complain(line, "metric", f"{metric!r} is not measured on {name}. {nearest(metric, metrics)}")
     if metrics and METRICS[metric].calibration:
@@ -254,7 +254,7 @@ def _check(line: int, record: Record, reading: Reading) -> None:
         reading.complain(line, column, problem.message)
     other = reading.seen.setdefault(record_key(record), line)
     if other != line:
-        reading.complain(line, "", f"repeats line {other}: same paper, method, backbone, probe and metric; keep one.")
+        reading.complain(line, "", f"repeats line {other}: same paper, method, backbone, task and metric; keep one.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +299,7 @@ def _refuse_conflicts(records: Sequence[Record], known: Mapping[tuple[str | int,
         located = known.get(record_key(record))
         if located is not None and located.record != record:
             value = f"{located.record['value']} from {' / '.join(located.record['source'].values())}"
-            what = f"{record['method']['name']}, {record['probe']['id']}, {record['metric']['id']}"
+            what = f"{record['method']['name']}, {record['task']['id']}, {record['metric']['id']}"
             clashes.append(f"{what}: {located} has {value}; remove that line, or correct the CSV.")
     if clashes:
         raise UsageError("\n".join(clashes))

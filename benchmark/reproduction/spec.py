@@ -23,12 +23,12 @@ class ColumnSpec:
     suite: Annotated[Id, doc("Packaged suite that has the sets.")]
     perspective: ColumnPerspective
     metric: Annotated[Text, doc("Id of the metric.")]
-    probes: Annotated[tuple[Id, ...], doc("Probes or attacks that are averaged, in the paper's order.")]
+    tasks: Annotated[tuple[Id, ...], doc("Tasks or attacks that are averaged, in the paper's order.")]
     absent: Annotated[
         Mapping[str, str],
-        doc("Sets of the paper that the suite has no probe for: name to the reason, in a sentence."),
+        doc("Sets of the paper that the suite has no task for: name to the reason, in a sentence."),
     ] = field(default_factory=dict)
-    departs: Annotated[str, Strict(), doc("How the probes are not the paper's sets; no difference is taken then.")] = ""
+    departs: Annotated[str, Strict(), doc("How the tasks are not the paper's sets; no difference is taken then.")] = ""
 
 
 @with_config(CLOSED)

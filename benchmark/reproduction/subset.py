@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from benchmark.data import Dataset, DataSpec, load
 from benchmark.data.sources import source_rows
 from benchmark.schema.errors import UnavailableError
-from benchmark.suites import Attack, Probe, SplitSpec, Suite, training_splits
+from benchmark.suites import Attack, EvaluationTask, SplitSpec, Suite, training_splits
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,15 @@ def cut(suite: Suite, limit: int | None) -> CutSuite:
     """
     if limit is None:
         return CutSuite(suite)
-    task = suite.training
-    training = replace(task, data=_open(task.data), split=_cut_split(task.split, limit))
+    data = suite.training.data
+    training = replace(suite.training, data=_open(data), split=_cut_split(suite.training.split, limit))
     small = replace(suite, name=f"{suite.name}-limit-{limit}", ranked=False, training=training)
     splits = training_splits(small)
-    notes = _partial(task.data, "training")
-    probes = [_cut_probe(probe, small, limit, splits.test, notes) for probe in suite.probes]
-    rows = {probe.id: (probe.rows, new.rows) for probe, new in zip(suite.probes, probes, strict=True)}
+    notes = _partial(data, "training")
+    tasks = [_cut_task(task, small, limit, splits.test, notes) for task in suite.tasks]
+    rows = {task.id: (task.rows, new.rows) for task, new in zip(suite.tasks, tasks, strict=True)}
     attacks = tuple(_cut_attack(attack, *rows[attack.on]) for attack in suite.attacks)
-    return CutSuite(replace(small, probes=tuple(probes), attacks=attacks), tuple(notes))
+    return CutSuite(replace(small, tasks=tuple(tasks), attacks=attacks), tuple(notes))
 
 
 def _open(data: DataSpec) -> DataSpec:
@@ -85,16 +85,16 @@ def _cut_split(split: SplitSpec, limit: int) -> SplitSpec:
     )
 
 
-def _cut_probe(probe: Probe, suite: Suite, limit: int, test: Dataset, notes: list[str]) -> Probe:
-    if probe.data is None:
-        return replace(probe, rows=len(test))
-    data = replace(_open(probe.data), limit=min(limit, probe.data.limit or limit), content_hash=None)
+def _cut_task(task: EvaluationTask, suite: Suite, limit: int, test: Dataset, notes: list[str]) -> EvaluationTask:
+    if task.data is None:
+        return replace(task, rows=len(test))
+    data = replace(_open(task.data), limit=min(limit, task.data.limit or limit), content_hash=None)
     try:
-        dataset = load(data, name=probe.id, classes=suite.training.classes, base=suite.path.parent)
+        dataset = load(data, name=task.id, classes=suite.training.classes, base=suite.path.parent)
     except UnavailableError:
-        return replace(probe, rows=min(limit, probe.rows))
-    notes += _partial(probe.data, probe.id)
-    return replace(probe, data=data, rows=len(dataset))
+        return replace(task, rows=min(limit, task.rows))
+    notes += _partial(task.data, task.id)
+    return replace(task, data=data, rows=len(dataset))
 
 
 def _cut_attack(attack: Attack, declared: int, kept: int) -> Attack:

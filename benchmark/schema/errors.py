@@ -27,6 +27,9 @@ _REFUSED = re.compile(f"[{UNPRINTABLE}\ud800-\udfff]")
 _CUT_NOTE = 40
 """Maximum length of the end of a cut text; limits are far above it."""
 
+_RENAMED = {"probe": "task", "probes": "tasks"}
+"""Keys of older formats, and what they are called now."""
+
 
 class TemperError(Exception):
     """Something failed. The command line prints the sentence and exits with `exit_code`."""
@@ -117,7 +120,7 @@ def json_pointer(loc: Loc, _value: object = None) -> str:
 
 
 def key_path(loc: Loc, value: object) -> str:
-    """Write a place as a TOML key path; the entries of a list are named by their id: ``probes[shop].data.limit``."""
+    """Write a place as a TOML key path; the entries of a list are named by their id: ``tasks[shop].data.limit``."""
     path = ""
     for step in loc:
         if isinstance(value, Mapping):
@@ -275,7 +278,10 @@ def _sentence(error: "ErrorDetails", expected: JsonSchema, parent: JsonSchema, n
         return f"is missing; add {words(expected, noun)}."
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         name = printable(str(error["loc"][-1]))
-        return f"is an unknown key; remove it. {nearest(name, parent.get('properties', ()))}"
+        known = parent.get("properties", ())
+        if _RENAMED.get(name) in known:
+            return f"is now called {_RENAMED[name]!r}; rename it."
+        return f"is an unknown key; remove it. {nearest(name, known)}"
     if kind == "sentence":
         return error["msg"]
     prefix = "as a key, " if error["loc"][-1:] == ("[key]",) else ""

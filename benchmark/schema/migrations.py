@@ -7,17 +7,37 @@ files of the old version to the tests, and changes nothing about the functions b
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from benchmark.schema.canonical import fingerprint
 from benchmark.schema.errors import IntegrityError
 
-RECORD_SCHEMA_VERSION = 1
-CARD_SCHEMA_VERSION = 1
+RECORD_SCHEMA_VERSION = 2
+CARD_SCHEMA_VERSION = 2
 ATTACHMENT_SCHEMA_VERSION = 1
 
 Migration: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 
-# Maps a schema version to the function that converts its objects to the next. Empty, since version 1 is current.
-RECORD_MIGRATIONS: Mapping[int, Migration] = {}
-CARD_MIGRATIONS: Mapping[int, Migration] = {}
+
+def _record_2(record: dict[str, Any]) -> dict[str, Any]:
+    """Name the evaluation task `task`, which version 1 called a probe."""
+    return {"task" if key == "probe" else key: value for key, value in record.items()}
+
+
+def _card_2(card: dict[str, Any]) -> dict[str, Any]:
+    """Name the evaluation tasks `tasks`, and note the fingerprints that records of version 1 state.
+
+    They hashed the whole card, at first with the overlaps and later without.
+    """
+    without = [{"overlap", "largest_class"}, {"largest_class"}]
+    earlier = [fingerprint({key: value for key, value in card.items() if key not in keys}) for keys in without]
+    migrated = {"tasks" if key == "probes" else key: value for key, value in card.items()}
+    if isinstance(card.get("overlap"), list):
+        migrated["overlap"] = [_record_2(entry) if isinstance(entry, dict) else entry for entry in card["overlap"]]
+    return {**migrated, "earlier_fingerprints": earlier}
+
+
+RECORD_MIGRATIONS: Mapping[int, Migration] = {1: _record_2}
+CARD_MIGRATIONS: Mapping[int, Migration] = {1: _card_2}
+"""Maps a schema version to the function that converts its objects to the next."""
 
 
 def migrate(record: dict[str, Any]) -> dict[str, Any]:

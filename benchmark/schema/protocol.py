@@ -36,7 +36,7 @@ OPTIONS: Final[Mapping[str, Option]] = {
         trains=True,
     ),
     SELECT_ON_REPORTED: Option(
-        "The best epoch is chosen on the first in-distribution probe, which is then reported, and not on the part "
+        "The best epoch is chosen on the first in-distribution task, which is then reported, and not on the part "
         "carved from training data (RoAST's code).",
         trains=True,
     ),
@@ -46,12 +46,12 @@ OPTIONS: Final[Mapping[str, Option]] = {
         trains=False,
     ),
     ECE_UNMERGED: Option(
-        "On probes that merge classes, every ECE is computed on the classes before merging, so that a prediction of "
+        "On tasks that merge classes, every ECE is computed on the classes before merging, so that a prediction of "
         "another merged class counts as wrong (RoAST's code).",
         trains=False,
     ),
     MERGE_AFTER_ARGMAX: Option(
-        "On probes that merge classes, accuracy takes the most probable of the classes before merging and merges "
+        "On tasks that merge classes, accuracy takes the most probable of the classes before merging and merges "
         "that one, instead of adding probabilities up (RoAST's code).",
         trains=False,
     ),

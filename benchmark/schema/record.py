@@ -92,7 +92,7 @@ class Backbone(TypedDict):
     revision: Revision | None
 
 
-class RecordedProbe(TypedDict):
+class RecordedTask(TypedDict):
     """The evaluation task."""
 
     id: Name
@@ -155,7 +155,7 @@ class RecordModel(TypedDict):
     seed: Whole | None
     protocol: NotRequired[Annotated[list[Name], Field(min_length=1, max_length=100_000)]]
     """Protocol options, in alphabetical order; absent for none."""
-    probe: RecordedProbe
+    task: RecordedTask
     metric: RecordedMetric
     value: Number | None
     status: Literal["ok", "unavailable", "failed"]
@@ -199,7 +199,7 @@ def record_key(record: Mapping[str, Any]) -> tuple[str | int, ...]:
     Two records with the same key contradict or duplicate each other; neither can be used.
     """
     seed = -1 if record["seed"] is None else record["seed"]
-    return (*row_key(record), seed, record["probe"]["id"], record["probe"]["perspective"], record["metric"]["id"])
+    return (*row_key(record), seed, record["task"]["id"], record["task"]["perspective"], record["metric"]["id"])
 
 
 def method_slug(name: str, configuration: str, protocol: Iterable[str] = ()) -> str:
@@ -235,8 +235,8 @@ def record_path(record: Mapping[str, Any]) -> str:
 
 def line_order(record: Mapping[str, Any]) -> tuple[int, str, str]:
     """Return the sort key of a line in a record file: perspective in the order of `PERSPECTIVES`, task, metric."""
-    probe = record["probe"]
-    return PERSPECTIVES.index(probe["perspective"]), probe["id"], record["metric"]["id"]
+    task = record["task"]
+    return PERSPECTIVES.index(task["perspective"]), task["id"], record["metric"]["id"]
 
 
 _MEASURED_NEEDS = (
@@ -246,7 +246,7 @@ _MEASURED_NEEDS = (
 
 _VALUE_NEEDS = (
     *_MEASURED_NEEDS,
-    ("backbone", "revision"), ("probe", "data"), ("probe", "n"), ("cost", ""), ("keys", "train"), ("keys", "score"),
+    ("backbone", "revision"), ("task", "data"), ("task", "n"), ("cost", ""), ("keys", "train"), ("keys", "score"),
 )  # fmt: skip
 """Fields that every record with a value has; an early failure may lack them."""
 

@@ -130,10 +130,10 @@ class _Gathering:
     companions: Attachments = field(default_factory=Attachments)
     entries: dict[tuple[str, str], dict[str, Any]] = field(init=False)
     data: dict[str, Located] = field(default_factory=dict)
-    accepted: tuple[str, str] = field(init=False)
+    accepted: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.entries = {(entry["id"], entry["perspective"]): entry for entry in self.card["probes"]}
+        self.entries = {(entry["id"], entry["perspective"]): entry for entry in self.card["tasks"]}
         self.accepted = fingerprints_of(self.card)
 
     def folder(self) -> SuiteFolder:
@@ -159,7 +159,7 @@ class _Gathering:
         problems += [*self._fits_suite(this.record), *self._same_data(this)]
         other = self.seen.setdefault(record_key(this.record), this)
         if other is not this:
-            problems.append(Problem("/metric/id", f"repeats {other}: same row, seed, probe and metric; keep one."))
+            problems.append(Problem("/metric/id", f"repeats {other}: same row, seed, task and metric; keep one."))
         self.complaints += [f"{file}:{this.line}: {problem}" for problem in problems]
         if reason := self._unlisted(this.record):
             self.dropped.append(Dropped(str(this), reason))
@@ -168,23 +168,23 @@ class _Gathering:
 
     def _same_data(self, this: Located) -> Iterator[Problem]:
         """Check that an evaluation task has the same data in every record, even if the card declares no hash."""
-        probe = this.record["probe"]
-        if probe["data"] is None:
+        task = this.record["task"]
+        if task["data"] is None:
             return
-        other = self.data.setdefault(probe["id"], this)
-        if other.record["probe"]["data"] != probe["data"]:
-            there = f"{other.record['probe']['data']} in {other}"
-            yield Problem("/probe/data", f"is {probe['data']}, but {there}; measure both rows on one data set.")
+        other = self.data.setdefault(task["id"], this)
+        if other.record["task"]["data"] != task["data"]:
+            there = f"{other.record['task']['data']} in {other}"
+            yield Problem("/task/data", f"is {task['data']}, but {there}; measure both rows on one data set.")
 
     def _unlisted(self, record: Record) -> str:
         """Say why the card's closed list does not include a record; empty if it does."""
-        probe, metric = record["probe"], record["metric"]["id"]
-        entry = self.entries.get((probe["id"], probe["perspective"]))
-        if entry is None and record["kind"] == "published" and probe["id"] == probe["perspective"]:
+        task, metric = record["task"], record["metric"]["id"]
+        entry = self.entries.get((task["id"], task["perspective"]))
+        if entry is None and record["kind"] == "published" and task["id"] == task["perspective"]:
             return "a mean over the paper's own sets; `temper reproduce` shows it"
         if entry is None:
-            return f"the suite card has no probe {probe['id']} under {probe['perspective']}"
-        return "" if metric in entry["metrics"] else f"the suite card does not list {metric} for {probe['id']}"
+            return f"the suite card has no task {task['id']} under {task['perspective']}"
+        return "" if metric in entry["metrics"] else f"the suite card does not list {metric} for {task['id']}"
 
     def _fits_suite(self, record: Record) -> Iterator[Problem]:
         """Compare a record with the card: suite fingerprint, evaluation task and metric."""
@@ -193,10 +193,10 @@ class _Gathering:
             message = f"is {stated}, the suite card's is {self.fingerprint}; run the record again with this suite."
             yield Problem("/suite/fingerprint", message)
             return
-        entry = self.entries.get((record["probe"]["id"], record["probe"]["perspective"]))
+        entry = self.entries.get((record["task"]["id"], record["task"]["perspective"]))
         metric = self.card["metrics"].get(record["metric"]["id"])
         if entry is not None:
-            yield from _agrees(record["probe"], entry, "/probe", ("version", "data", "n"))
+            yield from _agrees(record["task"], entry, "/task", ("version", "data", "n"))
         if metric is not None:
             yield from _agrees(record["metric"], metric, "/metric", ("version", "direction"))
         if entry is not None and metric is not None and entry["headline"] == record["metric"]["id"]:

@@ -17,7 +17,7 @@ Unit: TypeAlias = Literal["fraction", "score", "nats", "count"]
 UNITS: tuple[str, ...] = get_args(Unit)
 
 
-class CardProbe(TypedDict):
+class CardTask(TypedDict):
     """An evaluation task under one perspective."""
 
     id: Name
@@ -56,7 +56,7 @@ class CardTraining(TypedDict):
 class Overlap(TypedDict):
     """Examples of an evaluation task that are in the training part too."""
 
-    probe: Name
+    task: Name
     exact: Whole
     near: Whole
     n: Count
@@ -75,13 +75,15 @@ class CardModel(TypedDict):
     ranked: bool
     minimum_seeds: Count
     training: CardTraining
-    probes: Annotated[list[CardProbe], Field(min_length=1, max_length=100_000)]
+    tasks: Annotated[list[CardTask], Field(min_length=1, max_length=100_000)]
     metrics: dict[Name, CardMetric]
     overlap: Annotated[list[Overlap], Field(max_length=100_000)]
     settings: NotRequired[dict[Key, Scalar]]
     """Settings of the metrics."""
     largest_class: NotRequired[dict[Name, Number]]
     """Share of the most frequent class, 0 to 1, of each in-distribution task whose data was read."""
+    earlier_fingerprints: NotRequired[Annotated[list[Hash], Field(max_length=100)]]
+    """Those of older schema versions of this card, which its older records state."""
 
 
 Card: TypeAlias = dict[str, Any]
@@ -89,18 +91,34 @@ Card: TypeAlias = dict[str, Any]
 
 SUITE_CARD = Schema(CardModel)
 
-_COUNTED = frozenset({"overlap", "largest_class"})
-"""Keys that depend on data that may be missing on the machine; not part of the card's identity."""
+_COUNTED = {"overlap", "largest_class"}
+_WORDING = {"title", "note", "description"}
+_NOT_IDENTITY = frozenset({"schema", "earlier_fingerprints", *_COUNTED, *_WORDING})
+"""Keys that say nothing about what was measured; the counts depend on data that may be missing on the machine."""
 
 
 def card_fingerprint(card: Mapping[str, Any]) -> str:
-    """Hash a card without the keys that can only be computed on a machine with the evaluation data."""
-    return fingerprint({key: value for key, value in card.items() if key not in _COUNTED})
+    """Hash what a card says about its measurements: names, versions, data, metrics and settings.
+
+    Wording, the schema version, and what only a machine with the evaluation data can count are left out.
+    """
+    return fingerprint(
+        _identity(card)
+        | {
+            "training": _identity(card["training"]),
+            "tasks": [_identity(task) for task in card["tasks"]],
+            "metrics": {name: _identity(metric) for name, metric in card["metrics"].items()},
+        }
+    )
 
 
-def fingerprints_of(card: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the fingerprints that a record may state: `card_fingerprint`, and that of older records with overlaps."""
-    return card_fingerprint(card), fingerprint({key: value for key, value in card.items() if key != "largest_class"})
+def fingerprints_of(card: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the fingerprints that a record may state: `card_fingerprint`, and those of older schema versions."""
+    return card_fingerprint(card), *card.get("earlier_fingerprints", ())
+
+
+def _identity(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in part.items() if key not in _NOT_IDENTITY}
 
 
 def validate_suite_card(value: object) -> list[Problem]:
@@ -150,72 +168,74 @@ def _contradictions(card: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield contradictions between the fields of a well-formed card."""
     seen: dict[tuple[str, str], int] = {}
     headlines: dict[str, tuple[str, str]] = {}
-    for index, probe in enumerate(card["probes"]):
-        pointer = f"/probes/{index}"
-        first = seen.setdefault((probe["id"], probe["perspective"]), index)
+    for index, task in enumerate(card["tasks"]):
+        pointer = f"/tasks/{index}"
+        first = seen.setdefault((task["id"], task["perspective"]), index)
         if first != index:
-            yield Problem(f"{pointer}/id", f"repeats the probe and perspective of /probes/{first}; keep one.")
-        yield from _probe_metrics(probe, card["metrics"], pointer)
-        yield from _headline_agrees(probe, card["metrics"], headlines, pointer)
+            yield Problem(f"{pointer}/id", f"repeats the task and perspective of /tasks/{first}; keep one.")
+        yield from _task_metrics(task, card["metrics"], pointer)
+        yield from _headline_agrees(task, card["metrics"], headlines, pointer)
     yield from _largest_classes(card)
-    yield from _same_data(card["probes"])
+    yield from _same_data(card["tasks"])
     yield from _overlap(card)
 
 
 def _largest_classes(card: Mapping[str, Any]) -> Iterator[Problem]:
-    known = {probe["id"] for probe in card["probes"]}
+    known = {task["id"] for task in card["tasks"]}
     for name, share in card.get("largest_class", {}).items():
         if name not in known:
-            yield Problem(f"/largest_class/{name}", f"is not a probe of the card. {nearest(name, known)}")
+            yield Problem(f"/largest_class/{name}", f"is not an evaluation task of the card. {nearest(name, known)}")
         if not 0 < share <= 1:
             yield Problem(f"/largest_class/{name}", f"is {share}; write a share above 0 and at most 1.")
 
 
-def _probe_metrics(probe: Mapping[str, Any], metrics: Mapping[str, Any], pointer: str) -> Iterator[Problem]:
-    for index, metric in enumerate(probe["metrics"]):
+def _task_metrics(task: Mapping[str, Any], metrics: Mapping[str, Any], pointer: str) -> Iterator[Problem]:
+    for index, metric in enumerate(task["metrics"]):
         where = f"{pointer}/metrics/{index}"
         if metric not in metrics:
             yield Problem(where, f"names {metric!r}, which /metrics does not define. {nearest(metric, metrics)}")
-        if metric in probe["metrics"][:index]:
+        if metric in task["metrics"][:index]:
             yield Problem(where, f"repeats {metric!r}; keep one.")
-    if probe["headline"] not in probe["metrics"]:
-        hint = nearest(probe["headline"], probe["metrics"])
-        yield Problem(f"{pointer}/headline", f"is not among the probe's metrics. {hint}")
+    if task["headline"] not in task["metrics"]:
+        hint = nearest(task["headline"], task["metrics"])
+        yield Problem(f"{pointer}/headline", f"is not among the task's metrics. {hint}")
 
 
 def _headline_agrees(
-    probe: Mapping[str, Any], metrics: Mapping[str, Any], headlines: dict[str, tuple[str, str]], pointer: str
+    task: Mapping[str, Any], metrics: Mapping[str, Any], headlines: dict[str, tuple[str, str]], pointer: str
 ) -> Iterator[Problem]:
     """Check that a perspective's headlines share direction and unit, since its score is their mean."""
-    headline = metrics.get(probe["headline"])
-    if headline is None or probe["perspective"] == MASKING:
+    headline = metrics.get(task["headline"])
+    if headline is None or task["perspective"] == MASKING:
         return
     if headline["direction"] == "none":
         yield Problem(f"{pointer}/headline", "has no better direction; choose a metric with direction up or down.")
     this = (headline["direction"], headline["unit"])
-    first = headlines.setdefault(probe["perspective"], this)
+    first = headlines.setdefault(task["perspective"], this)
     if first != this:
-        message = f"is {' in '.join(this)}, other headlines of {probe['perspective']} are {' in '.join(first)}"
+        message = f"is {' in '.join(this)}, other headlines of {task['perspective']} are {' in '.join(first)}"
         yield Problem(f"{pointer}/headline", f"{message}; a mean needs one direction and one unit.")
 
 
-def _same_data(probes: list[dict[str, Any]]) -> Iterator[Problem]:
+def _same_data(tasks: list[dict[str, Any]]) -> Iterator[Problem]:
     """Check that an evaluation task has the same examples under each of its perspectives."""
     first: dict[str, int] = {}
-    for index, probe in enumerate(probes):
-        other = probes[first.setdefault(probe["id"], index)]
+    for index, task in enumerate(tasks):
+        other = tasks[first.setdefault(task["id"], index)]
         for field in ("version", "data", "n"):
-            if probe[field] != other[field]:
-                there = f"/probes/{first[probe['id']]}/{field}"
-                yield Problem(f"/probes/{index}/{field}", f"differs from {there}; one probe id is one data set.")
+            if task[field] != other[field]:
+                there = f"/tasks/{first[task['id']]}/{field}"
+                yield Problem(f"/tasks/{index}/{field}", f"differs from {there}; one task id is one data set.")
 
 
 def _overlap(card: Mapping[str, Any]) -> Iterator[Problem]:
-    known = {probe["id"] for probe in card["probes"]}
+    known = {task["id"] for task in card["tasks"]}
     for index, entry in enumerate(card["overlap"]):
         pointer = f"/overlap/{index}"
-        if entry["probe"] not in known:
-            yield Problem(f"{pointer}/probe", f"is not a probe of this suite. {nearest(entry['probe'], known)}")
+        if entry["task"] not in known:
+            yield Problem(
+                f"{pointer}/task", f"is not an evaluation task of this suite. {nearest(entry['task'], known)}"
+            )
         for field in ("exact", "near"):
             if entry[field] > entry["n"]:
                 yield Problem(f"{pointer}/{field}", f"is {entry[field]} of only {entry['n']} examples; count again.")

@@ -329,6 +329,10 @@ def _read_records(folder: Path, manifest: Manifest) -> SuiteFolder:
         _refuse(str(error).replace(f"{folder}/", "").split("\n"))
         raise
     problems = [f"{RECORDS}/{drop.where}: {drop.reason}." for drop in results.dropped]
+    if "earlier_fingerprints" in results.card:
+        problems.append(
+            f"{RECORDS}: the suite card is of an older schema version. Run `temper run` and `temper submit` again."
+        )
     if results.fingerprint != manifest.suite.fingerprint:
         problems.append(f"{MANIFEST}: /suite/fingerprint: is not that of the suite card next to the records.")
     for located in results.records:

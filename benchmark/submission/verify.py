@@ -225,7 +225,7 @@ class Verification:
             return self.work.attacked.get(subject)
         if (kind == "inspect") != (subject in self.work.inspected):
             return None
-        return self.work.splits.validation if subject == VALIDATION else self.work.probes.get(subject)
+        return self.work.splits.validation if subject == VALIDATION else self.work.tasks.get(subject)
 
     @property
     def _stated(self) -> Mapping[str, Any]:
@@ -245,8 +245,8 @@ def require_whole(work: Workload, purpose: str) -> None:
 
 def _by_id(card: Mapping[str, Any]) -> dict[str, Any]:
     """Key a card's evaluation tasks by name, so that a difference names the task."""
-    probes = {f"{probe['id']} ({probe['perspective']})": probe for probe in card["probes"]}
-    return {**card, "probes": probes, "overlap": {entry["probe"]: entry for entry in card["overlap"]}}
+    tasks = {f"{task['id']} ({task['perspective']})": task for task in card["tasks"]}
+    return {**card, "tasks": tasks, "overlap": {entry["task"]: entry for entry in card["overlap"]}}
 
 
 def _cut(text: str) -> str:
@@ -532,7 +532,7 @@ def _close(stated: Sequence[float | None], computed: Sequence[float | None], gap
 
 
 def _name(record: Mapping[str, Any]) -> str:
-    return f"seed {record['seed']}, {record['probe']['id']}, {record['metric']['id']}"
+    return f"seed {record['seed']}, {record['task']['id']}, {record['metric']['id']}"
 
 
 # -- replay on given weights ----------------------------------------------------------------------------------------
@@ -680,7 +680,7 @@ class Difference:
         tolerance: Half the width of the 95 % interval over examples, and at least `LEAST_TOLERANCE`.
     """
 
-    probe: str
+    task: str
     metric: str
     submitted: float
     again: float
@@ -710,9 +710,9 @@ def rerun(submission: Submission, work: Workload, seed: int, out: Path, observer
             continue
         other = again[record_key(record)]
         if other["value"] is None:
-            raise TemperError(f"Trained again, {record['probe']['id']} has no value: {other['reason']}")
+            raise TemperError(f"Trained again, {record['task']['id']} has no value: {other['reason']}")
         tolerance = max(LEAST_TOLERANCE, 1.96 * float(np.std(record["replicates"] or [0.0])))
-        names = record["probe"]["id"], record["metric"]["id"]
+        names = record["task"]["id"], record["metric"]["id"]
         compared.append(Difference(*names, record["value"], other["value"], tolerance))
     return compared
 

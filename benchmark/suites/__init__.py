@@ -1,15 +1,15 @@
 """Suites: versioned, closed lists of one training task, its recipe, and its evaluation tasks and attacks."""
 
-from benchmark.suites.config import Attack, MetricSettings, Probe, Recipe, SplitSpec, Suite, TrainingTask
-from benchmark.suites.datasets import attack_subset, probe_dataset, training_splits
+from benchmark.suites.config import Attack, EvaluationTask, MetricSettings, Recipe, SplitSpec, Suite, TrainingTask
+from benchmark.suites.datasets import attack_subset, task_dataset, training_splits
 from benchmark.suites.groups import Group, find_group, load_suites, members
 from benchmark.suites.loader import SuiteError, available_groups, available_suites, load_suite, parse_suite
 
 __all__ = [
     "Attack",
+    "EvaluationTask",
     "Group",
     "MetricSettings",
-    "Probe",
     "Recipe",
     "SplitSpec",
     "Suite",
@@ -23,6 +23,6 @@ __all__ = [
     "load_suites",
     "members",
     "parse_suite",
-    "probe_dataset",
+    "task_dataset",
     "training_splits",
 ]

@@ -9,7 +9,7 @@ from benchmark.data.dataset_loader import PartialDataError, check_content, check
 from benchmark.data.readers import ColumnError
 from benchmark.data.sources.hub import HubAnswerError
 from benchmark.schema.errors import TemperError, UnavailableError, counted
-from benchmark.suites.config import Probe, Problem, Suite
+from benchmark.suites.config import EvaluationTask, Problem, Suite
 from benchmark.suites.datasets import count_problem, declared_counts, divided, training_keys, without
 from benchmark.suites.label_checks import class_counts, label_notes, label_problems
 
@@ -69,8 +69,8 @@ def inspect(suite: Suite) -> Iterator[Part]:
         splits = _loaded(whole, "training.split", suite.training.data, lambda: divided(suite, data, given))
     yield from _training_parts(suite, whole, test, splits)
     index = None if splits is None else TrainingIndex(splits.train)
-    for probe in suite.probes:
-        yield _probe_part(suite, probe, splits, index)
+    for task in suite.tasks:
+        yield _task_part(suite, task, splits, index)
 
 
 def _training_parts(suite: Suite, whole: Part, test: Part, splits: Splits | None) -> Iterator[Part]:
@@ -89,14 +89,14 @@ def _training_parts(suite: Suite, whole: Part, test: Part, splits: Splits | None
         yield part
 
 
-def _probe_part(suite: Suite, probe: Probe, splits: Splits | None, index: TrainingIndex | None) -> Part:
-    part, key = Part(probe.id), f"probes[{probe.id}]"
-    seen = training_keys(splits) if splits is not None and probe.exclude_training else frozenset()
-    if splits is None and (probe.data is None or probe.exclude_training):
+def _task_part(suite: Suite, task: EvaluationTask, splits: Splits | None, index: TrainingIndex | None) -> Part:
+    part, key = Part(task.id), f"tasks[{task.id}]"
+    seen = training_keys(splits) if splits is not None and task.exclude_training else frozenset()
+    if splits is None and (task.data is None or task.exclude_training):
         part.get = "waiting for the training data"
         return part
-    if probe.data is not None:
-        dataset = _read(suite, probe.data, part, f"{key}.data", merge=probe.merge, exclude=seen)
+    if task.data is not None:
+        dataset = _read(suite, task.data, part, f"{key}.data", merge=task.merge, exclude=seen)
         excluded = 0 if dataset is None or dataset.report is None else dataset.report.excluded
     elif splits is not None:
         dataset = without(splits.test, seen)
@@ -107,19 +107,19 @@ def _probe_part(suite: Suite, probe: Probe, splits: Splits | None, index: Traini
         text = "whose text is in the training or validation part"
         part.notes.append(f"{key}.exclude_training: {counted(excluded, 'example')} dropped, {text}.")
     part.found(dataset)
-    part.count(dataset, probe.rows, f"{key}.rows")
+    part.count(dataset, task.rows, f"{key}.rows")
     if index is not None:
         part.leak = index.overlap(dataset)
-        part.problems += _leaks(part.leak, probe, key)
+        part.problems += _leaks(part.leak, task, key)
     return part
 
 
-def _leaks(leak: Overlap, probe: Probe, key: str) -> Iterator[Problem]:
-    if leak.exact > probe.max_overlap * leak.n:
+def _leaks(leak: Overlap, task: EvaluationTask, key: str) -> Iterator[Problem]:
+    if leak.exact > task.max_overlap * leak.n:
         yield (
             f"{key}.max_overlap",
             f"{leak.exact} of {leak.n} examples are in the training part too, a share of {leak.exact / leak.n:.2g} "
-            f"where {probe.max_overlap:g} is allowed. Set `exclude_training = true` to drop them, or raise the key if "
+            f"where {task.max_overlap:g} is allowed. Set `exclude_training = true` to drop them, or raise the key if "
             "the leak is meant.",
         )
 

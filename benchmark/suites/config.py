@@ -13,7 +13,7 @@ from benchmark.data import DataSpec
 from benchmark.schema.base import CLOSED, Flag, Identifier, Integer, Real, Schema, Setting, Words, doc, require
 from benchmark.schema.errors import UsageError, key_path, nearest
 from benchmark.suites.recipes import RECIPES, RecipeName
-from benchmark.suites.vocabulary import ATTACK_METRICS, PROBE_METRICS, Perspective
+from benchmark.suites.vocabulary import ATTACK_METRICS, TASK_METRICS, Perspective
 
 Text: TypeAlias = Words
 Id: TypeAlias = Identifier
@@ -115,11 +115,11 @@ class MetricSettings:
 
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True)
-class Probe:
+class EvaluationTask:
     """One evaluation set."""
 
-    id: Annotated[Id, doc("Its name; unique among the suite's probes and attacks.")]
-    version: Annotated[Count, doc("Goes up when the probe's data, label map or limits change.")]
+    id: Annotated[Id, doc("Its name; unique among the suite's tasks and attacks.")]
+    version: Annotated[Count, doc("Goes up when the task's data, label map or limits change.")]
     perspective: Annotated[
         Perspective,
         doc(
@@ -157,20 +157,20 @@ class Probe:
     ] = False
 
     @model_validator(mode="after")
-    def _agrees(self, info: ValidationInfo) -> "Probe":
-        return require(self, _probe_problems(self), info)
+    def _agrees(self, info: ValidationInfo) -> "EvaluationTask":
+        return require(self, _task_problems(self), info)
 
 
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """A search for inputs that a model gets wrong, on a fixed part of a probe."""
+    """A search for inputs that a model gets wrong, on a fixed part of an evaluation task."""
 
-    id: Annotated[Id, doc("Its name; unique among the suite's probes and attacks.")]
+    id: Annotated[Id, doc("Its name; unique among the suite's tasks and attacks.")]
     version: Annotated[Count, doc("Goes up when anything about the attack changes.")]
     title: Annotated[Text, doc("A few words for the board.")]
     description: Annotated[Text, doc("What it does, and how it departs from the published attack.")]
-    on: Annotated[Id, doc("Id of the labelled probe whose examples it attacks.")]
+    on: Annotated[Id, doc("Id of the labelled task whose examples it attacks.")]
     subset: Annotated[Count, doc("How many of them: stratified by label, chosen by a hash of the text.")]
     recipe: Annotated[RecipeName, doc("Which attack it is.")]
     backend: Annotated[
@@ -192,7 +192,7 @@ class Attack:
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A versioned, closed list: one training task, its recipe, and its probes and attacks."""
+    """A versioned, closed list: one training task, its recipe, and its tasks and attacks."""
 
     name: Annotated[Id, doc("What the command line calls it; a packaged suite's file has the same name.")]
     version: Annotated[Count, doc("Goes up with any change that changes a number; versions never mix on a board.")]
@@ -210,7 +210,7 @@ class Suite:
     training: TrainingTask
     recipe: Recipe
     path: SkipJsonSchema[Path]
-    probes: Annotated[tuple[Probe, ...], Field(min_length=1), doc("The evaluation sets, one table each.")]
+    tasks: Annotated[tuple[EvaluationTask, ...], Field(min_length=1), doc("The evaluation sets, one table each.")]
     metrics: MetricSettings = MetricSettings()
     attacks: Annotated[tuple[Attack, ...], doc("The attacks, one table each.")] = ()
     hyperparameters: Annotated[
@@ -244,21 +244,21 @@ def _split_problems(split: SplitSpec) -> Iterator[Problem]:
             yield f"{part}_rows", f"{rows} is more than {part}_limit = {limit}; correct one of the two."
 
 
-def _probe_problems(probe: Probe) -> Iterator[Problem]:
-    anomaly = probe.perspective == "anomaly"
-    if probe.data is None and probe.perspective != "in-distribution":
-        yield "data", "missing; only an in-distribution probe may take the test part of the training task."
-    if probe.data is not None and anomaly and probe.data.label is not None:
-        yield "data.label", "an anomaly probe has no labels; remove it."
-    if probe.data is not None and not anomaly and probe.data.label is None:
-        yield "data.label", f"missing; a probe of perspective {probe.perspective!r} needs labels."
-    if probe.data is not None and probe.data.limit is not None and probe.rows > probe.data.limit:
-        yield "rows", f"{probe.rows} is more than data.limit = {probe.data.limit}; correct one of the two."
-    if anomaly and probe.merge is not None:
-        yield "merge", "an anomaly probe has no classes to merge; remove it."
-    if probe.perspective == "masking" and probe.merge is not None:
+def _task_problems(task: EvaluationTask) -> Iterator[Problem]:
+    anomaly = task.perspective == "anomaly"
+    if task.data is None and task.perspective != "in-distribution":
+        yield "data", "missing; only an in-distribution task may take the test part of the training task."
+    if task.data is not None and anomaly and task.data.label is not None:
+        yield "data.label", "an anomaly task has no labels; remove it."
+    if task.data is not None and not anomaly and task.data.label is None:
+        yield "data.label", f"missing; an evaluation task of perspective {task.perspective!r} needs labels."
+    if task.data is not None and task.data.limit is not None and task.rows > task.data.limit:
+        yield "rows", f"{task.rows} is more than data.limit = {task.data.limit}; correct one of the two."
+    if anomaly and task.merge is not None:
+        yield "merge", "an anomaly task has no classes to merge; remove it."
+    if task.perspective == "masking" and task.merge is not None:
         yield "merge", "a masking check takes the task's classes as they are; remove it."
-    yield from _metric_problems(probe.metrics, PROBE_METRICS[probe.perspective], probe.perspective)
+    yield from _metric_problems(task.metrics, TASK_METRICS[task.perspective], task.perspective)
 
 
 def _metric_problems(metrics: Sequence[str], reported: Sequence[str], kind: str) -> Iterator[Problem]:

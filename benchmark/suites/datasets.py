@@ -6,7 +6,7 @@ from dataclasses import replace
 from benchmark.data import Dataset, Splits, limited, load, split
 from benchmark.data.text_normalisation import text_key
 from benchmark.schema.errors import IntegrityError
-from benchmark.suites.config import Attack, Probe, Suite, has_test
+from benchmark.suites.config import Attack, EvaluationTask, Suite, has_test
 
 
 def training_splits(suite: Suite) -> Splits:
@@ -52,28 +52,28 @@ def declared_counts(suite: Suite, parts: Splits) -> Iterator[tuple[Dataset, int 
         yield parts.test, spec.test_rows, "training.split.test_rows"
 
 
-def probe_dataset(suite: Suite, probe: Probe, splits: Splits | None = None) -> Dataset:
+def task_dataset(suite: Suite, task: EvaluationTask, splits: Splits | None = None) -> Dataset:
     """Load an evaluation task's examples. Labels are classes of the training task, which scoring merges.
 
     Args:
         suite: The suite.
-        probe: The evaluation task.
+        task: The evaluation task.
         splits: The training task's parts, if they are loaded already.
 
     Raises:
         UnavailableError: the data is not on this machine; the message says how to get it.
         IntegrityError: it has another number of examples than the suite declares.
     """
-    if splits is None and (probe.data is None or probe.exclude_training):
+    if splits is None and (task.data is None or task.exclude_training):
         splits = training_splits(suite)
-    seen = training_keys(splits) if splits is not None and probe.exclude_training else frozenset()
-    if probe.data is not None:
+    seen = training_keys(splits) if splits is not None and task.exclude_training else frozenset()
+    if task.data is not None:
         classes, base = suite.training.classes, suite.path.parent
-        dataset = load(probe.data, name=probe.id, classes=classes, base=base, exclude=seen)
+        dataset = load(task.data, name=task.id, classes=classes, base=base, exclude=seen)
     else:
         dataset = without(splits.test, seen) if splits is not None else training_splits(suite).test
-    check_count(dataset, probe.rows, f"probes[{probe.id}].rows", suite)
-    return replace(dataset, name=probe.id)
+    check_count(dataset, task.rows, f"tasks[{task.id}].rows", suite)
+    return replace(dataset, name=task.id)
 
 
 def training_keys(splits: Splits) -> frozenset[str]:
@@ -99,7 +99,7 @@ def attack_subset(suite: Suite, attack: Attack, attacked: Dataset | None = None)
         UnavailableError: the data is not on this machine; the message says how to get it.
     """
     if attacked is None:
-        attacked = probe_dataset(suite, next(probe for probe in suite.probes if probe.id == attack.on))
+        attacked = task_dataset(suite, next(task for task in suite.tasks if task.id == attack.on))
     return replace(limited(attacked, attack.subset), name=attack.id)
 
 

@@ -11,7 +11,7 @@ from benchmark.schema.base import Schema
 from benchmark.schema.errors import UsageError, key_path, nearest
 from benchmark.suites.config import SUITE, Problem, Suite
 from benchmark.suites.validation import check_suite
-from benchmark.suites.vocabulary import ATTACK_METRICS, PROBE_METRICS
+from benchmark.suites.vocabulary import ATTACK_METRICS, TASK_METRICS
 
 _FOLDER = Path(__file__).parent
 _VERSIONED = re.compile(r"(?P<name>[a-z0-9-]+)@(?P<version>[0-9]+)")
@@ -114,9 +114,9 @@ def parse_suite(text: str, *, path: Path, place: str = "") -> Suite:
         problems = list(check_suite(suite))
     if problems:
         raise SuiteError(place, problems)
-    probes = (p if p.metrics else replace(p, metrics=PROBE_METRICS[p.perspective]) for p in suite.probes)
+    tasks = (p if p.metrics else replace(p, metrics=TASK_METRICS[p.perspective]) for p in suite.tasks)
     attacks = (a if a.metrics else replace(a, metrics=ATTACK_METRICS) for a in suite.attacks)
-    complete: Suite = replace(suite, probes=tuple(probes), attacks=tuple(attacks))
+    complete: Suite = replace(suite, tasks=tuple(tasks), attacks=tuple(attacks))
     return complete
 
 

@@ -10,7 +10,7 @@ from benchmark.suites.vocabulary import RESERVED_IDS
 
 def check_suite(suite: Suite) -> Iterator[Problem]:
     """Check the rules between the tables of a suite."""
-    return chain(_check_training(suite), _check_ids(suite), _check_probes(suite), _check_attacks(suite))
+    return chain(_check_training(suite), _check_ids(suite), _check_tasks(suite), _check_attacks(suite))
 
 
 def _check_training(suite: Suite) -> Iterator[Problem]:
@@ -29,30 +29,30 @@ def _check_training(suite: Suite) -> Iterator[Problem]:
 
 
 def _check_ids(suite: Suite) -> Iterator[Problem]:
-    probes, attacks = [probe.id for probe in suite.probes], [attack.id for attack in suite.attacks]
-    for kind, names in (("probes", probes), ("attacks", attacks)):
+    tasks, attacks = [task.id for task in suite.tasks], [attack.id for attack in suite.attacks]
+    for kind, names in (("tasks", tasks), ("attacks", attacks)):
         for name in set(names) & set(RESERVED_IDS):
             yield f"{kind}[{name}].id", f"{name!r} is the name of the validation part; choose another."
-    for name in repeated([*probes, *attacks]):
-        where = f"{'probes' if name in probes else 'attacks'}[{name}].id"
-        yield where, f"{name!r} names more than one probe or attack; rename all but one."
+    for name in repeated([*tasks, *attacks]):
+        where = f"{'tasks' if name in tasks else 'attacks'}[{name}].id"
+        yield where, f"{name!r} names more than one task or attack; rename all but one."
 
 
-def _check_probes(suite: Suite) -> Iterator[Problem]:
+def _check_tasks(suite: Suite) -> Iterator[Problem]:
     texts = len(suite.training.data.text)
-    for probe in suite.probes:
-        where = f"probes[{probe.id}]"
-        if probe.data is None and not has_test(suite.training.split):
+    for task in suite.tasks:
+        where = f"tasks[{task.id}]"
+        if task.data is None and not has_test(suite.training.split):
             yield f"{where}.data", "missing; the training task has no test part to take (see training.split.test)."
-        if probe.data is not None and probe.perspective != "anomaly" and len(probe.data.text) != texts:
+        if task.data is not None and task.perspective != "anomaly" and len(task.data.text) != texts:
             yield (
                 f"{where}.data.text",
-                f"names {len(probe.data.text)} columns, the training task {texts}; name as many.",
+                f"names {len(task.data.text)} columns, the training task {texts}; name as many.",
             )
-        for sentence in _merge_mistakes(probe.merge, suite.training.classes):
+        for sentence in _merge_mistakes(task.merge, suite.training.classes):
             yield f"{where}.merge", sentence
-        if probe.perspective == "anomaly" and all(other.perspective != "in-distribution" for other in suite.probes):
-            yield where, "an anomaly probe is compared with an in-distribution probe, and there is none; add one."
+        if task.perspective == "anomaly" and all(other.perspective != "in-distribution" for other in suite.tasks):
+            yield where, "an anomaly task is compared with an in-distribution task, and there is none; add one."
 
 
 def _merge_mistakes(merge: Sequence[int] | None, classes: Sequence[str]) -> Iterator[str]:
@@ -65,17 +65,17 @@ def _merge_mistakes(merge: Sequence[int] | None, classes: Sequence[str]) -> Iter
 
 
 def _check_attacks(suite: Suite) -> Iterator[Problem]:
-    probes = {probe.id: probe for probe in suite.probes}
+    tasks = {task.id: task for task in suite.tasks}
     for attack in suite.attacks:
-        where, probe = f"attacks[{attack.id}]", probes.get(attack.on)
-        if probe is None:
-            yield f"{where}.on", f"there is no probe {attack.on!r}. {nearest(attack.on, probes)}"
+        where, task = f"attacks[{attack.id}]", tasks.get(attack.on)
+        if task is None:
+            yield f"{where}.on", f"there is no task {attack.on!r}. {nearest(attack.on, tasks)}"
             continue
-        if probe.perspective == "anomaly":
-            yield f"{where}.on", f"probe {attack.on!r} has no labels; attack a labelled one."
-        if probe.perspective == "masking":
-            yield f"{where}.on", f"probe {attack.on!r} is a masking check; attack one that scores."
-        if probe.merge is not None:
-            yield f"{where}.on", f"probe {attack.on!r} merges classes, which a search cannot; attack one that does not."
-        if attack.subset > probe.rows:
-            yield f"{where}.subset", f"{attack.subset} is more than the {probe.rows} rows of {attack.on!r}; lower it."
+        if task.perspective == "anomaly":
+            yield f"{where}.on", f"task {attack.on!r} has no labels; attack a labelled one."
+        if task.perspective == "masking":
+            yield f"{where}.on", f"task {attack.on!r} is a masking check; attack one that scores."
+        if task.merge is not None:
+            yield f"{where}.on", f"task {attack.on!r} merges classes, which a search cannot; attack one that does not."
+        if attack.subset > task.rows:
+            yield f"{where}.subset", f"{attack.subset} is more than the {task.rows} rows of {attack.on!r}; lower it."

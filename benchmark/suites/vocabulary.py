@@ -26,7 +26,7 @@ MASKING_METRICS: Final = (*ACCURACY_METRICS, "zero_gradient_share", "stochastic_
 RESERVED_IDS: Final = ("validation",)
 """Names that an evaluation task or attack may not have: results on the validation part are kept under them."""
 
-PROBE_METRICS: Final[Mapping[Perspective, tuple[str, ...]]] = {
+TASK_METRICS: Final[Mapping[Perspective, tuple[str, ...]]] = {
     "in-distribution": ACCURACY_METRICS + CALIBRATION_METRICS,
     "shift": ACCURACY_METRICS + CALIBRATION_METRICS,
     "adversarial": ACCURACY_METRICS + CALIBRATION_METRICS,

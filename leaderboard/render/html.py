@@ -50,8 +50,8 @@ def page(board: Board, exports: Mapping[str, str]) -> str:
         plots={section.anchor: Plot.of(section) for section in board.sections},
         plot_width=PLOT_WIDTH,
         seed_strips={section.anchor: strips(section) for section in board.sections},
-        probe_cards=_probe_cards(board),
-        probe_anchors=_probe_anchors,
+        task_cards=_task_cards(board),
+        task_anchors=_task_anchors,
         zip=zip,
         attacked_text=attacked_text,
         measurements=_measurements,
@@ -115,17 +115,17 @@ def _page_columns(section: Section) -> list[tuple[int, Column]]:
     return [(place + plots[place], column) for place, column in enumerate(columns)]
 
 
-def _probe_cards(board: Board) -> dict[tuple[str, str], str]:
+def _task_cards(board: Board) -> dict[tuple[str, str], str]:
     """Find the anchor of each evaluation task's card, by suite and the key of the task's column."""
     return {
         (glossary.suite, "/".join((entry["perspective"], entry["id"], entry["headline"]))): anchor
         for glossary in board.glossaries
-        for entry, anchor in zip(glossary.card["probes"], _probe_anchors(glossary), strict=True)
+        for entry, anchor in zip(glossary.card["tasks"], _task_anchors(glossary), strict=True)
     }
 
 
-def _probe_anchors(glossary: Glossary) -> list[str]:
-    return distinct(f"{glossary.anchor}--{slug(p['perspective'] + ' ' + p['id'])}" for p in glossary.card["probes"])
+def _task_anchors(glossary: Glossary) -> list[str]:
+    return distinct(f"{glossary.anchor}--{slug(p['perspective'] + ' ' + p['id'])}" for p in glossary.card["tasks"])
 
 
 def _has_group(board: Board, group: str) -> bool:
@@ -160,7 +160,7 @@ def _measurements(row: Row) -> "Markup":
 
 def _measurement(row: Row, m: Measurement) -> str:
     unit = f' <span class="unit">{escape(m.unit)}</span>' if m.unit else ""
-    subject = f'<td>{escape(m.perspective)}</td><th scope="row">{escape(m.probe)}</th>'
+    subject = f'<td>{escape(m.perspective)}</td><th scope="row">{escape(m.task)}</th>'
     head = f'<tr>{subject}<th scope="row">{escape(m.metric)}{unit}</th>'
     if not m.figure.text:
         return f'{head}<td class="reason" colspan="{2 + len(row.seeds)}">{escape(m.figure.reason)}</td></tr>'

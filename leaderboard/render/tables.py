@@ -14,7 +14,7 @@ from leaderboard.columns import COLUMNS, Column, Row
 from leaderboard.figures import Figure
 from leaderboard.ranking import ORDERED, RANKED
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Schema version of `board.json`."""
 
 _NUMBERS = re.compile(r"[-+±★0-9., \[\]]+")
@@ -45,8 +45,8 @@ def _main_table(section: Section) -> list[Column]:
 
 def _task_table(section: Section, rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Write the headings and cells of a section's second table, which has a column per evaluation task."""
-    headings = ["Method", *map(task_heading, section.probes)]
-    return headings, [[row.full_name, *(cell_text(column, row) for column in section.probes)] for row in rows]
+    headings = ["Method", *map(task_heading, section.tasks)]
+    return headings, [[row.full_name, *(cell_text(column, row) for column in section.tasks)] for row in rows]
 
 
 # Markdown
@@ -255,7 +255,7 @@ def _json_section(section: Section) -> dict[str, Any]:
         "finding": section.finding,
         "columns": {
             column.key: {name: getattr(column, name) for name in names}
-            for column in (*section.perspectives, *section.probes)
+            for column in (*section.perspectives, *section.tasks)
         },
         "rows": [_json_row(section, row) for row in section.rows],
     }
@@ -268,7 +268,7 @@ def _json_row(section: Section, row: Row) -> dict[str, Any]:
         shown = {key: _json_figure(cell) if isinstance(cell, Figure) else cell for key, cell in fields.items()}
         values |= shown if isinstance(entry, Column) else {entry: shown}
     measurements = [
-        {"probe": m.probe, "perspective": m.perspective, "metric": m.metric, "unit": m.unit, **_json_figure(m.figure)}
+        {"task": m.task, "perspective": m.perspective, "metric": m.metric, "unit": m.unit, **_json_figure(m.figure)}
         for m in row.measurements
     ]
     return values | {
@@ -314,15 +314,15 @@ class TextTable:
     notes: tuple[str, ...]
 
 
-def text_tables(board: Board, *, probes: bool = False) -> tuple[TextTable, ...]:
-    """Return one table per section, groups of rows below each other, and with `probes` a second one of its tasks.
+def text_tables(board: Board, *, tasks: bool = False) -> tuple[TextTable, ...]:
+    """Return one table per section, groups of rows below each other, and with `tasks` a second one of its tasks.
 
     Empty columns of ranks and notes are left out. The group of a row is in its note.
     """
     tables = []
     for section in board.sections:
         tables.append(_text_table(section))
-        if probes and section.rows:
+        if tasks and section.rows:
             rows = [row for _, _, members in section.groups() for row in members]
             headings, lines = _task_table(section, rows)
             left = tuple(number == 0 for number in range(len(headings)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmark.data import DataSpec, load
 from benchmark.data.text_normalisation import share_of, text_key
-from benchmark.suites import load_suite, probe_dataset, training_splits
+from benchmark.suites import load_suite, task_dataset, training_splits
 
 SUITE = "demo"
 HELD_OUT = 0.2
@@ -87,7 +87,7 @@ def evaluated_keys() -> set[str]:
     """Return the keys of all texts of the suite's evaluation tasks and attacks."""
     suite = load_suite(SUITE)
     splits = training_splits(suite)
-    examples = [example for probe in suite.probes for example in probe_dataset(suite, probe, splits).examples]
+    examples = [example for task in suite.tasks for example in task_dataset(suite, task, splits).examples]
     return {text_key((text,)) for example in examples for text in example.texts}
 
 

@@ -142,7 +142,7 @@ def characters(asked, *frozen):
     return Attack(goal, rules, WordSwapNeighboringCharacterSwap(random_one=True), GreedySearch())
 
 
-def test_any_attack_of_textattacks_is_a_probe(tmp_path):
+def test_any_attack_of_textattacks_is_a_task(tmp_path):
     from benchmark.attacks.textattack.adapter import attack_with
     from benchmark.attacks.textattack.components import VictimWrapper
 

@@ -22,15 +22,15 @@ def test_a_sound_suite_is_a_table_and_exit_code_zero(suite: Path) -> None:
     assert "negative" in rows["away"]
     assert "exact" in rows["away"]
     assert "tiny@1: every part is as the suite declares it." in done.stdout
-    assert 'probes[away].data: content_hash = "sha256:' in done.stdout
+    assert 'tasks[away].data: content_hash = "sha256:' in done.stdout
 
 
 def test_data_that_is_wrong_is_exit_code_one_and_a_sentence_with_file_and_key(suite: Path) -> None:
     suite.write_text(suite.read_text().replace("rows = 24", "rows = 25").replace("rows = 20", "rows = 21"))
     done = temper("suite", "check", str(suite))
     assert done.returncode == 1
-    assert "tiny.toml: probes[away].rows: away has 24 examples where 25 are declared; " in done.stdout
-    assert "tiny.toml: probes[foreign].rows: foreign has 20 examples where 21 are declared; " in done.stdout
+    assert "tiny.toml: tasks[away].rows: away has 24 examples where 25 are declared; " in done.stdout
+    assert "tiny.toml: tasks[foreign].rows: foreign has 20 examples where 21 are declared; " in done.stdout
     assert "tiny@1: 2 mistakes." in done.stdout
     assert "Traceback" not in done.stderr
 
@@ -40,7 +40,7 @@ def test_a_file_with_mistakes_is_exit_code_one_and_a_suite_that_is_not_there_two
     done = temper("suite", "check", str(suite))
     assert done.returncode == 1
     assert "recipe.epochs: is the number 0; write a whole number from 1 to 1000." in done.stdout
-    assert "probes[away].rows: is the text '24'; write a whole number of at least 1." in done.stdout
+    assert "tasks[away].rows: is the text '24'; write a whole number of at least 1." in done.stdout
     assert "2 mistakes" in done.stdout
     assert temper("suite", "check", "dmeo").returncode == 2
 
@@ -78,7 +78,7 @@ def test_mistakes_are_counted_in_good_english_and_stay_in_sight(suite: Path) -> 
     suite.write_text(suite.read_text().replace("rows = 24", "rows = 25"))
     lines = temper("suite", "check", str(suite)).stdout.splitlines()
     assert lines[-1] == "tiny@1: 1 mistake."
-    assert lines[-2].startswith("tiny.toml: probes[away].rows: ")
+    assert lines[-2].startswith("tiny.toml: tasks[away].rows: ")
     assert any("content_hash" in line for line in lines[:-2])
     suite.write_text(suite.read_text().replace("epochs = 2", "epochs = 0"))
     assert temper("suite", "check", str(suite)).stdout.splitlines()[-1].startswith("1 mistake. ")

@@ -59,7 +59,7 @@ def test_a_published_value_and_the_difference_stand_below_the_measured_one(
     reproduce, tmp_path: Path, tiny_backbone: Path
 ) -> None:
     record = published(card(name="tiny"), "vanilla", "A. Author (2020)", "reviews", 0.5)
-    record["probe"]["id"] = "home"
+    record["task"]["id"] = "home"
     record["source"]["row"] = "Vanilla"
     record["backbone"]["name"] = tiny_backbone.name
     write_published(tmp_path / "printed", [record])
@@ -76,7 +76,7 @@ label = "ECE"
 suite = "tiny"
 perspective = "calibration"
 metric = "ece_roast"
-probes = ["home", "away"]
+tasks = ["home", "away"]
 """
 
 
@@ -85,8 +85,8 @@ def test_the_tuned_ece_is_printed_with_what_other_folds_would_give(reproduce, pa
     path = packaged / "papers/tiny-table.toml"
     path.write_text(path.read_text().replace("[[rows]]", f"{ECE_COLUMN}\n[[rows]]", 1))
     cells = json.loads(reproduce("--seeds", "2", "--methods", "vanilla", "--format", "json"))["rows"][0]["cells"]
-    probes = materialise(load_suite("tiny")).probes
-    data_of = {tuple(example.id for example in probes[name].examples): probes[name] for name in ("home", "away")}
+    tasks = materialise(load_suite("tiny")).tasks
+    data_of = {tuple(example.id for example in tasks[name].examples): tasks[name] for name in ("home", "away")}
     tables = [read_predictions(path) for path in (tmp_path / "runs/store/predict").rglob("predictions.parquet")]
     drawn = [
         ece_roast_draws(table.logits, table.labels, seed_text=data_of[table.ids].content_hash)
@@ -178,7 +178,7 @@ def test_a_mistake_is_one_sentence_and_usage(arguments: list[str], sentence: str
 
 
 def test_an_import_says_what_it_did_and_who_shows_it(tmp_path: Path) -> None:
-    header = "paper,table,row,column,suite,backbone,method,probe,metric,value\n"
+    header = "paper,table,row,column,suite,backbone,method,task,metric,value\n"
     line = '"Raman et al., MVP, EMNLP 2023",Table 1,MVP,Clean,mvp-sst2,roberta-base,mvp,sst2,accuracy,90%\n'
     (tmp_path / "paper.csv").write_text(header + line)
     arguments = ["published", "import", str(tmp_path / "paper.csv"), "--published", str(tmp_path / "printed")]

@@ -68,8 +68,8 @@ def test_incomplete_data_set_is_refused() -> None:
 def test_adversarial_sentences_are_near_their_originals() -> None:
     """AdvGLUE changed a few words of SST-2's validation sentences; one of its sentences is there word for word."""
     train = load(spec("nyu-mll/glue", "sst2", "validation", "sentence", rows=872), classes=SENTIMENT)
-    probe = load(spec("AI-Secure/adv_glue", "adv_sst2", "validation", "sentence", rows=148), classes=SENTIMENT)
-    found = overlap(train, probe)
+    task = load(spec("AI-Secure/adv_glue", "adv_sst2", "validation", "sentence", rows=148), classes=SENTIMENT)
+    found = overlap(train, task)
     assert (found.exact, found.near, found.n) == (1, 82, 148)
 
 

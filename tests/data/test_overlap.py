@@ -21,7 +21,7 @@ TRAIN = dataset(
 
 
 @pytest.mark.parametrize(
-    ("probe", "exact", "near"),
+    ("task", "exact", "near"),
     [
         ("one TWO three four, five six seven eight nine ten", 1, 0),
         ("zero one two three four five six seven eight and then other words follow", 0, 1),
@@ -34,14 +34,14 @@ TRAIN = dataset(
         ("nothing of the kind", 0, 0),
     ],
 )
-def test_definition(probe: str | tuple[str, ...], exact: int, near: int) -> None:
-    assert overlap(TRAIN, dataset(probe)) == Overlap(exact, near, 1)
+def test_definition(task: str | tuple[str, ...], exact: int, near: int) -> None:
+    assert overlap(TRAIN, dataset(task)) == Overlap(exact, near, 1)
 
 
 def test_index_equals_exhaustive_comparison() -> None:
     rng = random.Random(0)
     vocabulary = [f"w{n}" for n in range(14)]
-    train, probe = (
+    train, task = (
         dataset(*(" ".join(rng.choices(vocabulary, k=rng.randint(1, 12))) for _ in range(80))) for _ in range(2)
     )
 
@@ -51,8 +51,8 @@ def test_index_equals_exhaustive_comparison() -> None:
         return bool(runs[0] & runs[1]) or 5 * len(a & b) >= 4 * len(a | b)
 
     keys = {text_key(example.texts) for example in train.examples}
-    exact = [text_key(example.texts) in keys for example in probe.examples]
-    close = [any(near(words(p.texts[0]), words(t.texts[0])) for t in train.examples) for p in probe.examples]
+    exact = [text_key(example.texts) in keys for example in task.examples]
+    close = [any(near(words(p.texts[0]), words(t.texts[0])) for t in train.examples) for p in task.examples]
     expected = sum(c and not e for c, e in zip(close, exact, strict=True))
-    assert overlap(train, probe) == Overlap(sum(exact), expected, 80)
+    assert overlap(train, task) == Overlap(sum(exact), expected, 80)
     assert expected > 5

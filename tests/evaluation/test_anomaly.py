@@ -148,8 +148,8 @@ def test_order_equals_that_of_the_probabilities(score, plain, classes, scale):
 def test_replicates_are_auroc_on_the_resamples():
     random = np.random.default_rng(3)
     inside, outside = random.integers(0, 9, 25).astype(float), random.integers(3, 12, 17).astype(float)
-    values = replicate_auroc(*anomaly.dense_ranks(inside, outside), resamples=5, seed_text="probe")
-    drawn = zip(resample_indices(25, 5, "probe/inside"), resample_indices(17, 5, "probe/outside"), strict=True)
+    values = replicate_auroc(*anomaly.dense_ranks(inside, outside), resamples=5, seed_text="task")
+    drawn = zip(resample_indices(25, 5, "task/inside"), resample_indices(17, 5, "task/outside"), strict=True)
     assert values == tuple(round(auroc_by_pairs(inside[i], outside[o]), 6) for i, o in drawn)
 
 

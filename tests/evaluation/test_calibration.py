@@ -36,12 +36,12 @@ def adaptive_by_loops(confidence, correct, bins):
     return sum(gaps) / len(confidence)
 
 
-def random_probe(seed, examples=60, classes=3):
+def random_task(seed, examples=60, classes=3):
     random = np.random.default_rng(seed)
     return random.normal(0, 2, (examples, classes)), random.integers(0, classes, examples)
 
 
-probes = st.builds(random_probe, st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(2, 5))
+tasks = st.builds(random_task, st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(2, 5))
 
 
 def test_ece_by_hand():
@@ -55,20 +55,20 @@ def test_bins_are_closed_on_the_right_and_zero_is_in_the_first():
     assert calibration.equal_width_bins(edges, 4).tolist() == [0, 0, 1, 2, 3, 1, 3]
 
 
-@given(probes, st.integers(1, 20))
+@given(tasks, st.integers(1, 20))
 @settings(deadline=None, max_examples=50)
-def test_ece_equals_the_definition(probe, bins):
-    confidence, correct = calibration.top_label(log_softmax(probe[0]), probe[1])
+def test_ece_equals_the_definition(task, bins):
+    confidence, correct = calibration.top_label(log_softmax(task[0]), task[1])
     assert_allclose(calibration.ece(confidence, correct, bins), ece_by_loops(confidence, correct, bins), atol=1e-12)
     assert_allclose(
         calibration.ece_adaptive(confidence, correct, bins), adaptive_by_loops(confidence, correct, bins), atol=1e-12
     )
 
 
-@given(probes, st.randoms(use_true_random=False))
+@given(tasks, st.randoms(use_true_random=False))
 @settings(deadline=None, max_examples=30)
-def test_order_of_examples_does_not_matter(probe, random):
-    logits, labels = probe
+def test_order_of_examples_does_not_matter(task, random):
+    logits, labels = task
     order = list(range(len(labels)))
     random.shuffle(order)
     for measure in (calibration.brier, calibration.nll):
@@ -79,15 +79,15 @@ def test_order_of_examples_does_not_matter(probe, random):
         assert_allclose(measure(*calibration.top_label(log_softmax(logits[order]), labels[order])), forward, atol=1e-12)
 
 
-@given(probes)
+@given(tasks)
 @settings(deadline=None, max_examples=30)
-def test_bounds(probe):
-    table = log_softmax(probe[0])
-    top = calibration.top_label(table, probe[1])
+def test_bounds(task):
+    table = log_softmax(task[0])
+    top = calibration.top_label(table, task[1])
     assert 0 <= calibration.ece(*top) <= 1
     assert 0 <= calibration.ece_adaptive(*top) <= 1
-    assert 0 <= calibration.brier(table, probe[1]) <= 2
-    assert calibration.nll(table, probe[1]) >= 0
+    assert 0 <= calibration.brier(table, task[1]) <= 2
+    assert calibration.nll(table, task[1]) >= 0
     assert calibration.ece(*top, bins=1) == pytest.approx(abs(top[0].mean() - top[1].mean()), abs=1e-12)
 
 
@@ -122,7 +122,7 @@ def test_brier_and_nll_by_hand_and_by_scikit_learn():
     labels = np.array([0, 2])
     assert calibration.brier(table, labels) == pytest.approx(((0.09 + 0.04 + 0.01) + (0.0625 + 0.25 + 0.5625)) / 2)
     assert calibration.nll(table, labels) == pytest.approx(-(math.log(0.7) + math.log(0.25)) / 2)
-    logits, labels = random_probe(1, 200, 4)
+    logits, labels = random_task(1, 200, 4)
     table = log_softmax(logits)
     expected = brier_score_loss(labels, np.exp(table), labels=[0, 1, 2, 3], scale_by_half=False)
     assert calibration.brier(table, labels) == pytest.approx(expected, abs=1e-12)
@@ -134,10 +134,10 @@ def test_nll_does_not_overflow():
     assert calibration.nll(table, np.array([1, 0])) == pytest.approx((2e30 + 4000) / 2)
 
 
-@given(probes)
+@given(tasks)
 @settings(deadline=None, max_examples=30)
-def test_merging_sums_probabilities(probe):
-    logits = probe[0]
+def test_merging_sums_probabilities(task):
+    logits = task[0]
     merge = (0,) + (1,) * (logits.shape[1] - 1)
     merged = np.exp(merged_log_probabilities(logits, merge))
     plain = np.exp(log_softmax(logits))
@@ -148,7 +148,7 @@ def test_merging_sums_probabilities(probe):
 
 
 def test_fitted_temperature_has_the_lowest_nll_of_a_grid():
-    logits, _ = random_probe(5, 2000, 3)
+    logits, _ = random_task(5, 2000, 3)
     probabilities = np.exp(log_softmax(logits))
     labels = (probabilities.cumsum(axis=1) < np.random.default_rng(6).uniform(size=(2000, 1))).sum(axis=1)
     fitted = fit_temperature(3 * logits, labels)
@@ -193,10 +193,10 @@ def roast_by_hand(logits, labels, folds, temperatures, merge=None):
 def test_roast_protocol(released, temperatures):
     from benchmark.evaluation.metrics.bootstrap import generator
 
-    logits, labels = random_probe(9, 103, 3)
-    folds = np.array_split(generator("probe/folds").permutation(103), 10)
+    logits, labels = random_task(9, 103, 3)
+    folds = np.array_split(generator("task/folds").permutation(103), 10)
     expected = roast_by_hand(logits, labels, folds, temperatures)
-    value = calibration.ece_roast(logits, labels, seed_text="probe", released=released)
+    value = calibration.ece_roast(logits, labels, seed_text="task", released=released)
     assert value == pytest.approx(expected, abs=1e-14)
 
 
@@ -213,24 +213,24 @@ def test_released_roast_bug_at_the_lowest_temperature():
 def test_roast_draws_are_the_protocol_with_other_folds(merge):
     from benchmark.evaluation.metrics.bootstrap import generator
 
-    logits, labels = random_probe(9, 103, 3)
-    values = calibration.ece_roast_draws(logits, labels, merge=merge, seed_text="probe", draws=4)
+    logits, labels = random_task(9, 103, 3)
+    values = calibration.ece_roast_draws(logits, labels, merge=merge, seed_text="task", draws=4)
     scored = labels if merge is None else np.array(merge)[labels]
     for draw, value in enumerate(values):
-        folds = np.array_split(generator(f"probe/folds/{draw}").permutation(103), 10)
+        folds = np.array_split(generator(f"task/folds/{draw}").permutation(103), 10)
         assert value == pytest.approx(roast_by_hand(logits, scored, folds, (0.25, 0.5, 1, 2, 4, 8), merge), abs=1e-12)
     assert len(set(values)) == 4
-    again = calibration.ece_roast_draws(logits, labels, merge=merge, seed_text="probe")
+    again = calibration.ece_roast_draws(logits, labels, merge=merge, seed_text="task")
     assert len(again) == 100
     assert list(again[:4]) == list(values)
 
 
 def test_the_roast_protocol_depends_on_its_permutation():
     """Ten examples choose a temperature by chance."""
-    logits, labels = random_probe(5, 100, 2)
-    values = calibration.ece_roast_draws(logits, labels, seed_text="probe")
+    logits, labels = random_task(5, 100, 2)
+    values = calibration.ece_roast_draws(logits, labels, seed_text="task")
     assert values.max() - values.min() > 0.1 * values.mean()
-    recorded = calibration.ece_roast(logits, labels, seed_text="probe")
+    recorded = calibration.ece_roast(logits, labels, seed_text="task")
     assert values.min() * 0.8 < recorded < values.max() * 1.2
 
 

@@ -87,7 +87,7 @@ def test_replicates_are_the_metric_on_the_shared_resamples():
 
 def test_resamples_never_change():
     """Records of different methods are paired through these numbers; a library that draws others must be noticed."""
-    first, second = resample_indices(10, 2, "sha256:probe")
+    first, second = resample_indices(10, 2, "sha256:task")
     assert first.tolist() == [5, 5, 3, 3, 4, 1, 4, 4, 1, 3]
     assert second.tolist() == [6, 7, 2, 5, 4, 0, 4, 8, 4, 5]
 
@@ -114,7 +114,7 @@ def test_merging_comes_before_every_metric():
 
 def test_undefined_values_have_a_reason():
     empty = labelled_measurements(np.empty((0, 3)), np.empty(0, int), metrics=["ece"], seed_text="p")
-    assert empty == {"ece": Measurement(None, None, "The probe has no examples.")}
+    assert empty == {"ece": Measurement(None, None, "The evaluation task has no examples.")}
     broken = LOGITS.copy()
     broken[3, 1] = np.nan
     result = labelled_measurements(broken, LABELS, metrics=["accuracy"], seed_text="p")["accuracy"]

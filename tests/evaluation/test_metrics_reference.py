@@ -10,7 +10,7 @@ from benchmark.evaluation.metrics.probabilities import log_softmax
 pytestmark = pytest.mark.slow
 
 
-def probe(seed, examples=500, classes=3):
+def task(seed, examples=500, classes=3):
     """Logits whose labels are right more often than chance and less often than they claim."""
     random = np.random.default_rng(seed)
     logits = random.normal(0, 2, (examples, classes))
@@ -25,7 +25,7 @@ def test_ece_equals_netcal_and_torchmetrics(classes, bins):
     from netcal.metrics import ECE
     from torchmetrics.functional.classification import multiclass_calibration_error
 
-    logits, labels = probe(classes, classes=classes)
+    logits, labels = task(classes, classes=classes)
     table = log_softmax(logits)
     confidence, correct = calibration.top_label(table, labels)
     ours = calibration.ece(confidence, correct, bins)
@@ -50,7 +50,7 @@ def test_bin_edges_differ_from_netcal():
 def test_adaptive_ece_equals_netcal_when_the_bins_are_full():
     from netcal.metrics import ECE
 
-    logits, labels = probe(11, examples=500)
+    logits, labels = task(11, examples=500)
     confidence, correct = calibration.top_label(log_softmax(logits), labels)
     theirs = ECE(10, equal_intervals=False).measure(confidence, correct.astype(int))
     assert calibration.ece_adaptive(confidence, correct, 10) == pytest.approx(theirs, abs=1e-12)
@@ -61,7 +61,7 @@ def test_temperature_equals_netcal_and_torch(classes):
     import torch
     from netcal.scaling import TemperatureScaling
 
-    logits, labels = probe(20 + classes, examples=800, classes=classes)
+    logits, labels = task(20 + classes, examples=800, classes=classes)
     fitted = fit_temperature(logits, labels)
     scaling = TemperatureScaling()
     probabilities = np.exp(log_softmax(logits))

@@ -67,7 +67,7 @@ def test_a_suite_reports_a_new_metric_only_where_it_lists_it(tmp_path: Path, tin
     path.write_text(path.read_text().replace('id = "away"\n', 'id = "away"\nmetrics = ["accuracy", "margin"]\n'))
     card = suite_card(materialise(load_suite(str(path))))
     assert card["metrics"]["margin"]["title"] == "Margin"
-    assert [entry["metrics"] for entry in card["probes"] if entry["id"] == "away"] == [["accuracy", "margin"]]
+    assert [entry["metrics"] for entry in card["tasks"] if entry["id"] == "away"] == [["accuracy", "margin"]]
 
 
 @pytest.mark.usefixtures("margin")

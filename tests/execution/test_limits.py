@@ -133,7 +133,7 @@ def test_a_reason_is_cut_where_it_is_made(work: Workload) -> None:
         assert validate_record(record) == []
         assert record["reason"].endswith("… (42 more characters)")
     base = failed_records(row(work), card, "x")[0]
-    record = _record(base, card["probes"][0], "accuracy", Measurement(None, None, "y" * (LONGEST_SENTENCE + 1)))
+    record = _record(base, card["tasks"][0], "accuracy", Measurement(None, None, "y" * (LONGEST_SENTENCE + 1)))
     assert validate_record(record) == []
 
 

@@ -1,4 +1,4 @@
-"""A probe whose data is not at hand is a gap with its reason, and the same command fills it later."""
+"""An evaluation task whose data is not at hand is a gap with its reason, and the same command fills it later."""
 
 from collections import Counter
 from pathlib import Path
@@ -21,7 +21,7 @@ from tests.support.tiny import sentences
 from tests.support.tiny_suite import write_tiny_suite
 
 FAR = """
-[[probes]]
+[[tasks]]
 id = "far"
 version = 1
 perspective = "shift"
@@ -29,7 +29,7 @@ title = "Far"
 description = "A set of the Hub."
 rows = 12
 
-[probes.data]
+[tasks.data]
 source = "mirror"
 repository = "someone/far"
 split = "test"
@@ -77,7 +77,7 @@ def run(suite: Path, out: Path, seed: int = 0) -> tuple[RunReport, Workload]:
 
 def of_far(out: Path, seed: int = 0) -> list[dict]:
     (path,) = out.glob(f"results/tiny@1/vanilla/*/seed-{seed}.jsonl")
-    return [record for record in read_records(path) if record["probe"]["id"] == "far"]
+    return [record for record in read_records(path) if record["task"]["id"] == "far"]
 
 
 def test_the_gap_has_its_reason_and_the_same_command_fills_it_and_nothing_else(suite: Path, tmp_path: Path) -> None:
@@ -95,10 +95,10 @@ def test_the_gap_has_its_reason_and_the_same_command_fills_it_and_nothing_else(s
         f"The data, someone/far test with its 12 rows, is missing. Get it (`{command}`), then rerun the same command."
     )
     assert all(
-        (r["probe"]["data"], r["probe"]["n"], r["table"], set(r["keys"])) == (None, 12, None, {"train"}) for r in gap
+        (r["task"]["data"], r["task"]["n"], r["table"], set(r["keys"])) == (None, 12, None, {"train"}) for r in gap
     )
     before = read_suite_card(out / "results/tiny@1/suite.json")
-    assert [entry["probe"] for entry in before["overlap"]] == ["away", "foreign", "home"]
+    assert [entry["task"] for entry in before["overlap"]] == ["away", "foreign", "home"]
     assert run(suite, out)[0].computed == 0
 
     mirror(tmp_path, 12)
@@ -106,12 +106,12 @@ def test_the_gap_has_its_reason_and_the_same_command_fills_it_and_nothing_else(s
     assert (report.computed, report.reused) == (2, 8)
     filled = of_far(out)
     assert {record["status"] for record in filled} == {"ok"}
-    assert {record["probe"]["data"] for record in filled} == {work.probes["far"].content_hash}
+    assert {record["task"]["data"] for record in filled} == {work.tasks["far"].content_hash}
     assert {record["suite"]["fingerprint"] for record in filled} == {gap[0]["suite"]["fingerprint"]}
     card = read_suite_card(out / "results/tiny@1/suite.json")
     assert {**before, "overlap": []} == {**card, "overlap": []}
-    assert {entry["data"] for entry in card["probes"] if entry["id"] == "far"} == {None}
-    assert [entry["probe"] for entry in card["overlap"]] == ["away", "far", "foreign", "home"]
+    assert {entry["data"] for entry in card["tasks"] if entry["id"] == "far"} == {None}
+    assert [entry["task"] for entry in card["overlap"]] == ["away", "far", "foreign", "home"]
 
 
 def test_a_mirror_with_fewer_rows_is_a_gap_and_one_with_more_is_another_data_set(suite: Path, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_rows_of_both_kinds_of_machine_share_a_card_that_keeps_its_overlaps(suit
     run(suite, out, seed=1)
     assert (out / "results/tiny@1/suite.json").read_text() == whole
     (folder,) = read_results(out / "results")
-    states = Counter((r.record["seed"], r.record["status"]) for r in folder.records if r.record["probe"]["id"] == "far")
+    states = Counter((r.record["seed"], r.record["status"]) for r in folder.records if r.record["task"]["id"] == "far")
     assert states == {(0, "ok"): 7, (1, "unavailable"): 7}
 
 
@@ -147,19 +147,19 @@ def test_the_board_shows_the_gap_and_does_not_rank_the_row(suite: Path, tmp_path
         note.startswith("accuracy of far (shift), seed 0: unavailable, The data, someone/far") for note in row.notes
     )
     (far,) = (
-        figure for figure, column in zip(row.probes, section.probes, strict=True) if column.key == "shift/far/accuracy"
+        figure for figure, column in zip(row.tasks, section.tasks, strict=True) if column.key == "shift/far/accuracy"
     )
     assert not far.text
 
 
-def test_the_board_refuses_two_data_sets_under_one_probe(suite: Path, tmp_path: Path) -> None:
+def test_the_board_refuses_two_data_sets_under_one_task(suite: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     mirror(tmp_path, 12)
     run(suite, out)
     mirror(tmp_path, 12, seed=12)
     run(suite, out, seed=1)
     with pytest.raises(
-        IntegrityError, match=r"seed-1\.jsonl:\d+: /probe/data: is sha256:\w+, but sha256:\w+ in tiny@1/"
+        IntegrityError, match=r"seed-1\.jsonl:\d+: /task/data: is sha256:\w+, but sha256:\w+ in tiny@1/"
     ):
         read_results(out / "results")
 
@@ -193,13 +193,13 @@ def test_missing_training_data_and_missing_files_of_the_suite_stop_the_run(suite
         materialise(load_suite(str(suite)))
 
 
-def test_foreign_texts_and_attacks_wait_for_the_probe_that_they_need(suite: Path) -> None:
+def test_foreign_texts_and_attacks_wait_for_the_task_that_they_need(suite: Path) -> None:
     text = suite.read_text().replace(FAR, "") + ATTACK
     home, rest = text.split('id = "home"')
-    far = FAR.replace("[[probes]]\n", "").replace('"shift"', '"in-distribution"')
-    suite.write_text(home + far.strip() + "\n\n[[probes]]\n" + 'id = "home"' + rest)
+    far = FAR.replace("[[tasks]]\n", "").replace('"shift"', '"in-distribution"')
+    suite.write_text(home + far.strip() + "\n\n[[tasks]]\n" + 'id = "home"' + rest)
     work = materialise(load_suite(str(suite)))
-    assert list(work.probes) == ["home", "away"]
+    assert list(work.tasks) == ["home", "away"]
     assert set(work.missing) == {"far", "foreign", "pwws"}
     assert work.missing["pwws"].reason.startswith(
         "It needs far. The data, someone/far test with its 12 rows, is missing"

@@ -59,7 +59,7 @@ FORMATS: dict[str, tuple[Callable[[Rows, Path], None], str, str]] = {
 
 
 def rewritten(suite: Path, train: str, away: str) -> Path:
-    """The tiny suite with its training data and its probe in other formats; the json lines files are gone."""
+    """The tiny suite with its training data and its task in other formats; the json lines files are gone."""
     text = suite.read_text()
     for name, kind in (("train", train), ("away", away)):
         source = suite.parent / f"{name}.jsonl"
@@ -75,7 +75,7 @@ def rewritten(suite: Path, train: str, away: str) -> Path:
 
 
 def hashes(work: Workload) -> dict[str, str]:
-    parts = {"train": work.splits.train, "validation": work.splits.validation, **work.probes}
+    parts = {"train": work.splits.train, "validation": work.splits.validation, **work.tasks}
     return {name: data.content_hash for name, data in parts.items()}
 
 
@@ -117,7 +117,7 @@ def test_a_missing_set_is_said_once_with_its_command_and_the_run_goes_on(suite: 
     assert "unavailable, The data, me/away train with its 24 rows, is missing" in built.stdout
 
 
-def test_a_package_that_only_a_probe_needs_may_be_missing(suite: Path, tmp_path: Path) -> None:
+def test_a_package_that_only_a_task_needs_may_be_missing(suite: Path, tmp_path: Path) -> None:
     old = 'source = "file", path = "foreign.txt", format = "lines"'
     text = suite.read_text()
     assert old in text
@@ -131,7 +131,7 @@ def test_a_package_that_only_a_probe_needs_may_be_missing(suite: Path, tmp_path:
     assert done.returncode == 0, done.stderr
     assert "note: foreign is left out" in done.stderr
     (folder,) = read_results(tmp_path / "out/results")
-    reasons = {r.record["reason"] for r in folder.records if r.record["probe"]["id"] == "foreign"}
+    reasons = {r.record["reason"] for r in folder.records if r.record["task"]["id"] == "foreign"}
     assert reasons == {
         "The data, README.md of resource 'vader', is missing. Get it (`temper resources fetch vader`), then rerun "
         "the same command."

@@ -72,7 +72,7 @@ def test_selection_on_the_reported_set_enters_the_trainings_key_with_that_sets_h
     row, work = row_of(suite, "select-on-reported")
     spec = train_spec(row, work)
     assert spec["protocol"] == ["select-on-reported"]
-    assert spec["data"]["validation"] == work.probes["home"].content_hash
+    assert spec["data"]["validation"] == work.tasks["home"].content_hash
     assert train_spec(row_of(suite)[0], work)["data"]["validation"] == work.splits.validation.content_hash
     assert train_spec(row_of(suite, "ece-index-bug")[0], work) == train_spec(row_of(suite)[0], work)
 
@@ -92,7 +92,7 @@ def test_selection_on_the_reported_set_chooses_the_epoch_that_is_best_there(
     monkeypatch.setattr(Trainer, "_validate", watch)
     run(suite, tmp_path / "out", "select-on-reported")
     _, work = row_of(suite)
-    assert [data.content_hash for data in seen] == [work.probes["home"].content_hash] * 2
+    assert [data.content_hash for data in seen] == [work.tasks["home"].content_hash] * 2
 
 
 def test_attended_padding_trains_another_model_that_remembers_it(suite: Path, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_rows_under_options_stand_apart_and_vanilla_is_the_one_without(suite: Pa
 
 def test_selection_on_a_reported_set_that_is_not_here_is_refused(suite: Path) -> None:
     row, work = row_of(suite, "select-on-reported")
-    gone = Workload(work.suite, work.splits, {"away": work.probes["away"]}, {})
+    gone = Workload(work.suite, work.splits, {"away": work.tasks["away"]}, {})
     with pytest.raises(UsageError, match="the data of home is not here"):
         train_spec(row, gone)
 

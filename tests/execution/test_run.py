@@ -57,7 +57,7 @@ def test_a_run_fills_every_record_of_the_card_and_a_second_computes_nothing(suit
     assert (report.computed, report.reused, report.failures) == (2 * 8, 0, [])
     (folder,) = read_results(tmp_path / "out/results")
     assert not folder.dropped
-    wanted = sum(len(probe["metrics"]) for probe in folder.card["probes"])
+    wanted = sum(len(task["metrics"]) for task in folder.card["tasks"])
     assert len(folder.records) == 2 * wanted
     assert all(r.record["status"] == "ok" for r in folder.records)
     before = tree(tmp_path / "out/results")

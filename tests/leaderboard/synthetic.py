@@ -60,7 +60,7 @@ def digest(text: str) -> str:
 def card(*, name: str = "toy", version: int = 1, ranked: bool = True, minimum_seeds: int = 2) -> dict[str, Any]:
     """A suite card with every perspective."""
     return {
-        "schema": 1,
+        "schema": 2,
         "name": name,
         "version": version,
         "title": "Toy sentiment",
@@ -68,25 +68,25 @@ def card(*, name: str = "toy", version: int = 1, ranked: bool = True, minimum_se
         "ranked": ranked,
         "minimum_seeds": minimum_seeds,
         "training": {"title": "Short reviews", "data": digest("train"), "n": 1600, "description": "Two classes."},
-        "probes": [
+        "tasks": [
             {
-                "id": probe,
+                "id": task,
                 "version": 1,
                 "perspective": perspective,
                 "title": title,
                 "description": f"Synthetic {title.lower()}.",
-                "data": digest(probe),
+                "data": digest(task),
                 "n": 200,
                 "metrics": metrics,
                 "headline": metrics[0],
             }
-            for probe, perspective, title, metrics in PROBES
+            for task, perspective, title, metrics in PROBES
         ],
         "metrics": {
             metric: {"version": 1, "direction": direction, "title": title, "description": text, "unit": unit}
             for metric, (title, direction, unit, text) in METRICS.items()
         },
-        "overlap": [{"probe": "reviews", "exact": 0, "near": 2, "n": 200}],
+        "overlap": [{"task": "reviews", "exact": 0, "near": 2, "n": 200}],
     }
 
 
@@ -107,7 +107,7 @@ def records(suite: dict[str, Any], method: Method, seed: int) -> list[dict[str, 
     """All records of one run. Replicates share a wobble a data set, so that rows are correlated."""
     chance = random.Random(f"{method.name} {method.configuration} {seed}")
     base = {
-        "schema": 1,
+        "schema": 2,
         "kind": "measured",
         "suite": {"name": suite["name"], "version": suite["version"], "fingerprint": card_fingerprint(suite)},
         "method": {
@@ -131,7 +131,7 @@ def records(suite: dict[str, Any], method: Method, seed: int) -> list[dict[str, 
     base |= copy.deepcopy(method.changes)
     found = [
         {**copy.deepcopy(base), **_scored(suite, entry, metric, method, chance)}
-        for entry in suite["probes"]
+        for entry in suite["tasks"]
         for metric in entry["metrics"]
     ]
     return sorted(found, key=line_order)
@@ -146,26 +146,26 @@ def _scored(
     wobble = random.Random(entry["data"])
     replicates = [value * (1 + wobble.gauss(0, 0.04) + chance.gauss(0, 0.005)) for _ in range(RESAMPLES)]
     keep = metric == entry["headline"]
-    probe = {key: entry[key] for key in ("id", "version", "perspective", "data", "n")}
+    task = {key: entry[key] for key in ("id", "version", "perspective", "data", "n")}
     return {
-        "probe": probe,
+        "task": task,
         "metric": {"id": metric, "version": 1, "direction": direction},
         "value": round(value, 6),
         "replicates": [round(min(replicate, 1.0), 6) for replicate in replicates] if keep else None,
     }
 
 
-def published(suite: dict[str, Any], name: str, paper: str, probe: str, value: float) -> dict[str, Any]:
+def published(suite: dict[str, Any], name: str, paper: str, task: str, value: float) -> dict[str, Any]:
     """A number printed in a paper."""
-    entry = next(entry for entry in suite["probes"] if entry["id"] == probe)
+    entry = next(entry for entry in suite["tasks"] if entry["id"] == task)
     return {
-        "schema": 1,
+        "schema": 2,
         "kind": "published",
         "suite": {"name": suite["name"], "version": suite["version"], "fingerprint": None},
         "method": {"name": name, "version": None, "configuration": "", "source": None, "hyperparameters": {}},
         "backbone": {"name": "minilm", "source": None, "revision": None},
         "seed": None,
-        "probe": {**{key: entry[key] for key in ("id", "version", "perspective")}, "data": None, "n": None},
+        "task": {**{key: entry[key] for key in ("id", "version", "perspective")}, "data": None, "n": None},
         "metric": {"id": entry["headline"], "version": 1, "direction": "up"},
         "value": value,
         "status": "ok",
@@ -234,9 +234,9 @@ PASSING = {
 def checked_card(**options: Any) -> dict[str, Any]:
     """A suite card with gradient-masking checks."""
     suite = card(**options)
-    for probe, title, metrics in MASKING:
-        entry = {"id": probe, "version": 1, "perspective": "masking", "title": title, "description": f"{title}."}
-        suite["probes"].append(entry | {"data": digest(probe), "n": 200, "metrics": metrics, "headline": metrics[0]})
+    for task, title, metrics in MASKING:
+        entry = {"id": task, "version": 1, "perspective": "masking", "title": title, "description": f"{title}."}
+        suite["tasks"].append(entry | {"data": digest(task), "n": 200, "metrics": metrics, "headline": metrics[0]})
     for metric, (title, direction, unit, text) in MASKING_METRICS.items():
         suite["metrics"][metric] = {
             "version": 1, "direction": direction, "title": title, "description": text, "unit": unit,
@@ -245,20 +245,20 @@ def checked_card(**options: Any) -> dict[str, Any]:
 
 
 def with_checks(suite: dict[str, Any], method: Method, seed: int, **values: float) -> list[dict[str, Any]]:
-    """Records of a run of a suite with gradient-masking checks; `values` are by metric or by probe (``_`` is ``-``)."""
-    scored = {**suite, "probes": [entry for entry in suite["probes"] if entry["perspective"] != "masking"]}
+    """Records of a run of a suite with gradient-masking checks; `values` are by metric or by task (``_`` is ``-``)."""
+    scored = {**suite, "tasks": [entry for entry in suite["tasks"] if entry["perspective"] != "masking"]}
     found = records(scored, method, seed)
     for record in found:
-        record["suite"]["fingerprint"] = fingerprint(suite)
+        record["suite"]["fingerprint"] = card_fingerprint(suite)
     template = found[0]
-    for entry in suite["probes"]:
+    for entry in suite["tasks"]:
         for metric in entry["metrics"] if entry["perspective"] == "masking" else ():
             direction = suite["metrics"][metric]["direction"]
             value = values.get(entry["id"].replace("-", "_"), values.get(metric, PASSING[entry["id"], metric]))
             found.append(
                 {
                     **copy.deepcopy(template),
-                    "probe": {key: entry[key] for key in ("id", "version", "perspective", "data", "n")},
+                    "task": {key: entry[key] for key in ("id", "version", "perspective", "data", "n")},
                     "metric": {"id": metric, "version": 1, "direction": direction},
                     "value": value,
                     "replicates": None,

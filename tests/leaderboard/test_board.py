@@ -1,4 +1,4 @@
-"""Cards of methods and probes: what stands beside the records is shown, checked and never counted."""
+"""Cards of methods and tasks: what stands beside the records is shown, checked and never counted."""
 
 import re
 
@@ -103,7 +103,7 @@ def test_text_made_to_be_slow_to_compare_is_marked_as_a_whole():
     assert first[0] == ("a", True)
 
 
-def test_every_probe_has_a_card_that_its_heading_leads_to(results):
+def test_every_task_has_a_card_that_its_heading_leads_to(results):
     page = render_all(load_board(results))["index.html"]
     anchors = re.findall(r'class="about" href="#([^"]+)"', page)
     assert len(anchors) == len(set(anchors)) == 7

@@ -38,7 +38,7 @@ def test_picks_reach_every_replicate_evenly():
 
 def accuracy_replicates(section, name):
     frame = section.frame
-    chosen = frame[(frame["method"] == name) & (frame["probe"] == "reviews") & (frame["metric"] == "accuracy")]
+    chosen = frame[(frame["method"] == name) & (frame["task"] == "reviews") & (frame["metric"] == "accuracy")]
     return [[(record.data, record.replicates)] for record in chosen.sort_values("seed").itertuples()]
 
 

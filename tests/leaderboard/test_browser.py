@@ -130,7 +130,7 @@ def test_search_narrows_tables_and_cards_and_says_how_many(visit):
     page.get_by_role("searchbox").fill("RECADAM")
     assert page.locator(".status").inner_text() == f"1 of {everything} rows"
     assert page.locator(".section .card:visible").count() == 1
-    assert page.locator(".probes tr[data-row]:visible").count() == 1
+    assert page.locator(".tasks tr[data-row]:visible").count() == 1
     page.get_by_role("searchbox").fill("")
     assert visible_rows(page) == everything
 
@@ -257,7 +257,7 @@ def test_paper_is_light_and_holds_every_column(visit):
     page = visit(width=1040, color_scheme="dark")
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(252, 252, 250)"
-    widths = page.locator(".board, .probes").evaluate_all("tables => tables.map(t => t.getBoundingClientRect().right)")
+    widths = page.locator(".board, .tasks").evaluate_all("tables => tables.map(t => t.getBoundingClientRect().right)")
     assert max(widths) <= 1040
 
 

@@ -30,7 +30,7 @@ def write(root, suite, name, values, seeds=(0, 1, 2)):
         for record in found:
             value = values.get(record["metric"]["id"])
             if value is not None:
-                generator = random.Random(f"{record['probe']['data']} {seed}")
+                generator = random.Random(f"{record['task']['data']} {seed}")
                 spread = 0.034  # a fraction near 1/3 of 200 examples
                 record["value"] = value
                 record["replicates"] = [
@@ -47,7 +47,7 @@ def vanilla_at_chance(root):
 
 def with_share(share, count=300):
     suite = card() | ({} if share is None else {"largest_class": {"reviews": share}})
-    for entry in suite["probes"]:
+    for entry in suite["tasks"]:
         entry["n"] = count
     return suite
 
@@ -111,7 +111,7 @@ def test_one_seed_is_judged_by_the_score_test_whatever_its_resamples(tmp_path, r
     for luck in (0.0, 0.2):
         found = records(suite, Method(), 0)
         for record in found:
-            if record["probe"]["perspective"] == "in-distribution":
+            if record["task"]["perspective"] == "in-distribution":
                 record |= {"value": right / 300, "replicates": [right / 300 + luck] * 40}
         write_records(tmp_path, found)
         assert bool(vanilla_at_chance(tmp_path)) is not above
@@ -146,7 +146,9 @@ def test_a_card_without_the_share_decides_nothing(tmp_path):
     assert rows["mvp"].group == "ranked"
 
 
-@pytest.mark.parametrize(("share", "message"), [({"reviews": 0.0}, "a share above 0"), ({"x": 0.5}, "is not a probe")])
+@pytest.mark.parametrize(
+    ("share", "message"), [({"reviews": 0.0}, "a share above 0"), ({"x": 0.5}, "is not an evaluation task")]
+)
 def test_a_wrong_share_is_refused(tmp_path, share, message):
     suite = card() | {"largest_class": share}
     with pytest.raises((IntegrityError, UsageError, ValueError), match=message):

@@ -40,7 +40,7 @@ def hostile_results(root, text):
     suite = card()
     suite |= {"title": one_line(text), "note": text}
     suite["training"] |= {"title": one_line(text), "description": text}
-    for part in [*suite["probes"], *suite["metrics"].values()]:
+    for part in [*suite["tasks"], *suite["metrics"].values()]:
         part |= {"title": one_line(text), "description": text}
     changes = {
         "environment": {text: text},

@@ -86,7 +86,7 @@ def test_robustness_at_a_large_cost_in_accuracy_is_flagged(tmp_path, gain, outco
 def test_flags_change_no_score_no_rank_and_no_column(tmp_path):
     honest, masked = board_with(tmp_path / "a"), board_with(tmp_path / "b", random_swap=0.1, zero_gradient_share=0.9)
     assert [c.key for c in masked.sections[0].perspectives] == [c.key for c in honest.sections[0].perspectives]
-    assert "masking" not in {column.key.split("/")[0] for column in masked.sections[0].probes}
+    assert "masking" not in {column.key.split("/")[0] for column in masked.sections[0].tasks}
     for name in ("roast", "vanilla"):
         one, other = row_of(honest, name), row_of(masked, name)
         assert (one.overall, one.rank, one.perspectives) == (other.overall, other.rank, other.perspectives)
@@ -109,10 +109,10 @@ def test_clean_accuracy_of_other_examples_leaves_two_points_to_chance_and_of_the
     row = row_of(load_board(tmp_path / "other"))
     check, _ = row.checks
     assert check.limit == f"at most {float(row.perspectives[0].text) + 2:.2f} %"
-    next(entry for entry in suite["probes"] if entry["id"] == "textfooler")["data"] = digest("stores")
+    next(entry for entry in suite["tasks"] if entry["id"] == "textfooler")["data"] = digest("stores")
     write_results(tmp_path / "same", suite, Method(), Method("roast"))
     row = row_of(load_board(tmp_path / "same"))
-    assert row.checks[0].limit == f"at most {row.probes[1].text} %"
+    assert row.checks[0].limit == f"at most {row.tasks[1].text} %"
 
 
 @pytest.fixture(autouse=True)
@@ -124,18 +124,18 @@ def another_attack(monkeypatch):
 def under_attacks(root, *, data, random_swap, textfooler, pwws):
     """A row under two attacks, of which the first goes over the examples with `data`, as random swaps do."""
     suite = checked_card()
-    first = next(entry for entry in suite["probes"] if entry["id"] == "textfooler")
-    check = next(entry for entry in suite["probes"] if entry["id"] == "random-swap")
+    first = next(entry for entry in suite["tasks"] if entry["id"] == "textfooler")
+    check = next(entry for entry in suite["tasks"] if entry["id"] == "random-swap")
     second = {**first, "id": "pwws", "title": "PWWS", "data": digest("others")}
     first["data"], check["data"] = data, digest("attacked")
-    suite["probes"].insert(suite["probes"].index(first) + 1, second)
+    suite["tasks"].insert(suite["tasks"].index(first) + 1, second)
     write_card(root, suite)
     for name in ("vanilla", "roast"):
         found = with_checks(suite, Method(name), 0, random_swap=random_swap)
         values = {"textfooler": textfooler, "pwws": pwws}
         for record in found:
-            if record["metric"]["id"] == "accuracy_under_attack" and record["probe"]["id"] in values:
-                record["value"] = values[record["probe"]["id"]]
+            if record["metric"]["id"] == "accuracy_under_attack" and record["task"]["id"] in values:
+                record["value"] = values[record["task"]["id"]]
         write_records(root, found)
     return next(check for check in row_of(load_board(root)).checks if "Random swaps" in check.title)
 

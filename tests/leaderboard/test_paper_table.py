@@ -21,10 +21,10 @@ from tests.leaderboard.synthetic import Method, card, published, records, write_
 SUITE = "toy@1"
 
 
-def column(label, perspective, metric, *probes, absent=None, departs="", better="up"):
-    single = len(probes) == 1 and not absent
-    item = (probes[0] if single else perspective, perspective, metric)
-    return PaperColumn(label, SUITE, item, probes, absent or {}, departs, "fraction", better)
+def column(label, perspective, metric, *tasks, absent=None, departs="", better="up"):
+    single = len(tasks) == 1 and not absent
+    item = (tasks[0] if single else perspective, perspective, metric)
+    return PaperColumn(label, SUITE, item, tasks, absent or {}, departs, "fraction", better)
 
 
 COLUMNS = (
@@ -53,8 +53,8 @@ def measured(tmp_path):
     return tmp_path / "results", found
 
 
-def value(record_list, probe, metric):
-    return next(r["value"] for r in record_list if (r["probe"]["id"], r["metric"]["id"]) == (probe, metric))
+def value(record_list, task, metric):
+    return next(r["value"] for r in record_list if (r["task"]["id"], r["metric"]["id"]) == (task, metric))
 
 
 def test_a_cell_is_the_mean_over_seeds_of_means_over_sets_with_a_t_interval(measured):
@@ -79,7 +79,7 @@ def test_a_published_number_stands_in_the_row_that_the_paper_prints_it_in(measur
     results, _ = measured
     record = published(card(), "roast", "A. Author (2020)", "reviews", 0.9)
     record["source"]["row"] = "Roast"
-    mean = {**record, "probe": {**record["probe"], "id": "shift", "perspective": "shift"}, "value": 0.5}
+    mean = {**record, "task": {**record["task"], "id": "shift", "perspective": "shift"}, "value": 0.5}
     write_published(tmp_path / "printed", [record, mean])
     vanilla, roast = fill(table("vanilla", "roast"), results, tmp_path / "printed")
     assert [cell.published for cell in vanilla] == [None] * 5
@@ -92,7 +92,7 @@ def test_no_difference_is_taken_between_means_over_other_sets(measured, tmp_path
     results, _ = measured
     record = published(card(), "roast", "A. Author (2020)", "reviews", 0.9)
     record["source"]["row"] = "Roast"
-    mean = {**record, "probe": {**record["probe"], "id": "shift", "perspective": "shift"}}
+    mean = {**record, "task": {**record["task"], "id": "shift", "perspective": "shift"}}
     write_published(tmp_path / "printed", [record, mean])
     (cells,) = fill(table("roast"), results, tmp_path / "printed")
     assert (cells[2].published, cells[2].difference) == (0.9, None)
@@ -110,7 +110,7 @@ def test_numbers_of_other_papers_and_rows_stay_out(measured, tmp_path, change):
 
 def test_a_set_that_is_unavailable_is_a_gap_with_its_reason(measured):
     results, found = measured
-    for record in (r for seed in range(3) for r in found["vanilla"][seed] if r["probe"]["id"] == "tweets"):
+    for record in (r for seed in range(3) for r in found["vanilla"][seed] if r["task"]["id"] == "tweets"):
         record.update(value=None, status="unavailable", reason="not at hand", replicates=None)
     for seed in range(3):
         write_records(results, found["vanilla"][seed])

@@ -91,7 +91,7 @@ def test_published_records_may_stand_in_a_folder_of_their_own(results, tmp_path)
     board = leaderboard.load_board(results, tmp_path / "printed")
     row = board.sections[0].rows[-1]
     assert (row.group, row.verification, row.seeds) == ("published", "published", ())
-    assert [figure.text for figure in row.probes] == ["", "86.00", "", "", "", "", ""]
+    assert [figure.text for figure in row.tasks] == ["", "86.00", "", "", "", "", ""]
     assert row.perspectives[1].text == ""
     assert row.perspectives[1].reason == "accuracy of tweets (shift): no record"
 
@@ -122,7 +122,7 @@ def test_one_changed_digit_of_a_published_row_is_drift(results, tmp_path, suite)
 
 def test_a_mean_over_a_papers_own_sets_is_no_row_of_the_board(results, tmp_path):
     record = published(card(), "roast", "A. Author (2020)", "stores", 0.86)
-    write_published(tmp_path / "printed", [record | {"probe": record["probe"] | {"id": "shift"}}])
+    write_published(tmp_path / "printed", [record | {"task": record["task"] | {"id": "shift"}}])
     board = leaderboard.load_board(results, tmp_path / "printed")
     assert [drop.reason for drop in board.dropped] == ["a mean over the paper's own sets; `temper reproduce` shows it"]
 
@@ -136,7 +136,7 @@ def test_published_row_changes_no_measured_one(results, tmp_path):
 
 def test_terminal_tables_hold_the_same_texts(full_results):
     board = leaderboard.load_board(full_results)
-    tables = leaderboard.text_tables(board, probes=True)
+    tables = leaderboard.text_tables(board, tasks=True)
     assert [table.title for table in tables[:2]] == [
         "Toy sentiment (toy@1, minilm)",
         "Toy sentiment (toy@1, minilm): evaluation tasks",

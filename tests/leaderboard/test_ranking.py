@@ -150,7 +150,7 @@ def test_a_finding_says_which_rows_differ_significantly(results, tmp_path):
 def test_only_a_change_whose_interval_leaves_out_zero_is_coloured(results, tmp_path):
     rows = {row.method: row for row in load_board(results).sections[0].rows}
     assert all(figure.significant for figure in rows["roast"].perspectives)
-    assert not any(figure.significant for figure in (*rows["vanilla"].perspectives, *rows["roast"].probes))
+    assert not any(figure.significant for figure in (*rows["vanilla"].perspectives, *rows["roast"].tasks))
     equal = load_board(write_results(tmp_path / "equal", card(), Method(), Method("recadam")))
     rows = {row.method: row for row in equal.sections[0].rows}
     assert not all(figure.significant for figure in rows["recadam"].perspectives)

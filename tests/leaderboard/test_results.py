@@ -14,10 +14,10 @@ def test_every_record_is_a_line(results, tmp_path):
     write_published(tmp_path / "printed", [published(card(), "roast", "A. Author (2020)", "stores", 0.86)])
     frame = load_results(results, tmp_path / "printed")
     assert tuple(frame.columns) == ResultRecord._fields
-    suite, count = card(), sum(len(probe["metrics"]) for probe in card()["probes"])
+    suite, count = card(), sum(len(task["metrics"]) for task in card()["tasks"])
     assert len(frame) == 2 * 3 * count + 1
-    (record,) = [r for r in records(suite, Method(), 1) if (r["probe"]["id"], r["metric"]["id"]) == ("tweets", "ece")]
-    chosen = frame[(frame["method"] == "vanilla") & (frame["seed"] == 1) & (frame["probe"] == "tweets")]
+    (record,) = [r for r in records(suite, Method(), 1) if (r["task"]["id"], r["metric"]["id"]) == ("tweets", "ece")]
+    chosen = frame[(frame["method"] == "vanilla") & (frame["seed"] == 1) & (frame["task"] == "tweets")]
     (line,) = chosen[chosen["metric"] == "ece"].itertuples()
     assert (line.suite, line.version, line.backbone, line.perspective) == ("toy", 1, "minilm", "calibration")
     assert (line.value, line.direction, line.replicates) == (record["value"], "down", record["replicates"])

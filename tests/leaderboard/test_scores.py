@@ -34,7 +34,7 @@ BETTER = {
 
 def with_values(found, values):
     for record in found:
-        value = values.get((record["probe"]["id"], record["metric"]["id"]))
+        value = values.get((record["task"]["id"], record["metric"]["id"]))
         if value is not None:
             record["value"] = value
             record["replicates"] = [value] * len(record["replicates"])
@@ -115,10 +115,10 @@ def test_a_row_that_gave_up_accuracy_is_shown_apart_whatever_it_gained_under_att
     for seed in (0, 1, 2):
         found = records(suite, Method("roast", gain=0.05), seed)
         for record in found:
-            if record["probe"]["perspective"] == "in-distribution":
+            if record["task"]["perspective"] == "in-distribution":
                 plain = records(suite, Method(), seed)
                 value = next(
-                    r["value"] for r in plain if r["probe"] == record["probe"] and r["metric"] == record["metric"]
+                    r["value"] for r in plain if r["task"] == record["task"] and r["metric"] == record["metric"]
                 )
                 record |= {"value": value - lost}
         write_records(tmp_path, found)
@@ -140,7 +140,7 @@ def test_many_values_missing_for_one_cause_are_counted_and_not_listed(tmp_path):
     assert ranked(tmp_path, "roast").notes == ("no results yet: unavailable, Not run.",)
 
 
-def test_missing_and_failed_headlines_block_and_name_probe_seed_and_reason(tmp_path):
+def test_missing_and_failed_headlines_block_and_name_task_seed_and_reason(tmp_path):
     suite = card()
     write_results(tmp_path, suite, Method())
     for seed in (0, 1, 2):
@@ -244,5 +244,5 @@ def test_only_seeds_with_a_value_are_counted_as_seeds_of_a_row(tmp_path):
         write_records(tmp_path, found)
     rows = {row.method: row for section in load_board(tmp_path).sections for row in section.rows}
     assert (rows["roast"].seeds, rows["vanilla"].seeds) == (("0",), ("0", "1", "2"))
-    count = 3 * len([entry for entry in suite["probes"] if entry["headline"]])
+    count = 3 * len([entry for entry in suite["tasks"] if entry["headline"]])
     assert rows["roast"].notes[0] == f"without {count * 2 // 3} of {count} headline values: unavailable, Not run."

@@ -27,7 +27,7 @@ def board(request):
 def all_figures(board):
     for section in board.sections:
         for row in section.rows:
-            yield row, section, [*row.perspectives, *row.probes]
+            yield row, section, [*row.perspectives, *row.tasks]
 
 
 def test_numbers_are_equal_in_every_file(board):
@@ -39,10 +39,10 @@ def test_numbers_are_equal_in_every_file(board):
     for (row, section, figures), line, (_, item) in zip(all_figures(board), rows, parsed, strict=True):
         assert (line["method"], line["overall_percent"]) == (row.method, row.overall.text)
         assert item["overall"]["value"] == (float(row.overall.text) if row.overall.text else None)
-        for column, figure in zip([*section.perspectives, *section.probes], figures, strict=True):
+        for column, figure in zip([*section.perspectives, *section.tasks], figures, strict=True):
             unit = "percent" if column.unit == "%" else column.unit
             assert line[f"{column.key}_{unit}"] == figure.text
-            both = item["perspectives"] | item["probes"]
+            both = item["perspectives"] | item["tasks"]
             assert both[column.key]["value"] == (float(figure.text) if figure.text else None)
             if figure.text:
                 spread = f" ±{figure.spread}" if figure.spread else ""

@@ -1,6 +1,6 @@
 """How long a large leaderboard takes, over reading the same lines as JSON: `python -m tests.performance.board_speed`.
 
-The records are synthetic, in the shape of a real suite: thirteen probes, sixty records a seed of which a quarter carry
+The records are synthetic, in the shape of a real suite: thirteen tasks, sixty records a seed of which a quarter carry
 200 replicates, three seeds a row.
 """
 
@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import leaderboard
-from benchmark.schema import fingerprint, record_line, record_path, suite_card_text
+from benchmark.schema import card_fingerprint, fingerprint, record_line, record_path, suite_card_text
 from leaderboard.board import load_board
 from leaderboard.publish import render_all
 
 SEEDS, RESAMPLES = 3, 200
-# Perspective -> probes and metrics of each; the first metric is the headline.
+# Perspective -> tasks and metrics of each; the first metric is the headline.
 SHAPE = {
     "in-distribution": (1, ["accuracy"]),
     "shift": (3, ["accuracy"]),
@@ -40,13 +40,13 @@ def digest(text: str) -> str:
 
 def large_card() -> dict[str, Any]:
     """A suite card of the shape above."""
-    probes = []
+    tasks = []
     for perspective, (count, metrics) in SHAPE.items():
         for number in range(count):
             name = f"{perspective}-{number}"
             words = {"id": name, "perspective": perspective, "title": name, "description": "Synthetic."}
             numbers = {"version": 1, "data": digest(name), "n": 500}
-            probes.append({**words, **numbers, "metrics": metrics, "headline": metrics[0]})
+            tasks.append({**words, **numbers, "metrics": metrics, "headline": metrics[0]})
     names = {metric for _, metrics in SHAPE.values() for metric in metrics}
     metrics = {
         name: {
@@ -57,15 +57,15 @@ def large_card() -> dict[str, Any]:
     }  # fmt: skip
     training = {"title": "Synthetic", "data": digest("train"), "n": 1000, "description": "Synthetic."}
     return {
-        "schema": 1, "name": "large", "version": 1, "title": "Large", "note": "Synthetic.", "ranked": True,
-        "minimum_seeds": 3, "training": training, "probes": probes, "metrics": metrics, "overlap": [],
+        "schema": 2, "name": "large", "version": 1, "title": "Large", "note": "Synthetic.", "ranked": True,
+        "minimum_seeds": 3, "training": training, "tasks": tasks, "metrics": metrics, "overlap": [],
     }  # fmt: skip
 
 
 def write_large(root: Path, records: int) -> int:
     """Write about that many records and return how many they are; vanilla is the first row."""
     card = large_card()
-    per_seed = sum(len(probe["metrics"]) for probe in card["probes"])
+    per_seed = sum(len(task["metrics"]) for task in card["tasks"])
     rows = max(2, round(records / per_seed / SEEDS))
     path = root / "large@1" / "suite.json"
     path.parent.mkdir(parents=True)
@@ -79,8 +79,8 @@ def write_large(root: Path, records: int) -> int:
 def _write_seed(root: Path, card: dict[str, Any], name: str, row: int, seed: int) -> None:
     chance = random.Random(row * SEEDS + seed)
     base = {
-        "schema": 1, "kind": "measured",
-        "suite": {"name": "large", "version": 1, "fingerprint": fingerprint(card)},
+        "schema": 2, "kind": "measured",
+        "suite": {"name": "large", "version": 1, "fingerprint": card_fingerprint(card)},
         "method": {
             "name": name, "version": "1", "configuration": "", "source": digest(name),
             "hyperparameters": {"alpha": 0.6, "beta": 1.0},
@@ -92,17 +92,17 @@ def _write_seed(root: Path, card: dict[str, Any], name: str, row: int, seed: int
         "keys": {"train": digest("t"), "predict": digest("p"), "score": digest("s")}, "table": digest("table"),
     }  # fmt: skip
     lines = []
-    for probe in card["probes"]:
-        for metric in probe["metrics"]:
+    for task in card["tasks"]:
+        for metric in task["metrics"]:
             value = round(0.5 + 0.0003 * (row % 100) + chance.uniform(-0.02, 0.02), 6)
             replicates = [round(value + chance.gauss(0, 0.02), 6) for _ in range(RESAMPLES)]
             lines.append(
                 {
                     **copy.copy(base),
-                    "probe": {key: probe[key] for key in ("id", "version", "perspective", "data", "n")},
+                    "task": {key: task[key] for key in ("id", "version", "perspective", "data", "n")},
                     "metric": {"id": metric, "version": 1, "direction": card["metrics"][metric]["direction"]},
                     "value": value,
-                    "replicates": replicates if metric == probe["headline"] else None,
+                    "replicates": replicates if metric == task["headline"] else None,
                 }
             )
     path = root / record_path(lines[0])

@@ -19,14 +19,14 @@ label = "inD"
 suite = "tiny"
 perspective = "in-distribution"
 metric = "accuracy"
-probes = ["home"]
+tasks = ["home"]
 
 [[columns]]
 label = "ooD"
 suite = "tiny"
 perspective = "shift"
 metric = "accuracy"
-probes = ["away"]
+tasks = ["away"]
 [columns.absent]
 poem = "exists as the authors' file only"
 
@@ -41,7 +41,7 @@ cases = [{ suite = "tiny", backbone = "tuned", method = "roast", learning_rate =
 """
 
 MIRROR_PROBE = """
-[[probes]]
+[[tasks]]
 id = "hub"
 version = 1
 perspective = "shift"
@@ -49,7 +49,7 @@ title = "Hub"
 description = "A set of the Hub."
 rows = 100
 
-[probes.data]
+[tasks.data]
 source = "mirror"
 repository = "owner/set"
 split = "test"

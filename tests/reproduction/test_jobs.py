@@ -32,7 +32,7 @@ def test_subset_has_limited_examples_and_its_own_name(packaged: Path) -> None:
     work = materialise(small.suite)
     assert (small.suite.name, small.suite.ranked, small.notes) == ("tiny-limit-20", False, ())
     assert len(work.splits.train) == 20
-    assert {name: len(data) for name, data in work.probes.items()} == {"home": 16, "away": 20, "foreign": 20}
+    assert {name: len(data) for name, data in work.tasks.items()} == {"home": 16, "away": 20, "foreign": 20}
     assert len(work.attacked["textfooler"]) == 8
     assert cut(load_suite("tiny"), None).suite == load_suite("tiny")
 
@@ -45,7 +45,7 @@ def test_attacked_subset_shrinks_with_its_task(packaged: Path) -> None:
 def test_incomplete_data_set_is_used_with_a_note(mirrored: Path) -> None:
     small = cut(load_suite("tiny"), 20)
     assert small.notes == ("hub: 30 rows of owner/set test are here, but the suite declares 100.",)
-    assert len(materialise(small.suite).probes["hub"]) == 20
+    assert len(materialise(small.suite).tasks["hub"]) == 20
     assert "hub" in materialise(load_suite("tiny")).missing
 
 
@@ -93,10 +93,10 @@ def test_effort_counts_remaining_passes(packaged: Path, backbone: Backbone, tmp_
     (job,) = planned(backbone)
     store = Store(tmp_path / "store")
     assert job.work is not None
-    train, validation, probes = 60, 16, 16 + 24 + 20
+    train, validation, tasks = 60, 16, 16 + 24 + 20
     vanilla = effort(job.rows("Vanilla"), job.work, store)
     assert (vanilla.done, vanilla.todo, vanilla.attacked) == (0, 8, 0)
-    assert vanilla.passes == 2 * 3 * train + 2 * validation + validation + probes
+    assert vanilla.passes == 2 * 3 * train + 2 * validation + validation + tasks
     roast = effort(job.rows("RoAST"), job.work, store)
     assert roast.passes - vanilla.passes == pytest.approx((2 * 7 + 3 - 2 * 3) * train)
     run_rows(job.rows("Vanilla"), job.work, store, tmp_path / "results", Quiet())

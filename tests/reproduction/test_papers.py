@@ -20,14 +20,14 @@ def test_four_papers_have_tables() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_columns_are_probes_and_metrics_of_their_suites(name: str) -> None:
+def test_columns_are_tasks_and_metrics_of_their_suites(name: str) -> None:
     for column in load_reproduction(name).columns:
         suite = load_suite(column.suite)
-        held = {probe.id: (probe.perspective, probe.metrics) for probe in suite.probes}
+        held = {task.id: (task.perspective, task.metrics) for task in suite.tasks}
         held |= {attack.id: ("adversarial", attack.metrics) for attack in suite.attacks}
         assert column.metric in METRICS
-        for probe in column.probes:
-            perspective, metrics = held[probe]
+        for task in column.tasks:
+            perspective, metrics = held[task]
             assert column.metric in metrics
             assert column.perspective == ("calibration" if METRICS[column.metric].calibration else perspective)
 
@@ -82,7 +82,7 @@ MISTAKES = [
     ('perspective = "shift"', 'perspective = "shfit"', r"perspective: .* Did you mean 'shift'"),
     ("seeds = 3", "seeds = 0", "seeds: is the number 0; write a whole number of at least 1"),
     ('metric = "auroc"', 'metrik = "auroc"', "is an unknown key; remove it. Did you mean 'metric'"),
-    ('probes = ["sst2"]', "probes = []", r"columns\[inD\].probes: is empty"),
+    ('tasks = ["sst2"]', "tasks = []", r"columns\[inD\].tasks: is empty"),
     ("seeds = 3", "seeds = ", "not TOML"),
 ]
 

@@ -16,7 +16,7 @@ GOOD = {
     "suite": "demo",
     "backbone": "minilm",
     "method": "roast",
-    "probe": "amazon",
+    "task": "amazon",
     "metric": "accuracy",
     "value": "84.2%",
 }
@@ -41,7 +41,7 @@ def test_a_line_becomes_a_record_of_its_suite(tmp_path: Path) -> None:
     (record,) = read_printed(write(tmp_path, {}))
     assert record["value"] == 0.842
     assert record["suite"] == {"name": "demo", "version": 2, "fingerprint": None}
-    assert record["probe"]["perspective"] == "shift"
+    assert record["task"]["perspective"] == "shift"
     assert record["source"] == {name: GOOD[name] for name in ("paper", "table", "row", "column")}
 
 
@@ -49,15 +49,15 @@ def test_a_line_becomes_a_record_of_its_suite(tmp_path: Path) -> None:
     ("change", "expected"),
     [
         ({"metric": "ece"}, ("amazon", "calibration")),
-        ({"probe": "textfooler", "metric": "accuracy_under_attack"}, ("textfooler", "adversarial")),
-        ({"probe": "shift"}, ("shift", "shift")),
-        ({"probe": "calibration", "metric": "ece_roast"}, ("calibration", "calibration")),
+        ({"task": "textfooler", "metric": "accuracy_under_attack"}, ("textfooler", "adversarial")),
+        ({"task": "shift"}, ("shift", "shift")),
+        ({"task": "calibration", "metric": "ece_roast"}, ("calibration", "calibration")),
         ({"suite": "demo@2", "value": "0.842"}, ("amazon", "shift")),
     ],
 )
-def test_probe_and_metric_give_the_perspective(tmp_path: Path, change: dict[str, str], expected: tuple) -> None:
+def test_task_and_metric_give_the_perspective(tmp_path: Path, change: dict[str, str], expected: tuple) -> None:
     (record,) = read_printed(write(tmp_path, change))
-    assert (record["probe"]["id"], record["probe"]["perspective"]) == expected
+    assert (record["task"]["id"], record["task"]["perspective"]) == expected
 
 
 def test_settings_of_a_method_become_its_configuration(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ MISTAKES = [
     ({"suite": "demmo"}, "line 2, column suite: there is no suite 'demmo'. Did you mean 'demo'"),
     ({"suite": "demo@1"}, "line 2, column suite: is version '1', demo is at 2 here"),
     ({"suite": "demo@\x1b[31m"}, "line 2, column suite: is version '\\x1b[31m', demo is at 2 here"),
-    ({"probe": "amazn"}, "line 2, column probe: demo has no probe 'amazn'. Did you mean 'amazon'"),
+    ({"task": "amazn"}, "line 2, column task: demo has no task 'amazn'. Did you mean 'amazon'"),
     ({"metric": "acuracy"}, "line 2, column metric: there is no metric 'acuracy'. Did you mean 'accuracy'"),
     ({"metric": "auroc"}, "line 2, column metric: 'auroc' is not measured on amazon"),
     ({"method": "RoAST"}, "line 2, column method: 'RoAST' is called 'roast' here"),
@@ -109,7 +109,7 @@ def test_all_errors_of_a_file_are_listed(tmp_path: Path) -> None:
         read_printed(write(tmp_path, {"suite": "demmo"}, {}, {"value": "x"}, {}))
     lines = [re.search(r"line (\d+)", told)[1] for told in str(caught.value).splitlines()]
     assert lines == ["2", "4", "5"]
-    assert "line 5: repeats line 3: same paper, method, backbone, probe and metric" in str(caught.value)
+    assert "line 5: repeats line 3: same paper, method, backbone, task and metric" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_missing_file_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_importing_the_same_file_twice_changes_nothing(tmp_path: Path) -> None:
-    records = read_printed(write(tmp_path, {}, {"probe": "tweets"}, {"paper": "B. Author (2021)"}))
+    records = read_printed(write(tmp_path, {}, {"task": "tweets"}, {"paper": "B. Author (2021)"}))
     first = file_records(records, tmp_path / "published")
     before = tree(tmp_path / "published")
     second = file_records(records, tmp_path / "published")
@@ -155,8 +155,8 @@ def test_importing_the_same_file_twice_changes_nothing(tmp_path: Path) -> None:
 def test_the_order_of_imports_does_not_matter(tmp_path: Path) -> None:
     for folder, order in (("one", (0, 1)), ("two", (1, 0))):
         for number in order:
-            probe = ("amazon", "tweets")[number]
-            file_records(read_printed(write(tmp_path, {"probe": probe})), tmp_path / folder)
+            task = ("amazon", "tweets")[number]
+            file_records(read_printed(write(tmp_path, {"task": task})), tmp_path / folder)
     one, two = tmp_path / "one/a-author-2020.jsonl", tmp_path / "two/a-author-2020.jsonl"
     assert one.read_bytes() == two.read_bytes()
 
@@ -164,7 +164,7 @@ def test_the_order_of_imports_does_not_matter(tmp_path: Path) -> None:
 def test_conflicting_value_is_refused_without_writing(tmp_path: Path) -> None:
     file_records(read_printed(write(tmp_path, {})), tmp_path / "published")
     before = tree(tmp_path / "published")
-    changed = read_printed(write(tmp_path, {"value": "84.3%"}, {"probe": "tweets"}))
+    changed = read_printed(write(tmp_path, {"value": "84.3%"}, {"task": "tweets"}))
     with pytest.raises(UsageError, match=r"roast, amazon, accuracy: published/a-author-2020.jsonl:1 has 0.842 from"):
         file_records(changed, tmp_path / "published")
     assert tree(tmp_path / "published") == before

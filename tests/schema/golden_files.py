@@ -1,11 +1,12 @@
-"""The golden files of schema version 1: valid values, their bytes, and edits that make them invalid."""
+"""The golden files: valid values, their bytes, edits that make them invalid, and what older versions wrote."""
 
 import copy
 import json
 from pathlib import Path
 from typing import Any
 
-GOLDEN = Path(__file__).parent / "golden" / "v1"
+GOLDEN = Path(__file__).parent / "golden" / "v2"
+OLDER = GOLDEN.with_name("v1")
 VALID = ("measured", "published", "unavailable", "suite")
 INVALID = sorted(path.stem for path in (GOLDEN / "invalid").glob("*.json"))
 UNREADABLE = sorted(path.stem for path in (GOLDEN / "unreadable").glob("*.jsonl"))

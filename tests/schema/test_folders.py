@@ -8,7 +8,7 @@ import pytest
 from benchmark.schema import (
     IntegrityError,
     UsageError,
-    fingerprint,
+    card_fingerprint,
     method_slug,
     read_results,
     record_line,
@@ -78,8 +78,8 @@ def test_two_files_of_published_numbers_may_not_repeat_each_other(results, tmp_p
         ({"/backbone/name": "roberta"}, ["/backbone/name"]),
         ({"/seed": 3}, ["/seed"]),
         ({"/suite/fingerprint": "sha256:" + "0" * 64}, ["/suite/fingerprint"]),
-        ({"/probe/version": 1, "/probe/n": 5}, ["/probe/version", "/probe/n"]),
-        ({"/probe/data": "sha256:" + "0" * 64}, ["/probe/data"]),
+        ({"/task/version": 1, "/task/n": 5}, ["/task/version", "/task/n"]),
+        ({"/task/data": "sha256:" + "0" * 64}, ["/task/data"]),
         ({"/metric/version": 2, "/metric/direction": "down"}, ["/metric/version", "/metric/direction"]),
         ({"/value": 1.5, "/replicates": [0.5, -0.1]}, ["/value", "/replicates/1"]),
     ],
@@ -97,8 +97,8 @@ def test_only_headlines_are_held_to_the_range_of_a_fraction(results):
     card["metrics"]["queries"]["unit"] = "fraction"
     (results / "tiny@1" / "suite.json").write_text(suite_card_text(card), encoding="utf-8")
     changes = {
-        "/suite/fingerprint": fingerprint(card),
-        "/probe": {key: card["probes"][2][key] for key in ("id", "version", "perspective", "data", "n")},
+        "/suite/fingerprint": card_fingerprint(card),
+        "/task": {key: card["tasks"][2][key] for key in ("id", "version", "perspective", "data", "n")},
         "/metric": {"id": "queries", "version": 1, "direction": "none"},
         "/value": -0.2,
     }
@@ -115,7 +115,7 @@ def test_record_given_twice_is_refused_naming_both_lines(results):
 
 
 def test_one_file_is_one_run(results):
-    other = {"/metric/id": "ece", "/metric/direction": "down", "/probe/perspective": "calibration"}
+    other = {"/metric/id": "ece", "/metric/direction": "down", "/task/perspective": "calibration"}
     other |= {"/cost/forward": 1, "/method/source": "sha256:" + "1" * 64}
     write(results, PLACE, golden("measured"), edited(golden("measured"), other, []))
     assert [line.split(": ")[1] for line in complaints(results)] == ["/method/source", "/cost"]
@@ -133,7 +133,7 @@ def test_problems_of_every_file_are_listed_together(results):
 
 def test_unlisted_records_and_stray_files_are_dropped_with_a_reason(results):
     unlisted = edited(golden("measured"), {"/metric/id": "ece", "/metric/direction": "down"}, [])
-    unknown = edited(golden("measured"), {"/probe/id": "novels"}, [])
+    unknown = edited(golden("measured"), {"/task/id": "novels"}, [])
     write(results, PLACE, golden("measured"), unlisted, unknown)
     (results / "tiny@1" / "notes.txt").write_text("hello")
     (results / "tiny@1" / "a").mkdir()
@@ -141,7 +141,7 @@ def test_unlisted_records_and_stray_files_are_dropped_with_a_reason(results):
     (suite,) = read_results(results)
     assert {drop.where: drop.reason for drop in suite.dropped} == {
         f"{PLACE}:2": "the suite card does not list ece for tweets",
-        f"{PLACE}:3": "the suite card has no probe novels under shift",
+        f"{PLACE}:3": "the suite card has no task novels under shift",
         "tiny@1/notes.txt": "not a record file",
         "tiny@1/a/seed-0.jsonl": "not a record file",
     }

@@ -1,4 +1,4 @@
-"""Golden files of schema version 1: what was valid stays valid with the same bytes, what was refused stays refused."""
+"""Golden files of the current schema: valid values keep their bytes, and what was refused stays refused."""
 
 import json
 import shutil

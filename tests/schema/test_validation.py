@@ -40,7 +40,7 @@ def test_no_value_anywhere_makes_validation_raise(value, field):
         ("/metrics", {}, "Did you mean 'metric'?"),
         ("/method/hyperparameter", {}, "Did you mean 'hyperparameters'?"),
         ("/status", "Failed", "Did you mean 'failed'?"),
-        ("/probe/perspective", "anomaly-detection", "Did you mean 'anomaly'?"),
+        ("/task/perspective", "anomaly-detection", "Did you mean 'anomaly'?"),
     ],
 )
 def test_near_miss_names_what_was_meant(pointer, value, hint):
@@ -68,8 +68,8 @@ def test_printable_makes_any_text_a_legal_reason():
 
 def test_refused_record_lists_all_problems():
     with pytest.raises(IntegrityError) as caught:
-        record_line(edited(golden("measured"), {"/seed": -1, "/probe/n": 0}, []))
-    assert [line.split(": ")[0] for line in str(caught.value).splitlines()] == ["record /seed", "record /probe/n"]
+        record_line(edited(golden("measured"), {"/seed": -1, "/task/n": 0}, []))
+    assert [line.split(": ")[0] for line in str(caught.value).splitlines()] == ["record /seed", "record /task/n"]
 
 
 def test_card_may_state_settings_of_its_metrics():

@@ -24,8 +24,8 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     records.write_text("")
     table.mkdir(parents=True)
     write_attack(table / "attacked.parquet", [FLIPPED, SURVIVED])
-    record = {"probe": {"id": "textfooler"}, "keys": {"attack": "sha256:" + "0" * 64}}
-    monkeypatch.setattr("scripts.build_transfer.read_records", lambda _: [{"probe": {"id": "home"}}, record])
+    record = {"task": {"id": "textfooler"}, "keys": {"attack": "sha256:" + "0" * 64}}
+    monkeypatch.setattr("scripts.build_transfer.read_records", lambda _: [{"task": {"id": "home"}}, record])
     return tmp_path
 
 

@@ -11,7 +11,7 @@ Change = Callable[[dict[str, Any]], Any]
 
 
 def first(record: dict[str, Any]) -> bool:
-    return (record["probe"]["id"], record["metric"]["id"], record["seed"]) == ("home", "accuracy", 0)
+    return (record["task"]["id"], record["metric"]["id"], record["seed"]) == ("home", "accuracy", 0)
 
 
 def refused(forgery: Forgery, change: Change, reason: str, only: Callable[..., bool] | None = None) -> None:
@@ -100,7 +100,7 @@ def test_a_suite_of_another_version(forgery: Forgery) -> None:
 
 
 def fewer(card: dict[str, Any]) -> None:
-    card |= {key: [e for e in card[key] if "foreign" not in e.values()] for key in ("probes", "overlap")}
+    card |= {key: [e for e in card[key] if "foreign" not in e.values()] for key in ("tasks", "overlap")}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def fewer(card: dict[str, Any]) -> None:
     [
         (lambda card: card["training"].update(data="sha256:" + "2" * 64), "suite.json: /training/data is"),
         (lambda card: card.update(title="<img src=x onerror=alert(1)>"), "suite.json: /title is"),
-        (fewer, "no probe foreign under anomaly"),
+        (fewer, "no task foreign under anomaly"),
     ],
 )
 def test_another_suite_card(forgery: Forgery, change: Change, reason: str) -> None:

@@ -229,7 +229,7 @@ def test_training_again_reports_a_difference_with_its_tolerance(forgery: Forgery
     forgery.reforge()
     assert forgery.problems() == []
     compared = rerun(read_submission(forgery.folder), ran.work, 0, tmp_path / "again", Quiet())
-    assert [one.probe for one in compared if not one.holds] == ["away", "away"]
+    assert [one.task for one in compared if not one.holds] == ["away", "away"]
 
 
 @pytest.mark.slow()

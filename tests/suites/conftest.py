@@ -1,4 +1,4 @@
-"""A small, correct suite to break: two csv files beside it, four probes, one attack."""
+"""A small, correct suite to break: two csv files beside it, four tasks, one attack."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +47,7 @@ betas = [0.9, 0.98]
 [hyperparameters.roast]
 alpha = 0.5
 
-[[probes]]
+[[tasks]]
 id = "reviews"
 version = 1
 perspective = "in-distribution"
@@ -55,7 +55,7 @@ title = "Reviews"
 description = "Other films."
 rows = 45
 
-[[probes]]
+[[tasks]]
 id = "shop"
 version = 1
 perspective = "shift"
@@ -63,7 +63,7 @@ title = "Shop"
 description = "Made up."
 rows = 20
 
-[probes.data]
+[tasks.data]
 source = "file"
 path = "shop.csv"
 format = "csv"
@@ -71,7 +71,7 @@ text = ["text"]
 label = { column = "stars", thresholds = { at_most = 2, low = "negative", at_least = 4, high = "positive" } }
 limit = 20
 
-[[probes]]
+[[tasks]]
 id = "foreign"
 version = 1
 perspective = "anomaly"
@@ -80,14 +80,14 @@ description = "Made up."
 rows = 10
 metrics = ["auroc", "fpr95"]
 
-[probes.data]
+[tasks.data]
 source = "file"
 path = "shop.csv"
 format = "csv"
 text = ["text"]
 where = { stars = ["3"] }
 
-[[probes]]
+[[tasks]]
 id = "glue"
 version = 1
 perspective = "adversarial"
@@ -95,7 +95,7 @@ title = "From the Hub"
 description = "Not loaded in most tests."
 rows = 148
 
-[probes.data]
+[tasks.data]
 source = "hub"
 repository = "AI-Secure/adv_glue"
 configuration = "adv_sst2"

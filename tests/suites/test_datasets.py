@@ -10,7 +10,7 @@ import pytest
 from benchmark.data import Dataset
 from benchmark.data.text_normalisation import text_key
 from benchmark.schema.errors import IntegrityError
-from benchmark.suites import Suite, attack_subset, load_suite, parse_suite, probe_dataset, training_splits
+from benchmark.suites import Suite, attack_subset, load_suite, parse_suite, task_dataset, training_splits
 
 Edit = Callable[..., Suite]
 
@@ -41,27 +41,27 @@ def test_source_order_changes_nothing(folder: Path) -> None:
     assert said(before[1]) == said(after[1])
 
 
-def test_a_probe_without_data_is_the_test_part(folder: Path) -> None:
+def test_a_task_without_data_is_the_test_part(folder: Path) -> None:
     suite = load_suite(folder / "small.toml")
-    dataset = probe_dataset(suite, suite.probes[0])
+    dataset = task_dataset(suite, suite.tasks[0])
     assert dataset.name == "reviews"
     assert said(dataset) == said(training_splits(suite).test)
 
 
-def test_a_probe_can_leave_out_what_training_has_seen(folder: Path, edited: Edit) -> None:
+def test_a_task_can_leave_out_what_training_has_seen(folder: Path, edited: Edit) -> None:
     suite = edited("rows = 20\n", "rows = 20\nexclude_training = true\n")
     plain, splits = edited(), training_splits(suite)
     # Nothing to drop: the same data set, with the same hash.
-    assert probe_dataset(suite, suite.probes[1]).content_hash == probe_dataset(plain, plain.probes[1]).content_hash
+    assert task_dataset(suite, suite.tasks[1]).content_hash == task_dataset(plain, plain.tasks[1]).content_hash
     seen = [*splits.train.examples[:9], *splits.validation.examples[:5]]
     unseen = [example.texts[0] for example in splits.test.examples[:3]]
     leaked = [*(f"{example.texts[0].upper()}!" for example in seen), *unseen]
     with (folder / "shop.csv").open("a") as file:
         file.writelines(f"{text},{number % 2 * 4 + 1}\n" for number, text in enumerate(leaked))
     # Dropped before the limit, so that what is left still fills it.
-    assert {e.texts[0] for e in probe_dataset(suite, suite.probes[1], splits).examples}.isdisjoint(leaked[:14])
+    assert {e.texts[0] for e in task_dataset(suite, suite.tasks[1], splits).examples}.isdisjoint(leaked[:14])
     everything = edited("rows = 20\n", "rows = 43\nexclude_training = true\n", "limit = 20\n", "")
-    dataset = probe_dataset(everything, everything.probes[1])
+    dataset = task_dataset(everything, everything.tasks[1])
     kept = {example.texts[0] for example in dataset.examples}
     assert kept.isdisjoint(leaked[:14])
     assert set(unseen) <= kept
@@ -69,7 +69,7 @@ def test_a_probe_can_leave_out_what_training_has_seen(folder: Path, edited: Edit
     assert dataset.report.excluded == 14
 
 
-def test_a_probe_of_the_test_part_can_leave_out_what_training_has_seen(folder: Path, edited: Edit) -> None:
+def test_a_task_of_the_test_part_can_leave_out_what_training_has_seen(folder: Path, edited: Edit) -> None:
     official = (folder / "train.csv").read_text().splitlines()[:60]
     (folder / "official.csv").write_text("\n".join(official) + "\n")
     data = (
@@ -78,15 +78,15 @@ def test_a_probe_of_the_test_part_can_leave_out_what_training_has_seen(folder: P
     )
     without_test = ("test = 0.25\nvalidation = 0.2\ntrain_limit = 40\ntrain_rows = 40", f"validation = 0.2\n{data}")
     suite = edited(*without_test, "rows = 45", "rows = 59", "subset = 12", "subset = 1")
-    assert len(probe_dataset(suite, suite.probes[0])) == 59
-    excluding = replace(suite.probes[0], exclude_training=True, rows=1)
+    assert len(task_dataset(suite, suite.tasks[0])) == 59
+    excluding = replace(suite.tasks[0], exclude_training=True, rows=1)
     with pytest.raises(IntegrityError, match=r"reviews.*0 examples where 1 are declared"):
-        probe_dataset(suite, excluding)
+        task_dataset(suite, excluding)
 
 
-def test_attack_subset_is_a_stratified_part_of_its_probe(folder: Path) -> None:
+def test_attack_subset_is_a_stratified_part_of_its_task(folder: Path) -> None:
     suite = load_suite(folder / "small.toml")
-    whole, part = probe_dataset(suite, suite.probes[0]), attack_subset(suite, suite.attacks[0])
+    whole, part = task_dataset(suite, suite.tasks[0]), attack_subset(suite, suite.attacks[0])
     assert set(said(part)) < set(said(whole))
     assert (part.name, len(part)) == ("fooler", 12)
     shares = Counter(example.label for example in whole.examples)
@@ -97,32 +97,32 @@ def test_attack_subset_is_a_stratified_part_of_its_probe(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("probe", "old", "new", "sentence"),
+    ("task", "old", "new", "sentence"),
     [
         (
             0,
             "rows = 45",
             "rows = 46",
-            r"small\.toml: probes\[reviews\]\.rows: small/training/test has 45 examples where 46 are declared; ",
+            r"small\.toml: tasks\[reviews\]\.rows: small/training/test has 45 examples where 46 are declared; ",
         ),
         (
             1,
             "rows = 20",
             "rows = 19",
-            r"small\.toml: probes\[shop\]\.rows: shop has 20 examples where 19 are declared; ",
+            r"small\.toml: tasks\[shop\]\.rows: shop has 20 examples where 19 are declared; ",
         ),
         (
             2,
             "rows = 10",
             "rows = 11",
-            r"small\.toml: probes\[foreign\]\.rows: foreign has 10 examples where 11 are declared; ",
+            r"small\.toml: tasks\[foreign\]\.rows: foreign has 10 examples where 11 are declared; ",
         ),
     ],
 )
-def test_a_wrong_number_of_examples_names_both(edited: Edit, probe: int, old: str, new: str, sentence: str) -> None:
+def test_a_wrong_number_of_examples_names_both(edited: Edit, task: int, old: str, new: str, sentence: str) -> None:
     suite = edited(old, new)
     with pytest.raises(IntegrityError, match=sentence):
-        probe_dataset(suite, suite.probes[probe])
+        task_dataset(suite, suite.tasks[task])
 
 
 def test_declared_sizes_of_parts_are_checked(edited: Edit) -> None:
@@ -152,14 +152,14 @@ def test_labels_stay_classes_of_the_task_since_scoring_merges_them(toml: str, fo
     text = text.replace('title = "Shop"', 'title = "Shop"\nmerge = [1, 0, 0]')
     suite = parse_suite(text, path=folder / "small.toml")
     merged, plain = (
-        probe_dataset(suite, replace(suite.probes[1], merge=merge)) for merge in (suite.probes[1].merge, None)
+        task_dataset(suite, replace(suite.tasks[1], merge=merge)) for merge in (suite.tasks[1].merge, None)
     )
     assert merged == plain
     assert {example.label for example in merged.examples} == {0, 2}
 
 
 @pytest.mark.mirror
-def test_a_hub_probe_comes_out_of_the_mirror(folder: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_task_comes_out_of_the_mirror(folder: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEMPER_MIRROR", str(shared / "hub"))
     suite = load_suite(folder / "small.toml")
-    assert len(probe_dataset(suite, suite.probes[3])) == 148
+    assert len(task_dataset(suite, suite.tasks[3])) == 148

@@ -10,7 +10,7 @@ from benchmark.data import TrainingIndex
 from benchmark.data.text_normalisation import text_key
 from benchmark.resources import locate
 from benchmark.schema.errors import UnavailableError
-from benchmark.suites import Suite, attack_subset, load_suite, probe_dataset, training_splits
+from benchmark.suites import Suite, attack_subset, load_suite, task_dataset, training_splits
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_it_says_what_it_is(demo: Suite) -> None:
     assert not demo.ranked
     assert demo.note.startswith("A demonstration, not a ranking: ")
     assert "MiniLM, not by the Universal Sentence Encoder" in demo.note
-    assert Counter(probe.perspective for probe in demo.probes) == {"in-distribution": 1, "shift": 3, "anomaly": 5}
+    assert Counter(task.perspective for task in demo.tasks) == {"in-distribution": 1, "shift": 3, "anomaly": 5}
     (attack,) = demo.attacks
     assert (attack.id, attack.version, attack.backend, attack.subset) == ("textfooler", 2, "engine", 240)
     assert attack.parameters["candidates"] == 16
@@ -40,9 +40,9 @@ def test_it_says_what_it_is(demo: Suite) -> None:
 
 def test_every_set_is_pinned_and_every_text_says_its_licence(demo: Suite) -> None:
     assert demo.training.data.content_hash
-    for probe in demo.probes:
-        assert probe.data is None or (probe.data.content_hash and probe.data.rows)
-        assert probe.data is None or re.search(r"MIT|Apache|CC BY|Licence", probe.description)
+    for task in demo.tasks:
+        assert task.data is None or (task.data.content_hash and task.data.rows)
+        assert task.data is None or re.search(r"MIT|Apache|CC BY|Licence", task.description)
     text = demo.path.read_text(encoding="utf-8")
     assert not re.search(r"[ \t]$", text, re.MULTILINE)
 
@@ -71,13 +71,13 @@ def test_training_parts_are_disjoint_and_as_declared(demo: Suite) -> None:
 @pytest.mark.slow
 @pytest.mark.resources
 @pytest.mark.usefixtures("fetched")
-def test_every_probe_loads_with_its_declared_rows_and_hash_and_was_not_trained_on(demo: Suite) -> None:
+def test_every_task_loads_with_its_declared_rows_and_hash_and_was_not_trained_on(demo: Suite) -> None:
     index = TrainingIndex(training_splits(demo).train)
-    for probe in demo.probes:
-        dataset = probe_dataset(demo, probe)
-        assert len(dataset) == probe.rows
+    for task in demo.tasks:
+        dataset = task_dataset(demo, task)
+        assert len(dataset) == task.rows
         seen = index.overlap(dataset)
-        assert (seen.exact, seen.n) == (0, probe.rows)
+        assert (seen.exact, seen.n) == (0, task.rows)
         assert seen.near <= 2
     subset = attack_subset(demo, demo.attacks[0])
     assert Counter(example.label for example in subset.examples) == {1: 132, 0: 108}

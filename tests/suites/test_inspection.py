@@ -17,10 +17,10 @@ from benchmark.suites.check import Part, inspect
 
 @pytest.fixture
 def small(toml: str, folder: Path) -> Callable[..., Suite]:
-    """The small suite without its probe of the Hub, texts replaced in pairs."""
+    """The small suite without its task of the Hub, texts replaced in pairs."""
 
     def make(*changes: str) -> Suite:
-        start, end = toml.index('[[probes]]\nid = "glue"'), toml.index("[[attacks]]")
+        start, end = toml.index('[[tasks]]\nid = "glue"'), toml.index("[[attacks]]")
         text = toml[:start] + toml[end:]
         for old, new in zip(changes[::2], changes[1::2], strict=True):
             assert old in text
@@ -55,7 +55,7 @@ def test_a_set_without_a_declared_hash_is_given_its_real_one(small: Callable[...
     suite = small()
     (note,) = [note for note in by_name(suite)["shop"].notes if "content_hash" in note]
     key, _, line = note.partition(": ")
-    assert key == "probes[shop].data"
+    assert key == "tasks[shop].data"
     pinned = small("limit = 20", f"limit = 20\n{line}")
     assert by_name(pinned)["shop"].state == "ok"
     assert not any("content_hash" in note for note in by_name(pinned)["shop"].notes)
@@ -69,31 +69,31 @@ ZEROS = "sha256:" + "0" * 64
 
 CHANGED_SUITES: list[tuple[str, str, str]] = [
     # columns
-    (SHOP, SHOP.replace('"text"', '"txt"'), "probes[shop].data.text: shop.csv has no column 'txt'. Did you mean 'text'? Known: stars, text."),
-    (STARS, STARS.replace("stars", "star"), "probes[shop].data.label.column: shop.csv has no column 'star'. Did you mean 'stars'? Known: stars, text."),
+    (SHOP, SHOP.replace('"text"', '"txt"'), "tasks[shop].data.text: shop.csv has no column 'txt'. Did you mean 'text'? Known: stars, text."),
+    (STARS, STARS.replace("stars", "star"), "tasks[shop].data.label.column: shop.csv has no column 'star'. Did you mean 'stars'? Known: stars, text."),
     ('group = "film"', 'group = "movie"', "training.data.group: train.csv has no column 'movie'. Known: film, text, verdict."),
-    ('where = { stars = ["3"] }', 'where = { star = ["3"] }', "probes[foreign].data.where.star: shop.csv has no column 'star'. Did you mean 'stars'? Known: stars, text."),
+    ('where = { stars = ["3"] }', 'where = { star = ["3"] }', "tasks[foreign].data.where.star: shop.csv has no column 'star'. Did you mean 'stars'? Known: stars, text."),
     # labels
-    (STARS, '{ column = "stars", map = { "1" = 0, "5" = 1 } }', "probes[shop].data.label.map: 30 of 50 rows have a label outside the map ('2' 10, '3' 10, '4' 10); map them, or say in `where` which rows are meant."),
-    (STARS, '{ column = "stars", map = { "1" = 0, "2" = 0, "3" = 0, "six" = 1 } }', "probes[shop].data.label.map: no row becomes class 'positive'; correct the map, or name there only the classes it has."),
-    (STARS, STARS.replace("at_least = 4", "at_least = 6"), "probes[shop].data.label.column: no row becomes class 'positive'; correct the map, or name there only the classes it has."),
-    (STARS, '{ column = "stars" }', "probes[shop].data: shop.csv, row 1: class number 2, but the task has 2 classes (negative, positive). Correct the label map, or map the column's values with `map`."),
-    (STARS, '{ column = "text" }', "probes[shop].data: shop.csv: none of the 50 rows is left (filtered 0, empty 0, conflicting 0, label outside the map: "),
+    (STARS, '{ column = "stars", map = { "1" = 0, "5" = 1 } }', "tasks[shop].data.label.map: 30 of 50 rows have a label outside the map ('2' 10, '3' 10, '4' 10); map them, or say in `where` which rows are meant."),
+    (STARS, '{ column = "stars", map = { "1" = 0, "2" = 0, "3" = 0, "six" = 1 } }', "tasks[shop].data.label.map: no row becomes class 'positive'; correct the map, or name there only the classes it has."),
+    (STARS, STARS.replace("at_least = 4", "at_least = 6"), "tasks[shop].data.label.column: no row becomes class 'positive'; correct the map, or name there only the classes it has."),
+    (STARS, '{ column = "stars" }', "tasks[shop].data: shop.csv, row 1: class number 2, but the task has 2 classes (negative, positive). Correct the label map, or map the column's values with `map`."),
+    (STARS, '{ column = "text" }', "tasks[shop].data: shop.csv: none of the 50 rows is left (filtered 0, empty 0, conflicting 0, label outside the map: "),
     # nothing left
-    ('where = { stars = ["3"] }', 'where = { stars = ["three"] }', "probes[foreign].data: shop.csv: none of the 50 rows is left (filtered 50, empty 0, conflicting 0, label outside the map: 0). Correct the filters or the label map."),
+    ('where = { stars = ["3"] }', 'where = { stars = ["three"] }', "tasks[foreign].data: shop.csv: none of the 50 rows is left (filtered 50, empty 0, conflicting 0, label outside the map: 0). Correct the filters or the label map."),
     ("validation = 0.2", "validation = 0.001", "training.split.validation_rows: training/validation is empty; change the split's shares."),
     ("deduplicate = true\n", "", "training.split: training: two parts of the split share texts (1 example). Set `deduplicate = true` in training.data."),
     # sizes and hashes
-    ("rows = 10", "rows = 11", "probes[foreign].rows: foreign has 10 examples where 11 are declared; get the declared version of the data, or declare the real number in a suite of your own."),
-    ("rows = 45", "rows = 44", "probes[reviews].rows: training/test has 45 examples where 44 are declared; get the declared version of the data, or declare the real number in a suite of your own."),
+    ("rows = 10", "rows = 11", "tasks[foreign].rows: foreign has 10 examples where 11 are declared; get the declared version of the data, or declare the real number in a suite of your own."),
+    ("rows = 45", "rows = 44", "tasks[reviews].rows: training/test has 45 examples where 44 are declared; get the declared version of the data, or declare the real number in a suite of your own."),
     ("train_limit = 40\ntrain_rows = 40", "train_rows = 40", "training.split.train_rows: training/train has 105 examples where 40 are declared; get the declared version of the data, or declare the real number in a suite of your own."),
-    ("limit = 20", "limit = 20\nrows = 51", "probes[shop].data.rows: shop.csv has 50 rows here, but the suite declares 51: this is another version of the data set. Get the declared one, or declare this one in a suite of your own."),
-    ("limit = 20", f'limit = 20\ncontent_hash = "{ZEROS}"', "probes[shop].data.content_hash: shop.csv has the content sha256:"),
+    ("limit = 20", "limit = 20\nrows = 51", "tasks[shop].data.rows: shop.csv has 50 rows here, but the suite declares 51: this is another version of the data set. Get the declared one, or declare this one in a suite of your own."),
+    ("limit = 20", f'limit = 20\ncontent_hash = "{ZEROS}"', "tasks[shop].data.content_hash: shop.csv has the content sha256:"),
     # files
-    (SHOP, SHOP.replace("shop.csv", "shp.csv"), "probes[shop].data.path: Data file not found: "),
-    (SHOP, SHOP.replace('"csv"', '"jsonl"'), "probes[shop].data: shop.csv, line 1: not JSON ("),
-    (SHOP, SHOP.replace('"csv"', '"parquet"'), "probes[shop].data: shop.csv is not a readable parquet file ("),
-    (SHOP, SHOP.replace('"csv"', '"tsv"'), "probes[shop].data.text: shop.csv has no column 'text'. "),
+    (SHOP, SHOP.replace("shop.csv", "shp.csv"), "tasks[shop].data.path: Data file not found: "),
+    (SHOP, SHOP.replace('"csv"', '"jsonl"'), "tasks[shop].data: shop.csv, line 1: not JSON ("),
+    (SHOP, SHOP.replace('"csv"', '"parquet"'), "tasks[shop].data: shop.csv is not a readable parquet file ("),
+    (SHOP, SHOP.replace('"csv"', '"tsv"'), "tasks[shop].data.text: shop.csv has no column 'text'. "),
 ]  # fmt: skip
 
 
@@ -123,12 +123,12 @@ def _leak(folder: Path) -> None:
 
 
 CHANGED_FILES: list[tuple[Callable[[Path], None], str]] = [
-    (_write("shop.csv", b"text,stars\na,1\nb,2,3\n"), "probes[shop].data: shop.csv, line 3: 3 fields but 2 columns. Correct that line."),
-    (_write("shop.csv", b"text,stars\n\xff,1\n"), "probes[shop].data: shop.csv, line 2: byte 1 is not UTF-8. Convert the file to UTF-8."),
-    (_write("shop.csv", b'text,stars\n"a,1\n'), "probes[shop].data: shop.csv, line 2: unexpected end of data. Check the quotes there."),
-    (_write("shop.csv", b"text,stars,stars\na,1,2\n"), "probes[shop].data: shop.csv has two columns named 'stars'. Rename one."),
-    (_write("shop.csv", b""), "probes[shop].data: shop.csv has no rows"),
-    (_leak, "probes[shop].max_overlap: "),
+    (_write("shop.csv", b"text,stars\na,1\nb,2,3\n"), "tasks[shop].data: shop.csv, line 3: 3 fields but 2 columns. Correct that line."),
+    (_write("shop.csv", b"text,stars\n\xff,1\n"), "tasks[shop].data: shop.csv, line 2: byte 1 is not UTF-8. Convert the file to UTF-8."),
+    (_write("shop.csv", b'text,stars\n"a,1\n'), "tasks[shop].data: shop.csv, line 2: unexpected end of data. Check the quotes there."),
+    (_write("shop.csv", b"text,stars,stars\na,1,2\n"), "tasks[shop].data: shop.csv has two columns named 'stars'. Rename one."),
+    (_write("shop.csv", b""), "tasks[shop].data: shop.csv has no rows"),
+    (_leak, "tasks[shop].max_overlap: "),
 ]  # fmt: skip
 
 
@@ -153,10 +153,10 @@ def test_a_cut_off_parquet_file_and_a_cut_off_archive_are_wrong(small: Callable[
     assert wrong(parquet) == []
     (folder / "shop.parquet").write_bytes(whole[: len(whole) // 2])
     (line,) = wrong(parquet)
-    assert line.startswith("probes[shop].data: shop.parquet is not a readable parquet file (")
+    assert line.startswith("tasks[shop].data: shop.parquet is not a readable parquet file (")
     (folder / "shop.csv.gz").write_bytes(gzip.compress((folder / "shop.csv").read_bytes())[:-20])
     (line,) = wrong(small(SHOP, SHOP.replace("shop.csv", "shop.csv.gz")))
-    assert line.startswith("probes[shop].data: shop.csv.gz is truncated or damaged (")
+    assert line.startswith("tasks[shop].data: shop.csv.gz is truncated or damaged (")
 
 
 def test_all_mistakes_of_all_parts_are_told_at_once(small: Callable[..., Suite]) -> None:
@@ -174,10 +174,10 @@ def test_all_mistakes_of_all_parts_are_told_at_once(small: Callable[..., Suite])
         )
     ]
     assert keys == [
-        "probes[reviews].rows",
-        "probes[shop].data.rows",
-        "probes[shop].data.content_hash",
-        "probes[foreign].rows",
+        "tasks[reviews].rows",
+        "tasks[shop].data.rows",
+        "tasks[shop].data.content_hash",
+        "tasks[foreign].rows",
     ]
 
 
@@ -185,7 +185,7 @@ def test_dropped_labels_that_are_few_or_meant_are_no_mistake(small: Callable[...
     mapped = '{ column = "stars", map = { "1" = 0, "2" = 0, "4" = 1, "5" = 1 } }'
     part = by_name(small(STARS, mapped))["shop"]
     assert part.state == "ok"
-    assert "probes[shop].data: 10 rows dropped for a label outside the map ('3' 10)." in part.notes
+    assert "tasks[shop].data: 10 rows dropped for a label outside the map ('3' 10)." in part.notes
     chosen = '{ column = "stars", map = { "1" = 0, "5" = 1 } }\nwhere = { stars = ["1", "5"] }'
     part = by_name(small(STARS, chosen))["shop"]
     assert part.state == "ok"
@@ -204,7 +204,7 @@ def test_a_merged_class_must_have_rows_and_a_class_inside_it_need_not(small: Cal
     only = small(*three, STARS, two_way.replace("= 2", "= 0"), 'perspective = "shift"', merged)
     assert by_name(only)["shop"].problems == [
         (
-            "probes[shop].data.label",
+            "tasks[shop].data.label",
             "no row becomes class 'mixed' or 'positive', which `merge` scores as 1; correct the map or `merge`.",
         )
     ]
@@ -216,15 +216,15 @@ def test_a_class_that_a_part_of_the_training_task_lacks(small: Callable[..., Sui
     assert "training.split: no example of class 'mixed' is in the validation part; raise its share." in found
 
 
-def test_a_leak_may_be_allowed_by_the_probe_that_is_to_show_it(small: Callable[..., Suite], folder: Path) -> None:
+def test_a_leak_may_be_allowed_by_the_task_that_is_to_show_it(small: Callable[..., Suite], folder: Path) -> None:
     _leak(folder)
     suite = small()
-    allowed = replace(suite, probes=tuple(replace(probe, max_overlap=1.0) for probe in suite.probes))
+    allowed = replace(suite, tasks=tuple(replace(task, max_overlap=1.0) for task in suite.tasks))
     assert any("max_overlap" in line for line in wrong(suite))
     assert not any("max_overlap" in line for line in wrong(allowed))
 
 
-def test_what_training_has_seen_is_dropped_where_the_probe_says_so(small: Callable[..., Suite], folder: Path) -> None:
+def test_what_training_has_seen_is_dropped_where_the_task_says_so(small: Callable[..., Suite], folder: Path) -> None:
     clean = by_name(small())["shop"]
     _leak(folder)
     excluding = ("rows = 20\n", "rows = 20\nexclude_training = true\n")
@@ -236,10 +236,10 @@ def test_what_training_has_seen_is_dropped_where_the_probe_says_so(small: Callab
     validation = by_name(small())["validation"].rows
     assert validation is not None
     text = "dropped, whose text is in the training or validation part."
-    assert f"probes[shop].exclude_training: {40 + validation} examples {text}" in part.notes
+    assert f"tasks[shop].exclude_training: {40 + validation} examples {text}" in part.notes
     # The hash is that of what is left.
     assert [note for note in part.notes if "content_hash" in note] != [n for n in leaking.notes if "content_hash" in n]
-    assert clean.notes[-1].startswith("probes[shop].data: content_hash")
+    assert clean.notes[-1].startswith("tasks[shop].data: content_hash")
     pinned = small(*excluding, "limit = 20", f"limit = 20\n{part.notes[0].partition(': ')[2]}")
     assert by_name(pinned)["shop"].state == "ok"
 
@@ -258,7 +258,7 @@ def test_repeated_and_contradictory_texts_are_noted(small: Callable[..., Suite],
     (folder / "shop.csv").open("a").write("An item 0!,5\nan item 1,2\n")
     notes = by_name(small("limit = 20", "limit = 50"))["shop"].notes
     expected = "2 examples with another example's text, 1 text with two labels; `deduplicate = true` drops them."
-    assert f"probes[shop].data: {expected}" in notes
+    assert f"tasks[shop].data: {expected}" in notes
 
 
 def test_a_set_that_is_not_here_is_unavailable_with_the_command_that_gets_it(

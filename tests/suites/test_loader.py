@@ -9,7 +9,7 @@ import pytest
 from benchmark.evaluation.metrics import metrics_for
 from benchmark.schema.errors import UsageError
 from benchmark.suites import available_suites, load_suite, loader, parse_suite
-from benchmark.suites.vocabulary import ANOMALY_METRICS, ATTACK_METRICS, PROBE_METRICS
+from benchmark.suites.vocabulary import ANOMALY_METRICS, ATTACK_METRICS, TASK_METRICS
 
 
 def test_the_small_suite_is_read_as_written(folder: Path) -> None:
@@ -20,7 +20,7 @@ def test_the_small_suite_is_read_as_written(folder: Path) -> None:
     label = suite.training.data.label
     assert label is not None
     assert label.map == {"rotten": 0, "fresh": 1}
-    thresholds = suite.probes[1].data and suite.probes[1].data.label and suite.probes[1].data.label.thresholds
+    thresholds = suite.tasks[1].data and suite.tasks[1].data.label and suite.tasks[1].data.label.thresholds
     assert thresholds
     assert (thresholds.at_most, type(thresholds.at_most), thresholds.low, thresholds.high) == (2.0, float, 0, 1)
     assert suite.hyperparameters == {"roast": {"alpha": 0.5}}
@@ -37,17 +37,17 @@ def test_a_byte_order_mark_in_front_of_a_suite_is_no_mistake(folder: Path) -> No
 
 def test_absent_metrics_are_those_of_the_perspective(toml: str) -> None:
     suite = parse_suite(toml, path=Path("small.toml"))
-    assert [probe.metrics for probe in suite.probes] == [
-        PROBE_METRICS["in-distribution"],
-        PROBE_METRICS["shift"],
+    assert [task.metrics for task in suite.tasks] == [
+        TASK_METRICS["in-distribution"],
+        TASK_METRICS["shift"],
         ("auroc", "fpr95"),
-        PROBE_METRICS["adversarial"],
+        TASK_METRICS["adversarial"],
     ]
-    assert PROBE_METRICS["anomaly"] == ANOMALY_METRICS
+    assert TASK_METRICS["anomaly"] == ANOMALY_METRICS
 
 
 def test_the_metrics_reported_by_default_exist_for_their_perspective() -> None:
-    for perspective, names in {**PROBE_METRICS, "attack": ATTACK_METRICS}.items():
+    for perspective, names in {**TASK_METRICS, "attack": ATTACK_METRICS}.items():
         assert set(names) <= set(metrics_for(perspective))
 
 

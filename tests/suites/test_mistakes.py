@@ -42,17 +42,17 @@ def test_all_mistakes_are_told_at_once(toml: str) -> None:
     text = text.replace("at_most = 2", "at_most = 9")
     assert [line.split(": ")[1] for line in mistakes(text)] == [
         "recipe.epochs",
-        "probes[reviews].rows",
-        "probes[shop].data.label.thresholds.at_most",
-        "probes[shop].data.limt",
+        "tasks[reviews].rows",
+        "tasks[shop].data.label.thresholds.at_most",
+        "tasks[shop].data.limt",
     ]
 
 
-def test_an_anomaly_probe_needs_something_to_compare_with(toml: str) -> None:
-    start, end = toml.index("[[probes]]"), toml.index('[[probes]]\nid = "shop"')
+def test_an_anomaly_task_needs_something_to_compare_with(toml: str) -> None:
+    start, end = toml.index("[[tasks]]"), toml.index('[[tasks]]\nid = "shop"')
     found = mistakes((toml[:start] + toml[end:]).replace('on = "reviews"', 'on = "shop"'))
-    sentence = "an anomaly probe is compared with an in-distribution probe, and there is none; add one."
-    assert found == [f"small.toml: probes[foreign]: {sentence}"]
+    sentence = "an anomaly task is compared with an in-distribution task, and there is none; add one."
+    assert found == [f"small.toml: tasks[foreign]: {sentence}"]
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ HASHED_BY_THE_MIRROR = ("sentiment", "entailment", "rose-rte", "rose-qqp", "rose
 def specs(suite: Suite) -> Iterator[tuple[str, DataSpec]]:
     """Every data table of a suite with what it is called."""
     yield "training", suite.training.data
-    for probe in suite.probes:
-        if probe.data is not None:
-            yield probe.id, probe.data
+    for task in suite.tasks:
+        if task.data is not None:
+            yield task.id, task.data
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def mirror(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_suite_says_what_it_is(name: str) -> None:
     suite = load_suite(name)
     assert suite.minimum_seeds >= 3
-    for said in (suite.training.description, *(probe.description for probe in suite.probes if probe.data)):
+    for said in (suite.training.description, *(task.description for task in suite.tasks if task.data)):
         assert LICENCE.search(said), said
     assert f"`{name}`" in DOCUMENT.read_text(encoding="utf-8")
     if suite.ranked:
@@ -86,9 +86,9 @@ def test_the_same_set_has_the_same_hash_everywhere() -> None:
 
 
 def test_two_way_sets_merge_neutral_and_contradiction() -> None:
-    merged = {probe.id for probe in load_suite("entailment").probes if probe.merge == (0, 1, 1)}
+    merged = {task.id for task in load_suite("entailment").tasks if task.merge == (0, 1, 1)}
     assert merged == {"hans", "qnli", "wnli"}
-    merged = {probe.id for probe in load_suite("mirror-entailment").probes if probe.merge == (0, 1, 1)}
+    merged = {task.id for task in load_suite("mirror-entailment").tasks if task.merge == (0, 1, 1)}
     assert merged == {"rte", "advglue-rte", "advglue-qnli"}
 
 
@@ -100,7 +100,7 @@ def test_the_suite_of_the_board_materialises_and_was_not_trained_on() -> None:
     except UnavailableError as error:
         pytest.skip(str(error))
     assert (len(work.splits.train), len(work.splits.validation)) == (1000, 300)
-    assert {probe: overlap.exact for probe, overlap in work.overlaps().items() if overlap.exact} == {}
+    assert {task: overlap.exact for task, overlap in work.overlaps().items() if overlap.exact} == {}
 
 
 @pytest.mark.slow
@@ -109,9 +109,9 @@ def test_the_suite_of_the_board_materialises_and_was_not_trained_on() -> None:
 @pytest.mark.parametrize("name", ["mirror-sentiment", "mirror-entailment"])
 def test_a_mirror_suite_materialises_with_its_hashes_and_was_hardly_trained_on(name: str) -> None:
     work = materialise(load_suite(name))
-    assert {probe: len(data) for probe, data in work.probes.items()} == {p.id: p.rows for p in work.suite.probes}
-    for probe, overlap in work.overlaps().items():
-        assert overlap.exact <= 1, probe
+    assert {task: len(data) for task, data in work.tasks.items()} == {p.id: p.rows for p in work.suite.tasks}
+    for task, overlap in work.overlaps().items():
+        assert overlap.exact <= 1, task
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ clip = 1.0
 ece_bins = 10
 resamples = 20
 
-[[probes]]
+[[tasks]]
 id = "home"
 version = 1
 perspective = "in-distribution"
@@ -40,7 +40,7 @@ title = "Home"
 description = "The test part."
 rows = 16
 
-[[probes]]
+[[tasks]]
 id = "away"
 version = 1
 perspective = "shift"
@@ -49,7 +49,7 @@ description = "Other sentences."
 rows = 24
 data = {{ source = "file", path = "away.jsonl", format = "jsonl", text = ["text"], label = {{ column = "label", map = {{ "0" = "negative", "1" = "positive" }} }} }}
 
-[[probes]]
+[[tasks]]
 id = "foreign"
 version = 1
 perspective = "anomaly"
@@ -60,7 +60,7 @@ data = {{ source = "file", path = "foreign.txt", format = "lines", text = ["text
 """
 
 CHECK = """
-[[probes]]
+[[tasks]]
 id = "known"
 version = 1
 perspective = "masking"

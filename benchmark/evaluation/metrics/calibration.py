@@ -321,7 +321,7 @@ def _ece_temperature(predictions: Predictions) -> float:
     direction="down",
     unit="fraction",
     title="ECE, RoAST protocol",
-    description="Mean over 10 folds of the ECE on nine tenths of the probe with the temperature of "
+    description="Mean over 10 folds of the ECE on nine tenths of the task with the temperature of "
     "{0.25, 0.5, 1, 2, 4, 8} that gave the lowest ECE on the remaining tenth (Kim et al., 2023).",
     table=Predictions,
     calibration=True,

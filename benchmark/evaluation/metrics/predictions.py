@@ -104,11 +104,11 @@ def labelled_measurements(
         UsageError: an id is not a metric of labelled evaluation tasks.
         TemperError: shapes, labels, merge or numbers do not fit together.
     """
-    require_known(metrics, metrics_of(Predictions), "a probe with labels")
+    require_known(metrics, metrics_of(Predictions), "an evaluation task with labels")
     _check_settings(settings_bins, resamples, temperature)
     table = checked_logits(logits, "The logits")
     if not len(table):
-        return undefined(metrics, "The probe has no examples.")
+        return undefined(metrics, "The evaluation task has no examples.")
     classes = checked_labels(labels, len(table), table.shape[1])
     merged_labels(classes, merge, table.shape[1])
     broken = non_finite_reason(table, "The model's logits")
@@ -131,7 +131,7 @@ def _check_settings(bins: int, resamples: int, temperature: float | None) -> Non
     direction="up",
     unit="fraction",
     title="Accuracy",
-    description="Share of examples whose most probable class, after merging classes where the probe does, is the right "
+    description="Share of examples whose most probable class, after merging classes where the task does, is the right "
     "one.",
     table=Predictions,
     headline=True,

@@ -50,7 +50,7 @@ def checked_labels(labels: ArrayLike, examples: int, classes: int) -> Integers:
         )
     outside = array[(array < 0) | (array >= classes)]
     if len(outside):
-        raise TemperError(f"The label {outside[0]} is not in 0..{classes - 1}; check the probe's label map.")
+        raise TemperError(f"The label {outside[0]} is not in 0..{classes - 1}; check the task's label map.")
     return array.astype(np.int64)
 
 
