@@ -86,8 +86,8 @@ def attack_measurements(
     direction="up",
     unit="fraction",
     title="Accuracy under attack",
-    description="Share of all examples of the attack's subset that the model has right before and after the attack; "
-    "errors and exhausted query budgets do not count as survived (Morris et al., 2020).",
+    description="Share of all examples of the attack's subset that the model classifies correctly before and after "
+    "the attack; errors and exhausted query budgets do not count as survived (Morris et al., 2020).",
     table=AttackOutcomes,
     headline=True,
 )
@@ -104,7 +104,7 @@ def _accuracy_under_attack(outcomes: AttackOutcomes) -> Measurement:
     direction="down",
     unit="fraction",
     title="Attack success rate",
-    description="Share of the initially right examples that the attack flipped (Morris et al., 2020).",
+    description="Share of the initially correct examples that the attack flipped (Morris et al., 2020).",
     table=AttackOutcomes,
 )
 def _attack_success_rate(outcomes: AttackOutcomes) -> float:
@@ -118,7 +118,7 @@ def _attack_success_rate(outcomes: AttackOutcomes) -> float:
     direction="up",
     unit="count",
     title="Queries",
-    description="Mean number of model queries of a finished attack on an initially right example (Jin et al., 2020).",
+    description="Mean number of model queries of a finished attack on an initially correct example (Jin et al., 2020).",
     table=AttackOutcomes,
 )
 def _queries(outcomes: AttackOutcomes) -> float:

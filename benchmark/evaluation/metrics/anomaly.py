@@ -164,8 +164,8 @@ def _unmeasurable(inside: Floats, outside: Floats) -> str | None:
     direction="up",
     unit="fraction",
     title="AUROC",
-    description="Probability that a foreign text scores higher than a task text when the score is 1 - the highest "
-    "class probability, ties counting half (Hendrycks and Gimpel, 2017).",
+    description="Probability that an out-of-distribution text scores higher than an in-distribution one, where the "
+    "score is 1 - the highest class probability; ties count half (Hendrycks and Gimpel, 2017).",
     table=Detection,
     headline=True,
 )
@@ -181,8 +181,8 @@ def _auroc(detection: Detection) -> Measurement:
     direction="up",
     unit="fraction",
     title="AUPR",
-    description="Average precision at finding foreign texts, the positive class, by 1 - the highest class probability "
-    "(Hendrycks and Gimpel, 2017).",
+    description="Average precision with out-of-distribution texts as the positive class and 1 - the highest class "
+    "probability as the score (Hendrycks and Gimpel, 2017).",
     table=Detection,
 )
 def _aupr(detection: Detection) -> float:
@@ -195,8 +195,8 @@ def _aupr(detection: Detection) -> float:
     direction="down",
     unit="fraction",
     title="FPR95",
-    description="Share of task texts flagged at the highest threshold of 1 - the highest class probability that flags "
-    "at least 95% of the foreign texts (Liang et al., 2018).",
+    description="False positive rate on in-distribution texts at the highest threshold of 1 - the highest class "
+    "probability that flags at least 95% of the out-of-distribution texts (Liang et al., 2018).",
     table=Detection,
 )
 def _fpr95(detection: Detection) -> float:
@@ -209,8 +209,8 @@ def _fpr95(detection: Detection) -> float:
     direction="up",
     unit="fraction",
     title="AUROC, entropy",
-    description="Probability that a foreign text has a higher entropy over the classes than a task text, ties counting "
-    "half.",
+    description="Probability that an out-of-distribution text has a higher entropy over the classes than an "
+    "in-distribution one; ties count half.",
     table=Detection,
 )
 def _auroc_entropy(detection: Detection) -> float:
@@ -223,8 +223,8 @@ def _auroc_entropy(detection: Detection) -> float:
     direction="up",
     unit="fraction",
     title="AUROC, energy",
-    description="Probability that a foreign text has a higher energy, minus the log-sum-exp of the logits, than a task "
-    "text, ties counting half (Liu et al., 2020).",
+    description="Probability that an out-of-distribution text has a higher energy (minus the log-sum-exp of the "
+    "logits) than an in-distribution one; ties count half (Liu et al., 2020).",
     table=Detection,
 )
 def _auroc_energy(detection: Detection) -> float:

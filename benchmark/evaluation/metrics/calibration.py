@@ -256,8 +256,8 @@ def _ece(predictions: Predictions) -> Measurement:
     direction="down",
     unit="fraction",
     title="Adaptive ECE",
-    description="Expected calibration error of the top label over bins that hold equally many examples, equal "
-    "confidences together (Nguyen and O'Connor, 2015).",
+    description="Expected calibration error of the top label over bins of equally many examples, equal "
+    "confidences in one bin (Nguyen and O'Connor, 2015).",
     table=Predictions,
     calibration=True,
     protocol=(ECE_UNMERGED,),
@@ -287,7 +287,7 @@ def _brier(predictions: Predictions) -> float:
     direction="down",
     unit="nats",
     title="NLL",
-    description="Mean negative natural logarithm of the probability given to the right class (Guo et al., 2017).",
+    description="Mean negative natural logarithm of the probability given to the correct class (Guo et al., 2017).",
     table=Predictions,
     calibration=True,
 )

@@ -90,7 +90,7 @@ def _zero_gradient_share(inspection: Inspection) -> float:
     direction="down",
     unit="fraction",
     title="Stochastic answers",
-    description="Share of examples to which the model gives another class when it is asked again in the same batch "
+    description="Share of examples whose predicted class changes when the same batch is predicted again "
     "(Athalye et al., 2018).",
     table=Inspection,
 )

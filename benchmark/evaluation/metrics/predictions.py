@@ -131,8 +131,8 @@ def _check_settings(bins: int, resamples: int, temperature: float | None) -> Non
     direction="up",
     unit="fraction",
     title="Accuracy",
-    description="Share of examples whose most probable class, after merging classes where the task does, is the right "
-    "one.",
+    description="Share of examples whose most probable class, after merging classes where the task does, is the "
+    "correct one.",
     table=Predictions,
     headline=True,
     protocol=(MERGE_AFTER_ARGMAX,),
