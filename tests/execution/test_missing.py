@@ -14,7 +14,7 @@ from benchmark.execution.registry import MethodRequest, configure
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload, materialise
 from benchmark.models.backbones import resolve_backbone
-from benchmark.schema import IntegrityError, UnavailableError, read_records, read_results, read_suite_card, record_line
+from benchmark.schema import IntegrityError, UnavailableError, read_records, read_results, read_suite_card
 from benchmark.suites import load_suite
 from leaderboard import load_board
 from tests.support.tiny import sentences
@@ -162,20 +162,6 @@ def test_the_board_refuses_two_data_sets_under_one_task(suite: Path, tmp_path: P
         IntegrityError, match=r"seed-1\.jsonl:\d+: /task/data: is sha256:\w+, but sha256:\w+ in tiny@1/"
     ):
         read_results(out / "results")
-
-
-def test_records_that_state_the_whole_cards_fingerprint_stay_valid(suite: Path, tmp_path: Path) -> None:
-    """Before overlaps were left out of it, a card's fingerprint was that of all of it."""
-    from benchmark.schema import fingerprint
-
-    out = tmp_path / "out"
-    run(suite, out)
-    card = read_suite_card(out / "results/tiny@1/suite.json")
-    old = fingerprint({key: value for key, value in card.items() if key != "largest_class"})
-    (path,) = out.glob("results/tiny@1/vanilla/*/seed-0.jsonl")
-    records = [{**r, "suite": {**r["suite"], "fingerprint": old}} for r in read_records(path)]
-    path.write_text("".join(map(record_line, records)))
-    assert len(read_results(out / "results")[0].records) == len(records)
 
 
 def test_missing_training_data_and_missing_files_of_the_suite_stop_the_run(suite: Path) -> None:

@@ -107,7 +107,8 @@ def fewer(card: dict[str, Any]) -> None:
     ("change", "reason"),
     [
         (lambda card: card["training"].update(data="sha256:" + "2" * 64), "suite.json: /training/data is"),
-        (lambda card: card.update(title="<img src=x onerror=alert(1)>"), "suite.json: /title is"),
+        (lambda card: card.update(minimum_seeds=1), "suite.json: /minimum_seeds is"),
+        (lambda card: card.update(earlier_fingerprints=["sha256:" + "2" * 64]), "of an older schema version"),
         (fewer, "no task foreign under anomaly"),
     ],
 )
