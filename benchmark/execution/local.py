@@ -9,7 +9,6 @@ from benchmark.execution.cells import Cell, Row, cells_of
 from benchmark.execution.companions import companions_of
 from benchmark.execution.effect import vanilla_weight_notes
 from benchmark.execution.explaining import state_of
-from benchmark.execution.observer import Observer
 from benchmark.execution.records import (
     failed_records,
     file_of,
@@ -18,7 +17,7 @@ from benchmark.execution.records import (
     write_companions,
     write_records,
 )
-from benchmark.execution.running import Runner
+from benchmark.execution.runner import Observer, Runner
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
 from benchmark.schema import IntegrityError, TemperError, excerpt

@@ -15,7 +15,7 @@ from benchmark.suites import load_suite
 if TYPE_CHECKING:
     from benchmark.execution.cells import Row
     from benchmark.execution.local import RunReport
-    from benchmark.execution.observer import Observer
+    from benchmark.execution.runner import Observer
     from benchmark.execution.store import Store
     from benchmark.execution.workload import Workload
     from benchmark.suites import Suite
@@ -46,7 +46,7 @@ class Plan:
         """
         from benchmark.attacks import require_parts
         from benchmark.execution.local import run_rows
-        from benchmark.execution.observer import Quiet
+        from benchmark.execution.runner import Quiet
 
         require_writable(self.results.parent)
         for attack in self.work.suite.attacks:

@@ -15,8 +15,8 @@ import pytest
 from benchmark.execution.cells import Row, cells_of
 from benchmark.execution.explaining import explain, state_of
 from benchmark.execution.local import RunReport, run_rows
-from benchmark.execution.observer import Quiet
 from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure
+from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.execution.workload import materialise
 from benchmark.models.backbones import resolve_backbone

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from benchmark.execution.cells import Row
 from benchmark.execution.local import run_rows
-from benchmark.execution.observer import Quiet
 from benchmark.execution.registry import MethodRequest, configure, registered
+from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.execution.workload import materialise
 from benchmark.models.backbones import Backbone, resolve_backbone

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.execution.local import run_rows
-from benchmark.execution.observer import Quiet
+from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.execution.workload import materialise
 from benchmark.models.backbones import Backbone, resolve_backbone

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli.submission import submission_folders
-from benchmark.execution.observer import Quiet
+from benchmark.execution.runner import Quiet
 from benchmark.schema import IntegrityError, UsageError
 from benchmark.submission.publish import publish
 from benchmark.submission.read import read_submission

@@ -1,10 +1,12 @@
-"""The work of each kind of cell, in the folder that the store provides."""
+"""The runner: compute a cell in the folder that the store provides, and report progress and environment."""
 
 import json
+import platform
 import time
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -30,14 +32,44 @@ from benchmark.evaluation.tables import (
     write_predictions,
 )
 from benchmark.execution.cells import ATTACKED, INSPECTED, MEASURED, MODEL, PREDICTIONS, TRAINING, Cell, weights_hash
-from benchmark.execution.observer import Observer
-from benchmark.execution.provenance import environment
 from benchmark.execution.store import SCRATCH, Artifact, Store
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.classifier import Classifier
 from benchmark.models.prompt_classifier import load_classifier
 from benchmark.schema.errors import TemperError
 from benchmark.schema.protocol import PADDING_ATTENDED
+
+
+class Observer(Protocol):
+    """Receives the progress of computed cells, one at a time and in order."""
+
+    def begin(self, label: str) -> None:
+        """Start a cell."""
+
+    def advance(self, done: int, total: int) -> None:
+        """Report how many of the cell's steps, texts or examples are done."""
+
+    def end(self, label: str, seconds: float) -> None:
+        """Finish a cell."""
+
+    def note(self, sentence: str) -> None:
+        """Report a note to the user that does not stop the run."""
+
+
+class Quiet:
+    """An `Observer` that shows nothing."""
+
+    def begin(self, label: str) -> None:
+        """Show nothing."""
+
+    def advance(self, done: int, total: int) -> None:
+        """Show nothing."""
+
+    def end(self, label: str, seconds: float) -> None:
+        """Show nothing."""
+
+    def note(self, sentence: str) -> None:
+        """Show nothing."""
 
 
 @dataclass
@@ -211,3 +243,23 @@ class Runner:
 def _table(data: Dataset, logits: NDArray[np.float32]) -> PredictionTable:
     labels = None if data.examples[0].label is None else np.array([e.label for e in data.examples], dtype=np.int32)
     return PredictionTable(tuple(e.id for e in data.examples), labels, logits)
+
+
+_LIBRARIES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "scikit-learn", "textattack", "textblob")
+
+
+def environment() -> dict[str, str]:
+    """Return versions, platform and device as text. Time and host name are left out, so that repeated runs agree."""
+    from benchmark import __version__
+
+    found = {"temper": __version__, "python": platform.python_version(), "threads": str(torch.get_num_threads())}
+    found["platform"] = f"{platform.system()}-{platform.machine()}"
+    found["device"] = (
+        torch.cuda.get_device_name() if torch.cuda.is_available() else torch.backends.cpu.get_cpu_capability()
+    )
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
