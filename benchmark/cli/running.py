@@ -142,7 +142,7 @@ def _status(
     suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path, *, protocol: str
 ) -> None:
     from benchmark.execution.cells import MODEL, cells_of
-    from benchmark.execution.explaining import state_of
+    from benchmark.execution.explanation import state_of
 
     planned = _plan(suite, requests, seeds, backbone, out, protocol=protocol)
     rows, work, store = planned.rows, planned.work, planned.store
@@ -181,7 +181,7 @@ def explain(
 def _explain(
     suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path, *, protocol: str
 ) -> None:
-    from benchmark.execution.explaining import explain as explanations
+    from benchmark.execution.explanation import explain as explanations
 
     planned = _plan(suite, requests, seeds, backbone, out, protocol=protocol)
     rows, work, store = planned.rows, planned.work, planned.store

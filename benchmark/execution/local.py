@@ -8,7 +8,7 @@ from benchmark.execution.cards import suite_card, write_card
 from benchmark.execution.cells import Cell, Row, cells_of
 from benchmark.execution.companions import companions_of
 from benchmark.execution.effect import vanilla_weight_notes
-from benchmark.execution.explaining import state_of
+from benchmark.execution.explanation import state_of
 from benchmark.execution.records import (
     failed_records,
     file_of,

@@ -21,7 +21,7 @@ from benchmark.evaluation.metrics import HEADLINES
 from benchmark.evaluation.tables import InspectionTable, PredictionTable
 from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of, train_spec
-from benchmark.execution.explaining import differences
+from benchmark.execution.explanation import differences
 from benchmark.execution.local import run_rows
 from benchmark.execution.plugins import place_of, require_usable_name
 from benchmark.execution.records import records_of

@@ -13,7 +13,7 @@ from typing import ClassVar
 import pytest
 
 from benchmark.execution.cells import Row, cells_of
-from benchmark.execution.explaining import explain, state_of
+from benchmark.execution.explanation import explain, state_of
 from benchmark.execution.local import RunReport, run_rows
 from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure
 from benchmark.execution.runner import Quiet
