@@ -1,13 +1,12 @@
 """The local executor: run rows one after the other, and compute only missing cells."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmark.execution.cards import suite_card, write_card
-from benchmark.execution.cells import Cell, Row, cells_of
+from benchmark.execution.cells import Cell, Row, cells_of, train_spec
 from benchmark.execution.companions import companions_of
-from benchmark.execution.effect import vanilla_weight_notes
 from benchmark.execution.explanation import state_of
 from benchmark.execution.records import (
     failed_records,
@@ -17,10 +16,11 @@ from benchmark.execution.records import (
     write_companions,
     write_records,
 )
+from benchmark.execution.registry import MethodRequest, configure, registered
 from benchmark.execution.runner import Observer, Runner
-from benchmark.execution.store import Store
+from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import Workload
-from benchmark.schema import IntegrityError, TemperError, excerpt
+from benchmark.schema import IntegrityError, TemperError, excerpt, fingerprint
 from benchmark.schema.record import LONGEST_SENTENCE
 from benchmark.training.context import MethodError
 
@@ -134,3 +134,38 @@ def _finish(row: Row, runner: Runner, report: RunReport) -> None:
 def _tell(store: Store, observer: Observer) -> None:
     while store.notes:
         observer.note(store.notes.pop(0))
+
+
+VANILLA = "vanilla"
+
+
+def has_vanilla_weights(row: Row, work: Workload, store: Store) -> bool:
+    """Return whether a row's weights equal vanilla's byte for byte, given the same suite, backbone, seed and protocol.
+
+    Return False if either is missing in the store.
+    """
+    if row.method.name == VANILLA or VANILLA not in registered():
+        return False
+    request = MethodRequest(VANILLA, {})
+    vanilla = replace(row, method=configure(request, request.overrides_of(work.suite.hyperparameters)))
+    own, other = _trained(row, work, store), _trained(vanilla, work, store)
+    return own is not None and other is not None and _weights(own) == _weights(other)
+
+
+def vanilla_weight_notes(rows: Sequence[Row], work: Workload, store: Store) -> Iterator[str]:
+    """Yield a sentence for each row whose weights equal vanilla's."""
+    for row in rows:
+        if has_vanilla_weights(row, work, store):
+            yield f"{row.label}: its weights are vanilla's, so the method has no effect. Run `temper check` on it."
+
+
+def _weights(trained: Artifact) -> Mapping[str, str]:
+    """Return the hashes of the weights only, since two versions of Temper may write different configurations."""
+    return {name: digest for name, digest in trained.files.items() if name.endswith(".safetensors")}
+
+
+def _trained(row: Row, work: Workload, store: Store) -> Artifact | None:
+    try:
+        return store.peek("train", fingerprint(train_spec(row, work)))
+    except (IntegrityError, MethodError):
+        return None

@@ -7,8 +7,7 @@ from typing import ClassVar
 import pytest
 
 from benchmark.execution.cells import Row
-from benchmark.execution.effect import has_vanilla_weights, vanilla_weight_notes
-from benchmark.execution.local import run_rows
+from benchmark.execution.local import has_vanilla_weights, run_rows, vanilla_weight_notes
 from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure
 from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
