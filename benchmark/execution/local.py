@@ -6,9 +6,9 @@ from pathlib import Path
 
 from benchmark.execution.cards import suite_card, write_card
 from benchmark.execution.cells import Cell, Row, cells_of, train_spec
-from benchmark.execution.companions import companions_of
 from benchmark.execution.explanation import state_of
 from benchmark.execution.records import (
+    companions_of,
     failed_records,
     file_of,
     records_of,

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.execution.cards import write_card
-from benchmark.execution.companions import described, flipped_texts
-from benchmark.execution.records import write_companions, write_records
+from benchmark.execution.records import described, flipped_texts, write_companions, write_records
 from benchmark.schema import Record, UsageError, read_records, record_key, record_path
 from benchmark.submission.verify import Verification, registered_texts
 

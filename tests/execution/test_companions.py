@@ -4,7 +4,7 @@ from pathlib import Path
 
 from benchmark.evaluation.tables import write_attack
 from benchmark.execution.cells import ATTACKED, Cell, Row
-from benchmark.execution.companions import companions_of
+from benchmark.execution.records import companions_of
 from benchmark.execution.registry import MethodRequest, configure
 from benchmark.execution.store import Artifact
 from benchmark.models.backbones import Backbone

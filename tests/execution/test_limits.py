@@ -14,10 +14,17 @@ from benchmark.evaluation.tables import write_attack
 from benchmark.execution import local
 from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import ATTACKED, Cell, Row, train_spec
-from benchmark.execution.companions import companions_of, described
 from benchmark.execution.local import RowFailedError, run_rows
 from benchmark.execution.plugins import require_usable_name
-from benchmark.execution.records import _record, failed_records, file_of, require_recordable, write_records
+from benchmark.execution.records import (
+    _record,
+    companions_of,
+    described,
+    failed_records,
+    file_of,
+    require_recordable,
+    write_records,
+)
 from benchmark.execution.registry import ConfiguredMethod
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import Workload, materialise
