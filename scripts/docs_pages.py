@@ -65,7 +65,7 @@ def _suites() -> str:
 
 def _methods() -> str:
     from benchmark.execution.costs import Costs, over_vanilla
-    from benchmark.execution.registry import MethodRequest, configure, registered
+    from benchmark.execution.method_registry import MethodRequest, configure, registered
     from benchmark.execution.sources import summary
 
     parts = [

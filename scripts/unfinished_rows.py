@@ -12,8 +12,8 @@ from pathlib import Path
 
 from benchmark.execution.cards import suite_card, write_card
 from benchmark.execution.cells import Row
+from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.execution.records import described, failed_records, file_of, write_companions, write_records
-from benchmark.execution.registry import MethodRequest, configure
 from benchmark.execution.workload import materialise
 from benchmark.models.backbones import resolve_backbone
 from benchmark.suites import load_suite

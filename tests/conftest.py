@@ -43,7 +43,7 @@ def _no_plugin_stays() -> Iterator[None]:
     import sys
 
     yield
-    if registry := sys.modules.get("benchmark.execution.registry"):
+    if registry := sys.modules.get("benchmark.execution.method_registry"):
         registry._plugins.clear()
         registry.registered.cache_clear()
 

@@ -16,7 +16,7 @@ from typing import Literal
 from benchmark.authoring.scaffold import MARK
 from benchmark.authoring.trial_run import Report, Trained, train_a_minute
 from benchmark.execution.costs import Cost, Costs, over_vanilla
-from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure, registered
+from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure, registered
 from benchmark.resources.cache import cache_root
 from benchmark.schema import IntegrityError, TemperError, UnavailableError, UsageError
 from benchmark.testing import ContractError, MethodContract

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+from benchmark.execution.method_registry import registered
 from benchmark.execution.plugins import place_of
-from benchmark.execution.registry import registered
 from benchmark.schema import UsageError
 
 MARK = "FILL IN"

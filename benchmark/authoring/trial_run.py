@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmark.data import Dataset, limited
-from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure
+from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure
 from benchmark.models.backbones import resolve_backbone
 from benchmark.suites import Suite, load_suite, training_splits
 

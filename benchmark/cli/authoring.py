@@ -41,7 +41,7 @@ def check(
 ) -> None:
     """Check a method: metadata, its test, lint, contract, a minute of training, cost; exit with 1 if a check fails."""
     from benchmark.authoring.method_check import check_method
-    from benchmark.execution.registry import load_plugin
+    from benchmark.execution.method_registry import load_plugin
 
     for text in plugin or ():
         load_plugin(text)

@@ -12,7 +12,7 @@ def complete_suites(incomplete: str) -> list[str]:
 
 def complete_methods(incomplete: str) -> list[str]:
     """Complete the last name of a list such as ``vanilla,roast`` or of a composition such as ``mvp+roast``."""
-    from benchmark.execution.registry import registered
+    from benchmark.execution.method_registry import registered
 
     start = max(incomplete.rfind(","), incomplete.rfind("+")) + 1
     names = _starting(("all", *registered()) if start == 0 else registered(), incomplete[start:])

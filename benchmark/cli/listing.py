@@ -55,14 +55,14 @@ def show(
 
 
 def _methods() -> list[tuple[str, str]]:
-    from benchmark.execution.registry import registered
+    from benchmark.execution.method_registry import registered
     from benchmark.execution.sources import summary
 
     return [(name, summary(point).text) for name, point in registered().items()]
 
 
 def _hyperparameters() -> list[tuple[str, str, str, str]]:
-    from benchmark.execution.registry import registered
+    from benchmark.execution.method_registry import registered
     from benchmark.execution.sources import summary
 
     declared = [(name, row) for name, point in registered().items() for row in summary(point).hyperparameters]
@@ -72,7 +72,7 @@ def _hyperparameters() -> list[tuple[str, str, str, str]]:
 def _show_costs() -> None:
     """Print the methods with the counted and timed cost of a training step."""
     from benchmark.execution.costs import Costs
-    from benchmark.execution.registry import registered
+    from benchmark.execution.method_registry import registered
     from benchmark.execution.sources import summary
 
     known = {name: Costs.beside(point).methods.get(name) for name, point in registered().items()}

@@ -20,7 +20,7 @@ from benchmark.schema.errors import counted
 
 if TYPE_CHECKING:
     from benchmark.execution.cells import Row
-    from benchmark.execution.registry import MethodRequest
+    from benchmark.execution.method_registry import MethodRequest
     from benchmark.execution.run import Plan
     from benchmark.execution.workload import Workload
     from benchmark.suites import Suite

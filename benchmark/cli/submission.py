@@ -48,7 +48,7 @@ def submit(
     """Gather a finished run into one folder for a pull request; refuse what is incomplete, with the reason."""
     from benchmark.execution.cards import suite_card
     from benchmark.execution.cells import Row
-    from benchmark.execution.registry import MethodRequest, configure, load_plugin
+    from benchmark.execution.method_registry import MethodRequest, configure, load_plugin
     from benchmark.execution.store import Store
     from benchmark.execution.workload import materialise
     from benchmark.models.backbones import resolve_backbone
@@ -226,7 +226,7 @@ def _replayed(verification: "Verification", weights: Path) -> bool:
 
 def _rerun(verification: "Verification", seed: int, out: Path, plugins: list[str]) -> bool:
     """Train a seed again and show every headline value next to the submitted one."""
-    from benchmark.execution.registry import load_plugin
+    from benchmark.execution.method_registry import load_plugin
     from benchmark.submission.verify import rerun
 
     if seed not in verification.submission.runs:

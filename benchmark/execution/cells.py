@@ -11,7 +11,7 @@ from typing import Any, Literal
 from benchmark.attacks import attack_identity
 from benchmark.data import Dataset
 from benchmark.evaluation.metrics import METRICS, Predictions
-from benchmark.execution.registry import ConfiguredMethod
+from benchmark.execution.method_registry import ConfiguredMethod
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.backbones import Backbone

@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmark.execution.cards import suite_card, write_card
 from benchmark.execution.cells import Cell, Row, cells_of, train_spec
 from benchmark.execution.explanation import state_of
+from benchmark.execution.method_registry import MethodRequest, configure, registered
 from benchmark.execution.records import (
     companions_of,
     failed_records,
@@ -16,7 +17,6 @@ from benchmark.execution.records import (
     write_companions,
     write_records,
 )
-from benchmark.execution.registry import MethodRequest, configure, registered
 from benchmark.execution.runner import Observer, Runner
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import Workload

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.execution.registry import MethodRequest, configure, load_plugin, registered
+from benchmark.execution.method_registry import MethodRequest, configure, load_plugin, registered
 from benchmark.schema import method_slug
 from benchmark.schema.errors import UnavailableError, UsageError
 from benchmark.schema.protocol import parse_protocol

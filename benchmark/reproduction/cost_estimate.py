@@ -13,7 +13,7 @@ from benchmark.data import Dataset
 from benchmark.execution.cells import Cell, Row, cells_of
 from benchmark.execution.costs import Cost, Costs, over_vanilla
 from benchmark.execution.explanation import state_of
-from benchmark.execution.registry import MethodRequest, configure, registered
+from benchmark.execution.method_registry import MethodRequest, configure, registered
 from benchmark.execution.store import Store
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.backbones import Backbone

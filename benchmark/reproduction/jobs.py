@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import Row
-from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure
+from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure
 from benchmark.execution.workload import Workload, materialise
 from benchmark.models.backbone_check import require_supported
 from benchmark.models.backbones import Backbone

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.evaluation.metrics import METRICS
-from benchmark.execution.registry import registered
+from benchmark.execution.method_registry import registered
 from benchmark.schema import (
     PERSPECTIVES,
     RECORD_SCHEMA_VERSION,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmark.execution.costs import Cost, Costs, over_vanilla
-from benchmark.execution.registry import MethodRequest, configure, registered
+from benchmark.execution.method_registry import MethodRequest, configure, registered
 from benchmark.schema.errors import TemperError, UsageError
 
 

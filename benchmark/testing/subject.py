@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark.execution.registry import MethodRequest, configure
+from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
 from benchmark.models.prompt_classifier import load_classifier

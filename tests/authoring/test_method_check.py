@@ -13,7 +13,7 @@ from benchmark.authoring.method_check import Finding, check_method
 from benchmark.authoring.trial_run import Trained
 from benchmark.execution import registry
 from benchmark.execution.costs import Cost, Costs
-from benchmark.execution.registry import MethodRequest, configure, load_plugin
+from benchmark.execution.method_registry import MethodRequest, configure, load_plugin
 from benchmark.resources import locate
 from benchmark.schema import UnavailableError, UsageError
 from tests.cli.test_cli import temper

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.execution.registry import registered
+from benchmark.execution.method_registry import registered
 from scripts.docs_pages import pages
 
 REPOSITORY = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from benchmark.evaluation.tables import read_inspection, read_predictions
 from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import INSPECTED, PREDICTIONS, Row, cells_of
 from benchmark.execution.local import run_rows
-from benchmark.execution.registry import MethodRequest, configure
+from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload, materialise

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from benchmark.evaluation.tables import write_attack
 from benchmark.execution.cells import ATTACKED, Cell, Row
+from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.execution.records import companions_of
-from benchmark.execution.registry import MethodRequest, configure
 from benchmark.execution.store import Artifact
 from benchmark.models.backbones import Backbone
 from benchmark.schema import file_fingerprint
@@ -56,7 +56,7 @@ def test_later_seeds_write_no_texts(tmp_path: Path) -> None:
 
 
 def test_every_method_can_be_described(tmp_path: Path) -> None:
-    from benchmark.execution.registry import registered
+    from benchmark.execution.method_registry import registered
 
     for method in [*registered(), "mvp+roast"]:
         ((_, text),) = companions_of(cells_of_row(tmp_path, 1, method), PLACE)

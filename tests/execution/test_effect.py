@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.execution.cells import Row
 from benchmark.execution.local import has_vanilla_weights, run_rows, vanilla_weight_notes
-from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure
+from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure
 from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload, materialise

@@ -15,6 +15,7 @@ from benchmark.execution import local
 from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import ATTACKED, Cell, Row, train_spec
 from benchmark.execution.local import RowFailedError, run_rows
+from benchmark.execution.method_registry import ConfiguredMethod
 from benchmark.execution.plugins import require_usable_name
 from benchmark.execution.records import (
     _record,
@@ -25,7 +26,6 @@ from benchmark.execution.records import (
     require_recordable,
     write_records,
 )
-from benchmark.execution.registry import ConfiguredMethod
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import Workload, materialise
 from benchmark.models.backbones import Backbone, resolve_backbone

@@ -6,7 +6,7 @@ import pytest
 
 from benchmark.execution.cells import Cell, Row, cells_of, train_spec
 from benchmark.execution.local import run_rows
-from benchmark.execution.registry import MethodRequest, configure
+from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload, materialise

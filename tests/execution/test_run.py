@@ -15,7 +15,7 @@ import pytest
 from benchmark.execution.cells import Row, cells_of
 from benchmark.execution.explanation import explain, state_of
 from benchmark.execution.local import RunReport, run_rows
-from benchmark.execution.registry import ConfiguredMethod, MethodRequest, configure
+from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure
 from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.execution.workload import materialise

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.execution.registry import MethodRequest, configure
+from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.training import Backbone, Classifier, TrainingTask
 from tests.support.tiny import trainer, weights, without_dropout
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmark.execution.registry import registered
+from benchmark.execution.method_registry import registered
 from benchmark.testing import MethodContract
 
 COMPOSITIONS = (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.execution.registry import MethodRequest, configure, registered
+from benchmark.execution.method_registry import MethodRequest, configure, registered
 from tests.support.families import FAMILIES, Run, family_model, run_steps
 
 ELSEWHERE = {"ascc", "mvp", "rift"}

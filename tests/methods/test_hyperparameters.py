@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
-from benchmark.execution.registry import MethodRequest, configure, registered
+from benchmark.execution.method_registry import MethodRequest, configure, registered
 from benchmark.schema.errors import UsageError
 from benchmark.training.hyperparameters import HyperparameterField
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmark.execution.cells import Row
 from benchmark.execution.local import run_rows
-from benchmark.execution.registry import MethodRequest, configure, registered
+from benchmark.execution.method_registry import MethodRequest, configure, registered
 from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.execution.workload import materialise

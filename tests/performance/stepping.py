@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from benchmark.data import DataSpec, Example
-from benchmark.execution.registry import MethodRequest, configure
+from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch
 from benchmark.suites import Recipe, SplitSpec, TrainingTask

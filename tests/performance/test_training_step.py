@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmark.execution.costs import Cost, Costs
-from benchmark.execution.registry import registered
+from benchmark.execution.method_registry import registered
 from benchmark.models.backbones import Backbone
 from tests.performance import training_step
 from tests.performance.stepping import Shape, Stepper, random_backbone

@@ -24,7 +24,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import torch
 
 from benchmark.execution.costs import Costs
-from benchmark.execution.registry import registered
+from benchmark.execution.method_registry import registered
 from benchmark.models.backbones import Backbone, resolve_backbone
 from tests.performance.stepping import Shape, Stepper, keep_freed_memory, random_backbone, stopwatch, time_parts
 

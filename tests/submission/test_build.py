@@ -12,7 +12,7 @@ from benchmark.cli.submission import submitted_lines
 from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import Row
 from benchmark.execution.local import run_rows
-from benchmark.execution.registry import ConfiguredMethod
+from benchmark.execution.method_registry import ConfiguredMethod
 from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.schema import TemperError, UsageError

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.execution.registry import MethodRequest, configure, registered
+from benchmark.execution.method_registry import MethodRequest, configure, registered
 from benchmark.execution.sources import source_fingerprint, source_texts, texts_fingerprint
 from benchmark.schema import fingerprint
 from benchmark.submission.publish import description

@@ -10,7 +10,7 @@ import pytest
 
 from benchmark.attacks import parameters_of
 from benchmark.data import DataSpec, load
-from benchmark.execution.registry import MethodRequest, configure
+from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.execution.workload import materialise
 from benchmark.schema.errors import UnavailableError
 from benchmark.suites import Suite, available_groups, available_suites, find_group, load_suite, load_suites

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.execution.costs import Costs, over_vanilla
-from benchmark.execution.registry import registered
+from benchmark.execution.method_registry import registered
 from benchmark.schema.errors import UsageError
 from benchmark.testing.pass_counts import count_passes, main
 from tests.support.tiny import write_tiny_masked_lm

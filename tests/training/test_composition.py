@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark.execution.registry import registered
+from benchmark.execution.method_registry import registered
 from benchmark.schema.errors import UsageError
 from benchmark.suites import Recipe
 from benchmark.training import Batch, Classifier, Context, Encoded, Method, Phase

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Optional
 import pytest
 
 from benchmark.execution import registry
-from benchmark.execution.registry import MethodRequest, configure, load_plugin, registered
+from benchmark.execution.method_registry import MethodRequest, configure, load_plugin, registered
 from benchmark.schema.errors import UsageError
 from benchmark.training import Method
 from methods.roast import RoAST

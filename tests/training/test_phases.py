@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 import torch
 
-from benchmark.execution.registry import MethodRequest, configure, registered
+from benchmark.execution.method_registry import MethodRequest, configure, registered
 from benchmark.suites import Recipe
 from benchmark.training import Context, Method, Phase
 from benchmark.training.composition import compose

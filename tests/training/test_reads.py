@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from benchmark.execution.cells import Row, train_spec
-from benchmark.execution.registry import MethodRequest, configure
+from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.execution.workload import Workload, materialise
 from benchmark.lexicons import Lexicon
 from benchmark.models.backbones import Backbone
