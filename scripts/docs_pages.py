@@ -66,7 +66,7 @@ def _suites() -> str:
 def _methods() -> str:
     from benchmark.execution.costs import Costs, over_vanilla
     from benchmark.execution.method_registry import MethodRequest, configure, registered
-    from benchmark.execution.sources import summary
+    from benchmark.execution.method_source import summary
 
     parts = [
         "# Methods",

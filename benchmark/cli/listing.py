@@ -56,14 +56,14 @@ def show(
 
 def _methods() -> list[tuple[str, str]]:
     from benchmark.execution.method_registry import registered
-    from benchmark.execution.sources import summary
+    from benchmark.execution.method_source import summary
 
     return [(name, summary(point).text) for name, point in registered().items()]
 
 
 def _hyperparameters() -> list[tuple[str, str, str, str]]:
     from benchmark.execution.method_registry import registered
-    from benchmark.execution.sources import summary
+    from benchmark.execution.method_source import summary
 
     declared = [(name, row) for name, point in registered().items() for row in summary(point).hyperparameters]
     return [("Method", "Name", "Default", "Legal values"), *((name, *row) for name, row in declared)]
@@ -73,7 +73,7 @@ def _show_costs() -> None:
     """Print the methods with the counted and timed cost of a training step."""
     from benchmark.execution.costs import Costs
     from benchmark.execution.method_registry import registered
-    from benchmark.execution.sources import summary
+    from benchmark.execution.method_source import summary
 
     known = {name: Costs.beside(point).methods.get(name) for name, point in registered().items()}
     found = {name: summary(point) for name, point in registered().items()}

@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Self
 
-from benchmark.execution.sources import origin
+from benchmark.execution.method_source import origin
 from benchmark.schema.errors import IntegrityError
 
 FILE = "temper_costs.json"

@@ -8,8 +8,8 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.execution.method_source import source_fingerprint
 from benchmark.execution.plugins import GROUP, place_of, read_plugin, require_usable_name
-from benchmark.execution.sources import source_fingerprint
 from benchmark.schema.errors import TemperError, UsageError, nearest
 
 if TYPE_CHECKING:

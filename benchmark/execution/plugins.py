@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from benchmark.execution.sources import PLUGIN, beside, imported_beside, origin
+from benchmark.execution.method_source import PLUGIN, beside, imported_beside, origin
 from benchmark.schema.errors import TemperError, UsageError, nearest
 
 if TYPE_CHECKING:

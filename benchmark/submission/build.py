@@ -12,8 +12,8 @@ from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of
 from benchmark.execution.explanation import explain, state_of
 from benchmark.execution.local import has_vanilla_weights
+from benchmark.execution.method_source import source_texts
 from benchmark.execution.records import file_of, records_of
-from benchmark.execution.sources import source_texts
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import Workload
 from benchmark.schema import (

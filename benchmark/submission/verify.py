@@ -24,10 +24,17 @@ from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_
 from benchmark.execution.explanation import differences
 from benchmark.execution.local import run_rows
 from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure, registered
+from benchmark.execution.method_source import (
+    code_of,
+    older_fingerprint,
+    origin,
+    point_texts,
+    read_source,
+    texts_fingerprint,
+)
 from benchmark.execution.plugins import place_of, require_usable_name
 from benchmark.execution.records import records_of
 from benchmark.execution.runner import Observer, Quiet, Runner
-from benchmark.execution.sources import code_of, older_fingerprint, origin, point_texts, read_source, texts_fingerprint
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.backbones import Backbone, resolve_backbone

@@ -14,7 +14,7 @@ from pydantic import Field, PositiveFloat
 
 from benchmark.execution import registry, sources
 from benchmark.execution.method_registry import MethodRequest, configure, load_plugin, registered
-from benchmark.execution.sources import Summary, hooks, own_imports, source_fingerprint, summary
+from benchmark.execution.method_source import Summary, hooks, own_imports, source_fingerprint, summary
 from benchmark.schema import method_slug
 from benchmark.schema.errors import TemperError, UsageError
 from benchmark.training.hyperparameters import HyperparameterField

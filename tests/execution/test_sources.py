@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.execution import sources
-from benchmark.execution.sources import code_of, read_source, texts_fingerprint
+from benchmark.execution.method_source import code_of, read_source, texts_fingerprint
 
 PLAIN = '''"""About the module."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmark.execution.method_registry import MethodRequest, configure, registered
-from benchmark.execution.sources import source_fingerprint, source_texts, texts_fingerprint
+from benchmark.execution.method_source import source_fingerprint, source_texts, texts_fingerprint
 from benchmark.schema import fingerprint
 from benchmark.submission.publish import description
 from benchmark.submission.verify import name_problems, registered_texts, setting_problems, source_problems
