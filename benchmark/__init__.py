@@ -8,14 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmark.execution.run import run
+    from benchmark.execution.plan import run
     from benchmark.suites import load_suite
 
 __all__ = ["__version__", "load_suite", "run"]
 
 __version__ = "0.1.0"
 
-_HOMES = {"run": "benchmark.execution.run", "load_suite": "benchmark.suites"}
+_HOMES = {"run": "benchmark.execution.plan", "load_suite": "benchmark.suites"}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,7 @@ from rich.text import Text
 from benchmark.cli.completion import complete_attacks
 from benchmark.cli.display import AttackDisplay, console, fitted, output
 from benchmark.cli.groups import INTERRUPTED
-from benchmark.execution.run import require_writable
+from benchmark.execution.plan import require_writable
 from benchmark.schema import TemperError, UsageError
 from benchmark.schema.atomic_io import replace_file
 from benchmark.schema.errors import counted

@@ -11,7 +11,7 @@ from rich.text import Text
 from benchmark.cli.completion import complete_tables
 from benchmark.cli.display import CellDisplay, console, output
 from benchmark.cli.groups import INTERRUPTED
-from benchmark.execution.run import require_resources, require_writable
+from benchmark.execution.plan import require_resources, require_writable
 from benchmark.schema import UnavailableError, read_published
 
 if TYPE_CHECKING:

@@ -67,7 +67,7 @@ def verify(names: Names = None, suite: SuiteOption = None) -> None:
 def _wanted(names: list[str] | None, suite: str | None) -> list[str] | None:
     if suite is None:
         return names or None
-    from benchmark.execution.run import suite_resources
+    from benchmark.execution.plan import suite_resources
     from benchmark.suites import load_suites
 
     needed = (suite_resources(loaded, loaded.backbone) for loaded in load_suites(suite))

@@ -14,14 +14,14 @@ from benchmark.cli.board import print_section
 from benchmark.cli.completion import complete_methods
 from benchmark.cli.display import CellDisplay, console, output
 from benchmark.cli.groups import INTERRUPTED, SuiteArgument, each_suite
-from benchmark.execution.run import parse_methods, plan, require_writable
+from benchmark.execution.plan import parse_methods, plan, require_writable
 from benchmark.schema import TemperError, method_slug
 from benchmark.schema.errors import counted
 
 if TYPE_CHECKING:
     from benchmark.execution.cells import Row
     from benchmark.execution.method_registry import MethodRequest
-    from benchmark.execution.run import Plan
+    from benchmark.execution.plan import Plan
     from benchmark.execution.workload import Workload
     from benchmark.suites import Suite
 

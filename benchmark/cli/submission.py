@@ -13,7 +13,7 @@ from rich.text import Text
 from benchmark.cli.completion import complete_methods, complete_suites
 from benchmark.cli.display import CellDisplay, console, output, print_table
 from benchmark.cli.running import BackboneOption, OutOption, PluginOption
-from benchmark.execution.run import require_resources, require_writable
+from benchmark.execution.plan import require_resources, require_writable
 from benchmark.schema.errors import IntegrityError, TemperError, UsageError
 
 if TYPE_CHECKING:
