@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from benchmark.evaluation.metrics import anomaly, anomaly_measurements
-from benchmark.evaluation.metrics.bootstrap import replicate_auroc, resample_indices
+from benchmark.evaluation.metrics.replicates import replicate_auroc, resample_indices
 
 scores = st.lists(st.integers(0, 12).map(float), min_size=1, max_size=30).map(np.array)
 

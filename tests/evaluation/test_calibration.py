@@ -191,7 +191,7 @@ def roast_by_hand(logits, labels, folds, temperatures, merge=None):
 
 @pytest.mark.parametrize(("released", "temperatures"), [(False, (0.25, 0.5, 1, 2, 4, 8)), (True, (0, 1, 2, 3, 4, 5))])
 def test_roast_protocol(released, temperatures):
-    from benchmark.evaluation.metrics.bootstrap import generator
+    from benchmark.evaluation.metrics.replicates import generator
 
     logits, labels = random_task(9, 103, 3)
     folds = np.array_split(generator("task/folds").permutation(103), 10)
@@ -211,7 +211,7 @@ def test_released_roast_bug_at_the_lowest_temperature():
 
 @pytest.mark.parametrize("merge", [None, (0, 1, 0)])
 def test_roast_draws_are_the_protocol_with_other_folds(merge):
-    from benchmark.evaluation.metrics.bootstrap import generator
+    from benchmark.evaluation.metrics.replicates import generator
 
     logits, labels = random_task(9, 103, 3)
     values = calibration.ece_roast_draws(logits, labels, merge=merge, seed_text="task", draws=4)

@@ -17,7 +17,7 @@ from benchmark.evaluation.metrics import (
     labelled_measurements,
     metrics_of,
 )
-from benchmark.evaluation.metrics.bootstrap import resample_indices
+from benchmark.evaluation.metrics.replicates import resample_indices
 from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.errors import TemperError, UsageError
 

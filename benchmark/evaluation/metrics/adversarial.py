@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmark.evaluation.metrics.bootstrap import replicate
 from benchmark.evaluation.metrics.registry import (
     Measurement,
     UndefinedError,
@@ -16,6 +15,7 @@ from benchmark.evaluation.metrics.registry import (
     require_known,
     undefined,
 )
+from benchmark.evaluation.metrics.replicates import replicate
 from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.errors import TemperError
 

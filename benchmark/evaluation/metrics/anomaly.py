@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmark.evaluation.metrics.bootstrap import replicate_auroc
 from benchmark.evaluation.metrics.probabilities import Floats, Integers, checked_logits, non_finite_reason
 from benchmark.evaluation.metrics.registry import Measurement, measure, metric, metrics_of, require_known, undefined
+from benchmark.evaluation.metrics.replicates import replicate_auroc
 from benchmark.schema.errors import TemperError
 
 

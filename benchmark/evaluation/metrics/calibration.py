@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmark.evaluation.metrics.bootstrap import generator
 from benchmark.evaluation.metrics.predictions import Predictions
 from benchmark.evaluation.metrics.probabilities import (
     Floats,
@@ -24,6 +23,7 @@ from benchmark.evaluation.metrics.probabilities import (
     top_label,
 )
 from benchmark.evaluation.metrics.registry import Measurement, UndefinedError, metric
+from benchmark.evaluation.metrics.replicates import generator
 from benchmark.schema.errors import TemperError
 from benchmark.schema.protocol import ECE_INDEX_BUG, ECE_UNMERGED
 

@@ -7,7 +7,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmark.evaluation.metrics.bootstrap import replicate
 from benchmark.evaluation.metrics.probabilities import (
     Floats,
     Integers,
@@ -19,6 +18,7 @@ from benchmark.evaluation.metrics.probabilities import (
     top_label,
 )
 from benchmark.evaluation.metrics.registry import Measurement, measure, metric, metrics_of, require_known, undefined
+from benchmark.evaluation.metrics.replicates import replicate
 from benchmark.schema.errors import TemperError
 from benchmark.schema.protocol import ECE_UNMERGED, MERGE_AFTER_ARGMAX
 
