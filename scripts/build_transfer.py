@@ -12,7 +12,7 @@ import csv
 import sys
 from pathlib import Path
 
-from benchmark.evaluation.tables import read_attack
+from benchmark.evaluation.parquet import read_attack
 from benchmark.schema import UsageError, read_records
 
 CLASSES = ("negative", "positive")

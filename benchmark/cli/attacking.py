@@ -82,7 +82,7 @@ def attack(
     from benchmark.attacks import require_parts, run_attack
     from benchmark.data import load
     from benchmark.data.labelled_file import labelled_file
-    from benchmark.evaluation.tables import write_attack
+    from benchmark.evaluation.parquet import write_attack
     from benchmark.training.optimization import pick_device
 
     examples = load(labelled_file(data, text or (), label, limit, classes), name=str(data))

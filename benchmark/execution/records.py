@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.evaluation.metrics import METRICS, Measurement
-from benchmark.evaluation.tables import read_attack
+from benchmark.evaluation.parquet import read_attack
 from benchmark.execution.cards import replace_text
 from benchmark.execution.cells import ATTACKED, MEASURED, TABLES, TRAINING, Cell, Row
 from benchmark.execution.store import Store

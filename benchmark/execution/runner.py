@@ -21,7 +21,7 @@ from benchmark.evaluation.metrics import (
     inspection_measurements,
     labelled_measurements,
 )
-from benchmark.evaluation.tables import (
+from benchmark.evaluation.parquet import (
     InspectionTable,
     PredictionTable,
     read_attack,

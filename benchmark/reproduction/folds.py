@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmark.evaluation.metrics.calibration import ROAST_DRAWS, ROAST_FOLDS, ece_roast_draws
 from benchmark.evaluation.metrics.probabilities import Floats
-from benchmark.evaluation.tables import read_predictions
+from benchmark.evaluation.parquet import read_predictions
 from benchmark.execution.cells import PREDICTIONS, Row, cells_of
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, StringConstraints, field_validator
 
-from benchmark.evaluation.tables import (
+from benchmark.evaluation.parquet import (
     InspectionTable,
     PredictionTable,
     read_attack,

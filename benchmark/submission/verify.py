@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from benchmark.attacks.attacked_text import words_changed, words_of
 from benchmark.data import Dataset
 from benchmark.evaluation.metrics import HEADLINES
-from benchmark.evaluation.tables import InspectionTable, PredictionTable
+from benchmark.evaluation.parquet import InspectionTable, PredictionTable
 from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of, train_spec
 from benchmark.execution.explanation import differences

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from benchmark.attacks import run_attack
-from benchmark.evaluation.tables import write_attack
+from benchmark.evaluation.parquet import write_attack
 from tests.attacks.fakes import attack, dataset, parts, victim, write_lexicon
 
 SENTENCES = [

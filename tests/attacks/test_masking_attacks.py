@@ -9,7 +9,7 @@ from benchmark.attacks.parts import TransferTable, read_transfer_table
 from benchmark.attacks.recipes.textfooler import rules_of
 from benchmark.attacks.run import run_attack
 from benchmark.data import Dataset, Example
-from benchmark.evaluation.tables import write_attack
+from benchmark.evaluation.parquet import write_attack
 from benchmark.schema.errors import IntegrityError, UsageError
 from benchmark.suites.recipes import TextFooler
 from tests.attacks import random_cases

@@ -8,7 +8,7 @@ import pytest
 from benchmark.attacks import run_attack
 from benchmark.attacks.attacked_text import words_of
 from benchmark.data import Dataset, Example
-from benchmark.evaluation.tables import read_attack, write_attack
+from benchmark.evaluation.parquet import read_attack, write_attack
 from benchmark.schema.errors import TemperError
 from tests.attacks.fakes import LEXICON, dataset, parts, victim
 

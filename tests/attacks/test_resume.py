@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.attacks import run_attack
-from benchmark.evaluation.tables import write_attack
+from benchmark.evaluation.parquet import write_attack
 from benchmark.schema.errors import IntegrityError
 from tests.attacks.fakes import attack, dataset, parts, victim, write_lexicon
 from tests.attacks.kill_script import SENTENCES

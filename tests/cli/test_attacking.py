@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from benchmark.cli.attacking import _parameter
 from benchmark.cli.display import AttackDisplay
 from benchmark.cli.main import app
-from benchmark.evaluation.tables import read_attack
+from benchmark.evaluation.parquet import read_attack
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
 from benchmark.models.prompt_classifier import load_classifier

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from benchmark.cli.main import app
 from benchmark.evaluation.metrics.calibration import ece_roast_draws
-from benchmark.evaluation.tables import read_predictions
+from benchmark.evaluation.parquet import read_predictions
 from benchmark.execution.workload import materialise
 from benchmark.schema import IntegrityError, TemperError, UsageError
 from benchmark.suites import load_suite

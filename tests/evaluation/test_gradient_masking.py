@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmark.evaluation.metrics import inspection_measurements, metrics_for
-from benchmark.evaluation.tables import InspectionTable, PredictionTable, read_inspection, write_inspection
+from benchmark.evaluation.parquet import InspectionTable, PredictionTable, read_inspection, write_inspection
 from benchmark.schema import IntegrityError, TemperError, UsageError
 
 LOGITS = np.array([[2.0, 1.0], [0.0, 1.0], [3.0, 1.0], [0.5, 0.0]], np.float32)

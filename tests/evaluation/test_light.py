@@ -12,7 +12,7 @@ def loaded(modules, then=""):
 
 
 def test_importing_is_light():
-    assert loaded("benchmark.attacks, benchmark.evaluation.metrics, benchmark.evaluation.tables") == []
+    assert loaded("benchmark.attacks, benchmark.evaluation.metrics, benchmark.evaluation.parquet") == []
 
 
 def test_measuring_needs_no_torch():

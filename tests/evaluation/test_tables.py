@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmark.evaluation.tables import (
+from benchmark.evaluation.parquet import (
     PredictionTable,
     read_attack,
     read_predictions,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark.evaluation.tables import read_inspection, read_predictions
+from benchmark.evaluation.parquet import read_inspection, read_predictions
 from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import INSPECTED, PREDICTIONS, Row, cells_of
 from benchmark.execution.local import run_rows

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmark.evaluation.tables import write_attack
+from benchmark.evaluation.parquet import write_attack
 from benchmark.execution.cells import ATTACKED, Cell, Row
 from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.execution.records import companions_of

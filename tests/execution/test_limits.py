@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 
 from benchmark.evaluation.metrics import Measurement
-from benchmark.evaluation.tables import write_attack
+from benchmark.evaluation.parquet import write_attack
 from benchmark.execution import local
 from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import ATTACKED, Cell, Row, train_spec

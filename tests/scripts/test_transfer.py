@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.attacks.attacked_text import AttackedText
-from benchmark.evaluation.tables import write_attack
+from benchmark.evaluation.parquet import write_attack
 from benchmark.execution.workload import materialise
 from benchmark.schema import UsageError
 from benchmark.schema.attack_outcome import AttackRow

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmark.evaluation.tables import (
+from benchmark.evaluation.parquet import (
     InspectionTable,
     PredictionTable,
     read_attack,

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from benchmark.evaluation.tables import PredictionTable
+from benchmark.evaluation.parquet import PredictionTable
 from tests.submission.forging import Forgery, assert_refused, edited, hardest, relabelled, without_row
 
 

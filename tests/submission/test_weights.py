@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.evaluation.tables import read_attack, write_attack
+from benchmark.evaluation.parquet import read_attack, write_attack
 from benchmark.schema import UsageError
 from benchmark.submission.read import read_submission
 from benchmark.submission.verify import Verification, given_weights, replay_problems
