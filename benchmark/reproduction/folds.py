@@ -12,7 +12,7 @@ from benchmark.execution.cells import PREDICTIONS, Row, cells_of
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
 from benchmark.reproduction.jobs import Job
-from benchmark.reproduction.spec import Reproduction
+from benchmark.reproduction.paper import Reproduction
 
 METRIC = "ece_roast"
 

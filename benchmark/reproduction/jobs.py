@@ -11,7 +11,7 @@ from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest,
 from benchmark.execution.workload import Workload, materialise
 from benchmark.models.backbone_check import require_supported
 from benchmark.models.backbones import Backbone
-from benchmark.reproduction.spec import Reproduction, RowSpec
+from benchmark.reproduction.paper import Reproduction, RowSpec
 from benchmark.reproduction.subset import CutSuite, cut, with_rate, without_attacks
 from benchmark.schema import card_fingerprint, read_suite_card
 from benchmark.schema.errors import UnavailableError

@@ -7,7 +7,7 @@ import pytest
 from benchmark.evaluation.metrics import METRICS
 from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.reproduction import available_reproductions, choose_rows, load_reproduction
-from benchmark.reproduction.loader import parse_reproduction
+from benchmark.reproduction.paper import parse_reproduction
 from benchmark.schema import UsageError, read_published, suite_of
 from benchmark.suites import load_suite
 
