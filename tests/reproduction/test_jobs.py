@@ -12,8 +12,7 @@ from benchmark.execution.workload import materialise
 from benchmark.models.backbones import Backbone, resolve_backbone
 from benchmark.reproduction import load_reproduction
 from benchmark.reproduction.cost_estimate import effort, relative_cost, seconds_a_pass
-from benchmark.reproduction.jobs import Job, forget_other_state, plan
-from benchmark.reproduction.subset import cut, with_rate, without_attacks
+from benchmark.reproduction.jobs import Job, cut, forget_other_state, plan, with_rate, without_attacks
 from benchmark.schema import UsageError
 from benchmark.suites import load_suite
 
