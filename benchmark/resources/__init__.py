@@ -1,10 +1,19 @@
 """Pinned artifacts: the manifest, the verified download, and the cache on this machine."""
 
-from benchmark.resources.cache import State, cache_root, locate, missing_sentence, offline, resource_folder, state
+from benchmark.resources.cache import (
+    State,
+    Verification,
+    cache_root,
+    locate,
+    missing_sentence,
+    offline,
+    resource_folder,
+    state,
+    verify,
+)
 from benchmark.resources.checksum import Progress, Silent
 from benchmark.resources.download import fetch
 from benchmark.resources.manifest import Carrier, Kind, Resource, load_manifest, resource_fingerprint
-from benchmark.resources.verification import Verification, verify
 
 __all__ = [
     "Carrier",
