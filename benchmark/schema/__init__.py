@@ -30,8 +30,16 @@ from benchmark.schema.record import (
     row_key,
     validate_record,
 )
-from benchmark.schema.record_file import Located, published_files, read_published, read_records
-from benchmark.schema.results_folder import Dropped, SuiteFolder, read_results, suite_of
+from benchmark.schema.results_folder import (
+    Dropped,
+    Located,
+    SuiteFolder,
+    published_files,
+    read_published,
+    read_records,
+    read_results,
+    suite_of,
+)
 from benchmark.schema.suite_card import (
     UNITS,
     Card,
