@@ -1,10 +1,13 @@
 """Context: the state and helpers that hooks may use, for the error-prone parts of multi-pass methods."""
 
+import hashlib
 import math
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -12,7 +15,20 @@ from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
 from benchmark.schema.errors import TemperError
 from benchmark.suites import Recipe
-from benchmark.training.seeding import derive_seed
+
+
+def derive_seed(*parts: object) -> int:
+    """Derive a seed in 0..2^63-1 from printable parts; equal parts give equal seeds on every machine."""
+    digest = hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def seed_everything(*parts: object) -> None:
+    """Seed Python's, numpy's and torch's global generators (torch's on every device)."""
+    seed = derive_seed(*parts)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
 
 
 class MethodError(TemperError):

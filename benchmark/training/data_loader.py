@@ -9,9 +9,8 @@ from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
 from benchmark.schema.errors import TemperError
 from benchmark.suites import Recipe
-from benchmark.training.context import MethodError
+from benchmark.training.context import MethodError, derive_seed
 from benchmark.training.method_errors import GuardedMethod
-from benchmark.training.seeding import derive_seed
 
 
 class DataLoader:

@@ -24,7 +24,7 @@ from benchmark.training.checkpoint import (
     read_position,
     save_checkpoint,
 )
-from benchmark.training.context import Context, MethodError, NonFiniteLossError
+from benchmark.training.context import Context, MethodError, NonFiniteLossError, seed_everything
 from benchmark.training.data_loader import DataLoader
 from benchmark.training.method import Method, Phase
 from benchmark.training.method_errors import GuardedMethod
@@ -35,7 +35,6 @@ from benchmark.training.optimization import (
     resolve_precision,
     warmup_steps,
 )
-from benchmark.training.seeding import seed_everything
 
 SAVING = "build_model (saving its model)"
 """Hook that errors name if the model cannot be saved because of how it was built."""
