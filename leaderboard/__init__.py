@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from leaderboard.board import Board, load_board
     from leaderboard.comparison import RowComparison, ScoreComparison, compare
-    from leaderboard.publish import BuildReport, BuiltRow, build, check
+    from leaderboard.pages import BuildReport, BuiltRow, build, check
     from leaderboard.render.tables import TextTable, text_tables
     from leaderboard.results import load_results
 

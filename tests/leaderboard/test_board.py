@@ -8,7 +8,7 @@ from benchmark.schema import IntegrityError
 from leaderboard import load_board
 from leaderboard import results as results_module
 from leaderboard.board import distinct, slug
-from leaderboard.publish import render_all
+from leaderboard.pages import render_all
 from leaderboard.render.charts import FRAME, charts
 from leaderboard.render.text_diff import marked
 from tests.leaderboard.synthetic import Method, attacked, card, digest, write_companions, write_results

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from leaderboard import load_board
-from leaderboard.publish import render_all
+from leaderboard.pages import render_all
 from leaderboard.render.tables import escape_latex, escape_markdown, neutral
 from tests.leaderboard.synthetic import (
     Method,

@@ -9,7 +9,7 @@ import pytest
 
 from leaderboard import definitions, load_board
 from leaderboard.figures import decimal
-from leaderboard.publish import render_all
+from leaderboard.pages import render_all
 from leaderboard.render.html import Plot, nice_bound
 
 VOID = {"meta", "input", "link", "br", "wbr", "line", "circle", "text"}
