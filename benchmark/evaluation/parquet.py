@@ -1,4 +1,4 @@
-"""Parquet files of tables: the columns of each kind, written deterministically and read strictly."""
+"""Tables of predictions, inspections and attacks as Parquet files, written deterministically and read strictly."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Build records from finished cells."""
+"""Build a row's files from its cells: the records, the method's card, and texts that each attack flipped."""
 
 import inspect
 import json

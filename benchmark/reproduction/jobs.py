@@ -1,4 +1,4 @@
-"""Jobs of a reproduction: the modified suites, and the methods of the table's rows on each."""
+"""Jobs of a reproduction: suites, cut down where asked, and the methods of the table's rows on each."""
 
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -52,6 +52,14 @@ class Job:
     def all_rows(self) -> list[Row]:
         """Return all runs, with seeds in the outer loop, so that the table of a seed is complete before the next."""
         return [row for by_seed in zip(*map(self.rows, self.methods), strict=True) for row in by_seed]
+
+
+@dataclass(frozen=True, slots=True)
+class CutSuite:
+    """A modified suite, with notes about its data for the reader."""
+
+    suite: Suite
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,14 +143,6 @@ def _job(suite: Suite, rate: float, methods: Mapping[str, ConfiguredMethod], bas
     small, work = data
     suite = with_rate(small.suite, rate)
     return Job(base, suite, replace(work, suite=suite), shared.backbone, methods, shared.seeds, notes=small.notes)
-
-
-@dataclass(frozen=True, slots=True)
-class CutSuite:
-    """A modified suite, with notes about its data for the reader."""
-
-    suite: Suite
-    notes: tuple[str, ...] = ()
 
 
 def with_rate(suite: Suite, learning_rate: float | None) -> Suite:

@@ -1,4 +1,4 @@
-"""Find and read the files that describe papers' tables."""
+"""Files that describe papers' tables: dataclasses that define the format, and how to find and read one."""
 
 import tomllib
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The cache of resources on this machine: its folders, the receipts in them, their state, and disk errors."""
+"""The cache of resources on this machine: its folders and receipts, their state and verification, and disk errors."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""Read a whole results folder: every suite's card and records, each record compared with its card and its path."""
+"""Read files of records, and whole results folders, where each record is compared with its card and its path."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

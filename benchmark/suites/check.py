@@ -1,4 +1,4 @@
-"""Compare a suite with its data, part by part, for `temper suite check`."""
+"""Compare a suite with its data, part by part, and check its label maps, for `temper suite check`."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -11,7 +11,7 @@ import pytest
 from benchmark.authoring import method_check
 from benchmark.authoring.method_check import Finding, check_method
 from benchmark.authoring.trial_run import Trained
-from benchmark.execution import registry
+from benchmark.execution import method_registry
 from benchmark.execution.costs import Cost, Costs
 from benchmark.execution.method_registry import MethodRequest, configure, load_plugin
 from benchmark.resources import locate
@@ -177,13 +177,13 @@ def in_tree(name: str, tests: str, monkeypatch: pytest.MonkeyPatch, folder: Path
     if tests:
         (folder / f"tests/methods/test_{name}.py").write_text(tests)
     load_plugin(str(folder / f"methods/{name}.py"))
-    (point,) = (point for key, point in registry.registered().items() if key == name)
+    (point,) = (point for key, point in method_registry.registered().items() if key == name)
     spec = importlib.util.spec_from_file_location(f"methods.{name}", folder / f"methods/{name}.py")
     monkeypatch.setitem(sys.modules, f"methods.{name}", module := importlib.util.module_from_spec(spec))
     spec.loader.exec_module(module)
     own = EntryPoint(name, f"methods.{name}:Mine", point.group)
-    monkeypatch.setattr(registry, "_plugins", {name: own})
-    registry.registered.cache_clear()
+    monkeypatch.setattr(method_registry, "_plugins", {name: own})
+    method_registry.registered.cache_clear()
     monkeypatch.setattr(method_check, "_contract", lambda *_: iter(()))
     monkeypatch.setattr(Costs, "beside", classmethod(lambda cls, _point: kept_in(cls, folder / "methods")))
     return {finding.about: finding for finding in check_method(name)}

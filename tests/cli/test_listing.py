@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from benchmark.cli import listing
 from benchmark.cli.main import app
-from benchmark.execution import registry
+from benchmark.execution import method_registry
 from benchmark.execution.costs import Cost, Costs
 
 NOTHING = {"forward": 0.0, "backward": 0.0, "input_backward": 0.0}
@@ -39,9 +39,9 @@ def test_what_was_timed_stands_there_with_its_setting(monkeypatch: pytest.Monkey
 
 
 def test_a_method_that_nobody_counted_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    foreign = EntryPoint("foreign", "no_such_package:Foreign", registry.GROUP)
-    known = registry.registered()
-    monkeypatch.setattr(registry, "registered", lambda: {**known, "foreign": foreign})
+    foreign = EntryPoint("foreign", "no_such_package:Foreign", method_registry.GROUP)
+    known = method_registry.registered()
+    monkeypatch.setattr(method_registry, "registered", lambda: {**known, "foreign": foreign})
     text = " ".join(shown(monkeypatch).split())
     assert "foreign - - -" in text
     assert "Not measured: foreign. `python -m benchmark.testing.pass_counts foreign` counts their passes." in text

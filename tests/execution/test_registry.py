@@ -12,7 +12,7 @@ import pytest
 from annotated_types import Gt, Interval, Le, MultipleOf
 from pydantic import Field, PositiveFloat
 
-from benchmark.execution import registry, sources
+from benchmark.execution import method_registry, method_source
 from benchmark.execution.method_registry import MethodRequest, configure, load_plugin, registered
 from benchmark.execution.method_source import Summary, hooks, own_imports, source_fingerprint, summary
 from benchmark.schema import method_slug
@@ -91,9 +91,9 @@ def test_saying_what_holds_anyway_is_no_configuration() -> None:
 
 
 def edit_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = sources.read_source
+    read = method_source.read_source
     edit = {"gradients.py": "\nEDITED = 1\n"}
-    monkeypatch.setattr(sources, "read_source", lambda path: read(path) + edit.get(path.name, ""))
+    monkeypatch.setattr(method_source, "read_source", lambda path: read(path) + edit.get(path.name, ""))
 
 
 def test_the_source_fingerprint_follows_the_plugin_and_what_it_imports_of_the_toolbox(
@@ -125,26 +125,26 @@ def entry(name: str, value: str) -> EntryPoint:
 
 
 def test_a_plugin_that_does_not_import_is_named_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "registered", lambda: {"lost": entry("lost", "no_such_package.lost:Lost")})
+    monkeypatch.setattr(method_registry, "registered", lambda: {"lost": entry("lost", "no_such_package.lost:Lost")})
     with pytest.raises(TemperError, match=r"'lost' \(no_such_package.lost:Lost\) does not import.*no_such_package"):
         configure(MethodRequest("lost", {}), {})
 
 
 def test_a_plugin_that_is_no_method_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "registered", lambda: {"path": entry("path", "pathlib:Path")})
+    monkeypatch.setattr(method_registry, "registered", lambda: {"path": entry("path", "pathlib:Path")})
     with pytest.raises(TemperError, match="not a subclass"):
         configure(MethodRequest("path", {}), {})
 
 
 def test_a_plugin_under_anothers_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "registered", lambda: {"mine": entry("mine", "methods.roast:RoAST")})
+    monkeypatch.setattr(method_registry, "registered", lambda: {"mine": entry("mine", "methods.roast:RoAST")})
     with pytest.raises(TemperError, match="calls itself 'roast'"):
         configure(MethodRequest("mine", {}), {})
 
 
 def test_two_packages_with_one_name_are_both_named(monkeypatch: pytest.MonkeyPatch) -> None:
     points = [entry("roast", "methods.roast:RoAST"), entry("roast", "other.roast:RoAST")]
-    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    monkeypatch.setattr(method_registry, "entry_points", lambda group: points)
     registered.cache_clear()
     try:
         with pytest.raises(TemperError, match=r"methods.roast:RoAST and other.roast:RoAST"):
@@ -272,7 +272,7 @@ class Second(First):
 
 @pytest.fixture
 def _fresh_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(registry, "_plugins", {})
+    monkeypatch.setattr(method_registry, "_plugins", {})
     registered.cache_clear()
     yield
     registered.cache_clear()
@@ -497,7 +497,7 @@ def test_an_installed_package_brings_its_methods(tmp_path: Path, monkeypatch: py
 
 
 def test_a_hyperparameter_without_a_default_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(registry, "_plugins", {})
+    monkeypatch.setattr(method_registry, "_plugins", {})
     text = PLUGIN.format(name="bare").replace("strength: float = 1.0", "strength: float")
     load_plugin(f"{write(tmp_path / 'bare.py', text)}:Mine")
     try:
@@ -590,6 +590,6 @@ def test_a_plugins_own_complaint_about_its_values_is_a_usage_error(monkeypatch: 
             if self.strength > 1:
                 raise ValueError("too strong")
 
-    monkeypatch.setattr(registry, "_load", lambda _name: Picky)
+    monkeypatch.setattr(method_registry, "_load", lambda _name: Picky)
     with pytest.raises(UsageError, match=r"'picky' does not take.*too strong"):
         configure(MethodRequest("picky", {"strength": "2"}), {})

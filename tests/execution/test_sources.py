@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.execution import sources
+from benchmark.execution import method_source
 from benchmark.execution.method_source import code_of, read_source, texts_fingerprint
 
 PLAIN = '''"""About the module."""
@@ -114,8 +114,9 @@ def test_other_versions_of_python_write_the_same_line(version: str) -> None:
         "for path in sys.argv[2:]:\n"
         "    print(sources.code_of(open(path, encoding='utf-8').read()))\n"
     )
-    paths = [Path(sources.__file__), Path(__file__), *sorted(Path(sources.__file__).parents[2].glob("methods/*.py"))]
-    arguments = [python, "-c", script, sources.__file__, *map(str, paths)]
+    file = Path(method_source.__file__)
+    paths = [file, Path(__file__), *sorted(file.parents[2].glob("methods/*.py"))]
+    arguments = [python, "-c", script, str(file), *map(str, paths)]
     said = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
     assert said.splitlines() == [code_of(path.read_text(encoding="utf-8")) for path in paths]
 

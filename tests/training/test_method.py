@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Optional
 
 import pytest
 
-from benchmark.execution import registry
+from benchmark.execution import method_registry
 from benchmark.execution.method_registry import MethodRequest, configure, load_plugin, registered
 from benchmark.schema.errors import UsageError
 from benchmark.training import Method
@@ -121,7 +121,7 @@ class Mine(Method):
 def test_a_plugin_and_a_package_without_the_decorator_are_refused(
     packaged: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "_plugins", {})
+    monkeypatch.setattr(method_registry, "_plugins", {})
     (tmp_path / "undecorated.py").write_text(PLUGIN)
     if packaged:
         metadata = tmp_path / "undecorated-1.0.dist-info"

@@ -1,4 +1,4 @@
-"""Gradients of parameters: collected, masked, and summed as squares over batches."""
+"""Gradients of parameters: collected, masked, cut into chunks, and summed over batches or a window."""
 
 from collections.abc import Iterator, Sequence
 
