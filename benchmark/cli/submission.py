@@ -54,7 +54,7 @@ def submit(
     from benchmark.models.backbones import resolve_backbone
     from benchmark.submission.build import build, seeds_to_submit
     from benchmark.suites import load_suite
-    from benchmark.suites.loader import is_path
+    from benchmark.suites.suite_files import is_path
 
     loaded, request = load_suite(suite), MethodRequest.parse(method)
     for text in plugin or ():

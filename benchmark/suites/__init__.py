@@ -2,8 +2,17 @@
 
 from benchmark.suites.config import Attack, EvaluationTask, MetricSettings, Recipe, SplitSpec, Suite, TrainingTask
 from benchmark.suites.datasets import attack_subset, task_dataset, training_splits
-from benchmark.suites.groups import Group, find_group, load_suites, members
-from benchmark.suites.loader import SuiteError, available_groups, available_suites, load_suite, parse_suite
+from benchmark.suites.suite_files import (
+    Group,
+    SuiteError,
+    available_groups,
+    available_suites,
+    find_group,
+    load_suite,
+    load_suites,
+    members,
+    parse_suite,
+)
 
 __all__ = [
     "Attack",

@@ -21,8 +21,8 @@ from benchmark.suites.config import (
     Suite,
     TrainingTask,
 )
-from benchmark.suites.groups import GROUP, Group
 from benchmark.suites.recipes import RECIPES
+from benchmark.suites.suite_files import GROUP, Group
 
 BEGIN, END = "<!-- keys: begin -->", "<!-- keys: end -->"
 

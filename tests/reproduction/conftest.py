@@ -66,7 +66,7 @@ def packaged(tmp_path: Path, tiny_backbone: Path, monkeypatch: pytest.MonkeyPatc
     (folder / "papers").mkdir(parents=True)
     write_tiny_suite(folder, tiny_backbone, attack=True)
     (folder / "papers/tiny-table.toml").write_text(TABLE)
-    monkeypatch.setattr("benchmark.suites.loader._FOLDER", folder)
+    monkeypatch.setattr("benchmark.suites.suite_files._FOLDER", folder)
     monkeypatch.setattr("benchmark.reproduction.paper._FOLDER", folder / "papers")
     return folder
 

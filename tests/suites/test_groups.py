@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.schema.errors import UsageError
-from benchmark.suites import available_groups, available_suites, find_group, load_suite, load_suites, loader
+from benchmark.suites import available_groups, available_suites, find_group, load_suite, load_suites, suite_files
 
 GROUP = """
 name = "{name}"
@@ -97,7 +97,7 @@ def test_a_name_or_version_that_is_not_there(folder: Path, monkeypatch: pytest.M
     with pytest.raises(UsageError, match=r"Group mirror is at version 1 here, not 2; ask for mirror@1, or install"):
         load_suites("mirror@2")
     write(folder, "small@2")
-    monkeypatch.setattr(loader, "_FOLDER", folder)
+    monkeypatch.setattr(suite_files, "_FOLDER", folder)
     assert names("ours") == ["small"]
     (folder / "theirs.toml").write_text((folder / "ours.toml").read_text())
     with pytest.raises(UsageError, match=r"theirs\.toml: name: 'ours' is not the file's name; rename one of the two"):

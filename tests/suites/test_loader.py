@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.evaluation.metrics import metrics_for
 from benchmark.schema.errors import UsageError
-from benchmark.suites import available_suites, load_suite, loader, parse_suite
+from benchmark.suites import available_suites, load_suite, parse_suite, suite_files
 from benchmark.suites.vocabulary import ANOMALY_METRICS, ATTACK_METRICS, TASK_METRICS
 
 
@@ -84,7 +84,7 @@ def test_bad_utf8_names_the_byte(tmp_path: Path) -> None:
 
 def test_a_packaged_file_has_the_suites_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "other.toml").write_text((folder / "small.toml").read_text())
-    monkeypatch.setattr(loader, "_FOLDER", folder)
+    monkeypatch.setattr(suite_files, "_FOLDER", folder)
     assert load_suite("small@2").name == "small"
     with pytest.raises(UsageError, match=r"other\.toml: name: 'small' is not the file's name; rename one of the two"):
         load_suite("other")
