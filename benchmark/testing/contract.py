@@ -5,24 +5,14 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from benchmark.schema.errors import UsageError
-from benchmark.testing.rules import ContractError
+from benchmark.testing.rules import ContractError, Cut
 
 if TYPE_CHECKING:
     from benchmark.testing.subject import Subject
     from benchmark.training import Method
-
-
-class Cut(NamedTuple):
-    """Where a run is killed: in an optimizer step, or right before or after `on_epoch_end` of an epoch, from 1."""
-
-    moment: Literal["in step", "before on_epoch_end of epoch", "after on_epoch_end of epoch"]
-    number: int
-
-    def __str__(self) -> str:
-        return f"{self.moment} {self.number}"
 
 
 CUTS = (

@@ -1,4 +1,9 @@
-"""The failure of a contract's test."""
+"""What the contract and the method under test share: the failure of a rule, and the kill points of a run.
+
+It imports nothing heavy, so that the contract can be imported without torch.
+"""
+
+from typing import Literal, NamedTuple
 
 
 class ContractError(AssertionError):
@@ -6,3 +11,13 @@ class ContractError(AssertionError):
 
     def __init__(self, method: str, rule: str, where: str) -> None:
         super().__init__(f"{method} breaks the rule {rule!r}: {where}")
+
+
+class Cut(NamedTuple):
+    """Where a run is killed: in an optimizer step, or right before or after `on_epoch_end` of an epoch, from 1."""
+
+    moment: Literal["in step", "before on_epoch_end of epoch", "after on_epoch_end of epoch"]
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.moment} {self.number}"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,15 +16,12 @@ from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
 from benchmark.models.prompt_classifier import load_classifier
 from benchmark.schema.errors import TemperError, UsageError
-from benchmark.testing.rules import ContractError
+from benchmark.testing.rules import ContractError, Cut
 from benchmark.testing.tiny import sentences, trainer, weights
 from benchmark.testing.watcher import Violation, Watcher
 from benchmark.training import Context, Method, MethodError
 from benchmark.training.checkpoint import Position, storable
 from benchmark.training.method_errors import checked_state
-
-if TYPE_CHECKING:
-    from benchmark.testing.contract import Cut
 
 
 class Killed(BaseException):
@@ -181,7 +178,7 @@ def subject_of(method: str | type[Method], backbone: Path, folder: Path) -> Subj
     return Subject(method.name or method.__name__, method, method, backbone, folder)
 
 
-def _reporter(cut: "Cut | None", watcher: Watcher | None) -> Callable[[int, int], None]:
+def _reporter(cut: Cut | None, watcher: Watcher | None) -> Callable[[int, int], None]:
     def report(done: int, _total: int) -> None:
         if watcher is not None:
             watcher.step = done
@@ -191,7 +188,7 @@ def _reporter(cut: "Cut | None", watcher: Watcher | None) -> Callable[[int, int]
     return report
 
 
-def _wrap_epoch_end(method: Method, cut: "Cut | None", last: dict[str, Tensor]) -> None:
+def _wrap_epoch_end(method: Method, cut: Cut | None, last: dict[str, Tensor]) -> None:
     """Kill a method's `on_epoch_end` before or after its work if the cut is there, and keep the last weights."""
     work = method.on_epoch_end
 
