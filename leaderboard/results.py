@@ -288,7 +288,7 @@ def _row(number: int, records: list[ResultRecord], suite: SuiteFolder) -> RowRes
     attachments: dict[str, Any] = {}
     if first.kind == MEASURED:
         _, folder, backbone, _ = files[0].split("/")
-        about = suite.companions.methods.get(folder, {})
+        about = suite.attachments.methods.get(folder, {})
         attachments = {"summary": about.get("summary", ""), "paper": about.get("paper", "")}
         attachments["examples"] = _attacked_texts(suite, f"{folder}/{backbone}", records)
     return RowResults(
@@ -368,7 +368,7 @@ def _attacked_texts(suite: SuiteFolder, folder: str, records: list[ResultRecord]
     tables = {(record.task, record.seed, record.table) for record in records}
     texts = {}
     for attack in sorted({record.task for record in records}):
-        examples = suite.companions.examples.get((folder, attack), [])
+        examples = suite.attachments.examples.get((folder, attack), [])
         if known := [one for one in examples if (attack, one["seed"], one["table"]) in tables]:
             texts[attack] = known
     return texts
@@ -393,15 +393,15 @@ def _unused_attachments(suite: SuiteFolder) -> Iterator[Dropped]:
     name = f"{suite.card['name']}@{suite.card['version']}"
     folders = {located.file.split("/")[1] for located in suite.records}
     tables: set[tuple[str, str, int, str]] = set()
-    if suite.companions.examples:
+    if suite.attachments.examples:
         for located in suite.records:
             record = located.record
             folder = "/".join(located.file.split("/")[1:3])
             tables.add((folder, record["task"]["id"], record["seed"], record["table"]))
-    for method in suite.companions.methods:
+    for method in suite.attachments.methods:
         if method not in folders:
             yield Dropped(f"{name}/{method}/method.json", "describes a method without records")
-    for (folder, attack), examples in suite.companions.examples.items():
+    for (folder, attack), examples in suite.attachments.examples.items():
         if any((folder, attack, example["seed"], example["table"]) not in tables for example in examples):
             where = f"{name}/{folder}/attacks/{attack}.jsonl"
             yield Dropped(where, "its examples are not of the table that the row's records were scored from")

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmark.execution.cards import suite_card, write_card
 from benchmark.execution.cells import Row
 from benchmark.execution.method_registry import MethodRequest, configure
-from benchmark.execution.records import described, failed_records, file_of, write_companions, write_records
+from benchmark.execution.records import failed_records, file_of, method_card, write_attachments, write_records
 from benchmark.execution.workload import materialise
 from benchmark.models.backbones import resolve_backbone
 from benchmark.suites import load_suite
@@ -33,7 +33,7 @@ def write_unfinished(suite_name: str, methods: list[str], seeds: int, reason: st
     write_card(results, card, [file_of(row, card) for row in waiting])
     for row in rows:
         cls = row.method.cls
-        write_companions(results, [described(file_of(row, card), cls.name, inspect.getdoc(cls) or "", cls.paper)])
+        write_attachments(results, [method_card(file_of(row, card), cls.name, inspect.getdoc(cls) or "", cls.paper)])
     return [write_records(results, failed_records(row, card, reason, status="unavailable")) for row in waiting]
 
 

@@ -9,12 +9,12 @@ from benchmark.execution.cells import Cell, Row, cells_of, train_spec
 from benchmark.execution.explanation import state_of
 from benchmark.execution.method_registry import MethodRequest, configure, registered
 from benchmark.execution.records import (
-    companions_of,
+    attachments_of,
     failed_records,
     file_of,
     records_of,
     require_recordable,
-    write_companions,
+    write_attachments,
     write_records,
 )
 from benchmark.execution.runner import Observer, Runner
@@ -61,7 +61,7 @@ def run_rows(rows: Sequence[Row], work: Workload, store: Store, results: Path, o
             cells = list(cells_of(row, work, store))
             records = records_of(row, cells, work, card, store)
             with store.guarded():
-                _write_companions(cells, results / file_of(row, card), results, observer)
+                _write_attachments(cells, results / file_of(row, card), results, observer)
         except RowFailedError as error:
             report.failures.append(str(error))
             observer.note(str(error))
@@ -92,15 +92,15 @@ def _is_untrained(row: Row, work: Workload, store: Store) -> bool:
         return False
 
 
-def _write_companions(cells: list[Cell], file: Path, results: Path, observer: Observer) -> None:
-    """Write the companions of a row's records. They are optional, so one that cannot be written is left out."""
+def _write_attachments(cells: list[Cell], file: Path, results: Path, observer: Observer) -> None:
+    """Write the attachments of a row's records. They are optional, so one that cannot be written is left out."""
     place = str(file.relative_to(results))
     try:
-        companions = list(companions_of(cells, place))
+        attachments = list(attachments_of(cells, place))
     except IntegrityError as error:
         observer.note(f"The attacked texts and the method's description next to {place} are left out: {error}")
     else:
-        write_companions(results, companions)
+        write_attachments(results, attachments)
 
 
 class RowFailedError(TemperError):

@@ -161,9 +161,9 @@ def write_records(results: Path, records: list[dict[str, Any]]) -> Path:
     return path
 
 
-def write_companions(results: Path, companions: Iterable[tuple[str, str]]) -> None:
-    """Write the companion files of a row's records; an unchanged file is left alone."""
-    for place, text in companions:
+def write_attachments(results: Path, attachments: Iterable[tuple[str, str]]) -> None:
+    """Write the attachment files of a row's records; an unchanged file is left alone."""
+    for place, text in attachments:
         replace_text(results / place, text)
 
 
@@ -220,8 +220,8 @@ def _record(
     }
 
 
-def companions_of(cells: list[Cell], place: str) -> Iterator[tuple[str, str]]:
-    """Yield the companion files of a finished row.
+def attachments_of(cells: list[Cell], place: str) -> Iterator[tuple[str, str]]:
+    """Yield the attachment files of a finished row.
 
     Args:
         cells: The row's cells.
@@ -231,11 +231,11 @@ def companions_of(cells: list[Cell], place: str) -> Iterator[tuple[str, str]]:
         The path below the results folder, and the text. Attacked texts are the first flipped ones of seed 0's table.
     """
     cls = cells[0].row.method.cls
-    yield described(place, cls.name, inspect.getdoc(cls) or "", cls.paper)
+    yield method_card(place, cls.name, inspect.getdoc(cls) or "", cls.paper)
     yield from flipped_texts(cells, place)
 
 
-def described(place: str, name: str, doc: str, paper: str) -> tuple[str, str]:
+def method_card(place: str, name: str, doc: str, paper: str) -> tuple[str, str]:
     """Return path and text of a method's card: the first paragraph of its documentation, and its paper."""
     summary = " ".join(doc.partition("\n\n")[0].split()) or "No description."
     text = method_card_text(name, excerpt(summary, LONGEST_SUMMARY), excerpt(str(paper), LONGEST_PAPER))

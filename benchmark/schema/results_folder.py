@@ -149,7 +149,7 @@ class SuiteFolder:
     records: tuple[Located, ...]
     dropped: tuple[Dropped, ...]
     files: tuple[tuple[str, str], ...]
-    companions: Attachments = field(default_factory=Attachments)
+    attachments: Attachments = field(default_factory=Attachments)
 
 
 def read_results(root: Path, published: Path | None = None) -> tuple[SuiteFolder, ...]:
@@ -200,14 +200,14 @@ def _read_suite(folder: Path, published: Sequence[Located]) -> SuiteFolder:
     files, strays = _record_files(folder)
     root = folder.parent
     beside = [stray for stray in strays if is_attachment(stray, folder)]
-    gathering.companions = read_attachments(root, folder, beside)
+    gathering.attachments = read_attachments(root, folder, beside)
     strays = [stray for stray in strays if stray not in beside]
     gathering.dropped += [Dropped(stray.relative_to(root).as_posix(), "not a record file") for stray in strays]
     for file in files:
         gathering.add_file(root, file)
     for located in published:
         gathering.add(located, located.file, [])
-    if complaints := gathering.complaints + gathering.companions.complaints:
+    if complaints := gathering.complaints + gathering.attachments.complaints:
         raise IntegrityError("\n".join(complaints))
     return gathering.folder()
 
@@ -236,7 +236,7 @@ class _Gathering:
     complaints: list[str] = field(default_factory=list)
     files: list[tuple[str, str]] = field(default_factory=list)
     seen: dict[tuple[str | int, ...], Located] = field(default_factory=dict)
-    companions: Attachments = field(default_factory=Attachments)
+    attachments: Attachments = field(default_factory=Attachments)
     entries: dict[tuple[str, str], dict[str, Any]] = field(init=False)
     data: dict[str, Located] = field(default_factory=dict)
     accepted: tuple[str, ...] = field(init=False)
@@ -247,8 +247,8 @@ class _Gathering:
 
     def folder(self) -> SuiteFolder:
         """Return the finished suite folder."""
-        records, dropped, files = tuple(self.records), tuple(self.dropped), (*self.files, *self.companions.files)
-        return SuiteFolder(self.card, self.fingerprint, records, dropped, files, self.companions)
+        records, dropped, files = tuple(self.records), tuple(self.dropped), (*self.files, *self.attachments.files)
+        return SuiteFolder(self.card, self.fingerprint, records, dropped, files, self.attachments)
 
     def add_file(self, root: Path, path: Path) -> None:
         """Read one record file; add a complaint for each problem."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.execution.cards import write_card
-from benchmark.execution.records import described, flipped_texts, write_companions, write_records
+from benchmark.execution.records import flipped_texts, method_card, write_attachments, write_records
 from benchmark.schema import Record, UsageError, read_records, record_key, record_path
 from benchmark.submission.verify import Verification, registered_texts
 
@@ -38,10 +38,10 @@ def publish(verification: Verification, results: Path, rerun: Collection[int]) -
     stale = sorted(set(home.glob("seed-*.jsonl")) - {results / place for place in places.values()})
     try:
         levelled = [_levelled(by_seed[seed], results / place, rerun=seed in rerun) for seed, place in places.items()]
-        companions = list(_companions(verification, places))
+        attachments = list(_attachments(verification, places))
         before = [_text_at(results / place) for place in places.values()]
         write_card(results, verification.card, [*places.values(), *(str(path.relative_to(results)) for path in stale)])
-        write_companions(results, companions)
+        write_attachments(results, attachments)
         files = [write_records(results, records) for records in levelled]
         for path in stale:
             path.unlink()
@@ -80,11 +80,11 @@ def _revision(record: Record) -> str | None:
     return revision
 
 
-def _companions(verification: Verification, places: Mapping[int, str]) -> Iterator[tuple[str, str]]:
+def _attachments(verification: Verification, places: Mapping[int, str]) -> Iterator[tuple[str, str]]:
     name = verification.submission.manifest.method.name
     # Use a registered method's own docstring, since the hash of a submitted source does not cover docstrings.
     texts = registered_texts(name) or verification.submission.sources
-    yield described(places[min(places)], name, *description(name, texts))
+    yield method_card(places[min(places)], name, *description(name, texts))
     for seed, place in places.items():
         yield from flipped_texts(verification.seeds[seed].cells, place)
 

@@ -19,10 +19,10 @@ from benchmark.execution.method_registry import ConfiguredMethod
 from benchmark.execution.plugins import require_usable_name
 from benchmark.execution.records import (
     _record,
-    companions_of,
-    described,
+    attachments_of,
     failed_records,
     file_of,
+    method_card,
     require_recordable,
     write_records,
 )
@@ -186,7 +186,7 @@ def test_attachments_are_cut_and_never_stop_a_row(work: Workload, tmp_path: Path
         Cell("train", "", None, {}, row(work, cls)),
         Cell("score", "textfooler", {}, {"table": Artifact(tmp_path, {ATTACKED: SOURCE})}, row(work, cls)),
     ]
-    (_, card), (_, examples) = companions_of(cells, place)
+    (_, card), (_, examples) = attachments_of(cells, place)
     assert json.loads(card)["summary"].endswith("… (41 more characters)")
     assert json.loads(card)["paper"].endswith("… (41 more characters)")
     first, second = map(json.loads, examples.splitlines())
@@ -194,7 +194,7 @@ def test_attachments_are_cut_and_never_stop_a_row(work: Workload, tmp_path: Path
     assert first["perturbed"] == "b" + "a" * 19_959 + "… (42 more characters)"
     assert first["id"].endswith("… (41 more characters)")
     assert second["similarity"] is None
-    assert described(place, "called", "Say it.", None)[1].count('"paper":"None"') == 1  # type: ignore[arg-type]
+    assert method_card(place, "called", "Say it.", None)[1].count('"paper":"None"') == 1  # type: ignore[arg-type]
 
 
 def test_an_attachment_that_cannot_be_written_is_left_out_with_a_note(
@@ -203,7 +203,7 @@ def test_an_attachment_that_cannot_be_written_is_left_out_with_a_note(
     def refused(*_: object) -> None:
         attack_example_line({})
 
-    monkeypatch.setattr(local, "companions_of", refused)
+    monkeypatch.setattr(local, "attachments_of", refused)
     observer = Noting()
     report = run_rows([row(work)], work, Store(tmp_path / "store"), tmp_path / "results", observer)
     (note,) = observer.notes

@@ -7,7 +7,7 @@ from tests.leaderboard.synthetic import (
     attacked,
     card,
     published,
-    write_companions,
+    write_attachments,
     write_records,
     write_results,
 )
@@ -35,6 +35,6 @@ def full_results(tmp_path):
     write_results(root, suite, Method(backbone="roberta"), Method("roast", gain=0.03, backbone="roberta"))
     demonstration = card(name="demo", ranked=False)
     write_results(root, demonstration, Method(seeds=(0,)), Method("roast", gain=0.05, seeds=(0,)))
-    write_companions(root, suite, Method("roast"), attacked(), attacked(number=1))
+    write_attachments(root, suite, Method("roast"), attacked(), attacked(number=1))
     write_records(root, [published(suite, "roast", "A. Author (2020), No such paper", "stores", 0.86)])
     return root

@@ -283,7 +283,7 @@ def attacked(seed: int = 0, number: int = 0, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def write_companions(
+def write_attachments(
     root: Path, suite: dict[str, Any], method: Method, *examples: dict[str, Any], **about: str
 ) -> None:
     """Write what explains a row: ``method.json``, and examples of TextFooler."""

@@ -11,7 +11,7 @@ from leaderboard.board import distinct, slug
 from leaderboard.pages import render_all
 from leaderboard.render.charts import FRAME, charts
 from leaderboard.render.text_diff import marked
-from tests.leaderboard.synthetic import Method, attacked, card, digest, write_companions, write_results
+from tests.leaderboard.synthetic import Method, attacked, card, digest, write_attachments, write_results
 
 ROAST = Method("roast", gain=0.06)
 
@@ -22,7 +22,7 @@ def row_of(board, name="roast"):
 
 def test_method_and_examples_are_shown_and_change_no_number(results):
     before = load_board(results)
-    write_companions(results, card(), ROAST, attacked(), attacked(number=1), summary="Masks <b>gradients</b>.")
+    write_attachments(results, card(), ROAST, attacked(), attacked(number=1), summary="Masks <b>gradients</b>.")
     after = load_board(results)
     row = row_of(after)
     assert (row.summary, row.paper) == ("Masks <b>gradients</b>.", "A. Author, Venue 2020")
@@ -38,7 +38,7 @@ def test_method_and_examples_are_shown_and_change_no_number(results):
 
 
 def test_examples_of_another_table_are_dropped_with_the_reason(results):
-    write_companions(results, card(), ROAST, attacked(table=digest("another table")))
+    write_attachments(results, card(), ROAST, attacked(table=digest("another table")))
     board = load_board(results)
     assert row_of(board).examples == ()
     assert [drop.reason for drop in board.dropped] == [
@@ -47,7 +47,7 @@ def test_examples_of_another_table_are_dropped_with_the_reason(results):
 
 
 def test_description_of_a_method_without_records_is_dropped(results):
-    write_companions(results, card(), Method("ghost"))
+    write_attachments(results, card(), Method("ghost"))
     assert ("toy@1/ghost/method.json", "describes a method without records") in [
         (drop.where, drop.reason) for drop in load_board(results).dropped
     ]
@@ -64,17 +64,17 @@ def test_description_of_a_method_without_records_is_dropped(results):
     ],
 )
 def test_wrong_method_file_is_refused(results, change, complaint):
-    write_companions(results, card(), ROAST)
+    write_attachments(results, card(), ROAST)
     (results / "toy@1" / "roast" / "method.json").write_text(change, encoding="utf-8")
     with pytest.raises(IntegrityError, match=complaint):
         load_board(results)
 
 
 def test_wrong_or_too_many_examples_are_refused(results):
-    write_companions(results, card(), ROAST, *[attacked(number=number) for number in range(21)])
+    write_attachments(results, card(), ROAST, *[attacked(number=number) for number in range(21)])
     with pytest.raises(IntegrityError, match="holds 21 examples; keep at most 20"):
         load_board(results)
-    write_companions(results, card(), ROAST, attacked())
+    write_attachments(results, card(), ROAST, attacked())
     path = results / "toy@1" / "roast" / "minilm" / "attacks" / "textfooler.jsonl"
     path.write_text(path.read_text("utf-8").replace('"queries":40', '"queries":-1'), encoding="utf-8")
     with pytest.raises(IntegrityError, match=r"textfooler\.jsonl:1: /queries"):

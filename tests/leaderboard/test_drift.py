@@ -5,7 +5,7 @@ import re
 import pytest
 
 import leaderboard
-from tests.leaderboard.synthetic import Method, attacked, card, published, write_companions, write_published
+from tests.leaderboard.synthetic import Method, attacked, card, published, write_attachments, write_published
 
 
 @pytest.fixture
@@ -92,10 +92,10 @@ def test_any_digit_of_the_page_is_noticed(results, site):
     assert leaderboard.check(results, site) == ""
 
 
-def test_any_digit_of_a_published_number_or_a_companion_is_noticed(results, tmp_path):
+def test_any_digit_of_a_published_number_or_an_attachment_is_noticed(results, tmp_path):
     printed, site = tmp_path / "printed", tmp_path / "site"
     write_published(printed, [published(card(), "roast", "A. Author (2020)", "stores", 0.8612)])
-    write_companions(results, card(), Method("roast"), attacked())
+    write_attachments(results, card(), Method("roast"), attacked())
     leaderboard.build(results, site, printed)
     assert leaderboard.check(results, site, printed) == ""
     for path, pattern in (

@@ -17,7 +17,7 @@ from tests.leaderboard.synthetic import (
     card,
     published,
     records,
-    write_companions,
+    write_attachments,
     write_records,
     write_results,
 )
@@ -57,7 +57,7 @@ def hostile_results(root, text):
         write_records(root, found)
     write_records(root, [published(suite, "roast", text, "stores", 0.86)])
     example = attacked(id=text[:100], original=f"good {text}", perturbed=f"bad {text}")
-    write_companions(root, suite, Method("evil", one_line(text)), example, summary=text, paper=text)
+    write_attachments(root, suite, Method("evil", one_line(text)), example, summary=text, paper=text)
     (root / "toy@1" / "stray <b>&.txt").write_text("x")
     return root
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from benchmark.evaluation.parquet import write_attack
 from benchmark.execution.cells import ATTACKED, Cell, Row
 from benchmark.execution.method_registry import MethodRequest, configure
-from benchmark.execution.records import companions_of
+from benchmark.execution.records import attachments_of
 from benchmark.execution.store import Artifact
 from benchmark.models.backbones import Backbone
 from benchmark.schema import file_fingerprint
@@ -34,7 +34,7 @@ def cells_of_row(folder: Path, seed: int, method: str = "roast") -> list[Cell]:
 
 def test_method_and_the_first_twenty_flipped_texts_are_written_and_read_back(tmp_path: Path) -> None:
     folder = tmp_path / "results" / "tiny@1"
-    for place, text in companions_of(cells_of_row(tmp_path, 0), PLACE):
+    for place, text in attachments_of(cells_of_row(tmp_path, 0), PLACE):
         path = tmp_path / "results" / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -50,7 +50,7 @@ def test_method_and_the_first_twenty_flipped_texts_are_written_and_read_back(tmp
 
 
 def test_later_seeds_write_no_texts(tmp_path: Path) -> None:
-    written = dict(companions_of(cells_of_row(tmp_path, 1), PLACE))
+    written = dict(attachments_of(cells_of_row(tmp_path, 1), PLACE))
     assert list(written) == ["tiny@1/roast/method.json"]
     assert ATTACKS_FOLDER not in "".join(written)
 
@@ -59,5 +59,5 @@ def test_every_method_can_be_described(tmp_path: Path) -> None:
     from benchmark.execution.method_registry import registered
 
     for method in [*registered(), "mvp+roast"]:
-        ((_, text),) = companions_of(cells_of_row(tmp_path, 1, method), PLACE)
+        ((_, text),) = attachments_of(cells_of_row(tmp_path, 1, method), PLACE)
         assert '"summary":"' in text
