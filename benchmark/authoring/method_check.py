@@ -250,36 +250,36 @@ def _cost_and_training(text: str, method: ConfiguredMethod, report: Report) -> I
 def _passes(method: ConfiguredMethod, cost: Cost) -> Finding:
     """Report the count; keep that of an in-tree method with its defaults, which the list of methods shows."""
     about, name = "cost in passes", method.cls.name
-    found = f"{over_vanilla(cost.step):.2f} of vanilla's per step, {over_vanilla(cost.once):.2f} once"
+    counted = f"{over_vanilla(cost.step):.2f} of vanilla's per step, {over_vanilla(cost.once):.2f} once"
     point = registered().get(name)
     if point is None or not point.value.startswith("methods.") or method.configuration:
-        return Finding(about, "passed", found)
+        return Finding(about, "passed", counted)
     try:
         costs = Costs.beside(point)
         kept = costs.methods.get(name)
         if kept is not None and (kept.step, kept.once) == (cost.step, cost.once):
-            return Finding(about, "passed", found)
+            return Finding(about, "passed", counted)
         costs.methods[name] = cost
-        return Finding(about, "passed", f"{found}; written to {costs.write().name}")
+        return Finding(about, "passed", f"{counted}; written to {costs.write().name}")
     except IntegrityError as error:
         return Finding(about, "failed", str(error), "remove the file and check again")
     except OSError as error:
-        return Finding(about, "failed", f"{found}; not written: {error}", "make the file writable and check again")
+        return Finding(about, "failed", f"{counted}; not written: {error}", "make the file writable and check again")
 
 
 def _minute(trained: Trained, floor: float) -> Iterator[Finding]:
     """Check that the method learns, and that it takes no more time than its passes account for."""
     first, last = trained.losses[0], trained.losses[-1]
-    found = (
+    result = (
         f"{trained.examples} examples, {len(trained.losses)} epochs, {trained.seconds:.0f} s: loss from {first:.3f} to "
         f"{last:.3f}; validation accuracy {trained.accuracy:.2f}, vanilla's {trained.vanilla_accuracy:.2f}"
     )
     advice = "the loss does not fall on the training examples: check the loss, its sign and its strength"
-    yield _finding("a minute of training", last < first, found, advice)
-    found = f"{trained.time_ratio:.2f} of vanilla's processor time; the passes alone are {floor:.2f}"
+    yield _finding("a minute of training", last < first, result, advice)
+    result = f"{trained.time_ratio:.2f} of vanilla's processor time; the passes alone are {floor:.2f}"
     advice = "profile it: time is spent outside its passes, for instance in loops over parameters"
-    yield _finding("time against the floor", trained.time_ratio <= MAXIMUM_OVER_FLOOR * max(floor, 1.0), found, advice)
+    yield _finding("time against the floor", trained.time_ratio <= MAXIMUM_OVER_FLOOR * max(floor, 1.0), result, advice)
 
 
-def _finding(about: str, good: bool, found: str, advice: str) -> Finding:
-    return Finding(about, "passed" if good else "failed", found, "" if good else advice)
+def _finding(about: str, good: bool, result: str, advice: str) -> Finding:
+    return Finding(about, "passed" if good else "failed", result, "" if good else advice)

@@ -66,14 +66,14 @@ def train_a_minute(method: ConfiguredMethod, floor: float, folder: Path, report:
     validation = limited(splits.validation, VALIDATION)
     plain = configure(MethodRequest.parse("vanilla"), {})
     vanilla = _train(plain, suite, (train, validation), folder / "vanilla", partial(report, "training vanilla"))
-    found = _train(method, suite, (train, validation), folder / "method", partial(report, "training the method"))
+    own = _train(method, suite, (train, validation), folder / "method", partial(report, "training the method"))
     return Trained(
         examples=len(train),
-        seconds=found.seconds,
-        losses=found.losses,
-        accuracy=found.accuracy,
+        seconds=own.seconds,
+        losses=own.losses,
+        accuracy=own.accuracy,
         vanilla_accuracy=vanilla.accuracy,
-        time_ratio=found.processor / vanilla.processor,
+        time_ratio=own.processor / vanilla.processor,
     )
 
 

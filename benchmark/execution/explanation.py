@@ -77,24 +77,24 @@ def _row_of(kind: Kind, spec: Mapping[str, Any], store: Store) -> str:
     if kind == "train":
         return f"{spec['method']['name']}, seed {spec['seed']}"
     if kind == "score":
-        made = (
+        tables = (
             (table, other)
             for table, file in TABLES.items()
             for key, other in store.specs(table)
             if store.receipt(table, key).get(file) == spec["tables"]["table"]
         )
-        return next((_row_of(table, other, store) for table, other in made), "")
-    trained = (
+        return next((_row_of(table, other, store) for table, other in tables), "")
+    models = (
         other
         for key, other in store.specs("train")
         if weights_hash(Artifact(store.root, store.receipt("train", key))) == spec["weights"]
     )
-    return next((_row_of("train", other, store) for other in trained), "")
+    return next((_row_of("train", other, store) for other in models), "")
 
 
-def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Difference]:
+def differences(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> Iterator[Difference]:
     """Yield the fields in which two specs differ, sorted by pointer."""
-    left, right = dict(_leaves(wanted, "")), dict(_leaves(found, ""))
+    left, right = dict(_leaves(wanted, "")), dict(_leaves(present, ""))
     for pointer in sorted(left | right):
         if left.get(pointer) != right.get(pointer):
             yield Difference(pointer, left.get(pointer, ""), right.get(pointer, ""))

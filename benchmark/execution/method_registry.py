@@ -133,15 +133,15 @@ def registered() -> dict[str, EntryPoint]:
     Raises:
         TemperError: two packages register the same name; the message names both.
     """
-    found: dict[str, EntryPoint] = {}
+    points: dict[str, EntryPoint] = {}
     for point in (*entry_points(group=GROUP), *_plugins.values()):
-        if point.name in found and found[point.name].value != point.value:
+        if point.name in points and points[point.name].value != point.value:
             raise TemperError(
-                f"Two packages register the method {point.name!r}: {found[point.name].value} and {point.value}. "
+                f"Two packages register the method {point.name!r}: {points[point.name].value} and {point.value}. "
                 "Uninstall one of them."
             )
-        found[point.name] = point
-    return dict(sorted(found.items()))
+        points[point.name] = point
+    return dict(sorted(points.items()))
 
 
 def _unknown(name: str) -> str:
@@ -221,12 +221,12 @@ def _full_key(method: str, key: str, known: Iterable[str]) -> str:
     """Return a hyper-parameter's full key; the member may be omitted if only one member has that name."""
     if key in known:
         return key
-    found = [full for full in known if full.partition(".")[2] == key]
-    if len(found) > 1:
-        raise UsageError(f"{method}:{key} could be {' or '.join(found)}; write which.")
-    if not found:
+    matches = [full for full in known if full.partition(".")[2] == key]
+    if len(matches) > 1:
+        raise UsageError(f"{method}:{key} could be {' or '.join(matches)}; write which.")
+    if not matches:
         raise UsageError(f"Method {method!r} has no hyper-parameter {key!r}. " + nearest(key, known))
-    return found[0]
+    return matches[0]
 
 
 def _load(name: str) -> "type[Method]":

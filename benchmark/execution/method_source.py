@@ -50,15 +50,15 @@ def summary(point: EntryPoint) -> Summary:
     module, _, name = point.value.partition(":")
     try:
         _tree(module)
-        found = find_class(module, name)
+        definition = find_class(module, name)
     except (ImportError, OSError, SyntaxError, ValueError) as error:
         return Summary(f"does not import: {error}")
-    if found is None:
+    if definition is None:
         return Summary(f"does not import: {module} has no class {name}")
-    classes = list(lineage(found))
+    classes = list(lineage(definition))
     defined = {node.name for _, cls in classes for node in cls.body if isinstance(node, ast.FunctionDef)}
     paper = next((value for _, cls in classes for value in _texts(cls, "paper")), "")
-    text = " ".join((ast.get_docstring(found[1]) or "").partition("\n\n")[0].split())
+    text = " ".join((ast.get_docstring(definition[1]) or "").partition("\n\n")[0].split())
     fields = {field[0]: field for _, cls in reversed(classes) for field in _fields(cls)}
     overridden = tuple(hook for hook in hooks() if hook in defined)
     return Summary(text.partition("\n")[0], paper, overridden, tuple(fields.values()))
@@ -184,10 +184,10 @@ def point_texts(point: EntryPoint) -> Texts | None:
     """
     module, _, name = point.value.partition(":")
     try:
-        found = find_class(module, name)
+        definition = find_class(module, name)
     except (ImportError, OSError, SyntaxError, ValueError):
         return {}
-    classes = list(lineage(found)) if found else []
+    classes = list(lineage(definition)) if definition else []
     if any(len(node.bases) > 1 for _, node in classes):
         return None
     sources = {place: read_source(Path(str(origin(place)))) for place, _ in classes}
@@ -240,15 +240,15 @@ def imported_beside(path: Path) -> list[str]:
         SyntaxError: one of the files is not Python; the error names it.
     """
     folder = path.resolve().parent
-    waiting, found = [(str(path), "")], set[str]()
+    waiting, names = [(str(path), "")], set[str]()
     while waiting:
         file, module = waiting.pop()
-        for name in _named(read_source(Path(file)), module, file) - found:
+        for name in _named(read_source(Path(file)), module, file) - names:
             inner = origin(name) if beside(name.partition(".")[0], folder) else None
             if inner is not None:
-                found.add(name)
+                names.add(name)
                 waiting += [(inner, name)] if inner.endswith(".py") else []
-    return sorted(found)
+    return sorted(names)
 
 
 def beside(root: str, folder: Path) -> Path | None:

@@ -49,29 +49,29 @@ def records_of(
         raise ValueError(f"{train.label} is not finished.")
     training = json.loads((trained.folder / TRAINING).read_text(encoding="utf-8"))
     base = _base(row, card) | {"cost": training["cost"], "environment": training["environment"]}
-    made = []
+    records = []
     for cell in (c for c in cells if c.kind == "score"):
         values = _measurements(cell, store)
         upstream = next(c for c in cells if c.kind == cell.scored and c.subject == cell.subject)
         keys = {"train": train.key, cell.scored: upstream.key, "score": cell.key}
         common = base | {"keys": keys, "table": cell.reads["table"].files[TABLES[cell.scored]]}
         data = {"data": work.content_hash(cell.subject)}
-        made += [_record(common, entry | data, name, values[name]) for entry, name in _wanted(card, cell.subject)]
+        records += [_record(common, entry | data, name, values[name]) for entry, name in _wanted(card, cell.subject)]
     common = base | {"keys": {"train": train.key}, "table": None}
     for subject, absence in work.missing.items():
         nothing = Measurement(None, None, absence.reason)
-        made += [_record(common, entry, name, nothing) for entry, name in _wanted(card, subject)]
-    return sorted(made, key=line_order)
+        records += [_record(common, entry, name, nothing) for entry, name in _wanted(card, subject)]
+    return sorted(records, key=line_order)
 
 
 def failed_records(row: Row, card: Mapping[str, Any], reason: str, *, status: str = "failed") -> list[dict[str, Any]]:
     """Build a record without a value for every metric that the row should hold."""
     base = _base(row, card) | {"cost": None, "environment": {}, "keys": {}, "table": None}
-    made = []
+    records = []
     for task in card["tasks"]:
         for name in task["metrics"]:
-            made.append(_record(base, task, name, Measurement(None, None, reason), status=status))
-    return sorted(made, key=line_order)
+            records.append(_record(base, task, name, Measurement(None, None, reason), status=status))
+    return sorted(records, key=line_order)
 
 
 def require_recordable(rows: Sequence[Row], card: Mapping[str, Any], results: Path) -> None:

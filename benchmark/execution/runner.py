@@ -153,8 +153,8 @@ class Runner:
 
         data = self._data(cell)
         texts, labels = [e.texts for e in data.examples], [e.label or 0 for e in data.examples]
-        found = inspect_model(self._model(cell), texts, labels, report=self.observer.advance)
-        table = InspectionTable(_table(data, found.logits), found.again, found.gradients)
+        inspection = inspect_model(self._model(cell), texts, labels, report=self.observer.advance)
+        table = InspectionTable(_table(data, inspection.logits), inspection.again, inspection.gradients)
         write_inspection(folder / INSPECTED, table)
 
     def _data(self, cell: Cell) -> Dataset:
@@ -193,12 +193,12 @@ class Runner:
 
     def _measure_inspection(self, cell: Cell, spec: dict[str, Any]) -> dict[str, Measurement]:
         table = read_inspection(cell.reads["table"].folder / INSPECTED)
-        said = table.predictions
+        predictions = table.predictions
         return inspection_measurements(
-            said.logits,
+            predictions.logits,
             table.again,
             table.gradients,
-            () if said.labels is None else said.labels,
+            () if predictions.labels is None else predictions.labels,
             metrics=list(spec["metrics"]),
             resamples=spec["settings"]["resamples"],
             seed_text=spec["resample_seed"],
@@ -252,14 +252,14 @@ def environment() -> dict[str, str]:
     """Return versions, platform and device as text. Time and host name are left out, so that repeated runs agree."""
     from benchmark import __version__
 
-    found = {"temper": __version__, "python": platform.python_version(), "threads": str(torch.get_num_threads())}
-    found["platform"] = f"{platform.system()}-{platform.machine()}"
-    found["device"] = (
+    versions = {"temper": __version__, "python": platform.python_version(), "threads": str(torch.get_num_threads())}
+    versions["platform"] = f"{platform.system()}-{platform.machine()}"
+    versions["device"] = (
         torch.cuda.get_device_name() if torch.cuda.is_available() else torch.backends.cpu.get_cpu_capability()
     )
     for library in _LIBRARIES:
         try:
-            found[library] = version(library)
+            versions[library] = version(library)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

@@ -104,11 +104,11 @@ def materialise(suite: Suite) -> Workload:
     missing: dict[str, Absence] = {}
     tasks: dict[str, Dataset] = {}
     for task in suite.tasks:
-        found = _data_of(task, suite, splits)
-        if isinstance(found, Absence):
-            missing[task.id] = found
+        data = _data_of(task, suite, splits)
+        if isinstance(data, Absence):
+            missing[task.id] = data
         else:
-            tasks[task.id] = found
+            tasks[task.id] = data
     missing |= _waiting(suite, missing)
     attacked = {a.id: attack_subset(suite, a, tasks[a.on]) for a in suite.attacks if a.id not in missing}
     return Workload(suite, splits, {k: v for k, v in tasks.items() if k not in missing}, attacked, missing)

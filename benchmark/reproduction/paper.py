@@ -58,8 +58,8 @@ class RowSpec:
     def on(self, suite: str, backbone: str) -> tuple[str, float | None]:
         """Method and learning rate on a suite and backbone; without a case for them the row's own."""
         fitting = (case for case in self.cases if (case.suite, case.backbone) == (suite, backbone))
-        found: Case | RowSpec = next(fitting, self)
-        return found.method, found.learning_rate
+        case: Case | RowSpec = next(fitting, self)
+        return case.method, case.learning_rate
 
 
 @with_config(CLOSED)

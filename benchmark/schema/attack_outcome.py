@@ -64,7 +64,7 @@ def _contradiction(row: AttackRow) -> str | None:
         return f"says that {row.changed} of {row.words} words were changed with {row.queries} queries"
     if (row.reason is not None) != (row.outcome == "error"):
         return "needs a reason exactly when its outcome is 'error'"
-    found = row.perturbed is not None and row.logits_final is not None
-    if found != (row.outcome in {"flipped", "survived"}) or (row.perturbed is None) != (row.logits_final is None):
+    searched = row.perturbed is not None and row.logits_final is not None
+    if searched != (row.outcome in {"flipped", "survived"}) or (row.perturbed is None) != (row.logits_final is None):
         return f"has the outcome {row.outcome!r}, for which a perturbed text and its logits do not fit"
     return None

@@ -65,10 +65,10 @@ def inspect(suite: Suite) -> Iterator[Part]:
     whole, test = Part("training"), Part("test")
     data = _read(suite, suite.training.data, whole, "training.data")
     official = suite.training.split.test_data
-    given = None if official is None else _read(suite, official, test, "training.split.test_data")
+    official_part = None if official is None else _read(suite, official, test, "training.split.test_data")
     splits = None
-    if data is not None and (official is None or given is not None):
-        splits = _loaded(whole, "training.split", suite.training.data, lambda: divided(suite, data, given))
+    if data is not None and (official is None or official_part is not None):
+        splits = _loaded(whole, "training.split", suite.training.data, lambda: divided(suite, data, official_part))
     yield from _training_parts(suite, whole, test, splits)
     index = None if splits is None else TrainingIndex(splits.train)
     for task in suite.tasks:

@@ -44,20 +44,20 @@ def update(names: Sequence[str]) -> list[Path]:
     """
     from benchmark.testing.tiny import write_tiny_masked_lm
 
-    found: dict[Path, Costs] = {}
+    by_folder: dict[Path, Costs] = {}
     with tempfile.TemporaryDirectory() as scratch:
         (Path(scratch) / "backbone").mkdir()
         backbone = write_tiny_masked_lm(Path(scratch) / "backbone")
         for name in names:
             MethodRequest.parse(name).require_known()
             beside = Costs.beside(registered()[name])
-            costs = found.setdefault(beside.folder, beside)
+            costs = by_folder.setdefault(beside.folder, beside)
             counted = count_passes(name, backbone, Path(scratch) / name)
             known = costs.methods.get(name)
             if known is None or (known.step, known.once) != (counted.step, counted.once):
                 costs.methods[name] = counted
             _say(f"{name}: {_written(counted.step)} a step, {over_vanilla(counted.step):.2f} of vanilla's")
-    return [costs.write() for costs in found.values()]
+    return [costs.write() for costs in by_folder.values()]
 
 
 def _written(passes: Mapping[str, float]) -> str:

@@ -96,13 +96,13 @@ def sentences(count: int, seed: int = 0) -> list[tuple[str, int]]:
     import random
 
     rng = random.Random(seed)
-    made = []
+    labelled = []
     for index in range(count):
         label = index % 2
         words = [*rng.choices(WORDS[:10], k=rng.randint(2, 7)), rng.choice(GOOD if label else BAD)]
         rng.shuffle(words)
-        made.append((" ".join(words), label))
-    return made
+        labelled.append((" ".join(words), label))
+    return labelled
 
 
 def dataset(count: int, seed: int = 0) -> "Dataset":

@@ -127,18 +127,18 @@ def _look(model: Classifier, *, weights: bool) -> Seen:
 
 
 def _module_hooks(modules: Mapping[str, nn.Module]) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
+    hooks: dict[str, tuple[int, ...]] = {}
     for name, part in modules.items():
-        found |= {f"{name or 'the model'}.{kind}": tuple(getattr(part, kind)) for kind in TORCH_HOOKS}
-    return found
+        hooks |= {f"{name or 'the model'}.{kind}": tuple(getattr(part, kind)) for kind in TORCH_HOOKS}
+    return hooks
 
 
 def _parameter_hooks(parameters: Mapping[str, nn.Parameter]) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
+    hooks: dict[str, tuple[int, ...]] = {}
     for name, parameter in parameters.items():
         for kind in ("_backward_hooks", "_post_accumulate_grad_hooks"):
-            found[f"{name}.{kind}"] = tuple(getattr(parameter, kind) or ())
-    return found
+            hooks[f"{name}.{kind}"] = tuple(getattr(parameter, kind) or ())
+    return hooks
 
 
 def _global_hooks() -> dict[str, tuple[int, ...]]:

@@ -31,8 +31,8 @@ class SquaredGradients:
             return
         pairs = [(total, g) for total, g in zip(self.sums, gradients, strict=True) if g is not None]
         if pairs:
-            totals, given = [total for total, _ in pairs], [g for _, g in pairs]
-            torch._foreach_addcmul_(totals, given, given)
+            totals, present = [total for total, _ in pairs], [g for _, g in pairs]
+            torch._foreach_addcmul_(totals, present, present)
 
     def seen(self) -> list[int]:
         """Return the numbers of the tensors with a nonzero gradient since the last reset."""

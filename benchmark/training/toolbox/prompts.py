@@ -58,11 +58,11 @@ def prompt_for(classes: Sequence[str], choice: str = AUTO) -> Prompt:
         UsageError: no set or more than one set has all the class names, or the choice does not exist.
     """
     sets, place = prompt_sets(choice), _file(choice).name
-    fitting = [name for name, found in sets.items() if found.fits(classes)]
+    fitting = [name for name, prompts in sets.items() if prompts.fits(classes)]
     if len(fitting) > 1:
         raise UsageError(f"{place}: {' and '.join(fitting)} have label words for the same classes; remove one.")
     if not fitting:
-        known = "; ".join(f"{name}: {', '.join(found.words)}" for name, found in sets.items())
+        known = "; ".join(f"{name}: {', '.join(prompts.words)}" for name, prompts in sets.items())
         raise UsageError(
             f"No templates in {place} have label words for the classes {', '.join(classes)} (they know {known}). Write "
             "a TOML file laid out like benchmark/training/toolbox/prompts.toml and give its path as templates."
@@ -117,9 +117,9 @@ def _prompt_set(place: str, table: Any) -> PromptSet:
     if not all(isinstance(own, list) and all(isinstance(word, str) for word in own) for own in words.values()):
         raise UsageError(f"{place}: write the words of each class as a list of texts.")
     own_words = {_plain_name(name): tuple(own) for name, own in words.items()}
-    found = PromptSet(tuple(templates), own_words, table["source"], tuple(causal))
-    found.prompt(tuple(words))  # says what is wrong with a template or a class
-    return found
+    prompts = PromptSet(tuple(templates), own_words, table["source"], tuple(causal))
+    prompts.prompt(tuple(words))  # says what is wrong with a template or a class
+    return prompts
 
 
 def _file(choice: str) -> Path:
