@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from leaderboard.board import Board, load_board
     from leaderboard.comparison import RowComparison, ScoreComparison, compare
-    from leaderboard.pages import BuildReport, BuiltRow, build, check
     from leaderboard.render.tables import TextTable, text_tables
     from leaderboard.results import load_results
+    from leaderboard.site_files import BuildReport, BuiltRow, build, check
 
 __all__ = [
     "Board",
@@ -31,9 +31,9 @@ __all__ = [
 _MODULES = {
     "board": ("Board", "load_board"),
     "comparison": ("RowComparison", "ScoreComparison", "compare"),
-    "publish": ("BuildReport", "BuiltRow", "build", "check"),
     "render.tables": ("TextTable", "text_tables"),
     "results": ("load_results",),
+    "site_files": ("BuildReport", "BuiltRow", "build", "check"),
 }
 
 

@@ -8,9 +8,9 @@ from benchmark.schema import IntegrityError
 from leaderboard import load_board
 from leaderboard import results as results_module
 from leaderboard.board import distinct, slug
-from leaderboard.pages import render_all
 from leaderboard.render.charts import FRAME, charts
 from leaderboard.render.text_diff import marked
+from leaderboard.site_files import render_all
 from tests.leaderboard.synthetic import Method, attacked, card, digest, write_attachments, write_results
 
 ROAST = Method("roast", gain=0.06)

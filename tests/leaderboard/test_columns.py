@@ -9,7 +9,7 @@ import pytest
 from leaderboard import load_board, text_tables
 from leaderboard.columns import COLUMNS, Column
 from leaderboard.figures import Figure
-from leaderboard.pages import render_all
+from leaderboard.site_files import render_all
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 import pytest
 
 from leaderboard import load_board
-from leaderboard.pages import render_all
 from leaderboard.render.tables import escape_latex, escape_markdown, neutral
+from leaderboard.site_files import render_all
 from tests.leaderboard.synthetic import (
     Method,
     attacked,

@@ -9,8 +9,8 @@ import pytest
 
 from leaderboard import definitions, load_board
 from leaderboard.figures import decimal
-from leaderboard.pages import render_all
 from leaderboard.render.html import Plot, nice_bound
+from leaderboard.site_files import render_all
 
 VOID = {"meta", "input", "link", "br", "wbr", "line", "circle", "text"}
 

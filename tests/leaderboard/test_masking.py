@@ -3,7 +3,7 @@
 import pytest
 
 from leaderboard import load_board
-from leaderboard.pages import render_all
+from leaderboard.site_files import render_all
 from tests.leaderboard.synthetic import (
     LEVELS,
     Method,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from leaderboard import load_board
-from leaderboard.pages import render_all
+from leaderboard.site_files import render_all
 
 GOLDEN = Path(__file__).parent / "golden"
 

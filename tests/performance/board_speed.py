@@ -19,7 +19,7 @@ from typing import Any
 import leaderboard
 from benchmark.schema import card_fingerprint, fingerprint, record_line, record_path, suite_card_text
 from leaderboard.board import load_board
-from leaderboard.pages import render_all
+from leaderboard.site_files import render_all
 
 SEEDS, RESAMPLES = 3, 200
 # Perspective -> tasks and metrics of each; the first metric is the headline.
