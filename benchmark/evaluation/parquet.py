@@ -1,15 +1,15 @@
 """Tables of predictions, inspections and attacks as Parquet files, written deterministically and read strictly."""
 
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmark.schema.atomic_io import replace_file
 from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.errors import IntegrityError, TemperError
 
@@ -60,30 +60,24 @@ def write_columns(path: Path, columns: Mapping[str, Any], kind: Kind) -> None:
     import pyarrow.parquet as pq
 
     table = pa.table(dict(columns), schema=_schema(kind))
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    buffer = BytesIO()
+    pq.write_table(
+        table,
+        buffer,
+        version="2.6",
+        data_page_version="1.0",
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=False,
+        write_statistics=False,
+        store_schema=False,
+        row_group_size=1 << 20,
+        write_page_checksum=True,
+    )
     try:
-        with partial.open("wb") as stream:
-            pq.write_table(
-                table,
-                stream,
-                version="2.6",
-                data_page_version="1.0",
-                compression="zstd",
-                compression_level=3,
-                use_dictionary=False,
-                write_statistics=False,
-                store_schema=False,
-                row_group_size=1 << 20,
-                write_page_checksum=True,
-            )
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
+        replace_file(path, buffer.getvalue())
     except OSError as error:
         raise TemperError(f"{path}: cannot write the {kind} table ({error}). Check space and permissions.") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def read_columns(path: Path, kind: Kind) -> dict[str, list[Any]]:
