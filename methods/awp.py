@@ -9,7 +9,7 @@ from annotated_types import Gt
 from torch import Tensor, nn
 
 from benchmark.training import Batch, Classifier, Context, Method
-from benchmark.training.toolbox.gradients import window_gradients
+from benchmark.training.toolbox.sharpness import window_gradients
 
 
 @dataclass(kw_only=True, eq=False)

@@ -10,7 +10,8 @@ from annotated_types import Gt, Lt
 from torch import Tensor, nn
 
 from benchmark.training import Context, Method
-from benchmark.training.toolbox.gradients import SquaredGradients, in_chunks, mask_gradients
+from benchmark.training.toolbox.chunked import in_chunks
+from benchmark.training.toolbox.gradients import SquaredGradients, mask_gradients
 
 
 @dataclass(kw_only=True, eq=False)

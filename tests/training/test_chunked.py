@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmark.training.toolbox.gradients import in_chunks
+from benchmark.training.toolbox.chunked import in_chunks
 from benchmark.training.toolbox.init_weights import Origin
 
 MOST = 2**18

@@ -1,14 +1,11 @@
-"""Gradients of parameters: collected, masked, cut into chunks, and summed over batches or a window."""
+"""Gradients of parameters: collected, masked, and summed as squares over batches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from benchmark.models.batch import Batch
 from benchmark.schema.errors import TemperError
-from benchmark.training.context import Context
-from benchmark.training.method import Method
 
 
 class SquaredGradients:
@@ -61,47 +58,3 @@ def mask_gradients(parameters: Sequence[Tensor], multipliers: Sequence[Tensor]) 
     pairs = [(p.grad, m) for p, m in zip(parameters, multipliers, strict=True) if p.grad is not None]
     if pairs:
         torch._foreach_mul_([g for g, _ in pairs], [m for _, m in pairs])
-
-
-def in_chunks(*lists: Sequence[Tensor]) -> Iterator[tuple[list[Tensor], ...]]:
-    """Iterate over lists of tensors together, as flat views of at most a quarter of a million entries.
-
-    Work that needs temporaries is done fastest that way: they stay in the cache, and none is as large as the model. On
-    an accelerator a round takes up to 2^26 entries, since there each operation costs a launch.
-
-    Args:
-        lists: Of equal length; tensors in the same place have the same number of entries and are contiguous.
-
-    Yields:
-        For each list the views of this round, which foreach operations take.
-    """
-    most = 2**18 if all(t.device.type == "cpu" for t in lists[0]) else 2**26
-    taken: tuple[list[Tensor], ...] = tuple([] for _ in lists)
-    size = 0
-    for tensors in zip(*lists, strict=True):
-        for pieces in zip(*(t.view(-1).split(most) for t in tensors), strict=True):
-            if size and size + pieces[0].numel() > most:
-                yield taken
-                taken, size = tuple([] for _ in lists), 0
-            for own, piece in zip(taken, pieces, strict=True):
-                own.append(piece)
-            size += pieces[0].numel()
-    if size:
-        yield taken
-
-
-def window_gradients(method: Method, window: Sequence[Batch], ctx: Context) -> dict[nn.Parameter, Tensor]:
-    """Return the gradient of the method's mean loss over an accumulation window, by parameter.
-
-    Gradients that were accumulated before stay as they were, and the passes that follow draw the same dropout masks.
-    The gradient is neither clipped nor seen by `transform_gradients`. One forward and one full backward per example.
-
-    Args:
-        method: Gives the loss.
-        window: The micro-batches, all of the same weight; k of them give the gradient of one batch of their size.
-        ctx: The run's context.
-    """
-    with ctx.scratch_gradients(), ctx.rehearsal():
-        for batch in window:
-            (method.loss(ctx.model, batch, ctx) / len(window)).backward()
-        return {p: p.grad for p in ctx.model.parameters() if p.grad is not None}

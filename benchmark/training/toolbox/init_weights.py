@@ -6,7 +6,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from benchmark.training.toolbox.gradients import gradients_of, in_chunks
+from benchmark.training.toolbox.chunked import in_chunks
+from benchmark.training.toolbox.gradients import gradients_of
 
 
 class Origin:
