@@ -35,8 +35,7 @@ EXAMPLES = examples(
     ),
     (
         "Change a parameter, and write the texts to a file",
-        "temper attack --attack textfooler --model MODEL --data texts.csv \\\n"
-        "      --parameter candidates=8 --csv attacked.csv",
+        "temper attack --attack textfooler --model MODEL --data texts.csv --parameter candidates=8 --csv attacked.csv",
     ),
 )
 

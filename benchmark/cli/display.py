@@ -1,6 +1,7 @@
 """What commands print: sentences, tables, and the examples at the end of `--help`."""
 
 import os
+import re
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
@@ -83,25 +84,12 @@ def table_lines(
     key: int = 0,
 ) -> Iterator[tuple[str, bool]]:
     """Yield the lines of a table, each with whether it is of the headings; for the arguments, see `print_table`."""
-    everything = range(len(headings))
-    columns = [[str(row[number]) for row in rows] for number in everything]
-    widths = [max(map(cell_len, (headings[number], *columns[number]))) for number in everything]
+    columns = [[row[number] for row in rows] for number in range(len(headings))]
+    widths = [max(map(cell_len, column)) for column in ((h, *c) for h, c in zip(headings, columns, strict=True))]
     below: list[int] = []
-    parts = [list(everything)]
+    parts = [list(range(len(headings)))]
     if width is not None and _total(widths) > width:
-        texts = [number for number in everything if headings[number] in prose]
-        fixed = [number for number in everything if number not in texts]
-        for number in fixed:
-            widths[number] = max(map(cell_len, (*headings[number].split(), *columns[number])), default=0)
-        least = [max(map(cell_len, " ".join((headings[number], *columns[number])).split())) for number in texts]
-        least = [max(word, min(NARROWEST, widths[number])) for word, number in zip(least, texts, strict=True)]
-        spare = width - _total([*(widths[number] for number in fixed), *least])
-        if spare >= 0:
-            needs = [widths[number] - word for word, number in zip(least, texts, strict=True)]
-            for word, need, number in zip(least, needs, texts, strict=True):
-                widths[number] = word + min(need, spare * need // max(1, sum(needs)))
-        else:
-            below, parts = texts, _parts(fixed, widths, width, key)
+        widths, below, parts = _layout(headings, columns, widths, width, prose=prose, key=key)
     for part in parts:
         if any(headings):
             cells = [headings[number] for number in part]
@@ -111,10 +99,46 @@ def table_lines(
             yield from ((line, False) for line in _lines(cells, part, widths, headings, right))
             for number in below if part is parts[0] else ():
                 if (cell := columns[number][place]) not in {"", "-"}:
-                    sentence = f"    {headings[number]}: {cell}" if headings[number] else f"    {cell}"
+                    sentence = f"    {headings[number]}: {cell}"
                     yield from ((line, False) for line in fitted(sentence, width, "      ").split("\n"))
         if part is not parts[-1]:
             yield "", False
+
+
+def _layout(
+    headings: Sequence[str],
+    columns: Sequence[Sequence[str]],
+    natural: Sequence[int],
+    width: int,
+    *,
+    prose: Collection[str],
+    key: int,
+) -> tuple[list[int], list[int], list[list[int]]]:
+    """Lay out a table that is too wide; return widths, the columns that move below their row, and the parts."""
+
+    def longest_word(number: int) -> int:
+        return max(map(cell_len, " ".join((headings[number], *columns[number])).split()), default=0)
+
+    widths = list(natural)
+    wrapping = [number for number, heading in enumerate(headings) if heading in prose]
+    fixed = [number for number in range(len(headings)) if number not in wrapping]
+    for number in fixed:
+        widths[number] = max(map(cell_len, (*headings[number].split(), *columns[number])), default=0)
+    for number in wrapping:
+        widths[number] = max(longest_word(number), min(NARROWEST, natural[number]))
+    spare = width - _total(widths)
+    needs = {number: natural[number] - widths[number] for number in wrapping}
+    if spare >= 0 and wrapping:
+        for number, need in needs.items():
+            widths[number] += min(need, spare * need // max(1, sum(needs.values())))
+        return widths, [], [list(range(len(headings)))]
+    parts = _parts(fixed, widths, width, key)
+    for part in parts:  # Give headings the width that is left.
+        for number in part:
+            need = natural[number] - widths[number]
+            if _total([widths[one] for one in part]) + need <= width:
+                widths[number] += need
+    return widths, wrapping, parts
 
 
 def _total(widths: Sequence[int]) -> int:
@@ -148,5 +172,9 @@ def _lines(
 
 def examples(*pairs: tuple[str, str]) -> str:
     """Format the examples of a command, each a purpose and a command line, as the end of its `--help`."""
-    lines = [line for purpose, command in pairs for line in (f"  {purpose}:", f"    {command}")]
-    return "\n".join(["\b", "Examples:", *lines])
+    lines = ["\b", "Examples:"]
+    for purpose, command in pairs:
+        bound = re.sub(r"(--[a-z-]+) (?!--)", "\\1\xa0", command)  # keep an option and its value on one line
+        parts = textwrap.wrap(bound, 70, break_long_words=False, break_on_hyphens=False)
+        lines += [f"  {purpose}:", "    " + " \\\n      ".join(parts).replace("\xa0", " ")]
+    return "\n".join(lines)

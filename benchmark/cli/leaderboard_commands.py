@@ -118,6 +118,7 @@ def print_section(table: "TextTable") -> None:
         right=[table.columns[number] for number in kept if not table.left[number]],
         key=headings.index("Method") if "Method" in headings else 0,
     )
+    show("")
     for row in table.rows:
         for heading in set(table.columns) & {"Notes"}:
             if note := row[table.columns.index(heading)]:

@@ -27,7 +27,7 @@ EXAMPLES = examples(
     ("See what a table needs and what it costs", "temper reproduce roast-sst2 --plan"),
     (
         "Try it with a packaged model and little data",
-        "temper reproduce roast-sst2 --backbone minilm --methods Vanilla,RoAST \\\n      --seeds 1 --limit 200",
+        "temper reproduce roast-sst2 --backbone minilm --methods Vanilla,RoAST --seeds 1 --limit 200",
     ),
     ("Run all of it, without asking", "temper reproduce roast-sst2 --backbone roberta-large --yes"),
 )

@@ -222,3 +222,21 @@ def test_ctrl_c_again_and_again_is_one_sentence() -> None:
     command = [sys.executable, "-c", INTERRUPTED]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (130, "Interrupted. Run the same command again.\n")
+
+
+def test_ctrl_c_during_the_imports_is_one_sentence() -> None:
+    """A module that every command needs stands for all of them: its import is interrupted."""
+    script = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "sys.argv = ['temper', 'list']\n"
+        "from benchmark.cli.main import main\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (130, "Interrupted. Run the same command again.\n")
