@@ -82,7 +82,7 @@ def _run(planned: "Plan", out: Path) -> None:
     rows, work = planned.rows, planned.work
     require_writable(out)
     for subject, absence in work.missing.items():
-        say(f"note: {subject} is left out, and its records say why: {absence.here}")
+        say(f"note: {subject} is left out, with the reason in its records: {absence.here}")
     for task, count in work.excluded().items():
         say(f"note: {task}: {counted(count, 'example')} that training has seen dropped.")
 

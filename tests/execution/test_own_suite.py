@@ -109,7 +109,7 @@ def test_a_missing_set_is_said_once_with_its_command_and_the_run_goes_on(suite: 
     path.write_text(path.read_text().replace('source = "hub"', 'source = "mirror"'))
     done = temper("run", str(path), "--out", str(tmp_path / "out"), "--seeds", "2")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("away is left out, and its records say why") == 1
+    assert done.stderr.count("away is left out, with the reason in its records") == 1
     assert "hf download --repo-type dataset me/away --local-dir" in done.stderr
     assert "unavailable" in temper("status", str(path), "--out", str(tmp_path / "out")).stdout
     built = temper("board", "build", "--results", str(tmp_path / "out/results"), "--site", str(tmp_path / "site"))
