@@ -33,7 +33,7 @@ def test_the_surface_is_what_dir_lists_and_a_wrong_name_is_refused() -> None:
 
 
 def test_run_writes_the_records_that_the_command_writes_and_resumes(suite: Path, tmp_path: Path) -> None:
-    from benchmark.cli.main import app
+    from benchmark.cli.app import app
 
     report = benchmark.run(suite, ["vanilla", "worddrop:probability=0.2"], seeds=2, out=tmp_path / "api")
     again = benchmark.run(suite, "vanilla,worddrop:probability=0.2", seeds=2, out=tmp_path / "api")

@@ -1,75 +1,19 @@
-"""Entry point of the `temper` command: sub-commands, and errors as one sentence with the right exit code."""
+"""Entry point of the `temper` command: Ctrl-C, and errors as one sentence with the right exit code.
+
+The commands are imported inside `main`, so that Ctrl-C during the imports is handled too.
+"""
 
 import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any
-
-import typer
-from typer.core import TyperGroup
-
-from benchmark.cli import (
-    attacking,
-    authoring,
-    board,
-    compare,
-    listing,
-    published,
-    reproducing,
-    resources,
-    running,
-    submission,
-    suites,
-)
-from benchmark.cli.display import console, fitted
-from benchmark.cli.groups import INTERRUPTED
-from benchmark.resources import offline
-from benchmark.schema.errors import TemperError
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import FrameType
 
 SECONDS_OF_ONE_INTERRUPT = 5.0
 """Another Ctrl-C within this time is ignored, so that the first one can end the command cleanly."""
-
-
-class Commands(TyperGroup):
-    """A command group in which Ctrl-C stops any command with one sentence."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command that the context names."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            console.print("Interrupted. Run the same command again.")
-            raise typer.Exit(INTERRUPTED) from None
-
-
-app = typer.Typer(
-    cls=Commands,
-    name="temper",
-    help="A robustness benchmark for fine-tuning methods of pre-trained language models.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("run")(running.run)
-app.command("status")(running.status)
-app.command("explain")(running.explain)
-app.command("reproduce")(reproducing.reproduce)
-app.command("attack")(attacking.attack)
-app.command("compare")(compare.compare)
-app.command("new")(authoring.new)
-app.command("check")(authoring.check)
-app.command("submit")(submission.submit)
-app.command("verify")(submission.verify)
-app.command("list")(listing.show)
-app.add_typer(suites.app, name="suite")
-app.add_typer(resources.app, name="resources")
-app.add_typer(board.app, name="board")
-app.add_typer(published.app, name="published")
 
 
 def main() -> None:
@@ -82,10 +26,10 @@ def main() -> None:
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, _Interrupts())
         _set_environment()
-        app()
-    except TemperError as error:
-        print(fitted(f"temper: {error}"), file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
+        _run()
+    except KeyboardInterrupt:
+        print("Interrupted. Run the same command again.", file=sys.stderr)
+        raise SystemExit(130) from None
     except BrokenPipeError:
         # The reader of the pipe closed it (`temper list | head`), so nobody misses the remaining output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -108,8 +52,22 @@ class _Interrupts:
             raise KeyboardInterrupt
 
 
+def _run() -> None:
+    from benchmark.cli.app import app
+    from benchmark.cli.display import say
+    from benchmark.schema.errors import TemperError
+
+    try:
+        app()
+    except TemperError as error:
+        say(f"temper: {error}")
+        raise SystemExit(error.exit_code) from None
+
+
 def _set_environment() -> None:
     """Set the environment variables that libraries read on import, so this must run before the imports."""
+    from benchmark.resources import offline
+
     # Spinning OpenMP threads slow each other down as soon as another process uses the processor.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -5,61 +5,77 @@ from typing import Annotated
 
 import typer
 from rich.filesize import decimal
-from rich.table import Table
-from rich.text import Text
 
-from benchmark.cli.completion import complete_suites
-from benchmark.cli.display import ByteDisplay, console, output
+from benchmark.cli.display import examples, print_table, say, show
+from benchmark.cli.options import complete_suites
+from benchmark.cli.progress import ByteDisplay
 
-app = typer.Typer(help="Pinned models, texts and word lists: list, fetch, verify.", no_args_is_help=True)
+app = typer.Typer(help="List, fetch or verify pinned models, texts and word lists.", no_args_is_help=True)
 
-Names = Annotated[list[str] | None, typer.Argument(help="Resources; all when none is named.")]
+Names = Annotated[list[str] | None, typer.Argument(help="Names of resources. [default: all]")]
 SuiteOption = Annotated[
     str | None,
-    typer.Option("--suite", help="What this suite or group needs.", autocompletion=complete_suites),
+    typer.Option("--suite", help="The resources of this suite or group.", autocompletion=complete_suites),
 ]
 
 
-@app.command("list")
-def show() -> None:
+@app.command(
+    "list",
+    epilog=examples(
+        ("See what is on this machine", "temper resources list"),
+        ("Keep only the names of what is missing", "temper resources list | grep absent"),
+    ),
+)
+def show_resources() -> None:
     """List the pinned resources: size, licence, and whether they are on this machine."""
     from benchmark.resources import load_manifest, state
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("Name", "Version", "Size", "State", "Licence", "What"):
-        table.add_column(heading)
-    for resource in load_manifest().values():
-        row = (resource.name, resource.version, decimal(resource.size), state(resource), resource.licence)
-        table.add_row(*map(Text, (*row, resource.description)))
-    output.print(table)
+    rows = [
+        (one.name, one.version, decimal(one.size), state(one), one.licence, one.description)
+        for one in load_manifest().values()
+    ]
+    headings = ("Name", "Version", "Size", "State", "Licence", "Contents")
+    print_table(headings, rows, right=("Size",), prose=("Licence", "Contents"))
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        ("Download what the demonstration needs", "temper resources fetch --suite demo"),
+        ("Download one resource", "temper resources fetch minilm"),
+        ("Use archives that you copied here", "temper resources fetch --suite demo --from FOLDER"),
+    )
+)
 def fetch(
     names: Names = None,
     suite: SuiteOption = None,
     source: Annotated[
-        Path | None, typer.Option("--from", help="A folder of carried archives, looked at before the network.")
+        Path | None,
+        typer.Option("--from", help="Folder of copied archives, tried before the network."),
     ] = None,
 ) -> None:
-    """Download, verify and unpack resources; what is there and intact is left alone."""
+    """Download, verify and unpack resources; intact ones are left as they are."""
     from benchmark.resources import fetch as fetch_resources
 
     wanted = _wanted(names, suite)
     folders = fetch_resources(wanted, progress=ByteDisplay(), source_folder=source)
-    console.print(Text(f"{len(folders)} resources are here: {', '.join(folders) or 'none'}."))
+    say(f"{len(folders)} resources are here: {', '.join(folders) or 'none'}.")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        ("Check every resource on this machine", "temper resources verify"),
+        ("Check those of one suite", "temper resources verify --suite demo"),
+    )
+)
 def verify(names: Names = None, suite: SuiteOption = None) -> None:
     """Hash every file of the resources again; quarantine those that fail; the exit code is then 1."""
     from benchmark.resources import verify as verify_resources
 
     found = verify_resources(_wanted(names, suite), progress=ByteDisplay())
     for one in found:
-        output.print(Text(f"{one.name}: {one.outcome}"))
+        show(f"{one.name}: {one.outcome}")
         for problem in one.problems:
-            output.print(Text(f"  {problem}"))
+            show(f"  {problem}")
     if any(one.outcome == "refused" for one in found):
         raise typer.Exit(1)
 

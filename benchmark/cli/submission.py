@@ -7,32 +7,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from benchmark.cli.completion import complete_methods, complete_suites
-from benchmark.cli.display import CellDisplay, console, output, print_table
-from benchmark.cli.running import BackboneOption, OutOption, PluginOption
+from benchmark.cli.display import examples, print_table, say, show
+from benchmark.cli.options import BackboneOption, MethodArgument, OutOption, PluginOption, complete_suites
+from benchmark.cli.progress import CellDisplay
 from benchmark.execution.plan import require_resources, require_writable
 from benchmark.schema.errors import IntegrityError, TemperError, UsageError
 
 if TYPE_CHECKING:
     from benchmark.submission.build import Built
     from benchmark.submission.read import Submission
-    from benchmark.submission.verify import Difference, Verification
+    from benchmark.submission.verify import Verification
     from benchmark.suites import Suite
+
+SUBMIT_EXAMPLES = examples(
+    ("Submit the seeds of a finished run of `offline`", "temper submit roast"),
+    ("Submit another setting", "temper submit roast:variant=released --suite demo"),
+)
+VERIFY_EXAMPLES = examples(
+    ("Check a submission without running its code", "temper verify submissions/offline@1/roast/minilm"),
+    ("Train one seed again, which runs its code", "temper verify submissions/offline@1/roast/minilm --rerun 0"),
+    ("Check all submissions", "temper verify submissions"),
+)
 
 SUBMISSIONS = Path("submissions")
 _MANIFEST = "submission.json"
 
 
 def submit(
-    method: Annotated[
-        str,
-        typer.Argument(
-            help="The method, with its hyper-parameters as in `temper run`.", autocompletion=complete_methods
-        ),
-    ],
+    method: MethodArgument,
     suite: Annotated[
         str,
         typer.Option(
@@ -45,7 +48,7 @@ def submit(
     *,
     plugin: PluginOption = None,
 ) -> None:
-    """Gather a finished run into one folder for a pull request; refuse what is incomplete, with the reason."""
+    """Gather a finished run into one folder for a pull request. Refuses incomplete runs."""
     from benchmark.execution.cards import suite_card
     from benchmark.execution.cells import Row
     from benchmark.execution.method_registry import MethodRequest, configure, load_plugin
@@ -67,7 +70,7 @@ def submit(
     require_writable(to, "--to")
     built = build([Row(configured, place, seed) for seed in seeds], work, Store(out / "store"), out / "results", to)
     for line in submitted_lines(built, len(seeds), suite if is_path(suite) else ""):
-        console.print(Text(line))
+        say(line)
 
 
 def submitted_lines(built: "Built", seeds: int, suite: str) -> list[str]:
@@ -104,7 +107,7 @@ def verify(
     ] = None,
     plugin: PluginOption = None,
 ) -> None:
-    """Check a submission against its tables, the suite and its data; run its code only with --rerun."""
+    """Check a submission against its suite and data. Runs its code only with --rerun."""
     if plugin and rerun is None:
         raise UsageError("--plugin runs the submission's code; give it together with --rerun.")
     folders = submission_folders(submission)
@@ -119,10 +122,10 @@ def verify(
         except TemperError as error:
             if len(folders) == 1:
                 raise
-            output.print(Text(f"{folder}: {error}"))
+            show(f"{folder}: {error}")
             refused += 1
     if len(folders) > 1:
-        console.print(Text(f"{len(folders) - refused} of {len(folders)} submissions hold."))
+        say(f"Verified: {len(folders) - refused} of {len(folders)} submissions.")
     if refused:
         raise typer.Exit(1)
 
@@ -163,31 +166,31 @@ def _verified(
     from benchmark.submission.verify import Verification
 
     submission = read_submission(folder)
-    _show("files: names, sizes, hashes, manifest and records", ())
+    _report("files: names, sizes, hashes, manifest and records", ())
     loaded = _suite_of(submission, suite)
     require_resources(loaded, loaded.backbone)
     with tempfile.TemporaryDirectory(prefix="temper-verify-") as scratch:
         verification = Verification(submission, materialise(loaded), Path(scratch))
-        holds = all(_show(check.name, check.problems) for check in verification.checks())
+        holds = all(_report(check.name, check.problems) for check in verification.checks())
         if holds and weights is not None:
             holds = _replayed(verification, weights)
         again = {rerun} if holds and rerun is not None else set()
         if holds and rerun is not None:
             holds = _rerun(verification, rerun, out, plugins)
         else:
-            console.print("No code of the submission was run.")
+            say("No code of the submission was run.")
         if not holds:
-            console.print(Text(f"Refused: {folder}. Nothing was written."))
+            say(f"Refused: {folder}. Nothing was written.")
             return False
         level = f"rescored, seed {rerun} rerun" if again else "rescored"
-        console.print(Text(f"Verified: {folder} ({level})"))
+        say(f"Verified: {folder} ({level})")
         if write is not None:
             done = publish(verification, write, again)
-            console.print(Text(f"Written to {write}: {len(done.files)} files of records ({level})"))
+            say(f"Written to {write}: {len(done.files)} files of records ({level})")
             for path in done.replaced:
-                console.print(Text(f"Replaced: {path}"))
+                say(f"Replaced: {path}")
             for path in done.removed:
-                console.print(Text(f"Removed, since the submission has no such seed: {path}"))
+                say(f"Removed, since the submission has no such seed: {path}")
     return True
 
 
@@ -204,14 +207,13 @@ def _suite_of(submission: "Submission", path: str | None) -> "Suite":
         raise IntegrityError(f"The submission's suite is not one of Temper's here: {error}") from error
 
 
-def _show(name: str, problems: Sequence[str]) -> bool:
-    output.print(
-        Text.assemble(("refused" if problems else "holds  ", "bold red" if problems else "green"), f"  {name}")
-    )
+def _report(name: str, problems: Sequence[str]) -> bool:
+    """Print whether a check holds, with its first problems, and return it."""
+    show(f"{'refused' if problems else 'holds  '}  {name}", "bold red" if problems else "green", indent=" " * 9)
     for problem in problems[:20]:
-        output.print(Text(f"         {problem}"))
+        show(f"         {problem}")
     if len(problems) > 20:
-        output.print(Text(f"         And {len(problems) - 20} more."))
+        show(f"         And {len(problems) - 20} more.")
     return not problems
 
 
@@ -221,7 +223,7 @@ def _replayed(verification: "Verification", weights: Path) -> bool:
 
     given, salt = given_weights(verification, weights), secrets.randbelow(1 << 32)
     problems = list(replay_problems(verification, given, salt))
-    return _show(f"weights: texts replayed on those of seed {', '.join(map(str, given))} (sample {salt})", problems)
+    return _report(f"weights: texts replayed on those of seed {', '.join(map(str, given))} (sample {salt})", problems)
 
 
 def _rerun(verification: "Verification", seed: int, out: Path, plugins: list[str]) -> bool:
@@ -232,26 +234,19 @@ def _rerun(verification: "Verification", seed: int, out: Path, plugins: list[str
     if seed not in verification.submission.runs:
         known = ", ".join(map(str, verification.submission.runs))
         raise UsageError(f"--rerun {seed}: the submission has the seeds {known}.")
-    console.print(Text(f"Running the submission's code: training seed {seed} again."))
+    say(f"Running the submission's code: training seed {seed} again.")
     for text in plugins:
         load_plugin(text)
     # Use a separate folder: --out may hold the author's run, and then nothing would be trained.
     compared = rerun(verification.submission, verification.work, seed, out / "rerun", CellDisplay())
-    print_table(_differences(compared))
+    headings = ("Task", "Metric", "Submitted", "Again", "Difference", "Tolerance")
+    values = ((one, (one.submitted, one.again, one.again - one.submitted, one.tolerance)) for one in compared)
+    rows = [(one.task, one.metric, *(f"{value:.4f}" for value in four)) for one, four in values]
+    print_table(headings, rows, right=headings[2:])
     problems = [
         f"{one.task}, {one.metric}: submitted {one.submitted:.4f}, trained again {one.again:.4f}; the tolerance is "
         f"{one.tolerance:.4f}."
         for one in compared
         if not one.holds
     ]
-    return _show(f"rerun: seed {seed} trained again", problems)
-
-
-def _differences(compared: "list[Difference]") -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("Task", "Metric", "Submitted", "Again", "Difference", "Tolerance"):
-        table.add_column(heading, justify="left" if heading in ("Task", "Metric") else "right")
-    for one in compared:
-        values = (one.submitted, one.again, one.again - one.submitted, one.tolerance)
-        table.add_row(Text(one.task), Text(one.metric), *(f"{value:.4f}" for value in values))
-    return table
+    return _report(f"rerun: seed {seed} trained again", problems)

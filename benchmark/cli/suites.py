@@ -1,24 +1,29 @@
 """`temper suite show` and `temper suite check`."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from benchmark.cli import checking
-from benchmark.cli.display import output
-from benchmark.cli.groups import SuiteArgument
+from benchmark.cli.display import console, examples, print_table, show
+from benchmark.cli.options import SuiteArgument, each_suite
 
 if TYPE_CHECKING:
-    from benchmark.suites import Group, Suite
+    from benchmark.suites import Attack, Group, Suite
+    from benchmark.suites.check import Part
 
-app = typer.Typer(help="What a suite holds, and whether its data is as it says.", no_args_is_help=True)
-app.command("check")(checking.check)
+app = typer.Typer(help="Show a suite, or check its file and data.", no_args_is_help=True)
 
 
-@app.command()
-def show(suite: SuiteArgument) -> None:
+@app.command(
+    "show",
+    epilog=examples(
+        ("See the tasks, metrics and attacks of the demonstration", "temper suite show demo"),
+        ("See the suites of a group", "temper suite show mvp"),
+        ("See a suite of your own", "temper suite show path/to/my-suite.toml"),
+    ),
+)
+def show_suite(suite: SuiteArgument) -> None:
     """Show a suite: its note, training task, recipe, evaluation tasks and attacks; or what a group lists."""
     from benchmark.suites import find_group, load_suite
 
@@ -32,35 +37,36 @@ def show(suite: SuiteArgument) -> None:
 def _show_group(group: "Group") -> None:
     from benchmark.suites import members
 
-    output.print(Text(f"{group.name}@{group.version}: {group.title}", style="bold"))
-    output.print(Text(f"{group.note}\n"))
-    table = Table(box=None, pad_edge=False)
-    for heading in ("Suite", "Tasks", "Attacks", "Backbone", "What"):
-        table.add_column(heading)
-    for loaded in members(group):
-        counts = str(len(loaded.tasks)), str(len(loaded.attacks))
-        table.add_row(*map(Text, (f"{loaded.name}@{loaded.version}", *counts, loaded.backbone, loaded.title)))
-    output.print(table)
+    show(f"{group.name}@{group.version}: {group.title}", "bold")
+    show(f"{group.note}\n")
+    rows = [
+        (f"{one.name}@{one.version}", str(len(one.tasks)), str(len(one.attacks)), one.backbone, one.title)
+        for one in members(group)
+    ]
+    headings = ("Suite", "Tasks", "Attacks", "Backbone", "Title")
+    print_table(headings, rows, right=("Tasks", "Attacks"), prose=("Title",))
 
 
 def _show_suite(loaded: "Suite") -> None:
     from dataclasses import asdict
 
-    output.print(Text(f"{loaded.name}@{loaded.version}: {loaded.title}", style="bold"))
-    output.print(Text(loaded.note))
-    output.print(Text(f"\nTraining: {loaded.training.title}. {loaded.training.description}"))
+    show(f"{loaded.name}@{loaded.version}: {loaded.title}", "bold")
+    show(loaded.note)
+    show(f"\nTraining: {loaded.training.title}. {loaded.training.description}")
     recipe = ", ".join(f"{key}={value}" for key, value in asdict(loaded.recipe).items())
-    output.print(Text(f"Recipe: {recipe}\nBackbone: {loaded.backbone}\n"))
-    table = Table(box=None, pad_edge=False)
-    for heading in ("Task", "Perspective", "Examples", "Metrics", "What"):
-        table.add_column(heading)
+    show(f"Recipe: {recipe}\nBackbone: {loaded.backbone}\n")
+    rows = [(task.id, task.perspective, str(task.rows), task.title) for task in loaded.tasks]
+    rows += [
+        (attack.id, "adversarial", str(attack.subset), f"{attack.title} on {attack.on}") for attack in loaded.attacks
+    ]
+    headings = ("Task", "Perspective", "Examples", "Title")
+    print_table(headings, rows, right=("Examples",), prose=("Title",))
+    show("\nMetrics")
+    metrics: dict[str, list[str]] = {}
     for task in loaded.tasks:
-        cells = (task.id, task.perspective, str(task.rows), " ".join(task.metrics), task.title)
-        table.add_row(*map(Text, cells))
-    for attack in loaded.attacks:
-        row = (attack.id, "adversarial", str(attack.subset), f"on {attack.on}", attack.title)
-        table.add_row(*map(Text, row))
-    output.print(table)
+        metrics.setdefault(" ".join(task.metrics), []).append(task.id)
+    for names, tasks in metrics.items():
+        show(f"  {', '.join(tasks)}: {names}", indent="    ")
     _show_parameters(loaded)
     _show_options()
 
@@ -71,18 +77,112 @@ def _show_parameters(loaded: "Suite") -> None:
 
     for attack in loaded.attacks:
         inside = {key: "none" if value is None else value for key, value in parameters_of(attack).items()}
-        output.print(Text(f"\n{attack.id}: {attack.recipe}, backend {attack.backend}"))
+        show(f"\n{attack.id}: {attack.recipe}, backend {attack.backend}")
         for title, listed in (
             ("given", {key: value for key, value in inside.items() if key in attack.parameters}),
             ("default", {key: value for key, value in inside.items() if key not in attack.parameters}),
         ):
             if listed:
-                output.print(Text(f"  {title}: " + ", ".join(f"{key}={value}" for key, value in listed.items())))
+                show(f"  {title}: " + ", ".join(f"{key}={value}" for key, value in listed.items()))
 
 
 def _show_options() -> None:
     from benchmark.schema.protocol import OPTIONS
 
-    output.print(Text("\nProtocol options of papers' code, off unless `temper run --protocol` names them:"))
+    show("\nProtocol options of papers' code, off unless `temper run --protocol` names them:")
     for name, option in OPTIONS.items():
-        output.print(Text(f"  {name}: {option.text}"))
+        show(f"  {name}: {option.text}")
+
+
+@app.command(
+    epilog=examples(
+        ("Check the data of a packaged suite", "temper suite check demo"),
+        ("Check a suite of your own", "temper suite check path/to/my-suite.toml"),
+    )
+)
+def check(suite: SuiteArgument) -> None:
+    """Check a suite file and its data; exit with 1 if anything is wrong."""
+    from benchmark.schema.errors import counted
+    from benchmark.suites import SuiteError
+
+    try:
+        each_suite(suite, _check)
+    except SuiteError as error:
+        mistakes = counted(len(error.problems), "mistake")
+        show(f"{error}\n{mistakes}. Fix the file first; its data was not checked.")
+        raise typer.Exit(1) from None
+
+
+def _check(loaded: "Suite") -> None:
+    from benchmark.suites.check import inspect
+
+    parts: list[Part] = []
+    with console.status("Reading the suite's data") as status:
+        for part in inspect(loaded):
+            parts.append(part)
+            status.update(f"Read {part.name}")
+    parts += [_attack_part(attack, parts) for attack in loaded.attacks]
+    _print(parts)
+    _conclude(loaded, parts)
+
+
+def _attack_part(attack: "Attack", parts: Iterable["Part"]) -> "Part":
+    """Check that an attack's evaluation task and the attack's own lexicon, encoder and other parts are here."""
+    from benchmark.attacks import require_parts
+    from benchmark.schema import TemperError, UnavailableError
+    from benchmark.suites.check import Part
+
+    part = Part(attack.id, rows=attack.subset)
+    task = next(one for one in parts if one.name == attack.on)
+    if task.state != "ok":
+        part.get = f"waiting for {attack.on}"
+    try:
+        require_parts(attack)
+    except UnavailableError as error:
+        part.get = str(error)
+    except TemperError as error:
+        part.problems.append((f"attacks[{attack.id}].parameters", str(error)))
+    return part
+
+
+def _print(parts: Iterable["Part"]) -> None:
+    rows = []
+    for part in parts:
+        classes = ", ".join(f"{name} {count}" for name, count in part.classes.items()) or "-"
+        leak = "-" if part.leak is None else f"{part.leak.exact} exact, {part.leak.near} near"
+        rows.append((part.name, "-" if part.rows is None else str(part.rows), classes, leak, part.state))
+    headings = ("Part", "Rows", "Classes", "Also in training", "State")
+    print_table(headings, rows, right=("Rows",), prose=("Classes",))
+
+
+def _ways(absent: Iterable["Part"]) -> list[str]:
+    """Say how to get the missing parts, with one sentence per way."""
+    ways: dict[str, list[str]] = {}
+    for part in absent:
+        ways.setdefault(part.get, []).append(part.name)
+    return [
+        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} unavailable here: {way}."
+        for way, names in ways.items()
+    ]
+
+
+def _conclude(suite: "Suite", parts: Iterable["Part"]) -> None:
+    """Print notes, how to get missing parts, and, last so that they stay visible, mistakes with file and key."""
+    from benchmark.data.sources.mirror import MIRROR_VARIABLE, mirror_problem
+    from benchmark.schema.errors import counted
+
+    place = suite.path.name
+    wrong = [f"{place}: {key}: {sentence}" for part in parts for key, sentence in part.problems]
+    absent = [part for part in parts if part.state == "unavailable"]
+    notes = [f"note: {place}: {note}" for part in parts for note in part.notes]
+    show("")
+    for line in notes:
+        show(line, "dim")
+    mirror = mirror_problem() if any(MIRROR_VARIABLE in part.get for part in absent) else ""
+    for line in filter(None, (*_ways(absent), mirror, *wrong)):
+        show(line)
+    if wrong:
+        show(f"{suite.name}@{suite.version}: {counted(len(wrong), 'mistake')}.")
+        raise typer.Exit(1)
+    rest = f", but for {counted(len(absent), 'part')} unavailable here" if absent else ""
+    show(f"{suite.name}@{suite.version}: every part is as the suite declares it{rest}.")

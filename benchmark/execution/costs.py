@@ -72,7 +72,7 @@ class Costs:
             return cls(path.parent)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise IntegrityError(
-                f"{path} is no file of costs ({error!r}); remove it and run "
+                f"{path} is not a valid cost file ({error!r}). Remove it and run "
                 "`python -m benchmark.testing.pass_counts all`."
             ) from error
 

@@ -303,7 +303,7 @@ def _json_number(text: str) -> float | None:
 class TextTable:
     """A table of text for a terminal: `left` marks the columns to align to the left.
 
-    `rule` is for above the table, `notes` are sentences for below.
+    `rule` is for above the table, `notes` are sentences for below. The definitions are on the page.
     """
 
     title: str
@@ -341,8 +341,7 @@ def _text_table(section: Section) -> TextTable:
             cells = [f"{title}: {cell}" if a else cell for (title, _), a, cell in zip(rows, apart, cells, strict=True)]
         if column.key not in ("rank", "notes") or set(cells) - {column.absent}:
             texts[column] = cells
-    rank = (section.finding, definitions.RANK) if section.ranked else ()
-    notes = (*rank, f"Overall: {definitions.OVERALL}") if rows else ("No records yet.",)
+    notes = (section.finding if section.ranked else "",) if rows else ("No records yet.",)
     return TextTable(
         section.heading,
         section.rule if rows else "",

@@ -311,7 +311,7 @@ def test_from_the_command_line_it_trains_and_exits_with_one_if_anything_failed(t
     (tmp_path / "cli_mine.py").write_text(text)
     done = temper("check", "cli_mine", "--plugin", f"{tmp_path / 'cli_mine.py'}:Mine")
     assert done.returncode == 1
-    assert "to do: set `paper`" in done.stdout
+    assert "Next: set `paper`" in done.stdout
     assert "a minute of training" in done.stdout
     assert "validation accuracy" in done.stdout
     assert "2 of 18 checks did not pass" in done.stderr

@@ -17,7 +17,7 @@ HEAVY = ("torch", "transformers", "textattack", "datasets", "pandas", "sklearn",
 
 def temper(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "benchmark.cli.main", *arguments]
-    variables = {**os.environ, "COLUMNS": "200", **environment}
+    variables = {**os.environ, **environment}
     options = {"cwd": REPOSITORY, "env": variables, "capture_output": True, "text": True}
     return subprocess.run(command, timeout=600, check=False, **options)
 
@@ -156,13 +156,13 @@ def test_run_status_explain_and_board_in_turn(tmp_path: Path, tiny_backbone: Pat
     first = temper("run", suite, "--out", out)
     assert first.returncode == 0, first.stderr
     assert "Computed 8 stages" in first.stderr
-    assert "Nothing to compute: all 8 stages are there already." in temper("run", suite, "--out", out).stderr
+    assert "Nothing to compute: all 8 stages are done." in temper("run", suite, "--out", out).stderr
     status = temper("status", suite, "--out", out).stdout
     assert status.count("done") == 8
     (model,) = re.findall(r"^Model of vanilla, seed 0: (.*)$", status, re.MULTILINE)
     settings = json.loads(Path(model, "config.json").read_text())
     assert settings["id2label"] == {"0": "negative", "1": "positive"}
-    assert "Every cell whose inputs are known is there." in temper("explain", suite, "--out", out).stdout
+    assert "Every stage whose inputs are known is done." in temper("explain", suite, "--out", out).stdout
     site = str(tmp_path / "site")
     built = temper("board", "build", "--results", f"{out}/results", "--site", site)
     assert built.returncode == 0, built.stderr
@@ -177,13 +177,13 @@ def test_run_status_explain_and_board_in_turn(tmp_path: Path, tiny_backbone: Pat
 
 
 def test_suite_show_prints_all_parameters_of_an_attack(tmp_path: Path) -> None:
-    shown = temper("suite", "show", "demo", COLUMNS="400").stdout
+    shown = temper("suite", "show", "demo").stdout
     assert "\ntextfooler: textfooler, backend engine\n  given: candidates=16, " in shown
     assert "\n  default: short_texts=pass, max_share=none" in shown
     bare = tmp_path / "bare.toml"
     text = (REPOSITORY / "benchmark" / "suites" / "demo.toml").read_text()
     bare.write_text(text[: text.index("[attacks.parameters]")])
-    shown = temper("suite", "show", str(bare), COLUMNS="400").stdout
+    shown = temper("suite", "show", str(bare)).stdout
     assert "\n  default: candidates=50, min_cosine=0.5, " in shown
     assert "window=15" in shown
     assert "  given:" not in shown
@@ -198,7 +198,7 @@ def test_suite_show_says_what_protocol_options_there_are() -> None:
 INTERRUPTED = """
 import os, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from benchmark.cli import main
+from benchmark.cli import app, main
 
 def show():
     try:
@@ -209,8 +209,8 @@ def show():
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.1)
 
-main.app.registered_commands[-1].callback = show
-sys.argv = ["temper", main.app.registered_commands[-1].name]
+app.app.registered_commands[-1].callback = show
+sys.argv = ["temper", app.app.registered_commands[-1].name]
 try:
     main.main()
 finally:
@@ -220,5 +220,23 @@ finally:
 
 def test_ctrl_c_again_and_again_is_one_sentence() -> None:
     command = [sys.executable, "-c", INTERRUPTED]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (130, "Interrupted. Run the same command again.\n")
+
+
+def test_ctrl_c_during_the_imports_is_one_sentence() -> None:
+    """A module that every command needs stands for all of them: its import is interrupted."""
+    script = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "sys.argv = ['temper', 'list']\n"
+        "from benchmark.cli.main import main\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (130, "Interrupted. Run the same command again.\n")

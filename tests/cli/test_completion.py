@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from benchmark.cli.main import app
+from benchmark.cli.app import app
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_a_plugin_runs_as_an_in_tree_method_does(tmp_path: Path, tiny_backbone: 
     assert method["configuration"] == "mine.scale=0.25"
     assert method["hyperparameters"] == {"mine.scale": 0.25, "r_drop.kl_weight": 1.0, "r_drop.variant": "paper"}
     assert temper("status", *arguments).stdout.count("done") == 16
-    assert "Every cell whose inputs are known is there." in temper("explain", *arguments).stdout
+    assert "Every stage whose inputs are known is done." in temper("explain", *arguments).stdout
     built = temper("board", "build", "--results", str(out / "results"), "--site", str(tmp_path / "site"))
     assert built.returncode == 0, built.stderr
     assert "mine+r_drop" in built.stdout
@@ -84,7 +84,7 @@ def test_a_separate_package_and_a_file_with_a_helper_run_as_an_in_tree_method_do
     assert all(f"{method}, seed 0: train" in done.stderr for method in ("elsewhere", "mine"))
     # The same weights give the same tables, which are not computed twice.
     assert tables_of(out, "elsewhere") == tables_of(out, "mine")
-    assert "7 were there already" in done.stderr
+    assert "7 reused" in done.stderr
     assert "Scale every gradient" in temper("list", "--methods", PYTHONPATH=installed).stdout
     (tmp_path / "helper.py").write_text("SCALE = 0.125\n")
     again = temper(*arguments, PYTHONPATH=installed)

@@ -42,7 +42,7 @@ def test_prices_are_those_of_the_convention() -> None:
 @pytest.mark.parametrize("text", ["{", "[]", '{"mine": 3}', '{"mine": {"step": {"forward": 1}}}'])
 def test_a_broken_file_is_named_with_the_remedy(point: EntryPoint, tmp_path: Path, text: str) -> None:
     (tmp_path / "foreign_package" / FILE).write_text(text)
-    with pytest.raises(IntegrityError, match=f"{FILE} is no file of costs.*benchmark.testing.pass_counts all"):
+    with pytest.raises(IntegrityError, match=f"{FILE} is not a valid cost file.*benchmark.testing.pass_counts all"):
         Costs.beside(point)
 
 

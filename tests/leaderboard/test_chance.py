@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from benchmark.cli.board import build as build_command
+from benchmark.cli.leaderboard_commands import build as build_command
 from benchmark.schema import IntegrityError, UsageError, read_results
 from leaderboard import build, compare, load_board
 from leaderboard.ranking import at_chance

@@ -150,7 +150,7 @@ def test_each_submission_of_a_suite_is_verified(forgery: Forgery, ran: Ran, tmp_
     done = verify(suite, ran)
     assert done.returncode == 1
     assert "source.json: is missing" in done.stdout
-    assert "of 2 submissions hold." in done.stderr
+    assert "of 2 submissions." in done.stderr
     several = verify(suite, ran, "--rerun", "0")
     assert several.returncode == 2
     assert "holds 2 submissions. Name one for --weights and --rerun." in several.stderr

@@ -6,8 +6,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from benchmark.cli.groups import INTERRUPTED, each_suite
-from benchmark.cli.main import app
+from benchmark.cli.app import app
+from benchmark.cli.options import INTERRUPTED, each_suite
 from benchmark.schema import TemperError, UsageError
 from benchmark.suites import Suite
 from tests.support.tiny_suite import write_tiny_suite

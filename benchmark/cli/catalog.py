@@ -4,22 +4,27 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from benchmark.cli.display import output
+from benchmark.cli.display import examples, print_table, show
 
 if TYPE_CHECKING:
     from benchmark.execution.costs import Cost
 
+EXAMPLES = examples(
+    ("List everything", "temper list"),
+    ("See what each method costs and which hooks it overrides", "temper list --methods"),
+    ("See the hyper-parameters of all methods", "temper list --hyperparameters"),
+)
+
+_PROSE = ("What it does", "What it is", "Title", "Suites", "Hooks overridden", "Paper", "Legal values")
 _COLUMNS = (
-    "Floor: the passes of a step over vanilla's, as the engine counted them in a run, at 1 for a forward, 2 for a "
-    "backward and 1 for a backward to the inputs. Once: those before the first step, in epochs of vanilla. Measured: "
-    "the time of a step over vanilla's."
+    "Floor: passes per step relative to vanilla, counted in a run; a forward is 1, a backward 2, a backward to the "
+    "inputs 1.\nOnce: passes before the first step, in epochs of vanilla.\n"
+    "Measured: time per step relative to vanilla."
 )
 
 
-def show(
+def show_catalog(
     methods: Annotated[
         bool, typer.Option("--methods", help="Only the methods: what they cost, hooks overridden, paper.")
     ] = False,
@@ -29,23 +34,24 @@ def show(
         bool, typer.Option("--hyperparameters", help="Only the methods' hyper-parameters: defaults and legal values.")
     ] = False,
 ) -> None:
-    """List what can be run: methods, suites, attacks, papers' tables and packaged backbones."""
+    """List methods, suites, attacks, papers' tables and backbones."""
     everything = not (methods or suites or attacks or hyperparameters)
     if methods:
         _show_costs()
     if everything:
-        _print("Methods", _methods())
+        _print("Methods", ("Name", "What it does"), _methods())
     if hyperparameters:
-        _print("Hyper-parameters", _hyperparameters())
+        _print("Hyper-parameters", ("Method", "Name", "Default", "Legal values"), _hyperparameters())
     if suites or everything:
-        _print("Suites", _suites())
-        _print("Groups of suites", _groups())
+        _print("Suites", ("Name", "Title"), _suites())
+        _print("Groups of suites", ("Name", "Title", "Suites"), _groups())
     if attacks or everything:
-        _print("Attacks", _attacks())
+        _print("Attacks", ("Name", "Paper", "What it does"), _attacks())
     if everything:
-        _print("Tables to reproduce", _tables())
+        _print("Tables to reproduce", ("Name", "Title"), _tables())
         _print(
             "Backbones",
+            ("Name", "What it is"),
             [
                 ("minilm", "all-MiniLM-L6-v2, packaged"),
                 ("OWNER/NAME", "an encoder of the Hub in safetensors; @REVISION pins it"),
@@ -65,8 +71,7 @@ def _hyperparameters() -> list[tuple[str, str, str, str]]:
     from benchmark.execution.method_registry import registered
     from benchmark.execution.method_source import summary
 
-    declared = [(name, row) for name, point in registered().items() for row in summary(point).hyperparameters]
-    return [("Method", "Name", "Default", "Legal values"), *((name, *row) for name, row in declared)]
+    return [(name, *row) for name, point in registered().items() for row in summary(point).hyperparameters]
 
 
 def _show_costs() -> None:
@@ -78,14 +83,14 @@ def _show_costs() -> None:
     known = {name: Costs.beside(point).methods.get(name) for name, point in registered().items()}
     found = {name: summary(point) for name, point in registered().items()}
     rows = [(n, *_figures(known[n]), ", ".join(s.hooks) or "none", s.paper or s.text) for n, s in found.items()]
-    _print("Methods", [("Name", "Floor", "Once", "Measured", "Hooks overridden", "Paper"), *rows])
+    _print("Methods", ("Name", "Floor", "Once", "Measured", "Hooks overridden", "Paper"), rows)
     settings = sorted({cost.setting for cost in known.values() if cost and cost.setting})
     notes = [_COLUMNS, *(f"Measured: {setting}." for setting in settings)]
-    uncounted = [name for name, cost in known.items() if cost is None]
-    if uncounted:
-        command = f"python -m benchmark.testing.pass_counts {' '.join(uncounted)}"
-        notes.append(f"Not measured: {', '.join(uncounted)}. `{command}` counts their passes.")
-    output.print(Text("\n" + "\n".join(notes)), soft_wrap=False)
+    unmeasured = [name for name, cost in known.items() if cost is None]
+    if unmeasured:
+        command = f"python -m benchmark.testing.pass_counts {' '.join(unmeasured)}"
+        notes.append(f"Not measured: {', '.join(unmeasured)}. `{command}` counts their passes.")
+    show("\n".join(notes))
 
 
 def _figures(cost: "Cost | None") -> tuple[str, str, str]:
@@ -134,10 +139,7 @@ def _attacks() -> list[tuple[str, str, str]]:
     return found
 
 
-def _print(title: str, rows: Sequence[tuple[str, ...]]) -> None:
-    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False, collapse_padding=True)
-    for column in zip(*rows, strict=True):
-        table.add_column(min_width=max(len(word) for text in column for word in text.split() or [""]))
-    for name, *texts in rows:
-        table.add_row(Text(name, style="bold"), *map(Text, texts))
-    output.print(table)
+def _print(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    show(title, "bold")
+    print_table(headings, rows, right=("Floor", "Once", "Measured"), prose=_PROSE)
+    show("")

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from benchmark.cli.completion import complete_attacks
-from benchmark.cli.display import AttackDisplay, console, fitted, output
-from benchmark.cli.groups import INTERRUPTED
+from benchmark.cli.display import console, examples, print_table, say
+from benchmark.cli.options import INTERRUPTED, complete_attacks
+from benchmark.cli.progress import AttackDisplay
 from benchmark.execution.plan import require_writable
 from benchmark.schema import TemperError, UsageError
 from benchmark.schema.atomic_io import replace_file
@@ -25,6 +23,21 @@ if TYPE_CHECKING:
     from benchmark.data import Dataset
     from benchmark.schema.attack_outcome import AttackRow
     from benchmark.suites.config import Attack
+
+EXAMPLES = examples(
+    (
+        "Attack a model of `temper run` on 200 examples",
+        "temper attack --attack textfooler --model MODEL --data texts.csv --limit 200",
+    ),
+    (
+        "Attack the second text of pairs",
+        "temper attack --attack pwws --model MODEL --data p.csv --text a --text b",
+    ),
+    (
+        "Change a parameter, and write the texts to a file",
+        "temper attack --attack textfooler --model MODEL --data texts.csv --parameter candidates=8 --csv attacked.csv",
+    ),
+)
 
 AttackOption = Annotated[
     str,
@@ -49,16 +62,19 @@ LabelOption = Annotated[
 ]
 ParameterOption = Annotated[
     list[str] | None,
-    typer.Option("--parameter", help="One of the attack's numbers or parts, as candidates=8; may be given again."),
+    typer.Option("--parameter", help="A parameter of the attack, as candidates=8; may be repeated."),
 ]
 LimitOption = Annotated[
-    int | None, typer.Option("--limit", min=1, help="Attack at most so many examples, the same share of every class.")
+    int | None, typer.Option("--limit", min=1, help="Attack at most this many examples, the same share of every class.")
 ]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for the table and the journal.")]
 CsvOption = Annotated[Path | None, typer.Option("--csv", help="Also write texts and outcomes to this csv file.")]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes that share the examples.")]
 BackendOption = Annotated[
-    str, typer.Option("--backend", help="Who searches: engine, or textattack, which takes one example at a time.")
+    str,
+    typer.Option(
+        "--backend", help="Implementation of the search: engine, or textattack, which takes one example at a time."
+    ),
 ]
 
 
@@ -76,7 +92,7 @@ def attack(
     workers: WorkersOption = 1,
     backend: BackendOption = "engine",
 ) -> None:
-    """Attack a trained model on a file of examples; the same command goes on where it was stopped."""
+    """Attack a trained model on a file of examples. The same command resumes."""
     spec = _spec(name, parameter or (), backend)
     classes = _classes(model)
     from benchmark.attacks import require_parts, run_attack
@@ -105,16 +121,16 @@ def attack(
         if not journal.exists():
             raise
         kept = f"{display.done} of {len(examples)} examples" if display.done else "The examples that were finished"
-        console.print(fitted(f"Interrupted. {kept} are kept in {journal}; the same command resumes there."))
+        say(f"Interrupted. {kept} are kept in {journal}; the same command resumes there.")
         raise typer.Exit(INTERRUPTED) from None
     finally:
         display.close()
     write_attack(table, rows)
     _show(rows, examples, classes)
-    console.print(Text(f"Table: {table}"))
+    say(f"Table: {table}")
     if texts is not None:
         _write_csv(texts, rows, examples, classes)
-        console.print(Text(f"Texts: {texts}"))
+        say(f"Texts: {texts}")
 
 
 def _spec(name: str, parameters: Sequence[str], backend: str) -> "Attack":
@@ -151,7 +167,7 @@ def _note_losses(examples: "Dataset") -> None:
         return
     for count, lack in ((report.empty, "text"), (sum(report.unmapped.values()), "label")):
         if count:
-            console.print(fitted(f"note: left out: {counted(count, 'row')} without a {lack}."))
+            say(f"note: left out: {counted(count, 'row')} without a {lack}.")
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
@@ -254,10 +270,8 @@ def _show(rows: "Sequence[AttackRow]", examples: "Dataset", classes: Sequence[st
     from benchmark.evaluation.metrics import METRICS, AttackOutcomes, attack_measurements, metrics_of
     from benchmark.schema.attack_outcome import OUTCOMES
 
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for outcome in OUTCOMES:
-        table.add_row(outcome, str(sum(row.outcome == outcome for row in rows)), "")
-    table.add_row("Right before the attack", _percent(sum(row.initially_right for row in rows) / len(rows)), "")
+    lines = [(outcome, str(sum(row.outcome == outcome for row in rows)), "") for outcome in OUTCOMES]
+    lines.append(("Right before the attack", _percent(sum(row.initially_right for row in rows) / len(rows)), ""))
     measured = attack_measurements(
         rows, metrics=metrics_of(AttackOutcomes), resamples=1, seed_text=examples.content_hash
     )
@@ -266,18 +280,16 @@ def _show(rows: "Sequence[AttackRow]", examples: "Dataset", classes: Sequence[st
             continue
         value, in_percent = measurement.value, METRICS[metric].unit == "fraction"
         shown = "-" if value is None else _percent(value) if in_percent else f"{value:.3g}"
-        table.add_row(Text(METRICS[metric].title), shown, Text(measurement.reason or "", style="dim"))
-    output.print(table)
+        lines.append((METRICS[metric].title, shown, measurement.reason or ""))
+    print_table(("Outcome or measure", "Value", "Reason"), lines, prose=("Reason",))
     failed = next((row.reason for row in rows if row.reason), None)
     if failed is not None:
-        console.print(fitted(f"note: the first error: {failed}"))
+        say(f"note: the first error: {failed}")
     if not any(row.initially_right for row in rows):
         numbers = ", ".join(f"{number} {name}" for number, name in enumerate(classes))
-        console.print(
-            fitted(
-                "note: no example is right before the attack, so nothing was attacked. Check that the labels are not "
-                f"swapped{f': the classes of the model are {numbers}' if numbers else ' and that --model is trained'}."
-            )
+        say(
+            "note: no example is right before the attack, so nothing was attacked. Check that the labels are not "
+            f"swapped{f': the classes of the model are {numbers}' if numbers else ' and that --model is trained'}."
         )
 
 

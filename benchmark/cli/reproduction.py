@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.text import Text
 
-from benchmark.cli.completion import complete_tables
-from benchmark.cli.display import CellDisplay, console, output
-from benchmark.cli.groups import INTERRUPTED
+from benchmark.cli.display import console, examples, output, say
+from benchmark.cli.options import INTERRUPTED, PUBLISHED, PublishedOption, complete_tables
+from benchmark.cli.progress import CellDisplay
 from benchmark.execution.plan import require_resources, require_writable
 from benchmark.schema import UnavailableError, read_published
 
@@ -24,12 +23,19 @@ if TYPE_CHECKING:
     from leaderboard.paper_table import PaperTable
 
 Format = Literal["text", "md", "csv", "tex", "json"]
-PUBLISHED = Path("leaderboard/published")
+EXAMPLES = examples(
+    ("See what a table needs and what it costs", "temper reproduce roast-sst2 --plan"),
+    (
+        "Try it with a packaged model and little data",
+        "temper reproduce roast-sst2 --backbone minilm --methods Vanilla,RoAST --seeds 1 --limit 200",
+    ),
+    ("Run all of it, without asking", "temper reproduce roast-sst2 --backbone roberta-large --yes"),
+)
 
 
 def reproduce(
     table: Annotated[
-        str, typer.Argument(help="Which table; `temper list` shows them.", autocompletion=complete_tables)
+        str, typer.Argument(help="Name of a table; `temper list` shows them.", autocompletion=complete_tables)
     ],
     *,
     backbone: Annotated[
@@ -40,16 +46,16 @@ def reproduce(
     ] = None,
     seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="How many seeds. [default: the table's]")] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=16, help="At most so many examples in training and in each set.")
+        int | None, typer.Option("--limit", min=16, help="At most this many examples in training and in each set.")
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for artifacts and records.")] = Path("runs"),
-    published: Annotated[Path, typer.Option("--published", help="Folder of numbers printed in papers.")] = PUBLISHED,
-    form: Annotated[Format, typer.Option("--format", help="What the table is written as.")] = "text",
-    plan: Annotated[bool, typer.Option("--plan", help="Only show what would be run and what it costs.")] = False,
+    published: PublishedOption = PUBLISHED,
+    form: Annotated[Format, typer.Option("--format", help="Format of the table.")] = "text",
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would run and what it costs.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Start without asking.")] = False,
 ) -> None:
-    """Run what a paper's table needs, or resume it, and print the table: measured, published, difference."""
-    from benchmark.cli.reproduction_table import Cut, paper_table
+    """Run a paper's table; print measured next to published numbers. The same command resumes."""
+    from benchmark.cli.reproduction_tables import Cut, paper_table
     from benchmark.execution.store import Store
     from benchmark.reproduction import choose_rows, load_reproduction
 
@@ -66,7 +72,7 @@ def reproduce(
             made = paper_table(read, jobs, Cut(whole, name, count, limit))
             _print(made, _results(out), published, form, _fold_remarks(read, jobs, store))
     except KeyboardInterrupt:
-        console.print("Interrupted. Finished cells and checkpoints are kept; the same command goes on from there.")
+        say("Interrupted. Finished stages and checkpoints are kept; rerun the same command to resume.")
         raise typer.Exit(INTERRUPTED) from None
     if failed or all(job.work is None for job in jobs):
         raise typer.Exit(1)
@@ -104,13 +110,13 @@ def _backbone(reference: str) -> "Backbone | str":
 
 def _run(jobs: "Sequence[Job]", out: Path, store: "Store", *, only_plan: bool, yes: bool) -> int:
     """Show the plan, ask for confirmation, run every row, and return the number of rows that failed."""
-    from benchmark.cli.reproduction_plan import show_plan
+    from benchmark.cli.reproduction_tables import show_plan
 
     todo = show_plan(jobs, store, output if only_plan else console, gaps=only_plan)
     if only_plan:
         return 0
     if todo and not yes and _on_terminal() and not typer.confirm("Start?", default=True, err=True):
-        console.print("Nothing was started.")
+        say("Nothing was started.")
         raise typer.Exit(0)
     require_writable(out)
     return sum(_run_job(job, store, _results(out)) for job in jobs)
@@ -132,7 +138,7 @@ def _run_job(job: "Job", store: "Store", results: Path) -> int:
         if attack.id not in job.work.missing:
             require_parts(attack)
     if forget_other_state(results, job.work):
-        console.print(Text(f"note: the data of {job.suite.name} has changed; its records here are written anew."))
+        say(f"note: the data of {job.suite.name} has changed; its records here are rewritten.")
     display = CellDisplay()
     try:
         report = run_rows(job.all_rows(), job.work, store, results, display)
@@ -152,7 +158,7 @@ def _print(
     table: "PaperTable", results: Path, published: Path, form: Format, remarks: "Mapping[tuple[str, str], str]"
 ) -> None:
     """Print the table; `remarks` are notes of measured cells by the labels of their row and column."""
-    from benchmark.cli.reproduction_table import print_grid
+    from benchmark.cli.reproduction_tables import print_grid
     from leaderboard.paper_table import GRID_FORMATS, as_json, fill, grid
 
     cells = fill(table, results, published if published.is_dir() else None)

@@ -5,8 +5,7 @@ from importlib.metadata import EntryPoint
 import pytest
 from typer.testing import CliRunner
 
-from benchmark.cli import listing
-from benchmark.cli.main import app
+from benchmark.cli.app import app
 from benchmark.execution import method_registry
 from benchmark.execution.costs import Cost, Costs
 
@@ -14,7 +13,7 @@ NOTHING = {"forward": 0.0, "backward": 0.0, "input_backward": 0.0}
 
 
 def shown(monkeypatch: pytest.MonkeyPatch, width: int = 100) -> str:
-    monkeypatch.setattr(listing.output, "width", width)
+    monkeypatch.setenv("COLUMNS", str(width))
     return CliRunner().invoke(app, ["list", "--methods"]).output
 
 

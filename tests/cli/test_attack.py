@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from benchmark.cli.attacking import _parameter
-from benchmark.cli.display import AttackDisplay
-from benchmark.cli.main import app
+from benchmark.cli.app import app
+from benchmark.cli.attack import _parameter
+from benchmark.cli.progress import AttackDisplay
 from benchmark.evaluation.parquet import read_attack
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
@@ -302,7 +302,7 @@ def test_the_command_itself_with_two_workers(model: Path, data: Path, parts: lis
 
 
 def test_every_attack_is_listed_with_its_paper() -> None:
-    shown = CliRunner().invoke(app, ["list", "--attacks"], env={"COLUMNS": "200"}).output
+    shown = CliRunner().invoke(app, ["list", "--attacks"], env={"COLUMNS": "1000"}).output
     for name in RECIPES:
         assert re.search(rf"^{name} ", shown, re.MULTILINE)
     assert re.search(r"^textfooler +Jin et al\., 2020 +TextFooler ", shown, re.MULTILINE)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from benchmark.cli.main import app
+from benchmark.cli.app import app
 from benchmark.evaluation.metrics.calibration import ece_roast_draws
 from benchmark.evaluation.parquet import read_predictions
 from benchmark.execution.workload import materialise
@@ -109,7 +109,7 @@ def test_the_tuned_ece_is_printed_with_what_other_folds_would_give(reproduce, pa
 def test_the_plan_runs_nothing(reproduce, tmp_path: Path) -> None:
     shown = reproduce("--plan", "--seeds", "2")
     assert "tiny-without-textfooler@1" in shown
-    assert "32 cells to do, about " in shown
+    assert "32 stages to do, about " in shown
     assert not (tmp_path / "runs").exists()
 
 
@@ -119,7 +119,7 @@ def test_on_a_terminal_somebody_is_asked_and_no_starts_nothing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("benchmark.cli.reproducing._on_terminal", lambda: True)
+    monkeypatch.setattr("benchmark.cli.reproduction._on_terminal", lambda: True)
     arguments = ["reproduce", "tiny-table", "--backbone", str(tiny_backbone), "--out", str(tmp_path / "runs")]
     done = CliRunner().invoke(app, arguments, input="n\n", catch_exceptions=False)
     assert done.exit_code == 0

@@ -4,13 +4,22 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from benchmark.cli.completion import complete_methods
-from benchmark.cli.display import CellDisplay, console, output
-from benchmark.cli.running import PluginOption
+from benchmark.cli.display import examples, say, show
+from benchmark.cli.options import MethodArgument, PluginOption
+from benchmark.cli.progress import CellDisplay
 
-_COLOURS = {"passed": "green", "failed": "bold red", "not run": "yellow"}
+NEW_EXAMPLES = examples(
+    ("Write a method and its test into this checkout", "temper new my_method"),
+    ("Write a package of its own", "temper new my_method --package"),
+)
+CHECK_EXAMPLES = examples(
+    ("Check a method of this checkout", "temper check roast"),
+    ("Check it with other hyper-parameters", "temper check roast:variant=released"),
+    ("Check a file of your own", "temper check my_method --plugin my_method.py"),
+)
+
+_STYLES = {"passed": "", "failed": "bold red", "not run": "yellow"}
 
 
 def new(
@@ -18,28 +27,26 @@ def new(
     *,
     package: Annotated[bool, typer.Option("--package", help="A package of its own instead of files here.")] = False,
 ) -> None:
-    """Create a method: a commented plugin, its test with the contract, and a list of what to fill in."""
+    """Create a method from a template. Also writes its test, and lists the next steps."""
     from benchmark.authoring.scaffold import begin_in_tree, begin_package
 
     begun = (begin_package if package else begin_in_tree)(name, Path())
     for path in begun.written:
-        output.print(Text(f"wrote  {path}"))
-    output.print(Text("\nWhat to do next:"))
+        show(f"Written: {path}")
+    show("\nNext steps:")
     for number, step in enumerate(begun.steps, start=1):
-        output.print(Text(f"  {number}. {step}"))
+        show(f"  {number}. {step}", indent="     ")
 
 
 def check(
-    method: Annotated[
-        str,
-        typer.Argument(
-            help="The method, with its hyper-parameters as in `temper run`.", autocompletion=complete_methods
-        ),
-    ],
+    method: MethodArgument,
     *,
     plugin: PluginOption = None,
 ) -> None:
-    """Check a method: metadata, its test, lint, contract, a minute of training, cost; exit with 1 if a check fails."""
+    """Check a method before a long run. Exits with 1 if a check fails.
+
+    Checks metadata, its own test, lint, the contract, a minute of training and the cost.
+    """
     from benchmark.authoring.method_check import check_method
     from benchmark.execution.method_registry import load_plugin
 
@@ -52,17 +59,15 @@ def check(
             progress.close()
             count += 1
             wrong += finding.state != "passed"
-            output.print(
-                Text.assemble((f"{finding.state:8}", _COLOURS[finding.state]), f"{finding.about:56}  {finding.found}")
-            )
+            show(f"{finding.state:8}{finding.about}: {finding.found}", _STYLES[finding.state], indent=" " * 10)
             if finding.advice:
-                output.print(Text(f"{'':8}to do: {finding.advice}"))
+                show(f"{'':8}Next: {finding.advice}", indent=" " * 10)
     finally:
         progress.close()
     if wrong:
-        console.print(f"{wrong} of {count} checks did not pass.")
+        say(f"{wrong} of {count} checks did not pass.")
         raise typer.Exit(1)
-    console.print(f"All {count} checks passed.")
+    say(f"All {count} checks passed.")
 
 
 class _Progress:

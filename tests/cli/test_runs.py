@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from benchmark.cli.main import app
-from benchmark.cli.running import require_writable
+from benchmark.cli.app import app
+from benchmark.execution.plan import require_writable
 from benchmark.suites import load_suite, training_splits
 from tests.support.tiny_suite import write_tiny_suite
 
 
 def run(*arguments: str) -> str:
-    done = CliRunner().invoke(app, ["run", *arguments], env={"COLUMNS": "200"})
+    done = CliRunner().invoke(app, ["run", *arguments], env={"COLUMNS": "1000"})
     assert done.exit_code == 0, done.output
     return done.output
 

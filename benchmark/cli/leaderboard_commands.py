@@ -1,0 +1,238 @@
+"""The commands on the leaderboard and its records: `temper board`, `temper compare` and `temper published`."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from benchmark.cli.display import examples, output, print_table, say, show
+from benchmark.cli.options import PUBLISHED, PublishedOption
+from benchmark.schema import UsageError
+
+if TYPE_CHECKING:
+    from leaderboard import RowComparison, ScoreComparison, TextTable
+
+board_app = typer.Typer(help="Build the leaderboard, or check that it matches its records.", no_args_is_help=True)
+published_app = typer.Typer(help="Numbers that papers print.", no_args_is_help=True)
+
+ResultsOption = Annotated[
+    Path | None,
+    typer.Option("--results", help="Folder of records. [default: leaderboard/results, else runs/results]"),
+]
+SiteOption = Annotated[
+    Path | None, typer.Option("--site", help="Folder of the leaderboard. [default: site, next to the records]")
+]
+RowArgument = Annotated[str, typer.Argument(help="method, method:key=value, a record file or a row's folder.")]
+SuiteOption = Annotated[str | None, typer.Option("--suite", help="name or name@version, if there are several.")]
+BackboneOption = Annotated[str | None, typer.Option("--backbone", help="Backbone, if there are several.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_BELOW = {"Notes", "Verification"}
+"""Columns that are left out because a terminal is too narrow for them."""
+
+_RESULTS = (Path("leaderboard/results"), Path("runs/results"))
+
+_HOW = (
+    "Change is of the first row relative to the second, + is better; overall is the mean. Brackets hold 95 % "
+    "intervals of a bootstrap over seeds and examples, paired between the rows. Better in: share of draws in which "
+    "the first row is better. Against vanilla, Overall is Holm-corrected for the number of ranked rows."
+)
+_WORDS = {"better": "is significantly better than", "worse": "is significantly worse than"}
+
+
+def results_folders(given: Path | None) -> tuple[Path, ...]:
+    """List folders of records: the given one, or those of the checkout and of `temper run` in this folder.
+
+    Raises:
+        UsageError: no folder was given and neither default exists.
+    """
+    folders = (given,) if given else tuple(folder for folder in _RESULTS if folder.is_dir())
+    if not folders:
+        names = " nor ".join(map(str, _RESULTS))
+        raise UsageError(
+            f"There is neither {names} in this folder. Run `temper run` first, or name one with --results."
+        )
+    return folders
+
+
+@board_app.command(
+    epilog=examples(
+        ("Rebuild the committed leaderboard and print it", "temper board build"),
+        ("Build one from your own runs", "temper board build --results runs/results --site runs/site"),
+    )
+)
+def build(results: ResultsOption = None, published: PublishedOption = PUBLISHED, site: SiteOption = None) -> None:
+    """Build the leaderboard as HTML, Markdown, CSV, LaTeX and JSON, and print it."""
+    import leaderboard
+
+    results, *others = results_folders(results)
+    site = site or results.parent / "site"
+    report = leaderboard.build(results, site, _existing(published))
+    for table in leaderboard.text_tables(leaderboard.load_board(results, _existing(published))):
+        print_section(table)
+    # Numbers of papers about suites without results are the rule; the page lists them.
+    for dropped in (one for one in report.dropped if not one.where.startswith("published/")):
+        say(f"left out: {dropped.where}: {dropped.reason}")
+    hint = f" (not {others[0]}; name it with --results)" if others else ""
+    say(f"Records: {results}{hint}")
+    say(f"Page, with definitions and notes: {site / 'index.html'}")
+
+
+@board_app.command(
+    epilog=examples(
+        ("Check the committed leaderboard against its records", "temper board check"),
+        ("Check one of your own", "temper board check --results runs/results --site runs/site"),
+    )
+)
+def check(results: ResultsOption = None, published: PublishedOption = PUBLISHED, site: SiteOption = None) -> None:
+    """Compare the leaderboard with its records; a difference is shown as a diff and exits with 1."""
+    import leaderboard
+
+    results, *_ = results_folders(results)
+    site = site or results.parent / "site"
+    difference = leaderboard.check(results, site, _existing(published))
+    if difference:
+        output.print(Text(difference))
+        say(f"{site} does not match {results}. Run `temper board build` and commit the changes.")
+        raise typer.Exit(1)
+    say(f"{site} matches {results}.")
+
+
+def _existing(folder: Path) -> Path | None:
+    return folder if folder.is_dir() else None
+
+
+def print_section(table: "TextTable") -> None:
+    """Print a table with its ranking rule above it and the notes of its rows below it."""
+    show(table.title, "bold")
+    if table.rule:
+        show(table.rule)
+    kept = [number for number, heading in enumerate(table.columns) if heading not in _BELOW]
+    headings = [table.columns[number] for number in kept]
+    print_table(
+        headings,
+        [[row[number] for number in kept] for row in table.rows],
+        right=[table.columns[number] for number in kept if not table.left[number]],
+        key=headings.index("Method") if "Method" in headings else 0,
+    )
+    show("")
+    for row in table.rows:
+        for heading in set(table.columns) & {"Notes"}:
+            if note := row[table.columns.index(heading)]:
+                show(f"{row[table.columns.index('Method')]}: {note}", "dim", indent="  ")
+    for sentence in table.notes:
+        show(sentence, "dim")
+    show("")
+
+
+COMPARE_EXAMPLES = examples(
+    ("Compare two rows of the leaderboard", "temper compare roast vanilla --suite demo"),
+    ("Compare rows of your own runs", "temper compare roast vanilla --results runs/results"),
+    ("Write the comparison as JSON", "temper compare smart freelb --suite offline --json"),
+)
+
+
+def compare(
+    first: RowArgument,
+    second: RowArgument,
+    results: ResultsOption = None,
+    suite: SuiteOption = None,
+    backbone: BackboneOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two rows of the leaderboard. Prints differences, intervals and significance."""
+    import leaderboard
+
+    found = leaderboard.compare(first, second, *results_folders(results), suite=suite, backbone=backbone)
+    if as_json:
+        print(json.dumps(_plain(found), indent=1))
+        return
+    _show_comparison(found)
+    show(f"Records: {' and '.join(dict.fromkeys(found.folders))}", "dim")
+
+
+def _plain(found: "RowComparison") -> dict[str, object]:
+    differences = [{**asdict(difference), "verdict": difference.verdict} for difference in found.differences]
+    return {**asdict(found), "differences": differences}
+
+
+def _show_comparison(found: "RowComparison") -> None:
+    overall, *single = found.differences
+    show(_sentence(found, overall), "bold")
+    headings = ("", found.first, found.second, "change, %", "better in", "verdict")
+    rows = [_cells(difference) for difference in (*single, overall)]
+    print_table(headings, rows, right=headings[1:5], prose=("verdict",))
+    seeds = f"{'seed' if len(found.seeds) == 1 else 'seeds'} {', '.join(map(str, found.seeds))}"
+    show(f"{found.suite} on {found.backbone}, {seeds}. {_HOW}", "dim")
+
+
+def _sentence(found: "RowComparison", overall: "ScoreComparison") -> str:
+    if overall.verdict in _WORDS:
+        text = f"{found.first} {_WORDS[overall.verdict]} {found.second}"
+    elif overall.verdict == "tied":
+        text = f"No significant difference between {found.first} and {found.second}"
+    else:
+        text = f"No verdict on {found.first} and {found.second}"
+    change = "" if overall.change is None else f"{_percent(overall.change)} overall"
+    return f"{text}: {'; '.join(filter(None, (change, overall.reason)))}."
+
+
+def _cells(difference: "ScoreComparison") -> list[str]:
+    score = [_score(value, difference.unit) for value in (difference.first, difference.second)]
+    change = "-" if difference.change is None else f"{100 * difference.change:+.1f}"
+    if difference.low is None or difference.high is None or difference.wins is None:
+        return [difference.key, *score, change, "-", difference.reason]
+    interval = f"{change} [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
+    return [difference.key, *score, interval, f"{100 * difference.wins:.1f} %", _verdict(difference)]
+
+
+def _verdict(difference: "ScoreComparison") -> str:
+    return {"tied": "tied", "unknown": "no verdict"}.get(difference.verdict, difference.verdict)
+
+
+def _score(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    return f"{100 * value:.2f} %" if unit == "%" else f"{value:.3f} {unit}".rstrip()
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:+.1f} %"
+
+
+@published_app.callback()
+def _group() -> None:
+    """Keep `import` a sub-command while it is the only one."""
+
+
+@published_app.command(
+    "import",
+    epilog=examples(
+        ("Add the numbers of a paper", "temper published import paper.csv"),
+        ("Add them to another folder", "temper published import paper.csv --published numbers"),
+    ),
+)
+def import_file(
+    file: Annotated[Path, typer.Argument(help="A CSV file; docs/reproduction.md lists its columns.")],
+    folder: PublishedOption = PUBLISHED,
+) -> None:
+    """Add the numbers of a CSV file; they are shown next to measured ones."""
+    from benchmark.reproduction import available_reproductions, load_reproduction
+    from benchmark.reproduction.published_import import file_records, read_printed
+
+    records = read_printed(file)
+    filed = file_records(records, folder)
+    say(f"{filed.added} numbers added, {filed.known} were there already.")
+    for path in filed.files:
+        say(f"Written: {path}")
+    subjects = {(record["source"]["paper"], record["suite"]["name"]) for record in records}
+    known = [load_reproduction(name) for name in available_reproductions()]
+    tables = [one.name for one in known if any((one.paper, suite) in subjects for suite in one.suites)]
+    for name in tables:
+        say(f"`temper reproduce {name}` shows those of its rows and columns.")
+    if not tables:
+        say("No table to reproduce has this paper and these suites; the leaderboard shows the numbers of its suites.")

@@ -1,0 +1,108 @@
+"""Options and arguments that several commands share, completion of their names, and one command for a whole group."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.cli.display import say, show
+from benchmark.schema import TemperError
+
+if TYPE_CHECKING:
+    from benchmark.suites import Suite
+
+INTERRUPTED = 130
+"""Exit code of a run that was stopped from the keyboard."""
+
+
+def complete_suites(incomplete: str) -> list[str]:
+    """Complete the name of a packaged suite or group."""
+    from benchmark.suites import available_groups, available_suites
+
+    return _starting({**available_suites(), **available_groups()}, incomplete)
+
+
+def complete_methods(incomplete: str) -> list[str]:
+    """Complete the last name of a list such as ``vanilla,roast`` or of a composition such as ``mvp+roast``."""
+    from benchmark.execution.method_registry import registered
+
+    start = max(incomplete.rfind(","), incomplete.rfind("+")) + 1
+    names = _starting(("all", *registered()) if start == 0 else registered(), incomplete[start:])
+    return [incomplete[:start] + name for name in names]
+
+
+def complete_attacks(incomplete: str) -> list[str]:
+    """Complete the name of an attack."""
+    from benchmark.suites.recipes import RECIPES
+
+    return _starting(RECIPES, incomplete)
+
+
+def complete_tables(incomplete: str) -> list[str]:
+    """Complete the name of a paper's table."""
+    from benchmark.reproduction import available_reproductions
+
+    return _starting(available_reproductions(), incomplete)
+
+
+def _starting(names: Iterable[str], incomplete: str) -> list[str]:
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+SuiteArgument = Annotated[
+    str,
+    typer.Argument(
+        help="Name of a packaged suite or group, or path of a file of either.", autocompletion=complete_suites
+    ),
+]
+MethodArgument = Annotated[
+    str,
+    typer.Argument(help="The method, with its hyper-parameters as in `temper run`.", autocompletion=complete_methods),
+]
+BackboneOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backbone",
+        help="Packaged name, Hub id or folder; NAME=... calls it NAME in records. [default: the suite's]",
+    ),
+]
+PluginOption = Annotated[
+    list[str] | None,
+    typer.Option("--plugin", help="A method of your own, as file.py or file.py:Class; may be repeated."),
+]
+OutOption = Annotated[Path, typer.Option("--out", help="Folder for artifacts and records.")]
+PublishedOption = Annotated[Path, typer.Option("--published", help="Folder of numbers printed in papers.")]
+PUBLISHED = Path("leaderboard/published")
+
+
+def each_suite(name: str, work: "Callable[[Suite], None]") -> None:
+    """Call `work` for the named suite, or for each suite of a group. A suite that fails does not stop the others.
+
+    Raises:
+        TemperError: `work` failed on a single suite.
+        Exit: a suite of a group failed; the code is the highest of all exit codes.
+    """
+    from benchmark.suites import load_suites
+
+    suites = load_suites(name)
+    if len(suites) == 1:
+        work(suites[0])
+        return
+    codes = [_code_of(suite, work) for suite in suites]
+    if any(codes):
+        raise typer.Exit(max(codes))
+
+
+def _code_of(suite: "Suite", work: "Callable[[Suite], None]") -> int:
+    show(f"{suite.name}@{suite.version}: {suite.title}", "bold")
+    try:
+        work(suite)
+    except TemperError as error:
+        say(f"temper: {error}")
+        return error.exit_code
+    except typer.Exit as stop:
+        if stop.exit_code == INTERRUPTED:
+            raise
+        return stop.exit_code
+    return 0
