@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmark.evaluation.default_metrics import ATTACK_METRICS, TASK_METRICS
 from benchmark.schema.base import Schema
 from benchmark.schema.errors import UsageError, key_path, nearest
 from benchmark.suites.config import SUITE, Problem, Suite
 from benchmark.suites.validation import check_suite
-from benchmark.suites.vocabulary import ATTACK_METRICS, TASK_METRICS
 
 _FOLDER = Path(__file__).parent
 _VERSIONED = re.compile(r"(?P<name>[a-z0-9-]+)@(?P<version>[0-9]+)")
