@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from benchmark.data import Dataset, DataSpec, load
-from benchmark.data.sources import source_rows
+from benchmark.data.spec import source_rows
 from benchmark.schema.errors import UnavailableError
 from benchmark.suites import Attack, EvaluationTask, SplitSpec, Suite, training_splits
 
@@ -66,7 +66,7 @@ def cut(suite: Suite, limit: int | None) -> CutSuite:
 
 def _open(data: DataSpec) -> DataSpec:
     """Remove the declared row count and hash of a Hub data set; a pinned resource always matches them."""
-    return replace(data, rows=None, content_hash=None) if data.source in ("hub", "mirror") else data
+    return replace(data, rows=None, content_hash=None) if data.origin.can_be_partial else data
 
 
 def _cut_split(split: SplitSpec, limit: int) -> SplitSpec:
@@ -103,7 +103,7 @@ def _cut_attack(attack: Attack, declared: int, kept: int) -> Attack:
 
 def _partial(declared: DataSpec, name: str) -> list[str]:
     """Return a note if the rows of a Hub data set differ from the declared ones."""
-    if declared.rows is None or declared.source not in ("hub", "mirror"):
+    if declared.rows is None or not declared.origin.can_be_partial:
         return []
     rows = sum(1 for _ in source_rows(declared))
     if rows == declared.rows:
