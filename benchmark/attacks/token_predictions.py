@@ -24,12 +24,6 @@ MARGIN = 1e-4
 LONGEST = 512
 """Maximum number of tokens of a text, as in TextAttack; fewer if the model's maximum is lower."""
 
-_WORD_PIECES, _BYTE_LEVEL = "##", "Ġ"
-_MARKS = {
-    "bert": _WORD_PIECES, "distilbert": _WORD_PIECES, "electra": _WORD_PIECES, "roberta": _BYTE_LEVEL,
-}  # fmt: skip
-"""Mark of each family's tokens: "##" on tokens that continue a word, "Ġ" on tokens that begin one."""
-
 
 @dataclass(frozen=True, slots=True)
 class Slots:
@@ -60,14 +54,21 @@ class MaskedLM:
         Raises:
             UsageError: the mark of the family's tokens is not known.
         """
-        family = network.config.model_type
-        if family not in _MARKS:
-            raise UsageError(f"A masked LM of the family {family!r} cannot attack. {nearest(family, _MARKS)}")
+        from benchmark.models.architectures import ARCHITECTURES, family_facts, unused_positions
+
+        config = network.config
+        family = family_facts(config.model_type)
+        self._continues, self._begins = family.continues_word, family.begins_word
+        if not (self._continues or self._begins):
+            known = [name for name, row in ARCHITECTURES.items() if row.continues_word or row.begins_word]
+            raise UsageError(
+                f"A masked LM of the family {config.model_type!r} cannot attack. {nearest(config.model_type, known)}"
+            )
+        positions = int(config.max_position_embeddings) - unused_positions(config.model_type, config.pad_token_id)
         self.network = network.float().eval().to(device)
         self.tokenizer = tokenizer
-        self.longest = min(LONGEST, tokenizer.model_max_length, _max_length(network.config))
+        self.longest = min(LONGEST, tokenizer.model_max_length, positions)
         self._device = device
-        self._mark = _MARKS[family]
 
     def positions(self, text: AttackedText, index: int) -> range:
         """Return the positions of a word's tokens, as TextAttack finds them; empty for a word that is truncated.
@@ -102,9 +103,9 @@ class MaskedLM:
             token: A token as `token` returns it.
             first: Whether the token is the first of the text, which byte-level tokenizers do not mark.
         """
-        if self._mark == _WORD_PIECES:
-            return _WORD_PIECES in token
-        return not first and not token.startswith(_BYTE_LEVEL)
+        if self._continues:
+            return self._continues in token
+        return not first and not token.startswith(str(self._begins))
 
     def tiers(self) -> list[Tier]:
         """Return the tiers: full batches in float32, and each text alone.
@@ -280,12 +281,6 @@ def _slots(item: Hashable) -> Slots:
     if not isinstance(item, Slots):
         raise TypeError(f"{item!r} is not an item for a masked LM")
     return item
-
-
-def _max_length(config: Any) -> int:
-    """Return the maximum input length; byte-level families number their positions from after the padding id."""
-    offset = config.pad_token_id + 1 if _MARKS[config.model_type] == _BYTE_LEVEL else 0
-    return int(config.max_position_embeddings) - offset
 
 
 def _packed(widths: Sequence[int]) -> Iterable[list[int]]:

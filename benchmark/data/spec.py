@@ -196,7 +196,8 @@ class CommonSpec:
 
 def _unchecked(spec: CommonSpec) -> Source:
     cls = SOURCES[spec.source]
-    return cls(**{item.name: getattr(spec, item.name) for item in fields(cls)})
+    values = {item.name: (getattr(spec, item.name), item.default is MISSING) for item in fields(cls)}
+    return cls(**{name: value for name, (value, required) in values.items() if required or value is not None})
 
 
 def _missing(spec: CommonSpec) -> list[str]:
@@ -220,7 +221,8 @@ def _source_keys() -> list[tuple[str, Any, Any]]:
         types = get_type_hints(cls, include_extras=True)
         for item in fields(cls):
             hints[item.name] = types[item.name]
-            defaults[item.name] = None if item.default is MISSING else item.default
+            # A default of the source is applied by `origin`; here None means that the key is absent.
+            defaults[item.name] = () if item.default == () else None
             sources[item.name].append(name)
     return [(name, _key(hint, defaults[name], sources[name]), defaults[name]) for name, hint in hints.items()]
 
