@@ -22,8 +22,9 @@ from pathlib import Path
 import torch
 
 from benchmark.attacks import AttackRow, Parts, Victim, load_parts, parameters_of, run_attack
+from benchmark.attacks.attack_recipe import textattack_recipes
 from benchmark.attacks.encoder import Encoder, Vectors
-from benchmark.attacks.textattack.builders import BUILDERS
+from benchmark.attacks.suite_attack import Attack
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Dataset, DataSpec, Example, LabelSpec, load
 from benchmark.models.backbones import Backbone, resolve_backbone
@@ -32,7 +33,6 @@ from benchmark.models.inference import predict_logits
 from benchmark.models.prompt_classifier import load_classifier
 from benchmark.schema.errors import UsageError, nearest
 from benchmark.suites import Recipe, SplitSpec, TrainingTask
-from benchmark.suites.config import Attack
 from benchmark.training.loop import Trainer
 from methods.vanilla import Vanilla
 
@@ -242,7 +242,7 @@ _FIELDS = {"outcome": "outcomes", "perturbed": "texts", "queries": "query counts
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipes", nargs="+", choices=sorted(BUILDERS))
+    parser.add_argument("recipes", nargs="+", choices=textattack_recipes())
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--examples", type=int, help="of each set; else as many as the proof needs")
     parser.add_argument("--out", type=Path, default=Path("runs/proof"))

@@ -7,6 +7,9 @@ from benchmark.attacks.constraints import Candidate
 from benchmark.attacks.engine.case import Case, ScoredItem, SearchResult, best, exceeds, wrong
 from benchmark.attacks.engine.questions import Ask
 
+UNKNOWN = "[UNK]"
+"""Replacement of a word while its importance is measured, whatever the victim's own unknown token is."""
+
 Propose = Callable[[Case, AttackedText, int], Ask[list[Candidate]]]
 """Returns all allowed candidates for the word at an index of a text."""
 

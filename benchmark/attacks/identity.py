@@ -1,40 +1,15 @@
-"""An attack's identity: its parameters, and the fingerprint of them and of all resources that it uses."""
+"""An attack's identity: the fingerprint of its parameters and of all resources that it uses."""
 
 from typing import Any
 
 from benchmark.attacks.parts import part_identities, part_names
+from benchmark.attacks.suite_attack import Attack, parameters_of
 from benchmark.attacks.tagger import installed_version
 from benchmark.resources import locate
 from benchmark.schema.canonical import fingerprint
-from benchmark.schema.errors import UsageError, key_path, nearest
-from benchmark.suites.config import RECIPE_SCHEMAS, Attack
-from benchmark.suites.recipes import RECIPES, Numbers, identifying_parameters
 
 ENGINE_VERSION, ADAPTER_VERSION = 1, 2
 """Increase a version if the engine, or the adapter to TextAttack, gives another outcome for the same attack."""
-
-RECIPE_VERSIONS = {"textbugger": 2}
-"""Increase a version if one recipe gives other rows; a recipe that is not listed has version 1, which is not hashed.
-
-TextBugger 2: a split word counts as one changed word, and the words after it as unchanged.
-"""
-
-
-def parameters_of(attack: Attack) -> Numbers:
-    """Return the parameters of a suite's attack, with the recipe's defaults for those that it leaves out.
-
-    Raises:
-        UsageError: the recipe or a parameter does not exist, or a value is invalid.
-    """
-    if attack.recipe not in RECIPES:
-        raise UsageError(
-            f"Attack {attack.id!r}: recipe {attack.recipe!r} does not exist. {nearest(attack.recipe, RECIPES)}"
-        )
-    parameters, problems = RECIPE_SCHEMAS[attack.recipe].read(dict(attack.parameters), pointer=key_path)
-    if problems:
-        raise UsageError(f"Attack {attack.id!r}: {' '.join(f'parameter {problem}' for problem in problems)}")
-    read: Numbers = parameters
-    return read
 
 
 def attack_identity(attack: Attack) -> dict[str, Any]:
@@ -46,8 +21,7 @@ def attack_identity(attack: Attack) -> dict[str, Any]:
         UsageError: a parameter or a part does not exist.
         UnavailableError: an optional library, whose version is part of the identity, is not installed.
     """
-    parameters = parameters_of(attack)
-    version = RECIPE_VERSIONS.get(attack.recipe)
+    recipe = parameters_of(attack)
     # The name or path of a part is replaced by its hash, which identifies its content.
     return {
         "search": search_identity(attack.backend),
@@ -56,9 +30,10 @@ def attack_identity(attack: Attack) -> dict[str, Any]:
         "on": attack.on,
         "subset": attack.subset,
         "recipe": attack.recipe,
-        "parameters": {**identifying_parameters(parameters), **dict.fromkeys(part_names(parameters))},
-        "parts": part_identities(parameters),
-        **({"recipe_version": version} if version else {}),
+        "parameters": {**recipe.identifying_parameters(), **dict.fromkeys(part_names(recipe))},
+        "parts": part_identities(recipe),
+        # Version 1 is left out, so that the attacks of committed records keep their fingerprints.
+        **({"recipe_version": recipe.version} if recipe.version > 1 else {}),
     }
 
 

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from benchmark.attacks.attacked_text import AttackedText, words_changed, words_of
-from benchmark.attacks.engine import Ask, Case, Failure, SearchResult, run_searches
+from benchmark.attacks.engine import Ask, Case, Failure, Search, SearchResult, run_searches
 from benchmark.attacks.engine.case import rounded, wrong
 from benchmark.attacks.engine.questions import ENCODER, MASKED_LM, VICTIM
-from benchmark.attacks.identity import parameters_of
 from benchmark.attacks.parts import Parts, load_parts
-from benchmark.attacks.recipes import Search, prepare
+from benchmark.attacks.suite_attack import Attack, parameters_of
 from benchmark.attacks.victim import Victim, encoder_oracle, masked_lm_oracle, victim_oracle
 from benchmark.data import Example
 from benchmark.schema.attack_outcome import AttackRow, Outcome
 from benchmark.schema.errors import TemperError
-from benchmark.suites.config import Attack
 
 LOGIT_DECIMALS, SIMILARITY_DECIMALS = 3, 4
 """Decimals stored in a row: few enough that answers from full batches usually decide the rounding."""
@@ -57,12 +55,12 @@ class Job:
             yield from recipe_search(self.attack, parts, self.victim).all(examples, identity)
 
     def _searched(self, examples: Sequence[Example], identity: str, parts: Parts) -> Generator[AttackRow, None, None]:
-        parameters = parameters_of(self.attack)
-        search = prepare(self.attack.recipe, parameters, parts)
+        recipe = parameters_of(self.attack)
+        search = recipe.search(parts)
         oracles = {VICTIM: victim_oracle(self.victim), ENCODER: encoder_oracle(parts.encoder)}
         if parts.masked_lm is not None:
             oracles[MASKED_LM] = masked_lm_oracle(parts.masked_lm)
-        budget = parameters.query_budget
+        budget = recipe.query_budget
         attempts = (new_attempt(e, search, f"{identity}/{e.id}", budget) for e in examples)
         searches = ((attempt, attempt.run()) for attempt in attempts)
         try:

@@ -4,16 +4,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from benchmark.attacks.attack_recipe import AttackRecipe
 from benchmark.attacks.encoder import Encoder, SentenceEncoder
 from benchmark.attacks.tagger import TAGGERS, Tagger, tagger_identity
 from benchmark.attacks.token_predictions import MaskedLM, load_named, masked_lm_identity
 from benchmark.lexicons import Lexicon, lexicon_fingerprint, lexicon_path
 from benchmark.resources import locate, resource_fingerprint
 from benchmark.schema.canonical import fingerprint
-from benchmark.schema.errors import IntegrityError, UsageError, nearest
-from benchmark.suites.recipes import Numbers
+from benchmark.schema.errors import IntegrityError, TemperError, UsageError, nearest
+
+T = TypeVar("T")
 
 _DATA = Path(__file__).with_name("data")
 _PREFIX, _SUFFIX = "stopwords-", ".txt"
@@ -108,6 +110,17 @@ class Parts:
     table: TransferTable | None = None
 
 
+def required(part: T | None, kind: str) -> T:
+    """Return a part that an attack cannot do without.
+
+    Raises:
+        TemperError: the part is not loaded.
+    """
+    if part is None:
+        raise TemperError(f"The attack needs a part that is not loaded: {kind}. Load it with load_parts.")
+    return part
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
     """A kind of part.
@@ -132,13 +145,13 @@ _KINDS: Mapping[str, _Kind] = {
 """Kinds of parts, by the parameter that holds a part's name."""
 
 
-def part_names(parameters: Numbers) -> dict[str, str]:
+def part_names(parameters: AttackRecipe) -> dict[str, str]:
     """Return the parameters that name parts, with the names."""
     named = {field.name: getattr(parameters, field.name) for field in fields(parameters) if field.name in _KINDS}
     return {kind: name for kind, name in named.items() if name is not None}
 
 
-def part_identities(parameters: Numbers) -> dict[str, str]:
+def part_identities(parameters: AttackRecipe) -> dict[str, str]:
     """Return the hash or version of every part, which together with the parameters decide an attack's outcome.
 
     Raises:
@@ -148,7 +161,7 @@ def part_identities(parameters: Numbers) -> dict[str, str]:
     return {kind: _KINDS[kind].identity(name) for kind, name in part_names(parameters).items()}
 
 
-def load_parts(parameters: Numbers, device: str = "cpu") -> Parts:
+def load_parts(parameters: AttackRecipe, device: str = "cpu") -> Parts:
     """Load an attack's parts.
 
     Raises:

@@ -6,12 +6,12 @@ from benchmark.attacks.identity import attack_fingerprint
 from benchmark.attacks.job import Job
 from benchmark.attacks.journal import Progress, record
 from benchmark.attacks.parts import Parts
+from benchmark.attacks.suite_attack import Attack
 from benchmark.attacks.victim import Victim
 from benchmark.attacks.workers import Workers
 from benchmark.data import Dataset
 from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.errors import UsageError
-from benchmark.suites.config import Attack
 
 IN_FLIGHT = 128
 """Default number of concurrent searches: enough to fill batches with the questions of a round."""

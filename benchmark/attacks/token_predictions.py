@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmark.attacks.attacked_text import AttackedText
 from benchmark.attacks.engine.oracles import Tier, TopK
+from benchmark.attacks.engine.questions import MASKED_LM, Answer, Ask, Question
 from benchmark.attacks.precision import kept_type
+from benchmark.attacks.transformations import joined_pieces, one_word
 from benchmark.schema.errors import UsageError, nearest
 
 TOKENS_PER_BATCH = 1024
@@ -20,12 +23,6 @@ MARGIN = 1e-4
 
 LONGEST = 512
 """Maximum number of tokens of a text, as in TextAttack; fewer if the model's maximum is lower."""
-
-_WORD_PIECES, _BYTE_LEVEL = "##", "Ġ"
-_MARKS = {
-    "bert": _WORD_PIECES, "distilbert": _WORD_PIECES, "electra": _WORD_PIECES, "roberta": _BYTE_LEVEL,
-}  # fmt: skip
-"""Mark of each family's tokens: "##" on tokens that continue a word, "Ġ" on tokens that begin one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +54,21 @@ class MaskedLM:
         Raises:
             UsageError: the mark of the family's tokens is not known.
         """
-        family = network.config.model_type
-        if family not in _MARKS:
-            raise UsageError(f"A masked LM of the family {family!r} cannot attack. {nearest(family, _MARKS)}")
+        from benchmark.models.architectures import ARCHITECTURES, family_facts, unused_positions
+
+        config = network.config
+        family = family_facts(config.model_type)
+        self._continues, self._begins = family.continues_word, family.begins_word
+        if not (self._continues or self._begins):
+            known = [name for name, row in ARCHITECTURES.items() if row.continues_word or row.begins_word]
+            raise UsageError(
+                f"A masked LM of the family {config.model_type!r} cannot attack. {nearest(config.model_type, known)}"
+            )
+        positions = int(config.max_position_embeddings) - unused_positions(config.model_type, config.pad_token_id)
         self.network = network.float().eval().to(device)
         self.tokenizer = tokenizer
-        self.longest = min(LONGEST, tokenizer.model_max_length, _max_length(network.config))
+        self.longest = min(LONGEST, tokenizer.model_max_length, positions)
         self._device = device
-        self._mark = _MARKS[family]
 
     def positions(self, text: AttackedText, index: int) -> range:
         """Return the positions of a word's tokens, as TextAttack finds them; empty for a word that is truncated.
@@ -99,9 +103,9 @@ class MaskedLM:
             token: A token as `token` returns it.
             first: Whether the token is the first of the text, which byte-level tokenizers do not mark.
         """
-        if self._mark == _WORD_PIECES:
-            return _WORD_PIECES in token
-        return not first and not token.startswith(_BYTE_LEVEL)
+        if self._continues:
+            return self._continues in token
+        return not first and not token.startswith(str(self._begins))
 
     def tiers(self) -> list[Tier]:
         """Return the tiers: full batches in float32, and each text alone.
@@ -156,6 +160,93 @@ class MaskedLM:
         return ids
 
 
+@dataclass
+class MaskedLMSubstitutes:
+    """A masked LM's substitutes for the words of one text after another.
+
+    Attributes:
+        model: The masked LM.
+        most: Number of tokens tried per position, and of words tried for a word of several pieces.
+        limit: Maximum number of combinations of pieces.
+    """
+
+    model: MaskedLM
+    most: int
+    limit: int
+    _text: str | None = None
+    _positions: Sequence[int] = ()
+    _ranking: "Ranking | None" = None
+
+    def words(self, text: AttackedText, index: int) -> Ask[list[str]]:
+        """Return the substitutes of a word, as TextAttack's WordSwapMaskedLM finds them."""
+        positions = self.model.positions(text, index)
+        if not positions:
+            return []
+        ranking = yield from self._predictions(text.joined, positions)
+        # A single token needs the set of top tokens only; combinations of tokens depend on their order too.
+        rows = [self._positions.index(position) for position in positions]
+        ids = yield from ranking.top(rows, in_order=len(rows) > 1)
+        tokens = [[self.model.token(id) for id in row] for row in ids]
+        if len(tokens) > 1:
+            words = joined_pieces(tokens, self.most, self.limit)
+        else:
+            words = [t for t in tokens[0] if one_word(t) and not self.model.continues_word(t, first=index == 0)]
+        return [word.strip("Ġ") for word in words]
+
+    def _predictions(self, text: str, positions: range) -> "Ask[Ranking]":
+        """Predict the tokens of one word of a new text, and of all words once a second word of it is needed.
+
+        A successful swap makes a new text, so that predictions for the other words would be wasted.
+        """
+        known = text == self._text
+        if self._ranking is None or not known or not set(positions) <= set(self._positions):
+            self._text = text
+            self._positions = range(max(self.model.length(text), positions.stop)) if known else positions
+            item = Slots(text, tuple(self._positions), self.most)
+            (answer,) = yield Question(MASKED_LM, (item,))
+            self._ranking = Ranking(MASKED_LM, item, answer)
+        return self._ranking
+
+
+@dataclass(slots=True)
+class Ranking:
+    """An item with the oracle's most exact top-k answer so far; its rows hold one value more than is used.
+
+    Attributes:
+        oracle: Name of the oracle.
+        item: The item.
+        answer: The most exact answer so far, with ids.
+    """
+
+    oracle: str
+    item: Hashable
+    answer: Answer
+
+    def top(self, rows: Iterable[int], *, in_order: bool) -> Ask[NDArray[np.int64]]:
+        """Return the top ids of some rows, as the oracle's last tier ranks them.
+
+        The item is evaluated again if the margin leaves open which ids these are, or their order.
+
+        Args:
+            rows: Rows of the answer.
+            in_order: Whether the order of the ids matters, and not only the set.
+
+        Returns:
+            Ids, shape (rows, k).
+        """
+        chosen = list(rows)
+        while self.answer.margin > 0 and self._is_open(chosen, in_order=in_order):
+            (self.answer,) = yield Question(self.oracle, (self.item,), self.answer.tier + 1)
+        if self.answer.ids is None:
+            raise TypeError(f"the oracle {self.oracle!r} returns no ids")
+        return self.answer.ids[chosen, :-1]
+
+    def _is_open(self, rows: list[int], *, in_order: bool) -> bool:
+        values = self.answer.values[rows].astype(np.float64)
+        gaps = values[:, :-1] - values[:, 1:]
+        return bool(((gaps if in_order else gaps[:, -1:]) <= 2 * self.answer.margin).any())
+
+
 def load_named(name: str, device: str) -> MaskedLM:
     """Load a backbone as a masked LM, with its packaged head if its files have no head.
 
@@ -190,12 +281,6 @@ def _slots(item: Hashable) -> Slots:
     if not isinstance(item, Slots):
         raise TypeError(f"{item!r} is not an item for a masked LM")
     return item
-
-
-def _max_length(config: Any) -> int:
-    """Return the maximum input length; byte-level families number their positions from after the padding id."""
-    offset = config.pad_token_id + 1 if _MARKS[config.model_type] == _BYTE_LEVEL else 0
-    return int(config.max_position_embeddings) - offset
 
 
 def _packed(widths: Sequence[int]) -> Iterable[list[int]]:

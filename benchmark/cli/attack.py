@@ -19,10 +19,10 @@ from benchmark.schema.atomic_io import replace_file
 from benchmark.schema.errors import counted
 
 if TYPE_CHECKING:
+    from benchmark.attacks.suite_attack import Attack
     from benchmark.attacks.victim import ModelVictim
     from benchmark.data import Dataset
     from benchmark.schema.attack_outcome import AttackRow
-    from benchmark.suites.config import Attack
 
 EXAMPLES = examples(
     (
@@ -136,8 +136,8 @@ def attack(
 def _spec(name: str, parameters: Sequence[str], backend: str) -> "Attack":
     """Build the attack as a suite file would, and check its parameters."""
     from benchmark.attacks import parameters_of
+    from benchmark.attacks.suite_attack import Attack
     from benchmark.schema.errors import nearest
-    from benchmark.suites.config import Attack
 
     if backend not in {"engine", "textattack"}:
         raise UsageError(f"--backend {backend} does not exist. {nearest(backend, ('engine', 'textattack'))}")

@@ -129,10 +129,10 @@ def _attacks() -> list[tuple[str, str, str]]:
     """Return name, paper and first sentence of each attack; the paper is cited in the sentence: "Jin et al., 2020"."""
     import re
 
-    from benchmark.suites.recipes import RECIPES
+    from benchmark.attacks.recipes import ATTACKS
 
     found = []
-    for name, numbers in RECIPES.items():
+    for name, numbers in ATTACKS.items():
         sentence = str(numbers.__doc__)
         paper = re.search(r"([A-Z]\w+ et al\.),? \(?(\d{4})", sentence)
         found.append((name, ", ".join(paper.groups()) if paper else "-", sentence))

@@ -34,9 +34,9 @@ def complete_methods(incomplete: str) -> list[str]:
 
 def complete_attacks(incomplete: str) -> list[str]:
     """Complete the name of an attack."""
-    from benchmark.suites.recipes import RECIPES
+    from benchmark.attacks.recipes import ATTACKS
 
-    return _starting(RECIPES, incomplete)
+    return _starting(ATTACKS, incomplete)
 
 
 def complete_tables(incomplete: str) -> list[str]:

@@ -73,10 +73,12 @@ def _show_suite(loaded: "Suite") -> None:
 
 def _show_parameters(loaded: "Suite") -> None:
     """Print all parameters in force: those that the file gives and the recipe's defaults."""
-    from benchmark.suites.config import parameters_of
+    from dataclasses import asdict
+
+    from benchmark.attacks import parameters_of
 
     for attack in loaded.attacks:
-        inside = {key: "none" if value is None else value for key, value in parameters_of(attack).items()}
+        inside = {key: "none" if value is None else value for key, value in asdict(parameters_of(attack)).items()}
         show(f"\n{attack.id}: {attack.recipe}, backend {attack.backend}")
         for title, listed in (
             ("given", {key: value for key, value in inside.items() if key in attack.parameters}),

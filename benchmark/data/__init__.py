@@ -4,8 +4,7 @@ from benchmark.data.dataset import Dataset, Example, LoadReport, Splits
 from benchmark.data.dataset_loader import load
 from benchmark.data.overlap import Overlap, TrainingIndex, overlap
 from benchmark.data.selection import limited, split, stratified
-from benchmark.data.sources import how_to_get, missing_reason
-from benchmark.data.spec import DataSpec, LabelSpec, Thresholds
+from benchmark.data.spec import DataSpec, LabelSpec, Thresholds, how_to_get, missing_reason
 
 __all__ = [
     "DataSpec",

@@ -9,8 +9,7 @@ from benchmark.data.dataset import Dataset, Example, LoadReport
 from benchmark.data.labels import check_range, class_of, plain_number, value_text
 from benchmark.data.readers import Row
 from benchmark.data.selection import Unique, canonical, deduplicate, stratified
-from benchmark.data.sources import how_to_get, source_rows
-from benchmark.data.spec import DataSpec
+from benchmark.data.spec import DataSpec, how_to_get, source_rows
 from benchmark.data.text_normalisation import is_blank, normalise, text_key
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError
 
@@ -137,7 +136,7 @@ def check_rows(spec: DataSpec, rows: int) -> None:
     """
     if spec.rows is not None and rows != spec.rows:
         counts = f"{spec.place} has {rows} rows here, but the suite declares {spec.rows}"
-        if rows < spec.rows and spec.source in ("hub", "mirror"):
+        if rows < spec.rows and spec.origin.can_be_partial:
             raise PartialDataError(f"{counts}: the data set is incomplete. Get all of it with {how_to_get(spec)}.")
         raise IntegrityError(
             f"{counts}: this is another version of the data set. Get the declared one, or declare this one in a suite "

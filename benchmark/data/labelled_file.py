@@ -6,8 +6,8 @@ from pathlib import Path
 
 from benchmark.data.labels import class_of, plain_number, value_text
 from benchmark.data.nested_archive import open_member
-from benchmark.data.readers import Table, read_rows
-from benchmark.data.spec import DataSpec, Format, LabelSpec
+from benchmark.data.readers import Format, Table, read_rows
+from benchmark.data.spec import DataSpec, LabelSpec
 from benchmark.schema.errors import IntegrityError, UsageError, nearest
 
 HABITS: tuple[tuple[str, ...], ...] = (("text",), ("sentence",), ("premise", "hypothesis"), ("sentence1", "sentence2"))

@@ -11,12 +11,15 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO, TypeAlias
+from typing import IO, Literal, TypeAlias
 
-from benchmark.data.spec import LINES_COLUMN, Format
 from benchmark.schema.errors import IntegrityError, UsageError, nearest
 
 Row: TypeAlias = dict[str, object]
+Format: TypeAlias = Literal["csv", "tsv", "jsonl", "parquet", "lines"]
+
+LINES_COLUMN = "text"
+"""The one column of the format `lines`."""
 
 FIELD_LIMIT = 2**24
 """Maximum length of a csv field in characters; the csv module's default of 2**17 refuses long reviews."""

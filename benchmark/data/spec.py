@@ -1,13 +1,14 @@
 """Where a data set comes from and how its rows become examples: what ``data = {...}`` in a suite file says."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Final, Literal, TypeAlias
+from dataclasses import MISSING, dataclass, field, fields, make_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_type_hints
 
 from pydantic import (
     BeforeValidator,
     Field,
-    StringConstraints,
     ValidationInfo,
     WithJsonSchema,
     model_validator,
@@ -15,11 +16,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from benchmark.data.readers import Row
+from benchmark.data.source import Source
+from benchmark.data.sources import SOURCES
 from benchmark.schema.base import CLOSED, Flag, Hash, Integer, Real, Words, doc, require
-from benchmark.schema.errors import nearest
+from benchmark.schema.errors import UsageError, nearest
 
-Source: TypeAlias = Literal["artifact", "hub", "mirror", "file"]
-Format: TypeAlias = Literal["csv", "tsv", "jsonl", "parquet", "lines"]
 Column: TypeAlias = Words
 
 
@@ -45,50 +47,24 @@ ClassNumber: TypeAlias = Annotated[
     WithJsonSchema({"type": "integer", "title": "a class of the task, by name or by number"}),
 ]
 
-LINES_COLUMN = "text"
-"""The one column of the format `lines`."""
-
-_HUB_KEYS: Final = ("repository", "split", "rows")
-_REQUIRED: Final = {
-    "artifact": ("resource", "member", "format"),
-    "file": ("path", "format"),
-    "hub": _HUB_KEYS,
-    "mirror": _HUB_KEYS,
-}
-_FOREIGN: Final = {
-    "artifact": ("repository", "configuration", "split", "revision", "path"),
-    "file": ("resource", "member", "repository", "configuration", "split", "revision"),
-    "hub": ("resource", "member", "path", "format", "columns"),
-    "mirror": ("resource", "member", "path", "format", "columns", "revision"),
-}
-
 
 def _data_problems(spec: "DataSpec") -> Iterator[tuple[str, str]]:
     """The keys that a source needs and those that mean nothing to it, and columns that must agree."""
-    for key in _REQUIRED[spec.source]:
-        if getattr(spec, key) is None:
-            yield key, f"missing; source = {spec.source!r} needs it."
-    for key in _FOREIGN[spec.source]:
-        if getattr(spec, key):
+    cls = SOURCES[spec.source]
+    for key in (*_missing(spec), *(["rows"] if cls.can_be_partial and spec.rows is None else ())):
+        yield key, f"missing; source = {spec.source!r} needs it."
+    own = {item.name for item in fields(cls)}
+    for key in DataSpec.__annotations__:
+        if key not in own and getattr(spec, key):
             yield key, f"means nothing with source = {spec.source!r}; remove it."
-    yield from _column_problems(spec)
+    if len(set(spec.text)) < len(spec.text):
+        yield "text", f"column {spec.text[0]!r} is named twice; name the two columns of the pair."
+    yield from _unchecked(spec).problems(spec.needed)
     for column, allowed in spec.where.items():
         if not allowed:
             yield f"where.{column}", "allows no value, so no row would be left; list the allowed values."
     if spec.limit is not None and spec.rows is not None and spec.limit > spec.rows:
         yield "limit", f"{spec.limit} is more than the {spec.rows} declared in `rows`; lower it or remove it."
-
-
-def _column_problems(spec: "DataSpec") -> Iterator[tuple[str, str]]:
-    if len(set(spec.text)) < len(spec.text):
-        yield "text", f"column {spec.text[0]!r} is named twice; name the two columns of the pair."
-    if spec.columns and spec.format not in ("csv", "tsv"):
-        yield "columns", "only csv and tsv files without a header line need them; remove it."
-        return
-    known = (LINES_COLUMN,) if spec.format == "lines" else spec.columns
-    for column in spec.needed if known else ():
-        if column not in known:
-            yield "columns" if spec.columns else "text", f"there is no column {column!r}. {nearest(column, known)}"
 
 
 def _label_problems(label: "LabelSpec") -> Iterator[tuple[str, str]]:
@@ -141,65 +117,28 @@ class LabelSpec:
         return require(self, _label_problems(self), info)
 
 
-@with_config(CLOSED)
-@dataclass(frozen=True, slots=True)
-class DataSpec:
-    """One data set: its source, its columns, and the filters between its rows and the examples."""
+if TYPE_CHECKING:
+    SourceName: TypeAlias = str
+else:
+    SourceName = Literal[tuple(SOURCES)]
 
-    source: Annotated[
-        Source,
-        doc(
-            "`artifact`: a member of a pinned package. `hub`: a data set of the Hugging Face Hub, or of a local mirror "
-            "that holds it. `mirror`: only the local mirror. `file`: a file of yours."
-        ),
-    ]
+
+def _sentence(cls: type[Source]) -> str:
+    """Return the first line of a source's docstring, to follow its name."""
+    line = str(cls.__doc__).splitlines()[0]
+    return line[0].lower() + line[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class CommonSpec:
+    """The keys of a data table that every source has."""
+
+    source: Annotated[SourceName, doc(" ".join(f"`{name}`: {_sentence(cls)}" for name, cls in SOURCES.items()))]
     text: Annotated[
         tuple[Column, ...],
         Field(min_length=1, max_length=2),
         doc("The column that the model reads, or the two of a pair."),
     ]
-    format: Annotated[
-        Format | None,
-        doc(
-            "artifact, file: `csv` (quoted), `tsv` (split at tabs, quotes mean nothing), `jsonl`, `parquet` or `lines` "
-            "(one text a line, column `text`). A name ending in .gz or .bz2 is decompressed."
-        ),
-    ] = None
-    resource: Annotated[Words | None, doc("artifact: a name from `temper resources list`.")] = None
-    member: Annotated[
-        Words | None,
-        doc("artifact: path inside the resource; `outer.tar.gz!inner/file` reads a nested archive."),
-    ] = None
-    repository: Annotated[
-        Annotated[
-            str, StringConstraints(strict=True, pattern=r"^(?:[\w-][\w.-]*/[\w-][\w.-]*)$"), Field(title="'owner/name'")
-        ]
-        | None,
-        doc("hub, mirror: the data set's id."),
-    ] = None
-    configuration: Annotated[
-        Annotated[
-            str, StringConstraints(strict=True, pattern=r"^(?:[\w-][\w.-]*)$"), Field(title="a name without slashes")
-        ]
-        | None,
-        doc("hub, mirror: the data set's configuration."),
-    ] = None
-    split: Annotated[
-        Annotated[
-            str, StringConstraints(strict=True, pattern=r"^(?:\w+([.]\w+)*)$"), Field(title="the name of a whole split")
-        ]
-        | None,
-        doc("hub, mirror: which split."),
-    ] = None
-    revision: Annotated[
-        Words | None, doc("hub: commit, tag or branch. A mirror holds one revision and ignores it.")
-    ] = None
-    path: Annotated[Words | None, doc("file: path of the file, absolute or relative to the suite file's folder.")] = (
-        None
-    )
-    columns: Annotated[
-        tuple[Column, ...], doc("csv, tsv without a header line: the names of its columns, all of them.")
-    ] = ()
     label: Annotated[LabelSpec | None, doc("How to label the rows. Absent: the examples have no labels.")] = None
     group: Annotated[Column | None, doc("Column that says what belongs together, such as the film of a review.")] = None
     where: Annotated[
@@ -221,25 +160,31 @@ class DataSpec:
     rows: Annotated[
         Integer | None,
         Field(ge=1),
-        doc("Rows of the source before any filter; a source with another number is refused. hub, mirror: required."),
+        doc(
+            "Rows of the source before any filter; a source with another number is refused. "
+            f"{', '.join(name for name, cls in SOURCES.items() if cls.can_be_partial)}: required."
+        ),
     ] = None
     content_hash: Annotated[
         Hash | None,
         doc("Hash of what comes out at the end; other texts, labels or class names are refused."),
     ] = None
 
-    @model_validator(mode="after")
-    def _agrees(self, info: ValidationInfo) -> "DataSpec":
-        return require(self, _data_problems(self), info)
+    @property
+    def origin(self) -> Source:
+        """The source with its keys.
+
+        Raises:
+            UsageError: a key that the source needs is missing.
+        """
+        if missing := [f"`{key}`" for key in _missing(self)]:
+            raise UsageError(f"A data set of the source `{self.source}` needs {' and '.join(missing)}.")
+        return _unchecked(self)
 
     @property
     def place(self) -> str:
         """The source in words, for error messages."""
-        if self.source == "artifact":
-            return f"{self.member} of resource {self.resource!r}"
-        if self.source == "file":
-            return str(self.path)
-        return " ".join(filter(None, (self.repository, self.configuration, self.split)))
+        return self.origin.place
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -247,3 +192,90 @@ class DataSpec:
         label = () if self.label is None else (self.label.column,)
         group = () if self.group is None else (self.group,)
         return tuple(dict.fromkeys((*self.text, *label, *group, *self.where)))
+
+
+def _unchecked(spec: CommonSpec) -> Source:
+    cls = SOURCES[spec.source]
+    values = {item.name: (getattr(spec, item.name), item.default is MISSING) for item in fields(cls)}
+    return cls(**{name: value for name, (value, required) in values.items() if required or value is not None})
+
+
+def _missing(spec: CommonSpec) -> list[str]:
+    """List the keys without a default that a source needs and a spec lacks."""
+    needed = [item.name for item in fields(SOURCES[spec.source]) if item.default is MISSING]
+    return [key for key in needed if getattr(spec, key) is None]
+
+
+def _key(hint: Any, default: object, sources: list[str]) -> Any:
+    """Make a source's field a key that may be absent, because other sources lack it."""
+    *rules, described = hint.__metadata__
+    kind = Annotated[hint.__origin__, *rules] if rules else hint.__origin__
+    text = f"{', '.join(sources)}: {described.description}"
+    return Annotated[kind | None if default is None else kind, doc(text)]
+
+
+def _source_keys() -> list[tuple[str, Any, Any]]:
+    """List name, type and default of the keys of all sources."""
+    hints, defaults, sources = {}, {}, defaultdict(list)
+    for name, cls in SOURCES.items():
+        types = get_type_hints(cls, include_extras=True)
+        for item in fields(cls):
+            hints[item.name] = types[item.name]
+            # A default of the source is applied by `origin`; here None means that the key is absent.
+            defaults[item.name] = () if item.default == () else None
+            sources[item.name].append(name)
+    return [(name, _key(hint, defaults[name], sources[name]), defaults[name]) for name, hint in hints.items()]
+
+
+if TYPE_CHECKING:
+
+    class DataSpec(CommonSpec):
+        """One data set: its source, its columns, and the filters between its rows and the examples."""
+
+        def __init__(self, source: SourceName, text: tuple[str, ...], **keys: Any) -> None: ...
+
+else:
+
+    def _agrees(self: CommonSpec, info: ValidationInfo) -> CommonSpec:
+        return require(self, _data_problems(self), info)
+
+    DataSpec = with_config(CLOSED)(
+        make_dataclass(
+            "DataSpec",
+            _source_keys(),
+            bases=(CommonSpec,),
+            namespace={
+                "__module__": __name__,
+                "__doc__": "One data set: its source, its columns, and the filters between its rows and the examples.",
+                "_agrees": model_validator(mode="after")(_agrees),
+            },
+            frozen=True,
+            slots=True,
+        )
+    )
+
+
+def source_rows(spec: DataSpec, base: Path | None = None) -> Iterator[Row]:
+    """Yield the rows of a data set in the source's order; they have at least the columns in `spec.needed`.
+
+    Args:
+        spec: describes the data set.
+        base: folder that a relative path of the source `file` starts at; the working directory if None.
+
+    Raises:
+        UnavailableError: the data is not on this machine; the message names the command that gets it.
+        UsageError: the spec lacks a key of its source, or names a column or member that does not exist.
+        IntegrityError: the file is damaged.
+    """
+    return spec.origin.rows(spec.needed, base)
+
+
+def how_to_get(spec: DataSpec) -> str:
+    """Return how to get a data set: a command in backquotes, or words for a file of the suite's own."""
+    return spec.origin.how_to_get()
+
+
+def missing_reason(spec: DataSpec) -> str:
+    """Return why an evaluation task was not measured; records store the sentence, so it has no path of a machine."""
+    rows = "" if spec.rows is None else f" with its {spec.rows} rows"
+    return f"The data, {spec.place}{rows}, is missing. Get it ({how_to_get(spec)}), then rerun the same command."

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmark.attacks.recipes import ATTACKS
 from benchmark.evaluation.metrics import METRICS
 from benchmark.execution.cells import task_metrics
 from benchmark.execution.workload import Workload
@@ -19,7 +20,6 @@ from benchmark.schema import (
 )
 from benchmark.schema.atomic_io import replace_file
 from benchmark.suites import Attack, EvaluationTask
-from benchmark.suites.recipes import MASKING_CHECKS
 
 CALIBRATION = "calibration"
 
@@ -84,7 +84,7 @@ def _attack_entry(attack: Attack, work: Workload) -> dict[str, Any]:
     """Return an attack's entry. The hash of its examples is known only if they come from the test part."""
     task = next(task for task in work.suite.tasks if task.id == attack.on)
     data = work.attacked[attack.id].content_hash if task.data is None else None
-    perspective = MASKING if attack.recipe in MASKING_CHECKS else "adversarial"
+    perspective = MASKING if ATTACKS[attack.recipe].masking_check else "adversarial"
     return _entry(attack, perspective, sorted(attack.metrics), data, attack.subset)
 
 

@@ -177,7 +177,7 @@ def suite_resources(suite: "Suite", backbone: str) -> set[str]:
     """Name the pinned resources that a run of a suite reads: its data, the backbone and the parts of attacks."""
     from benchmark.resources import load_manifest
 
-    named = {str(task.data.resource) for task in suite.tasks if task.data is not None}
+    named = {name for task in suite.tasks if task.data is not None for name in task.data.origin.resources}
     return _indispensable(suite, backbone) | named & set(load_manifest())
 
 
@@ -186,6 +186,6 @@ def _indispensable(suite: "Suite", backbone: str) -> set[str]:
     from benchmark.resources import load_manifest
 
     specs = [suite.training.data, suite.training.split.test_data]
-    named = {backbone, *(str(spec.resource) for spec in specs if spec is not None)}
+    named = {backbone, *(name for spec in specs if spec is not None for name in spec.origin.resources)}
     named |= {str(value) for attack in suite.attacks for value in attack.parameters.values()}
     return named & set(load_manifest())

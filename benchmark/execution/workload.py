@@ -119,7 +119,7 @@ def _data_of(task: EvaluationTask, suite: Suite, splits: Splits) -> Dataset | Ab
         return task_dataset(suite, task, splits)
     except UnavailableError as error:
         # A file is part of the suite. If it is missing, the suite is incomplete or its path is wrong.
-        if task.data is None or task.data.source == "file":
+        if task.data is None or task.data.origin.part_of_suite:
             raise
         return Absence(missing_reason(task.data), str(error))
 

@@ -1,11 +1,11 @@
-"""Table of model families: attribute paths of the parts that fine-tuning methods work on.
+"""Table of model families: everything that the code knows about one.
 
 There is one row per family: the six of the RoAST paper, DistilBERT and GPT-2. Families with BERT's attribute names need
-no row. A row holds the paths inside the base model of (1) the module whose output is the embedding layer's output,
-(2) the table of word embeddings, (3) the list of transformer blocks, and which token the classification head reads.
+no row, but some methods and attacks need what only a row says. Nothing else tests for a family by its name.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from torch import nn
@@ -16,18 +16,30 @@ ChildModule: TypeAlias = tuple[nn.Module, str]
 """A module and the name of one of its children, so that the child can be read or replaced."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """Attribute paths of one model family.
+    """What is known about one model family; the default of a fact is that it is unknown or does not hold.
 
     Attributes:
-        embedding: Module whose output is the embedding layer's output.
-        words: Table of word embeddings, before positions, token types and normalisation are added.
-        blocks: List of transformer blocks.
+        embedding: Path in the base model of the module whose output is the embedding layer's output.
+        words: Path of the table of word embeddings, before positions, token types and normalisation are added.
+        blocks: Path of the list of transformer blocks.
         summary: Token that the classification head reads.
         time_major: Whether hidden states are (length, batch, width) inside the family's code.
         padding_side: Side on which the family's code expects padding; it overrides the tokenizer's setting. Absolute
             positions are counted from the first token, so padding belongs on the right.
+        attention: Pattern of the path inside a block of the module that returns attention probabilities.
+        feedforward: Pattern of the path inside a block of the dropout after the feed-forward layer or, if the family
+            has no such module, of the linear layer at its end.
+        intermediate: Whether each block has weights of its own and BERT's parts `intermediate` and `output`.
+        positions_after_padding: Whether positions are counted from after the padding token's id, so that the first
+            rows of the table are unused.
+        token_types_are_words: Whether token types are embedded with the table of words, so that they cannot be used.
+        causal: Whether a prompt's language model predicts the next word; otherwise it fills a mask.
+        masked_lm_keys: Names of the published masked-LM head, as patterns, and their replacements in the library's
+            older class, because the newer class ties the wrong weights; None where the newer class is right.
+        continues_word: Mark of tokens that continue a word.
+        begins_word: Mark of tokens that begin a word.
     """
 
     embedding: str
@@ -36,28 +48,89 @@ class Architecture:
     summary: Literal["first", "last"] = "first"
     time_major: bool = False
     padding_side: Literal["left", "right"] = "right"
+    attention: str | None = None
+    feedforward: str | None = None
+    intermediate: bool = False
+    positions_after_padding: bool = False
+    token_types_are_words: bool = False
+    causal: bool = False
+    masked_lm_keys: Mapping[str, str] | None = None
+    continues_word: str | None = None
+    begins_word: str | None = None
 
+
+_COMMON = Architecture(embedding="embeddings", words="embeddings.word_embeddings", blocks="encoder.layer")
+"""Attribute paths of BERT, which are tried for a family without a row."""
+
+_LIKE_BERT = replace(_COMMON, attention="attention.self", feedforward="output.dropout", intermediate=True)
+
+_LIKE_DEBERTA = replace(
+    _LIKE_BERT,
+    masked_lm_keys={
+        r"^lm_predictions\.lm_head\.(dense|LayerNorm)\.": r"cls.predictions.transform.\1.",
+        r"^lm_predictions\.lm_head\.bias$": "cls.predictions.bias",
+    },
+)
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "bert": Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer"),
-    "roberta": Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer"),
-    "xlm-roberta": Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer"),
-    "electra": Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer"),
-    "deberta": Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer"),
-    "deberta-v2": Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer"),
-    "distilbert": Architecture("embeddings", "embeddings.word_embeddings", "transformer.layer"),
+    "bert": replace(_LIKE_BERT, continues_word="##"),
+    "roberta": replace(_LIKE_BERT, positions_after_padding=True, begins_word="Ġ"),
+    "xlm-roberta": replace(_LIKE_BERT, positions_after_padding=True),
+    "electra": replace(_LIKE_BERT, continues_word="##"),
+    "deberta": _LIKE_DEBERTA,
+    "deberta-v2": _LIKE_DEBERTA,
+    "distilbert": replace(
+        _COMMON,
+        blocks="transformer.layer",
+        attention="attention",
+        feedforward="ffn.dropout",
+        continues_word="##",
+    ),
     # ALBERT shares one group of weights between its layers, so that group is its only block.
-    "albert": Architecture("embeddings", "embeddings.word_embeddings", "encoder.albert_layer_groups"),
-    "xlnet": Architecture("word_embedding", "word_embedding", "layer", "last", True, "left"),
-    "gpt2": Architecture("drop", "wte", "h", "last"),
+    "albert": replace(
+        _COMMON,
+        blocks="encoder.albert_layer_groups",
+        attention="albert_layers.*.attention",
+        feedforward="albert_layers.*.ffn_output",
+    ),
+    "xlnet": Architecture(
+        embedding="word_embedding",
+        words="word_embedding",
+        blocks="layer",
+        summary="last",
+        time_major=True,
+        padding_side="left",
+        attention="rel_attn",
+        feedforward="ff.layer_2",
+    ),
+    "gpt2": Architecture(
+        embedding="drop",
+        words="wte",
+        blocks="h",
+        summary="last",
+        attention="attn",
+        feedforward="mlp.dropout",
+        token_types_are_words=True,
+        causal=True,
+    ),
 }
 
+_POSITIONS_AFTER_PADDING = (
+    "camembert", "data2vec-text", "longformer", "roberta-prelayernorm", "xlm-roberta-xl", "xmod",
+)  # fmt: skip
+"""Families without a row that count positions from after the padding token's id."""
 
-LIKE_BERT = ("bert", "roberta", "xlm-roberta", "electra", "deberta", "deberta-v2")
-"""Families whose blocks have BERT's parts `attention`, `intermediate` and `output`, without shared weights."""
 
-_COMMON = Architecture("embeddings", "embeddings.word_embeddings", "encoder.layer")
-"""Attribute paths of BERT, which are tried for a family without a row."""
+def family_facts(model_type: str) -> Architecture:
+    """Return the row of a Hugging Face ``config.model_type``, or what families without a row are taken for."""
+    return ARCHITECTURES.get(model_type, _COMMON)
+
+
+def unused_positions(model_type: str, padding: int) -> int:
+    """Count the rows of a family's table of positions that no token uses, given the padding token's id."""
+    if family_facts(model_type).positions_after_padding or model_type in _POSITIONS_AFTER_PADDING:
+        return padding + 1
+    return 2 if model_type == "mpnet" else 0
 
 
 def architecture_of(model_type: str, base: nn.Module) -> Architecture:
@@ -66,7 +139,7 @@ def architecture_of(model_type: str, base: nn.Module) -> Architecture:
     Raises:
         UsageError: the family has no row here and does not have BERT's attribute names.
     """
-    architecture = ARCHITECTURES.get(model_type, _COMMON)
+    architecture = family_facts(model_type)
     for path in (architecture.embedding, architecture.words, architecture.blocks):
         try:
             base.get_submodule(path)

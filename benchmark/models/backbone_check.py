@@ -7,14 +7,9 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
+from benchmark.models.architectures import family_facts, unused_positions
 from benchmark.models.backbones import Backbone
 from benchmark.schema.errors import UsageError
-
-_LIKE_ROBERTA = (
-    "camembert", "data2vec-text", "longformer", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl",
-    "xmod",
-)  # fmt: skip
-"""Families that count positions from the padding token's id, so that the first rows of the table are unused."""
 
 _ODD_TEXTS: tuple[tuple[str, ...], ...] = (
     ("",),
@@ -100,10 +95,10 @@ def _require_padding(backbone: Backbone, config: dict[str, Any], tokenizer: Any)
 
 
 def _require_positions(backbone: Backbone, config: dict[str, Any], pad: int, max_length: int) -> None:
-    positions, family = config.get("max_position_embeddings") or config.get("n_positions"), config.get("model_type")
+    positions = config.get("max_position_embeddings") or config.get("n_positions")
     if not isinstance(positions, int):
         return
-    unused = pad + 1 if family in _LIKE_ROBERTA else 2 if family == "mpnet" else 0
+    unused = unused_positions(str(config.get("model_type")), pad)
     if positions - unused < max_length:
         raise UsageError(
             f"Backbone {backbone.name!r} reads at most {positions - unused} tokens and the suite asks for max_length "
@@ -140,7 +135,7 @@ def _require_inputs(backbone: Backbone, model: Any) -> None:
                 f"Backbone {backbone.name!r}: its tokenizer returns {name}, which {type(network).__name__} does not "
                 f"accept. {_names_of_inputs()}"
             )
-    if "token_type_ids" in encoded[0] and model.family == "gpt2":
+    if "token_type_ids" in encoded[0] and family_facts(model.family).token_types_are_words:
         raise UsageError(
             f"Backbone {backbone.name!r}: its tokenizer returns token_type_ids, which GPT-2 adds to every position "
             f"like words. {_names_of_inputs()}"

@@ -9,22 +9,11 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from benchmark.models.architectures import LIKE_BERT
+from benchmark.models.architectures import ARCHITECTURES, family_facts
 from benchmark.models.classifier import Classifier
 from benchmark.schema.errors import UsageError, nearest
 
 Edit = Callable[[Tensor, Tensor], Tensor]
-
-_PARTS_OF_BERT = ("attention.self", "output.dropout")
-# Paths inside a block of (1) the module that returns attention probabilities, (2) the dropout after the feed-forward
-# layer or, if a family has no such module, the linear layer at its end.
-_PARTS: dict[str, tuple[str, str]] = {
-    **dict.fromkeys(LIKE_BERT, _PARTS_OF_BERT),
-    "distilbert": ("attention", "ffn.dropout"),
-    "albert": ("albert_layers.*.attention", "albert_layers.*.ffn_output"),
-    "xlnet": ("rel_attn", "ff.layer_2"),
-    "gpt2": ("attn", "mlp.dropout"),
-}
 
 
 @contextmanager
@@ -43,15 +32,18 @@ def editing_feedforward(model: Classifier, edit: Edit) -> Iterator[None]:
         UsageError: the family has no row here.
     """
     config = cast(Any, model.network).config
-    attention_path, output_path = _parts(config.model_type)
-    time_major = config.model_type == "xlnet"
+    require_feedforward(model)
+    family = family_facts(config.model_type)
+    time_major = family.time_major
     with ExitStack() as stack:
         # Fused attention does not return its probabilities, and warns if they are requested.
         stack.callback(setattr, config, "_attn_implementation", config._attn_implementation)
         config._attn_implementation = "eager"
         stack.enter_context(_quiet())
         for block in model.blocks:
-            for attending, ending in zip(_inside(block, attention_path), _inside(block, output_path), strict=True):
+            for attending, ending in zip(
+                _inside(block, family.attention), _inside(block, family.feedforward), strict=True
+            ):
                 seen: list[Tensor] = []
                 stack.callback(attending.register_forward_pre_hook(_ask_for_attention, with_kwargs=True).remove)
                 stack.callback(attending.register_forward_hook(_recorder(seen, time_major)).remove)
@@ -65,21 +57,17 @@ def require_feedforward(model: Classifier) -> None:
     Raises:
         UsageError: the family has no row here.
     """
-    _parts(cast(Any, model.network).config.model_type)
-
-
-def _parts(family: str) -> tuple[str, str]:
-    try:
-        return _PARTS[family]
-    except KeyError:
+    family = model.family
+    if family_facts(family).feedforward is None:
+        known = [name for name, row in ARCHITECTURES.items() if row.feedforward is not None]
         raise UsageError(
-            f"The feed-forward layers of model family {family!r} are unknown. Add its row to "
-            f"benchmark/models/feedforward.py. {nearest(family, _PARTS)}"
-        ) from None
+            f"The feed-forward layers of model family {family!r} are unknown. Add `attention` and `feedforward` to its "
+            f"row in benchmark/models/architectures.py. {nearest(family, known)}"
+        )
 
 
-def _inside(block: nn.Module, path: str) -> list[nn.Module]:
-    return [module for name, module in block.named_modules() if fnmatchcase(name, path)]
+def _inside(block: nn.Module, path: str | None) -> list[nn.Module]:
+    return [module for name, module in block.named_modules() if path is not None and fnmatchcase(name, path)]
 
 
 def _ask_for_attention(attending: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

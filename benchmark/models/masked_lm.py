@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from benchmark.models.architectures import family_facts
 from benchmark.models.backbones import Backbone
 from benchmark.resources import load_manifest, locate, resource_fingerprint
 from benchmark.schema.errors import IntegrityError, UsageError, nearest
@@ -17,12 +18,6 @@ PACKAGED_HEADS = {"artifact:minilm": "minilm-masked-lm"}
 """Resources with a masked-LM head for packaged backbones that lack one, by the backbone's source."""
 
 _UP, _DOWN = ".up", ".down"
-_DEBERTA = ("deberta", "deberta-v2")
-_DEBERTA_NAMES = {
-    r"^lm_predictions\.lm_head\.(dense|LayerNorm)\.": r"cls.predictions.transform.\1.",
-    r"^lm_predictions\.lm_head\.bias$": "cls.predictions.bias",
-}
-"""Names of DeBERTa's published heads in the library's older class; the newer class ties the wrong weights."""
 
 
 def packaged_head(backbone: Backbone) -> Path | None:
@@ -62,8 +57,8 @@ def load_masked_lm(folder: Path, head: Path | None = None) -> nn.Module:
 
     config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
     _require_family(config, folder)
-    deberta = config.model_type in _DEBERTA
-    if deberta:
+    keys = family_facts(config.model_type).masked_lm_keys
+    if keys is not None:
         config.legacy = True
     with _quiet():
         network, loading = AutoModelForMaskedLM.from_pretrained(
@@ -73,7 +68,7 @@ def load_masked_lm(folder: Path, head: Path | None = None) -> nn.Module:
             use_safetensors=True,
             dtype=torch.float32,
             output_loading_info=True,
-            key_mapping=_DEBERTA_NAMES if deberta else None,
+            key_mapping=None if keys is None else dict(keys),
         )
     replaced = set() if head is None else _apply_head(network, head)
     missing = _without_value(network, set(loading["missing_keys"]) - replaced)

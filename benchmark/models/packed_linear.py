@@ -6,7 +6,7 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from benchmark.models.architectures import LIKE_BERT
+from benchmark.models.architectures import family_facts
 from benchmark.models.classifier import Classifier
 
 M = TypeVar("M", bound=nn.Module)
@@ -53,7 +53,7 @@ def summary_only(model: Classifier) -> Classifier:
         model: A copy for inference, as from `packed`; it is changed. Families without BERT's parts, and prompt
             classifiers, are not changed.
     """
-    if type(model) is Classifier and model.family in LIKE_BERT:
+    if type(model) is Classifier and family_facts(model.family).intermediate:
         model.blocks[-1].get_submodule("intermediate").register_forward_pre_hook(lambda _, inputs: (inputs[0][:, :1],))
     return model
 

@@ -7,6 +7,7 @@ from typing import Any, Self, cast
 import torch
 from torch import Tensor, nn
 
+from benchmark.models.architectures import family_facts
 from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch, Encoded
 from benchmark.models.classifier import Classifier
@@ -16,9 +17,6 @@ from benchmark.models.pretrained import load_causal_lm, load_config, load_tokeni
 from benchmark.models.prompt import Prompt
 from benchmark.models.prompt_encoding import READ, Templating, label_tokens
 from benchmark.schema.errors import UsageError
-
-CAUSAL = ("gpt2",)
-"""Families that predict the next word; all others fill a mask."""
 
 
 class PromptClassifier(Classifier):
@@ -37,7 +35,7 @@ class PromptClassifier(Classifier):
     _label_tokens: Tensor
 
     def __init__(self, network: nn.Module, tokenizer: Any, max_length: int, prompt: Prompt) -> None:
-        causal = cast(Any, network).config.model_type in CAUSAL
+        causal = family_facts(cast(Any, network).config.model_type).causal
         templating = Templating(tokenizer, prompt, causal=causal)
         tokens = label_tokens(tokenizer, prompt, causal=causal)
         super().__init__(network, tokenizer, max_length - templating.longest)
@@ -168,4 +166,5 @@ def load_classifier(folder: Path) -> Classifier:
 
 
 def _language_model(folder: Path, head: Path | None) -> nn.Module:
-    return load_causal_lm(folder) if load_config(folder).model_type in CAUSAL else load_masked_lm(folder, head)
+    causal = family_facts(load_config(folder).model_type).causal
+    return load_causal_lm(folder) if causal else load_masked_lm(folder, head)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmark.data import Dataset, DataSpec, load
-from benchmark.data.sources import source_rows
+from benchmark.data.spec import source_rows
 from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import Row
 from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure
@@ -191,7 +191,7 @@ def cut(suite: Suite, limit: int | None) -> CutSuite:
 
 def _open(data: DataSpec) -> DataSpec:
     """Remove the declared row count and hash of a Hub data set; a pinned resource always matches them."""
-    return replace(data, rows=None, content_hash=None) if data.source in ("hub", "mirror") else data
+    return replace(data, rows=None, content_hash=None) if data.origin.can_be_partial else data
 
 
 def _cut_split(split: SplitSpec, limit: int) -> SplitSpec:
@@ -228,7 +228,7 @@ def _cut_attack(attack: Attack, declared: int, kept: int) -> Attack:
 
 def _partial(declared: DataSpec, name: str) -> list[str]:
     """Return a note if the rows of a Hub data set differ from the declared ones."""
-    if declared.rows is None or declared.source not in ("hub", "mirror"):
+    if declared.rows is None or not declared.origin.can_be_partial:
         return []
     rows = sum(1 for _ in source_rows(declared))
     if rows == declared.rows:

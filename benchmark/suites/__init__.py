@@ -1,6 +1,7 @@
 """Suites: versioned, closed lists of one training task, its recipe, and its evaluation tasks and attacks."""
 
-from benchmark.suites.config import Attack, EvaluationTask, MetricSettings, Recipe, SplitSpec, Suite, TrainingTask
+from benchmark.attacks.suite_attack import Attack
+from benchmark.suites.config import EvaluationTask, MetricSettings, Recipe, SplitSpec, Suite, TrainingTask
 from benchmark.suites.datasets import attack_subset, task_dataset, training_splits
 from benchmark.suites.suite_files import (
     Group,

@@ -160,7 +160,7 @@ def _loaded(part: Part, key: str, spec: DataSpec, work: Callable[[], T]) -> T | 
     except ColumnError as error:
         part.problems.append((f"{key}.{_key_of(spec, error.column)}", str(error)))
     except UnavailableError as error:
-        if spec.source == "file":
+        if spec.origin.part_of_suite:
             part.problems.append((f"{key}.path", str(error)))
         else:
             part.get = how_to_get(spec)

@@ -1,19 +1,17 @@
 """The content of a suite file as frozen dataclasses. Their types, ranges and descriptions define the file format."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, ValidationInfo, model_validator, with_config
 from pydantic.json_schema import SkipJsonSchema
 
+from benchmark.attacks.suite_attack import Attack
 from benchmark.data import DataSpec
+from benchmark.evaluation.default_metrics import TASK_METRICS, Perspective, metric_problems
 from benchmark.schema.base import CLOSED, Flag, Identifier, Integer, Real, Schema, Setting, Words, doc, require
-from benchmark.schema.errors import UsageError, key_path, nearest
-from benchmark.suites.recipes import RECIPES, RecipeName
-from benchmark.suites.vocabulary import ATTACK_METRICS, TASK_METRICS, Perspective
 
 Text: TypeAlias = Words
 Id: TypeAlias = Identifier
@@ -163,34 +161,6 @@ class EvaluationTask:
 
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True)
-class Attack:
-    """A search for inputs that a model gets wrong, on a fixed part of an evaluation task."""
-
-    id: Annotated[Id, doc("Its name; unique among the suite's tasks and attacks.")]
-    version: Annotated[Count, doc("Goes up when anything about the attack changes.")]
-    title: Annotated[Text, doc("A few words for the board.")]
-    description: Annotated[Text, doc("What it does, and how it departs from the published attack.")]
-    on: Annotated[Id, doc("Id of the labelled task whose examples it attacks.")]
-    subset: Annotated[Count, doc("How many of them: stratified by label, chosen by a hash of the text.")]
-    recipe: Annotated[RecipeName, doc("Which attack it is.")]
-    backend: Annotated[
-        Literal["engine", "textattack"],
-        doc("Who runs the search: Temper's engine, or TextAttack itself."),
-    ] = "engine"
-    parameters: Annotated[Mapping[str, Setting], doc("The attack's numbers and parts; see the recipe's own table.")] = (
-        field(default_factory=dict)
-    )
-    metrics: Annotated[
-        tuple[str, ...], doc("Ids of what it is scored by.", absent="outcomes, queries, words and similarity")
-    ] = ()
-
-    @model_validator(mode="after")
-    def _agrees(self, info: ValidationInfo) -> "Attack":
-        return require(self, _attack_problems(self), info)
-
-
-@with_config(CLOSED)
-@dataclass(frozen=True, slots=True)
 class Suite:
     """A versioned, closed list: one training task, its recipe, and its tasks and attacks."""
 
@@ -217,18 +187,6 @@ class Suite:
         Mapping[str, Mapping[str, Setting]],
         doc("Method to the hyper-parameters that this task needs, where they differ from the method's own."),
     ] = field(default_factory=dict)
-
-
-def parameters_of(attack: Attack) -> dict[str, Any]:
-    """Return all parameters of an attack, including those at their default.
-
-    Raises:
-        UsageError: a parameter does not exist, or has a value that it cannot have.
-    """
-    parameters, problems = RECIPE_SCHEMAS[attack.recipe].read(dict(attack.parameters), pointer=key_path)
-    for problem in problems:
-        raise UsageError(f"Attack {attack.id!r}: parameters.{problem}")
-    return asdict(parameters)
 
 
 def _split_problems(split: SplitSpec) -> Iterator[Problem]:
@@ -258,38 +216,7 @@ def _task_problems(task: EvaluationTask) -> Iterator[Problem]:
         yield "merge", "an anomaly task has no classes to merge; remove it."
     if task.perspective == "masking" and task.merge is not None:
         yield "merge", "a masking check takes the task's classes as they are; remove it."
-    yield from _metric_problems(task.metrics, TASK_METRICS[task.perspective], task.perspective)
-
-
-def _metric_problems(metrics: Sequence[str], reported: Sequence[str], kind: str) -> Iterator[Problem]:
-    """Check the names of metrics. Only those that are not reported by default are looked up in the registry."""
-    if newer := [metric for metric in dict.fromkeys(metrics) if metric not in reported]:
-        from benchmark.evaluation.metrics import METRICS, metrics_for
-
-        fitting = metrics_for(kind)
-        for metric in newer:
-            if metric not in METRICS:
-                yield "metrics", f"unknown metric {metric!r}. {nearest(metric, fitting)}"
-            elif metric not in fitting:
-                what = "an attack" if kind == "attack" else f"perspective {kind!r}"
-                yield "metrics", f"{metric!r} does not fit {what}; use {', '.join(fitting)}."
-    for metric in repeated(metrics):
-        yield "metrics", f"duplicate metric {metric!r}; remove one."
-
-
-def _attack_problems(attack: Attack) -> Iterator[Problem]:
-    _, problems = RECIPE_SCHEMAS[attack.recipe].read(dict(attack.parameters), pointer=key_path)
-    for problem in problems:
-        yield f"parameters.{problem.pointer}", problem.message
-    yield from _metric_problems(attack.metrics, ATTACK_METRICS, "attack")
-    if attack.backend == "textattack" and attack.parameters.get("short_texts", "pass") != "pass":
-        yield "parameters.short_texts", 'TextAttack lets short texts pass. Remove the key, or use backend = "engine".'
-
-
-def repeated(names: Iterable[str]) -> list[str]:
-    """List the duplicate names."""
-    return [name for name, count in Counter(names).items() if count > 1]
+    yield from metric_problems(task.metrics, TASK_METRICS[task.perspective], task.perspective)
 
 
 SUITE = Schema(Suite)
-RECIPE_SCHEMAS = {name: Schema(cls) for name, cls in RECIPES.items()}

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from benchmark.attacks.suite_attack import Attack
 from benchmark.data import Dataset, Splits, limited, load, split
 from benchmark.data.text_normalisation import text_key
 from benchmark.schema.errors import IntegrityError
-from benchmark.suites.config import Attack, EvaluationTask, Suite, has_test
+from benchmark.suites.config import EvaluationTask, Suite, has_test
 
 
 def training_splits(suite: Suite) -> Splits:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from benchmark.attacks.recipes import ATTACKS
+from benchmark.attacks.suite_attack import Attack
 from benchmark.data.spec import DataSpec, LabelSpec, Thresholds
 from benchmark.resources.manifest import MANIFEST_SCHEMA
 from benchmark.schema.attachments import ATTACK_EXAMPLE, METHOD_CARD
@@ -13,7 +15,6 @@ from benchmark.schema.record import RECORD
 from benchmark.schema.suite_card import SUITE_CARD
 from benchmark.suites.config import (
     SUITE,
-    Attack,
     EvaluationTask,
     MetricSettings,
     Recipe,
@@ -21,7 +22,6 @@ from benchmark.suites.config import (
     Suite,
     TrainingTask,
 )
-from benchmark.suites.recipes import RECIPES
 from benchmark.suites.suite_files import GROUP, Group
 
 BEGIN, END = "<!-- keys: begin -->", "<!-- keys: end -->"
@@ -38,7 +38,7 @@ TABLES: tuple[tuple[str, type], ...] = (
     ("`[[tasks]]`", EvaluationTask),
     ("`[[attacks]]`", Attack),
     ("A group's file", Group),
-    *((f'`[attacks.parameters]` with `recipe = "{name}"`', cls) for name, cls in RECIPES.items()),
+    *((f'`[attacks.parameters]` with `recipe = "{name}"`', cls) for name, cls in ATTACKS.items()),
 )
 """Heading and dataclass of every table of a suite file."""
 
@@ -69,7 +69,7 @@ def json_schemas() -> dict[str, str]:
         "suite": SUITE,
         "group": GROUP,
         "manifest": MANIFEST_SCHEMA,
-        **{f"attack_{name}": Schema(cls) for name, cls in RECIPES.items()},
+        **{f"attack_{name}": Schema(cls) for name, cls in ATTACKS.items()},
     }
     return {
         f"{name}.json": json.dumps(schema.json_schema, indent=2, ensure_ascii=False) + "\n"

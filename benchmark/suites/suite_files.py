@@ -10,11 +10,11 @@ from typing import Annotated, Any
 from pydantic import Field, with_config
 from pydantic.json_schema import SkipJsonSchema
 
+from benchmark.evaluation.default_metrics import ATTACK_METRICS, TASK_METRICS
 from benchmark.schema.base import CLOSED, Schema, Words, doc
 from benchmark.schema.errors import UsageError, key_path, nearest
 from benchmark.suites.config import SUITE, Count, Id, Problem, Suite, Text
 from benchmark.suites.validation import check_suite
-from benchmark.suites.vocabulary import ATTACK_METRICS, TASK_METRICS
 
 _FOLDER = Path(__file__).parent
 _VERSIONED = re.compile(r"(?P<name>[a-z0-9-]+)@(?P<version>[0-9]+)")

@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from benchmark.evaluation.default_metrics import repeated
 from benchmark.schema.errors import nearest
-from benchmark.suites.config import Problem, Suite, has_test, repeated
-from benchmark.suites.vocabulary import RESERVED_IDS
+from benchmark.suites.config import Problem, Suite, has_test
+
+RESERVED_IDS = ("validation",)
+"""Names that an evaluation task or attack may not have: results on the validation part are kept under them."""
 
 
 def check_suite(suite: Suite) -> Iterator[Problem]:

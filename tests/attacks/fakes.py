@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.attacks import Parts
+from benchmark.attacks.suite_attack import Attack
 from benchmark.data import Dataset, Example
 from benchmark.lexicons import Lexicon
-from benchmark.suites.config import Attack
 
 WEIGHTS = {
     "good": 2.0, "fine": 1.0, "decent": -0.25, "nice": 0.5, "great": 3.0, "big": -1.0, "charming": 1.0, "cute": -2.0,

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.attacks import Parts, run_attack
+from benchmark.attacks.suite_attack import Attack
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Dataset, Example
 from benchmark.lexicons import Lexicon
-from benchmark.suites.config import Attack
 from tests.attacks.fakes import VerbTagger, WordEncoder
 
 WORDS = [f"{start}{middle}{end}" for start in ("b", "gr", "s", "Tr") for middle in "aeiou" for end in ("n", "lly", "k")]

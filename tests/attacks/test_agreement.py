@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from benchmark.attacks import load_parts, parameters_of
+from benchmark.attacks.suite_attack import Attack
 from benchmark.data import Dataset, Example
 from benchmark.resources import locate
 from benchmark.schema.errors import UnavailableError
 from benchmark.suites import load_suite, training_splits
-from benchmark.suites.config import Attack
 from tests.attacks.conftest import with_textattack
 
 pytestmark = [*with_textattack, pytest.mark.resources]

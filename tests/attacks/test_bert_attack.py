@@ -9,12 +9,11 @@ import pytest
 
 from benchmark.attacks import run_attack
 from benchmark.attacks.attacked_text import AttackedText, words_of
-from benchmark.attacks.recipes.bert_attack import MaskedLMSubstitutes
-from benchmark.attacks.token_predictions import MaskedLM, Slots
+from benchmark.attacks.recipes.bert_attack import BertAttack
+from benchmark.attacks.token_predictions import MaskedLM, MaskedLMSubstitutes, Slots
 from benchmark.attacks.transformations import joined_pieces
 from benchmark.attacks.victim import masked_lm_oracle
 from benchmark.data import Dataset
-from benchmark.suites.recipes import BertAttack
 from tests.attacks import tiny_masked_lm as masked
 from tests.attacks.tiny_masked_lm import ODD, PAIRS, SENTENCES, STOPWORDS, victim
 

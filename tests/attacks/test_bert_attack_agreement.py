@@ -7,7 +7,7 @@ import pytest
 
 from benchmark.attacks import run_attack
 from benchmark.attacks.attacked_text import AttackedText
-from benchmark.attacks.recipes.bert_attack import MaskedLMSubstitutes
+from benchmark.attacks.token_predictions import MaskedLMSubstitutes
 from benchmark.attacks.transformations import swaps
 from benchmark.attacks.victim import masked_lm_oracle
 from benchmark.schema.errors import UnavailableError

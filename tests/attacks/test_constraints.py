@@ -20,11 +20,11 @@ from benchmark.attacks.constraints import (
 from benchmark.attacks.engine import Case, Failure, run_searches
 from benchmark.attacks.engine.questions import ENCODER, VICTIM
 from benchmark.attacks.job import new_attempt
-from benchmark.attacks.recipes import prepare
+from benchmark.attacks.recipes import ATTACKS
+from benchmark.attacks.recipes.textfooler import TextFooler
 from benchmark.attacks.transformations import neighbours, recover_case, swaps
 from benchmark.attacks.victim import encoder_oracle, victim_oracle
 from benchmark.data import Example
-from benchmark.suites.recipes import RECIPES, TextFooler
 from tests.attacks.fakes import LEXICON, VerbTagger, lexicon, parts, victim
 
 
@@ -174,7 +174,7 @@ def test_every_attack_with_a_window_can_bound_short_texts(recipe):
     shared = {"candidates": 4, "similarity_threshold": 0.999, "similarity_metric": "cosine", "window": 15, **more}
     example, outcomes = Example("0", ("a good film",), 1), {}
     for short_texts in ("pass", "compare"):
-        numbers = RECIPES[recipe](short_texts=short_texts, **shared)
+        numbers = ATTACKS[recipe](short_texts=short_texts, **shared)
         outcomes[short_texts] = next(row.outcome for _, row in attacked([example], numbers, parts(), recipe))
     assert outcomes == {"pass": "flipped", "compare": "survived"}
 
@@ -202,7 +202,7 @@ some_numbers = st.builds(
 
 
 def attacked(examples, numbers, made, recipe="textfooler"):
-    search = prepare(recipe, numbers, made)
+    search = numbers.search(made)
     oracles = {VICTIM: victim_oracle(victim), ENCODER: encoder_oracle(made.encoder)}
     attempts = [new_attempt(example, search, example.id, numbers.query_budget) for example in examples]
     for attempt, row in run_searches([(a, a.run()) for a in attempts], oracles, 3):

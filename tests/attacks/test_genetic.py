@@ -12,12 +12,11 @@ import pytest
 from benchmark.attacks.attacked_text import AttackedText
 from benchmark.attacks.engine import Answer, Case, ScoredItem, SearchResult, case, run_searches
 from benchmark.attacks.engine.questions import ENCODER, VICTIM
+from benchmark.attacks.genetic_search import _Breeder, crossover
 from benchmark.attacks.job import new_attempt
-from benchmark.attacks.recipes import prepare
-from benchmark.attacks.recipes.genetic import _Breeder, crossover
+from benchmark.attacks.recipes.genetic import Genetic
 from benchmark.attacks.victim import encoder_oracle, victim_oracle
 from benchmark.data import Dataset, Example
-from benchmark.suites.recipes import Genetic
 from tests.attacks import random_cases
 from tests.attacks.conftest import with_textattack
 from tests.attacks.fakes import dataset, parts, victim
@@ -39,7 +38,7 @@ def test_a_text_that_one_swap_flips_takes_one_generation(tmp_path):
 def test_no_word_is_swapped_beyond_the_share(tmp_path, monkeypatch, share, outcome):
     """Crossover is disabled, because it can exceed the share; TextAttack's recipe does not check it either."""
     monkeypatch.setattr(
-        import_module("benchmark.attacks.recipes.genetic"), "crossover", lambda first, second, rng: first
+        import_module("benchmark.attacks.genetic_search"), "crossover", lambda first, second, rng: first
     )
     attack = spec("genetic", population=6, generations=20, min_cosine=0.5, max_share=share)
     ((_, found, text, *_),) = outcomes(tmp_path, attack, dataset("good good good film"), victim, parts())
@@ -50,7 +49,7 @@ def test_no_word_is_swapped_beyond_the_share(tmp_path, monkeypatch, share, outco
 def bred(text, budget=None, **breeding):
     """A search of one text with the same random numbers, however it is limited."""
     made, numbers = parts(), replace(Genetic(), min_cosine=0.5, max_share=1.0, **breeding)
-    attempt = new_attempt(Example("0", (text,), 1), prepare("genetic", numbers, made), "seed", budget)
+    attempt = new_attempt(Example("0", (text,), 1), numbers.search(made), "seed", budget)
     oracles = {VICTIM: victim_oracle(victim), ENCODER: encoder_oracle(made.encoder)}
     ((_, row),) = run_searches([("0", attempt.run())], oracles, 1)
     return row

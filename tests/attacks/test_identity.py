@@ -8,9 +8,10 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 from benchmark.attacks import attack_fingerprint, identity, parameters_of, parts, tagger
+from benchmark.attacks.recipes import ATTACKS
+from benchmark.attacks.recipes.textfooler import TextFooler
 from benchmark.attacks.textattack import offline_import
 from benchmark.schema.errors import UnavailableError, UsageError
-from benchmark.suites.recipes import PWWS, RECIPES, BertAttack, Genetic, TextFooler, identifying_parameters
 from tests.attacks.fakes import attack, write_lexicon
 
 needs_extra = pytest.mark.skipif(
@@ -36,13 +37,14 @@ def test_what_is_left_out_keeps_the_recipes_numbers(lexicon):
 def test_a_parameter_that_came_later_identifies_an_attack_only_where_it_is_set(recipe):
     more = {"queries": 40} if recipe == "random_swap" else {}
     before, stated, other = (
-        identifying_parameters(RECIPES[recipe](**more, **later))
+        ATTACKS[recipe](**more, **later).identifying_parameters()
         for later in ({}, {"short_texts": "pass"}, {"short_texts": "compare"})
     )
     assert before == stated
     assert "short_texts" not in before
     assert other == {**before, "short_texts": "compare"}
-    assert all("short_texts" not in identifying_parameters(cls) for cls in (PWWS(), Genetic(), BertAttack()))
+    others = (ATTACKS[name]() for name in ("pwws", "genetic", "bert_attack"))
+    assert all("short_texts" not in other.identifying_parameters() for other in others)
 
 
 def test_the_default_treatment_of_short_texts_is_the_attack_of_before(lexicon):

@@ -6,12 +6,11 @@ from benchmark.attacks import attack_identity, load_parts, parameters_of
 from benchmark.attacks.attacked_text import AttackedText
 from benchmark.attacks.constraints import allowed, modifiable
 from benchmark.attacks.parts import TransferTable, read_transfer_table
-from benchmark.attacks.recipes.textfooler import rules_of
+from benchmark.attacks.recipes.textfooler import TextFooler
 from benchmark.attacks.run import run_attack
 from benchmark.data import Dataset, Example
 from benchmark.evaluation.parquet import write_attack
 from benchmark.schema.errors import IntegrityError, UsageError
-from benchmark.suites.recipes import TextFooler
 from tests.attacks import random_cases
 from tests.attacks.fakes import dataset, parts, victim
 from tests.attacks.random_cases import NoisyVictim, outcomes, spec
@@ -32,7 +31,7 @@ def test_random_texts_keep_textfoolers_rules_and_their_number(tmp_path):
     attack = spec("random_swap", queries=30, min_cosine=0.5)
     ((_, outcome, text, queries, _),) = outcomes(tmp_path, attack, dataset(original, labels=[1]), watched, made)
     assert (outcome, queries, text in asked) == ("survived", 30, True)
-    start, rules = AttackedText((original,)), rules_of(TextFooler(), made)
+    start, rules = AttackedText((original,)), TextFooler().rules(made)
     counts = set()
     for found in [AttackedText((joined,)) for joined in asked[1:]]:
         changed = {i for i, (a, b) in enumerate(zip(found.words, start.words, strict=True)) if a != b}

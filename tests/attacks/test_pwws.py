@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.attacks.attacked_text import AttackedText, words_of
 from benchmark.attacks.engine import Answer, Case, ScoredItem
-from benchmark.attacks.recipes.pwws import by_weighted_saliency
+from benchmark.attacks.weighted_saliency import by_weighted_saliency
 from benchmark.data import Dataset
 from tests.attacks import random_cases
 from tests.attacks.conftest import with_textattack
@@ -88,7 +88,7 @@ def order(saliencies, doubts, monkeypatch, weights=None):
     monkeypatch.setattr(Case, "classify", lambda self, texts: given(next(answers)))
     if weights is not None:
         monkeypatch.setattr(
-            import_module("benchmark.attacks.recipes.pwws"),
+            import_module("benchmark.attacks.weighted_saliency"),
             "_softmax",
             lambda values: np.array(weights, dtype=np.float32),
         )
@@ -147,16 +147,15 @@ class TestAgainstTextAttack:
     def test_our_ordered_search_is_textattacks_where_nothing_is_equal(self):
         from textattack.search_methods import GreedyWordSwapWIR
 
-        from benchmark.attacks.textattack.builders import build
+        from benchmark.attacks.recipes.pwws import PWWS
         from benchmark.attacks.textattack.components import OrderedSaliencySearch, VictimWrapper, attacked_text
-        from benchmark.suites.recipes import PWWS
 
         asked, made = random_cases.victim(2, seed=2), random_cases.parts(2)
         compared = 0
         for example in random_cases.examples(10, (5, 15), asked, 2).examples:
             orders = []
             for search in (OrderedSaliencySearch(), GreedyWordSwapWIR("weighted-saliency")):
-                attack = build("pwws", PWWS(), made, VictimWrapper(asked), pair=False)
+                attack = PWWS().build_textattack(made, VictimWrapper(asked), pair=False)
                 for name in ("get_transformations", "get_goal_results", "get_indices_to_order"):
                     setattr(search, name, getattr(attack.search_method, name))
                 text = attacked_text(example.texts)

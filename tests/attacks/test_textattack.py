@@ -37,6 +37,14 @@ def backend():
     return "textattack"
 
 
+@pytest.fixture(autouse=True)
+def _loaded_offline(_own_cache):
+    """Import TextAttack without its downloads before a test imports it by name."""
+    from benchmark.attacks.textattack.offline_import import load_textattack
+
+    load_textattack()
+
+
 def test_a_victim_that_draws_has_its_own_seed_and_leaves_the_process_as_it_was(run):
     import torch
 
@@ -205,11 +213,11 @@ def test_attacks_that_rows_have_no_place_for_are_refused(tmp_path):
         attack_with(foreign, pairs, tmp_path / "c")
 
 
-def test_only_recipes_that_textattack_can_compose_run_there(spec):
-    from benchmark.attacks.textattack.builders import build
+def test_only_recipes_that_textattack_can_compose_run_there():
+    from benchmark.attacks.recipes.random_swap import RandomSwap
 
-    with pytest.raises(UsageError, match=r"'unheard-of' runs with backend = \"engine\" only\. Known: "):
-        build("unheard-of", None, parts(), victim, pair=False)
+    with pytest.raises(UsageError, match=r"'random_swap' runs with backend = \"engine\" only\. Known: bert_attack, "):
+        RandomSwap(queries=9).build_textattack(parts(), victim, pair=False)
 
 
 def random_case(rng):

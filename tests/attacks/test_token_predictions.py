@@ -8,8 +8,7 @@ import pytest
 from benchmark.attacks import attack_fingerprint, load_parts, parameters_of
 from benchmark.attacks.attacked_text import AttackedText
 from benchmark.attacks.engine.questions import Answer
-from benchmark.attacks.recipes.bert_attack import Ranking
-from benchmark.attacks.token_predictions import MaskedLM, Slots, masked_lm_identity
+from benchmark.attacks.token_predictions import MaskedLM, Ranking, Slots, masked_lm_identity
 from benchmark.schema.errors import UsageError
 from tests.attacks import tiny_masked_lm as masked
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.attacks import Parts
+from benchmark.attacks.suite_attack import Attack
 from benchmark.attacks.token_predictions import MaskedLM
 from benchmark.data import Dataset, Example
-from benchmark.suites.config import Attack
 from tests.attacks.fakes import WordEncoder
 
 STOPWORDS = frozenset({"the", "a", "is", "this", "to"})

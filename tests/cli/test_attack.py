@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from benchmark.attacks.recipes import ATTACKS
 from benchmark.cli.app import app
 from benchmark.cli.attack import _parameter
 from benchmark.cli.progress import AttackDisplay
@@ -20,7 +21,6 @@ from benchmark.models.inference import predict_logits
 from benchmark.models.prompt_classifier import load_classifier
 from benchmark.resources import locate
 from benchmark.schema.errors import TemperError, UnavailableError, UsageError
-from benchmark.suites.recipes import RECIPES
 from tests.attacks.fakes import TINY, write_lexicon
 from tests.support.tiny import sentences
 
@@ -303,7 +303,7 @@ def test_the_command_itself_with_two_workers(model: Path, data: Path, parts: lis
 
 def test_every_attack_is_listed_with_its_paper() -> None:
     shown = CliRunner().invoke(app, ["list", "--attacks"], env={"COLUMNS": "1000"}).output
-    for name in RECIPES:
+    for name in ATTACKS:
         assert re.search(rf"^{name} ", shown, re.MULTILINE)
     assert re.search(r"^textfooler +Jin et al\., 2020 +TextFooler ", shown, re.MULTILINE)
     assert "Suites" not in shown

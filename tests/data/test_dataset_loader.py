@@ -71,7 +71,7 @@ def write_labels(folder: Path, form: str) -> DataSpec:
     else:
         content = "text,label\na,1.0\nb,0.0\nc,1.0\nd,\n"
         path.write_text(content.replace(",", "\t") if form == "tsv" else content)
-    return DataSpec("file", ("text",), {"decimal": "parquet"}.get(form, form), path=str(path))  # type: ignore[arg-type]
+    return DataSpec("file", ("text",), format={"decimal": "parquet"}.get(form, form), path=str(path))
 
 
 @pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "parquet", "decimal"])
@@ -207,5 +207,5 @@ def test_content_hash_depends_on_texts_labels_names_and_order() -> None:
 def test_missing_file_and_missing_format_say_what_to_do(file_spec: Make) -> None:
     with pytest.raises(UnavailableError, match=r"Data file not found: .*nowhere\.csv\. Add the file"):
         load(DataSpec(source="file", path="nowhere.csv", format="csv", text=("text",)))
-    with pytest.raises(UsageError, match="set `format` to csv"):
+    with pytest.raises(UsageError, match="of the source `file` needs `format`"):
         load(file_spec("a.csv", "text\nx\n", format=None))

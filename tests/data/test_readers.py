@@ -13,8 +13,7 @@ import pytest
 
 from benchmark.data import DataSpec, load
 from benchmark.data.nested_archive import open_member
-from benchmark.data.readers import FIELD_LIMIT, Table, read_rows
-from benchmark.data.spec import Format
+from benchmark.data.readers import FIELD_LIMIT, Format, Table, read_rows
 from benchmark.schema.errors import IntegrityError, UsageError
 
 Make = Callable[..., DataSpec]

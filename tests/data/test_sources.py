@@ -4,6 +4,7 @@ import io
 import sys
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -96,7 +97,7 @@ def test_mirror_with_a_file_missing_is_refused(mirror_root: Path) -> None:
 
 def test_mirror_with_fewer_rows_than_declared_names_both_counts(mirror_root: Path) -> None:
     mirror(mirror_root, "own/set/small/test-00000-of-00001.parquet", ["a", "b", "c"])
-    spec = DataSpec(**{**{name: getattr(HUB, name) for name in DataSpec.__slots__}, "rows": 9815, "limit": 2})
+    spec = replace(HUB, rows=9815, limit=2)
     with pytest.raises(IntegrityError, match="own/set small test has 3 rows here, but the suite declares 9815"):
         load(spec)
 
@@ -201,7 +202,7 @@ def test_cache_with_another_configuration_is_unavailable(monkeypatch: pytest.Mon
 def test_hub_is_asked_for_one_split_of_one_revision(monkeypatch: pytest.MonkeyPatch) -> None:
     hub = FakeHub()
     monkeypatch.setitem(sys.modules, "datasets", hub)
-    spec = DataSpec(**{**{name: getattr(HUB, name) for name in DataSpec.__slots__}, "revision": "abc"})
+    spec = replace(HUB, revision="abc")
     dataset = load(spec)
     assert hub.calls == [(("own/set", "small"), {"split": "test", "revision": "abc"}, False)]
     assert {example.texts[0]: example.label for example in dataset.examples} == {"a": 0, "b": 1}

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.attacks.recipes import ATTACKS as RECIPES
+from benchmark.data.sources import SOURCES
 from benchmark.evaluation.metrics import METRICS
+from benchmark.models.architectures import ARCHITECTURES
 from benchmark.resources import locate
 from benchmark.schema.errors import UnavailableError
 from tests.attacks.conftest import with_textattack
@@ -26,12 +29,14 @@ def blocks(document: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _registered_metrics():
-    """An example registers a metric; forget it afterwards."""
-    known = dict(METRICS)
+def _registries():
+    """Examples register a metric, an attack, a source and an architecture; forget them afterwards."""
+    registries: list[dict] = [METRICS, RECIPES, SOURCES, ARCHITECTURES]
+    before = [dict(registry) for registry in registries]
     yield
-    METRICS.clear()
-    METRICS.update(known)
+    for registry, known in zip(registries, before, strict=True):
+        registry.clear()
+        registry.update(known)
 
 
 def run(document: str, code: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:

@@ -118,6 +118,6 @@ def test_a_family_whose_layers_are_not_known_is_told_before_the_first_step(tiny_
         run.run()
     assert not steps
     assert str(caught.value).startswith(
-        "Method 'hiddencut', setup: The feed-forward layers of model family 'mpnet' are unknown. Add its row to "
-        "benchmark/models/feedforward.py."
+        "Method 'hiddencut', setup: The feed-forward layers of model family 'mpnet' are unknown. Add "
+        "`attention` and `feedforward` to its row in benchmark/models/architectures.py."
     )

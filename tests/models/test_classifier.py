@@ -117,6 +117,7 @@ def tiny_network(family: str) -> nn.Module:
     buckets = {"position_buckets": 8, "norm_rel_ebd": "layer_norm"}
     special = {
         "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 2, "bos_token_id": 1, "eos_token_id": 1},
+        "gpt_neo": {"hidden_size": 32, "num_layers": 2, "num_heads": 2, "attention_types": [[["global"], 2]]},
         "xlnet": {"d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 64, "bos_token_id": 1, "eos_token_id": 1},
         "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64},
         "albert": {**width, "embedding_size": 16},

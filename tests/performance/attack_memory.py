@@ -20,10 +20,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 
 from benchmark.attacks import load_parts, parameters_of, run_attack
+from benchmark.attacks.suite_attack import Attack
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import DataSpec, LabelSpec, load
 from benchmark.models.prompt_classifier import load_classifier
-from benchmark.suites.config import Attack
 
 
 def main() -> None:

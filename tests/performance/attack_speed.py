@@ -34,13 +34,13 @@ import torch
 from benchmark.attacks import AttackRow, Parts, load_parts, parameters_of, run_attack
 from benchmark.attacks.encoder import SentenceEncoder
 from benchmark.attacks.engine import oracles
+from benchmark.attacks.suite_attack import Attack
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Dataset, DataSpec, LabelSpec, load
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
 from benchmark.models.packed_linear import packed
 from benchmark.models.prompt_classifier import load_classifier
-from benchmark.suites.config import Attack
 
 Runner = Callable[[Dataset], list[AttackRow]]
 
@@ -78,7 +78,6 @@ def engine(attack: Attack, model: Classifier, parts: Parts, data: Dataset) -> li
 def textattack(attack: Attack, model: Classifier, parts: Parts, data: Dataset, *, stock: bool) -> list[AttackRow]:
     """TextAttack as its user has it: its wrapper or a dynamic one, its constraint's way of encoding."""
     from benchmark.attacks.textattack.adapter import attack_with
-    from benchmark.attacks.textattack.builders import build
     from benchmark.attacks.textattack.components import LocalSentenceEncoder, VictimWrapper
 
     class Plain(VictimWrapper):
@@ -93,7 +92,7 @@ def textattack(attack: Attack, model: Classifier, parts: Parts, data: Dataset, *
         found = [_padded(model, texts[i : i + 32], stock=stock) for i in range(0, len(texts), 32)]
         return np.concatenate(found)
 
-    built = build(attack.recipe, parameters_of(attack), parts, Plain(ask), pair=len(data.examples[0].texts) == 2)
+    built = parameters_of(attack).build_textattack(parts, Plain(ask), pair=len(data.examples[0].texts) == 2)
     for constraint in built.constraints:
         if isinstance(constraint, LocalSentenceEncoder):
             # What TextAttack does with any encoder: the reference once a candidate, short texts too, nothing kept.

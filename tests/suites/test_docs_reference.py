@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.attacks.recipes import ATTACKS
 from benchmark.schema.base import Schema
 from benchmark.suites import Group, Suite, parse_suite
 from benchmark.suites.docs_reference import TABLES, json_schemas, reference, with_reference
-from benchmark.suites.recipes import RECIPES
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "suites.md"
 
@@ -21,7 +21,7 @@ def test_the_reference_in_the_docs_is_current() -> None:
 def test_every_table_and_every_key_is_in_the_reference() -> None:
     text = reference()
     tables = {cls.__name__ for _, cls in TABLES}
-    for root in (Suite, Group, *RECIPES.values()):
+    for root in (Suite, Group, *ATTACKS.values()):
         schema = Schema(root).json_schema
         assert root.__name__ in tables
         assert set(schema.get("$defs", ())) <= tables

@@ -14,7 +14,6 @@ from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.execution.workload import materialise
 from benchmark.schema.errors import UnavailableError
 from benchmark.suites import Suite, available_groups, available_suites, find_group, load_suite, load_suites
-from benchmark.suites.recipes import identifying_parameters
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "suites.md"
 LICENCE = re.compile(r"MIT|Apache|CC BY|[Ll]icence|terms of use|non-commercial", re.DOTALL)
@@ -57,7 +56,7 @@ def test_an_attack_states_all_its_numbers(name: str) -> None:
     for attack in load_suite(name).attacks:
         numbers = parameters_of(attack)
         assert {key: getattr(numbers, key) for key in attack.parameters} == attack.parameters
-        left = identifying_parameters(numbers).keys() - attack.parameters.keys()
+        left = numbers.identifying_parameters().keys() - attack.parameters.keys()
         assert left <= {"query_budget", "max_share", "max_combinations"}
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.evaluation.default_metrics import ANOMALY_METRICS, ATTACK_METRICS, TASK_METRICS
 from benchmark.evaluation.metrics import metrics_for
 from benchmark.schema.errors import UsageError
 from benchmark.suites import available_suites, load_suite, parse_suite, suite_files
-from benchmark.suites.vocabulary import ANOMALY_METRICS, ATTACK_METRICS, TASK_METRICS
 
 
 def test_the_small_suite_is_read_as_written(folder: Path) -> None:

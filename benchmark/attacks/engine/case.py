@@ -6,7 +6,7 @@ next tier.
 """
 
 import random
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -200,3 +200,7 @@ class Case:
         answers = yield Question(ENCODER, items)
         by_pair = dict(zip(items, answers, strict=True))
         return [ScoredItem(ENCODER, pair, None, by_pair[pair]) for pair in pairs]
+
+
+Search = Callable[[Case, ScoredItem], Ask[SearchResult]]
+"""Attacks one example, given the victim's score of its original."""

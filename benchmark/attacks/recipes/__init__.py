@@ -1,33 +1,14 @@
-"""The attacks, one module each: its resources, constraints and search."""
+"""The attacks, one file each: parameters with ranges and descriptions, the search, and its form in TextAttack."""
 
-from collections.abc import Callable
-from typing import Any
+from importlib import import_module
+from pkgutil import iter_modules
 
-from benchmark.attacks.engine import Ask, Case, ScoredItem, SearchResult
-from benchmark.attacks.parts import Parts
-from benchmark.attacks.recipes.bert_attack import bert_attack
-from benchmark.attacks.recipes.genetic import genetic
-from benchmark.attacks.recipes.pwws import pwws
-from benchmark.attacks.recipes.random_swap import random_swap
-from benchmark.attacks.recipes.textbugger import textbugger
-from benchmark.attacks.recipes.textfooler import textfooler
-from benchmark.attacks.recipes.transfer import transfer
-from benchmark.suites.recipes import Numbers
+from benchmark.attacks.attack_recipe import ATTACKS
 
-Search = Callable[[Case, ScoredItem], Ask[SearchResult]]
-"""Attacks one example, given the victim's score of its original."""
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
+_sorted = sorted(ATTACKS.items())
+ATTACKS.clear()
+ATTACKS.update(_sorted)
 
-_RECIPES: dict[str, Callable[[Any, Parts], Search]] = {
-    "bert_attack": bert_attack,
-    "genetic": genetic,
-    "pwws": pwws,
-    "random_swap": random_swap,
-    "textbugger": textbugger,
-    "textfooler": textfooler,
-    "transfer": transfer,
-}
-
-
-def prepare(recipe: str, parameters: Numbers, parts: Parts) -> Search:
-    """Build an attack from its parameters and parts."""
-    return _RECIPES[recipe](parameters, parts)
+__all__ = ["ATTACKS"]

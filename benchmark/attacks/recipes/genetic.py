@@ -6,169 +6,106 @@ their cosine.
 """
 
 import math
-import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, Annotated
 
-from benchmark.attacks.attacked_text import AttackedText
-from benchmark.attacks.constraints import Rule, allowed, modifiable, near_enough
-from benchmark.attacks.engine import Ask, Case, ScoredItem, SearchResult
-from benchmark.attacks.engine.case import above, best, exceeds, wrong
-from benchmark.attacks.engine.scheduler import gather
-from benchmark.attacks.parts import Parts
-from benchmark.attacks.transformations import neighbours, one_word, swaps
-from benchmark.schema.errors import TemperError
-from benchmark.suites.recipes import Genetic
+from pydantic import Field
 
-T = TypeVar("T")
+from benchmark.attacks.attack_recipe import (
+    AttackRecipe,
+    Budget,
+    Cosine,
+    Count,
+    Lexicon,
+    ReportedEncoder,
+    Stopwords,
+    attack,
+)
+from benchmark.schema.base import Real, doc
 
-Substitutes = Callable[[AttackedText, int], list[AttackedText]]
-"""Returns the allowed texts with another word at an index; the number of words stays the same."""
+if TYPE_CHECKING:
+    from textattack import Attack as TextAttackAttack
 
-
-def genetic(parameters: Genetic, parts: Parts) -> Callable[[Case, ScoredItem], Ask[SearchResult]]:
-    """Replace words by their neighbours and cross texts over generations."""
-    lexicon = parts.lexicon
-    if lexicon is None:
-        raise TemperError("The genetic attack needs a lexicon. Load it with load_parts.")
-    rules: list[Rule] = [partial(near_enough, lexicon, parameters.min_cosine)]
-
-    def allowed_words(original: AttackedText, index: int) -> list[str]:
-        """Return the substitutes of a word of the original; other words are never replaced."""
-        # Texts that are crossed must have the same words at the same indices.
-        words = filter(one_word, neighbours(lexicon, original.words[index], parameters.candidates))
-        return [word for word in words if allowed(original, swaps(original, index, [word]), rules)]
-
-    def search(case: Case, start: ScoredItem) -> Ask[SearchResult]:
-        original = case.original
-        words = {index: allowed_words(original, index) for index in modifiable(original, parts.stopwords)}
-        limit = math.ceil(len(original.words) * parameters.max_share)
-
-        def substitutes(text: AttackedText, index: int) -> list[AttackedText]:
-            if index in text.modified or len(text.modified) >= limit:
-                return []
-            return sorted(swaps(text, index, words.get(index, ())), key=lambda swapped: swapped.joined)
-
-        return (yield from genetic_search(case, SearchResult(original, start), parameters, substitutes))
-
-    return search
+    from benchmark.attacks.attacked_text import AttackedText
+    from benchmark.attacks.constraints import Rule
+    from benchmark.attacks.engine import Ask, Case, ScoredItem, Search, SearchResult
+    from benchmark.attacks.parts import Parts
+    from benchmark.attacks.textattack.components import VictimWrapper
 
 
-def genetic_search(case: Case, start: SearchResult, parameters: Genetic, substitutes: Substitutes) -> Ask[SearchResult]:
-    """Swap a random word in each of many texts, then cross the texts over generations until the victim is wrong.
+@attack("genetic")
+class Genetic(AttackRecipe):
+    """The genetic attack of Alzantot et al. (2018) as Jia et al. (2019) and RIFT use it, without its language model."""
 
-    The result is the best text before the last generation, because TextAttack never evaluates the last one.
+    candidates: Annotated[Count, doc("Substitutes tried for a word, nearest first.")] = 8
+    min_cosine: Cosine = 0.75
+    lexicon: Lexicon = "counterfitted-glove-wordnet"
+    encoder: ReportedEncoder = "minilm"
+    stopwords: Stopwords = "nltk-english"
+    max_share: Annotated[
+        Real, Field(gt=0, le=1), doc("Most words changed before a further swap, as a share rounded up.")
+    ] = 0.2
+    population: Annotated[Count, doc("Texts of a generation.")] = 60
+    generations: Annotated[Count, doc("Most generations after the first.")] = 40
+    temperature: Annotated[Real, Field(gt=0), doc("How little a text's score counts when parents are drawn.")] = 0.3
+    query_budget: Budget = None
 
-    Args:
-        case: The example.
-        start: The original with its score.
-        parameters: Population, number of generations after the first, and temperature.
-        substitutes: Returns the texts with a word replaced.
-    """
-    counts = [len(substitutes(start.text, index)) for index in range(len(start.text.words))]
-    # TextAttack gives words without a substitute a small weight too; drawing one of them changes nothing.
-    least = max(1, int(min(counts, default=0) * 0.1))
-    weights = [max(count, least) for count in counts]
-    breeder = _Breeder(case, parameters.temperature, substitutes, weights)
-    first = [breeder.mutate(start, rng) for rng in breeder.generators(parameters.population)]
-    members = (yield from breeder.breed(first)) or [start]
-    for _ in range(parameters.generations):
-        members = yield from _best_first(members)
-        if case.spent or (yield from wrong([members[0].scored]))[0]:
-            break
-        children = [breeder.child(members, rng) for rng in breeder.generators(parameters.population - 1)]
-        members = [members[0], *(child for child in (yield from breeder.breed(children)) if child is not None)]
-    return members[0]
+    def search(self, parts: "Parts") -> "Search":
+        """Replace words by their neighbours and cross texts over generations."""
+        from benchmark.attacks.constraints import allowed, modifiable, near_enough
+        from benchmark.attacks.engine import SearchResult
+        from benchmark.attacks.genetic_search import genetic_search
+        from benchmark.attacks.parts import required
+        from benchmark.attacks.transformations import neighbours, one_word, swaps
 
+        lexicon = required(parts.lexicon, "lexicon")
+        rules: list[Rule] = [partial(near_enough, lexicon, self.min_cosine)]
 
-def _best_first(members: Sequence[SearchResult]) -> Ask[list[SearchResult]]:
-    """Move the member with the highest score to the front; the order of the others has no effect."""
-    # A text often occurs several times, and one exact evaluation of it is enough.
-    firsts = sorted({members[row].scored.item: row for row in reversed(range(len(members)))}.values())
-    top = firsts[(yield from best([members[row].scored for row in firsts]))]
-    return [members[top], *members[:top], *members[top + 1 :]]
+        def allowed_words(original: "AttackedText", index: int) -> list[str]:
+            """Return the substitutes of a word of the original; other words are never replaced."""
+            # Texts that are crossed must have the same words at the same indices.
+            words = filter(one_word, neighbours(lexicon, original.words[index], self.candidates))
+            return [word for word in words if allowed(original, swaps(original, index, [word]), rules)]
 
+        def search(case: "Case", start: "ScoredItem") -> "Ask[SearchResult]":
+            original = case.original
+            words = {index: allowed_words(original, index) for index in modifiable(original, parts.stopwords)}
+            limit = math.ceil(len(original.words) * self.max_share)
 
-@dataclass(frozen=True, slots=True)
-class _Breeder:
-    """Mutation and crossover of texts.
+            def substitutes(text: "AttackedText", index: int) -> "list[AttackedText]":
+                if index in text.modified or len(text.modified) >= limit:
+                    return []
+                return sorted(swaps(text, index, words.get(index, ())), key=lambda swapped: swapped.joined)
 
-    Attributes:
-        case: The example.
-        temperature: Temperature of the selection of parents.
-        substitutes: Returns the texts with a word replaced.
-        weights: Relative probability that each original word is swapped.
-    """
+            return (
+                yield from genetic_search(
+                    case,
+                    SearchResult(original, start),
+                    substitutes,
+                    population=self.population,
+                    generations=self.generations,
+                    temperature=self.temperature,
+                )
+            )
 
-    case: Case
-    temperature: float
-    substitutes: Substitutes
-    weights: Sequence[int]
+        return search
 
-    def generators(self, count: int) -> list[random.Random]:
-        """Return a random generator per text, so that no text depends on the number of draws for another."""
-        return [random.Random(self.case.rng.getrandbits(64)) for _ in range(count)]
+    def build_textattack(self, parts: "Parts", victim: "VictimWrapper", *, pair: bool) -> "TextAttackAttack":
+        """Build the genetic attack in the order of Jia et al.'s recipe, without its language model."""
+        from textattack.search_methods import AlzantotGeneticAlgorithm
 
-    def breed(self, searches: Sequence[Ask[T]]) -> Ask[list[T]]:
-        """Create texts concurrently; under a budget one after the other, because the order of queries matters."""
-        if self.case.budget is None:
-            return (yield from gather(searches))
-        results = []
-        for search in searches:
-            if self.case.spent:
-                break
-            results.append((yield from search))
-        return results
+        from benchmark.attacks.parts import required
+        from benchmark.attacks.textattack import components
 
-    def child(self, members: Sequence[SearchResult], rng: random.Random) -> Ask[SearchResult | None]:
-        """Cross two members and swap a word of the result; None if the crossover used up the budget."""
-        first = yield from self._parent(members, rng)
-        second = yield from self._parent(members, rng)
-        text = crossover(first.text, second.text, rng)
-        (scored,) = yield from self.case.classify([text])
-        if self.case.spent:
-            return None
-        return (yield from self.mutate(SearchResult(text, scored), rng))
-
-    def mutate(self, member: SearchResult, rng: random.Random) -> Ask[SearchResult]:
-        """Replace a random word by its best substitute; if none scores higher than the member, try another word."""
-        left = [0 if index in member.text.modified else weight for index, weight in enumerate(self.weights)]
-        for _ in range(sum(map(bool, left))):
-            index = rng.choices(range(len(left)), left)[0]
-            texts = self.substitutes(member.text, index)
-            if not texts:
-                continue
-            scored = yield from self.case.classify(texts)
-            top = (yield from best(scored)) if scored else None
-            if top is not None and (yield from exceeds(scored[top], member.scored)):
-                return SearchResult(texts[top], scored[top])
-            left[index] = 0
-            if self.case.spent:
-                break
-        return member
-
-    def _parent(self, members: Sequence[SearchResult], rng: random.Random) -> Ask[SearchResult]:
-        """Draw a member with probability proportional to exp(-(1 - p(label)) / temperature).
-
-        TextAttack thus prefers texts that the victim classifies correctly. Rejection sampling makes each decision
-        depend on the score of one member only.
-        """
-        while True:
-            member = rng.choice(members)
-            bound = -self.temperature * math.log(1 - rng.random())
-            if bound >= 1:
-                return member
-            if bound > 0 and not (yield from above([member.scored], math.log(bound / (1 - bound))))[0]:
-                return member
-
-
-def crossover(first: AttackedText, second: AttackedText, rng: random.Random) -> AttackedText:
-    """Replace each word of the first text that differs in the second by the second's with probability 1/2."""
-    different = [i for i, (one, other) in enumerate(zip(first.words, second.words, strict=True)) if one != other]
-    swapped = frozenset(index for index in different if rng.random() < 0.5)
-    text = first
-    for index in sorted(swapped):
-        text = text.replace(index, second.words[index])
-    return AttackedText(text.columns, (first.modified - swapped) | (second.modified & swapped), swapped)
+        embedding = components.LexiconEmbedding(required(parts.lexicon, "lexicon"))
+        constraints = [*components.max_words(self.max_share), components.least_cosine(embedding, self.min_cosine)]
+        search = AlzantotGeneticAlgorithm(
+            pop_size=self.population,
+            max_iters=self.generations,
+            temp=self.temperature,
+            post_crossover_check=False,
+        )
+        transformation = embedding.swaps(self.candidates)
+        return components.compose(
+            self, parts, victim, pair=pair, constraints=constraints, transformation=transformation, search=search
+        )

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmark.attacks import suite_attack
 from benchmark.attacks.attacked_text import words_changed
 from benchmark.attacks.encoder import Encoder
-from benchmark.attacks.identity import parameters_of, search_identity
+from benchmark.attacks.identity import search_identity
 from benchmark.attacks.journal import Progress, record
 from benchmark.attacks.parts import Parts
+from benchmark.attacks.suite_attack import parameters_of
 from benchmark.attacks.victim import Victim
 from benchmark.data import Dataset, Example
 from benchmark.schema.attack_outcome import AttackRow, Outcome
 from benchmark.schema.canonical import fingerprint
 from benchmark.schema.errors import TemperError, UsageError
-from benchmark.suites import config
 
 if TYPE_CHECKING:
     from textattack import Attack
@@ -73,18 +74,19 @@ def attack_with(
     return record(search.all, dataset, journal, identity, progress)
 
 
-def recipe_search(attack: config.Attack, parts: Parts, victim: Victim) -> "TextAttackSearch":
+def recipe_search(attack: suite_attack.Attack, parts: Parts, victim: Victim) -> "TextAttackSearch":
     """Build a suite's attack from TextAttack's classes and our parts.
 
     Raises:
         UnavailableError: TextAttack is not installed.
-        UsageError: only Temper's engine supports this recipe.
+        UsageError: only Temper's engine supports this recipe, or its bound on short texts.
     """
-    from benchmark.attacks.textattack.builders import build
     from benchmark.attacks.textattack.components import VictimWrapper
 
-    wrapped, parameters = VictimWrapper(victim), parameters_of(attack)
-    built = {texts: build(attack.recipe, parameters, parts, wrapped, pair=texts == 2) for texts in (1, 2)}
+    wrapped, recipe = VictimWrapper(victim), parameters_of(attack)
+    if getattr(recipe, "short_texts", "pass") != "pass":
+        raise UsageError('TextAttack does not bound short texts. Use backend = "engine" with short_texts = "compare".')
+    built = {texts: recipe.build_textattack(parts, wrapped, pair=texts == 2) for texts in (1, 2)}
     return TextAttackSearch(built, wrapped, parts.encoder)
 
 

@@ -1,8 +1,9 @@
 """Components of TextAttack's recipes, built from our parts. Importing this module imports TextAttack, which is slow."""
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,11 +17,24 @@ from benchmark.attacks.transformations import HOMOGLYPHS
 from benchmark.attacks.victim import Victim
 from benchmark.lexicons import Lexicon
 
+if TYPE_CHECKING:
+    from benchmark.attacks.attack_recipe import AttackRecipe
+    from benchmark.attacks.parts import Parts
+
 load_textattack()
 
 # TextAttack may be imported only after the call above.
+from textattack import Attack  # noqa: E402
 from textattack.constraints.grammaticality import PartOfSpeech  # noqa: E402
+from textattack.constraints.overlap import MaxWordsPerturbed  # noqa: E402
+from textattack.constraints.pre_transformation import (  # noqa: E402
+    InputColumnModification,
+    RepeatModification,
+    StopwordModification,
+)
+from textattack.constraints.semantics import WordEmbeddingDistance  # noqa: E402
 from textattack.constraints.semantics.sentence_encoders import SentenceEncoder  # noqa: E402
+from textattack.goal_functions import UntargetedClassification  # noqa: E402
 from textattack.models.wrappers import ModelWrapper  # noqa: E402
 from textattack.search_methods import GreedyWordSwapWIR  # noqa: E402
 from textattack.shared import AbstractWordEmbedding, AttackedText  # noqa: E402
@@ -28,6 +42,7 @@ from textattack.transformations import (  # noqa: E402
     CompositeTransformation,
     Transformation,
     WordSwap,
+    WordSwapEmbedding,
     WordSwapMaskedLM,
     WordSwapNeighboringCharacterSwap,
     WordSwapRandomCharacterDeletion,
@@ -36,6 +51,12 @@ from textattack.transformations import (  # noqa: E402
 
 COLUMNS = ("premise", "hypothesis")
 """Names of the two texts of a pair; the first is never changed."""
+
+_ALL_AT_ONCE = 1 << 30
+"""A batch size without effect, because the victim splits its own batches."""
+
+_NOTHING = -5e-324
+"""Replacement of a threshold of 0, which TextAttack treats as no threshold; no float lies between the two."""
 
 
 class LexiconEmbedding(AbstractWordEmbedding):  # type: ignore[misc]  # TextAttack has no types
@@ -66,6 +87,10 @@ class LexiconEmbedding(AbstractWordEmbedding):  # type: ignore[misc]  # TextAtta
 
     def __getitem__(self, index: str) -> None:
         """Return nothing, because lexicons have no vectors."""
+
+    def swaps(self, candidates: int) -> WordSwapEmbedding:
+        """Create the transformation of a word into its nearest neighbours."""
+        return WordSwapEmbedding(max_candidates=candidates, embedding=self)
 
 
 class LocalPartOfSpeech(PartOfSpeech):  # type: ignore[misc]
@@ -294,3 +319,44 @@ class VictimWrapper(ModelWrapper):  # type: ignore[misc]  # TextAttack has no ty
         logits = np.stack([self.logits[text] for text in texts]).astype(np.float64)
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def max_words(share: float | None) -> list[MaxWordsPerturbed]:
+    """Return the constraint on the share of changed words; an empty list for no bound."""
+    return [] if share is None else [MaxWordsPerturbed(max_percent=share)]
+
+
+def least_cosine(embedding: LexiconEmbedding, cosine: float) -> WordEmbeddingDistance:
+    """Create the constraint on the cosine between a word and its substitute."""
+    return WordEmbeddingDistance(embedding=embedding, min_cos_sim=cosine or _NOTHING)
+
+
+def compose(
+    recipe: "AttackRecipe",
+    parts: "Parts",
+    victim: VictimWrapper,
+    *,
+    pair: bool,
+    constraints: Sequence[Any],
+    transformation: Transformation,
+    search: Any,
+) -> Attack:
+    """Create an attack that keeps modified words, stop words and the first text of a pair.
+
+    Args:
+        recipe: Our attack, for its query budget.
+        parts: Its loaded resources, for the stop words.
+        victim: The model.
+        pair: Whether an example has two texts, of which the second is attacked.
+        constraints: Its constraints, in their order.
+        transformation: Its transformation.
+        search: Its search method.
+    """
+    frozen = [InputColumnModification(list(COLUMNS), {COLUMNS[0]})] if pair else []
+    unchanged = [RepeatModification(), StopwordModification(stopwords=parts.stopwords), *frozen]
+    budget = float("inf") if recipe.query_budget is None else recipe.query_budget
+    with warnings.catch_warnings():
+        # It warns about any victim that is not its own, and calls a deprecated function to do so.
+        warnings.simplefilter("ignore")
+        goal = UntargetedClassification(victim, query_budget=budget, model_batch_size=_ALL_AT_ONCE)
+    return Attack(goal, [*unchanged, *constraints], transformation, search)

@@ -1,32 +1,66 @@
 """The source `file`: a file of the suite's own."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from benchmark.data.nested_archive import open_member
-from benchmark.data.readers import Row, Table, read_rows
-from benchmark.data.spec import DataSpec
-from benchmark.schema.errors import UnavailableError, UsageError
+from benchmark.data.readers import LINES_COLUMN, Format, Row, Table, read_rows
+from benchmark.data.source import Source, source
+from benchmark.schema.base import Words, doc
+from benchmark.schema.errors import UnavailableError, nearest
 
 
-def rows(spec: DataSpec, base: Path | None = None) -> Iterator[Row]:
-    """Yield the rows of a file; a relative path starts at `base`, or at the working directory if it is None."""
-    if spec.path is None:
-        raise UsageError("A data set of the source `file` needs `path`.")
-    path = (base or Path()) / Path(spec.path).expanduser()
-    if not path.is_file():
-        raise UnavailableError(f"Data file not found: {path}. Add the file, or correct `path` in the suite.")
-    return file_rows(spec, path)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFormat(Source):
+    """The keys of sources that read a file in one of several formats."""
+
+    format: Annotated[
+        Format,
+        doc(
+            "`csv` (quoted), `tsv` (split at tabs, quotes mean nothing), `jsonl`, `parquet` or `lines` (one text a "
+            "line, column `text`). A name ending in .gz or .bz2 is decompressed."
+        ),
+    ]
+    columns: Annotated[
+        tuple[Words, ...], doc("the names of all columns of a csv or tsv file without a header line.")
+    ] = ()
+
+    def problems(self, needed: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        """Yield columns that the file cannot have."""
+        if self.columns and self.format not in ("csv", "tsv"):
+            yield "columns", "only csv and tsv files without a header line need them; remove it."
+            return
+        known = (LINES_COLUMN,) if self.format == "lines" else self.columns
+        for column in needed if known else ():
+            if column not in known:
+                yield "columns" if self.columns else "text", f"there is no column {column!r}. {nearest(column, known)}"
+
+    def file_rows(self, needed: tuple[str, ...], path: Path, members: Sequence[str] = ()) -> Iterator[Row]:
+        """Yield the rows of a file, or of a member of nested archives."""
+        with open_member(path, members) as stream:
+            yield from read_rows(stream, self.format, Table(self.place, needed, self.columns))
 
 
-def file_rows(spec: DataSpec, path: Path, members: Sequence[str] = ()) -> Iterator[Row]:
-    """Yield the rows of a file, or of a member of nested archives, in the format of the spec."""
-    if spec.format is None:
-        raise UsageError(f"{spec.place}: set `format` to csv, tsv, jsonl, parquet or lines.")
-    with open_member(path, members) as stream:
-        yield from read_rows(stream, spec.format, Table(spec.place, spec.needed, spec.columns))
+@source("file", part_of_suite=True)
+class FileSource(FileFormat):
+    """A file of yours."""
 
+    path: Annotated[Words, doc("path of the file, absolute or relative to the suite file's folder.")]
 
-def how_to_get(spec: DataSpec) -> str:
-    """Return where to put the file."""
-    return f"put {spec.path} next to the suite file"
+    @property
+    def place(self) -> str:
+        """The path as the suite names it."""
+        return self.path
+
+    def rows(self, needed: tuple[str, ...], base: Path | None) -> Iterator[Row]:
+        """Yield the rows of the file; a relative path starts at `base`, or at the working directory if it is None."""
+        path = (base or Path()) / Path(self.path).expanduser()
+        if not path.is_file():
+            raise UnavailableError(f"Data file not found: {path}. Add the file, or correct `path` in the suite.")
+        return self.file_rows(needed, path)
+
+    def how_to_get(self) -> str:
+        """Return where to put the file."""
+        return f"put {self.path} next to the suite file"

@@ -6,17 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from benchmark.data.readers import Row, Table, require_columns
-from benchmark.data.sources.mirror import how_to_get, mirror_root, mirror_shards, missing_message
-from benchmark.data.sources.mirror import rows as mirror_rows
-from benchmark.data.spec import DataSpec
+from benchmark.data.source import source
+from benchmark.data.sources.mirror import HubSplit, mirror_root
+from benchmark.schema.base import Words, doc
 from benchmark.schema.errors import UnavailableError, UsageError
-
-__all__ = ["HubAnswerError", "how_to_get", "rows"]
 
 _BATCH = 4096
 
@@ -25,37 +23,46 @@ class HubAnswerError(UnavailableError):
     """The Hub refused or failed to serve a data set; the message ends with the Hub's reason."""
 
 
-def rows(spec: DataSpec, base: Path | None = None) -> Iterator[Row]:
-    """Yield the rows of a split, from the mirror if it holds the split and otherwise from the Hub; `base` is ignored.
+@source("hub", can_be_partial=True)
+class Hub(HubSplit):
+    """A data set of the Hugging Face Hub, or of a local mirror that holds it."""
 
-    Raises:
-        UnavailableError: the mirror does not hold the split and the Hub cannot be reached.
-        UsageError: the Hub has no such configuration, split or column.
-    """
-    root = mirror_root()
-    if root is not None and mirror_shards(spec, root):
-        yield from mirror_rows(spec)
-        return
-    dataset = _load(spec, root)
-    require_columns(Table(spec.place, spec.needed), dataset.column_names)
-    for batch in dataset.select_columns(list(spec.needed)).with_format("arrow").iter(batch_size=_BATCH):
-        yield from batch.to_pylist()
+    revision: Annotated[Words | None, doc("commit, tag or branch. A mirror holds one revision and ignores it.")] = None
 
+    def rows(self, needed: tuple[str, ...], base: Path | None) -> Iterator[Row]:
+        """Yield the rows of the split, from the mirror if it holds it and otherwise from the Hub; `base` is ignored.
 
-def _load(spec: DataSpec, root: Path | None) -> Any:
-    import datasets
+        Raises:
+            UnavailableError: the mirror does not hold the split and the Hub cannot be reached.
+            UsageError: the Hub has no such configuration, split or column.
+        """
+        root = mirror_root()
+        shards = () if root is None else self.shards(root)
+        return self.shard_rows(shards, needed) if shards else self._hub_rows(needed, root)
 
-    with _hub_offline_mode(datasets):
-        try:
-            return datasets.load_dataset(spec.repository, spec.configuration, split=spec.split, revision=spec.revision)
-        except OSError as error:  # covers an unreachable Hub, an unknown or gated repository, an empty cache
-            kind = UnavailableError if datasets.config.HF_HUB_OFFLINE else HubAnswerError
-            raise kind(f"{missing_message(spec, root)} (The Hub said: {_first_line(error)})") from error
-        except ValueError as error:
-            # The loader raises this offline if its cache holds the data set in another configuration only.
-            if "cache" in str(error):
-                raise UnavailableError(f"{missing_message(spec, root)} (The Hub said: {_first_line(error)})") from error
-            raise UsageError(f"{spec.place}: {_first_line(error)}. Correct configuration or split.") from error
+    def _hub_rows(self, needed: tuple[str, ...], root: Path | None) -> Iterator[Row]:
+        dataset = self._load(root)
+        require_columns(Table(self.place, needed), dataset.column_names)
+        for batch in dataset.select_columns(list(needed)).with_format("arrow").iter(batch_size=_BATCH):
+            yield from batch.to_pylist()
+
+    def _load(self, root: Path | None) -> Any:
+        import datasets
+
+        with _hub_offline_mode(datasets):
+            try:
+                return datasets.load_dataset(
+                    self.repository, self.configuration, split=self.split, revision=self.revision
+                )
+            except OSError as error:  # covers an unreachable Hub, an unknown or gated repository, an empty cache
+                kind = UnavailableError if datasets.config.HF_HUB_OFFLINE else HubAnswerError
+                raise kind(f"{self.missing_message(root)} (The Hub said: {_first_line(error)})") from error
+            except ValueError as error:
+                # The loader raises this offline if its cache holds the data set in another configuration only.
+                if "cache" in str(error):
+                    message = f"{self.missing_message(root)} (The Hub said: {_first_line(error)})"
+                    raise UnavailableError(message) from error
+                raise UsageError(f"{self.place}: {_first_line(error)}. Correct configuration or split.") from error
 
 
 @contextmanager

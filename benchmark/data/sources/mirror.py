@@ -8,10 +8,15 @@ returns the same rows but first copies them into its cache.
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
 
 from benchmark.data.readers import Row, Table, read_rows
-from benchmark.data.spec import DataSpec
+from benchmark.data.source import Source, source
+from benchmark.schema.base import doc
 from benchmark.schema.errors import IntegrityError, UnavailableError, nearest
 
 MIRROR_VARIABLE = "TEMPER_MIRROR"
@@ -46,57 +51,87 @@ def mirror_problem() -> str:
     return ""
 
 
-def mirror_shards(spec: DataSpec, root: Path) -> tuple[Path, ...]:
-    """List the mirror's files of a split, in order; empty if the mirror does not hold the split.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubSplit(Source):
+    """The keys of a split of a data set of the Hub, and its files in the mirror."""
 
-    Raises:
-        IntegrityError: some of the split's files are missing.
-    """
-    for folder in _folders(spec, root):
-        shards = sorted(path for path in _parquets(folder) if _split(path) == spec.split)
-        if shards:
-            _refuse_gaps(shards, folder)
-            return tuple(shards)
-    return ()
+    repository: Annotated[
+        Annotated[
+            str, StringConstraints(strict=True, pattern=r"^(?:[\w-][\w.-]*/[\w-][\w.-]*)$"), Field(title="'owner/name'")
+        ],
+        doc("the data set's id."),
+    ]
+    configuration: Annotated[
+        Annotated[
+            str, StringConstraints(strict=True, pattern=r"^(?:[\w-][\w.-]*)$"), Field(title="a name without slashes")
+        ]
+        | None,
+        doc("the data set's configuration."),
+    ] = None
+    split: Annotated[
+        Annotated[
+            str, StringConstraints(strict=True, pattern=r"^(?:\w+([.]\w+)*)$"), Field(title="the name of a whole split")
+        ],
+        doc("which split."),
+    ]
+
+    @property
+    def place(self) -> str:
+        """The data set, its configuration and the split."""
+        return " ".join(filter(None, (self.repository, self.configuration, self.split)))
+
+    def how_to_get(self) -> str:
+        """Return the command that downloads the data set into the mirror, in backquotes."""
+        target = f'"${MIRROR_VARIABLE}/{self.repository}"'
+        return f"`hf download --repo-type dataset {self.repository} --local-dir {target}`"
+
+    def shards(self, root: Path) -> tuple[Path, ...]:
+        """List the mirror's files of the split, in order; empty if the mirror does not hold the split.
+
+        Raises:
+            IntegrityError: some of the split's files are missing.
+        """
+        for folder in self._folders(root):
+            shards = sorted(path for path in _parquets(folder) if _split(path) == self.split)
+            if shards:
+                _refuse_gaps(shards, folder)
+                return tuple(shards)
+        return ()
+
+    def shard_rows(self, shards: tuple[Path, ...], needed: tuple[str, ...]) -> Iterator[Row]:
+        """Yield the rows of the mirror's files."""
+        for shard in shards:
+            with shard.open("rb") as stream:
+                yield from read_rows(stream, "parquet", Table(f"{self.place} ({shard})", needed))
+
+    def missing_message(self, root: Path | None) -> str:
+        """Return a sentence that names the missing split and the command that downloads it."""
+        command = self.how_to_get()
+        if root is None:
+            return f"{self.place} is not on this machine: set {MIRROR_VARIABLE} to a folder and run {command}."
+        splits = {_split(path) for folder in self._folders(root) for path in _parquets(folder)}
+        if splits:
+            hint = nearest(self.split, splits)
+            return f"The mirror {root} does not hold the split of {self.place}. {hint} Get it with {command}."
+        return f"The mirror {root} does not hold {self.place}. Get it with {command}."
+
+    def _folders(self, root: Path) -> tuple[Path, ...]:
+        """Return the folders that may hold the split: the configuration's; without one, the top one and ``data``."""
+        repository = root / self.repository
+        return (repository / self.configuration,) if self.configuration else (repository, repository / "data")
 
 
-def rows(spec: DataSpec, base: Path | None = None) -> Iterator[Row]:
-    """Yield the rows of a split from the mirror; `base` is ignored.
+@source("mirror", can_be_partial=True)
+class Mirror(HubSplit):
+    """Only the local mirror."""
 
-    Raises:
-        UnavailableError: no mirror is set, or it does not hold the split; the message says how to get it.
-    """
-    root = mirror_root()
-    shards = () if root is None else mirror_shards(spec, root)
-    if not shards:
-        raise UnavailableError(missing_message(spec, root))
-    for shard in shards:
-        with shard.open("rb") as stream:
-            yield from read_rows(stream, "parquet", Table(f"{spec.place} ({shard})", spec.needed))
-
-
-def how_to_get(spec: DataSpec) -> str:
-    """Return the command that downloads the data set into the mirror, in backquotes."""
-    target = f'"${MIRROR_VARIABLE}/{spec.repository}"'
-    return f"`hf download --repo-type dataset {spec.repository} --local-dir {target}`"
-
-
-def missing_message(spec: DataSpec, root: Path | None) -> str:
-    """Return a sentence that names the missing split and the command that downloads it."""
-    command = how_to_get(spec)
-    if root is None:
-        return f"{spec.place} is not on this machine: set {MIRROR_VARIABLE} to a folder and run {command}."
-    splits = {_split(path) for folder in _folders(spec, root) for path in _parquets(folder)}
-    if splits:
-        hint = nearest(str(spec.split), splits)
-        return f"The mirror {root} does not hold the split of {spec.place}. {hint} Get it with {command}."
-    return f"The mirror {root} does not hold {spec.place}. Get it with {command}."
-
-
-def _folders(spec: DataSpec, root: Path) -> tuple[Path, ...]:
-    """Return the folders that may hold a split: the configuration's; without one, the top folder and ``data``."""
-    repository = root / str(spec.repository)
-    return (repository / spec.configuration,) if spec.configuration else (repository, repository / "data")
+    def rows(self, needed: tuple[str, ...], base: Path | None) -> Iterator[Row]:
+        """Yield the rows of the split from the mirror; `base` is ignored."""
+        root = mirror_root()
+        shards = () if root is None else self.shards(root)
+        if not shards:
+            raise UnavailableError(self.missing_message(root))
+        return self.shard_rows(shards, needed)
 
 
 def _parquets(folder: Path) -> list[Path]:

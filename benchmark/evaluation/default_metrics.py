@@ -3,8 +3,11 @@
 A suite's identity includes its metrics, so these lists never change. A suite must list a newer metric itself.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
+
+from benchmark.schema.errors import nearest
 
 Perspective: TypeAlias = Literal["in-distribution", "shift", "adversarial", "anomaly", "masking"]
 
@@ -23,9 +26,6 @@ ATTACK_METRICS: Final = (
 
 MASKING_METRICS: Final = (*ACCURACY_METRICS, "zero_gradient_share", "stochastic_share")
 
-RESERVED_IDS: Final = ("validation",)
-"""Names that an evaluation task or attack may not have: results on the validation part are kept under them."""
-
 TASK_METRICS: Final[Mapping[Perspective, tuple[str, ...]]] = {
     "in-distribution": ACCURACY_METRICS + CALIBRATION_METRICS,
     "shift": ACCURACY_METRICS + CALIBRATION_METRICS,
@@ -35,3 +35,24 @@ TASK_METRICS: Final[Mapping[Perspective, tuple[str, ...]]] = {
 }
 """Default metrics of evaluation tasks: accuracy and calibration for labelled data, anomaly metrics for OOD
 data, and signs of masking for gradient-masking checks, which enter no score."""
+
+
+def metric_problems(metrics: Sequence[str], reported: Sequence[str], kind: str) -> Iterator[tuple[str, str]]:
+    """Check the names of metrics. Only those that are not reported by default are looked up in the registry."""
+    if newer := [metric for metric in dict.fromkeys(metrics) if metric not in reported]:
+        from benchmark.evaluation.metrics import METRICS, metrics_for
+
+        fitting = metrics_for(kind)
+        for metric in newer:
+            if metric not in METRICS:
+                yield "metrics", f"unknown metric {metric!r}. {nearest(metric, fitting)}"
+            elif metric not in fitting:
+                what = "an attack" if kind == "attack" else f"perspective {kind!r}"
+                yield "metrics", f"{metric!r} does not fit {what}; use {', '.join(fitting)}."
+    for metric in repeated(metrics):
+        yield "metrics", f"duplicate metric {metric!r}; remove one."
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """List the duplicate names."""
+    return [name for name, count in Counter(names).items() if count > 1]
