@@ -50,7 +50,7 @@ class Mixout(Method):
         offsets = torch._foreach_mul(self._origin.offsets(), torch._foreach_sub(scaled, 1.0))
         with ctx.perturbed(dict(zip(axes, offsets, strict=True))), ctx.no_dropout():
             for part in window:
-                ctx.backward(self.loss(model, part, ctx))
+                ctx.backward(self.loss(model, part, ctx), part)
         mask_gradients(list(axes), masks if self.variant == "released" else scaled)
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -38,7 +38,7 @@ class SAM(Method):
             return
         with ctx.perturbed(self.perturbation(window_gradients(self, window, ctx))):
             for part in window:
-                ctx.backward(self.loss(model, part, ctx))
+                ctx.backward(self.loss(model, part, ctx), part)
 
     @torch.no_grad()
     def perturbation(self, gradients: Mapping[nn.Parameter, Tensor]) -> dict[nn.Parameter, Tensor]:

@@ -127,6 +127,8 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
         "data": {"train": work.splits.train.content_hash, "validation": work.selection(row.protocol).content_hash},
         "recipe": {**asdict(recipe), "precision": resolve_precision(recipe.precision, pick_device())},
         "seed": row.seed,
+        # Windows weigh micro-batches by their examples; before, all micro-batches weighed the same.
+        **({"windows": "examples"} if recipe.accumulation > 1 else {}),
         **({"protocol": options} if options else {}),
     }
 

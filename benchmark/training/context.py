@@ -52,7 +52,8 @@ class Context:
         epoch: Epochs done in the run, over all phases.
         epochs: Total epochs of the run, over all phases.
         steps: Total optimizer steps of the run, over all phases.
-        accumulation: Micro-batches in the current accumulation window; the loss is divided by it.
+        window: Number of examples in each micro-batch of the current accumulation window.
+        micro_batch: Place of the current micro-batch in the window, from 0.
         warming_up: Whether the coming step is one of the warm-up of the learning rate.
     """
 
@@ -67,25 +68,58 @@ class Context:
     step: int = 0
     epoch: int = 0
     steps: int = 0
-    accumulation: int = 1
+    window: tuple[int, ...] = (1,)
+    micro_batch: int = 0
     warming_up: bool = False
     _loss: float = 0.0
     _shared_draws: int = 0
-    _window: list[Batch] = field(default_factory=list)
+    _collected: list[Batch] = field(default_factory=list)
 
-    def backward(self, loss: Tensor, *, retain_graph: bool = False) -> None:
-        """Back-propagate a micro-batch's loss, divided by the micro-batches of its accumulation window.
+    @property
+    def accumulation(self) -> int:
+        """Micro-batches in the current accumulation window."""
+        return len(self.window)
+
+    def start_window(self, sizes: Sequence[int]) -> None:
+        """Begin an accumulation window whose micro-batches have so many examples each."""
+        self.window, self.micro_batch, self._collected = tuple(sizes), 0, []
+
+    def backward(self, loss: Tensor, batch: Batch | None = None, *, retain_graph: bool = False) -> None:
+        """Back-propagate a micro-batch's mean loss, weighted by its share of the accumulation window's examples.
+
+        So the gradient of a window is that of one batch of all its examples, also if the last micro-batch is smaller.
+
+        Args:
+            loss: Scalar, a mean over the micro-batch's examples.
+            batch: The micro-batch, after `collect`; None for the current one.
+            retain_graph: As torch's.
 
         Raises:
             NonFiniteLossError: the loss is NaN or infinite.
-            TemperError: it is not a scalar tensor with its graph.
+            TemperError: it is not a scalar tensor with its graph, or `batch` is missing after `collect`.
         """
         _require_loss(loss)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise NonFiniteLossError(f"The loss is {value} at step {self.step} (epoch {self.epoch}, seed {self.seed}).")
-        self._loss += value / self.accumulation
-        (loss / self.accumulation).backward(retain_graph=retain_graph)
+        divisor = self._divisor(batch)
+        self._loss += value / divisor
+        (loss / divisor).backward(retain_graph=retain_graph)
+
+    def weighted(self, loss: Tensor, batch: Batch | None = None) -> Tensor:
+        """Weight a micro-batch's mean loss as `backward` does, without a pass."""
+        return loss / self._divisor(batch)
+
+    def _divisor(self, batch: Batch | None) -> float:
+        """Return the window's examples divided by the micro-batch's."""
+        place = self.micro_batch
+        if batch is not None:
+            place = next((place for place, kept in enumerate(self._collected) if kept is batch), -1)
+            if place < 0:
+                raise TemperError("the batch is not one that ctx.collect returned; give that one with its loss.")
+        elif self._collected and len(self.window) > 1:
+            raise TemperError("after ctx.collect, give each loss with its micro-batch: ctx.backward(loss, batch).")
+        return sum(self.window) / self.window[place]
 
     def take_loss(self) -> float:
         """Return the mean loss that `backward` saw since the last call, and reset the count of shared dropout draws."""
@@ -95,13 +129,11 @@ class Context:
     def collect(self, batch: Batch) -> list[Batch]:
         """Keep a micro-batch; return the whole accumulation window with its last one, and an empty list before.
 
-        Use it in a `backward` that needs the gradient of the whole window first.
+        Use it in a `backward` that needs the gradient of the whole window first; then give each loss to
+        `backward` together with its micro-batch.
         """
-        self._window.append(batch)
-        if len(self._window) < self.accumulation:
-            return []
-        window, self._window = self._window, []
-        return window
+        self._collected.append(batch)
+        return list(self._collected) if len(self._collected) == len(self.window) else []
 
     def input_gradient(self, loss: Tensor, embeds: Tensor, *, retain_graph: bool = False) -> Tensor:
         """Compute the gradient of a loss by embeddings only; parameters' gradients do not change. Shape as `embeds`."""

@@ -205,9 +205,9 @@ class Trainer:
         done = self._position.epoch * self._windows_per_epoch + self._position.window
         total = phase.epochs * self._windows_per_epoch
         seed_everything(self.seed, "step", context.step)
-        context.accumulation = len(window)
+        context.start_window([len(rows) for rows in window])
         context.warming_up = done < warmup_steps(self.recipe, total)
-        for rows in window:
+        for context.micro_batch, rows in enumerate(window):
             batch = hooks.transform_batch(self._data.batch(rows), context)
             with context.autocast():
                 hooks.backward(self.model, batch, context)

@@ -159,7 +159,7 @@ def test_a_windows_sensitivity_is_the_gradient_of_its_summed_divergence(tiny_bac
     different(s)
     start(s)
     parts = batches_of(s, [4, 4])
-    s.context.accumulation = 2
+    s.context.start_window([4, 4])
     for part in parts:
         s.method.backward(s.model, part, s.context)
     want = gradients(lambda w: divergence(w, parts[0]) + divergence(w, parts[1]), s.weights())

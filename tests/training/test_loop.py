@@ -76,8 +76,11 @@ def test_a_kill_between_the_two_renames_of_a_checkpoint_loses_nothing(tiny_backb
     assert same(weights(whole), weights(resumed))
 
 
-def test_accumulating_four_by_four_equals_one_by_sixteen(tiny_backbone: Path, tmp_path: Path) -> None:
-    """Without dropout, and with no ragged window, the two are the same mathematics."""
+@pytest.mark.parametrize(("total", "size", "accumulation"), [(16, 4, 4), (40, 16, 3)])
+def test_a_window_equals_one_batch_of_its_examples(
+    tiny_backbone: Path, tmp_path: Path, total: int, size: int, accumulation: int
+) -> None:
+    """Without dropout 4 x 4 is the same mathematics as 1 x 16, and so is 16 + 16 + 8 as 1 x 40."""
 
     @dataclass(kw_only=True, eq=False)
     class NoDropout(Vanilla):
@@ -89,12 +92,16 @@ def test_accumulating_four_by_four_equals_one_by_sixteen(tiny_backbone: Path, tm
             return torch.optim.SGD([dict(g) for g in groups], lr=ctx.recipe.learning_rate)
 
         def batches(self, data, size, rng):
-            order = [i % len(data) for i in range(32)]
-            return (order[s : s + size] for s in range(0, 32, size))
+            order = [i % len(data) for i in range(2 * total)]
+            starts = [(first, s) for first in (0, total) for s in range(first, first + total, size)]
+            return (order[s : min(s + size, first + total)] for first, s in starts)
 
     settings = {"epochs": 1, "learning_rate": 0.5}
-    split, _ = trainer(NoDropout(), tiny_backbone, tmp_path / "a", batch_size=4, accumulation=4, **settings).run()
-    whole, _ = trainer(NoDropout(), tiny_backbone, tmp_path / "b", batch_size=16, **settings).run()
+    windows = trainer(
+        NoDropout(), tiny_backbone, tmp_path / "a", batch_size=size, accumulation=accumulation, **settings
+    )
+    split, _ = windows.run()
+    whole, _ = trainer(NoDropout(), tiny_backbone, tmp_path / "b", batch_size=total, **settings).run()
     for name, value in weights(split).items():
         torch.testing.assert_close(value, weights(whole)[name], atol=1e-6, rtol=0)
 

@@ -17,10 +17,10 @@ def window_gradients(method: Method, window: Sequence[Batch], ctx: Context) -> d
 
     Args:
         method: Gives the loss.
-        window: The micro-batches, all of the same weight; k of them give the gradient of one batch of their size.
+        window: The micro-batches as `Context.collect` returned them, each weighted by its number of examples.
         ctx: The run's context.
     """
     with ctx.scratch_gradients(), ctx.rehearsal():
         for batch in window:
-            (method.loss(ctx.model, batch, ctx) / len(window)).backward()
+            ctx.weighted(method.loss(ctx.model, batch, ctx), batch).backward()
         return {p: p.grad for p in ctx.model.parameters() if p.grad is not None}
