@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.plugins import forget_plugins
+
 if TYPE_CHECKING:
     from benchmark.models.classifier import Classifier
 
@@ -40,12 +42,8 @@ def _one_torch_thread() -> None:
 @pytest.fixture(autouse=True)
 def _no_plugin_stays() -> Iterator[None]:
     """A plugin that a test loads is registered for its process, and would be there for the tests that follow."""
-    import sys
-
     yield
-    if registry := sys.modules.get("benchmark.execution.method_registry"):
-        registry._plugins.clear()
-        registry.registered.cache_clear()
+    forget_plugins()
 
 
 @pytest.fixture(scope="session")

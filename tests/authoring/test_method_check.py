@@ -16,7 +16,7 @@ from benchmark.execution.costs import Cost, Costs
 from benchmark.execution.method_registry import MethodRequest, configure, load_plugin
 from benchmark.resources import locate
 from benchmark.schema import UnavailableError, UsageError
-from tests.cli.test_cli import temper
+from tests.support.command import temper
 
 PLUGIN = '''"""Mine."""
 

@@ -9,17 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command import REPOSITORY, temper
 from tests.support.tiny_suite import write_tiny_suite
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "transformers", "textattack", "datasets", "pandas", "sklearn", "pyarrow", "numpy")
-
-
-def temper(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "benchmark.cli.main", *arguments]
-    variables = {**os.environ, **environment}
-    options = {"cwd": REPOSITORY, "env": variables, "capture_output": True, "text": True}
-    return subprocess.run(command, timeout=600, check=False, **options)
 
 
 def loaded_by(*arguments: str) -> list[str]:
@@ -142,7 +135,7 @@ def test_a_full_disk_is_one_sentence_and_the_same_command_goes_on(tmp_path: Path
         "main()"
     )
     command = [sys.executable, "-c", script, "run", suite, "--out", out]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 1
     assert "Writing under" in done.stderr
     assert "File too large. Free space there" in done.stderr
@@ -220,7 +213,7 @@ finally:
 
 def test_ctrl_c_again_and_again_is_one_sentence() -> None:
     command = [sys.executable, "-c", INTERRUPTED]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=False)
     assert (done.returncode, done.stderr) == (130, "Interrupted. Run the same command again.\n")
 
 

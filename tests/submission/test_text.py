@@ -13,9 +13,9 @@ from benchmark.schema.attack_outcome import AttackRow
 from benchmark.submission.publish import publish
 from benchmark.submission.read import read_submission, shown_sentence
 from benchmark.submission.verify import Verification
-from tests.cli.test_cli import temper
 from tests.submission.conftest import can_attack
 from tests.submission.forging import Forgery, assert_refused
+from tests.support.command import temper
 
 HTML = "<img src=x onerror=alert(1)>"
 LATEX = r"\input{/etc/passwd}"
