@@ -16,10 +16,10 @@ from benchmark.evaluation.parquet import read_attack
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
 from benchmark.models.prompt_classifier import load_classifier
-from benchmark.resources import locate
-from benchmark.schema.errors import TemperError, UnavailableError, UsageError
+from benchmark.schema.errors import TemperError, UsageError
 from tests.attacks.fakes import TINY, write_lexicon
 from tests.support.command import temper, temper_process
+from tests.support.needs import ATTACK, require
 from tests.support.tiny import sentences
 
 
@@ -52,11 +52,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def parts(tmp_path: Path) -> list[str]:
-    try:
-        locate("minilm")
-    except UnavailableError as error:
-        pytest.skip(str(error))
-    pytest.importorskip("textblob")
+    require(*ATTACK)
     lexicon = write_lexicon(tmp_path / "words.tsv.gz", TINY)
     return ["--parameter", f"lexicon={lexicon}", "--parameter", "similarity_threshold=0.5"]
 

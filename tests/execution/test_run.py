@@ -1,6 +1,5 @@
 """From a suite file to records: idempotent, explained, resumable to the same bytes, failures kept in their row."""
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -20,10 +19,10 @@ from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.execution.workload import materialise
 from benchmark.models.backbones import resolve_backbone
-from benchmark.resources import locate
-from benchmark.schema import UnavailableError, UsageError, read_results
+from benchmark.schema import UsageError, read_results
 from benchmark.suites import load_suite
 from methods.vanilla import Vanilla
+from tests.support.needs import ATTACK
 from tests.support.tiny_suite import write_tiny_suite
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -225,13 +224,8 @@ def test_kill_nine_in_any_cell_and_the_same_command_gives_the_same_bytes(suite: 
 
 @pytest.mark.slow()
 @pytest.mark.resources()
+@pytest.mark.needs(*ATTACK)
 def test_kill_nine_in_the_attack_and_the_same_command_gives_the_same_bytes(tmp_path: Path, tiny_backbone: Path) -> None:
-    if importlib.util.find_spec("textblob") is None:
-        pytest.skip("needs the extra [textattack]")
-    try:
-        locate("minilm")
-    except UnavailableError as error:
-        pytest.skip(str(error))
     (tmp_path / "suite").mkdir()
     suite = write_tiny_suite(tmp_path / "suite", tiny_backbone, attack=True)
 

@@ -17,9 +17,10 @@ from benchmark.schema import IntegrityError, UsageError
 from benchmark.submission.publish import publish
 from benchmark.submission.read import read_submission
 from benchmark.submission.verify import Difference, Verification, rerun
-from tests.submission.conftest import Ran, can_attack
+from tests.submission.conftest import Ran
 from tests.submission.forging import Forgery, edited
 from tests.support.command import Done, temper
+from tests.support.needs import ATTACK, missing
 from tests.support.plugins import forget_plugins
 
 MARKING = '''"""Marks that it was imported."""
@@ -90,7 +91,7 @@ def test_verifying_from_the_command_line_writes_the_level(ran: Ran, tmp_path: Pa
     assert f"Verified: {ran.submission} (rescored)" in done.stderr
     assert done.stdout.count("holds") == 7
     assert levels(tmp_path / "results") == {("seed-0", "rescored"), ("seed-1", "rescored")}
-    for path in ("method.json", *(("*/attacks/textfooler.jsonl",) if can_attack() else ())):
+    for path in ("method.json", *(("*/attacks/textfooler.jsonl",) if not missing(*ATTACK) else ())):
         theirs, mine = (
             list(results.glob(f"*/worddrop/{path}")) for results in (ran.out / "results", tmp_path / "results")
         )

@@ -10,6 +10,7 @@ from torch import Tensor
 from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
 from benchmark.suites import Recipe
+from benchmark.testing.subject import Killed
 from benchmark.training import Context, Method
 from tests.support.plain_bert import Weights
 from tests.support.tiny import sentences, trainer, weights, without_dropout
@@ -91,10 +92,6 @@ def check_step(
         want = w[name].detach() * (1 - 1e-3 * 0.1) - 1e-3 * m_hat / (v_hat.sqrt() + 1e-6)
         torch.testing.assert_close(parameter.detach(), want, rtol=1e-6, atol=1e-8, msg=name)
     return grads
-
-
-class Killed(BaseException):
-    """Stands for kill -9."""
 
 
 def check_run(make: Make, backbone: Path, folder: Path, kills: tuple[int, ...] = (3, 6)) -> None:
