@@ -66,7 +66,7 @@ def test_tests_of_shared_data_can_be_left_out(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert "shared/absent does not exist; set TEMPER_SHARED" in missing("shared/absent")
+    assert "absent does not exist; set TEMPER_SHARED" in missing("shared/absent")
     monkeypatch.setenv("TEMPER_CACHE", str(tmp_path))
     assert "temper resources fetch minilm" in missing("shared/absent", "minilm")
     with pytest.raises(UsageError, match="Did you mean 'minilm'"):
