@@ -20,10 +20,10 @@ demo: $(VENV)/.demo-installed
 	@$(BIN)/temper board build --results runs/results --site runs/site
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST_OPTIONS)
 
 quick: $(VENV)/.dev-installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow"
 
 lint: $(VENV)/.dev-installed
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ text.
 
 import argparse
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def main() -> None:
 
 def ask(tokenizer: Any, texts: Sequence[str], most: int) -> list[Question]:
     """Select questions on the first texts with a content word; equal texts give equal questions."""
-    return list(questions(tokenizer, texts, stop_words("textfooler"), np.random.default_rng(0)))[:most]
+    return list(islice(questions(tokenizer, texts, stop_words("textfooler"), np.random.default_rng(0)), most))
 
 
 def head_ranks(network: nn.Module, sample: Sequence[Question]) -> NDArray[np.int64]:

@@ -8,21 +8,57 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
+
+from tests.support.needs import SHARED, require
+from tests.support.plugins import forget_plugins
 
 if TYPE_CHECKING:
     from benchmark.models.classifier import Classifier
 
-SHARED = Path(os.environ.get("TEMPER_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="report a test that is skipped as a failure")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that read shared data, so that `-m "not shared"` runs the others."""
+    for item in items:
+        if "shared" in getattr(item, "fixturenames", ()):
+            item.add_marker("shared")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test that needs what this machine lacks, before its fixtures are made."""
+    require(*(need for mark in item.iter_markers("needs") for need in mark.args))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    return _without_skips((yield), item.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    return _without_skips((yield), collector.config)
+
+
+def _without_skips(report: Report, config: pytest.Config) -> Report:
+    if report.skipped and not hasattr(report, "wasxfail") and config.getoption("--no-skips"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome, report.longrepr = "failed", f"Skipped, which --no-skips forbids. {reason}"
+    return report
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of shared real data, where this machine has one."""
-    if not SHARED.is_dir():
-        pytest.skip(f"no shared data at {SHARED}; set TEMPER_SHARED to a folder that has some")
+    """The folder of real data next to the checkout, where this machine has one."""
+    require("shared")
     return SHARED
 
 
@@ -40,12 +76,8 @@ def _one_torch_thread() -> None:
 @pytest.fixture(autouse=True)
 def _no_plugin_stays() -> Iterator[None]:
     """A plugin that a test loads is registered for its process, and would be there for the tests that follow."""
-    import sys
-
     yield
-    if registry := sys.modules.get("benchmark.execution.method_registry"):
-        registry._plugins.clear()
-        registry.registered.cache_clear()
+    forget_plugins()
 
 
 @pytest.fixture(scope="session")

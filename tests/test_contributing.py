@@ -1,4 +1,4 @@
-"""Execute the ten steps of CONTRIBUTING.md as written, twice, in a clone whose suite `offline` is a tiny one."""
+"""Execute the ten steps of CONTRIBUTING.md as written, in a clone whose suite `offline` is a tiny one."""
 
 import os
 import re
@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from benchmark.suites import load_suite
-from tests.submission.conftest import can_attack
+from tests.support.needs import ATTACK, missing
 from tests.support.tiny import write_tiny_bert
 from tests.support.tiny_suite import write_tiny_suite
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+TRIAL = "MOST, LEAST, VALIDATION, EPOCHS = 160, 48, 60, 4"
 EDITOR = """import re, sys
 from pathlib import Path
 words = {
@@ -55,13 +56,18 @@ def fork_of(folder: Path) -> Path:
             shutil.copy(REPOSITORY / name, work / name)
     backbone = folder / "minilm"
     backbone.mkdir()
-    tiny = write_tiny_suite(work / "benchmark/suites", write_tiny_bert(backbone), attack=can_attack())
+    tiny = write_tiny_suite(work / "benchmark/suites", write_tiny_bert(backbone), attack=not missing(*ATTACK))
     text = tiny.read_text().replace('name = "tiny"', 'name = "offline"').replace("ranked = false", "ranked = true")
     # What a ranked suite declares.
     counts = "train_rows = 60, validation_limit = 16, validation_rows = 16, test_limit = 16, test_rows = 16"
     text = text.replace("validation_limit = 16, test_limit = 16", counts)
     (work / "benchmark/suites/offline.toml").write_text(text)
     tiny.unlink()
+    # A minute of training is for methods; the command needs a few steps.
+    trial = work / "benchmark/authoring/trial_run.py"
+    text = trial.read_text()
+    assert TRIAL in text
+    trial.write_text(text.replace(TRIAL, "MOST, LEAST, VALIDATION, EPOCHS = 48, 48, 16, 4"))
     shutil.rmtree(work / "leaderboard/results", ignore_errors=True)
     (work / "leaderboard/results").mkdir()
     (work / "leaderboard/results/README").write_text("Empty.\n")
@@ -95,6 +101,9 @@ def environment(folder: Path) -> dict[str, str]:
 def borrow_environment(clone: Path) -> None:
     """A fresh .venv that sees what is installed here, in place of an hour of downloads."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(clone / ".venv")], check=True)
+    if (REPOSITORY / ".mypy_cache").is_dir():
+        # mypy compares hashes of the sources; it then checks the new files and no library again.
+        shutil.copytree(REPOSITORY / ".mypy_cache", clone / ".mypy_cache")
     (packages,) = (clone / ".venv").glob("lib/python*/site-packages")
     installed = dict.fromkeys([*site.getsitepackages(), *(path for path in sys.path if path.endswith("site-packages"))])
     (packages / "borrowed.pth").write_text("".join(f"{path}\n" for path in installed))
@@ -131,7 +140,7 @@ def test_every_module_of_the_toolbox_is_named() -> None:
 
 @pytest.mark.slow()
 @pytest.mark.resources()
-def test_the_ten_steps_lead_twice_from_a_clone_to_a_branch_that_holds(tmp_path: Path) -> None:
+def test_the_ten_steps_lead_from_a_clone_to_a_sound_branch(tmp_path: Path) -> None:
     fork_of(tmp_path)
     (tmp_path / "editor.py").write_text(EDITOR)
     first, *rest = steps()
@@ -139,10 +148,10 @@ def test_the_ten_steps_lead_twice_from_a_clone_to_a_branch_that_holds(tmp_path: 
     clone = tmp_path / "temper"
     borrow_environment(clone)
     ran = [run(f"[ -d .venv ] && . .venv/bin/activate\n{step}", clone) for step in rest]
-    # As an author who changes a default: from step 4 on, once more.
-    again = [run(f". .venv/bin/activate\n{step}", clone) for step in steps()[3:]]
+    assert any("checks passed." in output for output in ran)
+    # As an author who changes a default: edit, run, submit, verify and push again.
+    again = [run(f". .venv/bin/activate\n{step}", clone) for step in (steps()[3], *steps()[6:])]
     for outputs in (ran, again):
-        assert any("checks passed." in output for output in outputs)
         assert any("(rescored)" in output for output in outputs)
     assert any("my_method, seed 2: train" in output for output in again)
     assert not (clone / "preview/results").exists()

@@ -1,19 +1,11 @@
 """Attacks from tiny parts, on both backends where a test holds for both."""
 
-import importlib.util
-
 import pytest
 
 from benchmark.attacks import run_attack
 from tests.attacks.fakes import attack, parts, victim, write_lexicon
 
-with_textattack = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        importlib.util.find_spec("textattack") is None or importlib.util.find_spec("textblob") is None,
-        reason="the extra [textattack] is not installed",
-    ),
-]
+with_textattack = [pytest.mark.slow, pytest.mark.needs("textattack")]
 
 
 @pytest.fixture(params=["engine", pytest.param("textattack", marks=with_textattack)])

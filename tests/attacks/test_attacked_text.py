@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.attacks.attacked_text import AttackedText, words_changed, words_of
-from tests.attacks.conftest import with_textattack
 
 RESULTS = Path(__file__).resolve().parents[2] / "leaderboard/results"
 
@@ -169,8 +168,9 @@ def as_theirs(theirs, columns):
     return theirs(OrderedDict(zip(("premise", "hypothesis"), columns, strict=True)) if len(columns) > 1 else columns[0])
 
 
-@pytest.mark.parametrize("_marks", [pytest.param(None, marks=with_textattack)])
-def test_textattack_cuts_replaces_and_windows_alike(theirs, _marks):
+@pytest.mark.slow
+@pytest.mark.needs("textattack")
+def test_textattack_cuts_replaces_and_windows_alike(theirs):
     for made, index, word, rng in cases(5000):
         their = as_theirs(theirs, made.columns)
         assert tuple(their.words) == made.words

@@ -10,11 +10,11 @@ from benchmark.attacks.attacked_text import AttackedText
 from benchmark.attacks.token_predictions import MaskedLMSubstitutes
 from benchmark.attacks.transformations import swaps
 from benchmark.attacks.victim import masked_lm_oracle
-from benchmark.schema.errors import UnavailableError
 from tests.attacks import tiny_masked_lm as masked
 from tests.attacks.conftest import with_textattack
 from tests.attacks.test_bert_attack import answered
 from tests.attacks.tiny_masked_lm import ODD, PAIRS, SENTENCES, victim
+from tests.support.needs import skipped_if_unavailable
 
 pytestmark = with_textattack
 
@@ -140,10 +140,8 @@ def test_searches_with_minilm_are_the_same(both):
     from benchmark.attacks import load_parts, parameters_of
 
     spec = masked.attack("minilm")
-    try:
+    with skipped_if_unavailable():
         made = load_parts(parameters_of(spec))
-    except UnavailableError as error:
-        pytest.skip(str(error))
     examples = masked.dataset(*REVIEWS, *SENTENCES, ("A charming journey .", REVIEWS[3]))
     ours, theirs = both(examples, made)
     assert ours == theirs

@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.attacks.encoder import SentenceEncoder
 from benchmark.resources import locate
-from benchmark.schema.errors import UnavailableError, UsageError
+from benchmark.schema.errors import UsageError
 
 SENTENCES = ["good film", "a good good film is a good film", "bad", "", "good film"]
 
@@ -52,11 +52,9 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.resources
+@pytest.mark.needs("minilm")
 def test_minilm_knows_what_is_alike():
-    try:
-        folder = locate("minilm")
-    except UnavailableError as error:
-        pytest.skip(str(error))
+    folder = locate("minilm")
     eats, meal, market = SentenceEncoder(folder).encode(
         ["A man is eating food.", "A man eats a meal.", "The stock market fell sharply on Monday."]
     )

@@ -1,6 +1,5 @@
 """An attack's numbers, their validation, and the fingerprint over everything that decides an outcome."""
 
-import importlib.util
 import sys
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
@@ -13,11 +12,6 @@ from benchmark.attacks.recipes.textfooler import TextFooler
 from benchmark.attacks.textattack import offline_import
 from benchmark.schema.errors import UnavailableError, UsageError
 from tests.attacks.fakes import attack, write_lexicon
-
-needs_extra = pytest.mark.skipif(
-    importlib.util.find_spec("textattack") is None or importlib.util.find_spec("textblob") is None,
-    reason="the extra [textattack] is not installed",
-)
 
 
 @pytest.fixture
@@ -76,7 +70,7 @@ def test_parameters_that_cannot_be_are_refused(lexicon, parameters, message):
         parameters_of(attack(lexicon, **parameters))
 
 
-@needs_extra
+@pytest.mark.needs("textattack")
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
@@ -97,7 +91,7 @@ def test_other_recipes_are_refused(lexicon):
         parameters_of(other)
 
 
-@needs_extra
+@pytest.mark.needs("textattack")
 def test_the_fingerprint_covers_every_number_and_part(lexicon, tmp_path, monkeypatch):
     seen = {attack_fingerprint(attack(lexicon))}
 
@@ -125,7 +119,7 @@ def test_the_fingerprint_covers_every_number_and_part(lexicon, tmp_path, monkeyp
     assert differs(attack(lexicon))
 
 
-@needs_extra
+@pytest.mark.needs("textattack")
 def test_the_fingerprint_ignores_words_and_places(lexicon, tmp_path):
     moved = write_lexicon(tmp_path / "moved.tsv.gz")
     titled = replace(attack(lexicon), title="another", description="another")

@@ -12,14 +12,11 @@ import pytest
 from benchmark.attacks import run_attack
 from benchmark.evaluation.parquet import write_attack
 from benchmark.schema.errors import IntegrityError
+from benchmark.testing.subject import Killed
 from tests.attacks.fakes import attack, dataset, parts, victim, write_lexicon
 from tests.attacks.kill_script import SENTENCES
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-class Killed(BaseException):
-    """What a process cannot catch."""
 
 
 def killed_after(calls):

@@ -23,10 +23,7 @@ from tests.attacks.test_outcomes import LONG
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.usefixtures("_own_cache"),
-    pytest.mark.skipif(
-        importlib.util.find_spec("textattack") is None or importlib.util.find_spec("textblob") is None,
-        reason="the extra [textattack] is not installed",
-    ),
+    pytest.mark.needs("textattack"),
 ]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -275,8 +272,6 @@ def real_examples(shared, number):
     import pyarrow.parquet as pq
 
     path = shared / "hub/nyu-mll/glue/sst2/validation-00000-of-00001.parquet"
-    if not path.is_file():
-        pytest.skip(f"{path} is not there")
     rows = pq.ParquetFile(path).read(["sentence", "label"]).slice(0, number).to_pylist()
     return [(str(i), row["sentence"], row["label"]) for i, row in enumerate(rows)]
 
@@ -289,8 +284,6 @@ def test_outcomes_equal_those_of_textattacks_own_parts(run, shared):
     from benchmark.lexicons import Lexicon
 
     lexicon = shared / "lexicon/counterfitted_neighbors.json"
-    if not lexicon.is_file():
-        pytest.skip(f"{lexicon} is not there")
     encoder = WordEncoder()
 
     def hashed(texts):

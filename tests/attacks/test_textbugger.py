@@ -51,10 +51,9 @@ def test_capitals_and_other_signs_have_no_homoglyph():
     assert misspellings("é", random.Random(1)) == []
 
 
+@pytest.mark.needs("textattack")
 def test_the_homoglyphs_are_textattacks():
     found = importlib.util.find_spec("textattack")
-    if found is None:
-        pytest.skip("the extra [textattack] is not installed")
     source = Path(found.origin).parent / "transformations/word_swaps/word_swap_homoglyph_swap.py"
     tables = [
         ast.literal_eval(node.value)

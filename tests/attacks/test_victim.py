@@ -6,7 +6,6 @@ import torch
 
 from benchmark.attacks.victim import ModelVictim, victim_oracle
 from benchmark.resources import locate
-from benchmark.schema.errors import UnavailableError
 from tests.attacks import fakes
 from tests.support.tiny import sentences
 
@@ -65,13 +64,11 @@ def test_a_function_is_taken_at_its_word():
 
 
 @pytest.mark.resources
+@pytest.mark.needs("minilm")
 def test_the_last_tier_does_not_depend_on_the_number_of_threads():
     from benchmark.models.classifier import Classifier
 
-    try:
-        folder = locate("minilm")
-    except UnavailableError as error:
-        pytest.skip(str(error))
+    folder = locate("minilm")
     torch.manual_seed(0)
     model = Classifier.from_pretrained(folder, 2, 64).eval()
     model.output_layer.weight.data *= 1e3

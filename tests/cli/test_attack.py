@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,12 +16,11 @@ from benchmark.evaluation.parquet import read_attack
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
 from benchmark.models.prompt_classifier import load_classifier
-from benchmark.resources import locate
-from benchmark.schema.errors import TemperError, UnavailableError, UsageError
+from benchmark.schema.errors import TemperError, UsageError
 from tests.attacks.fakes import TINY, write_lexicon
+from tests.support.command import temper, temper_process
+from tests.support.needs import ATTACK, require
 from tests.support.tiny import sentences
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +52,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def parts(tmp_path: Path) -> list[str]:
-    try:
-        locate("minilm")
-    except UnavailableError as error:
-        pytest.skip(str(error))
-    pytest.importorskip("textblob")
+    require(*ATTACK)
     lexicon = write_lexicon(tmp_path / "words.tsv.gz", TINY)
     return ["--parameter", f"lexicon={lexicon}", "--parameter", "similarity_threshold=0.5"]
 
@@ -285,19 +277,15 @@ def test_labels_that_are_swapped_are_suspected(named_model: Path, parts: list[st
 @pytest.mark.slow
 @pytest.mark.resources
 def test_the_command_itself_with_two_workers(model: Path, data: Path, parts: list[str], tmp_path: Path) -> None:
-    def temper(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "benchmark.cli.main", "attack", "--attack", "textfooler", *map(str, arguments)]
-        options = {"cwd": REPOSITORY, "env": {**os.environ, "COLUMNS": "200"}, "capture_output": True, "text": True}
-        return subprocess.run(command, timeout=240, check=False, **options)  # type: ignore[call-overload, no-any-return]
-
+    command = ["attack", "--attack", "textfooler"]
     common = ["--model", model, "--data", data, *parts]
     one = attack(*common, "--out", tmp_path / "one")
-    two = temper(*common, "--out", tmp_path / "two", "--workers", 2)
+    two = temper_process(*command, *common, "--out", tmp_path / "two", "--workers", 2)
     assert (one.exit_code, two.returncode) == (0, 0), two.stderr
     assert "Accuracy under attack" in two.stdout
     tables = [next((tmp_path / folder).glob("*.parquet")).read_bytes() for folder in ("one", "two")]
     assert tables[0] == tables[1]
-    wrong = temper("--model", model, "--data", "absent.csv")
+    wrong = temper(*command, "--model", model, "--data", "absent.csv")
     assert (wrong.returncode, wrong.stderr) == (2, "temper: File not found: absent.csv.\n")
 
 

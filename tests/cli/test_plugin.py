@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import temper
+from tests.support.command import temper, temper_process
 from tests.support.tiny_suite import write_tiny_suite
 
 PLUGIN = '''"""Mine."""
@@ -79,15 +79,15 @@ def test_a_separate_package_and_a_file_with_a_helper_run_as_an_in_tree_method_do
     file.write_text(PLUGIN.replace("= 0.5", "= SCALE").replace("from typing", "from helper import SCALE\nfrom typing"))
     (tmp_path / "helper.py").write_text("SCALE = 0.25\n")
     arguments = ["run", suite, "--plugin", f"{file}:Mine", "--methods", "elsewhere,mine", "--out", str(out)]
-    done = temper(*arguments, PYTHONPATH=installed)
+    done = temper_process(*arguments, PYTHONPATH=installed)
     assert done.returncode == 0, done.stderr
     assert all(f"{method}, seed 0: train" in done.stderr for method in ("elsewhere", "mine"))
     # The same weights give the same tables, which are not computed twice.
     assert tables_of(out, "elsewhere") == tables_of(out, "mine")
     assert "7 reused" in done.stderr
-    assert "Scale every gradient" in temper("list", "--methods", PYTHONPATH=installed).stdout
+    assert "Scale every gradient" in temper_process("list", "--methods", PYTHONPATH=installed).stdout
     (tmp_path / "helper.py").write_text("SCALE = 0.125\n")
-    again = temper(*arguments, PYTHONPATH=installed)
+    again = temper_process(*arguments, PYTHONPATH=installed)
     assert "mine, seed 0: train" in again.stderr
     assert "elsewhere, seed 0: train" not in again.stderr
 

@@ -190,7 +190,6 @@ def test_an_import_says_what_it_did_and_who_shows_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.mirror
 def test_roasts_table_is_printed_from_what_a_mirror_holds(
     shared: Path, tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

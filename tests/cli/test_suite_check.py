@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import temper
+from tests.support.command import temper
 from tests.support.tiny_suite import write_tiny_suite
 
 

@@ -8,16 +8,12 @@ import pytest
 from benchmark.data import DataSpec, LabelSpec, load, overlap
 from benchmark.schema.errors import IntegrityError
 
-pytestmark = pytest.mark.mirror
-
 NLI = ("entailment", "neutral", "contradiction")
 SENTIMENT = ("negative", "positive")
 
 
 @pytest.fixture(autouse=True)
 def _mirror(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not (shared / "hub").is_dir():
-        pytest.skip(f"no mirror at {shared / 'hub'}")
     monkeypatch.setenv("TEMPER_MIRROR", str(shared / "hub"))
 
 

@@ -9,9 +9,6 @@ from benchmark.attacks.recipes import ATTACKS as RECIPES
 from benchmark.data.sources import SOURCES
 from benchmark.evaluation.metrics import METRICS
 from benchmark.models.architectures import ARCHITECTURES
-from benchmark.resources import locate
-from benchmark.schema.errors import UnavailableError
-from tests.attacks.conftest import with_textattack
 from tests.support.tiny import write_tiny_bert
 from tests.support.tiny_suite import write_tiny_suite
 
@@ -80,12 +77,8 @@ def test_the_methods_of_the_examples_pass_the_contract(name, tmp_path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.resources
-@pytest.mark.parametrize("_marks", [pytest.param(None, marks=with_textattack)])
-def test_the_examples_of_attacks_run(_marks, capsys) -> None:
-    try:
-        locate("minilm")
-    except UnavailableError as error:
-        pytest.skip(str(error))
+@pytest.mark.needs("textattack", "minilm")
+def test_the_examples_of_attacks_run(capsys) -> None:
     parts, ours, theirs = run(ATTACKS, blocks(ATTACKS), capsys)
     assert "True" in parts
     assert [line.split()[0] for line in ours.splitlines()] == ["flipped", "survived"]

@@ -13,7 +13,7 @@ import pytest
 from benchmark.execution.workload import Workload, materialise
 from benchmark.schema import read_results
 from benchmark.suites import load_suite
-from tests.cli.test_cli import temper
+from tests.support.command import temper
 from tests.support.tiny_suite import write_tiny_suite
 
 Rows = list[dict[str, object]]

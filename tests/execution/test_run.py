@@ -1,16 +1,15 @@
 """From a suite file to records: idempotent, explained, resumable to the same bytes, failures kept in their row."""
 
-import importlib.util
-import os
+import multiprocessing
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
+import torch
 
 from benchmark.execution.cells import Row, cells_of
 from benchmark.execution.explanation import explain, state_of
@@ -20,13 +19,12 @@ from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.execution.workload import materialise
 from benchmark.models.backbones import resolve_backbone
-from benchmark.resources import locate
-from benchmark.schema import UnavailableError, UsageError, read_results
+from benchmark.schema import UsageError, read_results
 from benchmark.suites import load_suite
 from methods.vanilla import Vanilla
+from tests.support.command import temper
+from tests.support.needs import ATTACK
 from tests.support.tiny_suite import write_tiny_suite
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture()
@@ -186,52 +184,45 @@ def test_a_backbone_that_cannot_be_used_stops_before_any_row(suite: Path, tmp_pa
     assert not (tmp_path / "out/results").exists()
 
 
-COMMAND = [sys.executable, "-m", "benchmark.cli.main", "run"]
+PROCESSES = multiprocessing.get_context("forkserver")
+"""Each child is a copy of one process that has imported the libraries, and has its own seed of hashes."""
+PROCESSES.set_forkserver_preload(["torch", "transformers.models.auto.auto_factory", "transformers.models.bert"])
 
 
-def start(suite: Path, out: Path, methods: str) -> subprocess.Popen:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "random"}
-    command = [*COMMAND, str(suite), "--methods", methods, "--out", str(out)]
-    return subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True)
+def command(suite: Path, out: Path, methods: str) -> None:
+    """Run `temper run` in this process with one thread, as its child does."""
+    torch.set_num_threads(1)
+    done = temper("run", suite, "--methods", methods, "--out", out)
+    assert done.returncode == 0, done.stderr
 
 
-def finish(suite: Path, out: Path, methods: str) -> None:
-    process = start(suite, out, methods)
-    _, stderr = process.communicate(timeout=300)
-    assert process.returncode == 0, stderr
-
-
-def kill_when(process: subprocess.Popen, happened) -> bool:
-    """Kill -9 as soon as something is true; whether it became true before the process ended."""
-    while process.poll() is None:
-        if happened():
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            return True
+def killed_when(condition: Callable[[], bool], *arguments: object) -> bool:
+    """Run the command in a child, kill -9 it as soon as a condition holds, and say whether it ever did."""
+    process = PROCESSES.Process(target=command, args=arguments)
+    process.start()
+    held = False
+    while process.is_alive() and not held:
+        held = condition()
         time.sleep(0.002)
-    process.communicate()
-    return False
+    process.kill()
+    process.join()
+    return held and process.exitcode == -signal.SIGKILL
 
 
 @pytest.mark.slow()
-def test_kill_nine_in_any_cell_and_the_same_command_gives_the_same_bytes(suite: Path, tmp_path: Path) -> None:
-    finish(suite, tmp_path / "whole", "roast")
+def test_a_run_killed_in_any_cell_resumes_to_the_same_bytes(suite: Path, tmp_path: Path) -> None:
+    command(suite, tmp_path / "whole", "roast")
+    partial = tmp_path / "cut/store/partial"
     for glob in ("train-*/scratch/checkpoint/state.json", "predict-*/spec.json", "score-*/spec.json"):
-        process = start(suite, tmp_path / "cut", "roast")
-        assert kill_when(process, lambda glob=glob: any((tmp_path / "cut/store/partial").glob(glob))), glob
-    finish(suite, tmp_path / "cut", "roast")
+        assert killed_when(lambda glob=glob: any(partial.glob(glob)), suite, tmp_path / "cut", "roast"), glob
+    command(suite, tmp_path / "cut", "roast")
     assert tree(tmp_path / "cut/results") == tree(tmp_path / "whole/results")
 
 
 @pytest.mark.slow()
 @pytest.mark.resources()
-def test_kill_nine_in_the_attack_and_the_same_command_gives_the_same_bytes(tmp_path: Path, tiny_backbone: Path) -> None:
-    if importlib.util.find_spec("textblob") is None:
-        pytest.skip("needs the extra [textattack]")
-    try:
-        locate("minilm")
-    except UnavailableError as error:
-        pytest.skip(str(error))
+@pytest.mark.needs(*ATTACK)
+def test_a_run_killed_in_the_attack_resumes_to_the_same_bytes(tmp_path: Path, tiny_backbone: Path) -> None:
     (tmp_path / "suite").mkdir()
     suite = write_tiny_suite(tmp_path / "suite", tiny_backbone, attack=True)
 
@@ -239,7 +230,7 @@ def test_kill_nine_in_the_attack_and_the_same_command_gives_the_same_bytes(tmp_p
         journals = (tmp_path / "cut/store/partial").glob("attack-*/scratch/journal.jsonl")
         return any(len(journal.read_bytes().splitlines()) > 3 for journal in journals)
 
-    finish(suite, tmp_path / "whole", "vanilla")
-    assert kill_when(start(suite, tmp_path / "cut", "vanilla"), journalled)
-    finish(suite, tmp_path / "cut", "vanilla")
+    command(suite, tmp_path / "whole", "vanilla")
+    assert killed_when(journalled, suite, tmp_path / "cut", "vanilla")
+    command(suite, tmp_path / "cut", "vanilla")
     assert tree(tmp_path / "cut/results") == tree(tmp_path / "whole/results")

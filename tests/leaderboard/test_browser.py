@@ -1,33 +1,23 @@
 """The page in a real browser, opened from its file: no error, and every control does what it says, with keys too."""
 
-import os
-import shutil
 from itertools import pairwise
 
 import pytest
 
 import leaderboard
+from tests.support.needs import CHROMIUM
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; it is in the extra [dev]")
-
-NO_BROWSER = "no chromium or chrome on the PATH; apt-get install chromium"
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 FIRST = ".section[data-suite='toy@1'][data-backbone=minilm]"
-IN_CI = os.environ.get("CI") == "true"
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        BROWSER is None and not IN_CI, reason="no chromium or chrome on the PATH; apt-get install chromium"
-    ),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.needs("playwright", "chromium")]
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as started:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
         # As root, in a container, a browser has no sandbox of its own.
-        launched = started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        launched = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield launched
         launched.close()
 
@@ -154,7 +144,9 @@ def test_groups_suites_and_backbones_are_switched(visit):
 def test_copied_text_is_the_file(visit, site, name, button):
     page = visit(permissions=["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name=f"Copy as {button}", exact=True).press("Enter")
-    playwright.expect(page.locator(".status")).to_contain_text("copied", timeout=30_000)
+    from playwright.sync_api import expect
+
+    expect(page.locator(".status")).to_contain_text("copied", timeout=30_000)
     assert page.evaluate("navigator.clipboard.readText()") == (site / name).read_text("utf-8")
 
 
@@ -215,7 +207,9 @@ def test_a_link_opens_its_card_again_and_whatever_was_filtered(visit):
     assert card.locator(".summary").is_visible()
     page.get_by_role("searchbox").fill("recadam")
     page.evaluate("location.hash = '#toy-1-minilm--roast-alpha-0.6-variant-released'")
-    playwright.expect(page.get_by_role("searchbox")).to_have_value("")
+    from playwright.sync_api import expect
+
+    expect(page.get_by_role("searchbox")).to_have_value("")
     assert page.locator(".card[open]", has_text="alpha=0.6").first.is_visible()
     page.evaluate("location.hash = '#%'")
 

@@ -1,16 +1,15 @@
 """Two rows against each other: the arithmetic of the leaderboard, and every way to name a row."""
 
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from benchmark.schema import IntegrityError, UsageError
 from leaderboard import compare, load_board
 from tests.leaderboard.synthetic import Method, card, write_results
+from tests.support.command import temper
 
 
 def difference(found, key):
@@ -99,53 +98,44 @@ def test_rows_without_a_common_seed_do_not_compare(tmp_path):
         compare("roast", "vanilla", tmp_path)
 
 
-def temper(*arguments, cwd=None):
-    command = [sys.executable, "-m", "benchmark.cli.main", "compare", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=cwd, env=environment)
-
-
 def test_command_prints_a_sentence_a_table_and_json(results):
-    shown = temper("roast", "vanilla", "--results", str(results))
+    shown = temper("compare", "roast", "vanilla", "--results", str(results))
     assert shown.stdout.startswith("roast is significantly better than vanilla: +5.8 % overall.")
     assert "calibration" in shown.stdout
-    found = json.loads(temper("roast", "vanilla", "--results", str(results), "--json").stdout)
+    found = json.loads(temper("compare", "roast", "vanilla", "--results", str(results), "--json").stdout)
     assert [item["key"] for item in found["differences"]][:2] == ["overall", "in-distribution"]
     assert found["differences"][0]["verdict"] == "better"
-    wrong = temper("raost", "vanilla", "--results", str(results))
+    wrong = temper("compare", "raost", "vanilla", "--results", str(results))
     assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
 
 
 def test_command_finds_what_a_run_wrote(results, tmp_path):
     work = tmp_path / "work"
     (work / "runs").mkdir(parents=True)
-    assert "neither leaderboard/results nor runs/results" in temper("roast", "vanilla", cwd=work).stderr
+    assert "neither leaderboard/results nor runs/results" in temper("compare", "roast", "vanilla", folder=work).stderr
     results.rename(work / "runs" / "results")
-    assert temper("roast", "vanilla", cwd=work).stdout.endswith("Records: runs/results\n")
+    assert temper("compare", "roast", "vanilla", folder=work).stdout.endswith("Records: runs/results\n")
 
 
 def test_rows_are_looked_up_in_both_folders_and_both_in_one_where_it_has_them(tmp_path):
     committed, own = tmp_path / "leaderboard" / "results", tmp_path / "runs" / "results"
     write_results(committed, card(), Method(), Method("roast", gain=0.06))
     write_results(own, card(), Method("mine", gain=0.06))
-    assert temper("roast", "vanilla", cwd=tmp_path).stdout.endswith("Records: leaderboard/results\n")
-    mixed = temper("mine", "vanilla", cwd=tmp_path).stdout
+    assert temper("compare", "roast", "vanilla", folder=tmp_path).stdout.endswith("Records: leaderboard/results\n")
+    mixed = temper("compare", "mine", "vanilla", folder=tmp_path).stdout
     assert mixed.startswith("mine is significantly better than vanilla")
     assert mixed.endswith("Records: runs/results and leaderboard/results\n")
     write_results(own, card(), Method())
-    assert temper("mine", "vanilla", cwd=tmp_path).stdout.endswith("Records: runs/results\n")
-    missing = temper("nine", "vanilla", cwd=tmp_path)
+    assert temper("compare", "mine", "vanilla", folder=tmp_path).stdout.endswith("Records: runs/results\n")
+    missing = temper("compare", "nine", "vanilla", folder=tmp_path)
     assert "There is no row 'nine' in leaderboard/results or runs/results." in missing.stderr
 
 
 def test_build_reads_the_leaderboards_folder_and_names_the_other(tmp_path):
     write_results(tmp_path / "leaderboard" / "results", card(), Method())
     write_results(tmp_path / "runs" / "results", card(), Method("mine"))
-    command = [sys.executable, "-m", "benchmark.cli.main", "board", "build"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    built = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, check=True, cwd=tmp_path, env=environment
-    )
+    built = temper("board", "build", folder=tmp_path)
+    assert built.returncode == 0, built.stderr
     assert "Records: leaderboard/results (not runs/results; name it with --results)" in built.stderr
     assert (tmp_path / "leaderboard" / "site" / "index.html").is_file()
 
@@ -160,7 +150,7 @@ def test_settings_name_a_row_in_any_order_and_numbers_however_written(full_resul
 
 def test_one_seed_is_one_seed(tmp_path):
     write_results(tmp_path, card(), Method(seeds=(0,)), Method("roast", gain=0.06, seeds=(0,)))
-    assert "toy@1 on minilm, seed 0." in temper("roast", "vanilla", "--results", str(tmp_path)).stdout
+    assert "toy@1 on minilm, seed 0." in temper("compare", "roast", "vanilla", "--results", str(tmp_path)).stdout
 
 
 def test_command_loads_nothing_heavy(results):

@@ -80,7 +80,8 @@ def test_dropout_touches_the_features_of_the_released_probe_only(tiny_backbone: 
 
 
 def test_three_classes_agree_with_scikit_learn() -> None:
-    sklearn = pytest.importorskip("sklearn.linear_model")
+    import sklearn.linear_model as sklearn
+
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(90, 5)), rng.integers(0, 3, 90)
     theirs = sklearn.LogisticRegression(C=2.0, tol=1e-10, max_iter=5000).fit(x, y)

@@ -154,19 +154,26 @@ def test_minilm_with_its_head_keeps_its_words():
     assert network.get_output_embeddings().weight is network.bert.embeddings.word_embeddings.weight
 
 
+@pytest.fixture(scope="module")
+def corpus():
+    """Texts that the head was trained on, and texts to judge it by, by kind."""
+    from scripts.masked_lm.corpus import read_texts
+
+    return read_texts()
+
+
 @pytest.mark.slow
 @pytest.mark.resources
 @pytest.mark.parametrize("kind", ["rt", "nyt"])
-def test_packaged_head_ranks_masked_words_of_unseen_text(kind):
+def test_packaged_head_ranks_masked_words_of_unseen_text(corpus, kind):
     """Far above what the words' frequencies give, let alone chance (10 of 30,522); measured in full in its README."""
     from transformers import AutoTokenizer
 
     from scripts.judge_masked_lm_head import ask, content_by_frequency, frequency_ranks, head_ranks
-    from scripts.masked_lm.corpus import read_texts
 
     backbone = resolve_backbone("minilm")
     tokenizer = AutoTokenizer.from_pretrained(backbone.path)
-    train, judged = read_texts()
+    train, judged = corpus
     asked = ask(tokenizer, judged[kind], 200)
     ranks = head_ranks(load_masked_lm(backbone.path, packaged_head(backbone)), asked)
     frequency = frequency_ranks(content_by_frequency(tokenizer, train["rt"] + train["nyt"]), asked)

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from benchmark.models.classifier import Classifier
-from benchmark.models.packed_linear import PackedLinear, can_pack, packed, summary_only
+from benchmark.models.packed_linear import PackedLinear, packed, summary_only
 from tests.support.tiny import sentences
 
-pytestmark = pytest.mark.skipif(not can_pack(torch.device("cpu")), reason="this torch has no oneDNN to pack for")
+pytestmark = pytest.mark.needs("oneDNN")
 
 TEXTS = [(text,) for text, _ in sentences(30, seed=5)]
 

@@ -1,6 +1,5 @@
 """An honest submission of two seeds, made once; and copies of it to do anything to."""
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +12,10 @@ from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload, materialise
 from benchmark.models.backbones import resolve_backbone
-from benchmark.resources import locate
-from benchmark.schema import UnavailableError
 from benchmark.submission.build import build
 from benchmark.suites import load_suite
 from tests.submission.forging import Forgery, copy_of
+from tests.support.needs import ATTACK, missing
 from tests.support.tiny_suite import CHECK, write_tiny_suite
 
 
@@ -36,21 +34,11 @@ class Ran:
         return Store(self.out / "store")
 
 
-def can_attack() -> bool:
-    if importlib.util.find_spec("textblob") is None:
-        return False
-    try:
-        locate("minilm")
-    except UnavailableError:
-        return False
-    return True
-
-
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Ran:
     """Two seeds of worddrop; with a masking check, and an attack where its parts are on this machine."""
     folder = tmp_path_factory.mktemp("ran")
-    suite = write_tiny_suite(folder, tiny_backbone, attack=can_attack())
+    suite = write_tiny_suite(folder, tiny_backbone, attack=not missing(*ATTACK))
     # So long that the model has learned something that an attack can take away.
     text = (
         suite.read_text().replace("epochs = 2", "epochs = 12").replace("learning_rate = 1e-3", "learning_rate = 3e-3")

@@ -9,12 +9,12 @@ import pytest
 
 from benchmark.attacks.attacked_text import words_changed, words_of
 from benchmark.schema.attack_outcome import AttackRow
-from tests.submission.conftest import can_attack
 from tests.submission.forging import Forgery, assert_refused, edited
+from tests.support.needs import ATTACK
 
 pytestmark = [
     pytest.mark.resources(),
-    pytest.mark.skipif(not can_attack(), reason="needs the extra [textattack] and `temper resources fetch minilm`"),
+    pytest.mark.needs(*ATTACK),
 ]
 
 NOTHING = {"perturbed": None, "logits_final": None, "changed": 0, "similarity": None}

@@ -13,9 +13,9 @@ from benchmark.schema.attack_outcome import AttackRow
 from benchmark.submission.publish import publish
 from benchmark.submission.read import read_submission, shown_sentence
 from benchmark.submission.verify import Verification
-from tests.cli.test_cli import temper
-from tests.submission.conftest import can_attack
 from tests.submission.forging import Forgery, assert_refused
+from tests.support.command import temper
+from tests.support.needs import ATTACK, missing
 
 HTML = "<img src=x onerror=alert(1)>"
 LATEX = r"\input{/etc/passwd}"
@@ -33,7 +33,7 @@ def everywhere(forgery: Forgery, **environment: str) -> None:
 @pytest.mark.slow()
 def test_markup_in_a_submission_does_nothing_on_the_leaderboard(forgery: Forgery, tmp_path: Path) -> None:
     everywhere(forgery, device=f"{HTML} {LATEX} {LINK}", formula=FORMULA)
-    if can_attack():
+    if not missing(*ATTACK):
         forgery.edit_attack(with_markup, only="flipped")
         forgery.reforge()
     verification = Verification(read_submission(forgery.folder), forgery.work, tmp_path / "scratch")

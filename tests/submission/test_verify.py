@@ -1,8 +1,11 @@
 """An honest submission holds; its code runs only with --rerun; levels are written when everything holds."""
 
+import importlib
 import json
 import re
-import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +17,11 @@ from benchmark.schema import IntegrityError, UsageError
 from benchmark.submission.publish import publish
 from benchmark.submission.read import read_submission
 from benchmark.submission.verify import Difference, Verification, rerun
-from tests.cli.test_cli import temper
-from tests.submission.conftest import Ran, can_attack
+from tests.submission.conftest import Ran
 from tests.submission.forging import Forgery, edited
+from tests.support.command import Done, temper
+from tests.support.needs import ATTACK, missing
+from tests.support.plugins import forget_plugins
 
 MARKING = '''"""Marks that it was imported."""
 
@@ -38,8 +43,33 @@ class Marking(Method):
 '''
 
 
-def verify(folder: Path, ran: Ran, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    return temper("verify", str(folder), "--suite", str(ran.suite), *arguments, **environment)
+def verify(folder: Path, ran: Ran, *arguments: str) -> Done:
+    return temper("verify", folder, "--suite", ran.suite, *arguments)
+
+
+def write_marked_package(site: Path) -> Path:
+    """Write what an installer leaves of a package with the method `marking`."""
+    metadata = site / "marked-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (site / "marked.py").write_text(MARKING)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: marked\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[temper.methods]\nmarking = marked:Marking\n")
+    return site
+
+
+@contextmanager
+def installed(site: Path) -> Iterator[None]:
+    """Put the package on the path, not yet imported, as a new process would find it."""
+    (site / "imported").unlink(missing_ok=True)
+    sys.path.insert(0, str(site))
+    importlib.invalidate_caches()
+    forget_plugins()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(site))
+        sys.modules.pop("marked", None)
+        forget_plugins()
 
 
 def verification(ran: Ran, folder: Path, scratch: Path) -> Verification:
@@ -61,7 +91,7 @@ def test_verifying_from_the_command_line_writes_the_level(ran: Ran, tmp_path: Pa
     assert f"Verified: {ran.submission} (rescored)" in done.stderr
     assert done.stdout.count("holds") == 7
     assert levels(tmp_path / "results") == {("seed-0", "rescored"), ("seed-1", "rescored")}
-    for path in ("method.json", *(("*/attacks/textfooler.jsonl",) if can_attack() else ())):
+    for path in ("method.json", *(("*/attacks/textfooler.jsonl",) if not missing(*ATTACK) else ())):
         theirs, mine = (
             list(results.glob(f"*/worddrop/{path}")) for results in (ran.out / "results", tmp_path / "results")
         )
@@ -85,28 +115,28 @@ def test_a_refused_submission_writes_nothing_and_exits_with_one(forgery: Forgery
 @pytest.mark.slow()
 def test_the_code_of_a_submission_is_not_run(ran: Ran, tmp_path: Path) -> None:
     """Neither if its method is registered here nor if it is not; with --rerun it is, and that is said."""
-    site, metadata = tmp_path / "site", tmp_path / "site/marked-1.0.dist-info"
-    metadata.mkdir(parents=True)
-    (site / "marked.py").write_text(MARKING)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: marked\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[temper.methods]\nmarking = marked:Marking\n")
+    site = write_marked_package(tmp_path / "site")
     out, to = str(tmp_path / "out"), str(tmp_path / "to")
-    arguments = [str(ran.suite), "--methods", "marking", "--out", out]
-    assert temper("run", *arguments, PYTHONPATH=str(site)).returncode == 0
-    made = temper("submit", "marking", "--suite", str(ran.suite), "--out", out, "--to", to, PYTHONPATH=str(site))
-    assert made.returncode == 0, made.stderr
+    with installed(site):
+        done = temper("run", ran.suite, "--methods", "marking", "--out", out)
+        assert done.returncode == 0, done.stderr
+        made = temper("submit", "marking", "--suite", ran.suite, "--out", out, "--to", to)
+        assert made.returncode == 0, made.stderr
+        assert (site / "imported").exists()
     assert f"/marking/tiny-bert0 --suite {ran.suite}\n" in made.stderr.replace("'", "")
     (folder,) = Path(to).glob("*/*/*")
-    for environment in ({"PYTHONPATH": str(site)}, {}):
-        (site / "imported").unlink(missing_ok=True)
-        done = verify(folder, ran, **environment)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert not (site / "imported").exists()
-    again = verify(folder, ran, "--rerun", "0", "--out", str(tmp_path / "again"), PYTHONPATH=str(site))
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert (site / "imported").exists()
+    for context in (installed(site), nullcontext()):
+        with context:
+            done = verify(folder, ran)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert not (site / "imported").exists()
+    with installed(site):
+        again = verify(folder, ran, "--rerun", "0", "--out", str(tmp_path / "again"))
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert (site / "imported").exists()
     (site / "marked.py").write_text(MARKING.replace("0.5", "0.25"))
-    changed = verify(folder, ran, PYTHONPATH=str(site))
+    with installed(site):
+        changed = verify(folder, ran)
     assert changed.returncode == 1
     assert "The method marking is registered here as marked:Marking, and 0:Marking differs" in changed.stdout
 

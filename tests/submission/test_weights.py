@@ -11,8 +11,9 @@ from benchmark.evaluation.parquet import read_attack, write_attack
 from benchmark.schema import UsageError
 from benchmark.submission.read import read_submission
 from benchmark.submission.verify import Verification, given_weights, replay_problems
-from tests.submission.conftest import Ran, can_attack
+from tests.submission.conftest import Ran
 from tests.submission.forging import Forgery, edited
+from tests.support.needs import ATTACK
 
 pytestmark = pytest.mark.slow()
 
@@ -67,7 +68,7 @@ def test_an_input_gradient_that_the_weights_do_not_have(forgery: Forgery, weight
 
 
 @pytest.mark.resources()
-@pytest.mark.skipif(not can_attack(), reason="needs the extra [textattack] and `temper resources fetch minilm`")
+@pytest.mark.needs(*ATTACK)
 def test_an_attack_that_was_never_run(forgery: Forgery, weights: Path, tmp_path: Path) -> None:
     rows = [
         replace(

@@ -158,7 +158,6 @@ def test_labels_stay_classes_of_the_task_since_scoring_merges_them(toml: str, fo
     assert {example.label for example in merged.examples} == {0, 2}
 
 
-@pytest.mark.mirror
 def test_a_hub_task_comes_out_of_the_mirror(folder: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEMPER_MIRROR", str(shared / "hub"))
     suite = load_suite(folder / "small.toml")

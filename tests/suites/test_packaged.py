@@ -12,8 +12,8 @@ from benchmark.attacks import parameters_of
 from benchmark.data import DataSpec, load
 from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.execution.workload import materialise
-from benchmark.schema.errors import UnavailableError
 from benchmark.suites import Suite, available_groups, available_suites, find_group, load_suite, load_suites
+from tests.support.needs import skipped_if_unavailable
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "suites.md"
 LICENCE = re.compile(r"MIT|Apache|CC BY|[Ll]icence|terms of use|non-commercial", re.DOTALL)
@@ -94,16 +94,13 @@ def test_two_way_sets_merge_neutral_and_contradiction() -> None:
 @pytest.mark.slow
 @pytest.mark.resources
 def test_the_suite_of_the_board_materialises_and_was_not_trained_on() -> None:
-    try:
+    with skipped_if_unavailable():
         work = materialise(load_suite("offline"))
-    except UnavailableError as error:
-        pytest.skip(str(error))
     assert (len(work.splits.train), len(work.splits.validation)) == (1000, 300)
     assert {task: overlap.exact for task, overlap in work.overlaps().items() if overlap.exact} == {}
 
 
 @pytest.mark.slow
-@pytest.mark.mirror
 @pytest.mark.usefixtures("mirror")
 @pytest.mark.parametrize("name", ["mirror-sentiment", "mirror-entailment"])
 def test_a_mirror_suite_materialises_with_its_hashes_and_was_hardly_trained_on(name: str) -> None:
@@ -114,7 +111,6 @@ def test_a_mirror_suite_materialises_with_its_hashes_and_was_hardly_trained_on(n
 
 
 @pytest.mark.slow
-@pytest.mark.mirror
 @pytest.mark.usefixtures("mirror")
 @pytest.mark.parametrize("name", HASHED_BY_THE_MIRROR)
 def test_sets_of_the_hub_that_the_mirror_has_whole_have_the_declared_hash(name: str) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
 from benchmark.suites import Recipe
+from benchmark.testing.subject import Killed
 from benchmark.training import Context, Method
 from tests.support.plain_bert import Weights
 from tests.support.tiny import sentences, trainer, weights, without_dropout
@@ -93,16 +94,14 @@ def check_step(
     return grads
 
 
-class Killed(BaseException):
-    """Stands for kill -9."""
-
-
 def check_run(make: Make, backbone: Path, folder: Path, kills: tuple[int, ...] = (3, 6)) -> None:
-    """Same seed, same weights; another seed, others; killed and resumed, same; nothing left behind."""
-    whole, expected = trainer(make(), backbone, folder / "a").run()
-    again, _ = trainer(make(), backbone, folder / "b").run()
-    other, _ = trainer(make(), backbone, folder / "c", seed=1).run()
-    assert _same(whole, again)
+    """Check that another seed gives other weights, that a run leaves nothing behind, and that it can be resumed.
+
+    A run that is killed at each of `kills` and resumed ends with the weights of a whole run, so it also shows that the
+    same seed gives the same weights.
+    """
+    whole, expected = trainer(make(), backbone, folder / "whole").run()
+    other, _ = trainer(make(), backbone, folder / "other", seed=1).run()
     assert not _same(whole, other)
     assert all(p.requires_grad for p in whole.parameters())
     assert not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in whole.modules())
@@ -112,13 +111,13 @@ def check_run(make: Make, backbone: Path, folder: Path, kills: tuple[int, ...] =
             if done == step:
                 raise Killed
 
-        cut = trainer(make(), backbone, folder / f"cut-{step}")
+        cut = trainer(make(), backbone, folder / "cut")
         cut.checkpoint_seconds, cut.report = 0.0, report
         with pytest.raises(Killed):
             cut.run()
-        resumed, position = trainer(make(), backbone, folder / f"cut-{step}").run()
-        assert _same(whole, resumed)
-        assert (position.log, position.passes) == (expected.log, expected.passes)
+    resumed, position = trainer(make(), backbone, folder / "cut").run()
+    assert _same(whole, resumed)
+    assert (position.log, position.passes) == (expected.log, expected.passes)
 
 
 def _same(left: Classifier, right: Classifier) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmark.testing.subject import Killed
 from benchmark.training import MethodError, NonFiniteLossError, Phase
 from benchmark.training.checkpoint import storable
 from methods.vanilla import Vanilla
@@ -148,10 +149,6 @@ def test_weights_that_end_up_as_nan_are_the_methods_failure(tiny_backbone: Path,
 
     with pytest.raises(NonFiniteLossError, match=r"answers are not finite after epoch 1 \(seed 0\)"):
         trainer(Breaking(), tiny_backbone, tmp_path).run()
-
-
-class Killed(BaseException):
-    """Stands for kill -9."""
 
 
 def kill(done: int, total: int) -> None:

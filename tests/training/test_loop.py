@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from benchmark.suites import Recipe
+from benchmark.testing.subject import Killed
 from benchmark.training import Batch, Classifier, Context, MethodError, NonFiniteLossError, Phase, UsageError
 from benchmark.training.checkpoint import find_checkpoint
 from benchmark.training.optimization import learning_rate, parameter_groups
@@ -18,10 +19,6 @@ from methods.vanilla import Vanilla
 from tests.support.tiny import trainer, weights, without_dropout
 
 METHODS = [Vanilla, RoAST, lambda: RoAST(variant="released")]
-
-
-class Killed(BaseException):
-    """Stands for kill -9: nothing may catch it and nothing after it runs."""
 
 
 def kill_at(step: int):

@@ -10,6 +10,7 @@ import torch
 
 from benchmark.execution.method_registry import MethodRequest, configure, registered
 from benchmark.suites import Recipe
+from benchmark.testing.subject import Killed
 from benchmark.training import Context, Method, Phase
 from benchmark.training.composition import compose
 from methods.lp_ft import LPFT
@@ -65,10 +66,6 @@ def made(*members: type[Method] | str) -> Callable[[], Method]:
     cls = compose(classes)
     settings = {key: value for m in members for key, value in SETTINGS.get(m, {}).items()}
     return lambda: cls(**settings)
-
-
-class Killed(BaseException):
-    """Stands for kill -9."""
 
 
 def train(method: Method, backbone: Path, folder: Path, kill: int = 0) -> list[Weights]:

@@ -182,7 +182,5 @@ def test_the_packaged_lexicon_on_real_words(tmp_path: Path) -> None:
 
 def test_a_shared_lexicon_in_json(tmp_path: Path, shared: Path) -> None:
     lexicon = shared / "lexicon/counterfitted_neighbors.json"
-    if not lexicon.is_file():
-        pytest.skip(f"no {lexicon.name}")
     model = real_words(tmp_path, ["a", "good", "movie", "films", "nice", "decent", "film"])
     assert swaps(model, lexicon, ("A good movie",)) == [["good", "nice", "decent"], ["movie", "film", "films"]]

@@ -1,0 +1,59 @@
+"""Run `temper` commands: in this process, or in a new one where the process itself is tested."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from benchmark.cli.main import main
+from tests.support.plugins import forget_plugins
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+Done = subprocess.CompletedProcess[str]
+
+
+def temper(*arguments: object, folder: Path = REPOSITORY, **environment: str) -> Done:
+    """Run a command in this process, which saves the import of torch and transformers: 10 seconds per command.
+
+    Any exception other than Temper's own is raised here, so a test fails where a user would see a traceback.
+    """
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with _as_command(list(map(str, arguments)), folder, environment), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    return Done(["temper", *map(str, arguments)], code, out.getvalue(), err.getvalue())
+
+
+def temper_process(*arguments: object, **environment: str) -> Done:
+    """Run a command in a new process, which sees another PYTHONPATH and has an empty `sys.modules`."""
+    command = [sys.executable, "-m", "benchmark.cli.main", *map(str, arguments)]
+    variables = {**os.environ, **environment}
+    return subprocess.run(
+        command, cwd=REPOSITORY, env=variables, capture_output=True, text=True, timeout=600, check=False
+    )
+
+
+@contextmanager
+def _as_command(arguments: list[str], folder: Path, environment: dict[str, str]) -> Iterator[None]:
+    """Set what a new process would have, and restore what was there."""
+    variables, argv, cwd = dict(os.environ), sys.argv, Path.cwd()
+    handler = signal.getsignal(signal.SIGINT)
+    os.environ.update(environment)
+    sys.argv = ["temper", *arguments]
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(cwd)
+        sys.argv = argv
+        os.environ.clear()
+        os.environ.update(variables)
+        signal.signal(signal.SIGINT, handler)
+        forget_plugins()
