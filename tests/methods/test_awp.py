@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmark.models.batch import Batch
 from benchmark.training import Context
 from methods.awp import AWP
 from tests.support.steps import Setting, accumulation_gap, check_run
@@ -69,6 +70,11 @@ def test_accumulating_changes_nothing_since_the_ascent_is_the_windows(
 ) -> None:
     assert split_and_whole(lambda: AWP(gamma=GAMMA), tiny_backbone, lambda _s: None) < 1e-9
     assert accumulation_gap(lambda: AWP(gamma=GAMMA), tiny_backbone, tmp_path / "window") < 1e-6
-    whole = Context.collect
-    monkeypatch.setattr(Context, "collect", lambda ctx, batch: [batch] if whole(ctx, batch) is not None else [])
+    collect = Context.collect
+
+    def each_alone(ctx: Context, batch: Batch) -> list[Batch]:
+        collect(ctx, batch)
+        return [batch]
+
+    monkeypatch.setattr(Context, "collect", each_alone)
     assert accumulation_gap(lambda: AWP(gamma=GAMMA), tiny_backbone, tmp_path / "own") > 1e-5
