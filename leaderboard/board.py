@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmark.schema import Dropped
+from benchmark.schema.errors import counted
 from leaderboard import definitions
 from leaderboard.columns import COLUMNS, GROUP_TITLES, Column, Measurement, Row
-from leaderboard.figures import Figure, cost_figure, decimal, metric_figure, overall_figure, unit_label
+from leaderboard.figures import Figure, cost_figure, decimal, metric_figure, points_figure, share_figure, unit_label
+from leaderboard.intervals import Estimate
 from leaderboard.masking import checks
-from leaderboard.ranking import RankedRow, ranking, section_at_chance
+from leaderboard.ranking import ENOUGH_SEEDS, RankedRow, detectable, ranking, section_at_chance
 from leaderboard.results import PUBLISHED, SectionResults, dropped, headline, inputs, read_sections
-from leaderboard.scores import SectionScores
+from leaderboard.scores import RowScores, SectionScores
 
 _LISTED = 8
-"""Maximum number of rows that a finding names."""
+"""Maximum number of differences that a finding lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,9 @@ class Section:
     """One suite version on one backbone; an empty backbone when the suite has no records yet.
 
     `chance` states that vanilla is at chance, so that no row is ranked; empty otherwise. `rule` is that
-    sentence, or says how the rows are ordered; `finding` says which of them differ from vanilla.
+    sentence, or says how the rows are ordered; `finding` says which of them differ from vanilla. `detectable` has
+    the smallest difference that the section detects, in points by perspective, and `detectable_rule` says it in a
+    sentence.
     """
 
     anchor: str
@@ -39,7 +43,10 @@ class Section:
     chance: str
     rule: str
     finding: str
+    detectable: tuple[tuple[str, str], ...]
+    detectable_rule: str
     perspectives: tuple[Column, ...]
+    gains: tuple[Column, ...]
     tasks: tuple[Column, ...]
     rows: tuple[Row, ...]
 
@@ -53,11 +60,16 @@ class Section:
         """List the columns of the main table; those of evaluation tasks have a table of their own."""
         return [c for entry in COLUMNS if entry != "tasks" for c in self.own_columns(entry)]
 
-    def own_columns(self, entry: Column | Literal["perspectives", "tasks"]) -> tuple[Column, ...]:
+    def own_columns(self, entry: Column | Literal["perspectives", "gains", "tasks"]) -> tuple[Column, ...]:
         """List the columns of this section that an entry of `COLUMNS` expands to."""
         if isinstance(entry, Column):
             return (entry,)
-        return self.perspectives if entry == "perspectives" else self.tasks
+        return {"perspectives": self.perspectives, "gains": self.gains, "tasks": self.tasks}[entry]
+
+    @property
+    def above(self) -> str:
+        """Join the sentences that are shown above the table."""
+        return " ".join(filter(None, (self.rule, self.finding, self.detectable_rule)))
 
     def groups(self) -> Iterator[tuple[str, str, tuple[Row, ...]]]:
         """Yield the groups that have rows: name, title and rows."""
@@ -147,6 +159,7 @@ def _section(results: SectionResults, anchor: str) -> Section:
     card, scores = results.card, SectionScores(results)
     chance, rows = section_at_chance(scores), ranking(scores)
     ranked = bool(card["ranked"]) and not chance
+    smallest = {} if chance else detectable(scores, rows)
     names = [(row.scores.row.name, row.scores.row.settings, row.scores.row.source) for row in rows]
     anchors = distinct(f"{anchor}--{slug(' '.join(filter(None, name)))}" for name in names)
     return Section(
@@ -157,31 +170,65 @@ def _section(results: SectionResults, anchor: str) -> Section:
         note=card["note"],
         ranked=ranked,
         chance=chance,
-        rule=chance or (definitions.RANKED if ranked else definitions.ORDER),
-        finding=_finding(rows),
+        rule=chance or _rule(card["minimum_seeds"], ranked=ranked),
+        finding=_finding(scores, rows),
+        detectable=tuple((name, decimal(100 * value, 1)) for name, value in smallest.items()),
+        detectable_rule=_detectable_rule(scores, smallest),
         perspectives=tuple(_perspective_columns(results)),
+        gains=tuple(_gain_column(place, name) for place, name in enumerate(scores.perspectives)),
         tasks=tuple(_task_column(results, place, entry) for place, entry in enumerate(results.entries())),
         rows=tuple(_row(scores, row, row_anchor) for row, row_anchor in zip(rows, anchors, strict=True)),
     )
 
 
-def _finding(rows: Sequence[RankedRow]) -> str:
-    """Say which ranked rows differ significantly from vanilla; empty if none is compared with it."""
+def _rule(seeds: int, *, ranked: bool) -> str:
+    """Say how the rows are ordered, and that few seeds are few."""
+    if not ranked:
+        return definitions.ORDER
+    few = f"This suite ranks rows with {seeds} seeds; with fewer than {ENOUGH_SEEDS}, only large differences show."
+    return f"{definitions.RANKED} {few}" if seeds < ENOUGH_SEEDS else definitions.RANKED
+
+
+def _finding(scores: SectionScores, rows: Sequence[RankedRow]) -> str:
+    """Say which ranked rows differ significantly from vanilla, where and by how much; empty if none is compared."""
     compared = [row for row in rows if row.p is not None]
     if not compared:
         return ""
-    differing = [row.scores for row in compared if row.significant]
-    better = _listed([scores.row.full_name for scores in differing if (scores.overall.value or 0.0) > 0])
-    worse = _listed([scores.row.full_name for scores in differing if (scores.overall.value or 0.0) < 0])
-    return (
-        f"Significantly better than vanilla (★): {better}. Significantly worse (★): {worse}. "
-        f"No significant difference: {len(compared) - len(differing)} of {len(compared)}."
-    )
+    parts, differing = [], 0
+    for row in compared:
+        differences = {name: row.scores.gains[name] for name in scores.perspectives if name in row.perspectives}
+        if row.significant and row.scores.overall.value is not None:
+            differences = {"Overall": row.scores.overall.value} | differences
+        differing += bool(differences)
+        for word in ("better", "worse"):
+            shown = [
+                f"{name if name == 'Overall' else definitions.PERSPECTIVES[name][0].lower()} "
+                f"({decimal(100 * gain, 1, signed=True)})"
+                for name, gain in differences.items()
+                if (gain > 0) == (word == "better")
+            ]
+            parts += [f"{row.scores.row.full_name} is {word} in {', '.join(shown)}"] if shown else []
+    same = len(compared) - differing
+    if not parts:
+        return f"No row differs significantly from vanilla ({counted(len(compared), 'row')} compared)."
+    return f"Significant differences from vanilla, in points: {_listed(parts)}. No significant difference: {same} of {len(compared)}."
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = [f"{len(names) - _LISTED} more"] if len(names) > _LISTED else []
-    return ", ".join([*names[:_LISTED], *more]) or "none"
+def _detectable_rule(scores: SectionScores, smallest: Mapping[str, float]) -> str:
+    """State the smallest differences that the section detects; empty if they are unknown."""
+    if not smallest or scores.vanilla is None:
+        return ""
+    shown = [
+        f"{'Overall' if name == 'overall' else definitions.PERSPECTIVES[name][0].lower()} {decimal(100 * value, 1)}"
+        for name, value in smallest.items()
+    ]
+    seeds = counted(len(scores.complete_seeds(scores.vanilla)), "seed")
+    return f"Smallest difference from vanilla that {seeds} detect with 80 % power, in points: {', '.join(shown)}."
+
+
+def _listed(parts: Sequence[str]) -> str:
+    more = [f"and {len(parts) - _LISTED} more"] if len(parts) > _LISTED else []
+    return "; ".join([*parts[:_LISTED], *more])
 
 
 def _perspective_columns(results: SectionResults) -> Iterator[Column]:
@@ -206,6 +253,23 @@ def _perspective_columns(results: SectionResults) -> Iterator[Column]:
         )
 
 
+def _gain_column(place: int, name: str) -> Column:
+    """Describe the column of the gain over vanilla in one perspective."""
+    title = definitions.PERSPECTIVES[name][0]
+    return Column(
+        key=f"gain/{name}",
+        title=f"{title} gain",
+        cell=partial(_gain_figure, place),
+        unit="points",
+        better="up",
+        definition=definitions.GAIN,
+        on_page=False,
+        in_tables=False,
+        metric="Gain over vanilla",
+        perspective=title,
+    )
+
+
 def _task_column(results: SectionResults, place: int, entry: Mapping[str, Any]) -> Column:
     """Describe the column of one evaluation task's headline metric under one perspective."""
     metric = results.metric(entry)
@@ -228,6 +292,10 @@ def _perspective_figure(place: int, row: Row) -> Figure:
     return row.perspectives[place]
 
 
+def _gain_figure(place: int, row: Row) -> Figure:
+    return row.gains[place]
+
+
 def _task_figure(place: int, row: Row) -> Figure:
     return row.tasks[place]
 
@@ -236,6 +304,8 @@ def _row(scores: SectionScores, ranked: RankedRow, anchor: str) -> Row:
     section, compared, row = scores.section, ranked.scores, ranked.scores.row
     titles = {entry["id"]: entry["title"] for entry in section.card["tasks"]}
     level = row.verification if row.measured_seeds else ""
+    tests = compared.tests if len(compared.shared) > 1 else {}
+    test = tests.get("overall")
     return Row(
         anchor=anchor,
         group=ranked.group,
@@ -243,21 +313,25 @@ def _row(scores: SectionScores, ranked: RankedRow, anchor: str) -> Row:
         worst_rank="" if ranked.worst_rank is None else str(ranked.worst_rank),
         method=row.name,
         configuration=row.settings,
-        overall=overall_figure(compared.overall, star=ranked.significant),
+        overall=points_figure(compared.overall, star=ranked.significant),
+        better=share_figure(test.wins if test else None),
+        equivalent="" if test is None else "yes" if test.equivalent else "no",
+        relative=points_figure(compared.relative),
         perspectives=tuple(
             metric_figure(
                 scores.estimate(row, *map(headline, entries)),
                 section.metric(entries[0])["unit"],
-                compared.changes.get(name),
-                significant=name in compared.significant,
+                compared.gains.get(name),
+                significant=name in compared.tests and compared.tests[name].significant,
             )
             for name, entries in section.perspectives().items()
         ),
+        gains=tuple(_gain(compared, name) for name in scores.perspectives),
         tasks=tuple(
             metric_figure(
                 scores.estimate(row, headline(entry)),
                 section.metric(entry)["unit"],
-                compared.changes.get(headline(entry)),
+                compared.gains.get(headline(entry)),
             )
             for entry in section.entries()
         ),
@@ -268,12 +342,20 @@ def _row(scores: SectionScores, ranked: RankedRow, anchor: str) -> Row:
         facts=row.facts,
         measurements=tuple(_measurements(scores, ranked)),
         p="" if ranked.p is None else decimal(ranked.p, 4),
-        robustness=overall_figure(compared.robustness),
+        robustness=points_figure(compared.robustness),
         checks=checks(scores, row),
         summary=row.summary,
         paper=row.paper,
         examples=tuple((titles[attack], texts) for attack, texts in row.examples.items()),
     )
+
+
+def _gain(compared: RowScores, name: str) -> Figure:
+    """Format the gain in one perspective, with its interval if there is one."""
+    if (test := compared.tests.get(name)) is not None:
+        return points_figure(test.estimate, significant=test.significant)
+    gain = compared.gains.get(name, 0.0 if compared.distribution is not None else None)
+    return points_figure(Estimate(gain, reason=compared.overall.reason))
 
 
 def _measurements(scores: SectionScores, ranked: RankedRow) -> Iterator[Measurement]:

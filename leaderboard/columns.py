@@ -37,8 +37,12 @@ class Row:
         anchor: Id of the row's details on the page.
         group: One of `GROUP_TITLES`.
         rank: Empty when not ranked; `worst_rank` is the other end of the rank interval.
-        overall: Has a star if the row differs significantly from vanilla.
+        overall: Gain over vanilla in points; has a star if it is significant.
+        better: Probability of being better than vanilla.
+        equivalent: "yes" if Overall is equivalent to vanilla's, "no" if that is not shown, empty if not compared.
+        relative: Mean relative change against vanilla.
         perspectives: In the order of the section's perspective columns.
+        gains: The gain over vanilla in each perspective, in the same order.
         tasks: In the order of the section's task columns.
         p: Corrected p-value of the difference from vanilla; empty if not compared.
         robustness: Overall without the in-distribution perspective.
@@ -56,7 +60,11 @@ class Row:
     method: str
     configuration: str
     overall: Figure
+    better: Figure
+    equivalent: str
+    relative: Figure
     perspectives: tuple[Figure, ...]
+    gains: tuple[Figure, ...]
     tasks: tuple[Figure, ...]
     cost: Figure
     seeds: tuple[str, ...]
@@ -166,7 +174,7 @@ def _notes(row: Row) -> str:
     return "; ".join(filter(None, (*row.notes, flags)))
 
 
-COLUMNS: list[Column | Literal["perspectives", "tasks"]] = [
+COLUMNS: list[Column | Literal["perspectives", "gains", "tasks"]] = [
     Column(
         "rank", "Rank", _rank_interval, definition=definitions.RANK, kind="rank",
         csv={"rank": lambda row: row.rank, "rank_worst": lambda row: row.worst_rank},
@@ -180,21 +188,26 @@ COLUMNS: list[Column | Literal["perspectives", "tasks"]] = [
         csv={"method": lambda row: row.method, "configuration": lambda row: row.configuration},
         json={"method": lambda row: row.method, "configuration": lambda row: row.configuration},
     ),
-    Column(
-        "overall", "Overall", lambda row: row.overall, "%", "up", definitions.OVERALL, kind="overall",
-        csv={
-            "overall_percent": lambda row: row.overall.text,
-            "overall_low": lambda row: row.overall.low,
-            "overall_high": lambda row: row.overall.high,
-        },
-    ),
+    Column("overall", "Overall", lambda row: row.overall, "points", "up", definitions.OVERALL, kind="overall"),
     Column(
         "p_holm", "p", lambda row: row.p, kind="text", on_page=False, in_tables=False,
         json={"p_holm": lambda row: float(row.p) if row.p else None},
     ),
-    Column("robustness", "Robustness", lambda row: row.robustness, "%", "up", on_page=False, in_tables=False, csv={}),
+    Column(
+        "better", "P(better)", lambda row: row.better, "%", "up", definitions.BETTER,
+        csv={"better_percent": lambda row: row.better.text},
+    ),
+    Column("equivalent", "Equivalent", lambda row: row.equivalent, definition=definitions.EQUIVALENT, kind="text"),
+    Column(
+        "robustness", "Robustness", lambda row: row.robustness, "points", "up", on_page=False, in_tables=False, csv={},
+    ),
     "perspectives",
+    "gains",
     "tasks",
+    Column(
+        "relative", "Relative", lambda row: row.relative, "%", "up", definitions.RELATIVE,
+        csv={"relative_percent": lambda row: row.relative.text},
+    ),
     Column(
         "cost", "Cost", lambda row: row.cost, "×", definition=definitions.COST,
         csv={"cost_relative": lambda row: row.cost.text},
@@ -219,7 +232,7 @@ COLUMNS: list[Column | Literal["perspectives", "tasks"]] = [
         csv={}, json={"notes": lambda row: list(row.notes)},
     ),
 ]  # fmt: skip
-"""Every column, in the order of all files; the two names are the section's own columns of scores.
+"""Every column, in the order of all files; the three names are the section's own columns of scores.
 
 A new column is one entry here: `leaderboard.render` writes all columns of this list.
 """

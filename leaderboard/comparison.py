@@ -9,10 +9,9 @@ import pandas as pd
 
 from benchmark.schema import IntegrityError, UsageError, method_slug, nearest
 from leaderboard.figures import unit_label
-from leaderboard.intervals import Draws, leaves_out_zero, p_value, percentile_interval
 from leaderboard.ranking import at_chance, ranking
 from leaderboard.results import MEASURED, RowResults, SectionResults, read_sections
-from leaderboard.scores import SectionScores, overall_draws, revisions_differ
+from leaderboard.scores import Gain, SectionScores, revisions_differ
 
 _ONE_SEED = "one shared seed, so the interval covers examples only; run more seeds for a verdict"
 
@@ -26,13 +25,13 @@ class ScoreComparison:
         unit: Label of the unit of the two scores; empty for Overall, which has none of its own.
         better: "up" or "down".
         first: The first row's score in its own unit; None for Overall. `second` is the other's.
-        change: Relative change of the first against the second, signed so that up is better; for Overall the mean of
-            the perspectives' changes. 0.05 is 5 % better; None where the second's score is 0.
+        change: Gain of the first over the second, signed so that up is better; for Overall the mean of the
+            perspectives' gains. 0.05 is 5 points better.
         low: Lower end of the 95 % paired bootstrap interval of `change`; `high` is the upper end.
         wins: Share of the draws in which the first is better.
         p: Two-sided bootstrap p-value; of Overall against vanilla, Holm-corrected as on the leaderboard where the row
             is ranked there.
-        reason: Why the change, the interval or the verdict is missing.
+        reason: Why the interval or the verdict is missing.
         differs: Whether the difference is significant at the 5 % level, whatever the random numbers of the draws.
     """
 
@@ -41,7 +40,7 @@ class ScoreComparison:
     better: str
     first: float | None
     second: float | None
-    change: float | None
+    change: float
     low: float | None = None
     high: float | None = None
     wins: float | None = None
@@ -56,7 +55,7 @@ class ScoreComparison:
             return "unknown"
         if not self.differs:
             return "tied"
-        return "better" if (self.change or 0.0) > 0 else "worse"
+        return "better" if self.change > 0 else "worse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,26 +149,21 @@ def _differences(
     scores: SectionScores, one: RowResults, other: RowResults, seeds: tuple[int, ...]
 ) -> list[ScoreComparison]:
     found = scores.compare(one, other, seeds)
-    draws = overall_draws(list(found.draws.values())) if found.draws else None
-    differences = [_with_interval(ScoreComparison("overall", "", "up", None, None, found.overall), draws, found.reason)]
+    overall = ScoreComparison("overall", "", "up", None, None, found.overall)
+    differences = [_tested(overall, found.tests.get("overall"), found.reason)]
     for name, entries in scores.section.perspectives().items():
         metric = scores.section.metric(entries[0])
         label = (name, unit_label(metric["unit"]), metric["direction"])
-        plain = ScoreComparison(*label, *found.scores[name], found.changes.get(name))
-        differences.append(_with_interval(plain, found.draws.get(name), found.reason))
+        plain = ScoreComparison(*label, *found.scores[name], found.gains[name])
+        differences.append(_tested(plain, found.tests.get(name), found.reason))
     return differences
 
 
-def _with_interval(plain: ScoreComparison, draws: Draws | None, reason: str) -> ScoreComparison:
-    if plain.change is None:
-        return replace(plain, reason="the second row's score is 0, so no relative change is defined")
-    if draws is None:
+def _tested(plain: ScoreComparison, test: Gain | None, reason: str) -> ScoreComparison:
+    if test is None:
         return replace(plain, reason=reason)
-    if (interval := percentile_interval(draws)) is None:
-        return replace(plain, reason="the second row is at 0 in too many bootstrap draws, so there is no interval")
-    low, high = interval
-    wins = int((draws > 0).sum()) / len(draws)
-    return replace(plain, low=low, high=high, wins=wins, p=p_value(draws), differs=leaves_out_zero(draws))
+    low, high = test.estimate.low, test.estimate.high
+    return replace(plain, low=low, high=high, wins=test.wins, p=test.p, differs=test.significant)
 
 
 def _as_on_the_leaderboard(mine: _Place, theirs: _Place, overall: ScoreComparison) -> ScoreComparison:

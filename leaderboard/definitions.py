@@ -5,24 +5,46 @@ RANK = (
     "whatever the random numbers of the draws. "
     "Rank is 1 plus the number of rows that are better, so statistically tied rows can share a rank; "
     "the rank interval ends just above the rows that this one is better than. Each pair is taken alone, "
-    "without correction for how many are compared."
+    "without correction for how many are compared, so a third row never changes which of two rows is better."
 )
 ROBUSTNESS = "Overall without the in-distribution perspective."
 RANKED = "Ranked by Overall; statistically tied rows share a rank."
 ORDER = "Not a ranking: rows are ordered by Overall alone."
 OVERALL = (
-    "Mean, over the perspectives, of the relative change against vanilla of the same suite, backbone and seeds, signed "
-    "so that up is better; vanilla is 0 by definition. The interval is a 95 % percentile bootstrap over seeds and "
-    "examples, paired between rows; with one seed it covers examples only."
+    "Mean, over the perspectives, of the gain over vanilla of the same suite, backbone and seeds, in points (percent "
+    "minus percent), signed so that up is better; vanilla is 0 by definition. The interval is a 95 % bootstrap over "
+    "seeds and examples, paired between rows and widened for the number of seeds; with one seed it covers examples only."
 )
+BETTER = (
+    "Probability that Overall is above vanilla's: the share of bootstrap draws in which it is. "
+    "50 % says nothing either way. With one seed it is unknown."
+)
+EQUIVALENT = (
+    "yes: the 90 % bootstrap interval of Overall lies within 1 point of vanilla's, so a larger difference is excluded at "
+    "5 % on either side. no: a larger difference is not excluded, which does not mean that there is one."
+)
+RELATIVE = (
+    "Mean, over the perspectives, of the relative change against vanilla in percent, as RoAST reports it. It rewards "
+    "gains where vanilla is near 0, so rows are not ranked by it."
+)
+GAIN = "Gain over vanilla in points, signed so that up is better, with its 95 % paired bootstrap interval."
 SPREAD = (
-    "± is half the width of a 95 % t-interval over seeds; a single seed has none. It says nothing about the choice of "
-    "examples. In the files its ends stop at 0 and 100 %."
+    "± is half the width of a 95 % bootstrap interval over seeds and examples. Metrics without replicates have a "
+    "t-interval over seeds; a single seed has none. In the files its ends stop at 0 and 100 %."
 )
 CHANGE = (
-    "The small signed percentage is the relative change against vanilla over the same seeds: + is better and - is "
+    "The small signed number is the gain over vanilla in points over the same seeds: + is better and - is "
     "worse, also where less is better. It is coloured where its 95 % bootstrap interval, paired over seeds and "
     "examples, leaves out 0; only perspectives have one, and it is not corrected for how many there are."
+)
+FINDING = (
+    "The sentence above a table names the differences from vanilla that are significant at 5 %: of Overall after Holm's "
+    "correction for the number of ranked rows, of a perspective after Holm's correction for rows times perspectives."
+)
+DETECTABLE = (
+    "The smallest difference that a section detects is the true difference that a two-sided paired t-test at 5 % finds "
+    "with a probability of 80 %, given how much the differences from vanilla spread over seeds and examples. No "
+    "significant difference says nothing about smaller ones."
 )
 COST = "Training passes (forward 1, backward 2, backward to the inputs alone 1) as a multiple of vanilla's."
 METHOD = "Name and settings that differ from the defaults."
@@ -46,6 +68,11 @@ STAR = (
     "number of ranked rows that are compared with vanilla."
 )
 PLOT = "The interval of Overall, coloured where it leaves out 0."
+FOREST = (
+    "Gain over vanilla in points with its 95 % interval, coloured where the interval leaves out 0; right is better. "
+    "All panels have one scale; an arrow marks an interval that goes on outside it. Hollow points are rows that are "
+    "not ranked."
+)
 SIMILARITY = (
     "An attack that bounds the similarity of its texts compares windows of words; unless its parameters say otherwise, "
     "texts shorter than the window have no similarity bound."
@@ -75,4 +102,16 @@ PERSPECTIVES = {
 def reading(*, ranked: bool) -> list[tuple[str, str]]:
     """List the definitions shown before the first table; the rule of ranks only if rows are ranked."""
     rank = [("Rank", RANK), ("Stars", STAR)] if ranked else []
-    return [("Overall", OVERALL), *rank, ("Intervals", SPREAD), ("Changes", CHANGE), ("Not ranked", COMPLETE)]
+    found = [("Findings", FINDING)] if ranked else []
+    return [
+        ("Overall", OVERALL),
+        *rank,
+        *found,
+        ("Detectable differences", DETECTABLE),
+        ("P(better)", BETTER),
+        ("Equivalent", EQUIVALENT),
+        ("Relative", RELATIVE),
+        ("Intervals", SPREAD),
+        ("Changes", CHANGE),
+        ("Not ranked", COMPLETE),
+    ]

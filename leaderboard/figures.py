@@ -17,9 +17,9 @@ class Figure:
         text: the value; empty when there is none.
         low: lower end of the 95 % interval.
         high: upper end.
-        spread: half the width of an interval that is symmetrical about the value.
-        change: relative change against vanilla in percent, with its sign, signed so that up is better.
-        significant: whether the 95 % bootstrap interval of the change leaves out 0; only perspectives have one.
+        spread: half the width of the interval of a metric.
+        change: gain over vanilla in the unit of the value, in points for a percentage, signed so that up is better.
+        significant: whether the 95 % bootstrap interval of the gain leaves out 0; only perspectives have one.
         points: (seed, value) of each seed; the seed is empty for a published number.
         star: whether the value differs significantly from vanilla's; only Overall has one.
         reason: why the value, or an expected interval, is missing.
@@ -47,14 +47,14 @@ def unit_label(unit: str) -> str:
     return _UNITS[unit][2]
 
 
-def metric_figure(estimate: Estimate, unit: str, change: float | None = None, *, significant: bool = False) -> Figure:
-    """Format a metric in its unit, with the half-width of its t-interval and its change against vanilla."""
+def metric_figure(estimate: Estimate, unit: str, gain: float | None = None, *, significant: bool = False) -> Figure:
+    """Format a metric in its unit, with half the width of its interval and its gain over vanilla."""
     factor, decimals, _ = _UNITS[unit]
 
     def show(value: float | None) -> str:
         return "" if value is None else decimal(factor * value, decimals)
 
-    # Clip the t-interval of a fraction to [0, 1].
+    # Clip the interval of a fraction to [0, 1].
     least, most = (0.0, 1.0) if unit == "fraction" else (-math.inf, math.inf)
     half = None if estimate.low is None or estimate.high is None else (estimate.high - estimate.low) / 2
     return Figure(
@@ -62,20 +62,26 @@ def metric_figure(estimate: Estimate, unit: str, change: float | None = None, *,
         low=show(None if estimate.low is None else max(estimate.low, least)),
         high=show(None if estimate.high is None else min(estimate.high, most)),
         spread=show(half),
-        change="" if change is None else decimal(100 * change, 1, signed=True),
+        change="" if gain is None else decimal(factor * gain, 1 if unit == "fraction" else decimals, signed=True),
         significant=significant,
         points=tuple(("" if seed < 0 else str(seed), show(value)) for seed, value in estimate.points),
         reason=estimate.reason,
     )
 
 
-def overall_figure(estimate: Estimate, *, star: bool = False) -> Figure:
-    """Format the overall score: percent with its sign, and the ends of the bootstrap interval."""
+def points_figure(estimate: Estimate, *, star: bool = False, significant: bool = False) -> Figure:
+    """Format a difference or a relative change: times 100 with its sign, and the ends of its interval."""
 
     def show(value: float | None) -> str:
         return "" if value is None else decimal(100 * value, 2, signed=True)
 
-    return Figure(show(estimate.value), show(estimate.low), show(estimate.high), star=star, reason=estimate.reason)
+    low, high = show(estimate.low), show(estimate.high)
+    return Figure(show(estimate.value), low, high, star=star, significant=significant, reason=estimate.reason)
+
+
+def share_figure(value: float | None) -> Figure:
+    """Format a probability in percent."""
+    return Figure("" if value is None else decimal(100 * value, 1))
 
 
 def cost_figure(estimate: Estimate) -> Figure:

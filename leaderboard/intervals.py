@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import nctdtrinc, stdtrit
 
 Draws: TypeAlias = NDArray[np.float64]
 """One value per bootstrap draw, shape (draws,)."""
@@ -43,6 +43,12 @@ def mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
+def variance(values: Sequence[float]) -> float:
+    """Estimate the variance of at least two numbers, divided by their number less one."""
+    centre = mean(values)
+    return math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1)
+
+
 def over_seeds(points: Sequence[tuple[int, float]], reason: str = "") -> Estimate:
     """Average over seeds, with a 95 % t-interval from at least two; `reason` is used without any seed."""
     if not points:
@@ -51,31 +57,44 @@ def over_seeds(points: Sequence[tuple[int, float]], reason: str = "") -> Estimat
     centre = mean(values)
     if len(values) < 2:
         return Estimate(centre, points=tuple(points))
-    variance = math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1)
-    half = float(stdtrit(len(values) - 1, 0.975)) * math.sqrt(variance / len(values))
+    half = float(stdtrit(len(values) - 1, 0.975)) * math.sqrt(variance(values) / len(values))
     return Estimate(centre, centre - half, centre + half, tuple(points))
 
 
-def percentile_interval(draws: Draws) -> tuple[float, float] | None:
-    """Return the interval without 2.5 % of the draws on either side; None if an end is infinite."""
+def mean_draws(columns: Sequence[Draws]) -> Draws:
+    """Average columns per draw, added in order so that the bits are the same on every machine."""
+    total = columns[0].copy()
+    for column in columns[1:]:
+        total += column
+    total /= len(columns)
+    return total
+
+
+def percentile_interval(draws: Draws) -> tuple[float, float]:
+    """Return the interval without 2.5 % of the draws on either side."""
     cut = len(draws) // 40
     ordered = np.partition(draws, (cut, len(draws) - 1 - cut))
-    low, high = float(ordered[cut]), float(ordered[-1 - cut])
-    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
+    return float(ordered[cut]), float(ordered[-1 - cut])
 
 
-def contradictions(count: int) -> int:
-    """Compute how many of `count` draws may contradict a decision at the 5 % level, two-sided.
+def contradictions(count: int, tail: float = 0.025) -> int:
+    """Compute how many of `count` draws may contradict a decision with that error on one side.
 
-    That is 2.5 % less four standard errors of such a count, so that other random numbers give the same decision.
-    An open decision counts as no difference. With fewer than about 600 draws, every decision is open.
+    That is the tail less four standard errors of such a count, so that other random numbers give the same decision.
+    An open decision counts as no difference. With few draws (600 for 2.5 %), every decision is open.
     """
-    return math.floor(0.025 * count - 4 * math.sqrt(count * 0.025 * 0.975))
+    return math.floor(tail * count - 4 * math.sqrt(count * tail * (1 - tail)))
 
 
 def leaves_out_zero(draws: Draws) -> bool:
     """Return whether the 95 % percentile interval lies on one side of 0 for any random numbers."""
     return _rarer_side(draws) <= contradictions(len(draws))
+
+
+def lies_within(draws: Draws, margin: float) -> bool:
+    """Return whether the 90 % percentile interval lies within a margin around 0 for any random numbers."""
+    outside = max(np.count_nonzero(draws >= margin), np.count_nonzero(draws <= -margin))
+    return bool(outside <= contradictions(len(draws), 0.05))
 
 
 def p_value(draws: Draws) -> float:
@@ -101,3 +120,15 @@ def holm(p_values: Iterable[float]) -> list[float]:
 def _rarer_side(draws: Draws) -> int:
     """Count the draws at 0 or on the side of 0 with fewer draws."""
     return min(int(np.count_nonzero(draws <= 0)), int(np.count_nonzero(draws >= 0)))
+
+
+def detectable_difference(spread: float, seeds: int, power: float = 0.8) -> float:
+    """Compute the smallest difference that a two-sided paired t-test at 5 % detects with a power.
+
+    Args:
+        spread: The variance of the mean difference.
+        seeds: The number of seeds, at least 2.
+        power: The probability of a significant difference.
+    """
+    freedom = seeds - 1
+    return float(nctdtrinc(freedom, 1 - power, stdtrit(freedom, 0.975))) * math.sqrt(spread)

@@ -68,7 +68,7 @@ def _clean(scores: SectionScores, row: RowResults, attack: Mapping[str, Any]) ->
     attacked = attack["data"]
     same = [e for e in scores.section.entries() if attacked and e["data"] == attacked and e["headline"] == "accuracy"]
     entries = same or scores.section.perspectives().get(IN_DISTRIBUTION, [])
-    value = scores.estimate(row, *map(headline, entries)).value if entries else None
+    value = scores.value(row, *map(headline, entries)) if entries else None
     return value, 0.0 if same else MARGIN
 
 
@@ -109,7 +109,7 @@ def _outcome(*, flagged: bool) -> str:
 
 
 def _value(scores: SectionScores, row: RowResults, entry: Mapping[str, Any], metric: str) -> float | None:
-    return scores.estimate(row, (entry["id"], entry["perspective"], metric)).value
+    return scores.value(row, (entry["id"], entry["perspective"], metric))
 
 
 def _percent(value: float) -> str:

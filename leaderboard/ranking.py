@@ -1,13 +1,16 @@
 """Select the ranked rows, explain the others, and compute ranks as `leaderboard.definitions.RANK` states."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from benchmark.schema.errors import counted
-from leaderboard.intervals import NORMAL, Draws, contradictions, holm, mean, p_value, upper_p_value
+from leaderboard.bootstrap import Distribution, pair_scales
+from leaderboard.intervals import NORMAL, contradictions, detectable_difference, holm, mean, variance
 from leaderboard.results import PUBLISHED, Item, RowResults, SectionResults
 from leaderboard.scores import (
     GIVEN_UP,
@@ -23,7 +26,10 @@ RANKED, ORDERED, APART = "ranked", "ordered", "apart"
 """Groups of rows, next to `leaderboard.results.PUBLISHED`."""
 
 LEVEL = 0.05
-"""A row has a star when its corrected p-value is below this, for any random numbers of the draws."""
+"""A difference is significant when its corrected p-value is below this, for any random numbers of the draws."""
+
+ENOUGH_SEEDS = 5
+"""Number of seeds below which a ranked suite is said to have few."""
 
 _NAMED = 3
 """Maximum number of values with one cause that a row's note lists individually."""
@@ -36,8 +42,10 @@ class RankedRow:
     Attributes:
         rank: 1 + the number of significantly better rows.
         worst_rank: The other end of the rank interval.
-        p: Holm-corrected p-value of the difference from vanilla, where it is ranked.
+        p: p-value of the difference from vanilla in Overall, Holm-corrected over the ranked rows; None if not ranked.
         significant: Whether `p` is below `LEVEL`, for any random numbers of the draws.
+        perspectives: Those in which the row differs significantly from vanilla after Holm's correction over all
+            ranked rows and perspectives.
     """
 
     scores: RowScores
@@ -47,6 +55,7 @@ class RankedRow:
     worst_rank: int | None = None
     p: float | None = None
     significant: bool = False
+    perspectives: frozenset[str] = field(default_factory=frozenset)
 
 
 def ranking(scores: SectionScores) -> list[RankedRow]:
@@ -59,49 +68,91 @@ def ranking(scores: SectionScores) -> list[RankedRow]:
     chance, ranked = bool(section_at_chance(scores)), bool(scores.section.card["ranked"])
     rows = [_grouped(scores, row, chance=chance, ranked=ranked) for row in scores.section.rows]
     compared = [row for row in rows if row.group == RANKED]
-    ranks = dict(zip(map(id, compared), rank_intervals([row.scores.draws for row in compared]), strict=True))
-    stars = _p_values([row for row in compared if row.scores.row is not scores.vanilla])
-    final = [
-        RankedRow(
-            row.scores, row.group, row.notes, *ranks.get(id(row), (None, None)), *stars.get(id(row), (None, False))
-        )
-        for row in rows
-    ]
+    ranks = dict(zip(map(id, compared), _rank_intervals([row.scores for row in compared]), strict=True))
+    others = [row for row in compared if row.scores.row is not scores.vanilla]
+    stars = _corrected(others, ["overall"])
+    perspectives = _corrected(others, list(scores.perspectives))
+    final = []
+    for row in rows:
+        rank, worst = ranks.get(id(row), (None, None))
+        p, significant = stars.get((id(row), "overall"), (None, False))
+        clear = frozenset(name for name in scores.perspectives if perspectives.get((id(row), name), (1.0, False))[1])
+        final.append(RankedRow(row.scores, row.group, row.notes, rank, worst, p, significant, clear))
     return sorted(final, key=lambda row: _order(row, chance=chance))
 
 
-def rank_intervals(draws: Sequence[Draws]) -> list[tuple[int, int]]:
-    """Rank rows by their paired draws of one score, where more is better.
+def _rank_intervals(rows: Sequence[RowScores]) -> list[tuple[int, int]]:
+    distributions = [row.distribution for row in rows if row.distribution is not None]
+    return rank_intervals(distributions, pair_scales([row.score for row in rows if row.score is not None]))
+
+
+def rank_intervals(rows: Sequence[Distribution], scales: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Rank rows by the paired distributions of one score, where more is better.
 
     Args:
-        draws: The rows' draws; position d of every row belongs to the same draw.
+        rows: The rows' distributions; position d of every row belongs to the same draw.
+        scales: For every two rows, the scale of the example part of their difference, see
+            `leaderboard.bootstrap.pair_scales`.
 
     Returns:
         For each row its rank, 1 + the rows that are better, and its worst rank, rows - the rows it is better than.
     """
-    count = len(draws)
+    count = len(rows)
     if not count:
         return []
-    stacked = np.array(draws)
-    most, few = contradictions(stacked.shape[1]), stacked.shape[1] // 10
+    values = np.array([row.value + row.seeds for row in rows])
+    examples = np.array([row.examples for row in rows])
+    draws = values.shape[1]
+    most, few = contradictions(draws), draws // 10
     better = np.zeros((count, count), dtype=bool)
-    for i, mine in enumerate(stacked):
+    for i in range(count):
         # Check a tenth of the draws first: it has enough contradictions to show that most pairs are tied.
-        behind = (mine[:few] <= stacked[:i, :few]).sum(axis=1)
-        for j in np.flatnonzero((behind <= most) | (few - behind <= most)):
-            behind_all = np.count_nonzero(mine <= stacked[j])
-            better[i, j] = behind_all <= most
-            if len(mine) - behind_all <= most:
-                better[j, i] = np.count_nonzero(stacked[j] <= mine) <= most
+        first = values[i, :few] - values[:i, :few]
+        first += scales[i, :i, None] * (examples[i, :few] - examples[:i, :few])
+        behind, ahead = (first <= 0).sum(axis=1), (first >= 0).sum(axis=1)
+        for j in np.flatnonzero((behind <= most) | (ahead <= most)):
+            difference = values[i] - values[j] + scales[i, j] * (examples[i] - examples[j])
+            better[i, j] = np.count_nonzero(difference <= 0) <= most
+            better[j, i] = np.count_nonzero(difference >= 0) <= most
     return [(1 + int(better[:, i].sum()), count - int(better[i].sum())) for i in range(count)]
 
 
-def _p_values(rows: Sequence[RankedRow]) -> dict[int, tuple[float, bool]]:
-    """Compare rows with vanilla, corrected for their number: p-value, and whether it is below `LEVEL`."""
-    p_values = [p_value(row.scores.draws) for row in rows]
-    bounds = [upper_p_value(p, len(row.scores.draws)) for p, row in zip(p_values, rows, strict=True)]
-    corrected = zip(holm(p_values), (bound < LEVEL for bound in holm(bounds)), strict=True)
-    return dict(zip(map(id, rows), corrected, strict=True))
+def _corrected(rows: Sequence[RankedRow], names: Sequence[str]) -> dict[tuple[int, str], tuple[float, bool]]:
+    """Correct the tests of rows against vanilla for their number: p-value, and whether it is below `LEVEL`."""
+    keys = [(row, name) for row in rows for name in names]
+    tests = [row.scores.tests[name] for row, name in keys]
+    bounds = (bound < LEVEL for bound in holm(test.p_bound for test in tests))
+    corrected = zip(holm(test.p for test in tests), bounds, strict=True)
+    return dict(zip(((id(row), name) for row, name in keys), corrected, strict=True))
+
+
+def detectable(scores: SectionScores, rows: Sequence[RankedRow]) -> Mapping[str, float]:
+    """Compute the smallest differences from vanilla that a section detects with a power of 80 %.
+
+    The variance of a difference is averaged over the rows that are ranked or ordered. Without any, it is twice the
+    variance of vanilla's values between seeds.
+
+    Returns:
+        The difference of each perspective and of "overall" as a fraction; empty if vanilla has fewer than two seeds.
+    """
+    seeds = () if scores.vanilla is None else scores.complete_seeds(scores.vanilla)
+    if scores.vanilla is None or len(seeds) < 2:
+        return {}
+    compared = [row.scores for row in rows if row.group in (RANKED, ORDERED) and row.scores.tests]
+    several = [row for row in compared if len(row.shared) > 1]
+    variances: dict[str, float] = {}
+    if several:
+        for name in (*scores.perspectives, "overall"):
+            tests = [row.tests[name] for row in several]
+            variances[name] = mean([test.between / len(seeds) + test.within for test in tests])
+    else:
+        by_seed = {name: dict(scores.points(scores.vanilla, *items)) for name, items in scores.perspectives.items()}
+        by_seed["overall"] = {
+            seed: mean([sign * by_seed[name][seed] for name, sign in scores.signs.items()]) for seed in seeds
+        }
+        for name, points in by_seed.items():
+            variances[name] = 2 * variance([points[seed] for seed in seeds]) / len(seeds)
+    return {name: detectable_difference(found, len(seeds)) for name, found in variances.items()}
 
 
 def _order(row: RankedRow, *, chance: bool) -> tuple[int, int, float, str, str, str]:
@@ -173,7 +224,7 @@ def _unranked(scores: SectionScores, compared: RowScores) -> Iterator[str]:
     if compared.shared and len(compared.shared) < needed:
         seeds = counted(len(compared.shared), "seed")
         yield f"{seeds} complete and shared with vanilla; the suite asks for {needed}"
-    # Exclude a row that loses too much accuracy: in a mean of relative changes, survived attacks outweigh the loss.
+    # Exclude a row that loses too much accuracy: survived attacks could outweigh the loss.
     found = accuracy_and_bound(scores, compared.row)
     if found is not None and gives_up(*found):
         yield (
@@ -236,8 +287,9 @@ def _lower_end(scores: SectionScores, row: RowResults, points: list[tuple[int, f
     for item in accuracy_items(section):
         share = mean([value for seed, value in scores.points(row, item) if seed in seeds])
         parts.append(_wilson_distance(share, items[item]) / len(accuracy_items(section)))
-    variance = math.fsum((value - accuracy) ** 2 for _, value in points) / max(len(points) - 1, 1)
-    parts.append(NORMAL * math.sqrt(variance / len(points)))
+    if len(points) > 1:
+        between = variance([value for _, value in points])
+        parts.append(float(stdtrit(len(points) - 1, 0.975)) * math.sqrt(between / len(points)))
     return accuracy - math.hypot(*parts)
 
 

@@ -1,14 +1,25 @@
-"""Scores: values over seeds, and every row's relative change against vanilla."""
+"""Scores: values over seeds, and every row's gain over vanilla."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from leaderboard.bootstrap import Resampling, mean_draws
-from leaderboard.intervals import Draws, Estimate, leaves_out_zero, mean, over_seeds, percentile_interval
+from leaderboard.bootstrap import VALUE_DRAWS, DataSet, Distribution, Resampling, Score, combined
+from leaderboard.intervals import (
+    Estimate,
+    leaves_out_zero,
+    lies_within,
+    mean,
+    mean_draws,
+    over_seeds,
+    p_value,
+    percentile_interval,
+    upper_p_value,
+)
 from leaderboard.results import PUBLISHED, Item, RowResults, SectionResults, headline
 
 IN_DISTRIBUTION = "in-distribution"
@@ -23,30 +34,53 @@ GIVEN_UP = 0.05
 _ROUNDING = 1e-9
 """Differences of means below this are rounding, so that a loss of exactly 5 points is one of 5 points."""
 
-_NO_DRAWS: Draws = np.empty(0)
+EQUIVALENCE = 0.01
+"""Largest difference in Overall from vanilla that is equivalent: 1 point."""
+
 _NO_SEED = Estimate(None, reason="no complete seed shared with vanilla")
 _NO_COST = Estimate(None, reason="training passes are not recorded")
-_NO_CHANGE = Estimate(None, reason="not every perspective has a change against vanilla")
+_NO_GAIN = Estimate(None, reason="not every perspective has a gain over vanilla")
 
 
-def relative_change(values: Draws, references: Draws, sign: int) -> Draws:
-    """Compute the relative change, signed so that up is better; with a reference of 0 infinite, or 0 if equal."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        changes = sign * (values - references) / np.abs(references)
-    return np.where((references == 0) & (values == 0), 0.0, changes)
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """Bootstrap comparison of a score of two rows; a positive difference is better.
 
+    Attributes:
+        estimate: The difference with its 95 % interval.
+        between: Variance of the difference between seeds.
+        within: Variance of the mean difference over resampled examples, without what `between` contains.
+        wins: Probability that the first row is better: the share of the draws above 0, draws at 0 counted half.
+        p: Two-sided p-value of no difference, not corrected for multiple tests.
+        p_bound: Upper bound of `p` for any random numbers of the draws.
+        significant: Whether the interval leaves out 0, for any random numbers of the draws.
+        equivalent: Whether the 90 % interval lies within `EQUIVALENCE`, for any random numbers of the draws.
+    """
 
-def overall_draws(changes: Sequence[Draws]) -> Draws:
-    """Compute Overall, the average of the perspectives' changes, per draw."""
-    with np.errstate(invalid="ignore"):
-        overall = mean_draws(changes)
-    # Opposite infinities (the reference at 0 in two perspectives) cancel to no change.
-    return np.where(np.isnan(overall), 0.0, overall)
+    estimate: Estimate
+    between: float
+    within: float
+    wins: float
+    p: float
+    p_bound: float
+    significant: bool
+    equivalent: bool
 
-
-def overall_score(changes: Sequence[float]) -> float:
-    """Compute Overall, the average of the perspectives' changes."""
-    return mean(changes)
+    @classmethod
+    def of(cls, score: Score, distribution: Distribution) -> "Gain":
+        """Test a difference by its bootstrap distribution."""
+        draws = distribution.draws
+        p, (examples, interaction) = p_value(draws), score.example_variances()
+        return cls(
+            estimate=Estimate(distribution.value, *percentile_interval(draws)),
+            between=score.seed_variance(),
+            within=max(examples - interaction, 0.0),
+            wins=(np.count_nonzero(draws > 0) + np.count_nonzero(draws >= 0)) / (2 * len(draws)),
+            p=p,
+            p_bound=upper_p_value(p, len(draws)),
+            significant=leaves_out_zero(draws),
+            equivalent=lies_within(draws, EQUIVALENCE),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +89,23 @@ class Comparison:
 
     Attributes:
         scores: The two rows' scores by perspective.
-        changes: Relative change of each perspective, by its name, and of each headline, by its item; absent where the
-            reference is at 0.
-        overall: Mean of the perspectives' changes; None where one is absent.
-        draws: The perspectives' changes in every bootstrap draw; may be empty.
-        reason: Why `draws` is empty.
+        gains: Difference of each perspective, by its name, and of each headline, by its item, signed so that up is
+            better.
+        overall: Mean of the perspectives' gains.
+        relative: Mean of the perspectives' relative changes, signed so that up is better; None where the reference
+            is at 0 in one of them.
+        tests: The bootstrap comparison of each perspective, and of "overall"; may be empty.
+        score: Overall by seed, with its resamples, and its `distribution`; None where `tests` is empty.
+        reason: Why `tests` is empty.
     """
 
     scores: dict[str, tuple[float, float]]
-    changes: dict[str | Item, float]
-    overall: float | None
-    draws: dict[str, Draws]
+    gains: dict[str | Item, float]
+    overall: float
+    relative: float | None
+    tests: dict[str, Gain]
+    score: Score | None = None
+    distribution: Distribution | None = None
     reason: str = ""
 
 
@@ -74,23 +114,25 @@ class RowScores:
     """A row's comparison with vanilla over their common completed seeds.
 
     Attributes:
-        overall: Mean relative change over the perspectives, signed so that up is better; 0.05 is 5 % better.
-        draws: The same for every bootstrap draw; may be empty.
+        overall: Mean gain over the perspectives, signed so that up is better; 0.05 is 5 points better.
         shared: The seeds used for it.
-        changes: See `Comparison`.
-        significant: The perspectives whose change is significant, each taken alone.
+        gains: See `Comparison`. `tests` likewise, empty for vanilla.
+        relative: Mean relative change over the perspectives; 0.05 is 5 % better.
         robustness: Overall without the in-distribution perspective.
         cost: Training passes relative to vanilla's over the shared seeds.
+        distribution: Bootstrap distribution of Overall, and its `score`; None without an interval.
     """
 
     row: RowResults
     overall: Estimate
-    draws: Draws = field(default_factory=lambda: _NO_DRAWS)
     shared: tuple[int, ...] = ()
-    changes: Mapping[str | Item, float] = field(default_factory=dict)
-    significant: frozenset[str] = frozenset()
+    gains: Mapping[str | Item, float] = field(default_factory=dict)
+    tests: Mapping[str, Gain] = field(default_factory=dict)
+    relative: Estimate = _NO_SEED
     robustness: Estimate = _NO_SEED
     cost: Estimate = _NO_SEED
+    distribution: Distribution | None = None
+    score: Score | None = None
 
 
 class SectionScores:
@@ -101,6 +143,7 @@ class SectionScores:
         values: All values: a line per row and seed, a column per task, perspective and metric.
         perspectives: The headline items that each perspective averages.
         headlines: The headline items of all perspectives.
+        signs: 1 for a perspective in which more is better, -1 for one in which less is.
     """
 
     def __init__(self, section: SectionResults) -> None:
@@ -108,7 +151,7 @@ class SectionScores:
         self.vanilla = section.vanilla()
         self.perspectives = {name: tuple(map(headline, found)) for name, found in section.perspectives().items()}
         self.headlines = tuple(item for items in self.perspectives.values() for item in items)
-        self._signs = {
+        self.signs = {
             name: -1 if section.metric(entries[0])["direction"] == "down" else 1
             for name, entries in section.perspectives().items()
         }
@@ -120,8 +163,9 @@ class SectionScores:
         resampled = frame[frame["replicates"].notna()]
         replicates = zip(resampled["data"], resampled["replicates"], strict=True)
         self._replicates = dict(zip(_keys(resampled), replicates, strict=True))
-        self._resampling = Resampling()
-        self._vanilla_draws: dict[tuple[int, ...], list[Draws]] = {}
+        self._resampling, self._of_values = Resampling(), Resampling(VALUE_DRAWS)
+        self._estimates: dict[tuple[int, tuple[Item, ...]], Estimate] = {}
+        self._vanilla_scores: dict[tuple[int, ...], dict[str, Score]] = {}
 
     def points(self, row: RowResults, *items: Item) -> list[tuple[int, float]]:
         """List (seed, mean of the items' values) for the seeds of a row that have all of these values."""
@@ -134,10 +178,28 @@ class SectionScores:
         return self._points[items].get(row.number, [])
 
     def estimate(self, row: RowResults, *items: Item) -> Estimate:
-        """Average items per seed, then over the seeds that have all of them; otherwise give the reason."""
+        """Average items per seed, then over the seeds that have all of them; otherwise give the reason.
+
+        The 95 % interval is that of the bootstrap over seeds and examples, or, where an item has no replicates, a
+        t-interval over seeds. A single seed has none.
+        """
+        key = (row.number, items)
+        if key not in self._estimates:
+            points = self.points(row, *items)
+            reasons = (self.missing(row, item, seed) for item in items for seed in row.seeds)
+            estimate = over_seeds(points, "" if points else next(filter(None, reasons)))
+            seeds = tuple(seed for seed, _ in points)
+            if len(seeds) > 1 and not self._without_replicates(row, items, seeds):
+                draws = self._of_values.distribution(self._score(row, items, seeds)).draws
+                low, high = percentile_interval(draws)
+                estimate = replace(estimate, low=low, high=high)
+            self._estimates[key] = estimate
+        return self._estimates[key]
+
+    def value(self, row: RowResults, *items: Item) -> float | None:
+        """Average items per seed, then over the seeds that have all of them; None if no seed has."""
         points = self.points(row, *items)
-        reasons = (self.missing(row, item, seed) for item in items for seed in row.seeds)
-        return over_seeds(points, "" if points else next(filter(None, reasons)))
+        return mean([value for _, value in points]) if points else None
 
     def complete_seeds(self, row: RowResults) -> tuple[int, ...]:
         """List the seeds of a row that have every headline value of the suite."""
@@ -154,63 +216,70 @@ class SectionScores:
     def compare(self, row: RowResults, reference: RowResults, seeds: tuple[int, ...]) -> Comparison:
         """Compare two rows over seeds that both have completed."""
         scores: dict[str, tuple[float, float]] = {}
-        changes: dict[str | Item, float] = {}
+        gains: dict[str | Item, float] = {}
+        changes = []
         for name, items in self.perspectives.items():
-            scores[name] = (self._mean(row, items, seeds), self._mean(reference, items, seeds))
-            pairs = {name: scores[name]} | {
-                item: (self._mean(row, (item,), seeds), self._mean(reference, (item,), seeds)) for item in items
-            }
-            for key, (mine, theirs) in pairs.items():
-                if theirs != 0:
-                    changes[key] = self._signs[name] * (mine - theirs) / abs(theirs)
-        known = [changes[name] for name in self.perspectives if name in changes]
-        overall = overall_score(known) if len(known) == len(self.perspectives) else None
-        if reason := self._without_replicates(row, seeds) or self._without_replicates(reference, seeds):
-            return Comparison(scores, changes, overall, {}, reason)
-        pairs_of_draws = zip(self._draws(row, seeds), self._draws(reference, seeds), strict=True)
-        draws = {
-            name: relative_change(mine, theirs, self._signs[name])
-            for name, (mine, theirs) in zip(self.perspectives, pairs_of_draws, strict=True)
-        }
-        return Comparison(scores, changes, overall, draws)
+            mine, theirs = (self._mean(one, items, seeds) for one in (row, reference))
+            scores[name] = (mine, theirs)
+            gains[name] = self.signs[name] * (mine - theirs)
+            changes += [gains[name] / abs(theirs)] if theirs != 0 else []
+            for item in items:
+                gains[item] = self.signs[name] * (
+                    self._mean(row, (item,), seeds) - self._mean(reference, (item,), seeds)
+                )
+        overall = mean([gains[name] for name in self.perspectives])
+        relative = mean(changes) if len(changes) == len(self.perspectives) else None
+        reasons = (self._without_replicates(one, self.headlines, seeds) for one in (row, reference))
+        if reason := next(filter(None, reasons), ""):
+            return Comparison(scores, gains, overall, relative, {}, reason=reason)
+        own, others = self._scores(row, seeds), self._scores(reference, seeds)
+        differences = {name: combined((own[name], others[name]), (s, -s)) for name, s in self.signs.items()}
+        distributions = {name: self._resampling.distribution(score) for name, score in differences.items()}
+        score = combined(list(differences.values()), [1 / len(differences)] * len(differences))
+        # Reuse the perspectives' draws, because Overall is linear in them.
+        examples = mean_draws([distribution.examples for distribution in distributions.values()])
+        distribution = self._resampling.distribution(score, examples)
+        tests = {name: Gain.of(differences[name], distributions[name]) for name in differences}
+        tests["overall"] = Gain.of(score, distribution)
+        return Comparison(scores, gains, overall, relative, tests, score, distribution)
 
     def row_scores(self, row: RowResults) -> RowScores:
         """Compare a row with vanilla over the seeds that both have completed."""
         if row.kind == PUBLISHED:
             reason = Estimate(None, reason="a published number is not compared with measured ones")
-            return RowScores(row, reason, cost=reason)
+            return RowScores(row, reason, relative=reason, cost=reason)
         seeds = self._shared_seeds(row)
         if self.vanilla is None or not seeds:
-            return RowScores(row, _NO_SEED, robustness=_NO_CHANGE)
+            return RowScores(row, _NO_SEED, robustness=_NO_GAIN)
         mine, theirs = _passes(row, seeds), _passes(self.vanilla, seeds)
         cost = Estimate(mine / theirs) if mine is not None and theirs else _NO_COST
         if row is self.vanilla:
-            zero = Estimate(0.0)
-            return RowScores(row, zero, np.zeros(self._resampling.count), seeds, {}, frozenset(), zero, cost)
+            zero, nothing = Estimate(0.0), np.zeros(self._resampling.count)
+            distribution, score = Distribution(0.0, nothing, nothing, 0.0), Score(seeds, np.zeros(len(seeds)), {})
+            return RowScores(row, zero, seeds, {}, {}, zero, zero, cost, distribution, score)
         found = self.compare(row, self.vanilla, seeds)
-        overall, draws = self._overall(found)
-        significant = frozenset(name for name, drawn in found.draws.items() if leaves_out_zero(drawn))
-        return RowScores(row, overall, draws, seeds, found.changes, significant, self._robustness(found), cost)
+        test = found.tests.get("overall")
+        overall = Estimate(found.overall, reason=found.reason) if test is None else test.estimate
+        others = [found.gains[name] for name in self.perspectives if name != IN_DISTRIBUTION]
+        return RowScores(
+            row,
+            overall,
+            seeds,
+            found.gains,
+            found.tests,
+            relative=self._relative(found),
+            robustness=Estimate(mean(others)) if others else _NO_GAIN,
+            cost=cost,
+            distribution=found.distribution,
+            score=found.score,
+        )
 
-    def _overall(self, found: Comparison) -> tuple[Estimate, Draws]:
-        """Compute Overall with its bootstrap interval, and its draws."""
-        if found.overall is None:
-            undefined = next(name for name in self.perspectives if name not in found.changes)
-            reason = f"vanilla's {undefined} score is 0, so no relative change is defined"
-            return Estimate(None, reason=reason), _NO_DRAWS
-        if found.reason:
-            return Estimate(found.overall, reason=found.reason), _NO_DRAWS
-        draws = overall_draws(list(found.draws.values()))
-        if (interval := percentile_interval(draws)) is None:
-            reason = "vanilla is at 0 in too many bootstrap draws, so there is no interval"
-            return Estimate(found.overall, reason=reason), _NO_DRAWS
-        return Estimate(found.overall, *interval), draws
-
-    def _robustness(self, found: Comparison) -> Estimate:
-        names = [name for name in self.perspectives if name != IN_DISTRIBUTION]
-        if not names or any(name not in found.changes for name in names):
-            return _NO_CHANGE
-        return Estimate(overall_score([found.changes[name] for name in names]))
+    def _relative(self, found: Comparison) -> Estimate:
+        """Return the mean relative change, or the perspective in which vanilla is at 0."""
+        if found.relative is not None:
+            return Estimate(found.relative)
+        name = next(name for name, (_, theirs) in found.scores.items() if theirs == 0)
+        return Estimate(None, reason=f"vanilla's {name} score is 0, so no relative change is defined")
 
     def _shared_seeds(self, row: RowResults) -> tuple[int, ...]:
         """List the seeds complete in a row and in vanilla; none if they started from different weights."""
@@ -222,26 +291,38 @@ class SectionScores:
     def _mean(self, row: RowResults, items: tuple[Item, ...], seeds: tuple[int, ...]) -> float:
         return mean([value for seed, value in self.points(row, *items) if seed in seeds])
 
-    def _without_replicates(self, row: RowResults, seeds: Iterable[int]) -> str:
-        for item in self.headlines:
+    def _without_replicates(self, row: RowResults, items: Iterable[Item], seeds: Iterable[int]) -> str:
+        """Name the first item without replicates; empty if all have them."""
+        for item in items:
             if any((row.number, seed, item) not in self._replicates for seed in seeds):
                 return f"{item[2]} of {item[0]} has no replicates for {row.full_name}, so there is no interval"
         return ""
 
-    def _draws(self, row: RowResults, seeds: tuple[int, ...]) -> list[Draws]:
-        """Draw every perspective's score; cache vanilla's, which every row is compared with."""
-        if row is self.vanilla and seeds in self._vanilla_draws:
-            return self._vanilla_draws[seeds]
-        # Use the records' data hash, because the card may have none.
-        draws = [
-            self._resampling.score(
-                [[self._replicates[row.number, seed, item] for item in items] for seed in seeds], seeds
-            )
-            for items in self.perspectives.values()
-        ]
+    def _scores(self, row: RowResults, seeds: tuple[int, ...]) -> dict[str, Score]:
+        """Return every perspective's score; cache vanilla's, which every row is compared with."""
+        if row is self.vanilla and seeds in self._vanilla_scores:
+            return self._vanilla_scores[seeds]
+        scores = {name: self._score(row, items, seeds) for name, items in self.perspectives.items()}
         if row is self.vanilla:
-            self._vanilla_draws[seeds] = draws
-        return draws
+            self._vanilla_scores[seeds] = scores
+        return scores
+
+    def _score(self, row: RowResults, items: tuple[Item, ...], seeds: tuple[int, ...]) -> Score:
+        """Average items with their resamples, seed by seed."""
+        points = dict(self.points(row, *items))
+        resampled: dict[DataSet, NDArray[np.float64]] = {}
+        for item in items:
+            # Use the records' data hash, because the card may have none.
+            stored = [self._replicates[row.number, seed, item] for seed in seeds]
+            blocks: dict[DataSet, NDArray[np.float64]] = {}
+            for place, (data, replicates) in enumerate(stored):
+                block = blocks.setdefault((data, len(replicates)), np.zeros((len(seeds), len(replicates))))
+                block[place] = replicates
+                block[place] -= block[place].mean()
+            for key, block in blocks.items():
+                share = block / len(items)
+                resampled[key] = resampled[key] + share if key in resampled else share
+        return Score(seeds, np.array([points[seed] for seed in seeds]), resampled)
 
 
 def revisions_differ(one: RowResults, other: RowResults) -> bool:
@@ -264,7 +345,7 @@ def accuracy_and_bound(scores: SectionScores, row: RowResults) -> tuple[float, f
     items = accuracy_items(scores.section)
     if scores.vanilla is None or not items:
         return None
-    vanilla, mine = (scores.estimate(one, *items).value for one in (scores.vanilla, row))
+    vanilla, mine = (scores.value(one, *items) for one in (scores.vanilla, row))
     return None if vanilla is None or mine is None else (mine, max(vanilla - GIVEN_UP, 0.0))
 
 

@@ -30,13 +30,13 @@ SuiteOption = Annotated[str | None, typer.Option("--suite", help="name or name@v
 BackboneOption = Annotated[str | None, typer.Option("--backbone", help="Backbone, if there are several.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-_BELOW = {"Notes", "Verification"}
+_BELOW = {"Notes", "Verification", "Equivalent", "Relative % ↑"}
 """Columns that are left out because a terminal is too narrow for them."""
 
 _RESULTS = (Path("leaderboard/results"), Path("runs/results"))
 
 _HOW = (
-    "Change is of the first row relative to the second, + is better; overall is the mean. Brackets hold 95 % "
+    "Gain is of the first row over the second in points, + is better; overall is the mean. Brackets hold 95 % "
     "intervals of a bootstrap over seeds and examples, paired between the rows. Better in: share of draws in which "
     "the first row is better. Against vanilla, Overall is Holm-corrected for the number of ranked rows."
 )
@@ -163,7 +163,7 @@ def _plain(found: "RowComparison") -> dict[str, object]:
 def _show_comparison(found: "RowComparison") -> None:
     overall, *single = found.differences
     show(_sentence(found, overall), "bold")
-    headings = ("", found.first, found.second, "change, %", "better in", "verdict")
+    headings = ("", found.first, found.second, "gain, points", "better in", "verdict")
     rows = [_cells(difference) for difference in (*single, overall)]
     print_table(headings, rows, right=headings[1:5], prose=("verdict",))
     seeds = f"{'seed' if len(found.seeds) == 1 else 'seeds'} {', '.join(map(str, found.seeds))}"
@@ -177,16 +177,16 @@ def _sentence(found: "RowComparison", overall: "ScoreComparison") -> str:
         text = f"No significant difference between {found.first} and {found.second}"
     else:
         text = f"No verdict on {found.first} and {found.second}"
-    change = "" if overall.change is None else f"{_percent(overall.change)} overall"
-    return f"{text}: {'; '.join(filter(None, (change, overall.reason)))}."
+    gain = f"{100 * overall.change:+.1f} points overall"
+    return f"{text}: {'; '.join(filter(None, (gain, overall.reason)))}."
 
 
 def _cells(difference: "ScoreComparison") -> list[str]:
     score = [_score(value, difference.unit) for value in (difference.first, difference.second)]
-    change = "-" if difference.change is None else f"{100 * difference.change:+.1f}"
+    gain = f"{100 * difference.change:+.1f}"
     if difference.low is None or difference.high is None or difference.wins is None:
-        return [difference.key, *score, change, "-", difference.reason]
-    interval = f"{change} [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
+        return [difference.key, *score, gain, "-", difference.reason]
+    interval = f"{gain} [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
     return [difference.key, *score, interval, f"{100 * difference.wins:.1f} %", _verdict(difference)]
 
 
@@ -198,10 +198,6 @@ def _score(value: float | None, unit: str) -> str:
     if value is None:
         return ""
     return f"{100 * value:.2f} %" if unit == "%" else f"{value:.3f} {unit}".rstrip()
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:+.1f} %"
 
 
 @published_app.callback()

@@ -1,4 +1,4 @@
-"""Two charts of a section: robustness against clean accuracy, and gain against cost. The tables have all values."""
+"""Charts of a section: a forest plot of gains, robustness against clean accuracy, and gain against cost."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -78,9 +78,9 @@ def charts(section: Section) -> tuple[Chart, ...]:
     for place, column in enumerate(section.perspectives):
         if column.key == "in-distribution":
             x_title = f"{column.metric} in distribution, {column.unit}" if column.unit else column.metric
-            titles = ("Robustness against clean accuracy", x_title, "Change in the other perspectives, %")
+            titles = ("Robustness against clean accuracy", x_title, "Gain in the other perspectives, points")
             drawn.append(_chart("clean", titles, [(row, row.perspectives[place], row.robustness) for row in rows]))
-    titles = ("Gain against cost", "Training passes, times vanilla's", "Overall, %")
+    titles = ("Gain against cost", "Training passes, times vanilla's", "Overall, points")
     drawn.append(_chart("cost", titles, [(row, row.cost, row.overall) for row in rows], x_from=(0.0,)))
     return tuple(chart for chart in drawn if len(chart.points) > 1)
 
@@ -109,6 +109,99 @@ def _chart(
         points.append(Point(*point, *labels.get(number, ())))
     description = f"{len(shown)} methods. Across: {x_title}. Up: {y_title}. The table below has every value."
     return Chart(key, title, description, x_title, y_title, across.ticks(), up.ticks(), up.place(0.0), tuple(points))
+
+
+# Layout of a panel of the forest plot, in the units of its picture.
+_PANEL_WIDTH, _LABELS, _EDGE = 360, 122, 14
+_FIRST, _ROW, _BELOW = 14, 19, 26
+_PANEL_LABEL = 17
+"""Maximum number of characters of a row's label in a panel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One row of a panel: its gain and interval as places, the ends that go on outside, and its texts.
+
+    `value` is empty where the gain lies outside, `low` and `high` where there is no interval. `side` is "better" or
+    "worse" where the interval leaves out 0, otherwise "same".
+    """
+
+    row: str
+    group: str
+    y: str
+    label: str
+    value: str
+    low: str
+    high: str
+    cut: tuple[str, ...]
+    side: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The gains of all rows in one perspective or in Overall."""
+
+    key: str
+    title: str
+    description: str
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """A forest plot: a panel for Overall and for each perspective, all on one scale; ticks are (place, text)."""
+
+    panels: tuple[Panel, ...]
+    ticks: tuple[tuple[str, str], ...]
+    zero: str
+    width: int
+    height: int
+    left: int
+    right: int
+    bottom: int
+
+
+def forest(section: Section) -> Forest | None:
+    """Draw the gains over vanilla of a section's rows; None if no row is compared with vanilla.
+
+    The scale holds the intervals of the rows that are ranked or ordered; others may go on outside it.
+    """
+    rows = [row for row in section.rows if row.group != "published" and row.overall.text and row.overall.low]
+    main = [row for row in rows if row.group != "apart"] or rows
+    if not rows:
+        return None
+    ends = [float(text) for row in main for figure in (row.overall, *row.gains) for text in (figure.low, figure.high)]
+    axis = _Axis.over([0.0, *ends], _LABELS, _PANEL_WIDTH - _EDGE)
+    titles = [("overall", "Overall"), *((column.key, column.perspective) for column in section.gains)]
+    panels = []
+    for place, (key, title) in enumerate(titles):
+        bars = tuple(_bar(row, number, (row.overall, *row.gains)[place], axis) for number, row in enumerate(rows))
+        description = f"{title}: gain over vanilla in points. {' '.join(f'{bar.title}.' for bar in bars)}"
+        panels.append(Panel(key.replace("/", "-"), title, description, bars))
+    bottom = _FIRST + _ROW * len(rows) - 4
+    size = (_PANEL_WIDTH, bottom + _BELOW, _LABELS, _PANEL_WIDTH - _EDGE, bottom)
+    return Forest(tuple(panels), axis.ticks(), axis.place(0.0), *size)
+
+
+def _bar(row: Row, number: int, figure: Figure, axis: "_Axis") -> Bar:
+    name = row.full_name
+    label = name if len(name) <= _PANEL_LABEL else f"{name[: _PANEL_LABEL - 1]}…"
+    value, low, high = (float(text or figure.text) for text in (figure.text, figure.low, figure.high))
+    side = "better" if low > 0 else "worse" if high < 0 else "same"
+    cut = (*(["left"] if low < axis.low else []), *(["right"] if high > axis.high else []))
+    return Bar(
+        row=row.anchor,
+        group=row.group,
+        y=str(_FIRST + _ROW * number),
+        label=label,
+        value=axis.place(value) if axis.low <= value <= axis.high else "",
+        low=axis.place(min(max(low, axis.low), axis.high)),
+        high=axis.place(min(max(high, axis.low), axis.high)),
+        cut=cut,
+        side=side if figure.low else "same",
+        title=f"{name} {true_minus(figure.text)} ({true_minus(figure.low)} to {true_minus(figure.high)})",
+    )
 
 
 @dataclass(frozen=True, slots=True)

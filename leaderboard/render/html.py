@@ -16,7 +16,7 @@ from leaderboard import definitions
 from leaderboard.board import Board, Glossary, Section, distinct, slug
 from leaderboard.columns import GROUP_TITLES, Column, Measurement, Row
 from leaderboard.figures import Figure, decimal, true_minus
-from leaderboard.render.charts import FRAME, charts
+from leaderboard.render.charts import FRAME, charts, forest
 from leaderboard.render.text_diff import attacked_text
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def page(board: Board, exports: Mapping[str, str]) -> str:
         definitions=definitions,
         general=_general(board),
         charts=charts,
+        forest=forest,
         frame=FRAME,
         plots={section.anchor: Plot.of(section) for section in board.sections},
         plot_width=PLOT_WIDTH,
@@ -171,7 +172,7 @@ def _measurement(row: Row, m: Measurement) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """The scale of a section's interval plots, from `low` (0 or below) to `high` (0 or above), in percent."""
+    """The scale of a section's interval plots, from `low` (0 or below) to `high` (0 or above), in points."""
 
     low: float
     high: float
@@ -199,7 +200,7 @@ class Plot:
         return {"value": self.x(value), "side": side, **ends}
 
     def x(self, value: float) -> str:
-        """Compute x of a value in percent in a picture of width `PLOT_WIDTH`."""
+        """Compute x of a value in points in a picture of width `PLOT_WIDTH`."""
         margin = 5.0
         inner = PLOT_WIDTH - 2 * margin
         return decimal(margin + inner * (value - self.low) / (self.high - self.low), 1)

@@ -14,7 +14,7 @@ from leaderboard.columns import COLUMNS, Column, Row
 from leaderboard.figures import Figure
 from leaderboard.ranking import ORDERED, RANKED
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Schema version of `board.json`."""
 
 _NUMBERS = re.compile(r"[-+±★0-9., \[\]]+")
@@ -95,8 +95,7 @@ def _markdown_section(section: Section) -> Iterator[str]:
     if not section.rows:
         yield from ("No records yet.", "")
         return
-    rules = " ".join(filter(None, map(escape_markdown, (section.rule, section.finding))))
-    yield from (rules, "") if section.rule else ()
+    yield from (escape_markdown(section.above), "") if section.above else ()
     columns = _main_table(section)
     for _, title, rows in section.groups():
         cells = ([cell_text(column, row) for column in columns] for row in rows)
@@ -187,7 +186,8 @@ def latex(board: Board) -> str:
                 (title, [[cell_text(column, row) for column in columns] for row in rows])
                 for _, title, rows in section.groups()
             ]
-            caption = f"{section.heading}. {definitions.RANK if section.ranked else section.rule}"
+            rule = definitions.RANK if section.ranked else section.rule
+            caption = " ".join(filter(None, (f"{section.heading}.", rule, section.finding, section.detectable_rule)))
             lines += _latex_table(caption, [column.heading for column in columns], bodies)
             headings, rows = _task_table(section, section.rows)
             lines += _latex_table(f"{section.heading}: evaluation tasks.", headings, [("", rows)])
@@ -253,9 +253,10 @@ def _json_section(section: Section) -> dict[str, Any]:
         "ranked": section.ranked,
         "rule": definitions.RANK if section.ranked else section.rule,
         "finding": section.finding,
+        "smallest_detectable_points": {name: float(text) for name, text in section.detectable},
         "columns": {
             column.key: {name: getattr(column, name) for name in names}
-            for column in (*section.perspectives, *section.tasks)
+            for column in (*section.perspectives, *section.gains, *section.tasks)
         },
         "rows": [_json_row(section, row) for row in section.rows],
     }
@@ -283,7 +284,7 @@ def _json_row(section: Section, row: Row) -> dict[str, Any]:
 def _json_figure(figure: Figure) -> dict[str, Any]:
     """Parse the shown decimals, so that this file agrees with the others."""
     value: dict[str, Any] = {"value": _json_number(figure.text)}
-    texts = {"low": figure.low, "high": figure.high, "change_percent": figure.change}
+    texts = {"low": figure.low, "high": figure.high, "change_points": figure.change}
     value |= {name: _json_number(text) for name, text in texts.items() if text}
     if seeds := {seed: _json_number(text) for seed, text in figure.points if seed}:
         value["seeds"] = seeds
@@ -341,10 +342,10 @@ def _text_table(section: Section) -> TextTable:
             cells = [f"{title}: {cell}" if a else cell for (title, _), a, cell in zip(rows, apart, cells, strict=True)]
         if column.key not in ("rank", "notes") or set(cells) - {column.absent}:
             texts[column] = cells
-    notes = (section.finding if section.ranked else "",) if rows else ("No records yet.",)
+    notes = () if rows else ("No records yet.",)
     return TextTable(
         section.heading,
-        section.rule if rows else "",
+        section.above if rows else "",
         tuple(column.heading for column in texts),
         tuple(column.kind in ("method", "text") for column in texts),
         tuple(zip(*texts.values(), strict=True)),
