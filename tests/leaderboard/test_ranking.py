@@ -1,20 +1,26 @@
 """The rule of ranks on draws made by hand, groups of rows, and stars."""
 
-import math
 import random
 
 import numpy as np
 import pytest
 
-from leaderboard import load_board
+from leaderboard import load_board, ranking
+from leaderboard.bootstrap import Distribution
 from leaderboard.intervals import percentile_interval
-from leaderboard.ranking import LEVEL, rank_intervals
-from tests.leaderboard.synthetic import Method, card, write_results
+from leaderboard.ranking import LEVEL
+from tests.leaderboard.synthetic import Method, card, records, write_card, write_records, write_results
 
 
 def around(centre, spread, seed, count=4000):
     generator = random.Random(seed)
     return np.array([centre + generator.uniform(-spread, spread) for _ in range(count)])
+
+
+def rank_intervals(draws):
+    """Rank rows by draws of their seed part."""
+    rows = [Distribution(0.0, drawn, np.zeros(len(drawn)), 1.0) for drawn in draws]
+    return ranking.rank_intervals(rows, np.ones((len(rows), len(rows))))
 
 
 def test_statistically_tied_rows_share_a_rank():
@@ -45,11 +51,9 @@ def test_rule_is_the_percentile_interval_of_the_difference():
     assert rank_intervals(rows) == expected
 
 
-def test_identical_rows_and_infinite_draws_are_ties():
+def test_identical_rows_are_ties():
     same = around(0.0, 0.1, 1)
     assert rank_intervals([same, same.copy()]) == [(1, 2), (1, 2)]
-    endless = np.full(len(same), math.inf)
-    assert rank_intervals([endless, endless.copy()]) == [(1, 2), (1, 2)]
     assert rank_intervals([]) == []
 
 
@@ -136,15 +140,107 @@ def test_rows_that_are_not_ranked_get_no_star(tmp_path):
     assert not next(row.overall.star for row in rows if row.method == "rift")
 
 
-def test_a_finding_says_which_rows_differ_significantly(results, tmp_path):
+def test_a_finding_says_which_rows_differ_where_and_by_how_much(results, tmp_path):
     (section,) = load_board(results).sections
     assert section.finding == (
-        "Significantly better than vanilla (★): roast. Significantly worse (★): none. "
-        "No significant difference: 0 of 1."
+        "Significant differences from vanilla, in points: roast is better in Overall (+3.2), in-distribution (+4.9), "
+        "shift (+4.4), adversarial (+1.6), calibration (+0.7), anomaly (+4.3). No significant difference: 0 of 1."
     )
     equal = write_results(tmp_path / "equal", card(), Method(), Method("recadam"))
-    assert load_board(equal).sections[0].finding.endswith("No significant difference: 1 of 1.")
+    assert load_board(equal).sections[0].finding == "No row differs significantly from vanilla (1 row compared)."
     assert load_board(write_results(tmp_path / "alone", card(), Method())).sections[0].finding == ""
+
+
+def test_smallest_detectable_difference_is_stated_above_the_table(results, tmp_path):
+    (section,) = load_board(results).sections
+    smallest = dict(section.detectable)
+    assert list(smallest) == ["in-distribution", "shift", "adversarial", "calibration", "anomaly", "overall"]
+    assert section.above.endswith(f"anomaly {smallest['anomaly']}, Overall {smallest['overall']}.")
+    assert "Smallest difference from vanilla that 3 seeds detect with 80 % power" in section.above
+    alone = load_board(write_results(tmp_path / "alone", card(), Method())).sections[0]
+    assert [name for name, _ in alone.detectable] == list(smallest)
+    single = load_board(write_results(tmp_path / "single", card(), Method(seeds=(0,)))).sections[0]
+    assert (single.detectable, single.detectable_rule) == ((), "")
+
+
+def test_few_seeds_are_said_to_be_few(tmp_path):
+    for needed, few in ((3, True), (5, False)):
+        root = write_results(tmp_path / str(needed), card(minimum_seeds=needed), Method(seeds=(0, 1, 2, 3, 4)))
+        assert ("only large differences show" in load_board(root).sections[0].rule) == few
+
+
+def test_vanilla_under_another_name_is_tied_with_it(tmp_path):
+    suite = card()
+    write_results(tmp_path, suite, Method())
+    for seed in (0, 1, 2):
+        alias = records(suite, Method(), seed)
+        for record in alias:
+            record["method"] = {**record["method"], "name": "alias"}
+        write_records(tmp_path, alias)
+    rows = {row.method: row for row in load_board(tmp_path).sections[0].rows}
+    assert (rows["alias"].overall.text, rows["alias"].overall.star, rows["alias"].p) == ("0.00", False, "1.0000")
+    assert (rows["alias"].better.text, rows["alias"].equivalent) == ("50.0", "yes")
+    assert {row.rank for row in rows.values()} == {"1"}
+    assert not any(gain.significant for gain in rows["alias"].gains)
+
+
+@pytest.mark.parametrize("attacked", [0.0, 0.2])
+def test_a_constant_classifier_and_a_coin_are_never_better_than_vanilla(tmp_path, attacked):
+    """A constant answer is right for half of the texts, cannot be flipped, and can be perfectly calibrated."""
+    suite = card() | {"largest_class": {"reviews": 0.52}}
+    write_card(tmp_path, suite)
+    share = {"accuracy": 0.52, "accuracy_under_attack": 0.52, "ece": 0.0, "auroc": 0.5}
+    coin = share | {"accuracy": 0.5, "accuracy_under_attack": 0.25}
+    vanilla = {"accuracy": 0.80, "accuracy_under_attack": attacked, "ece": 0.10, "auroc": 0.7}
+    generator = random.Random(0)
+    for name, values in (("vanilla", vanilla), ("constant", share), ("coin", coin)):
+        for seed in range(5):
+            found = records(suite, Method(name), seed)
+            for record in found:
+                value = values.get(record["metric"]["id"])
+                if value is not None:
+                    record["value"] = min(max(value + (name != "constant") * generator.gauss(0, 0.01), 0.0), 1.0)
+                    record["replicates"] = [
+                        min(max(record["value"] + generator.gauss(0, 0.02), 0.0), 1.0) for _ in record["replicates"]
+                    ]
+            write_records(tmp_path, found)
+    section = load_board(tmp_path).sections[0]
+    rows = {row.method: row for row in section.rows}
+    for name in ("constant", "coin"):
+        assert (rows[name].group, rows[name].rank, rows[name].overall.star) == ("apart", "", False)
+        assert name not in section.finding
+        assert float(rows[name].overall.text) < 0 or attacked == 0.0
+    assert float(rows["coin"].overall.text) < 0
+
+
+def ranks(root):
+    return {row.method: (row.rank, row.worst_rank) for row in load_board(root).sections[0].rows}
+
+
+def test_ranking_does_not_depend_on_names_or_on_a_row_without_a_significant_difference(tmp_path):
+    """Permuted rows get the same ranks, and a row that is better than none moves no other."""
+    gains = {"a": 0.08, "b": 0.05, "c": 0.0, "d": -0.05}
+    seeds = (0, 1, 2, 3, 4)
+
+    def written(folder, order, *more):
+        suite = card()
+        write_results(folder, suite, Method(seeds=seeds))
+        for name, original in order.items():
+            for seed in seeds:
+                found = records(suite, Method(original, gain=gains[original]), seed)
+                for record in found:
+                    record["method"] = {**record["method"], "name": name}
+                write_records(folder, found)
+        write_results(folder, suite, *more)
+        return ranks(folder)
+
+    plain = written(tmp_path / "plain", {name: name for name in gains})
+    permuted = written(tmp_path / "permuted", dict(zip(gains, "cadb", strict=True)))
+    assert {original: permuted[name] for name, original in zip(gains, "cadb", strict=True)} == {
+        name: plain[name] for name in gains
+    }
+    added = written(tmp_path / "added", {name: name for name in gains}, Method("zz", gain=-0.2, seeds=seeds))
+    assert {name: added[name][0] for name in plain} == {name: rank for name, (rank, _) in plain.items()}
 
 
 def test_only_a_change_whose_interval_leaves_out_zero_is_coloured(results, tmp_path):
