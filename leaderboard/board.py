@@ -211,7 +211,10 @@ def _finding(scores: SectionScores, rows: Sequence[RankedRow]) -> str:
     same = len(compared) - differing
     if not parts:
         return f"No row differs significantly from vanilla ({counted(len(compared), 'row')} compared)."
-    return f"Significant differences from vanilla, in points: {_listed(parts)}. No significant difference: {same} of {len(compared)}."
+    return (
+        f"Significant differences from vanilla, in points: {_listed(parts)}. "
+        f"No significant difference: {same} of {len(compared)}."
+    )
 
 
 def _detectable_rule(scores: SectionScores, smallest: Mapping[str, float]) -> str:

@@ -13,15 +13,16 @@ ORDER = "Not a ranking: rows are ordered by Overall alone."
 OVERALL = (
     "Mean, over the perspectives, of the gain over vanilla of the same suite, backbone and seeds, in points (percent "
     "minus percent), signed so that up is better; vanilla is 0 by definition. The interval is a 95 % bootstrap over "
-    "seeds and examples, paired between rows and widened for the number of seeds; with one seed it covers examples only."
+    "seeds and examples, paired between rows and widened for the number of seeds; with one seed it covers examples "
+    "only."
 )
 BETTER = (
     "Probability that Overall is above vanilla's: the share of bootstrap draws in which it is. "
     "50 % says nothing either way. With one seed it is unknown."
 )
 EQUIVALENT = (
-    "yes: the 90 % bootstrap interval of Overall lies within 1 point of vanilla's, so a larger difference is excluded at "
-    "5 % on either side. no: a larger difference is not excluded, which does not mean that there is one."
+    "yes: the 90 % bootstrap interval of Overall lies within 1 point of vanilla's, so a larger difference is excluded "
+    "at 5 % on either side. no: a larger difference is not excluded, which does not mean that there is one."
 )
 RELATIVE = (
     "Mean, over the perspectives, of the relative change against vanilla in percent, as RoAST reports it. It rewards "
@@ -38,8 +39,8 @@ CHANGE = (
     "examples, leaves out 0; only perspectives have one, and it is not corrected for how many there are."
 )
 FINDING = (
-    "The sentence above a table names the differences from vanilla that are significant at 5 %: of Overall after Holm's "
-    "correction for the number of ranked rows, of a perspective after Holm's correction for rows times perspectives."
+    "The sentence above a table names the differences from vanilla that are significant at 5 %: of Overall after "
+    "Holm's correction for the number of ranked rows, of a perspective after Holm's correction for rows times perspectives."
 )
 DETECTABLE = (
     "The smallest difference that a section detects is the true difference that a two-sided paired t-test at 5 % finds "

@@ -13,7 +13,6 @@ from leaderboard.results import read_sections
 from leaderboard.scores import SectionScores
 from tests.leaderboard.synthetic import Method, card, write_results
 
-
 RESAMPLES = np.linspace(-0.1, 0.1, 200)
 
 

@@ -52,7 +52,7 @@ def test_a_new_entry_is_in_every_file(entries, full_results):
 
 def test_sorting_finds_the_cells_of_a_new_column(entries, results):
     page = render_all(load_board(results))["index.html"]
-    start = page.index('<tr data-row="')
+    start = page.index('<tr data-row="', page.index('<table class="board'))
     cells = page[start : page.index("</tr>", start)].split("<t")[2:]
     place = int(page.split("<span>Swing</span>")[0].rsplit('data-column="', 1)[1].split('"')[0])
     assert 'data-sort="1.25"' in cells[place]

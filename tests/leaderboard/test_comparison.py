@@ -100,7 +100,7 @@ def test_rows_without_a_common_seed_do_not_compare(tmp_path):
 
 def test_command_prints_a_sentence_a_table_and_json(results):
     shown = temper("compare", "roast", "vanilla", "--results", str(results))
-    assert shown.stdout.startswith("roast is significantly better than vanilla: +5.8 % overall.")
+    assert shown.stdout.startswith("roast is significantly better than vanilla: +3.2 points overall.")
     assert "calibration" in shown.stdout
     found = json.loads(temper("compare", "roast", "vanilla", "--results", str(results), "--json").stdout)
     assert [item["key"] for item in found["differences"]][:2] == ["overall", "in-distribution"]

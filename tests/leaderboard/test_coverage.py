@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.leaderboard.coverage import CASES, coverage
+from tests.performance.interval_coverage import CASES, coverage
 
 
 @pytest.mark.slow

@@ -37,7 +37,7 @@ def test_numbers_are_equal_in_every_file(board):
     parsed = [(section, row) for section in sections for row in section["rows"]]
     page = texts["index.html"].replace("−", "-")
     for (row, section, figures), line, (_, item) in zip(all_figures(board), rows, parsed, strict=True):
-        assert (line["method"], line["overall_percent"]) == (row.method, row.overall.text)
+        assert (line["method"], line["overall_points"]) == (row.method, row.overall.text)
         assert item["overall"]["value"] == (float(row.overall.text) if row.overall.text else None)
         for column, figure in zip([*section.perspectives, *section.tasks], figures, strict=True):
             unit = "percent" if column.unit == "%" else column.unit
@@ -54,6 +54,7 @@ def test_numbers_are_equal_in_every_file(board):
 def test_every_number_of_the_page_is_a_figure_of_the_board(board):
     known = {"", *(figure.text for _, _, figures in all_figures(board) for figure in figures)}
     known |= {figure.text for row, _, _ in all_figures(board) for figure in (row.overall, row.cost)}
+    known |= {figure.text for row, _, _ in all_figures(board) for figure in (row.better, row.relative)}
     known |= {row.rank for row, _, _ in all_figures(board)} | {str(len(row.seeds)) for row, _, _ in all_figures(board)}
     page = render_all(board)["index.html"]
     assert set(re.findall(r'<td class="number[^"]*" data-sort="([^"]*)"', page)) <= known
