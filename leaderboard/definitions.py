@@ -40,7 +40,8 @@ CHANGE = (
 )
 FINDING = (
     "The sentence above a table names the differences from vanilla that are significant at 5 %: of Overall after "
-    "Holm's correction for the number of ranked rows, of a perspective after Holm's correction for rows times perspectives."
+    "Holm's correction for the number of ranked rows, of a perspective after Holm's correction for rows times "
+    "perspectives."
 )
 DETECTABLE = (
     "The smallest difference that a section detects is the true difference that a two-sided paired t-test at 5 % finds "

@@ -1,4 +1,4 @@
-"""Simulate how often the 95 % intervals of the leaderboard contain the truth: `python -m tests.performance.interval_coverage`.
+"""Simulate how often 95 % intervals contain the truth: `python -m tests.performance.interval_coverage`.
 
 Seeds, examples and answers are drawn anew in every simulation. A method answers an example correctly if
 ``mean + seed + example + method x example + noise > 0``, all normal, so that the true accuracy is known exactly.
