@@ -8,7 +8,7 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method, UsageError
+from benchmark.training import Batch, Classifier, Context, Method, Search, UsageError
 from benchmark.training.toolbox.consistency import attend_padding, paired_loss
 from benchmark.training.toolbox.perturbation import (
     differentiable,
@@ -46,11 +46,19 @@ class AdvEmbed(Method):
     space: Literal["embeddings", "words"] = "embeddings"
     norm: Literal["token", "l2", "l_inf"] = "token"
     steps: Annotated[int, Ge(1)] = 1
-    epsilon: Annotated[float, Gt(0)] = 0.1
+    epsilon: Annotated[
+        float,
+        Gt(0),
+        Search.log(0.005, 0.5, source="ours: the release has 0.1 for a large model; a smaller one needs less"),
+    ] = 0.1
     rate: Annotated[float, Gt(0)] = 1.0
     random_start: bool = False
     clean: bool = True
-    kl_weight: Annotated[float, Ge(0)] = 0.01
+    kl_weight: Annotated[
+        float,
+        Ge(0),
+        Search.log(0.001, 1.0, source="ours: the release has 0.01 with the KL summed over a batch of 16"),
+    ] = 0.01
     variant: Literal["paper", "released"] = "paper"
 
     def __post_init__(self) -> None:

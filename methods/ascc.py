@@ -7,7 +7,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from benchmark.training import Backbone, Batch, Classifier, Context, Encoded, Example, Method
+from benchmark.training import Backbone, Batch, Classifier, Context, Encoded, Example, Method, Search
 from benchmark.training.toolbox.convex_hull import Hull, SparseAttack
 from benchmark.training.toolbox.substitutes import Substitutes, lexicon_reads, mark_words
 
@@ -35,7 +35,7 @@ class ASCC(Method):
     version: ClassVar[str] = "2"
     paper: ClassVar[str] = "Dong et al., ICLR 2021"
 
-    kl_weight: Annotated[float, Ge(0)] = 4.0
+    kl_weight: Annotated[float, Ge(0), Search.log(0.4, 40.0, source="ours: a decade either side of the default")] = 4.0
     steps: Annotated[int, Ge(1)] = 10
     rate: Annotated[float, Gt(0)] = 1.0
     sparsity: Annotated[float, Ge(0)] = 15.0

@@ -8,7 +8,7 @@ import torch
 from annotated_types import Gt
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method
+from benchmark.training import Batch, Classifier, Context, Method, Search
 from benchmark.training.toolbox.sharpness import window_gradients
 
 
@@ -30,7 +30,7 @@ class AWP(Method):
     paper: ClassVar[str] = "Wu et al., NeurIPS 2020"
     uses_loss: ClassVar[bool] = True
 
-    gamma: Annotated[float, Gt(0)] = 0.01
+    gamma: Annotated[float, Gt(0), Search.log(0.001, 0.1, source="ours: a decade either side of the default")] = 0.01
 
     def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
         """Make two passes over the accumulation window: at the weights, and at the perturbed weights."""

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt
 from torch import nn
 
-from benchmark.training import Batch, Classifier, Context, Method
+from benchmark.training import Batch, Classifier, Context, Method, Search
 from benchmark.training.toolbox.perturbation import ascend, masked_start
 
 
@@ -34,9 +34,9 @@ class FreeLB(Method):
     paper: ClassVar[str] = "Zhu et al., ICLR 2020"
 
     steps: Annotated[int, Ge(1)] = 2
-    rate: Annotated[float, Gt(0)] = 0.1
+    rate: Annotated[float, Gt(0), Search.log(0.01, 1.0, source="ours: a decade either side of the default")] = 0.1
     start: Annotated[float, Ge(0)] = 1.0
-    radius: Annotated[float, Ge(0)] = 0.6
+    radius: Annotated[float, Ge(0), Search.log(0.06, 6.0, source="ours: a decade either side of the default")] = 0.6
     norm: Literal["l2", "l_inf"] = "l2"
     variant: Literal["paper", "released"] = "paper"
 

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt
 
-from benchmark.training import Batch, Classifier, Context
+from benchmark.training import Batch, Classifier, Context, Search
 from methods.freelb import FreeLB
 
 
@@ -25,8 +25,8 @@ class FreeLBPlusPlus(FreeLB):
     paper: ClassVar[str] = "Li et al., EMNLP 2021"
 
     steps: Annotated[int, Ge(1)] = 5
-    rate: Annotated[float, Gt(0)] = 0.03
-    start: Annotated[float, Ge(0)] = 0.05
+    rate: Annotated[float, Gt(0), Search.log(0.003, 0.3, source="ours: a decade either side of the default")] = 0.03
+    start: Annotated[float, Ge(0), Search.log(0.005, 0.5, source="ours: a decade either side of the default")] = 0.05
     radius: Annotated[float, Ge(0)] = 0.0
 
     def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:

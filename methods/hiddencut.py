@@ -8,7 +8,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method, editing_feedforward, require_feedforward
+from benchmark.training import Batch, Classifier, Context, Method, Search, editing_feedforward, require_feedforward
 
 
 @dataclass(kw_only=True, eq=False)
@@ -26,10 +26,15 @@ class HiddenCut(Method):
     name: ClassVar[str] = "hiddencut"
     paper: ClassVar[str] = "Chen et al., ACL 2021"
 
-    ratio: Annotated[float, Gt(0), Le(1)] = 0.1
+    ratio: Annotated[
+        float,
+        Gt(0),
+        Le(1),
+        Search.linear(0.05, 0.5, source="ours: the release has 0.1; above a half little is left of a text"),
+    ] = 0.1
     top: Annotated[float, Gt(0), Le(1)] = 0.4
     ce_weight: Annotated[float, Ge(0)] = 1.0
-    js_weight: Annotated[float, Ge(0)] = 1.0
+    js_weight: Annotated[float, Ge(0), Search.log(0.1, 10.0, source="ours: a decade either side of the default")] = 1.0
     variant: Literal["paper", "released"] = "paper"
 
     def setup(self, ctx: Context) -> None:

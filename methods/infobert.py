@@ -9,7 +9,7 @@ import torch
 from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method, UsageError
+from benchmark.training import Batch, Classifier, Context, Method, Search, UsageError
 from benchmark.training.toolbox.perturbation import ascend, differentiable, masked_start
 
 
@@ -31,8 +31,8 @@ class InfoBERT(Method):
     name: ClassVar[str] = "infobert"
     paper: ClassVar[str] = "Wang et al., ICLR 2021"
 
-    alpha: Annotated[float, Ge(0)] = 5e-3
-    beta: Annotated[float, Ge(0)] = 5e-3
+    alpha: Annotated[float, Ge(0), Search.log(5e-4, 5e-2, source="ours: a decade either side of the default")] = 5e-3
+    beta: Annotated[float, Ge(0), Search.log(5e-4, 5e-2, source="ours: a decade either side of the default")] = 5e-3
     low: Annotated[float, Ge(0), Lt(1)] = 0.5
     high: Annotated[float, Gt(0), Le(1)] = 0.9
     steps: Annotated[int, Ge(1)] = 3

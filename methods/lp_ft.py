@@ -7,7 +7,7 @@ import torch
 from annotated_types import Gt
 from torch import Tensor, nn
 
-from benchmark.training import Context, Method
+from benchmark.training import Context, Method, Search
 
 
 @dataclass(kw_only=True, eq=False)
@@ -27,7 +27,11 @@ class LPFT(Method):
     version: ClassVar[str] = "2"
     paper: ClassVar[str] = "Kumar et al., ICLR 2022"
 
-    inverse_strength: Annotated[float, Gt(0)] = 1.0
+    inverse_strength: Annotated[
+        float,
+        Gt(0),
+        Search.log(0.1, 100.0, source="the grid of MVP's release: 50 values from 1e-1 to 1e2"),
+    ] = 1.0
     variant: Literal["paper", "released"] = "paper"
 
     @torch.no_grad()

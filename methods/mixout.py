@@ -8,7 +8,7 @@ import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method
+from benchmark.training import Batch, Classifier, Context, Method, Search
 from benchmark.training.toolbox.gradients import mask_gradients
 from benchmark.training.toolbox.init_weights import Origin
 
@@ -32,7 +32,12 @@ class Mixout(Method):
     paper: ClassVar[str] = "Lee et al., ICLR 2020"
     uses_loss: ClassVar[bool] = True
 
-    p: Annotated[float, Ge(0), Lt(1)] = 0.9
+    p: Annotated[
+        float,
+        Ge(0),
+        Lt(1),
+        Search.linear(0.1, 0.95, source="ours: from little to nearly all; the default is 0.9"),
+    ] = 0.9
     variant: Literal["paper", "released"] = "paper"
 
     def setup(self, ctx: Context) -> None:

@@ -7,7 +7,7 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method
+from benchmark.training import Batch, Classifier, Context, Method, Search
 from benchmark.training.toolbox.consistency import attend_padding, paired_loss, symmetric_kl
 
 
@@ -27,8 +27,16 @@ class R3F(Method):
     name: ClassVar[str] = "r3f"
     paper: ClassVar[str] = "Aghajanyan et al., ICLR 2021"
 
-    kl_weight: Annotated[float, Ge(0)] = 1.0
-    epsilon: Annotated[float, Gt(0)] = 1e-5
+    kl_weight: Annotated[
+        float,
+        Ge(0),
+        Search.log(0.1, 10.0, source="ours: a decade either side of the default; the release has 0.7 and 1"),
+    ] = 1.0
+    epsilon: Annotated[
+        float,
+        Gt(0),
+        Search.log(1e-6, 1e-1, source="ours: up to where the noise is as large as RoAST's step"),
+    ] = 1e-5
     noise: Literal["uniform", "normal"] = "uniform"
     variant: Literal["paper", "released"] = "paper"
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method
+from benchmark.training import Batch, Classifier, Context, Method, Search
 from benchmark.training.toolbox.consistency import attend_padding, paired_loss, symmetric_kl
 
 
@@ -25,7 +25,7 @@ class RDrop(Method):
     name: ClassVar[str] = "r_drop"
     paper: ClassVar[str] = "Liang et al., NeurIPS 2021"
 
-    kl_weight: Annotated[float, Ge(0)] = 1.0
+    kl_weight: Annotated[float, Ge(0), Search.log(0.1, 10.0, source="ours: a decade either side of the default")] = 1.0
     variant: Literal["paper", "released"] = "paper"
 
     def transform_batch(self, batch: Batch, ctx: Context) -> Batch:

@@ -9,7 +9,7 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from benchmark.training import Context, Method
+from benchmark.training import Context, Method, Search
 from benchmark.training.toolbox.init_weights import Origin
 from benchmark.training.toolbox.optimizers import ScaledAdamW
 
@@ -31,8 +31,16 @@ class RecAdam(Method):
     name: ClassVar[str] = "recadam"
     paper: ClassVar[str] = "Chen et al., EMNLP 2020"
 
-    rate: Annotated[float, Gt(0)] = 0.5
-    midpoint: Annotated[int, Ge(0)] = 250
+    rate: Annotated[
+        float,
+        Gt(0),
+        Search.log(0.05, 1.0, source="the grid of the release: 0.05, 0.1, 0.2, 0.5 and 1"),
+    ] = 0.5
+    midpoint: Annotated[
+        int,
+        Ge(0),
+        Search.log(10, 1000, source="the grid of the release, 100 to 1000, and a decade below it for short runs"),
+    ] = 250
     pull: Annotated[float, Ge(0)] = 5000.0
 
     def build_optimizer(self, groups: Sequence[Mapping[str, Any]], ctx: Context) -> torch.optim.Optimizer:

@@ -8,7 +8,7 @@ import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method
+from benchmark.training import Batch, Classifier, Context, Method, Search
 from benchmark.training.toolbox.consistency import symmetric_kl
 from benchmark.training.toolbox.gradients import SquaredGradients, mask_gradients
 from benchmark.training.toolbox.perturbation import differentiable, normalise_per_token, uniform_noise
@@ -39,9 +39,18 @@ class RoAST(Method):
     name: ClassVar[str] = "roast"
     paper: ClassVar[str] = "Kim et al., Findings of EMNLP 2023"
 
-    alpha: Annotated[float, Gt(0), Lt(1)] = 0.9
+    alpha: Annotated[
+        float,
+        Gt(0),
+        Lt(1),
+        Search.linear(0.1, 0.95, source="the release has 0.9 and 0.6; ours goes further down, to masks that keep more"),
+    ] = 0.9
     beta: Annotated[float, Gt(0)] = 10.0
-    epsilon: Annotated[float, Gt(0)] = 0.1
+    epsilon: Annotated[
+        float,
+        Gt(0),
+        Search.log(0.005, 0.5, source="ours: the release has 0.1 for large models; a smaller one needs less"),
+    ] = 0.1
     kl_weight: Annotated[float, Ge(0)] = 0.01
     unbiased: bool = True
     variant: Literal["paper", "released"] = "paper"

@@ -9,7 +9,7 @@ import torch
 from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method, UsageError
+from benchmark.training import Batch, Classifier, Context, Method, Search, UsageError
 from benchmark.training.toolbox.consistency import symmetric_kl
 from benchmark.training.toolbox.gradients import gradients_of
 from benchmark.training.toolbox.optimizers import ScaledAdamW
@@ -72,7 +72,12 @@ class RoseSecond(Rose):
 
     name: ClassVar[str] = "rose-second"
 
-    upper: Annotated[float, Gt(0), Le(1)] = 0.3
+    upper: Annotated[
+        float,
+        Gt(0),
+        Le(1),
+        Search.linear(0.1, 0.9, source="ours: the released settings lie between 0.3 and 0.6"),
+    ] = 0.3
 
     def _keep(self, tensors: Sequence[nn.Parameter]) -> Tensor:
         return self._second_order(tensors)
@@ -90,7 +95,12 @@ class RoseFirst(Rose):
 
     name: ClassVar[str] = "rose-first"
 
-    upper: Annotated[float, Gt(0), Le(1)] = 0.6
+    upper: Annotated[
+        float,
+        Gt(0),
+        Le(1),
+        Search.linear(0.1, 0.9, source="ours: the released settings lie between 0.3 and 0.6"),
+    ] = 0.6
 
     _sensitivity: dict[nn.Parameter, Tensor] = field(default_factory=dict, init=False)
 
@@ -131,8 +141,18 @@ class RoseEnsemble(RoseFirst):
 
     name: ClassVar[str] = "rose-ensemble"
 
-    upper: Annotated[float, Gt(0), Le(1)] = 0.4
-    gamma: Annotated[float, Ge(0), Le(1)] = 0.5
+    upper: Annotated[
+        float,
+        Gt(0),
+        Le(1),
+        Search.linear(0.1, 0.9, source="ours: the released settings lie between 0.3 and 0.6"),
+    ] = 0.4
+    gamma: Annotated[
+        float,
+        Ge(0),
+        Le(1),
+        Search.linear(0.1, 0.9, source="ours: from mostly one criterion to mostly the other; the release has 0.5"),
+    ] = 0.5
 
     def _keep(self, tensors: Sequence[nn.Parameter]) -> Tensor:
         first = self._first_order(tensors)

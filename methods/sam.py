@@ -8,7 +8,7 @@ import torch
 from annotated_types import Gt
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method
+from benchmark.training import Batch, Classifier, Context, Method, Search
 from benchmark.training.toolbox.sharpness import window_gradients
 
 
@@ -28,7 +28,11 @@ class SAM(Method):
     paper: ClassVar[str] = "Foret et al., ICLR 2021"
     uses_loss: ClassVar[bool] = True
 
-    rho: Annotated[float, Gt(0)] = 0.05
+    rho: Annotated[
+        float,
+        Gt(0),
+        Search.log(0.01, 0.5, source="ours: the default is 0.05; a fifth of it to ten times it"),
+    ] = 0.05
     adaptive: bool = False
 
     def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:

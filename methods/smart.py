@@ -8,7 +8,7 @@ import torch
 from annotated_types import Ge, Gt, Lt
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method
+from benchmark.training import Batch, Classifier, Context, Method, Search
 from benchmark.training.toolbox.consistency import symmetric_kl
 from benchmark.training.toolbox.ema import MovingAverage
 from benchmark.training.toolbox.perturbation import normalise_per_token, project
@@ -44,10 +44,18 @@ class SMART(Method):
     version: ClassVar[str] = "2"
     paper: ClassVar[str] = "Jiang et al., ACL 2020"
 
-    kl_weight: Annotated[float, Ge(0)] = 1.0
+    kl_weight: Annotated[
+        float,
+        Ge(0),
+        Search.log(0.5, 10.0, source="the paper is quoted with 1, 3 and 5; ours goes further both ways"),
+    ] = 1.0
     sigma: Annotated[float, Gt(0)] = 1e-5
     step_size: Annotated[float, Ge(0)] = 0.0
-    radius: Annotated[float, Ge(0)] = 1e-5
+    radius: Annotated[
+        float,
+        Ge(0),
+        Search.log(1e-6, 1e-3, source="ours: up to the length of the step, 1e-3, which bounds the move anyway"),
+    ] = 1e-5
     bregman: Annotated[float, Ge(0)] = 1.0
     momentum: Annotated[float, Ge(0), Lt(1)] = 0.99
     late_momentum: Annotated[float, Ge(0), Lt(1)] = 0.999

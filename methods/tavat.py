@@ -9,7 +9,7 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
-from benchmark.training import Batch, Classifier, Context, Method
+from benchmark.training import Batch, Classifier, Context, Method, Search
 from benchmark.training.toolbox.perturbation import masked_start, sequence_norm
 
 
@@ -33,9 +33,9 @@ class TAVAT(Method):
     paper: ClassVar[str] = "Li and Qiu, AAAI 2021"
 
     steps: Annotated[int, Ge(1)] = 2
-    rate: Annotated[float, Gt(0)] = 0.05
+    rate: Annotated[float, Gt(0), Search.log(0.005, 0.5, source="ours: a decade either side of the default")] = 0.05
     start: Annotated[float, Ge(0)] = 0.2
-    radius: Annotated[float, Ge(0)] = 0.5
+    radius: Annotated[float, Ge(0), Search.log(0.05, 5.0, source="ours: a decade either side of the default")] = 0.5
     variant: Literal["paper", "released"] = "paper"
 
     def setup(self, ctx: Context) -> None:

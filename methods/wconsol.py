@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge
 from torch import Tensor, nn
 
-from benchmark.training import Context, Method
+from benchmark.training import Context, Method, Search
 from benchmark.training.optimization import decayed_parameters
 from benchmark.training.toolbox.init_weights import Origin
 
@@ -27,7 +27,11 @@ class WConsol(Method):
     name: ClassVar[str] = "wconsol"
     paper: ClassVar[str] = "Li et al., ICML 2018; Kim et al., Findings of EMNLP 2023"
 
-    strength: Annotated[float, Ge(0)] = 0.01
+    strength: Annotated[
+        float,
+        Ge(0),
+        Search.log(1e-4, 1.0, source="ours: two decades either side; the strength of the paper's baseline is unknown"),
+    ] = 0.01
     variant: Literal["paper", "released"] = "paper"
 
     def setup(self, ctx: Context) -> None:

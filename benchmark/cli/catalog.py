@@ -31,7 +31,8 @@ def show_catalog(
     suites: Annotated[bool, typer.Option("--suites", help="Only the suites.")] = False,
     attacks: Annotated[bool, typer.Option("--attacks", help="Only the attacks: name, paper, what they do.")] = False,
     hyperparameters: Annotated[
-        bool, typer.Option("--hyperparameters", help="Only the methods' hyper-parameters: defaults and legal values.")
+        bool,
+        typer.Option("--hyperparameters", help="Only the methods' hyper-parameters: defaults, legal values, search."),
     ] = False,
 ) -> None:
     """List methods, suites, attacks, papers' tables and backbones."""
@@ -41,7 +42,7 @@ def show_catalog(
     if everything:
         _print("Methods", ("Name", "What it does"), _methods())
     if hyperparameters:
-        _print("Hyper-parameters", ("Method", "Name", "Default", "Legal values"), _hyperparameters())
+        _print("Hyper-parameters", ("Method", "Name", "Default", "Legal values", "Tuned over"), _hyperparameters())
     if suites or everything:
         _print("Suites", ("Name", "Title"), _suites())
         _print("Groups of suites", ("Name", "Title", "Suites"), _groups())
@@ -67,7 +68,7 @@ def _methods() -> list[tuple[str, str]]:
     return [(name, summary(point).text) for name, point in registered().items()]
 
 
-def _hyperparameters() -> list[tuple[str, str, str, str]]:
+def _hyperparameters() -> list[tuple[str, str, str, str, str]]:
     from benchmark.execution.method_registry import registered
     from benchmark.execution.method_source import summary
 

@@ -20,7 +20,7 @@ from benchmark.cli.options import (
     each_suite,
 )
 from benchmark.cli.progress import CellDisplay
-from benchmark.execution.plan import parse_methods, plan, require_writable
+from benchmark.execution.plan import Settings, parse_methods, plan, require_writable
 from benchmark.schema import TemperError, method_slug
 from benchmark.schema.errors import counted
 
@@ -60,6 +60,10 @@ ProtocolOption = Annotated[
         "--protocol", help="Options of papers' code, separated by commas; `temper suite show` says what each does."
     ),
 ]
+SettingsOption = Annotated[
+    Settings,
+    typer.Option("--settings", help="The methods' defaults, or those that `temper tune` selected."),
+]
 
 
 def run(
@@ -71,10 +75,15 @@ def run(
     *,
     plugin: PluginOption = None,
     protocol: ProtocolOption = "",
+    settings: SettingsOption = "defaults",
 ) -> None:
     """Train, predict, attack and score; compute only what is missing. The same command resumes."""
     requests = parse_methods(methods, plugin or ())
-    each_suite(suite, lambda one: _run(_plan(one, requests, seeds, backbone, out, protocol=protocol), out))
+
+    def run_one(one: "Suite") -> None:
+        _run(_plan(one, requests, seeds, backbone, out, protocol=protocol, settings=settings), out)
+
+    each_suite(suite, run_one)
 
 
 def _run(planned: "Plan", out: Path) -> None:
@@ -121,11 +130,17 @@ def _print_results(rows: "Sequence[Row]", work: "Workload", results: Path) -> No
             print_section(table)
     say(f"Records: {results / suite}")
     folder = shlex.quote(str(results))
-    names = list(dict.fromkeys(method_slug(r.method.cls.name, r.method.configuration, r.protocol) for r in rows))
+    names = list(dict.fromkeys(_name(row) for row in rows))
     if len(names) > 1:
-        first, second = (shlex.quote(name) for name in sorted(names[:2], key=lambda name: name == "vanilla"))
+        first, second = (shlex.quote(name) for name in sorted(names[:2], key=lambda name: name.startswith("vanilla")))
         say(f"Next: temper compare {first} {second} --results {folder}")
     say(f"Next: temper board build --results {folder}")
+
+
+def _name(row: "Row") -> str:
+    """Return the name of a row's folder, which `temper compare` takes."""
+    method = row.method
+    return method_slug(method.cls.name, method.configuration, row.protocol, tuned=row.tuning is not None)
 
 
 def status(
@@ -200,8 +215,15 @@ def _explain(planned: "Plan") -> None:
 
 
 def _plan(
-    suite: "Suite", requests: "Sequence[MethodRequest]", seeds: int, backbone: str | None, out: Path, *, protocol: str
+    suite: "Suite",
+    requests: "Sequence[MethodRequest]",
+    seeds: int,
+    backbone: str | None,
+    out: Path,
+    *,
+    protocol: str,
+    settings: Settings = "defaults",
 ) -> "Plan":
     """Check the whole request before training starts."""
     with console.status("Reading the suite's data"):
-        return plan(suite, requests, seeds, backbone, out, protocol=protocol)
+        return plan(suite, requests, seeds, backbone, out, protocol=protocol, settings=settings)

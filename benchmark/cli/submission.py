@@ -3,6 +3,7 @@
 import secrets
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ import typer
 from benchmark.cli.display import examples, print_table, say, show
 from benchmark.cli.options import BackboneOption, MethodArgument, OutOption, PluginOption, complete_suites
 from benchmark.cli.progress import CellDisplay
+from benchmark.cli.runs import SettingsOption
 from benchmark.execution.plan import require_resources, require_writable
 from benchmark.schema.errors import IntegrityError, TemperError, UsageError
 
@@ -47,12 +49,14 @@ def submit(
     to: Annotated[Path, typer.Option("--to", help="Folder of submissions.")] = SUBMISSIONS,
     *,
     plugin: PluginOption = None,
+    settings: SettingsOption = "defaults",
 ) -> None:
     """Gather a finished run into one folder for a pull request. Refuses incomplete runs."""
     from benchmark.execution.cards import suite_card
     from benchmark.execution.cells import Row
     from benchmark.execution.method_registry import MethodRequest, configure, load_plugin
     from benchmark.execution.store import Store
+    from benchmark.execution.tuned import tuned_rows
     from benchmark.execution.workload import materialise
     from benchmark.models.backbones import resolve_backbone
     from benchmark.submission.build import build, seeds_to_submit
@@ -66,9 +70,12 @@ def submit(
     require_resources(loaded, backbone or loaded.backbone)
     configured = configure(request, request.overrides_of(loaded.hyperparameters))
     place, work = resolve_backbone(backbone or loaded.backbone), materialise(loaded)
-    seeds = seeds_to_submit(Row(configured, place, 0), work, out / "results", suite_card(work))
+    row = Row(configured, place, 0)
+    if settings == "tuned":
+        (row,) = tuned_rows([row], work, out / "results")
+    seeds = seeds_to_submit(row, work, out / "results", suite_card(work))
     require_writable(to, "--to")
-    built = build([Row(configured, place, seed) for seed in seeds], work, Store(out / "store"), out / "results", to)
+    built = build([replace(row, seed=seed) for seed in seeds], work, Store(out / "store"), out / "results", to)
     for line in submitted_lines(built, len(seeds), suite if is_path(suite) else ""):
         say(line)
 

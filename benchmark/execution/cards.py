@@ -19,7 +19,7 @@ from benchmark.schema import (
     suite_card_text,
 )
 from benchmark.schema.atomic_io import replace_file
-from benchmark.suites import Attack, EvaluationTask
+from benchmark.suites import Attack, EvaluationTask, TuningRule
 
 CALIBRATION = "calibration"
 
@@ -55,8 +55,13 @@ def suite_card(work: Workload) -> dict[str, Any]:
         "overlap": [
             {"task": name, "exact": o.exact, "near": o.near, "n": o.n} for name, o in sorted(work.overlaps().items())
         ],
+        **({"tuning": _tuning(suite.tuning)} if suite.tuning else {}),
         **({"largest_class": largest} if largest else {}),
     }
+
+
+def _tuning(rule: TuningRule) -> dict[str, Any]:
+    return {"trials": rule.trials, "learning_rate_factor": list(rule.learning_rate_factor)}
 
 
 def _largest_class(task: EvaluationTask, work: Workload) -> float | None:

@@ -5,7 +5,7 @@ cells hold hashes of the outputs of earlier cells, so they exist only once those
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from benchmark.attacks import attack_identity
@@ -17,7 +17,7 @@ from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.backbones import Backbone
 from benchmark.schema import IntegrityError, TemperError, fingerprint
 from benchmark.schema.protocol import ECE_UNMERGED, MERGE_AFTER_ARGMAX, of_training
-from benchmark.suites import Attack, EvaluationTask
+from benchmark.suites import Attack, EvaluationTask, Recipe
 
 Kind = Literal["train", "predict", "inspect", "attack", "score"]
 
@@ -35,18 +35,35 @@ TABLES: Mapping[Kind, str] = {"predict": PREDICTIONS, "inspect": INSPECTED, "att
 
 @dataclass(frozen=True)
 class Row:
-    """One method, backbone and seed with its protocol options; its records are one file."""
+    """One method, backbone and seed with its protocol options; its records are one file.
+
+    Attributes:
+        learning_rate_factor: Factor on the recipe's learning rate; a suite's tuning searches over it.
+        tuning: The block of a tuned row's records that says how its settings were selected.
+        failure: Why the row cannot be run, for its records: all trials of its tuning failed.
+        trial: Number of the trial that the row is, in tuning.
+    """
 
     method: ConfiguredMethod
     backbone: Backbone
     seed: int
     protocol: tuple[str, ...] = ()
+    learning_rate_factor: float = 1.0
+    tuning: Mapping[str, Any] | None = None
+    failure: str = ""
+    trial: int | None = None
 
     @property
     def label(self) -> str:
         """Return the row's name for progress and messages."""
         options = f" [{', '.join(self.protocol)}]" if self.protocol else ""
-        return f"{self.method.label}{options}, seed {self.seed}"
+        tuned = " [tuned]" if self.tuning is not None else ""
+        number = f"seed {self.seed}" if self.trial is None else f"trial {self.trial}"
+        return f"{self.method.label}{options}{tuned}, {number}"
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        """Return a suite's recipe with the row's learning rate."""
+        return replace(recipe, learning_rate=recipe.learning_rate * self.learning_rate_factor)
 
 
 @dataclass(frozen=True)
@@ -108,7 +125,7 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
     """Build the spec of a training cell: everything that determines the weights."""
     from benchmark.training.optimization import pick_device, resolve_precision
 
-    task, recipe = work.suite.training, work.suite.recipe
+    task, recipe = work.suite.training, row.recipe(work.suite.recipe)
     reads = _reads(row)
     options = of_training(row.protocol)
     return {

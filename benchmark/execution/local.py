@@ -51,13 +51,13 @@ def run_rows(rows: Sequence[Row], work: Workload, store: Store, results: Path, o
     report = RunReport()
     card = suite_card(work)
     require_recordable(rows, card, results)
-    _require_backbones(rows, work, store)
+    require_backbones(rows, work, store)
     with store.guarded():
         write_card(results, card, [file_of(row, card) for row in rows])
     runner = Runner(work, store, observer)
     for row in rows:
         try:
-            _finish(row, runner, report)
+            finish_row(row, runner, report)
             cells = list(cells_of(row, work, store))
             records = records_of(row, cells, work, card, store)
             with store.guarded():
@@ -74,7 +74,7 @@ def run_rows(rows: Sequence[Row], work: Workload, store: Store, results: Path, o
     return report
 
 
-def _require_backbones(rows: Sequence[Row], work: Workload, store: Store) -> None:
+def require_backbones(rows: Sequence[Row], work: Workload, store: Store) -> None:
     """Check that the backbones can be loaded, so that an unusable one is not reported as a failure of a method."""
     from benchmark.models.backbone_check import require_supported
 
@@ -110,8 +110,14 @@ class RowFailedError(TemperError):
         super().__init__(excerpt(sentence, LONGEST_SENTENCE))
 
 
-def _finish(row: Row, runner: Runner, report: RunReport) -> None:
-    """Compute the row's missing cells. A finished cell completes the specs of later ones, so list them after each."""
+def finish_row(row: Row, runner: Runner, report: RunReport) -> None:
+    """Compute the row's missing cells. A finished cell completes the specs of later ones, so list them after each.
+
+    Raises:
+        RowFailedError: the method failed with this seed or with these settings.
+    """
+    if row.failure:
+        raise RowFailedError(row.failure)
     done: set[str] = set()
     while True:
         try:

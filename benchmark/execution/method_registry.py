@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmark.execution.method_source import source_fingerprint
 from benchmark.execution.plugins import GROUP, place_of, read_plugin, require_usable_name
@@ -115,6 +115,16 @@ class ConfiguredMethod:
         if self.plugin is None:
             raise ValueError(f"The class of {self.name} is not loaded.")
         return self.plugin
+
+    def identity(self) -> "dict[str, Any]":
+        """Return the method as records state it."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "configuration": self.configuration,
+            "source": self.source,
+            "hyperparameters": dict(self.hyperparameters),
+        }
 
     def make(self) -> "Method":
         """Create an instance for one run."""

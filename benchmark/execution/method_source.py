@@ -36,13 +36,14 @@ class Summary:
         text: First sentence of the docstring, or why the source cannot be read.
         paper: The paper that the class states; empty if it states none.
         hooks: Hooks that the class or one of its bases overrides, in the order of a run.
-        hyperparameters: Name, default and legal values of each hyper-parameter, as the class declares them.
+        hyperparameters: Name, default, legal values and search space of each hyper-parameter, as the class declares
+            them; the last is empty for one that is not tuned.
     """
 
     text: str
     paper: str = ""
     hooks: tuple[str, ...] = ()
-    hyperparameters: tuple[tuple[str, str, str], ...] = ()
+    hyperparameters: tuple[tuple[str, str, str, str], ...] = ()
 
 
 def summary(point: EntryPoint) -> Summary:
@@ -105,14 +106,15 @@ def older_fingerprint(texts: Texts) -> str:
 def code_of(text: str) -> str:
     """Write the syntax tree of a source text as one line, without positions and without what does nothing.
 
-    Left out are comments, formatting, docstrings, other unused texts, and ``pass``. All supported versions of
-    Python give the same line: they differ in the optional fields that a node has, and an empty field is left out. A
-    text that does not parse is returned as it is.
+    Left out are comments, formatting, docstrings, other unused texts, ``pass``, and search spaces, which change no
+    training. All supported versions of Python give the same line: they differ in the optional fields that a node has,
+    and an empty field is left out. A text that does not parse is returned as it is.
     """
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return text
+    _drop_search_spaces(tree)
     written: list[str] = []
     # Use a stack instead of recursion, since a long sum is a tree thousands of nodes deep.
     waiting: list[object] = [tree]
@@ -142,6 +144,24 @@ def code_of(text: str) -> str:
         else:
             written.append(ascii(item))
     return "".join(written)
+
+
+def _drop_search_spaces(tree: ast.Module) -> None:
+    """Remove ``Search`` from the metadata of annotations and from the imports of the training API."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple() as parts):
+                parts.elts = [part for part in parts.elts if _search(part) is None]
+            case ast.ImportFrom(module="benchmark.training"):
+                node.names = [alias for alias in node.names if alias.name != "Search"]
+
+
+def _search(node: ast.expr) -> ast.Call | None:
+    """Return a node that calls ``Search.log``, ``Search.linear`` or ``Search.choice``."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="Search"), attr="log" | "linear" | "choice")):
+            return node
+    return None
 
 
 class _Written(str):
@@ -303,14 +323,23 @@ def _texts(cls: ast.ClassDef, name: str) -> Iterator[str]:
             yield str(value.value)
 
 
-def _fields(cls: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
-    """Yield name, default and legal values of a class's own hyper-parameters."""
+def _fields(cls: ast.ClassDef) -> Iterator[tuple[str, str, str, str]]:
+    """Yield name, default, legal values and search space of a class's own hyper-parameters."""
     for node in cls.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
             legal = _legal(node.annotation)
             default = str(node.value.value) if isinstance(node.value, ast.Constant) else ast.unparse(node.value)
             if not (node.target.id.startswith("_") or legal.startswith("ClassVar") or default.startswith("field(")):
-                yield node.target.id, default, legal
+                yield node.target.id, default, legal, _searched(node.annotation)
+
+
+def _searched(annotation: ast.expr) -> str:
+    """Write ``Search.log(0.01, 0.5, ...)`` as ``0.01 to 0.5, log`` and a list of choices as ``a, b``."""
+    for call in filter(None, map(_search, ast.walk(annotation))):  # type: ignore[arg-type]  # any node may be asked
+        values = [str(arg.value) if isinstance(arg, ast.Constant) else ast.unparse(arg) for arg in call.args]
+        scale = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        return ", ".join(values) if scale == "choice" else f"{' to '.join(values)}, {scale}"
+    return ""
 
 
 _SIGNS = {"Gt": ">", "Ge": ">=", "Lt": "<", "Le": "<="}

@@ -2,14 +2,15 @@
 
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from benchmark.execution.method_registry import MethodRequest, configure, load_plugin, registered
+from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure, load_plugin, registered
 from benchmark.schema import method_slug
 from benchmark.schema.errors import UnavailableError, UsageError
 from benchmark.schema.protocol import parse_protocol
+from benchmark.schema.record import TUNED
 from benchmark.suites import load_suite
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from benchmark.execution.store import Store
     from benchmark.execution.workload import Workload
     from benchmark.suites import Suite
+
+
+Settings: TypeAlias = Literal["defaults", "tuned"]
+"""Where a row's settings come from: the method and the suite, or tuning."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ def run(
     out: str | Path = "runs",
     plugins: Sequence[str] = (),
     protocol: str = "",
+    settings: Settings = "defaults",
     observer: "Observer | None" = None,
 ) -> "RunReport":
     """Train, predict, attack and score methods on a suite, and write their records.
@@ -80,6 +86,7 @@ def run(
         out: Folder for artifacts (``out/store``) and records (``out/results``).
         plugins: Files with methods of your own, as ``"my_method.py"`` or ``"my_method.py:MyMethod"``.
         protocol: Options of papers' released code, separated by commas.
+        settings: ``"tuned"`` for the settings that `temper tune` selected in `out`.
         observer: Receives progress; nothing is shown by default.
 
     Returns:
@@ -93,7 +100,8 @@ def run(
     if seeds < 1:
         raise UsageError(f"seeds is {seeds}; it must be at least 1.")
     requests = parse_methods(methods, plugins)
-    return plan(load_suite(suite), requests, seeds, backbone, Path(out), protocol=protocol).execute(observer)
+    planned = plan(load_suite(suite), requests, seeds, backbone, Path(out), protocol=protocol, settings=settings)
+    return planned.execute(observer)
 
 
 def parse_methods(methods: str | Iterable[str], plugins: Iterable[str] = ()) -> list[MethodRequest]:
@@ -115,15 +123,24 @@ def parse_methods(methods: str | Iterable[str], plugins: Iterable[str] = ()) -> 
 
 
 def plan(
-    suite: "Suite", requests: Sequence[MethodRequest], seeds: int, backbone: str | None, out: Path, *, protocol: str
+    suite: "Suite",
+    requests: Sequence[MethodRequest],
+    seeds: int,
+    backbone: str | None,
+    out: Path,
+    *,
+    protocol: str,
+    settings: Settings = "defaults",
 ) -> Plan:
     """Read the suite's data and check the whole request before anything long starts.
 
     Raises:
-        UsageError: an option is invalid, or two requests would write the same records.
+        UsageError: an option is invalid, two requests would write the same records, or a method is not tuned yet.
         UnavailableError: the backbone, training data or a part of an attack is missing.
     """
     options = parse_protocol(protocol)
+    if options and settings == TUNED:
+        raise UsageError("--protocol reproduces papers' code with their settings. Leave out --settings tuned.")
     require_resources(suite, backbone or suite.backbone)
 
     from benchmark.execution.cells import Row
@@ -131,16 +148,31 @@ def plan(
     from benchmark.execution.workload import materialise
     from benchmark.models.backbones import resolve_backbone
 
+    configured = configure_all(requests, suite)
+    resolved = resolve_backbone(backbone or suite.backbone)
+    work = materialise(suite)
+    work.selection(options)
+    firsts = [Row(method, resolved, 0, options) for method in configured]
+    if settings == TUNED:
+        from benchmark.execution.tuned import tuned_rows
+
+        firsts = tuned_rows(firsts, work, out / "results")
+    rows = [replace(first, seed=seed) for seed in range(seeds) for first in firsts]
+    return Plan(rows, work, Store(out / "store"), out / "results")
+
+
+def configure_all(requests: Sequence[MethodRequest], suite: "Suite") -> list[ConfiguredMethod]:
+    """Load the methods with the suite's settings and the user's.
+
+    Raises:
+        UsageError: a setting is invalid, or two requests would write the same records.
+    """
     configured = [configure(request, request.overrides_of(suite.hyperparameters)) for request in requests]
     slugs = [method_slug(method.cls.name, method.configuration) for method in configured]
     duplicate = next((slug for slug in slugs if slugs.count(slug) > 1), None)
     if duplicate:
         raise UsageError(f"--methods names {duplicate} twice; name it once.")
-    resolved = resolve_backbone(backbone or suite.backbone)
-    work = materialise(suite)
-    work.selection(options)
-    rows = [Row(method, resolved, seed, options) for seed in range(seeds) for method in configured]
-    return Plan(rows, work, Store(out / "store"), out / "results")
+    return configured
 
 
 def require_writable(out: Path, option: str = "--out") -> None:

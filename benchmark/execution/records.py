@@ -173,21 +173,15 @@ def file_of(row: Row, card: Mapping[str, Any]) -> str:
 
 
 def _base(row: Row, card: Mapping[str, Any]) -> dict[str, Any]:
-    method = row.method
     return {
         "schema": RECORD_SCHEMA_VERSION,
         "kind": "measured",
         "suite": {"name": card["name"], "version": card["version"], "fingerprint": card_fingerprint(card)},
-        "method": {
-            "name": method.name,
-            "version": method.version,
-            "configuration": method.configuration,
-            "source": method.source,
-            "hyperparameters": dict(method.hyperparameters),
-        },
+        "method": row.method.identity(),
         "backbone": row.backbone.identity(),
         "seed": row.seed,
         **({"protocol": list(row.protocol)} if row.protocol else {}),
+        **({"tuning": dict(row.tuning)} if row.tuning is not None else {}),
         "verification": "self-reported",
         "source": None,
     }

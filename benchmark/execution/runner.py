@@ -124,7 +124,7 @@ class Runner:
             method=row.method.make(),
             backbone=row.backbone,
             task=suite.training,
-            recipe=suite.recipe,
+            recipe=row.recipe(suite.recipe),
             train=self.work.splits.train,
             validation=self.work.selection(row.protocol),
             seed=row.seed,

@@ -1,7 +1,8 @@
 """Attachments: files next to the records that explain a row and never enter a score.
 
 ``<suite>@<version>/<method>/method.json`` describes a method. ``<suite>@<version>/<method>/<backbone>/attacks/
-<attack>.jsonl`` holds a few attacked texts. Both are optional.
+<attack>.jsonl`` holds a few attacked texts. Both are optional. ``<suite>@<version>/<method>/<backbone>/trials.jsonl``
+holds the trials of a tuned row, which its records need.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,9 +15,10 @@ from typing_extensions import TypedDict
 
 from benchmark.schema.base import PLAIN, STRICT, Count, Hash, Name, Number, Schema, Whole
 from benchmark.schema.canonical import file_fingerprint, parse_json
-from benchmark.schema.errors import Problem
+from benchmark.schema.errors import IntegrityError, Problem
 from benchmark.schema.migrations import ATTACHMENT_SCHEMA_VERSION
-from benchmark.schema.record import method_slug
+from benchmark.schema.record import TUNED
+from benchmark.schema.trial import TRIALS_FILE, Trial, read_trials
 
 METHOD_FILE, ATTACKS_FOLDER = "method.json", "attacks"
 MOST_EXAMPLES = 20
@@ -76,12 +78,14 @@ class Attachments:
     Attributes:
         methods: ``method.json`` by the method's folder.
         examples: Attacked texts by the row's folder, ``<method>/<backbone>``, and the attack.
+        trials: Trials of a tuned row by the row's folder.
         files: Name, relative to the results folder, and hash of everything read.
         complaints: One line ``file: pointer: message`` for each problem.
     """
 
     methods: dict[str, dict[str, Any]] = field(default_factory=dict)
     examples: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
+    trials: dict[str, list[Trial]] = field(default_factory=dict)
     files: list[tuple[str, str]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
@@ -91,6 +95,8 @@ def is_attachment(path: Path, folder: Path) -> bool:
     parts = path.relative_to(folder).parts
     if len(parts) == 2:
         return parts[1] == METHOD_FILE
+    if len(parts) == 3:
+        return parts[2] == TRIALS_FILE
     return len(parts) == 4 and parts[2] == ATTACKS_FOLDER and path.suffix == ".jsonl"
 
 
@@ -102,6 +108,11 @@ def read_attachments(root: Path, folder: Path, paths: Iterable[Path]) -> Attachm
         attachments.files.append((path.relative_to(root).as_posix(), file_fingerprint(path)))
         if len(parts) == 2:
             attachments.methods[parts[0]] = _read_method(path, parts[0], attachments.complaints)
+        elif len(parts) == 3:
+            try:
+                attachments.trials["/".join(parts[:2])] = read_trials(path)
+            except IntegrityError as error:
+                attachments.complaints.append(str(error))
         else:
             attachments.examples["/".join(parts[:2]), path.stem] = _read_examples(path, attachments.complaints)
     return attachments
@@ -128,7 +139,7 @@ def attack_example_line(example: Mapping[str, Any]) -> str:
 
 def _read_method(path: Path, slug: str, complaints: list[str]) -> dict[str, Any]:
     value, problems = _valid(METHOD_CARD, path.read_bytes())
-    if not problems and slug.partition("~")[0] != method_slug(value["name"], ""):
+    if not problems and slug.partition("~")[0].removesuffix(f"@{TUNED}") != value["name"]:
         problems = [Problem("/name", f"is {value['name']}, the folder is {slug}; one of the two is wrong.")]
     complaints += [f"{path}: {problem}" for problem in problems]
     return value if not problems else {}

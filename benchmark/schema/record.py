@@ -35,6 +35,9 @@ Perspective: TypeAlias = Literal["in-distribution", "shift", "adversarial", "cal
 Direction: TypeAlias = Literal["up", "down", "none"]
 Verification: TypeAlias = Literal["self-reported", "rescored", "rerun"]
 
+TUNED: Final = "tuned"
+"""Settings of a row that tuning selected; other rows have the defaults and what was asked for."""
+
 PERSPECTIVES: tuple[str, ...] = get_args(Perspective)
 VERIFICATIONS: tuple[str, ...] = get_args(Verification)
 """From the weakest to the strongest: computed by the submitter, recomputed from the tables, trained again."""
@@ -132,6 +135,19 @@ class Keys(TypedDict):
     score: NotRequired[Hash]
 
 
+class Tuning(TypedDict):
+    """How the settings of a tuned row were selected."""
+
+    trials: Hash
+    """Of ``trials.jsonl`` next to the records."""
+    count: Count
+    """How many trials."""
+    trial: Whole | None
+    """Number of the selected trial; null if all failed."""
+    learning_rate_factor: Number | None
+    """Its factor on the recipe's learning rate."""
+
+
 class PrintedPlace(TypedDict):
     """Where a paper prints a value."""
 
@@ -155,6 +171,8 @@ class RecordModel(TypedDict):
     seed: Whole | None
     protocol: NotRequired[Annotated[list[Name], Field(min_length=1, max_length=100_000)]]
     """Protocol options, in alphabetical order; absent for none."""
+    tuning: NotRequired[Tuning]
+    """Absent in a row whose settings were not tuned."""
     task: RecordedTask
     metric: RecordedMetric
     value: Number | None
@@ -179,17 +197,19 @@ Record: TypeAlias = dict[str, Any]
 RECORD = Schema(RecordModel)
 
 
-def row_key(record: Mapping[str, Any]) -> tuple[str, str, int, str, str, str, str, str]:
-    """Identify a leaderboard row: kind, suite, suite version, backbone, method, configuration, protocol options, paper.
+def row_key(record: Mapping[str, Any]) -> tuple[str, str, int, str, str, str, str, str, str]:
+    """Identify a leaderboard row.
 
+    The parts are kind, suite, suite version, backbone, method, configuration, protocol options, paper and settings.
     The options are joined by commas, empty for none. The paper is empty for measured records. If two papers print the
-    same cell, these are two rows.
+    same cell, these are two rows. The settings are ``tuned`` or empty: a method has one row of each.
     """
     suite, method = record["suite"], record["method"]
     paper = record["source"]["paper"] if record["source"] else ""
     return (
         record["kind"], suite["name"], suite["version"], record["backbone"]["name"],
         method["name"], method["configuration"], ",".join(record.get("protocol", ())), paper,
+        TUNED if "tuning" in record else "",
     )  # fmt: skip
 
 
@@ -202,20 +222,21 @@ def record_key(record: Mapping[str, Any]) -> tuple[str | int, ...]:
     return (*row_key(record), seed, record["task"]["id"], record["task"]["perspective"], record["metric"]["id"])
 
 
-def method_slug(name: str, configuration: str, protocol: Iterable[str] = ()) -> str:
-    """Name the folder of a method: ``roast``, or ``roast~alpha=0.6``.
+def method_slug(name: str, configuration: str, protocol: Iterable[str] = (), *, tuned: bool = False) -> str:
+    """Name the folder of a method: ``roast``, ``roast~alpha=0.6``, or ``roast@tuned`` for its tuned row.
 
     Protocol options follow a second ``~``: ``roast~~ece-index-bug``. Settings that a folder's name cannot hold, or
     that are long, are written as far as possible, and their hash follows a third ``~``. So no two rows share a
     folder, and no name has more than 255 bytes.
     """
     options = ",".join(protocol)
+    marker = f"@{TUNED}" if tuned else ""
     written = re.sub("[^A-Za-z0-9._=,+-]", "-", configuration)
     if written == configuration and len(configuration) + len(options) <= _LONGEST_SETTINGS:
-        return "~".join((name, configuration, options)).rstrip("~")
+        return "~".join((name + marker, configuration, options)).rstrip("~")
     digits = hashlib.sha256(f"{configuration}\n{options}".encode(errors="surrogatepass")).hexdigest()[:12]
-    half = _LONGEST_SETTINGS // 2
-    return "~".join((name, written[:half], options[:half], digits))
+    half = (_LONGEST_SETTINGS - len(marker)) // 2
+    return "~".join((name + marker, written[:half], options[:half], digits))
 
 
 _LONGEST_SETTINGS = 160
@@ -229,7 +250,8 @@ def record_path(record: Mapping[str, Any]) -> str:
     """
     suite, method = record["suite"], record["method"]
     seed = "published" if record["kind"] == "published" else f"seed-{record['seed']}"
-    slug = method_slug(method["name"], method["configuration"], record.get("protocol", ()))
+    tuned = "tuning" in record
+    slug = method_slug(method["name"], method["configuration"], record.get("protocol", ()), tuned=tuned)
     return f"{suite['name']}@{suite['version']}/{slug}/{record['backbone']['name']}/{seed}.jsonl"
 
 
@@ -352,6 +374,21 @@ def _rescored_has_table(record: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("/table", f"is null although /verification is {record['verification']}; name the table's hash.")
 
 
+def _tuned_is_measured(record: Mapping[str, Any]) -> Iterator[Problem]:
+    """Check that a tuned row is measured, and that only one whose trials all failed has no selected trial."""
+    if "tuning" not in record:
+        return
+    if record.get("kind") != "measured":
+        yield Problem("/tuning", "belongs to a measured value; remove it, or write kind measured.")
+    tuning = record["tuning"]
+    if not isinstance(tuning, dict):
+        return
+    if (tuning.get("trial") is None) != (tuning.get("learning_rate_factor") is None):
+        yield Problem("/tuning/learning_rate_factor", "must be null if /tuning/trial is null, and only then.")
+    if tuning.get("trial") is None and record.get("status") == "ok":
+        yield Problem("/tuning/trial", "is null although /status is ok; name the selected trial.")
+
+
 def _protocol_is_in_order(record: Mapping[str, Any]) -> Iterator[Problem]:
     """Check that options are sorted and unique, so that a row has only one name."""
     names = record.get("protocol")
@@ -366,4 +403,5 @@ _RULES: tuple[Callable[[Mapping[str, Any]], Iterator[Problem]], ...] = (
     _published_is_sourced,
     _rescored_has_table,
     _protocol_is_in_order,
+    _tuned_is_measured,
 )

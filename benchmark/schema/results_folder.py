@@ -14,6 +14,7 @@ from benchmark.schema.errors import IntegrityError, Problem, UsageError
 from benchmark.schema.migrations import migrate
 from benchmark.schema.record import RECORD, Record, contradictions, record_key, record_path, validate_record
 from benchmark.schema.suite_card import Card, card_fingerprint, fingerprints_of, read_suite_card
+from benchmark.schema.trial import TRIALS_FILE, tuning_problems
 
 _LOOSE_KEY = re.compile(rb'"[ \t\r]+:')
 """A key with white space before its colon, which canonical JSON does not have."""
@@ -205,6 +206,7 @@ def _read_suite(folder: Path, published: Sequence[Located]) -> SuiteFolder:
     gathering.dropped += [Dropped(stray.relative_to(root).as_posix(), "not a record file") for stray in strays]
     for file in files:
         gathering.add_file(root, file)
+    gathering.check_tuning()
     for located in published:
         gathering.add(located, located.file, [])
     if complaints := gathering.complaints + gathering.attachments.complaints:
@@ -249,6 +251,23 @@ class _Gathering:
         """Return the finished suite folder."""
         records, dropped, files = tuple(self.records), tuple(self.dropped), (*self.files, *self.attachments.files)
         return SuiteFolder(self.card, self.fingerprint, records, dropped, files, self.attachments)
+
+    def check_tuning(self) -> None:
+        """Add a complaint for each tuned row whose trials are missing or do not give its settings."""
+        digests = dict(self.attachments.files)
+        firsts: dict[str, Located] = {}
+        for located in self.records:
+            if "tuning" in located.record:
+                firsts.setdefault(located.file, located)
+        for file, located in firsts.items():
+            suite, row = file.partition("/")[0], "/".join(file.split("/")[1:3])
+            trials = self.attachments.trials.get(row)
+            if trials is None:
+                missing = Problem("/tuning", f"needs {TRIALS_FILE} next to the record; `temper tune` writes it.")
+                problems = [missing] if f"{suite}/{row}/{TRIALS_FILE}" not in digests else []
+            else:
+                problems = list(tuning_problems(located.record, trials, digests[f"{suite}/{row}/{TRIALS_FILE}"]))
+            self.complaints += [f"{located}: {problem}" for problem in problems]
 
     def add_file(self, root: Path, path: Path) -> None:
         """Read one record file; add a complaint for each problem."""
@@ -352,5 +371,7 @@ def _same_run(record: Record, first: Record) -> Iterator[Problem]:
         for name in fields:
             if None not in (here[name], there[name]) and here[name] != there[name]:
                 yield Problem(f"/{part}/{name}", message)
+    if record.get("tuning") != first.get("tuning"):
+        yield Problem("/tuning", message)
     if None not in (record["cost"], first["cost"]) and record["cost"] != first["cost"]:
         yield Problem("/cost", message)

@@ -53,6 +53,15 @@ class CardTraining(TypedDict):
     description: Prose
 
 
+class CardTuning(TypedDict):
+    """How every method is tuned."""
+
+    trials: Count
+    """Training runs per method."""
+    learning_rate_factor: Annotated[list[Number], Field(min_length=2, max_length=2)]
+    """Least and largest factor on the recipe's learning rate."""
+
+
 class Overlap(TypedDict):
     """Examples of an evaluation task that are in the training part too."""
 
@@ -80,6 +89,8 @@ class CardModel(TypedDict):
     overlap: Annotated[list[Overlap], Field(max_length=100_000)]
     settings: NotRequired[dict[Key, Scalar]]
     """Settings of the metrics."""
+    tuning: NotRequired[CardTuning]
+    """Absent if the suite file leaves it to the defaults."""
     largest_class: NotRequired[dict[Name, Number]]
     """Share of the most frequent class, 0 to 1, of each in-distribution task whose data was read."""
     earlier_fingerprints: NotRequired[Annotated[list[Hash], Field(max_length=100)]]

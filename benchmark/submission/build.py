@@ -26,6 +26,7 @@ from benchmark.schema import (
     record_line,
     suite_card_text,
 )
+from benchmark.schema.trial import TRIALS_FILE
 from benchmark.submission.read import (
     MANIFEST,
     RECORDS,
@@ -95,7 +96,7 @@ def build(rows: Sequence[Row], work: Workload, store: Store, results: Path, subm
     submissions.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=submissions, prefix=".building-") as scratch:
         folder = Path(scratch) / "submission"
-        _write(folder, runs, card)
+        _write(folder, runs, results, card)
         target = submissions / read_submission(folder).manifest.row
         sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
         _move(folder, target)
@@ -137,12 +138,16 @@ def _missing(row: Row, absent: Sequence[Cell], work: Workload, store: Store) -> 
     return f"{absent[0].label} {state}{more}.\nRun `{command}`."
 
 
-def _write(folder: Path, runs: Sequence[_Run], card: Mapping[str, Any]) -> None:
+def _write(folder: Path, runs: Sequence[_Run], results: Path, card: Mapping[str, Any]) -> None:
     """Write all files, then the manifest with their hashes."""
     row = runs[0].row
     method, name, version = row.method, card["name"], card["version"]
-    records = folder / RECORDS / row_folder(name, version, method.name, method.configuration, row.backbone.name)
+    tuned = row.tuning is not None
+    place = row_folder(name, version, method.name, method.configuration, row.backbone.name, tuned=tuned)
+    records = folder / RECORDS / place
     records.mkdir(parents=True)
+    if tuned:
+        shutil.copyfile(results / place / TRIALS_FILE, records / TRIALS_FILE)
     (records.parents[1] / "suite.json").write_text(suite_card_text(dict(card)), encoding="utf-8")
     (folder / SOURCE).write_text(_json(source_texts(method.cls)), encoding="utf-8")
     for run in runs:
@@ -156,7 +161,11 @@ def _write(folder: Path, runs: Sequence[_Run], card: Mapping[str, Any]) -> None:
     manifest = {
         "schema": SUBMISSION_SCHEMA_VERSION,
         "suite": {"name": name, "version": version, "fingerprint": card_fingerprint(card)},
-        "method": {"name": method.name, "configuration": method.configuration},
+        "method": {
+            "name": method.name,
+            "configuration": method.configuration,
+            **({"tuned": True} if tuned else {}),
+        },
         "backbone": row.backbone.name,
         "runs": [_entry(run) for run in runs],
         "files": {

@@ -9,6 +9,7 @@ from typing import Any
 from benchmark.execution.cards import write_card
 from benchmark.execution.records import flipped_texts, method_card, write_attachments, write_records
 from benchmark.schema import Record, UsageError, read_records, record_key, record_path
+from benchmark.schema.trial import TRIALS_FILE, trial_line
 from benchmark.submission.verify import Verification, registered_texts
 
 
@@ -85,6 +86,9 @@ def _attachments(verification: Verification, places: Mapping[int, str]) -> Itera
     # Use a registered method's own docstring, since the hash of a submitted source does not cover docstrings.
     texts = registered_texts(name) or verification.submission.sources
     yield method_card(places[min(places)], name, *description(name, texts))
+    home = Path(places[min(places)]).parent
+    for trials in verification.submission.results.attachments.trials.values():
+        yield str(home / TRIALS_FILE), "".join(map(trial_line, trials))
     for seed, place in places.items():
         yield from flipped_texts(verification.seeds[seed].cells, place)
 

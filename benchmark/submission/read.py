@@ -38,6 +38,7 @@ from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.base import STRICT, Count, Hash, Name, Schema, Whole, refusal
 from benchmark.schema.errors import Loc, json_pointer
 from benchmark.schema.record import Configuration
+from benchmark.schema.trial import TRIALS_FILE
 
 SUBMISSION_SCHEMA_VERSION = 1
 MANIFEST, SOURCE, RECORDS, TABLES = "submission.json", "source.json", "records", "tables"
@@ -86,6 +87,7 @@ class MethodIdentity(_Part):
 
     name: Name
     configuration: Configuration
+    tuned: bool = False
 
 
 class Table(_Part):
@@ -150,11 +152,14 @@ class Manifest(_Part):
     def row(self) -> PurePosixPath:
         """Folder of the row's records, and of the submission itself."""
         suite, method = self.suite, self.method
-        return row_folder(suite.name, suite.version, method.name, method.configuration, self.backbone)
+        names = suite.name, suite.version, method.name, method.configuration, self.backbone
+        return row_folder(*names, tuned=method.tuned)
 
     def expected_files(self) -> set[str]:
         """Return the required files except the manifest, without trusting any path in the manifest."""
         files = {SOURCE, f"{RECORDS}/{self.row.parts[0]}/suite.json"}
+        if self.method.tuned:
+            files.add(f"{RECORDS}/{self.row}/{TRIALS_FILE}")
         for run in self.runs:
             files.add(f"{RECORDS}/{self.row}/seed-{run.seed}.jsonl")
             files |= {table_path(run.seed, table.subject) for table in run.tables}
@@ -177,9 +182,11 @@ def table_path(seed: int, subject: str) -> str:
     return f"{TABLES}/seed-{seed}/{subject}.parquet"
 
 
-def row_folder(suite: str, version: int, method: str, configuration: str, backbone: str) -> PurePosixPath:
+def row_folder(
+    suite: str, version: int, method: str, configuration: str, backbone: str, *, tuned: bool = False
+) -> PurePosixPath:
     """Return ``<suite>@<version>/<method>/<backbone>``."""
-    return PurePosixPath(f"{suite}@{version}", method_slug(method, configuration), backbone)
+    return PurePosixPath(f"{suite}@{version}", method_slug(method, configuration, tuned=tuned), backbone)
 
 
 # -- the folder -----------------------------------------------------------------------------------------------------

@@ -50,8 +50,10 @@ from benchmark.schema import (
     record_key,
 )
 from benchmark.schema.attack_outcome import AttackRow
+from benchmark.schema.trial import TRIALS_FILE, Trial
 from benchmark.submission.read import Run, Submission, TableData, read_table, shown_sentence, table_path
-from benchmark.suites import Attack
+from benchmark.suites import Attack, TuningRule
+from benchmark.tuning.space import point_problems
 
 if TYPE_CHECKING:
     from benchmark.models.classifier import Classifier
@@ -131,6 +133,7 @@ class Verification:
             ("seeds: complete, distinct and of one method", self._seeds),
             ("method: name, settings and source, read and not run", self._method),
             ("backbone", self._backbone),
+            ("tuning: points of the trials and selection", self._tuning),
             ("tables: examples, labels, texts and outcomes", self._tables),
             ("records: training, keys and every value", self._records),
         )
@@ -184,7 +187,21 @@ class Verification:
         yield from name_problems(method["name"])
         yield from source_problems(method["name"], method["source"], sources)
         overrides = MethodRequest.parse(method["name"]).overrides_of(self.work.suite.hyperparameters)
-        yield from setting_problems(method, overrides)
+        # A tuned value is checked against the trials. Trial 0 has the suite's.
+        trials = self._trials
+        yield from setting_problems(trials[0]["method"] if trials else method, overrides)
+
+    def _tuning(self) -> Problems:
+        """Recompute the points of the trials. Reading the submission has compared its records with the selection."""
+        trials, suite = self._trials, self.work.suite
+        if not trials:
+            return
+        rule, validation = suite.tuning or TuningRule(), self.work.splits.validation.content_hash
+        yield from point_problems(trials, rule)
+        if suite.tuning is not None and len(trials) != rule.trials:
+            yield f"{TRIALS_FILE} holds {len(trials)} trials; {suite.name} gives every method {rule.trials}."
+        if any(trial["validation"] and trial["validation"]["data"] != validation for trial in trials):
+            yield f"{TRIALS_FILE}: the trials were judged on another validation part than the suite's."
 
     def _backbone(self) -> Problems:
         """Compare the backbone if it is the suite's own; accept another one as stated."""
@@ -232,6 +249,10 @@ class Verification:
         if (kind == "inspect") != (subject in self.work.inspected):
             return None
         return self.work.splits.validation if subject == VALIDATION else self.work.tasks.get(subject)
+
+    @property
+    def _trials(self) -> list[Trial]:
+        return next(iter(self.submission.results.attachments.trials.values()), [])
 
     @property
     def _stated(self) -> Mapping[str, Any]:
@@ -469,7 +490,10 @@ def stated_seed(submission: Submission, number: int, folder: Path) -> Seed:
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(submission.folder / path, copy)
         store.hold(table.kind, table.key, Artifact(copy.parent, {copy.name: files[path].sha256}))
-    return Seed(run, Row(configured, place, number), folder, store)
+    tuning = record.get("tuning")
+    factor = float(tuning["learning_rate_factor"] or 1.0) if tuning else 1.0
+    row = Row(configured, place, number, learning_rate_factor=factor, tuning=tuning)
+    return Seed(run, row, folder, store)
 
 
 def key_problems(seed: Seed, work: Workload) -> Problems:
@@ -738,6 +762,9 @@ def _registered_row(submission: Submission, work: Workload, seed: int) -> Row:
     request = MethodRequest(method["name"], parts)
     request.require_known()
     here = configure(request, request.overrides_of(work.suite.hyperparameters))
+    tuning = stated.get("tuning")
+    if tuning:
+        here = replace(here, hyperparameters=method["hyperparameters"])
     for what, mine, theirs in (
         ("source", here.source, method["source"]),
         ("hyper-parameters", dict(here.hyperparameters), method["hyperparameters"]),
@@ -745,4 +772,5 @@ def _registered_row(submission: Submission, work: Workload, seed: int) -> Row:
     ):
         if mine != theirs:
             raise IntegrityError(f"{method['name']} has another {what} here ({mine}) than in the records ({theirs}).")
-    return Row(here, place, seed)
+    factor = float(tuning["learning_rate_factor"] or 1.0) if tuning else 1.0
+    return Row(here, place, seed, learning_rate_factor=factor, tuning=tuning)

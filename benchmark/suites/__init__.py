@@ -1,7 +1,15 @@
 """Suites: versioned, closed lists of one training task, its recipe, and its evaluation tasks and attacks."""
 
 from benchmark.attacks.suite_attack import Attack
-from benchmark.suites.config import EvaluationTask, MetricSettings, Recipe, SplitSpec, Suite, TrainingTask
+from benchmark.suites.config import (
+    EvaluationTask,
+    MetricSettings,
+    Recipe,
+    SplitSpec,
+    Suite,
+    TrainingTask,
+    TuningRule,
+)
 from benchmark.suites.datasets import attack_subset, task_dataset, training_splits
 from benchmark.suites.suite_files import (
     Group,
@@ -25,6 +33,7 @@ __all__ = [
     "Suite",
     "SuiteError",
     "TrainingTask",
+    "TuningRule",
     "attack_subset",
     "available_groups",
     "available_suites",

@@ -16,6 +16,7 @@ from benchmark.schema.base import CLOSED, Flag, Identifier, Integer, Real, Schem
 Text: TypeAlias = Words
 Id: TypeAlias = Identifier
 Count: TypeAlias = Annotated[Integer, Field(ge=1)]
+PositiveReal: TypeAlias = Annotated[Real, Field(gt=0)]
 DecayRate: TypeAlias = Annotated[Real, Field(ge=0, lt=1)]
 Problem: TypeAlias = tuple[str, str]
 """Key path and sentence."""
@@ -104,6 +105,22 @@ class Recipe:
 
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True)
+class TuningRule:
+    """How every method is tuned, vanilla included."""
+
+    trials: Annotated[Count, doc("Training runs per method; the first one has the defaults.")] = 8
+    learning_rate_factor: Annotated[
+        tuple[PositiveReal, PositiveReal],
+        doc("Least and largest factor on the recipe's learning rate, which all methods search over."),
+    ] = (0.25, 4.0)
+
+    @model_validator(mode="after")
+    def _agrees(self, info: ValidationInfo) -> "TuningRule":
+        return require(self, _tuning_problems(self), info)
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True)
 class MetricSettings:
     """Numbers that metrics need."""
 
@@ -183,6 +200,10 @@ class Suite:
     tasks: Annotated[tuple[EvaluationTask, ...], Field(min_length=1), doc("The evaluation sets, one table each.")]
     metrics: MetricSettings = MetricSettings()
     attacks: Annotated[tuple[Attack, ...], doc("The attacks, one table each.")] = ()
+    tuning: Annotated[
+        TuningRule | None,
+        doc("How `temper tune` tunes every method.", absent="8 trials, and a factor from 0.25 to 4"),
+    ] = None
     hyperparameters: Annotated[
         Mapping[str, Mapping[str, Setting]],
         doc("Method to the hyper-parameters that this task needs, where they differ from the method's own."),
@@ -200,6 +221,12 @@ def _split_problems(split: SplitSpec) -> Iterator[Problem]:
             yield "test_limit" if limit else "test_rows", "there is no test part; give `test` or `test_data`."
         elif rows and limit and rows > limit:
             yield f"{part}_rows", f"{rows} is more than {part}_limit = {limit}; correct one of the two."
+
+
+def _tuning_problems(rule: TuningRule) -> Iterator[Problem]:
+    low, high = rule.learning_rate_factor
+    if not low <= 1 <= high or low == high:
+        yield "learning_rate_factor", f"[{low:g}, {high:g}] is not a range around 1, the default; widen it."
 
 
 def _task_problems(task: EvaluationTask) -> Iterator[Problem]:

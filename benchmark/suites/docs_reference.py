@@ -13,6 +13,7 @@ from benchmark.schema.base import Schema
 from benchmark.schema.errors import words
 from benchmark.schema.record import RECORD
 from benchmark.schema.suite_card import SUITE_CARD
+from benchmark.schema.trial import TRIAL
 from benchmark.suites.config import (
     SUITE,
     EvaluationTask,
@@ -21,6 +22,7 @@ from benchmark.suites.config import (
     SplitSpec,
     Suite,
     TrainingTask,
+    TuningRule,
 )
 from benchmark.suites.suite_files import GROUP, Group
 
@@ -35,6 +37,7 @@ TABLES: tuple[tuple[str, type], ...] = (
     ("`[training.split]`", SplitSpec),
     ("`[recipe]`", Recipe),
     ("`[metrics]`", MetricSettings),
+    ("`[tuning]`", TuningRule),
     ("`[[tasks]]`", EvaluationTask),
     ("`[[attacks]]`", Attack),
     ("A group's file", Group),
@@ -66,6 +69,7 @@ def json_schemas() -> dict[str, str]:
         "suite_card": SUITE_CARD,
         "method_card": METHOD_CARD,
         "attack_example": ATTACK_EXAMPLE,
+        "trial": TRIAL,
         "suite": SUITE,
         "group": GROUP,
         "manifest": MANIFEST_SCHEMA,

@@ -4,6 +4,8 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -78,6 +80,22 @@ class MethodContract:
             raise ContractError(subject.name, rule, str(error)) from error
         if subject.cls(**json.loads(json.dumps(values))).hyperparameters() != values:
             raise ContractError(subject.name, rule, "a method made from its own hyper-parameters has others.")
+
+    def test_its_search_space_holds_its_defaults_and_trains_at_its_corners(self) -> None:
+        """Tuning may try every value of the space, so each combination of its ends must survive a step."""
+        from benchmark.tuning.space import corners, own_space
+
+        subject, rule = self._subject, "it can be tuned over its search space"
+        try:
+            space = own_space(subject.cls)
+        except UsageError as error:
+            raise ContractError(subject.name, rule, str(error)) from error
+        for number, values in enumerate(corners(space) if space else ()):
+            where = ", ".join(f"{key}={value}" for key, value in values.items())
+            settings = {**subject.make().hyperparameters(), **values}
+            cornered = replace(subject, make=partial(subject.cls, **settings))
+            # One step: the tiny training set has 40 examples.
+            cornered.run(f"corner-{number}", f"{rule}, here {where}", epochs=1, batch_size=40)
 
     def test_every_hook_leaves_the_model_as_it_was(self) -> None:
         """No torch hooks, frozen or moved weights, replaced modules, switched modes or reseeded generators remain."""

@@ -9,6 +9,7 @@ from benchmark.schema.errors import UsageError
 from benchmark.suites import TrainingTask
 from benchmark.training.context import Context, MethodError, NonFiniteLossError
 from benchmark.training.method import Method, Phase
+from benchmark.training.search import Search
 
 __all__ = [
     "Backbone",
@@ -21,6 +22,7 @@ __all__ = [
     "MethodError",
     "NonFiniteLossError",
     "Phase",
+    "Search",
     "TrainingTask",
     "UsageError",
     "editing_feedforward",

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from benchmark.schema.errors import UsageError
+from benchmark.training.search import Search
 
 Hyperparameter = bool | int | float | str | None
 """A value of a hyper-parameter."""
@@ -25,7 +26,8 @@ class HyperparameterField:
 
     Attributes:
         annotation: The type, such as ``Annotated[float, Gt(0)]`` or ``Literal["paper", "released"]``. Constraints of
-            annotated_types and pydantic are checked; anything else in ``Annotated`` is kept but not checked.
+            annotated_types and pydantic are checked, and a `Search` is what tuning may try. Anything else in
+            ``Annotated`` is kept but not checked.
         default: The default value, or `dataclasses.MISSING`.
     """
 
@@ -36,6 +38,12 @@ class HyperparameterField:
     def legal(self) -> str:
         """The legal values in words, such as ``a finite number > 0 and < 1``."""
         return _legal(self.annotation)
+
+    @cached_property
+    def search(self) -> Search | None:
+        """The search space, or None if the hyper-parameter is not tuned."""
+        metadata = get_args(self.annotation)[1:] if get_origin(self.annotation) is Annotated else ()
+        return next((item for item in metadata if isinstance(item, Search)), None)
 
     def check(self, method: str, key: str, value: object) -> Hyperparameter:
         """Return the value if the field allows it; an integer becomes a float where only a float is allowed.

@@ -1,0 +1,277 @@
+"""Tune methods on a suite: run the trials that are missing and write each method's ``trials.jsonl``.
+
+A trial is a training run and two predictions, on the validation part and on the same texts with typos. Its stages are
+those of `temper run`, so both use each other's. The trials of an unfinished study are kept next to the store.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from benchmark.evaluation.parquet import read_predictions
+from benchmark.execution.cards import replace_text
+from benchmark.execution.cells import PREDICTIONS, TRAINING, Row, cells_of
+from benchmark.execution.costs import Costs, over_vanilla
+from benchmark.execution.local import RowFailedError, RunReport, finish_row, require_backbones
+from benchmark.execution.method_registry import MethodRequest, registered
+from benchmark.execution.plan import configure_all, require_resources, require_writable
+from benchmark.execution.runner import Observer, Quiet, Runner
+from benchmark.execution.store import Store
+from benchmark.execution.tuned import trials_path
+from benchmark.execution.workload import VALIDATION, Workload, materialise
+from benchmark.models.backbones import resolve_backbone
+from benchmark.schema import IntegrityError, TemperError, UsageError, excerpt, fingerprint, method_slug
+from benchmark.schema.record import LONGEST_SENTENCE
+from benchmark.schema.trial import (
+    LEARNING_RATE_FACTOR,
+    TRIAL_SCHEMA_VERSION,
+    Trial,
+    read_trials,
+    selected,
+    trial_line,
+)
+from benchmark.suites import Suite, TuningRule
+from benchmark.tuning.space import Space, point, space_of
+from benchmark.tuning.typos import typo_dataset
+
+SEED = 0
+"""Seed of all trials. It is a row's first seed, so a row's settings and its first seed share one training run."""
+
+TYPOS = "validation-typos"
+
+Progress = Callable[[int, int, float | None], None]
+"""Called with the finished trials, all trials, and the seconds left, or None if they cannot be estimated yet."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """The trials of one method.
+
+    Attributes:
+        row: The method with its defaults.
+        space: What its trials vary.
+        file: Its trials' file.
+        unfinished: Where the trials are kept until all are finished.
+    """
+
+    row: Row
+    space: Space
+    file: Path
+    unfinished: Path
+
+    def trial_row(self, number: int) -> tuple[Row, str]:
+        """Return the row of a trial, and why the method refuses its settings; empty if it takes them."""
+        values = point(self.space, number)
+        factor = values.pop(LEARNING_RATE_FACTOR, 1.0)
+        method = replace(self.row.method, hyperparameters={**self.row.method.hyperparameters, **values})
+        row = replace(self.row, method=method, trial=number, learning_rate_factor=float(str(factor)))
+        try:
+            method.make()
+        except UsageError as error:
+            return row, excerpt(f"{row.label}: {error}", LONGEST_SENTENCE)
+        return row, ""
+
+    @property
+    def cost(self) -> float:
+        """Return the cost of a trial relative to vanilla's, 1 if it was never counted."""
+        point_of = registered().get(self.row.method.name)
+        cost = Costs.beside(point_of).methods.get(self.row.method.name) if point_of else None
+        return 1.0 if cost is None else over_vanilla(cost.step)
+
+
+@dataclass
+class TuningReport:
+    """The report of tuning.
+
+    Attributes:
+        files: The files of trials, in the order of the methods.
+        run: Number of trials that were run now.
+        failed: Number of failed trials, those of earlier runs included.
+        chosen: The selected trial of each method; None if all failed.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    run: int = 0
+    failed: int = 0
+    chosen: list[Trial | None] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class TuningPlan:
+    """The trials of several methods, with everything checked that can be checked before training.
+
+    Attributes:
+        studies: One per method.
+        trials: Number of trials of each.
+        work: The suite's training task; the typos are its only evaluation task.
+        store: Where artifacts are kept.
+    """
+
+    studies: Sequence[Study]
+    trials: int
+    work: Workload
+    store: Store
+
+    def execute(self, observer: Observer | None = None, progress: Progress = lambda *_: None) -> TuningReport:
+        """Run the missing trials and write the files of trials.
+
+        A trial that fails is spent: it is written down with its reason and is not run again.
+
+        Raises:
+            UsageError: the output folder is not writable, or a backbone is not supported.
+            TemperError: something other than a method failed, such as a full disk.
+        """
+        observer = observer or Quiet()
+        require_writable(self.store.root.parent)
+        require_backbones([study.row for study in self.studies], self.work, self.store)
+        report = TuningReport()
+        runner = Runner(self.work, self.store, observer)
+        known = [self._known(study, observer) for study in self.studies]
+        clock = _Clock(
+            [(study.cost, max(0, self.trials - len(trials))) for study, trials in zip(self.studies, known, strict=True)]
+        )
+        total = sum(max(self.trials, len(trials)) for trials in known)
+        finished = sum(map(len, known))
+        for study, trials in zip(self.studies, known, strict=True):
+            while len(trials) < self.trials:
+                progress(finished, total, clock.seconds_left())
+                trials.append(self._run(study, len(trials), runner))
+                with self.store.guarded():
+                    replace_text(study.unfinished, "".join(map(trial_line, trials)))
+                clock.spend(study.cost)
+                finished += 1
+                report.run += 1
+            with self.store.guarded():
+                replace_text(study.file, "".join(map(trial_line, trials)))
+                study.unfinished.unlink(missing_ok=True)
+            report.files.append(study.file)
+            report.failed += sum(trial["status"] == "failed" for trial in trials)
+            report.chosen.append(selected(trials))
+        progress(finished, total, 0.0)
+        return report
+
+    def _known(self, study: Study, observer: Observer) -> list[Trial]:
+        """Read the trials that were run before, as far as they are those of this study."""
+        for path in (study.unfinished, study.file):
+            try:
+                trials = read_trials(path) if path.is_file() else []
+            except IntegrityError as error:
+                observer.note(f"{error} The trials are run again.")
+                continue
+            fitting = [trial for number, trial in enumerate(trials) if self._fits(trial, study, number)]
+            if fitting != trials:
+                observer.note(f"{path}: the trials are of another method source, space or data. They are run again.")
+            elif trials:
+                return trials
+        return []
+
+    def _fits(self, trial: Trial, study: Study, number: int) -> bool:
+        """Return whether a trial is the one with its number in a study."""
+        stated = {**trial, "status": None, "reason": None, "validation": None, "typos": None, "cost": None}
+        wanted = {**self._base(study, number), "status": None, "reason": None}
+        data = {"validation": self.work.splits.validation, "typos": self.work.tasks[TYPOS]}
+        hashes = all(trial[part] is None or trial[part]["data"] == data[part].content_hash for part in data)
+        return stated == wanted and hashes
+
+    def _base(self, study: Study, number: int) -> Trial:
+        """Return a trial without its outcome."""
+        row, _ = study.trial_row(number)
+        suite = self.work.suite
+        return {
+            "schema": TRIAL_SCHEMA_VERSION,
+            "suite": {"name": suite.name, "version": suite.version},
+            "method": row.method.identity(),
+            "backbone": row.backbone.identity(),
+            "seed": row.seed,
+            "trial": number,
+            LEARNING_RATE_FACTOR: row.learning_rate_factor,
+            "space": {name: search.plain() for name, search in study.space.items()},
+            "validation": None,
+            "typos": None,
+            "cost": None,
+        }
+
+    def _run(self, study: Study, number: int, runner: Runner) -> Trial:
+        """Run a trial."""
+        row, refusal = study.trial_row(number)
+        base = self._base(study, number)
+        try:
+            if refusal:
+                raise RowFailedError(refusal)
+            finish_row(row, runner, RunReport())
+        except RowFailedError as error:
+            return {**base, "status": "failed", "reason": str(error)}
+        train, *predicted = cells_of(row, self.work, self.store)
+        answers = {cell.subject: self._answers(cell.key or "", cell.subject) for cell in predicted}
+        trained = self.store.find("train", train.key or "")
+        if trained is None:
+            raise TemperError(f"{train.label} was removed while it was used. Run the same command again.")
+        cost = json.loads((trained.folder / TRAINING).read_text(encoding="utf-8"))["cost"]
+        outcome = {"validation": answers[VALIDATION], "typos": answers[TYPOS], "cost": cost}
+        return {**base, **outcome, "status": "ok", "reason": None}
+
+    def _answers(self, key: str, subject: str) -> dict[str, Any]:
+        """Count the right answers in a table of predictions."""
+        data = self.work.splits.validation if subject == VALIDATION else self.work.tasks[subject]
+        artifact = self.store.find("predict", key)
+        if artifact is None:
+            raise TemperError(f"The predictions on {subject} were removed while they were used. Run the command again.")
+        table = read_predictions(artifact.folder / PREDICTIONS)
+        labels = [example.label for example in data.examples]
+        correct = int((table.logits.argmax(axis=1) == labels).sum())
+        return {"data": data.content_hash, "n": len(data), "correct": correct}
+
+
+class _Clock:
+    """Estimate the time left from the time that the trials of this run took, weighted by cost."""
+
+    def __init__(self, open_trials: Sequence[tuple[float, int]]) -> None:
+        self._left = sum(cost * count for cost, count in open_trials)
+        self._spent = 0.0
+        self._started = time.monotonic()
+
+    def spend(self, cost: float) -> None:
+        """Count a finished trial."""
+        self._left -= cost
+        self._spent += cost
+
+    def seconds_left(self) -> float | None:
+        """Return the estimate; None before the first trial is finished."""
+        return (time.monotonic() - self._started) / self._spent * self._left if self._spent else None
+
+
+def plan_tuning(
+    suite: Suite, requests: Sequence[MethodRequest], backbone: str | None, out: Path, trials: int | None = None
+) -> TuningPlan:
+    """Read the suite's training data and check the whole request before anything long starts.
+
+    Args:
+        suite: The suite.
+        requests: The methods.
+        backbone: As in `benchmark.run`; the suite's by default.
+        out: Folder of artifacts (``out/store``) and of trials (``out/results``).
+        trials: Number of trials per method; the suite's by default.
+
+    Raises:
+        UsageError: an option or a search space is invalid.
+        UnavailableError: the backbone or the training data is missing.
+    """
+    rule = suite.tuning or TuningRule()
+    training = replace(suite, tasks=(), attacks=())
+    require_resources(training, backbone or suite.backbone)
+    methods = configure_all(requests, suite)
+    place = resolve_backbone(backbone or suite.backbone)
+    spaces = [space_of(method, rule) for method in methods]
+    work = materialise(training)
+    work = replace(work, tasks={TYPOS: typo_dataset(work.splits.validation)})
+    store, studies = Store(out / "store"), []
+    for method, space in zip(methods, spaces, strict=True):
+        row = Row(method, place, SEED)
+        slug = method_slug(method.name, method.configuration, tuned=True)
+        name = fingerprint([suite.name, suite.version, slug, place.identity()]).removeprefix("sha256:")
+        unfinished = store.root / "trials" / f"{name}.jsonl"
+        studies.append(Study(row, space, out / "results" / trials_path(row, suite), unfinished))
+    return TuningPlan(studies, trials or rule.trials, work, store)

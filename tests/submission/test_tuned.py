@@ -1,0 +1,93 @@
+"""A submission of a tuned row: its trials travel with it, and their points and the selection are recomputed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmark.execution.plan import parse_methods, plan
+from benchmark.execution.runner import Quiet
+from benchmark.schema import IntegrityError, file_fingerprint, read_records, record_line
+from benchmark.schema.trial import read_trials, selected, trial_line, tuning_of
+from benchmark.submission.build import build
+from benchmark.submission.publish import publish
+from benchmark.submission.read import read_submission
+from benchmark.submission.verify import Verification
+from benchmark.suites import load_suite
+from benchmark.tuning.study import plan_tuning
+from tests.support.tiny_suite import write_tiny_suite
+
+
+@pytest.fixture()
+def submission(tmp_path: Path, tiny_backbone: Path) -> tuple[Path, object]:
+    (tmp_path / "suite").mkdir()
+    suite = load_suite(str(write_tiny_suite(tmp_path / "suite", tiny_backbone)))
+    requests, out = parse_methods("worddrop"), tmp_path / "out"
+    plan_tuning(suite, requests, None, out, 3).execute()
+    planned = plan(suite, requests, 1, None, out, protocol="", settings="tuned")
+    planned.execute(Quiet())
+    built = build(planned.rows, planned.work, planned.store, planned.results, tmp_path / "submissions")
+    return built.folder, planned.work
+
+
+def problems(folder: Path, work, scratch: Path) -> list[str]:
+    verification = Verification(read_submission(folder), work, scratch)
+    return [problem for check in verification.checks() for problem in check.problems]
+
+
+def forge(folder: Path, change) -> None:
+    """Change the trials, and everything that must then change so that only the trials are wrong."""
+    (path,) = folder.rglob("trials.jsonl")
+    trials = read_trials(path)
+    change(trials)
+    path.write_text("".join(map(trial_line, trials)))
+    tuning = tuning_of(selected(trials), trials, file_fingerprint(path))
+    for file in path.parent.glob("seed-*.jsonl"):
+        records = [{**record, "tuning": tuning} for record in read_records(file)]
+        file.write_text("".join(map(record_line, records)))
+    manifest = json.loads((folder / "submission.json").read_text())
+    for name in manifest["files"]:
+        target = folder / name
+        manifest["files"][name] = {"sha256": file_fingerprint(target), "size": target.stat().st_size}
+    (folder / "submission.json").write_text(json.dumps(manifest))
+
+
+def test_a_tuned_submission_is_verified_and_published(submission, tmp_path: Path) -> None:
+    folder, work = submission
+    assert folder.parts[-2:] == ("worddrop@tuned", folder.name)
+    (tmp_path / "scratch").mkdir()
+    verification = Verification(read_submission(folder), work, tmp_path / "scratch")
+    assert [problem for check in verification.checks() for problem in check.problems] == []
+    publish(verification, tmp_path / "results", ())
+    (trials,) = (tmp_path / "results").rglob("trials.jsonl")
+    assert trials.read_bytes() == next(folder.rglob("trials.jsonl")).read_bytes()
+    from benchmark.schema import read_results
+
+    read_results(tmp_path / "results")
+
+
+def test_a_trial_that_is_not_at_its_point_is_refused(submission, tmp_path: Path) -> None:
+    folder, work = submission
+
+    def change(trials) -> None:
+        chosen = selected(trials)["trial"]
+        other = next(trial for trial in trials[1:] if trial["trial"] != chosen)
+        other["learning_rate_factor"] = 1.23
+
+    forge(folder, change)
+    (tmp_path / "scratch").mkdir()
+    (problem,) = problems(folder, work, tmp_path / "scratch")
+    assert "learning_rate_factor is 1.23; its point is" in problem
+
+
+def test_a_record_of_another_trial_is_refused(submission) -> None:
+    folder, _ = submission
+
+    def change(trials) -> None:
+        chosen = selected(trials)["trial"]
+        for trial in trials:
+            trial["validation"]["correct"] = 0 if trial["trial"] == chosen else 16
+
+    forge(folder, change)
+    with pytest.raises(IntegrityError, match="the selected trial has"):
+        read_submission(folder)

@@ -1,0 +1,54 @@
+"""Run in a process of its own: tune in children that are killed ten times at random moments, then to the end."""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+from benchmark.execution.plan import parse_methods
+from benchmark.suites import load_suite
+from benchmark.tuning.study import plan_tuning
+
+KILLS, TRIALS = 10, 3
+
+
+def tune(suite: str, out: Path) -> None:
+    plan_tuning(load_suite(suite), parse_methods("vanilla,roast"), None, out, TRIALS).execute()
+
+
+def child(suite: str, out: Path) -> int:
+    pid = os.fork()
+    if pid == 0:
+        tune(suite, out)
+        os._exit(0)
+    return pid
+
+
+def trials(out: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("trials.jsonl"))}
+
+
+def main(suite: str, folder: Path, seed: int) -> None:
+    started = time.monotonic()
+    os.waitpid(child(suite, folder / "whole"), 0)
+    whole = time.monotonic() - started
+    rng, killed, progress = random.Random(seed), 0, set()
+    for _ in range(KILLS):
+        pid = child(suite, folder / "killed")
+        time.sleep(rng.uniform(0.02, 0.6) * whole)
+        os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+        killed += os.WIFSIGNALED(status)
+        progress.add(sum(1 for _ in (folder / "killed").rglob("receipt.json")))
+    _, status = os.waitpid(child(suite, folder / "killed"), 0)
+    same = trials(folder / "whole") == trials(folder / "killed")
+    outcome = {"killed": killed, "same": same, "status": status, "files": len(trials(folder / "whole"))}
+    sys.stdout.write(json.dumps(outcome))
+    sys.stderr.write(f"artifacts after each kill: {sorted(progress)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))

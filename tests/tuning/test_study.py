@@ -1,0 +1,290 @@
+"""Tuning on the tiny suite: trials, failures, resuming, and the rows that use them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import benchmark
+from benchmark.cli.app import app
+from benchmark.execution.plan import parse_methods
+from benchmark.execution.runner import Quiet
+from benchmark.schema import IntegrityError, UsageError, read_records, read_results
+from benchmark.schema.trial import read_trials, selected, trial_line
+from benchmark.suites import load_suite
+from benchmark.tuning.study import TuningReport, plan_tuning
+from tests.support.tiny_suite import write_tiny_suite
+
+PLUGIN = """
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from annotated_types import Gt
+
+from benchmark.training import Batch, Classifier, Context, Method, Search
+
+
+@dataclass(kw_only=True, eq=False)
+class Fragile(Method):
+    \"\"\"Diverge for every strength above 1.\"\"\"
+
+    name: ClassVar[str] = "fragile"
+    strength: Annotated[float, Gt(0), Search.log(LOW, HIGH, source="this test")] = 0.5
+
+    def loss(self, model: Classifier, batch: Batch, ctx: Context):
+        loss = super().loss(model, batch, ctx) * self.strength
+        return loss * float("nan") if self.strength > 1 else loss
+"""
+
+
+@pytest.fixture()
+def suite(tmp_path: Path, tiny_backbone: Path) -> Path:
+    (tmp_path / "suite").mkdir()
+    return write_tiny_suite(tmp_path / "suite", tiny_backbone)
+
+
+@pytest.fixture()
+def fragile(tmp_path: Path) -> str:
+    path = tmp_path / "fragile.py"
+    path.write_text(PLUGIN.replace("LOW", "0.1").replace("HIGH", "10.0"))
+    return str(path)
+
+
+def tune(suite: Path, out: Path, methods: str = "vanilla", trials: int = 3, plugins=(), observer=None) -> TuningReport:
+    return plan_tuning(load_suite(str(suite)), parse_methods(methods, plugins), None, out, trials).execute(observer)
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("trials.jsonl"))}
+
+
+class KilledError(BaseException):
+    """Not an error that any code expects."""
+
+
+class Killing(Quiet):
+    """Kill the process in its n-th call."""
+
+    def __init__(self, calls: int) -> None:
+        self.calls = calls
+
+    def _count(self) -> None:
+        self.calls -= 1
+        if self.calls == 0:
+            raise KilledError
+
+    def begin(self, label: str) -> None:
+        self._count()
+
+    def advance(self, done: int, total: int) -> None:
+        self._count()
+
+    def end(self, label: str, seconds: float) -> None:
+        self._count()
+
+
+def test_trials_are_run_once_and_shared_with_a_run(suite: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    report = tune(suite, out, "vanilla,roast")
+    assert (report.run, report.failed) == (6, 0)
+    for file, chosen in zip(report.files, report.chosen, strict=True):
+        trials = read_trials(file)
+        assert [trial["trial"] for trial in trials] == [0, 1, 2]
+        assert selected(trials) == chosen
+        assert trials[0]["learning_rate_factor"] == 1.0
+    before = files(out)
+    assert tune(suite, out, "vanilla,roast").run == 0
+    assert files(out) == before
+    # The training and the validation predictions of trial 0 are those of the default row's first seed.
+    ran = benchmark.run(suite, "vanilla", out=out)
+    assert (ran.computed, ran.reused) == (6, 2)
+
+
+def test_more_trials_begin_with_the_fewer(suite: Path, tmp_path: Path) -> None:
+    tune(suite, tmp_path / "grown", trials=2)
+    two = files(tmp_path / "grown")
+    assert tune(suite, tmp_path / "grown", trials=4).run == 2
+    tune(suite, tmp_path / "whole", trials=4)
+    four = files(tmp_path / "grown")
+    assert four == files(tmp_path / "whole")
+    assert all(four[name].startswith(two[name]) and four[name] != two[name] for name in two)
+    # Fewer trials than there are already remove none.
+    assert tune(suite, tmp_path / "grown", trials=3).run == 0
+    assert files(tmp_path / "grown") == four
+
+
+def test_a_failed_trial_is_spent(suite: Path, tmp_path: Path, fragile: str) -> None:
+    out = tmp_path / "out"
+    report = tune(suite, out, "fragile", trials=5, plugins=[fragile])
+    trials = read_trials(report.files[0])
+    failed = [trial for trial in trials if trial["status"] == "failed"]
+    strengths = {trial["trial"]: trial["method"]["hyperparameters"]["strength"] for trial in trials}
+    assert {trial["trial"] for trial in failed} == {number for number, value in strengths.items() if value > 1}
+    assert 0 < len(failed) < 5
+    assert report.failed == len(failed)
+    assert all("loss" in trial["reason"] for trial in failed)
+    assert report.chosen[0]["status"] == "ok"
+    assert tune(suite, out, "fragile", trials=5).run == 0
+
+
+def test_a_row_whose_trials_all_failed_says_so(suite: Path, tmp_path: Path, fragile: str) -> None:
+    out = tmp_path / "out"
+    report = tune(suite, out, "fragile:strength=2.0,vanilla", trials=2, plugins=[fragile])
+    assert report.chosen[0] is None
+    assert report.chosen[1] is not None
+    ran = benchmark.run(suite, "fragile:strength=2.0,vanilla", out=out, settings="tuned")
+    assert len(ran.failures) == 1
+    assert "All 2 trials failed." in ran.failures[0]
+    records = read_records(ran.files[0])
+    assert {record["status"] for record in records} == {"failed"}
+    assert records[0]["tuning"]["trial"] is None
+    read_results(out / "results")
+
+
+@pytest.mark.parametrize("step", [7, 12])
+def test_tuning_that_is_killed_and_resumed_gives_the_same_bytes(
+    suite: Path, tmp_path: Path, fragile: str, step: int
+) -> None:
+    """Kill at every `step`-th moment of what is still to do, until nothing is left to kill."""
+    methods = "vanilla,fragile"
+    tune(suite, tmp_path / "whole", methods, plugins=[fragile])
+    kills = 0
+    while True:
+        try:
+            tune(suite, tmp_path / "killed", methods, observer=Killing(step * (kills + 1)))
+            break
+        except KilledError:
+            kills += 1
+    assert kills >= 2
+    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+    assert not list((tmp_path / "killed/store/trials").iterdir())
+
+
+@pytest.mark.slow
+def test_tuning_that_is_killed_ten_times_at_random_gives_the_same_bytes(suite: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.tuning.kill_script", str(suite), str(tmp_path), "15"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=500, env={**os.environ})
+    outcome = json.loads(done.stdout)
+    assert outcome == {"killed": outcome["killed"], "same": True, "status": 0, "files": 2}
+    assert outcome["killed"] >= 5, done.stderr
+
+
+def test_a_tuned_row_has_the_selected_settings_and_its_own_place(suite: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    report = tune(suite, out, "vanilla,roast")
+    ran = benchmark.run(suite, "vanilla,roast", out=out, settings="tuned")
+    benchmark.run(suite, "vanilla,roast", out=out)
+    (folder,) = read_results(out / "results")
+    assert not folder.dropped
+    places = {located.file.split("/")[1] for located in folder.records}
+    assert places == {"vanilla", "vanilla@tuned", "roast", "roast@tuned"}
+    for file, chosen in zip(ran.files, report.chosen, strict=True):
+        for record in read_records(file):
+            assert record["tuning"]["trial"] == chosen["trial"]
+            assert record["tuning"]["count"] == 3
+            assert record["method"]["hyperparameters"] == chosen["method"]["hyperparameters"]
+
+
+def forced(out: Path, number: int) -> Path:
+    """Rewrite vanilla's trials so that a trial wins."""
+    (path,) = (out / "results").rglob("vanilla@tuned/*/trials.jsonl")
+    trials = read_trials(path)
+    for trial in trials:
+        trial["validation"]["correct"] = 16 if trial["trial"] == number else 0
+    path.write_text("".join(map(trial_line, trials)))
+    return path
+
+
+def test_the_selected_learning_rate_is_used(suite: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    tune(suite, out)
+    path = forced(out, 1)
+    ran = benchmark.run(suite, out=out, settings="tuned")
+    factor = read_trials(path)[1]["learning_rate_factor"]
+    assert factor != 1.0
+    record = read_records(ran.files[0])[0]
+    assert record["tuning"]["learning_rate_factor"] == factor
+    specs = [json.loads(spec.read_text()) for spec in (out / "store/train").glob("*/spec.json")]
+    # It is the training run of the trial: none was added.
+    assert len(specs) == 3
+    assert 1e-3 * factor in [spec["recipe"]["learning_rate"] for spec in specs]
+    assert ran.reused == 2
+
+
+def test_a_record_whose_settings_were_not_selected_is_refused(suite: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    tune(suite, out)
+    benchmark.run(suite, out=out, settings="tuned")
+    path = forced(out, 1)
+    with pytest.raises(IntegrityError, match=r"seed-0.jsonl:1: /tuning/trial: is 0, the trials give 1"):
+        read_results(out / "results")
+    path.unlink()
+    with pytest.raises(IntegrityError, match=r"/tuning: needs trials.jsonl next to the record"):
+        read_results(out / "results")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda trials: trials[::-1], "/trial: is 2 on line 1"),
+        (lambda trials: [trials[0], {**trials[1], "seed": 1}], "/seed: differs from the file's first trial"),
+        (lambda trials: [{**trials[0], "reason": "none"}], "/reason: is given although /status is ok"),
+        (lambda trials: [{**trials[0], "cost": None}], "/cost: is missing although /status is ok"),
+        (
+            lambda trials: [{**trials[0], "typos": {**trials[0]["typos"], "correct": 17}}],
+            "/typos/correct: is 17 of only 16",
+        ),
+        (lambda trials: [trials[0], {**trials[1], "space": {}}], "/space: differs from the file's first trial"),
+        (lambda trials: [{**trials[0], "space": {"a": {"scale": "log"}}}], "/space/a: needs high and low"),
+        (lambda trials: [], "holds no trial"),
+    ],
+)
+def test_an_invalid_file_of_trials_is_refused(suite: Path, tmp_path: Path, change, message) -> None:
+    (path,) = tune(suite, tmp_path / "out").files
+    trials = read_trials(path)
+    path.write_text("".join(map(trial_line, change(trials))))
+    with pytest.raises(IntegrityError, match=message):
+        read_trials(path)
+
+
+def test_trials_of_another_space_are_run_again(suite: Path, tmp_path: Path, fragile: str) -> None:
+    out = tmp_path / "out"
+    tune(suite, out, "fragile", trials=2, plugins=[fragile])
+    (before,) = files(out).values()
+    Path(fragile).write_text(PLUGIN.replace("LOW", "0.2").replace("HIGH", "0.9"))
+    from benchmark.execution import method_registry as registry
+
+    registry._plugins.clear()
+    registry.registered.cache_clear()
+    report = tune(suite, out, "fragile", trials=2, plugins=[fragile])
+    assert report.run == 2
+    (after,) = files(out).values()
+    assert after != before
+
+
+def test_untuned_methods_and_unequal_numbers_of_trials_are_refused(suite: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(UsageError, match="vanilla is not tuned: "):
+        benchmark.run(suite, out=out, settings="tuned")
+    tune(suite, out, "vanilla", trials=1)
+    tune(suite, out, "worddrop", trials=2)
+    with pytest.raises(UsageError, match="numbers of trials differ: vanilla 1 and worddrop 2"):
+        benchmark.run(suite, "vanilla,worddrop", out=out, settings="tuned")
+    with pytest.raises(UsageError, match="Leave out --settings tuned"):
+        benchmark.run(suite, out=out, settings="tuned", protocol="ece-index-bug")
+
+
+def test_the_commands(suite: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    done = CliRunner().invoke(app, ["tune", str(suite), "--methods", "vanilla", "--trials", "2", "--out", out])
+    assert done.exit_code == 0, done.output
+    assert "Ran 2 trials." in done.output
+    assert "learning_rate_factor" in done.output
+    done = CliRunner().invoke(app, ["tune", str(suite), "--methods", "vanilla", "--trials", "2", "--out", out])
+    assert "Ran 0 trials." in done.output
+    done = CliRunner().invoke(app, ["run", str(suite), "--settings", "tuned", "--out", out])
+    assert done.exit_code == 0, done.output
