@@ -341,7 +341,7 @@ def _row(scores: SectionScores, ranked: RankedRow, anchor: str) -> Row:
         cost=cost_figure(compared.cost),
         seeds=tuple(str(seed) for seed in row.measured_seeds if seed >= 0),
         verification="published" if row.kind == PUBLISHED else level,
-        notes=ranked.notes,
+        notes=(*ranked.notes, *row.notes),
         facts=row.facts,
         measurements=tuple(_measurements(scores, ranked)),
         p="" if ranked.p is None else decimal(ranked.p, 4),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.schema import IntegrityError, UsageError, method_slug, nearest
+from benchmark.schema.record import TUNED
 from leaderboard.figures import unit_label
 from leaderboard.ranking import at_chance, ranking
 from leaderboard.results import MEASURED, RowResults, SectionResults, read_sections
@@ -263,7 +264,7 @@ class _Folders:
 
 
 def _slug(row: RowResults) -> str:
-    return method_slug(row.name, row.configuration, row.protocol)
+    return method_slug(row.name, row.configuration, row.protocol, tuned=row.tuned)
 
 
 def _is_named(text: str, row: RowResults) -> bool:
@@ -271,7 +272,11 @@ def _is_named(text: str, row: RowResults) -> bool:
     if text == _slug(row):
         return True
     name, _, settings = text.replace("~", ":", 1).partition(":")
-    return name == row.name and not row.protocol and _settings(settings) == _settings(row.configuration)
+    return (
+        name == (f"{row.name}@{TUNED}" if row.tuned else row.name)
+        and not row.protocol
+        and _settings(settings) == _settings(row.configuration)
+    )
 
 
 def _settings(text: str) -> dict[str, str | float]:

@@ -25,6 +25,7 @@ from benchmark.schema import (
     read_results,
     suite_of,
 )
+from leaderboard.tuning import tuning_facts, tuning_notes, unequal_trials
 
 Item: TypeAlias = tuple[str, str, str]
 """Item of a suite card: (task, perspective, metric)."""
@@ -66,6 +67,7 @@ class ResultRecord(NamedTuple):
     table: str | None
     file: str
     line: int
+    tuned: bool
 
 
 def load_results(path: str | Path, published: str | Path | None = None) -> pd.DataFrame:
@@ -89,6 +91,7 @@ def load_results(path: str | Path, published: str | Path | None = None) -> pd.Da
         - ``method_version``, ``method_source``, ``hyperparameters``, ``backbone_source``, ``backbone_revision``,
           ``cost``, ``environment``: details of the run
         - ``file``, ``line``: the record's place below the results folder
+        - ``tuned``: whether tuning selected the settings
 
     Raises:
         UsageError: There is no such folder.
@@ -140,6 +143,7 @@ def _result(located: Located) -> ResultRecord:
         table=record["table"],
         file=located.file,
         line=located.line,
+        tuned="tuning" in record,
     )
 
 
@@ -160,6 +164,9 @@ class RowResults:
         costs: Training passes by seed, counted in examples.
         revision: The backbone revision, if a record has one.
         facts: (name, text) pairs on the sources of the row.
+        tuned: Whether tuning selected its settings.
+        notes: What tuning gained on the validation part, for a tuned row.
+        unequal: Why its tuning cannot be compared with other rows'; empty if it can.
         summary: Description of the method, if the results have one.
         paper: Citation of the method, if the results have one.
         examples: Attacked texts by attack, if the results have any.
@@ -179,6 +186,9 @@ class RowResults:
     costs: Mapping[int, Mapping[str, int]]
     revision: str | None
     facts: tuple[tuple[str, str], ...]
+    tuned: bool = False
+    notes: tuple[str, ...] = ()
+    unequal: str = ""
     summary: str = ""
     paper: str = ""
     examples: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -261,18 +271,30 @@ def read_sections(
 
 
 def _sections(suite: SuiteFolder) -> Iterator[SectionResults]:
-    by_backbone: dict[str, dict[tuple[str, ...], list[ResultRecord]]] = {}
-    for record in map(_result, suite.records):
+    records = [_result(located) for located in suite.records]
+    with_tuned = {record.backbone for record in records if record.tuned}
+    tables: dict[tuple[str, bool], dict[tuple[str, ...], list[ResultRecord]]] = {}
+    for record in records:
+        # Where there are tuned rows, the others have a table of their own. Published numbers stay with the ranking.
+        apart = record.backbone in with_tuned and not record.tuned and record.kind == MEASURED
         key = (record.kind, record.method, record.configuration, record.protocol, record.paper)
-        by_backbone.setdefault(record.backbone, {}).setdefault(key, []).append(record)
-    if not by_backbone:
+        tables.setdefault((record.backbone, apart), {}).setdefault(key, []).append(record)
+    if not tables:
         yield SectionResults(suite.card, suite.fingerprint, "", (), _frame([]).assign(row=0))
-    for backbone, by_key in sorted(by_backbone.items()):
+    for (backbone, apart), by_key in sorted(tables.items()):
         groups = [by_key[key] for key in sorted(by_key)]
         rows = tuple(_row(number, records, suite) for number, records in enumerate(groups))
         frame = _frame([record for records in groups for record in records])
         numbers = [number for number, records in enumerate(groups) for _ in records]
-        yield SectionResults(suite.card, suite.fingerprint, backbone, rows, frame.assign(row=numbers))
+        card = _table_card(suite.card, tuned=not apart) if backbone in with_tuned else suite.card
+        yield SectionResults(card, suite.fingerprint, backbone, rows, frame.assign(row=numbers))
+
+
+def _table_card(card: Card, *, tuned: bool) -> Card:
+    """Return a card with the title of one of two tables. The defaults are not ranked where there are tuned rows."""
+    if tuned:
+        return {**card, "title": f"{card['title']}: tuned settings"}
+    return {**card, "title": f"{card['title']}: default settings", "ranked": False}
 
 
 def _row(number: int, records: list[ResultRecord], suite: SuiteFolder) -> RowResults:
@@ -286,11 +308,15 @@ def _row(number: int, records: list[ResultRecord], suite: SuiteFolder) -> RowRes
     measured = {record.seed for record in records if not math.isnan(record.value)}
     levels = {record.verification for record in records}
     attachments: dict[str, Any] = {}
+    trials: list[dict[str, Any]] = []
+    wanted = 0
     if first.kind == MEASURED:
         _, folder, backbone, _ = files[0].split("/")
         about = suite.attachments.methods.get(folder, {})
         attachments = {"summary": about.get("summary", ""), "paper": about.get("paper", "")}
         attachments["examples"] = _attacked_texts(suite, f"{folder}/{backbone}", records)
+        trials = suite.companions.trials.get(f"{folder}/{backbone}", [])
+        wanted = suite.card.get("tuning", {}).get("trials", len(trials))
     return RowResults(
         number=number,
         kind=first.kind,
@@ -305,7 +331,10 @@ def _row(number: int, records: list[ResultRecord], suite: SuiteFolder) -> RowRes
         mixed=tuple(_mixed(records)),
         costs=costs,
         revision=next((r.backbone_revision for r in records if r.backbone_revision is not None), None),
-        facts=_facts(records, runs, costs, files),
+        facts=(*_facts(records, runs, costs, files), *(tuning_facts(trials) if first.tuned else ())),
+        tuned=first.tuned,
+        notes=tuple(tuning_notes(trials)) if first.tuned else (),
+        unequal=unequal_trials(len(trials), wanted) if first.tuned else "",
         **attachments,
     )
 
