@@ -25,7 +25,7 @@ from benchmark.schema import (
     read_results,
     suite_of,
 )
-from leaderboard.tuning import tuning_facts, tuning_notes, unequal_trials
+from leaderboard.trial_notes import tuning_facts, tuning_notes, unequal_trials
 
 Item: TypeAlias = tuple[str, str, str]
 """Item of a suite card: (task, perspective, metric)."""
@@ -315,7 +315,7 @@ def _row(number: int, records: list[ResultRecord], suite: SuiteFolder) -> RowRes
         about = suite.attachments.methods.get(folder, {})
         attachments = {"summary": about.get("summary", ""), "paper": about.get("paper", "")}
         attachments["examples"] = _attacked_texts(suite, f"{folder}/{backbone}", records)
-        trials = suite.companions.trials.get(f"{folder}/{backbone}", [])
+        trials = suite.attachments.trials.get(f"{folder}/{backbone}", [])
         wanted = suite.card.get("tuning", {}).get("trials", len(trials))
     return RowResults(
         number=number,

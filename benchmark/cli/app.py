@@ -15,7 +15,7 @@ from benchmark.cli import (
     runs,
     submission,
     suites,
-    tuning,
+    tune,
 )
 from benchmark.cli.display import examples, say
 from benchmark.cli.options import INTERRUPTED
@@ -48,7 +48,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run", epilog=runs.RUN_EXAMPLES)(runs.run)
-app.command("tune", epilog=tuning.EXAMPLES)(tuning.tune)
+app.command("tune", epilog=tune.EXAMPLES)(tune.tune)
 app.command("status", epilog=runs.STATUS_EXAMPLES)(runs.status)
 app.command("explain", epilog=runs.EXPLAIN_EXAMPLES)(runs.explain)
 app.command("reproduce", epilog=reproduction.EXAMPLES)(reproduction.reproduce)

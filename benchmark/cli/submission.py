@@ -56,7 +56,7 @@ def submit(
     from benchmark.execution.cells import Row
     from benchmark.execution.method_registry import MethodRequest, configure, load_plugin
     from benchmark.execution.store import Store
-    from benchmark.execution.tuned import tuned_rows
+    from benchmark.execution.tuned_row import tuned_rows
     from benchmark.execution.workload import materialise
     from benchmark.models.backbones import resolve_backbone
     from benchmark.submission.build import build, seeds_to_submit

@@ -154,7 +154,7 @@ def plan(
     work.selection(options)
     firsts = [Row(method, resolved, 0, options) for method in configured]
     if settings == TUNED:
-        from benchmark.execution.tuned import tuned_rows
+        from benchmark.execution.tuned_row import tuned_rows
 
         firsts = tuned_rows(firsts, work, out / "results")
     rows = [replace(first, seed=seed) for seed in range(seeds) for first in firsts]

@@ -20,7 +20,7 @@ from benchmark.execution.method_registry import MethodRequest, registered
 from benchmark.execution.plan import configure_all, require_resources, require_writable
 from benchmark.execution.runner import Observer, Quiet, Runner
 from benchmark.execution.store import Store
-from benchmark.execution.tuned import trials_path
+from benchmark.execution.tuned_row import trials_path
 from benchmark.execution.workload import VALIDATION, Workload, materialise
 from benchmark.models.backbones import resolve_backbone
 from benchmark.schema import IntegrityError, TemperError, UsageError, excerpt, fingerprint, method_slug

@@ -1,6 +1,6 @@
 """What the leaderboard says about tuned rows."""
 
-from leaderboard.tuning import best_so_far, tuning_facts, tuning_notes, unequal_trials
+from leaderboard.trial_notes import best_so_far, tuning_facts, tuning_notes, unequal_trials
 
 SPACE = {"epsilon": {"scale": "log", "low": 0.01, "high": 1.0}}
 
