@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = examples(
     ("Tune two methods with four trials each", "temper tune demo --methods vanilla,roast --trials 4"),
-    ("Run them with the selected settings", "temper run demo --methods vanilla,roast --settings tuned"),
+    ("Resume, or add trials to those that are there", "temper tune demo --methods vanilla,roast --trials 8"),
 )
 
 
@@ -39,7 +39,7 @@ def tune(
     *,
     plugin: PluginOption = None,
 ) -> None:
-    """Try settings of methods on the validation part; the same command resumes. See docs/tuning.md."""
+    """Try settings on the validation part. The same command resumes."""
     requests = parse_methods(methods, plugin or ())
     each_suite(suite, lambda one: _tune(one, requests, backbone, out, trials))
 
