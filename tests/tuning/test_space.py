@@ -76,7 +76,7 @@ def test_values_lie_where_the_scale_puts_them():
     log = Search.log(0.01, 1.0, source="s")
     assert (log.value(low), log.value(middle), log.value(high)) == (0.01, 0.1, 1.0)
     linear = Search.linear(0.0, 2.0, source="s")
-    assert (linear.value(low), linear.value(middle), linear.value(high)) == (1.16e-10, 1.0, 2.0)
+    assert (linear.value(low), linear.value(middle), linear.value(high)) == (2.33e-10, 1.0, 2.0)
     whole = Search.linear(1, 4, source="s")
     assert [whole.value(position << 30) for position in range(4)] == [1, 2, 3, 4]
     assert [Search.log(10, 1000, source="s").value(p) for p in (low, middle, high)] == [10, 100, 1000]
