@@ -69,7 +69,6 @@ STAR = (
     "★: differs from vanilla in Overall, p < 0.05 by the paired bootstrap, two-sided, after Holm's correction for the "
     "number of ranked rows that are compared with vanilla."
 )
-PLOT = "The interval of Overall, coloured where it leaves out 0."
 FOREST = (
     "Gain over vanilla in points with its 95 % interval, coloured where the interval leaves out 0; right is better. "
     "All panels have one scale; an arrow marks an interval that goes on outside it. Hollow points are rows that are "

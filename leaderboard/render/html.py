@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 _EXPORTS = {"board.csv": "CSV", "board.md": "Markdown", "board.tex": "LaTeX"}
 
-PLOT_WIDTH = 104
 STRIP_WIDTH = 66
 
 
@@ -48,8 +46,6 @@ def page(board: Board, exports: Mapping[str, str]) -> str:
         charts=charts,
         forest=forest,
         frame=FRAME,
-        plots={section.anchor: Plot.of(section) for section in board.sections},
-        plot_width=PLOT_WIDTH,
         seed_strips={section.anchor: strips(section) for section in board.sections},
         task_cards=_task_cards(board),
         task_anchors=_task_anchors,
@@ -110,10 +106,8 @@ def _general(board: Board) -> list[tuple[str, str]]:
 
 
 def _page_columns(section: Section) -> list[tuple[int, Column]]:
-    """List the columns of a section's main table with the place of their cells; a plot follows Overall."""
-    columns = [c for c in section.columns() if c.on_page and (section.ranked or c.kind != "rank")]
-    plots = [sum(before.kind == "overall" for before in columns[:place]) for place in range(len(columns))]
-    return [(place + plots[place], column) for place, column in enumerate(columns)]
+    """List the columns of a section's main table with the place of their cells."""
+    return list(enumerate(c for c in section.columns() if c.on_page and (section.ranked or c.kind != "rank")))
 
 
 def _task_cards(board: Board) -> dict[tuple[str, str], str]:
@@ -168,51 +162,6 @@ def _measurement(row: Row, m: Measurement) -> str:
     points = dict(m.figure.points)
     numbers = [m.figure.text, m.figure.spread, *(points.get(seed, "–") for seed in row.seeds)]
     return head + "".join(f'<td class="number">{escape(true_minus(text))}</td>' for text in numbers) + "</tr>"
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """The scale of a section's interval plots, from `low` (0 or below) to `high` (0 or above), in points."""
-
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, section: Section) -> "Plot":
-        """Choose a scale that holds 0 and every interval of the section."""
-        figures = [row.overall for row in section.rows]
-        values = [float(text) for figure in figures for text in (figure.text, figure.low, figure.high) if text]
-        low, high = -nice_bound(-min(values, default=0.0)), nice_bound(max(values, default=0.0))
-        return cls(low, high if high > low else 1.0)
-
-    def ticks(self) -> list[tuple[str, str, str]]:
-        """Label both ends, and 0 where it is not next to one: x, text anchor, label."""
-        ends = [(self.low, "start"), (self.high, "end")]
-        spread = self.high - self.low
-        zero = [(0.0, "middle")] if -self.low > 0.2 * spread and self.high > 0.2 * spread else []
-        return [(self.x(value), anchor, true_minus(f"{value + 0.0:g}")) for value, anchor in [*ends, *zero]]
-
-    def marks(self, figure: Figure) -> dict[str, str]:
-        """Compute x of a figure's value and interval ends, and the side of 0 if all are on one."""
-        value = float(figure.text)
-        side = "better" if float(figure.low or 0) > 0 else "worse" if float(figure.high or 0) < 0 else "same"
-        ends = {end: self.x(float(text)) for end, text in (("low", figure.low), ("high", figure.high)) if text}
-        return {"value": self.x(value), "side": side, **ends}
-
-    def x(self, value: float) -> str:
-        """Compute x of a value in points in a picture of width `PLOT_WIDTH`."""
-        margin = 5.0
-        inner = PLOT_WIDTH - 2 * margin
-        return decimal(margin + inner * (value - self.low) / (self.high - self.low), 1)
-
-
-def nice_bound(value: float) -> float:
-    """Round a number up to 1, 1.5, 2, 3, 4, 5, 6, 8 or 10 times a power of ten; 0 when it is not above 0."""
-    if value <= 0:
-        return 0.0
-    power = 10.0 ** math.floor(math.log10(value))
-    # Allow for rounding, so that 2.0000000000000004 becomes 2.
-    return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15) if step * power >= value * (1 - 1e-12))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ import pytest
 
 from leaderboard import definitions, load_board
 from leaderboard.figures import decimal
-from leaderboard.render.html import Plot, nice_bound
 from leaderboard.site_files import render_all
 
 VOID = {"meta", "input", "link", "br", "wbr", "line", "circle", "text"}
@@ -114,24 +113,6 @@ def test_switches_appear_where_there_is_a_choice(tree, results):
 def test_page_can_be_read_without_scripts(tree, page):
     assert "html:not([data-scripted]) .scripted { display: none; }" in page
     assert not [attributes for _, attributes in tree.elements if "hidden" in attributes]
-
-
-@pytest.mark.parametrize(
-    ("value", "bound"),
-    [(0.0, 0.0), (-3.0, 0.0), (0.7, 0.8), (1.0, 1.0), (1.01, 1.5), (4.72, 5.0), (11.2, 15.0), (62, 80), (99, 100)],
-)
-def test_scale_ends_at_a_round_number(value, bound):
-    assert nice_bound(value) == pytest.approx(bound)
-
-
-def test_plot_holds_zero_and_every_interval(full_results):
-    for section in load_board(full_results).sections:
-        plot = Plot.of(section)
-        for row in section.rows:
-            if row.overall.text:
-                places = [float(value) for key, value in plot.marks(row.overall).items() if key != "side"]
-                assert all(5 <= place <= 99 for place in places)
-        assert 5 <= float(plot.x(0.0)) <= 99
 
 
 @pytest.mark.parametrize(
