@@ -183,7 +183,7 @@ def test_definitions_show_on_hover_on_focus_and_under_a_finger(visit):
     assert box["x"] + box["width"] <= 1400
     phone = visit(width=400, has_touch=True, is_mobile=True)
     phone.get_by_role("button", name="Overall").first.tap()
-    assert "relative change" in phone.get_by_role("tooltip").inner_text()
+    assert "gain over vanilla" in phone.get_by_role("tooltip").inner_text()
 
 
 def test_links_open_cards_and_changed_words_are_marked(visit):

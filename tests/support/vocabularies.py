@@ -30,6 +30,7 @@ def byte_level(*, special: bool = True) -> Any:
         backend.post_processor = TemplateProcessing(single="<s> $A </s>", pair=pair, special_tokens=around)
         roles: dict[str, Any] = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
         roles["mask_token"] = AddedToken("<mask>", lstrip=True, special=True)
+        backend.add_special_tokens([roles["mask_token"]])
     else:
         roles = {"bos_token": "</s>", "eos_token": "</s>"}
     inputs = ["input_ids", "attention_mask"]
