@@ -132,8 +132,9 @@ class Context:
         Use it in a `backward` that needs the gradient of the whole window first; then give each loss to
         `backward` together with its micro-batch.
         """
-        self._collected.append(batch)
-        return list(self._collected) if len(self._collected) == len(self.window) else []
+        before = [] if len(self._collected) == len(self.window) else self._collected
+        self._collected = [*before, batch]
+        return self._collected if len(self._collected) == len(self.window) else []
 
     def input_gradient(self, loss: Tensor, embeds: Tensor, *, retain_graph: bool = False) -> Tensor:
         """Compute the gradient of a loss by embeddings only; parameters' gradients do not change. Shape as `embeds`."""
