@@ -18,7 +18,7 @@ from benchmark.authoring.trial_run import Report, Trained, train_a_minute
 from benchmark.execution.costs import Cost, Costs, over_vanilla
 from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure, registered
 from benchmark.resources.cache import cache_root
-from benchmark.schema import IntegrityError, TemperError, UnavailableError, UsageError
+from benchmark.schema import SANITY_CHECKS, IntegrityError, TemperError, UnavailableError, UsageError
 from benchmark.testing import ContractError, MethodContract
 from benchmark.testing.pass_counts import count_passes
 from benchmark.testing.tiny import write_tiny_masked_lm
@@ -54,7 +54,7 @@ def check_method(text: str, report: Report = lambda *_: None) -> Iterator[Findin
         report: Progress.
 
     Raises:
-        UsageError: there is no such method, or its entry point is not installed yet.
+        UsageError: there is no such method, its entry point is not installed yet, or it is a sanity check.
     """
     request = MethodRequest.parse(text)
     for name in request.members:
@@ -63,6 +63,8 @@ def check_method(text: str, report: Report = lambda *_: None) -> Iterator[Findin
                 f"methods/{name}.py is not registered yet. Run `pip install --no-deps -e .`, and check again."
             )
     request.require_known()
+    if request.name in SANITY_CHECKS:
+        raise UsageError(f"{request.name} is a sanity check of the benchmark, so the checks of methods do not apply.")
     try:
         method = configure(request, {})
     except TemperError as error:

@@ -174,7 +174,7 @@ def _classes(folder: Path) -> tuple[str, ...]:
     """Return the class names of a saved model, empty if it has none; refuse a folder without a Temper model."""
     try:
         settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        if "temper_max_length" not in settings and "temper_prompt" not in settings:
+        if not {"temper_max_length", "temper_prompt", "temper_text_classifier"} & settings.keys():
             raise UsageError(f"--model {folder} was not saved by Temper; train the model with `temper run`.")
         if not settings.get("temper_named_classes"):
             return ()

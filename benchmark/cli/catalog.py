@@ -41,6 +41,7 @@ def show_catalog(
         _show_costs()
     if everything:
         _print("Methods", ("Name", "What it does"), _methods())
+        _print("Sanity checks (never ranked)", ("Name", "What it does"), _methods(sanity=True))
     if hyperparameters:
         _print("Hyper-parameters", ("Method", "Name", "Default", "Legal values", "Tuned over"), _hyperparameters())
     if suites or everything:
@@ -61,11 +62,11 @@ def show_catalog(
         )
 
 
-def _methods() -> list[tuple[str, str]]:
+def _methods(*, sanity: bool = False) -> list[tuple[str, str]]:
     from benchmark.execution.method_registry import registered
     from benchmark.execution.method_source import summary
 
-    return [(name, summary(point).text) for name, point in registered().items()]
+    return [(name, summary(point).text) for name, point in registered(sanity=sanity).items()]
 
 
 def _hyperparameters() -> list[tuple[str, str, str, str, str]]:

@@ -28,7 +28,9 @@ def complete_methods(incomplete: str) -> list[str]:
     from benchmark.execution.method_registry import registered
 
     start = max(incomplete.rfind(","), incomplete.rfind("+")) + 1
-    names = _starting(("all", *registered()) if start == 0 else registered(), incomplete[start:])
+    composing = incomplete[:start].endswith("+")
+    known = registered() if composing else ("all", "sanity", *registered(), *registered(sanity=True))
+    names = _starting(known, incomplete[start:])
     return [incomplete[:start] + name for name in names]
 
 

@@ -50,7 +50,7 @@ MethodsOption = Annotated[
     typer.Option(
         "--methods",
         autocompletion=complete_methods,
-        help="Names separated by commas, or all; roast:variant=released sets a hyper-parameter, a+b composes.",
+        help="Names separated by commas, all, or sanity; roast:variant=released sets a hyper-parameter, a+b composes.",
     ),
 ]
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds: 3 stands for 0, 1 and 2.")]

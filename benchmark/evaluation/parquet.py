@@ -178,7 +178,8 @@ class InspectionTable:
     Attributes:
         predictions: Logits of the first pass, with labels.
         again: Logits of the second pass, float32, shape (examples, classes).
-        gradients: float32, shape (examples,), at least 0: the largest absolute entry of each input gradient.
+        gradients: float32, shape (examples,), at least 0: the largest absolute entry of each input gradient. NaN for a
+            model without input gradients.
     """
 
     predictions: PredictionTable

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.execution.method_source import source_fingerprint
 from benchmark.execution.plugins import GROUP, place_of, read_plugin, require_usable_name
+from benchmark.schema import SANITY_CHECKS
 from benchmark.schema.errors import TemperError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -63,10 +64,12 @@ class MethodRequest:
         """Check that the method is registered, without loading it.
 
         Raises:
-            UsageError: it is not; the message suggests the nearest name.
+            UsageError: it is not, with the nearest name, or it composes a sanity check.
         """
         for member in self.members:
-            if member not in registered():
+            if member in SANITY_CHECKS and len(self.members) > 1:
+                raise UsageError(f"{self.name} composes the sanity check {member}; run {member} on its own.")
+            if member not in _with_sanity_checks():
                 raise UsageError(_unknown(member))
 
     def overrides_of(self, suite: Mapping[str, "Mapping[str, Hyperparameter]"]) -> "dict[str, Hyperparameter]":
@@ -137,8 +140,8 @@ class ConfiguredMethod:
 
 
 @cache
-def registered() -> dict[str, EntryPoint]:
-    """Return the entry points of all methods by name, including those of `load_plugin`.
+def registered(*, sanity: bool = False) -> dict[str, EntryPoint]:
+    """Return the entry points of all methods by name, including those of `load_plugin`, or those of the sanity checks.
 
     Raises:
         TemperError: two packages register the same name; the message names both.
@@ -151,7 +154,11 @@ def registered() -> dict[str, EntryPoint]:
                 "Uninstall one of them."
             )
         points[point.name] = point
-    return dict(sorted(points.items()))
+    return {name: point for name, point in sorted(points.items()) if (name in SANITY_CHECKS) == sanity}
+
+
+def _with_sanity_checks() -> dict[str, EntryPoint]:
+    return {**registered(), **registered(sanity=True)}
 
 
 def _unknown(name: str) -> str:
@@ -163,7 +170,7 @@ def _unknown(name: str) -> str:
             f"Method {name!r} is declared in {project.resolve()} but not installed. Run `pip install -e .` in that "
             "folder."
         )
-    return f"There is no method {name!r}. " + nearest(name, registered())
+    return f"There is no method {name!r}. " + nearest(name, _with_sanity_checks())
 
 
 def configure(request: MethodRequest, suite_overrides: Mapping[str, "Hyperparameter"]) -> ConfiguredMethod:
@@ -209,9 +216,10 @@ def load_plugin(text: str) -> None:
         TemperError: the file does not import.
     """
     point = read_plugin(text)
-    if point.name in registered():
+    known = _with_sanity_checks()
+    if point.name in known:
         raise UsageError(
-            f"--plugin {text} calls itself {point.name!r}, and so does {place_of(registered()[point.name])}; "
+            f"--plugin {text} calls itself {point.name!r}, and so does {place_of(known[point.name])}; "
             "give it another name."
         )
     _plugins[point.name] = point
@@ -242,7 +250,7 @@ def _full_key(method: str, key: str, known: Iterable[str]) -> str:
 def _load(name: str) -> "type[Method]":
     from benchmark.training.method import Method
 
-    points = registered()
+    points = _with_sanity_checks()
     if name not in points:
         raise UsageError(_unknown(name))
     try:

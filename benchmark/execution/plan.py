@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure, load_plugin, registered
-from benchmark.schema import method_slug
+from benchmark.schema import SANITY_CHECKS, method_slug
 from benchmark.schema.errors import UnavailableError, UsageError
 from benchmark.schema.protocol import parse_protocol
 from benchmark.schema.record import TUNED
@@ -80,7 +80,8 @@ def run(
     Args:
         suite: Name of a packaged suite, such as ``"demo"`` or ``"demo@2"``, or the path of a suite file.
         methods: Names of methods. ``"roast:variant=released"`` sets a hyper-parameter, ``"sam+roast"`` composes, and
-            ``"all"`` is every registered method. One string may hold several names, separated by commas.
+            ``"all"`` is every registered method, and ``"sanity"`` the sanity checks. One string may hold several names,
+            separated by commas.
         seeds: Number of seeds: 3 stands for 0, 1 and 2.
         backbone: Packaged name, Hub id or folder; ``NAME=...`` sets the name in the records. The suite's by default.
         out: Folder for artifacts (``out/store``) and records (``out/results``).
@@ -111,8 +112,10 @@ def parse_methods(methods: str | Iterable[str], plugins: Iterable[str] = ()) -> 
         UsageError: no name, or a name that is not registered; names the nearest one.
     """
     texts = [methods] if isinstance(methods, str) else methods
-    names = [name for text in texts for name in (registered() if text.strip() == "all" else text.split(","))]
-    requests = [MethodRequest.parse(name) for name in names if name.strip()]
+    names: list[str] = []
+    for name in (part.strip() for text in texts for part in text.split(",")):
+        names += registered(sanity=name == "sanity") if name in ("all", "sanity") else [name]
+    requests = [MethodRequest.parse(name) for name in names if name]
     for plugin in plugins:
         load_plugin(plugin)
     for request in requests:
@@ -156,7 +159,8 @@ def plan(
     if settings == TUNED:
         from benchmark.execution.tuned_row import tuned_rows
 
-        firsts = tuned_rows(firsts, work, out / "results")
+        tuned = tuned_rows([row for row in firsts if row.method.name not in SANITY_CHECKS], work, out / "results")
+        firsts = [*tuned, *(row for row in firsts if row.method.name in SANITY_CHECKS)]
     rows = [replace(first, seed=seed) for seed in range(seeds) for first in firsts]
     return Plan(rows, work, Store(out / "store"), out / "results")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,10 @@ class Classifier(nn.Module):
         max_length: Maximum input length in tokens; longer texts are truncated.
         attend_padding: Whether the network gets a mask of ones, as in RoAST's released code; saved with the model.
             `Batch.attention_mask` stays the real one.
+        has_input_gradients: Whether `embed` exists, so that a loss has a gradient with respect to its result.
     """
+
+    has_input_gradients: ClassVar[bool] = True
 
     def __init__(self, network: nn.Module, tokenizer: Any, max_length: int) -> None:
         super().__init__()

@@ -21,7 +21,8 @@ class Inspection:
         logits: float32, shape (examples, classes).
         again: Logits of a second pass with the same batches.
         gradients: Largest absolute entry of the gradient of the cross-entropy with respect to the embedding layer's
-            output, float32, shape (examples,); 0 if the gradient is zero in 32 bits.
+            output, float32, shape (examples,); 0 if the gradient is zero in 32 bits, NaN if the model has no
+            embeddings.
     """
 
     logits: NDArray[np.float32]
@@ -50,7 +51,7 @@ def inspect_model(
             with torch.inference_mode():
                 inspection.logits[rows] = model(batch).cpu().numpy()
                 inspection.again[rows] = model(batch).cpu().numpy()
-            inspection.gradients[rows] = _gradient_norms(model, batch)
+            inspection.gradients[rows] = _gradient_norms(model, batch) if model.has_input_gradients else np.nan
             done += len(rows)
             if report is not None:
                 report(done, len(texts))

@@ -16,6 +16,7 @@ from benchmark.models.masked_lm import load_masked_lm, logits_at, packaged_head
 from benchmark.models.pretrained import load_causal_lm, load_config, load_tokenizer
 from benchmark.models.prompt import Prompt
 from benchmark.models.prompt_encoding import READ, Templating, label_tokens
+from benchmark.models.text_classifiers import load_text_classifier
 from benchmark.schema.errors import UsageError
 
 
@@ -154,7 +155,9 @@ class PromptClassifier(Classifier):
 
 
 def load_classifier(folder: Path) -> Classifier:
-    """Load a model that `Classifier.save` or `PromptClassifier.save` wrote, in the class that wrote it."""
+    """Load a model that `save` of `Classifier` or of a subclass wrote, in the class that wrote it."""
+    if (text_classifier := load_text_classifier(folder)) is not None:
+        return text_classifier
     config = load_config(folder)
     prompt = getattr(config, "temper_prompt", None)
     if prompt is not None:

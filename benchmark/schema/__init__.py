@@ -20,6 +20,7 @@ from benchmark.schema.migrations import CARD_SCHEMA_VERSION, RECORD_SCHEMA_VERSI
 from benchmark.schema.record import (
     MASKING,
     PERSPECTIVES,
+    SANITY_CHECKS,
     VERIFICATIONS,
     Record,
     line_order,
@@ -55,6 +56,7 @@ __all__ = [
     "MOST_EXAMPLES",
     "PERSPECTIVES",
     "RECORD_SCHEMA_VERSION",
+    "SANITY_CHECKS",
     "UNITS",
     "VERIFICATIONS",
     "Card",

@@ -222,6 +222,10 @@ def record_key(record: Mapping[str, Any]) -> tuple[str | int, ...]:
     return (*row_key(record), seed, record["task"]["id"], record["task"]["perspective"], record["metric"]["id"])
 
 
+SANITY_CHECKS: Final = ("constant", "random", "bag-of-words", "shuffled-labels")
+"""Methods that a useful method must beat; the leaderboard shows them in a group of their own and never ranks them."""
+
+
 def method_slug(name: str, configuration: str, protocol: Iterable[str] = (), *, tuned: bool = False) -> str:
     """Name the folder of a method: ``roast``, ``roast~alpha=0.6``, or ``roast@tuned`` for its tuned row.
 

@@ -5,6 +5,12 @@ from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch, Encoded
 from benchmark.models.classifier import Classifier
 from benchmark.models.feedforward import editing_feedforward, require_feedforward
+from benchmark.models.text_classifiers import (
+    BagOfWordsClassifier,
+    ConstantClassifier,
+    RandomClassifier,
+    TextClassifier,
+)
 from benchmark.schema.errors import UsageError
 from benchmark.suites import TrainingTask
 from benchmark.training.context import Context, MethodError, NonFiniteLossError
@@ -13,8 +19,10 @@ from benchmark.training.search import Search
 
 __all__ = [
     "Backbone",
+    "BagOfWordsClassifier",
     "Batch",
     "Classifier",
+    "ConstantClassifier",
     "Context",
     "Encoded",
     "Example",
@@ -22,7 +30,9 @@ __all__ = [
     "MethodError",
     "NonFiniteLossError",
     "Phase",
+    "RandomClassifier",
     "Search",
+    "TextClassifier",
     "TrainingTask",
     "UsageError",
     "editing_feedforward",

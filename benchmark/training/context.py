@@ -47,7 +47,7 @@ class Context:
         model: The model in training.
         recipe: The suite's recipe.
         seed: The run's seed.
-        optimizer: Set before `Method.setup` runs.
+        optimizer: Set before `Method.setup` runs; a model without parameters has none.
         step: Optimizer steps done in the run.
         epoch: Epochs done in the run, over all phases.
         epochs: Total epochs of the run, over all phases.

@@ -50,7 +50,7 @@ class Trainer:
         method: The method in training.
         model: The model in training.
         context: What the hooks see of the run.
-        phases: The phases of the run.
+        phases: The phases of the run; none for a model without parameters, which `Method.setup` alone fits.
         report: Progress.
         checkpoint_seconds: Minimum wall time between checkpoints inside an epoch; it changes no result. It is longer
             where writing one takes long, so that at most a twentieth of the time goes into them. 0 writes one after
@@ -104,7 +104,7 @@ class Trainer:
         self.model: Classifier = self._hooks.build_model(backbone, task).to(self._device)
         self.model.attend_padding = attend_padding
         self._data = DataLoader(self._hooks, self.model, train, recipe, seed)
-        self.phases = self._hooks.phases(recipe)
+        self.phases = self._hooks.phases(recipe) if any(True for _ in self.model.parameters()) else []
         self._windows_per_epoch = len(self._data.windows(0))
         epochs = sum(phase.epochs for phase in self.phases)
         precision = resolve_precision(recipe.precision, self._device)
@@ -120,7 +120,7 @@ class Trainer:
         self._checkpoint = find_checkpoint(folder)
         self._position = Position() if self._checkpoint is None else read_position(self._checkpoint)
         self._last_saved, self._saving_seconds = time.monotonic(), 0.0
-        self._trainable = self._enter_phase(self.phases[self._position.phase])
+        self._trainable = self._enter_phase(self.phases[self._position.phase]) if self.phases else []
 
     def run(self) -> tuple[Classifier, Position]:
         """Train to the end and return the model with its best epoch's weights, in eval mode.
@@ -132,9 +132,12 @@ class Trainer:
         self._start()
         for phase in self.phases[self._position.phase :]:
             self._run_phase(phase)
-        self.model.requires_grad_(True)
-        best = self.folder / f"best-{self._position.best_epoch}.safetensors"
-        load_model(self.model, str(best))
+        if self.phases:
+            self.model.requires_grad_(True)
+            best = self.folder / f"best-{self._position.best_epoch}.safetensors"
+            load_model(self.model, str(best))
+        else:
+            self._position.best_accuracy = self._validate()
         self._position.passes = self.model.passes.counts()
         return self.model.eval(), self._position
 
@@ -159,7 +162,8 @@ class Trainer:
         self.model.train().requires_grad_(True)
         with self.context.autocast():
             self._hooks.setup(self.context)
-        self._freeze(self.phases[0])
+        for phase in self.phases[:1]:
+            self._freeze(phase)
 
     def _freeze(self, phase: Phase) -> None:
         for name, parameter in self.model.named_parameters():

@@ -67,6 +67,7 @@ class Method:
         """Build the model: by default the body with the architecture's own classification head.
 
         Everything may be changed here. Only what `Classifier.save` writes is kept: the configuration and the weights.
+        A model without parameters skips the epochs: it stays as `setup` leaves it.
         """
         return Classifier.from_pretrained(backbone.path, len(task.classes), task.max_length)
 

@@ -40,7 +40,7 @@ def test_what_was_timed_stands_there_with_its_setting(monkeypatch: pytest.Monkey
 def test_a_method_that_nobody_counted_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     foreign = EntryPoint("foreign", "no_such_package:Foreign", method_registry.GROUP)
     known = method_registry.registered()
-    monkeypatch.setattr(method_registry, "registered", lambda: {**known, "foreign": foreign})
+    monkeypatch.setattr(method_registry, "registered", lambda **_: {**known, "foreign": foreign})
     text = " ".join(shown(monkeypatch).split())
     assert "foreign - - -" in text
     assert "Not measured: foreign. `python -m benchmark.testing.pass_counts foreign` counts their passes." in text

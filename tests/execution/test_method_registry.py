@@ -125,19 +125,19 @@ def entry(name: str, value: str) -> EntryPoint:
 
 
 def test_a_plugin_that_does_not_import_is_named_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(method_registry, "registered", lambda: {"lost": entry("lost", "no_such_package.lost:Lost")})
+    monkeypatch.setattr(method_registry, "registered", lambda **_: {"lost": entry("lost", "no_such_package.lost:Lost")})
     with pytest.raises(TemperError, match=r"'lost' \(no_such_package.lost:Lost\) does not import.*no_such_package"):
         configure(MethodRequest("lost", {}), {})
 
 
 def test_a_plugin_that_is_no_method_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(method_registry, "registered", lambda: {"path": entry("path", "pathlib:Path")})
+    monkeypatch.setattr(method_registry, "registered", lambda **_: {"path": entry("path", "pathlib:Path")})
     with pytest.raises(TemperError, match="not a subclass"):
         configure(MethodRequest("path", {}), {})
 
 
 def test_a_plugin_under_anothers_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(method_registry, "registered", lambda: {"mine": entry("mine", "methods.roast:RoAST")})
+    monkeypatch.setattr(method_registry, "registered", lambda **_: {"mine": entry("mine", "methods.roast:RoAST")})
     with pytest.raises(TemperError, match="calls itself 'roast'"):
         configure(MethodRequest("mine", {}), {})
 

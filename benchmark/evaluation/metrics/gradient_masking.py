@@ -8,7 +8,15 @@ from numpy.typing import ArrayLike
 
 from benchmark.evaluation.metrics.predictions import labelled_measurements
 from benchmark.evaluation.metrics.probabilities import Floats
-from benchmark.evaluation.metrics.registry import Measurement, measure, metric, metrics_of, require_known, undefined
+from benchmark.evaluation.metrics.registry import (
+    Measurement,
+    UndefinedError,
+    measure,
+    metric,
+    metrics_of,
+    require_known,
+    undefined,
+)
 from benchmark.schema.errors import TemperError
 
 
@@ -19,7 +27,8 @@ class Inspection:
     Attributes:
         logits: Finite, shape (examples, classes), at least one example.
         again: Logits of the second pass, of the same shape.
-        gradients: Largest absolute entry of each example's input gradient, shape (examples,), at least 0.
+        gradients: Largest absolute entry of each example's input gradient, shape (examples,), at least 0; all NaN for a
+            model without input gradients.
     """
 
     logits: Floats
@@ -42,7 +51,8 @@ def inspection_measurements(
     Args:
         logits: Shape (examples, classes).
         again: Logits of the second pass, of the same shape.
-        gradients: Largest absolute entry of each example's input gradient, shape (examples,), at least 0.
+        gradients: Largest absolute entry of each example's input gradient, shape (examples,), at least 0; all NaN for a
+            model without input gradients.
         labels: Shape (examples,).
         metrics: Ids from "accuracy" and `metrics_of(Inspection)`.
         resamples: Number of bootstrap resamples for the accuracy, at least 1.
@@ -63,7 +73,8 @@ def inspection_measurements(
         )
     if not len(first):
         return undefined(metrics, "The check has no examples.")
-    if not all(np.isfinite(values).all() for values in (first, second, slopes)):
+    slopes_exist = not np.isnan(slopes).all()
+    if not all(np.isfinite(values).all() for values in (first, second, *([slopes] if slopes_exist else []))):
         return undefined(metrics, "A logit or an input gradient is not finite.")
     inspection = Inspection(first, second, slopes)
     accuracy = labelled_measurements(first, labels, metrics=["accuracy"], resamples=resamples, seed_text=seed_text)
@@ -81,6 +92,8 @@ def inspection_measurements(
     table=Inspection,
 )
 def _zero_gradient_share(inspection: Inspection) -> float:
+    if np.isnan(inspection.gradients).all():
+        raise UndefinedError("The model has no embeddings, so it has no input gradients.")
     return float((inspection.gradients == 0).mean())
 
 
