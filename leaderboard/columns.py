@@ -7,13 +7,14 @@ from typing import Any, Literal, TypeAlias
 from leaderboard import definitions
 from leaderboard.figures import Figure
 from leaderboard.masking import Check
-from leaderboard.ranking import APART, ORDERED, RANKED
+from leaderboard.ranking import APART, ORDERED, RANKED, SANITY
 from leaderboard.results import PUBLISHED
 
 GROUP_TITLES = {
     RANKED: "Ranked",
     ORDERED: "Ordered, not ranked",
     APART: "Not ranked",
+    SANITY: "Sanity checks",
     PUBLISHED: "Published numbers",
 }
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from benchmark.schema import SANITY_CHECKS
 from benchmark.schema.errors import counted
 from leaderboard.bootstrap import Distribution, pair_scales
 from leaderboard.intervals import NORMAL, contradictions, detectable_difference, holm, mean, variance
@@ -22,7 +23,7 @@ from leaderboard.scores import (
     revisions_differ,
 )
 
-RANKED, ORDERED, APART = "ranked", "ordered", "apart"
+RANKED, ORDERED, APART, SANITY = "ranked", "ordered", "apart", "sanity"
 """Groups of rows, next to `leaderboard.results.PUBLISHED`."""
 
 LEVEL = 0.05
@@ -62,8 +63,8 @@ def ranking(scores: SectionScores) -> list[RankedRow]:
     """Sort the rows of a section into groups and rank those that may be ranked.
 
     Returns:
-        Ranked or ordered rows first, rows shown apart next, published rows last. Ranked rows are sorted by rank, all
-        others by Overall, both then by name. Where vanilla is at chance, rows are sorted by name alone.
+        Ranked or ordered rows first, then rows shown apart, sanity checks and published rows. Ranked rows are sorted
+        by rank, all others by Overall, both then by name. Where vanilla is at chance, rows are sorted by name alone.
     """
     chance, ranked = bool(section_at_chance(scores)), bool(scores.section.card["ranked"])
     rows = [_grouped(scores, row, chance=chance, ranked=ranked) for row in scores.section.rows]
@@ -157,7 +158,7 @@ def detectable(scores: SectionScores, rows: Sequence[RankedRow]) -> Mapping[str,
 
 def _order(row: RankedRow, *, chance: bool) -> tuple[int, int, float, str, str, str]:
     overall, results = row.scores.overall.value, row.scores.row
-    group = (RANKED, ORDERED, APART, PUBLISHED).index(row.group)
+    group = (RANKED, ORDERED, APART, SANITY, PUBLISHED).index(row.group)
     score = math.inf if overall is None else 0.0 if chance else -overall
     return group, row.rank or 0, score, results.name, results.settings, results.source
 
@@ -167,6 +168,8 @@ def _grouped(scores: SectionScores, row: RowResults, *, chance: bool, ranked: bo
     compared = scores.row_scores(row)
     if row.kind == PUBLISHED:
         return RankedRow(compared, PUBLISHED, (f"published: {row.source}",))
+    if row.name in SANITY_CHECKS:
+        return RankedRow(compared, SANITY, tuple(_blocking(scores, compared)))
     blocking = [*_blocking(scores, compared), *_chance_reasons(scores, row, vanilla_at_chance=chance)]
     if compared.overall.value is None and not blocking:
         blocking.append(compared.overall.reason)

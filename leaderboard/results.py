@@ -14,6 +14,7 @@ import pandas as pd
 from benchmark.schema import (
     MASKING,
     PERSPECTIVES,
+    SANITY_CHECKS,
     VERIFICATIONS,
     Card,
     Dropped,
@@ -275,8 +276,10 @@ def _sections(suite: SuiteFolder) -> Iterator[SectionResults]:
     with_tuned = {record.backbone for record in records if record.tuned}
     tables: dict[tuple[str, bool], dict[tuple[str, ...], list[ResultRecord]]] = {}
     for record in records:
-        # Where there are tuned rows, the others have a table of their own. Published numbers stay with the ranking.
-        apart = record.backbone in with_tuned and not record.tuned and record.kind == MEASURED
+        # Where there are tuned rows, the others have a table of their own. What is never tuned, published numbers and
+        # sanity checks, stays with the ranking.
+        tunable = record.kind == MEASURED and record.method not in SANITY_CHECKS
+        apart = record.backbone in with_tuned and not record.tuned and tunable
         key = (record.kind, record.method, record.configuration, record.protocol, record.paper)
         tables.setdefault((record.backbone, apart), {}).setdefault(key, []).append(record)
     if not tables:

@@ -73,7 +73,7 @@ class Chart:
 
 def charts(section: Section) -> tuple[Chart, ...]:
     """Draw the charts of a section for which at least two rows have values."""
-    rows = [row for row in section.rows if row.group != "published"]
+    rows = [row for row in section.rows if row.group not in ("published", "sanity")]
     drawn = []
     for place, column in enumerate(section.perspectives):
         if column.key == "in-distribution":
@@ -167,7 +167,8 @@ def forest(section: Section) -> Forest | None:
 
     The scale holds the intervals of the rows that are ranked or ordered; others may go on outside it.
     """
-    rows = [row for row in section.rows if row.group != "published" and row.overall.text and row.overall.low]
+    kept = (row for row in section.rows if row.group not in ("published", "sanity"))
+    rows = [row for row in kept if row.overall.text and row.overall.low]
     main = [row for row in rows if row.group != "apart"] or rows
     if not rows:
         return None

@@ -54,7 +54,9 @@ def page(board: Board, exports: Mapping[str, str]) -> str:
         measurements=_measurements,
         page_columns=_page_columns,
         switches=list(_switches(board)),
-        filters=[(group, GROUP_TITLES[group]) for group in ("apart", "published") if _has_group(board, group)],
+        filters=[
+            (group, GROUP_TITLES[group]) for group in ("apart", "sanity", "published") if _has_group(board, group)
+        ],
         exports=list(_EXPORTS.items()),
         exported=Markup(script_json({name: exports[name].split("\n") for name in _EXPORTS})),  # noqa: S704
         style=Markup(style),  # noqa: S704

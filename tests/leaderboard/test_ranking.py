@@ -5,10 +5,12 @@ import random
 import numpy as np
 import pytest
 
+from benchmark.schema import SANITY_CHECKS
 from leaderboard import load_board, ranking
 from leaderboard.bootstrap import Distribution
 from leaderboard.intervals import percentile_interval
 from leaderboard.ranking import LEVEL
+from leaderboard.render.charts import forest
 from tests.leaderboard.synthetic import Method, card, records, write_card, write_records, write_results
 
 
@@ -193,24 +195,41 @@ def test_a_constant_classifier_and_a_coin_are_never_better_than_vanilla(tmp_path
     coin = share | {"accuracy": 0.5, "accuracy_under_attack": 0.25}
     vanilla = {"accuracy": 0.80, "accuracy_under_attack": attacked, "ece": 0.10, "auroc": 0.7}
     generator = random.Random(0)
-    for name, values in (("vanilla", vanilla), ("constant", share), ("coin", coin)):
+    for name, values in (("vanilla", vanilla), ("majority", share), ("coin", coin)):
         for seed in range(5):
             found = records(suite, Method(name), seed)
             for record in found:
                 value = values.get(record["metric"]["id"])
                 if value is not None:
-                    record["value"] = min(max(value + (name != "constant") * generator.gauss(0, 0.01), 0.0), 1.0)
+                    record["value"] = min(max(value + (name != "majority") * generator.gauss(0, 0.01), 0.0), 1.0)
                     record["replicates"] = [
                         min(max(record["value"] + generator.gauss(0, 0.02), 0.0), 1.0) for _ in record["replicates"]
                     ]
             write_records(tmp_path, found)
     section = load_board(tmp_path).sections[0]
     rows = {row.method: row for row in section.rows}
-    for name in ("constant", "coin"):
+    for name in ("majority", "coin"):
         assert (rows[name].group, rows[name].rank, rows[name].overall.star) == ("apart", "", False)
         assert name not in section.finding
         assert float(rows[name].overall.text) < 0 or attacked == 0.0
     assert float(rows["coin"].overall.text) < 0
+
+
+def test_sanity_checks_are_a_group_that_changes_no_other_row(tmp_path):
+    """However good it is, a sanity check has no rank, no star and no part in the correction."""
+    seeds = (0, 1, 2, 3, 4)
+    write_results(tmp_path, card(), Method(seeds=seeds), Method("better", gain=0.05, seeds=seeds))
+    before = load_board(tmp_path).sections[0]
+    write_results(tmp_path, card(), *(Method(name, gain=0.1, seeds=seeds) for name in SANITY_CHECKS))
+    section = load_board(tmp_path).sections[0]
+    assert [row for row in section.rows if row.group != "sanity"] == list(before.rows)
+    assert section.finding == before.finding
+    checks = {row.method: row for row in section.rows if row.group == "sanity"}
+    assert set(checks) == set(SANITY_CHECKS)
+    for row in checks.values():
+        assert (row.rank, row.p, row.overall.star) == ("", "", False)
+        assert not any(figure.star for figure in row.perspectives)
+    assert not {bar.label for panel in forest(section).panels for bar in panel.bars} & set(SANITY_CHECKS)
 
 
 def ranks(root):
