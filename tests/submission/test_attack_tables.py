@@ -44,7 +44,7 @@ def survivor(row: AttackRow) -> AttackRow:
         (lambda r: edited(r, logits_final=()), "has logits of 0 classes"),
         (lambda r: edited(r, outcome="survived", similarity=None), "is 'survived', and its last logits say otherwise."),
         (lambda r: edited(r, logits_original=lambda x: x[::-1]), "is 'flipped', and its first logits say otherwise."),
-        (survivor, "from the prediction of the same text: two models."),
+        (survivor, "from the prediction of the same text."),
         (lambda r: edited(r, original="easy text"), "has another text than the suite's data."),
         (lambda r: edited(r, words=r.words + 40), "words are changed;"),
         (lambda r: edited(r, changed=0), "says that 0 of"),

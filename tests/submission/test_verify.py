@@ -212,7 +212,7 @@ def test_another_row_in_the_same_folder_is_not_overwritten(ran: Ran, tmp_path: P
     with pytest.raises(UsageError, match=r"seed-0\.jsonl holds worddrop \(variant=a/b\) and not worddrop"):
         publish(found, tmp_path / "results", rerun=())
     first.write_text(re.sub('"revision":"sha256:.{64}"', f'"revision":"sha256:{"0" * 64}"', text))
-    with pytest.raises(UsageError, match="holds records of another backbone called .*, of revision sha256:000"):
+    with pytest.raises(UsageError, match=r"holds records of another backbone called .*, of revision sha256:000"):
         publish(found, tmp_path / "results", rerun=())
 
 
