@@ -413,21 +413,25 @@ def stated_seed(submission: Submission, number: int, folder: Path) -> Seed:
         number: The seed.
         folder: An empty folder.
     """
-    run, record = submission.runs[number], submission.records(number)[0]
-    method, backbone, stated = record["method"], record["backbone"], run.training.get("method")
-    reads = stated.get("reads") if isinstance(stated, dict) else None
-    configured = ConfiguredMethod(**method, reads=reads if isinstance(reads, dict) else {})
-    place = Backbone(backbone["name"], backbone["source"], backbone["revision"], Path())
+    run = submission.runs[number]
     store, files = Store(folder / "store"), submission.manifest.files
     for table in run.tables:
         path, copy = table_path(number, table.subject), folder / table.subject / TABLES[table.kind]
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(submission.folder / path, copy)
         store.hold(table.kind, table.key, Artifact(copy.parent, {copy.name: files[path].sha256}))
+    return Seed(run, _stated_row(submission, number), folder, store)
+
+
+def _stated_row(submission: Submission, number: int) -> Row:
+    """Return the row that the records of a seed state, without a method class."""
+    record, training = submission.records(number)[0], submission.runs[number].training.get("method")
+    reads = training.get("reads") if isinstance(training, dict) else None
+    method = ConfiguredMethod(**record["method"], reads=reads if isinstance(reads, dict) else {})
     tuning = record.get("tuning")
     factor = float(tuning["learning_rate_factor"] or 1.0) if tuning else 1.0
-    row = Row(configured, place, number, learning_rate_factor=factor, tuning=tuning)
-    return Seed(run, row, folder, store)
+    backbone = Backbone(**record["backbone"], path=Path())
+    return Row(method, backbone, number, learning_rate_factor=factor, tuning=tuning)
 
 
 def key_problems(seed: Seed, work: Workload) -> Problems:
@@ -665,28 +669,25 @@ def rerun(submission: Submission, work: Workload, seed: int, out: Path, observer
 
 def _registered_row(submission: Submission, work: Workload, seed: int) -> Row:
     """Return the row with the method that is registered here, which must be the submitted one."""
-    stated = submission.records(seed)[0]
-    method, backbone = stated["method"], stated["backbone"]
-    kind, _, name = backbone["source"].partition(":")
+    stated = _stated_row(submission, seed)
+    method, backbone = stated.method, stated.backbone
     reference = work.suite.backbone
-    if kind == "hub":
-        reference = f"{backbone['name']}={backbone['source']}@{backbone['revision']}"
-    elif kind == "artifact" and name == backbone["name"]:
-        reference = name
+    if backbone.source.startswith("hub:"):
+        reference = f"{backbone.name}={backbone.reference()}"
+    elif backbone.source == f"artifact:{backbone.name}":
+        reference = backbone.name
     place = resolve_backbone(reference)
-    parts = dict(part.partition("=")[::2] for part in method["configuration"].split(",") if part)
-    request = MethodRequest(method["name"], parts)
+    parts = dict(part.partition("=")[::2] for part in method.configuration.split(",") if part)
+    request = MethodRequest(method.name, parts)
     request.require_known()
     here = configure(request, request.overrides_of(work.suite.hyperparameters))
-    tuning = stated.get("tuning")
-    if tuning:
-        here = replace(here, hyperparameters=method["hyperparameters"])
+    if stated.tuning:
+        here = replace(here, hyperparameters=method.hyperparameters)
     for what, mine, theirs in (
-        ("source", here.source, method["source"]),
-        ("hyper-parameters", dict(here.hyperparameters), method["hyperparameters"]),
-        ("backbone", place.identity(), backbone),
+        ("source", here.source, method.source),
+        ("hyper-parameters", dict(here.hyperparameters), method.hyperparameters),
+        ("backbone", place.identity(), backbone.identity()),
     ):
         if mine != theirs:
-            raise IntegrityError(f"{method['name']} has another {what} here ({mine}) than in the records ({theirs}).")
-    factor = float(tuning["learning_rate_factor"] or 1.0) if tuning else 1.0
-    return Row(here, place, seed, learning_rate_factor=factor, tuning=tuning)
+            raise IntegrityError(f"{method.name} has another {what} here ({mine}) than in the records ({theirs}).")
+    return replace(stated, method=here, backbone=place)

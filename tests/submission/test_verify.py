@@ -89,7 +89,7 @@ def test_verifying_from_the_command_line_writes_the_level(ran: Ran, tmp_path: Pa
     assert done.returncode == 0, done.stdout + done.stderr
     assert "No code of the submission was run." in done.stderr
     assert f"Verified: {ran.submission} (rescored)" in done.stderr
-    assert done.stdout.count("holds") == 7
+    assert done.stdout.count("holds") == 8
     assert levels(tmp_path / "results") == {("seed-0", "rescored"), ("seed-1", "rescored")}
     for path in ("method.json", *(("*/attacks/textfooler.jsonl",) if not missing(*ATTACK) else ())):
         theirs, mine = (
