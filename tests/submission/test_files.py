@@ -52,6 +52,12 @@ def test_a_name_with_a_terminal_escape(forgery: Forgery) -> None:
     assert_refused(forgery, r"'a\n\x1b[31mb.json': is not part")
 
 
+def test_a_folder_in_place_of_a_file(forgery: Forgery) -> None:
+    (forgery.folder / "source.json").unlink()
+    (forgery.folder / "source.json").mkdir()
+    assert_refused(forgery, "source.json: is missing; run `temper submit` again.")
+
+
 def test_deep_folders(forgery: Forgery) -> None:
     deep = forgery.folder / "a/b/c/d/e/f"
     deep.mkdir(parents=True)

@@ -136,6 +136,10 @@ def test_a_seed_that_is_left_out(forgery: Forgery) -> None:
         (lambda run: run["training"]["data"].update(train="sha256:" + "4" * 64), "was trained with /data/train"),
         (lambda run: run["training"].update(seed=41), "was trained with /seed 41"),
         (
+            lambda run: run["training"].update(a=json.loads('{"b":' * 200 + "1" + "}" * 200)),
+            "was trained with /a/b/b",
+        ),
+        (
             lambda run: run["training"].update(test_time_ensemble=5),
             "was trained with /test_time_ensemble 5; the suite and the records say nothing.",
         ),
