@@ -138,8 +138,9 @@ class Verification:
         if (stated.name, stated.version) != (here["name"], here["version"]):
             yield f"The submission is of {stated.name}@{stated.version}, and this is {here['name']}@{here['version']}."
             return
-        for found in list(differences(_by_task(here), _by_task(theirs)))[:5]:
-            yield f"suite.json: {found.pointer} is {_cut(found.found)}; the suite here has {_cut(found.wanted)}."
+        for difference in list(differences(_by_task(here), _by_task(theirs)))[:5]:
+            ours, stated_value = _cut(difference.wanted), _cut(difference.found)
+            yield f"suite.json: {difference.pointer} is {stated_value}; the suite here has {ours}."
         if stated.fingerprint != card_fingerprint(here):
             yield f"{MANIFEST}: /suite/fingerprint is not that of the suite here; run and submit again with this one."
 
@@ -318,18 +319,18 @@ def setting_problems(method: Mapping[str, Any], overrides: Mapping[str, Any]) ->
 
 def prediction_problems(table: PredictionTable | InspectionTable, data: Dataset, classes: int) -> Problems:
     """Yield problems of predictions or an inspection: wrong examples, labels or classes, or non-finite values."""
-    said = _predictions(table)
-    labels = [None] * len(said.ids) if said.labels is None else said.labels.tolist()
-    yield from _example_problems(list(zip(said.ids, labels, strict=True)), data)
-    if said.logits.shape[1] != classes:
-        yield f"has logits of {said.logits.shape[1]} classes; the task has {classes}."
-    values = {"logits": said.logits}
+    predictions = _predictions(table)
+    labels = [None] * len(predictions.ids) if predictions.labels is None else predictions.labels.tolist()
+    yield from _example_problems(list(zip(predictions.ids, labels, strict=True)), data)
+    if predictions.logits.shape[1] != classes:
+        yield f"has logits of {predictions.logits.shape[1]} classes; the task has {classes}."
+    values = {"logits": predictions.logits}
     if isinstance(table, InspectionTable):
         values |= {"second logits": table.again, "input gradient": table.gradients}
     for what, numbers in values.items():
         if not np.isfinite(numbers).all():
             index = int(np.argwhere(~np.isfinite(numbers))[0][0])
-            yield f"the {what} of example {said.ids[index]!a} are not finite; a diverged run is not a result."
+            yield f"the {what} of example {predictions.ids[index]!a} are not finite; a diverged run is not a result."
 
 
 def _predictions(table: PredictionTable | InspectionTable) -> PredictionTable:
@@ -361,8 +362,8 @@ def attack_problems(rows: list[AttackRow], data: Dataset, classes: int, predicte
     yield from wrong
     if wrong or predicted is None or isinstance(predicted, list):
         return
-    said = _predictions(predicted)
-    logits = dict(zip(said.ids, said.logits, strict=True))
+    predictions = _predictions(predicted)
+    logits = dict(zip(predictions.ids, predictions.logits, strict=True))
     for row, example in zip(rows, data.examples, strict=True):
         for problem in _row_problems(row, example.texts[-1], classes, logits[row.id]):
             yield f"example {row.id!a} {problem}"
@@ -437,12 +438,12 @@ def _stated_row(submission: Submission, number: int) -> Row:
 def key_problems(seed: Seed, work: Workload) -> Problems:
     """Compare the stated training and table keys with those computed from the suite and the stated weights."""
     run, expected = seed.run, train_spec(seed.row, work)
-    for found in differences(expected, run.training):
+    for difference in differences(expected, run.training):
         # A suite may leave the precision to the submitter's device.
-        free = work.suite.recipe.precision == "auto" and found.pointer == "/recipe/precision"
-        if not (free and found.found in ('"fp32"', '"bf16"')):
-            here, there = _cut(found.found), _cut(found.wanted)
-            yield f"was trained with {found.pointer} {here}; the suite and the records say {there}."
+        free = work.suite.recipe.precision == "auto" and difference.pointer == "/recipe/precision"
+        if not (free and difference.found in ('"fp32"', '"bf16"')):
+            here, there = _cut(difference.found), _cut(difference.wanted)
+            yield f"was trained with {difference.pointer} {here}; the suite and the records say {there}."
     (seed.folder / TRAINING).write_text(run.outcome.model_dump_json(), encoding="utf-8")
     trained = Artifact(seed.folder, {f"{MODEL}/{name}": digest for name, digest in run.weights.items()})
     for spec in (expected, run.training):
@@ -479,17 +480,15 @@ def record_problems(stated: Sequence[Mapping[str, Any]], computed: Sequence[Mapp
         elif right is None:
             yield f"{name}: is not among the suite's records."
         else:
-            rounded = [
-                part for part, gap in (("value", EXACT), ("replicates", ROUNDED)) if _close(record, right, part, gap)
-            ]
-            for found in differences(right, {**record, **{part: right[part] for part in rounded}}):
-                said, given = _cut(found.found), _cut(found.wanted)
-                yield f"{name}: {found.pointer} is {said}; the manifest, the tables and the suite give {given}."
+            rounding = (("value", EXACT), ("replicates", ROUNDED))
+            close = {part: right[part] for part, gap in rounding if _close(record[part], right[part], gap)}
+            for difference in differences(right, {**record, **close}):
+                here, there = _cut(difference.found), _cut(difference.wanted)
+                yield f"{name}: {difference.pointer} is {here}; the manifest, the tables and the suite give {there}."
 
 
-def _close(record: Mapping[str, Any], right: Mapping[str, Any], part: str, gap: float) -> bool:
+def _close(stated: Any, computed: Any, gap: float) -> bool:
     """Return whether a value, or each of several, is the computed one up to rounding."""
-    stated, computed = record[part], right[part]
     if stated is None or computed is None or np.shape(stated) != np.shape(computed):
         return False
     return bool(np.allclose(stated, computed, rtol=EXACT, atol=gap))
@@ -546,10 +545,10 @@ def replay_problems(verification: Verification, given: Mapping[int, Path], salt:
 
 def _weight_problems(folder: Path, stated: Mapping[str, str]) -> Problems:
     """Check that the folder holds only stated, plain files that are not code."""
-    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
-    folders = {name for name, path in found.items() if path.is_dir() and not path.is_symlink()}
-    for name in sorted((found.keys() | stated.keys()) - folders):
-        path = found.get(name)
+    paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    folders = {name for name, path in paths.items() if path.is_dir() and not path.is_symlink()}
+    for name in sorted((paths.keys() | stated.keys()) - folders):
+        path = paths.get(name)
         if path is None or name not in stated:
             yield f"{folder.name}/{name!a} is {'missing' if path is None else 'not stated in the submission'}."
         # Check this before hashing, since reading a pipe would never end.
