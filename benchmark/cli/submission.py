@@ -178,7 +178,7 @@ def _verified(
     require_resources(loaded, loaded.backbone)
     with tempfile.TemporaryDirectory(prefix="temper-verify-") as scratch:
         verification = Verification(submission, materialise(loaded), Path(scratch))
-        holds = all(_report(check.name, check.problems) for check in verification.checks())
+        holds = all(_report(name, problems) for name, problems in verification.checks())
         if holds and weights is not None:
             holds = _replayed(verification, weights)
         again = {rerun} if holds and rerun is not None else set()

@@ -58,7 +58,7 @@ def summary(point: EntryPoint) -> Summary:
         return Summary(f"does not import: {module} has no class {name}")
     classes = list(lineage(definition))
     defined = {node.name for _, cls in classes for node in cls.body if isinstance(node, ast.FunctionDef)}
-    paper = next((value for _, cls in classes for value in _texts(cls, "paper")), "")
+    paper = next((value for _, cls in classes for value in class_texts(cls, "paper")), "")
     text = " ".join((ast.get_docstring(definition[1]) or "").partition("\n\n")[0].split())
     fields = {field[0]: field for _, cls in reversed(classes) for field in _fields(cls)}
     overridden = tuple(hook for hook in hooks() if hook in defined)
@@ -93,14 +93,6 @@ def texts_fingerprint(texts: Texts) -> str:
             for name, text in texts.items()
         }
     )
-
-
-def older_fingerprint(texts: Texts) -> str:
-    """Hash the texts with their comments, as records from before comments were ignored do."""
-    members = texts.get("members")
-    if not isinstance(members, Mapping):
-        return fingerprint(texts)
-    return fingerprint({**texts, "members": {name: older_fingerprint(own) for name, own in members.items()}})
 
 
 def code_of(text: str) -> str:
@@ -312,7 +304,7 @@ def find_class(module: str, name: str) -> Found | None:
     return None
 
 
-def _texts(cls: ast.ClassDef, name: str) -> Iterator[str]:
+def class_texts(cls: ast.ClassDef, name: str) -> Iterator[str]:
     """Yield the text that a class variable is set to."""
     for node in cls.body:
         targets = (

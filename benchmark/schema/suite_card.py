@@ -108,19 +108,21 @@ _NOT_IDENTITY = frozenset({"schema", "earlier_fingerprints", *_COUNTED, *_WORDIN
 """Keys that say nothing about what was measured; the counts depend on data that may be missing on the machine."""
 
 
-def card_fingerprint(card: Mapping[str, Any]) -> str:
-    """Hash what a card says about its measurements: names, versions, data, metrics and settings.
+def card_identity(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a card says about its measurements: names, versions, data, metrics and settings.
 
     Wording, the schema version, and what only a machine with the evaluation data can count are left out.
     """
-    return fingerprint(
-        _identity(card)
-        | {
-            "training": _identity(card["training"]),
-            "tasks": [_identity(task) for task in card["tasks"]],
-            "metrics": {name: _identity(metric) for name, metric in card["metrics"].items()},
-        }
-    )
+    return _identity(card) | {
+        "training": _identity(card["training"]),
+        "tasks": [_identity(task) for task in card["tasks"]],
+        "metrics": {name: _identity(metric) for name, metric in card["metrics"].items()},
+    }
+
+
+def card_fingerprint(card: Mapping[str, Any]) -> str:
+    """Hash the identity of a card."""
+    return fingerprint(card_identity(card))
 
 
 def fingerprints_of(card: Mapping[str, Any]) -> tuple[str, ...]:

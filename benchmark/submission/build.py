@@ -17,7 +17,6 @@ from benchmark.execution.records import file_of, records_of
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import Workload
 from benchmark.schema import (
-    IntegrityError,
     TemperError,
     UsageError,
     card_fingerprint,
@@ -81,18 +80,21 @@ def build(rows: Sequence[Row], work: Workload, store: Store, results: Path, subm
     """
     require_whole(work, "submitted")
     card = suite_card(work)
-    finished = [_finished(row, work, store, results, card) for row in rows]
-    # Remove duplicates, since several seeds often need the same command.
-    problems = dict.fromkeys(line for one in finished if isinstance(one, str) for line in one.split("\n"))
+    runs, problems = list[_Run](), list[str]()
+    for row in rows:
+        try:
+            runs.append(_finished(row, work, store, results, card))
+        except TemperError as error:
+            problems += str(error).split("\n")
     if problems:
-        raise TemperError("\n".join(problems))
+        # Remove duplicates, since several seeds often need the same command.
+        raise TemperError("\n".join(dict.fromkeys(problems)))
     idle = tuple(row.seed for row in rows if has_vanilla_weights(row, work, store))
     if len(idle) == len(rows):
         raise TemperError(
             f"{rows[0].method.label} has no effect: the weights of every seed are vanilla's.\n"
             "Its row would repeat vanilla's. Run `temper check` on the method."
         )
-    runs = [one for one in finished if isinstance(one, _Run)]
     submissions.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=submissions, prefix=".building-") as scratch:
         folder = Path(scratch) / "submission"
@@ -103,22 +105,25 @@ def build(rows: Sequence[Row], work: Workload, store: Store, results: Path, subm
     return Built(target, len(sizes), sum(sizes), idle)
 
 
-def _finished(row: Row, work: Workload, store: Store, results: Path, card: Mapping[str, Any]) -> "_Run | str":
-    """Return a seed's stages, artifacts and records, or a sentence that says what is missing and what to do."""
+def _finished(row: Row, work: Workload, store: Store, results: Path, card: Mapping[str, Any]) -> _Run:
+    """Return a seed's stages, artifacts and records.
+
+    Raises:
+        TemperError: it is not finished; the message says what is missing and what to do.
+    """
     path = results / file_of(row, card)
-    try:
-        failed = [record for record in (read_records(path) if path.is_file() else []) if record["status"] == "failed"]
-    except IntegrityError as error:
-        return str(error)
-    if failed:
-        return f"{row.label} failed: {failed[0]['reason']}\nA failed row cannot be submitted. Fix it and run it again."
+    for record in read_records(path) if path.is_file() else []:
+        if record["status"] == "failed":
+            raise TemperError(
+                f"{row.label} failed: {record['reason']}\nA failed row cannot be submitted. Fix it and run it again."
+            )
     cells = list(cells_of(row, work, store))
     if absent := [cell for cell in cells if state_of(cell, store) != "done"]:
-        return _missing(row, absent, work, store)
+        raise TemperError(_missing(row, absent, work, store))
     records = records_of(row, cells, work, card, store)
     text = "".join(record_line(record) for record in records)
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        return (
+        raise TemperError(
             f"{path}: does not match the stored tables.\n"
             "Run `temper run` again, which rewrites the records and recomputes nothing."
         )

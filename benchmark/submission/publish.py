@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.execution.cards import write_card
-from benchmark.execution.records import flipped_texts, method_card, write_attachments, write_records
+from benchmark.execution.method_source import class_texts
+from benchmark.execution.records import flipped_texts, method_card, require_recordable, write_attachments, write_records
 from benchmark.schema import Record, UsageError, read_records, record_key, record_path
 from benchmark.schema.trial import TRIALS_FILE, trial_line
 from benchmark.submission.verify import Verification, registered_texts
@@ -37,6 +38,7 @@ def publish(verification: Verification, results: Path, rerun: Collection[int]) -
     places = {seed: record_path(records[0]) for seed, records in by_seed.items()}
     home = results / Path(places[min(places)]).parent
     stale = sorted(set(home.glob("seed-*.jsonl")) - {results / place for place in places.values()})
+    require_recordable([seed.row for seed in verification.seeds.values()], verification.card, results)
     try:
         levelled = [_levelled(by_seed[seed], results / place, rerun=seed in rerun) for seed, place in places.items()]
         attachments = list(_attachments(verification, places))
@@ -54,31 +56,9 @@ def publish(verification: Verification, results: Path, rerun: Collection[int]) -
 
 def _levelled(records: list[Record], path: Path, *, rerun: bool) -> list[Record]:
     """Return the records at their new level, or at "rerun" if an equal record at `path` has it already."""
-    there = read_records(path) if path.is_file() else []
-    if there:
-        _require_same_row(records[0], there[0], path)
-    held = {record_key(record): record for record in there}
+    held = {record_key(record): record for record in (read_records(path) if path.is_file() else [])}
     again = [{**record, "verification": "rerun"} for record in records]
     return [one if rerun or held.get(record_key(one)) == one else {**one, "verification": "rescored"} for one in again]
-
-
-def _require_same_row(ours: Record, theirs: Record, path: Path) -> None:
-    """Refuse to overwrite another row, such as one on another backbone of the same name."""
-    for one, other, what in (
-        (_row(theirs), _row(ours), "{} ({})"),
-        ((_revision(theirs),), (_revision(ours),), "a backbone of the same name and revision {}"),
-    ):
-        if one != other and None not in (*one, *other):
-            raise UsageError(f"{path} is of {what.format(*one)} and not of {what.format(*other)}. Move it away first.")
-
-
-def _row(record: Record) -> tuple[str, str]:
-    return record["method"]["name"], record["method"]["configuration"]
-
-
-def _revision(record: Record) -> str | None:
-    revision: str | None = record["backbone"]["revision"]
-    return revision
 
 
 def _attachments(verification: Verification, places: Mapping[int, str]) -> Iterator[tuple[str, str]]:
@@ -99,29 +79,19 @@ def description(name: str, texts: Mapping[str, Any]) -> tuple[str, str]:
         parts = name.split("+")
         papers = dict.fromkeys(description(part, members[part])[1] for part in parts)
         return f"{' and '.join(parts)}, composed.", "; ".join(papers)
-    classes = [(key.partition(":"), text) for key, text in texts.items() if key.partition(":")[0].isdecimal()]
-    bodies = [body for (_, _, cls), text in sorted(classes, key=lambda c: int(c[0][0])) for body in _bodies(cls, text)]
-    docs = (ast.get_docstring(body) or "" for body in bodies)
-    return next(filter(None, docs), ""), next(filter(None, map(_paper, bodies)), "")
-
-
-def _bodies(name: str, text: str) -> list[ast.ClassDef]:
-    """Return the definitions of a class in a module's text; none if the text is not Python."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-    wanted = name.rpartition(".")[2]
-    return [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == wanted]
-
-
-def _paper(body: ast.ClassDef) -> str:
-    """Return the text that a class sets `paper` to; empty if it does not."""
-    for node in body.body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "paper":
-            value = node.value.value if isinstance(node.value, ast.Constant) else ""
-            return value if isinstance(value, str) else ""
-    return ""
+    doc = paper = ""
+    # The texts of the classes are numbered in the method resolution order.
+    numbered = [key for key in texts if key.partition(":")[0].isdecimal()]
+    for key in sorted(numbered, key=lambda key: int(key.partition(":")[0])):
+        try:
+            body = ast.parse(texts[key]).body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        name = key.rpartition(":")[2].rpartition(".")[2]
+        for node in (node for node in body if isinstance(node, ast.ClassDef) and node.name == name):
+            doc = doc or ast.get_docstring(node) or ""
+            paper = paper or next(class_texts(node, "paper"), "")
+    return doc, paper
 
 
 def _text_at(path: Path) -> str:

@@ -3,7 +3,6 @@
 Only `rerun` executes code of the submission. Everything else only reads: the method is not imported.
 """
 
-import math
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmark.attacks.attacked_text import words_changed, words_of
 from benchmark.data import Dataset
@@ -24,15 +22,8 @@ from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_
 from benchmark.execution.explanation import differences
 from benchmark.execution.local import run_rows
 from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure, registered
-from benchmark.execution.method_source import (
-    code_of,
-    older_fingerprint,
-    origin,
-    point_texts,
-    read_source,
-    texts_fingerprint,
-)
-from benchmark.execution.plugins import place_of, require_usable_name
+from benchmark.execution.method_source import code_of, origin, point_texts, read_source, texts_fingerprint
+from benchmark.execution.plugins import place_of
 from benchmark.execution.records import records_of
 from benchmark.execution.runner import Observer, Quiet, Runner
 from benchmark.execution.store import Artifact, Store
@@ -50,17 +41,17 @@ from benchmark.schema import (
     record_key,
 )
 from benchmark.schema.attack_outcome import AttackRow
+from benchmark.schema.suite_card import card_identity
 from benchmark.schema.trial import TRIALS_FILE, Trial
-from benchmark.submission.read import Run, Submission, TableData, read_table, shown_sentence, table_path
-from benchmark.suites import Attack, TuningRule
+from benchmark.submission.read import MANIFEST, Run, Submission, TableData, read_table, shown_sentence, table_path
+from benchmark.suites import TuningRule
 from benchmark.tuning.space import point_problems
 
 if TYPE_CHECKING:
     from benchmark.models.classifier import Classifier
 
 WEIGHTS = "model.safetensors"
-_LOADED = ("config.json", WEIGHTS)
-_LOADABLE = (".json", ".safetensors", ".txt", ".model")
+_LOADABLE = {".json", ".safetensors", ".txt", ".model"}
 
 SAME_LOGITS = 0.01
 """Largest difference of logits for one text: attack tables keep three decimals, and devices differ."""
@@ -77,14 +68,6 @@ LEAST_TOLERANCE = 0.005
 Problems = Iterator[str]
 
 
-@dataclass(frozen=True)
-class Check:
-    """One compared part, with a sentence for each of its problems."""
-
-    name: str
-    problems: tuple[str, ...]
-
-
 @dataclass
 class Seed:
     """One seed under verification.
@@ -94,7 +77,7 @@ class Seed:
         row: The row that its records state, without a method class.
         folder: Folder for copies of its tables and for scores.
         store: Holds the artifacts that the manifest states; scores are added to it.
-        tables: Its tables by subject, as far as they could be read.
+        tables: Its valid tables by subject.
         cells: Its stages, set when its records are recomputed.
     """
 
@@ -126,12 +109,15 @@ class Verification:
         require_whole(self.work, "verified")
         self.card = suite_card(self.work)
 
-    def checks(self) -> Iterator[Check]:
-        """Compare part by part; stop after the first part with a problem, since later parts rely on it."""
+    def checks(self) -> Iterator[tuple[str, list[str]]]:
+        """Compare part by part; yield the name and the problems of each part.
+
+        Stop after the first part with a problem, since later parts rely on it.
+        """
         steps: Sequence[tuple[str, Callable[[], Problems]]] = (
             ("suite: version, fingerprint and data hashes", self._suite),
             ("seeds: complete, distinct and of one method", self._seeds),
-            ("method: name, settings and source, read and not run", self._method),
+            ("method: settings and source, read and not run", self._method),
             ("backbone", self._backbone),
             ("tuning: points of the trials and selection", self._tuning),
             ("tables: examples, labels, texts and outcomes", self._tables),
@@ -143,20 +129,20 @@ class Verification:
                 problems.extend(step())
             except TemperError as error:
                 problems += str(error).split("\n")
-            yield Check(name, tuple(map(shown_sentence, problems)))
+            yield name, [shown_sentence(problem) for problem in problems]
             if problems:
                 return
 
     def _suite(self) -> Problems:
-        stated, here = self.submission.manifest.suite, self.card
+        stated, here, theirs = self.submission.manifest.suite, self.card, self.submission.results.card
         if (stated.name, stated.version) != (here["name"], here["version"]):
             yield f"The submission is of {stated.name}@{stated.version}, and this is {here['name']}@{here['version']}."
-        elif stated.fingerprint != card_fingerprint(here):
-            found = list(differences(_by_id(here), _by_id(self.submission.results.card)))
-            for one in found[:5]:
-                yield f"suite.json: {one.pointer} is {_cut(one.found)}; the suite here has {_cut(one.wanted)}."
-            if not found:
-                yield "suite.json: the order of its evaluation tasks is not the suite's; run again with this version."
+            return
+        for difference in list(differences(_by_task(here), _by_task(theirs)))[:5]:
+            ours, stated_value = _cut(difference.wanted), _cut(difference.found)
+            yield f"suite.json: {difference.pointer} is {stated_value}; the suite here has {ours}."
+        if stated.fingerprint != card_fingerprint(here):
+            yield f"{MANIFEST}: /suite/fingerprint is not that of the suite here; run and submit again with this one."
 
     def _seeds(self) -> Problems:
         suite, runs, records = self.work.suite, self.submission.runs, self.submission.results.records
@@ -166,26 +152,20 @@ class Verification:
             yield f"seed {seed} is missing; {suite.name} needs at least {least}, numbered from 0 without a gap."
         for seed in sorted(runs.keys() - {located.record["seed"] for located in records}):
             yield f"seed {seed} has no records."
-        files = self.submission.manifest.files
-        for one, other in combinations(runs, 2):
-            if runs[one].weights.get(WEIGHTS, one) == runs[other].weights.get(WEIGHTS, other):
-                yield f"seeds {one} and {other} state the same weights; each seed is a run of its own."
-            for table in runs[one].tables:
-                same = [files[table_path(one, table.subject)], files.get(table_path(other, table.subject))]
-                if table.kind == "predict" and same[0] == same[1]:
-                    yield f"seeds {one} and {other} have the same table of {table.subject}; each is a run of its own."
-                    break
-        parts = ("suite", "method", "backbone")
-        if len({fingerprint({part: located.record[part] for part in parts}) for located in records}) > 1:
+        files, hashes = self.submission.manifest.files, dict[int, set[str]]()
+        for seed, run in runs.items():
+            tables = [table_path(seed, table.subject) for table in run.tables if table.kind == "predict"]
+            weights = {digest for name, digest in run.weights.items() if name == WEIGHTS}
+            hashes[seed] = weights | {files[path].sha256 for path in tables}
+        for one, other in combinations(hashes, 2):
+            if hashes[one] & hashes[other]:
+                yield f"seeds {one} and {other} have the same weights or predictions; each seed is a run of its own."
+        if len({fingerprint([located.record[part] for part in ("method", "backbone")]) for located in records}) > 1:
             yield "The records are of more than one method version, source, hyper-parameters or backbone; submit one."
-        failed = next((located for located in records if located.record["status"] == "failed"), None)
-        if failed is not None:
-            yield f"{failed}: the row failed; a submission holds finished rows only."
 
     def _method(self) -> Problems:
-        method, sources = self._stated["method"], self.submission.sources
-        yield from name_problems(method["name"])
-        yield from source_problems(method["name"], method["source"], sources)
+        method = self._stated["method"]
+        yield from source_problems(method["name"], method["source"], self.submission.sources)
         overrides = MethodRequest.parse(method["name"]).overrides_of(self.work.suite.hyperparameters)
         # A tuned value is checked against the trials. Trial 0 has the suite's.
         trials = self._trials
@@ -212,6 +192,7 @@ class Verification:
 
     def _tables(self) -> Problems:
         classes = len(self.work.suite.training.classes)
+        on = {attack.id: attack.on for attack in self.work.suite.attacks}
         for number, run in self.submission.runs.items():
             seed = self.seeds[number] = stated_seed(self.submission, number, self.scratch / f"seed-{number}")
             # Check attacks last, since they are compared with the predictions.
@@ -226,18 +207,18 @@ class Verification:
                 except IntegrityError as error:
                     yield str(error)
                     continue
-                seed.tables[table.subject] = content
                 if isinstance(content, list):
-                    attack = next(attack for attack in self.work.suite.attacks if attack.id == table.subject)
-                    problems = attack_problems(content, data, classes, attack, seed.tables.get(attack.on))
+                    problems = list(attack_problems(content, data, classes, seed.tables.get(on[table.subject])))
                 else:
-                    problems = prediction_problems(content, data, classes)
+                    problems = list(prediction_problems(content, data, classes))
                 yield from (f"{name}: {problem}" for problem in problems)
+                if not problems:
+                    seed.tables[table.subject] = content
 
     def _records(self) -> Problems:
         for number, seed in self.seeds.items():
             problems = list(key_problems(seed, self.work))
-            yield from (f"seed {number}{problem}" for problem in problems)
+            yield from (f"seed {number}: {problem}" for problem in problems)
             if not problems:
                 computed = rescore(seed, self.work, self.card)
                 yield from record_problems(self.submission.records(number), computed)
@@ -270,10 +251,11 @@ def require_whole(work: Workload, purpose: str) -> None:
         raise UnavailableError("\n".join(sentences))
 
 
-def _by_id(card: Mapping[str, Any]) -> dict[str, Any]:
-    """Key a card's evaluation tasks by name, so that a difference names the task."""
-    tasks = {f"{task['id']} ({task['perspective']})": task for task in card["tasks"]}
-    return {**card, "tasks": tasks, "overlap": {entry["task"]: entry for entry in card["overlap"]}}
+def _by_task(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a card's identity with its evaluation tasks by name, so that a difference names the task."""
+    identity = card_identity(card)
+    tasks = {f"{task['id']} ({task['perspective']})": task for task in identity["tasks"]}
+    return identity | {"tasks": tasks, "order of tasks": list(tasks)}
 
 
 def _cut(text: str) -> str:
@@ -283,16 +265,39 @@ def _cut(text: str) -> str:
 # -- the method -----------------------------------------------------------------------------------------------------
 
 
-def name_problems(name: str) -> Problems:
-    """Yield a sentence for a method name that is invalid, or that differs from a registered one only in case."""
-    for member in name.split("+"):
-        try:
-            require_usable_name(member, "The submission's method")
-        except UsageError as error:
-            yield str(error)
-        twin = next((one for one in registered() if one != member and one.casefold() == member.casefold()), None)
-        if twin is not None:
-            yield f"The method {member} differs from {twin}, which is registered here, in the case of letters alone."
+def source_problems(name: str, source: str, carried: Mapping[str, Any]) -> Problems:
+    """Yield a sentence for every source that is not the one that made the records.
+
+    Args:
+        name: The method's name, or several joined by ``+``.
+        source: Its hash in the records.
+        carried: The source texts of the submission.
+    """
+    members = carried.get("members", {})
+    if source != texts_fingerprint(carried):
+        yield f"source.json is not the source that the records of {name} were made with; run and submit again."
+    elif sorted(members) != (sorted(name.split("+")) if "+" in name else []):
+        yield f"source.json holds {'+'.join(sorted(members)) or 'no members of a composition'} and not {name}."
+    else:
+        composing = read_source(Path(str(origin("benchmark.training.composition"))))
+        if members and code_of(carried["composition"]) != code_of(composing):
+            yield "source.json composes its members differently from this version of Temper; run again with this one."
+        for member, texts in (members or {name: carried}).items():
+            here = registered_texts(member)
+            if here is not None and texts_fingerprint(here) != texts_fingerprint(texts):
+                both = {*here, *texts}
+                changed = [part for part in both if code_of(here.get(part, "")) != code_of(texts.get(part, ""))]
+                yield (
+                    f"The method {member} is registered here as {place_of(registered()[member])}, and "
+                    f"{min(changed, default='one of its modules')} differs "
+                    "from the source that made the records. Run again with the present source."
+                )
+
+
+def registered_texts(name: str) -> Mapping[str, Any] | None:
+    """Read the source texts of a registered method without importing it; None if that cannot be done."""
+    point = registered().get(name)
+    return None if point is None else point_texts(point)
 
 
 def setting_problems(method: Mapping[str, Any], overrides: Mapping[str, Any]) -> Problems:
@@ -309,156 +314,93 @@ def setting_problems(method: Mapping[str, Any], overrides: Mapping[str, Any]) ->
                 yield f"The suite sets {full} to {value}, the hyper-parameters say {known[full]}{suffix}"
 
 
-def source_problems(name: str, source: str, carried: Mapping[str, Any]) -> Problems:
-    """Yield a sentence for every source that is not the one that made the records.
-
-    Args:
-        name: The method's name, or several joined by ``+``.
-        source: Its hash in the records.
-        carried: The source texts of the submission.
-    """
-    if source not in (texts_fingerprint(carried), older_fingerprint(carried)):
-        yield f"source.json is not the source that the records of {name} were made with; run and submit again."
-        return
-    members = carried.get("members", {})
-    if sorted(members) != (sorted(name.split("+")) if "+" in name else []):
-        yield f"source.json holds {'+'.join(sorted(members)) or 'no members of a composition'} and not {name}."
-        return
-    composing = Path(str(origin("benchmark.training.composition")))
-    if members and code_of(carried["composition"]) != code_of(read_source(composing)):
-        yield "source.json composes its members differently from this version of Temper; run again with this one."
-    for member, texts in (members or {name: carried}).items():
-        here = registered_texts(member)
-        if here is not None and texts_fingerprint(here) != texts_fingerprint(texts):
-            part = next((p for p in (*here, *texts) if not _same_code(here.get(p), texts.get(p))), "its source")
-            yield (
-                f"The method {member} is registered here as {place_of(registered()[member])}, and {part} differs from "
-                "the source that made the records. Run again with the present source."
-            )
-
-
-def _same_code(here: Any, there: Any) -> bool:
-    return isinstance(here, str) and isinstance(there, str) and code_of(here) == code_of(there)
-
-
-def registered_texts(name: str) -> Mapping[str, Any] | None:
-    """Read the source texts of a registered method without importing it; None if that cannot be done."""
-    point = registered().get(name)
-    return None if point is None else point_texts(point)
-
-
 # -- tables against the suite's data --------------------------------------------------------------------------------
 
 
 def prediction_problems(table: PredictionTable | InspectionTable, data: Dataset, classes: int) -> Problems:
     """Yield problems of predictions or an inspection: wrong examples, labels or classes, or non-finite values."""
-    said = table.predictions if isinstance(table, InspectionTable) else table
-    labels = [None] * len(said.ids) if said.labels is None else said.labels.tolist()
-    yield from _example_problems(dict(zip(said.ids, labels, strict=True)), data)
-    if said.logits.shape[1] != classes:
-        yield f"has logits of {said.logits.shape[1]} classes; the task has {classes}."
-    values = {"logits": said.logits}
+    predictions = _predictions(table)
+    labels = [None] * len(predictions.ids) if predictions.labels is None else predictions.labels.tolist()
+    yield from _example_problems(list(zip(predictions.ids, labels, strict=True)), data)
+    if predictions.logits.shape[1] != classes:
+        yield f"has logits of {predictions.logits.shape[1]} classes; the task has {classes}."
+    values = {"logits": predictions.logits}
     if isinstance(table, InspectionTable):
         values |= {"second logits": table.again, "input gradient": table.gradients}
     for what, numbers in values.items():
         if not np.isfinite(numbers).all():
             index = int(np.argwhere(~np.isfinite(numbers))[0][0])
-            yield f"the {what} of example {said.ids[index]!a} are not finite; a diverged run is not a result."
+            yield f"the {what} of example {predictions.ids[index]!a} are not finite; a diverged run is not a result."
 
 
-def _example_problems(stated: Mapping[str, int | None], data: Dataset) -> Problems:
-    """Compare ids, their order, and labels with the data's."""
-    truth = {example.id: example.label for example in data.examples}
-    missing, extra = sorted(truth.keys() - stated.keys()), sorted(stated.keys() - truth.keys())
-    if missing:
-        yield f"lacks example {missing[0]!a} of the suite's data, and {len(missing) - 1} more."
-    if extra:
-        yield f"has example {extra[0]!a}, which the suite's data does not, and {len(extra) - 1} more."
-    if not missing and not extra and list(stated) != list(truth):
-        yield "has its examples in another order than the suite's data."
-    wrong = [name for name in stated if name in truth and truth[name] != stated[name]]
-    if wrong:
-        here, there, more = truth[wrong[0]], stated[wrong[0]], len(wrong) - 1
-        yield f"says that example {wrong[0]!a} has the label {there}, the suite's data says {here}; and {more} more."
+def _predictions(table: PredictionTable | InspectionTable) -> PredictionTable:
+    return table.predictions if isinstance(table, InspectionTable) else table
 
 
-def attack_problems(
-    rows: list[AttackRow], data: Dataset, classes: int, attack: Attack, predicted: TableData | None
-) -> Problems:
-    """Yield problems of an attack table: wrong examples or texts, and rows that contradict themselves.
+def _example_problems(stated: Sequence[tuple[str, int | None]], data: Dataset) -> Problems:
+    """Compare ids and labels with the data's, row by row; yield the first difference."""
+    truth = [(example.id, example.label) for example in data.examples]
+    for number, ((name, label), (own, right)) in enumerate(zip(stated, truth, strict=True)):
+        if (name, label) != (own, right):
+            yield (
+                f"row {number} is example {name!a} with the label {label}; the suite's data has example {own!a} "
+                f"with the label {right} there."
+            )
+            return
+
+
+def attack_problems(rows: list[AttackRow], data: Dataset, classes: int, predicted: TableData | None) -> Problems:
+    """Yield problems of an attack table: wrong examples or texts, and columns that the others do not give.
 
     Args:
         rows: The attack table.
         data: The attacked examples.
         classes: Number of classes.
-        attack: The attack.
-        predicted: The model's predictions on the attacked evaluation task.
+        predicted: The model's predictions on the attacked evaluation task; None if they are not valid.
     """
-    yield from _example_problems({row.id: row.label for row in rows}, data)
-    texts = {example.id: example.texts[-1] for example in data.examples}
-    said = predicted.predictions if isinstance(predicted, InspectionTable) else predicted
-    logits = dict(zip(said.ids, said.logits, strict=True)) if isinstance(said, PredictionTable) else {}
-    budget = attack.parameters.get("query_budget", attack.parameters.get("queries"))
-    for row in (row for row in rows if row.id in texts):
-        problems = _row_problems(row, texts[row.id], classes, budget if isinstance(budget, int) else None)
-        for problem in (*problems, *_start_problems(row, logits.get(row.id))):
+    wrong = list(_example_problems([(row.id, row.label) for row in rows], data))
+    yield from wrong
+    if wrong or predicted is None or isinstance(predicted, list):
+        return
+    predictions = _predictions(predicted)
+    logits = dict(zip(predictions.ids, predictions.logits, strict=True))
+    for row, example in zip(rows, data.examples, strict=True):
+        for problem in _row_problems(row, example.texts[-1], classes, logits[row.id]):
             yield f"example {row.id!a} {problem}"
 
 
-def _row_problems(row: AttackRow, text: str, classes: int, budget: int | None) -> Problems:
+def _row_problems(row: AttackRow, text: str, classes: int, predicted: Any) -> Problems:
     if row.original != text:
         yield "has another text than the suite's data."
         return
     # Only a row with an error may lack the model's first logits.
-    first = [row.logits_original] if row.logits_original or row.outcome != "error" else []
-    widths = {len(logits) for logits in (*first, row.logits_final) if logits is not None}
-    if widths - {classes}:
-        yield f"has logits of {min(widths - {classes})} classes; the task has {classes}."
-        return
-    if not np.isfinite([*row.logits_original, *(row.logits_final or ()), row.similarity or 0.0]).all():
-        yield "has a value that is not finite."
-        return
-    right = _is_right(row.logits_original, row.label)
-    if row.outcome != "error" and right == (row.outcome == "skipped"):
-        yield f"is {row.outcome!r} although its first logits are {'right' if right else 'wrong'}."
-    if row.logits_final is not None and _is_right(row.logits_final, row.label) == (row.outcome != "survived"):
-        yield f"is {row.outcome!r} although its last logits say otherwise."
-    if row.outcome == "skipped" and row.queries != 1:
-        yield f"is 'skipped' after {row.queries} queries; skipping takes one."
-    if budget is None and row.outcome == "budget":
-        yield "used up its queries, which the suite does not limit."
-    if budget is not None and row.queries > budget:
-        yield f"has {row.queries} queries; the suite allows {budget}."
-    if row.similarity is not None and abs(row.similarity) > 1.01:
-        yield f"has the similarity {row.similarity:g}, which is not a cosine."
-    if (row.similarity is None) == (row.outcome == "flipped"):
-        yield f"is {row.outcome!r} {'without' if row.similarity is None else 'with'} a similarity."
+    stated = [row.logits_original] if row.logits_original or row.outcome != "error" else []
+    stated += [] if row.logits_final is None else [row.logits_final]
+    for logits in stated:
+        if len(logits) != classes:
+            yield f"has logits of {len(logits)} classes; the task has {classes}."
+            return
+        if not np.isfinite(logits).all():
+            yield "has logits that are not finite."
+            return
+    if row.similarity is not None and not np.isfinite(row.similarity):
+        yield "has a similarity that is not finite."
+    if row.outcome != "error" and _contradicts(row.logits_original, row.label, right=row.outcome != "skipped"):
+        yield f"is {row.outcome!r}, and its first logits say otherwise."
+    if row.logits_final is not None and _contradicts(row.logits_final, row.label, right=row.outcome == "survived"):
+        yield f"is {row.outcome!r}, and its last logits say otherwise."
     words = words_of(text)
     changed = 0 if row.perturbed is None else words_changed(words, words_of(row.perturbed))
     if (row.words, row.changed) != (len(words), changed):
         yield f"says that {row.changed} of {row.words} words are changed; {changed} of {len(words)} are."
-    if row.perturbed == row.original and (row.outcome == "flipped" or _gap(row.logits_final, row) > SAME_LOGITS):
-        yield "ends with the text that it began with and with other logits."
+    if row.logits_original and (gap := float(np.abs(predicted - np.array(row.logits_original)).max())) > SAME_LOGITS:
+        yield f"starts from logits that differ by {gap:.2g} from the prediction of the same text."
 
 
-def _start_problems(row: AttackRow, logits: "NDArray[np.float32] | None") -> Problems:
-    """Compare an attack's first logits with the prediction on the same text."""
-    if logits is not None and len(logits) == len(row.logits_original):
-        gap = _gap(logits, row)
-        if not gap <= SAME_LOGITS:
-            yield f"starts from logits that differ by {gap:.2g} from the prediction of the same text: two models."
-
-
-def _gap(logits: Any, row: AttackRow) -> float:
-    return float(np.abs(np.asarray(logits) - np.asarray(row.logits_original)).max())
-
-
-def _is_right(logits: Sequence[float], label: int) -> bool | None:
-    """Return whether the label's logit is the highest; None for a tie, which rounding to three decimals can cause."""
-    if not 0 <= label < len(logits):
-        return False
-    others = max((value for number, value in enumerate(logits) if number != label), default=-math.inf)
-    return None if logits[label] == others else logits[label] > others
+def _contradicts(logits: Sequence[float], label: int, *, right: bool) -> bool:
+    """Return whether logits do not give the stated result. A tie, which three decimals can cause, fits both."""
+    others = max(np.delete(logits, label))
+    return bool(logits[label] < others if right else logits[label] > others)
 
 
 # -- records against the tables -------------------------------------------------------------------------------------
@@ -472,55 +414,47 @@ def stated_seed(submission: Submission, number: int, folder: Path) -> Seed:
         number: The seed.
         folder: An empty folder.
     """
-    run, record = submission.runs[number], submission.records(number)[0]
-    method, backbone, stated = record["method"], record["backbone"], run.training.get("method")
-    reads = stated.get("reads", {}) if isinstance(stated, dict) else {}
-    configured = ConfiguredMethod(
-        name=method["name"],
-        version=method["version"],
-        hyperparameters=method["hyperparameters"],
-        configuration=method["configuration"],
-        source=method["source"],
-        reads=reads if isinstance(reads, dict) else {},
-    )
-    place = Backbone(backbone["name"], backbone["source"], backbone["revision"], Path())
+    run = submission.runs[number]
     store, files = Store(folder / "store"), submission.manifest.files
     for table in run.tables:
         path, copy = table_path(number, table.subject), folder / table.subject / TABLES[table.kind]
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(submission.folder / path, copy)
         store.hold(table.kind, table.key, Artifact(copy.parent, {copy.name: files[path].sha256}))
+    return Seed(run, _stated_row(submission, number), folder, store)
+
+
+def _stated_row(submission: Submission, number: int) -> Row:
+    """Return the row that the records of a seed state, without a method class."""
+    record, training = submission.records(number)[0], submission.runs[number].training.get("method")
+    reads = training.get("reads") if isinstance(training, dict) else None
+    method = ConfiguredMethod(**record["method"], reads=reads if isinstance(reads, dict) else {})
     tuning = record.get("tuning")
     factor = float(tuning["learning_rate_factor"] or 1.0) if tuning else 1.0
-    row = Row(configured, place, number, learning_rate_factor=factor, tuning=tuning)
-    return Seed(run, row, folder, store)
+    backbone = Backbone(**record["backbone"], path=Path())
+    return Row(method, backbone, number, learning_rate_factor=factor, tuning=tuning)
 
 
 def key_problems(seed: Seed, work: Workload) -> Problems:
     """Compare the stated training and table keys with those computed from the suite and the stated weights."""
     run, expected = seed.run, train_spec(seed.row, work)
-    for found in differences(expected, run.training):
-        free = work.suite.recipe.precision == "auto" and found.pointer == "/recipe/precision"
-        if not (free and found.found in ('"fp32"', '"bf16"')):
-            here, there = (text[:200] or "nothing" for text in (found.found, found.wanted))
-            yield f" was trained with {found.pointer} {here}; the suite and the records say {there}."
+    for difference in differences(expected, run.training):
+        # A suite may leave the precision to the submitter's device.
+        free = work.suite.recipe.precision == "auto" and difference.pointer == "/recipe/precision"
+        if not (free and difference.found in ('"fp32"', '"bf16"')):
+            here, there = _cut(difference.found), _cut(difference.wanted)
+            yield f"was trained with {difference.pointer} {here}; the suite and the records say {there}."
     (seed.folder / TRAINING).write_text(run.outcome.model_dump_json(), encoding="utf-8")
     trained = Artifact(seed.folder, {f"{MODEL}/{name}": digest for name, digest in run.weights.items()})
     for spec in (expected, run.training):
         seed.store.hold("train", fingerprint(spec), trained)
     seed.cells = list(cells_of(seed.row, work, seed.store))
-    stated = {table.subject: table for table in run.tables}
-    for cell in (cell for cell in seed.cells if cell.kind in TABLES):
-        table = stated.pop(cell.subject, None)
-        if table is None:
-            yield f" has no table of {cell.subject}; run `temper run` and `temper submit` again."
-        elif (table.kind, table.key) != (cell.kind, cell.key):
-            yield (
-                f", {cell.subject}: the table is stated under {table.kind} key {table.key[:19]}…, but the stated "
-                f"weights and the suite's data give {cell.kind} key {str(cell.key)[:19]}…"
-            )
-    for subject in sorted(stated):
-        yield f", {subject}: the suite does not ask for this table; remove it."
+    stated = {table.subject: f"{table.kind} key {table.key}" for table in run.tables}
+    computed = {cell.subject: f"{cell.kind} key {cell.key}" for cell in seed.cells if cell.kind in TABLES}
+    for subject in sorted(computed.keys() | stated.keys()):
+        here, there = stated.get(subject, "missing"), computed.get(subject, "none")
+        if here != there:
+            yield f"the table of {subject} is {here}; the stated weights and the suite's data give {there}."
 
 
 def rescore(seed: Seed, work: Workload, card: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -537,32 +471,27 @@ def rescore(seed: Seed, work: Workload, card: Mapping[str, Any]) -> list[dict[st
 def record_problems(stated: Sequence[Mapping[str, Any]], computed: Sequence[Mapping[str, Any]]) -> Problems:
     """Yield a sentence for every record that is missing, not in the suite, or different from its recomputed value."""
     theirs, ours = ({record_key(record): record for record in records} for records in (stated, computed))
-    for key in sorted(ours.keys() - theirs.keys()):
-        yield f"{_name(ours[key])}: the record is missing."
-    for key in sorted(theirs.keys() - ours.keys()):
-        yield f"{_name(theirs[key])}: is not among the suite's records."
-    for key in sorted(ours.keys() & theirs.keys()):
-        here, there, name = ours[key], theirs[key], _name(ours[key])
-        if not _close([there["value"]], [here["value"]], EXACT * max(1.0, abs(here["value"] or 0.0))):
-            yield f"{name}: the record says {there['value']}, its table gives {here['value']}."
-        if not _close(there["replicates"] or [], here["replicates"] or [], ROUNDED):
-            yield f"{name}: its replicates are not those that its table gives."
-        rest = ({k: v for k, v in record.items() if k not in ("value", "replicates")} for record in (here, there))
-        for found in differences(*rest):
-            said, given = _cut(found.found), _cut(found.wanted)
-            yield f"{name}: {found.pointer} is {said}; the manifest, the tables and the suite give {given}."
+    for key in sorted(theirs.keys() | ours.keys(), key=str):
+        record, right = theirs.get(key), ours.get(key)
+        some = record or right or {}
+        name = f"seed {some['seed']}, {some['task']['id']}, {some['metric']['id']}"
+        if record is None:
+            yield f"{name}: the record is missing."
+        elif right is None:
+            yield f"{name}: is not among the suite's records."
+        else:
+            rounding = (("value", EXACT), ("replicates", ROUNDED))
+            close = {part: right[part] for part, gap in rounding if _close(record[part], right[part], gap)}
+            for difference in differences(right, {**record, **close}):
+                here, there = _cut(difference.found), _cut(difference.wanted)
+                yield f"{name}: {difference.pointer} is {here}; the manifest, the tables and the suite give {there}."
 
 
-def _close(stated: Sequence[float | None], computed: Sequence[float | None], gap: float) -> bool:
-    """Return whether two lists of values agree; None agrees only with None."""
-    if len(stated) != len(computed):
+def _close(stated: Any, computed: Any, gap: float) -> bool:
+    """Return whether a value, or each of several, is the computed one up to rounding."""
+    if stated is None or computed is None or np.shape(stated) != np.shape(computed):
         return False
-    pairs = zip(stated, computed, strict=True)
-    return all(a is b if a is None or b is None else abs(a - b) <= gap for a, b in pairs)
-
-
-def _name(record: Mapping[str, Any]) -> str:
-    return f"seed {record['seed']}, {record['task']['id']}, {record['metric']['id']}"
+    return bool(np.allclose(stated, computed, rtol=EXACT, atol=gap))
 
 
 # -- replay on given weights ----------------------------------------------------------------------------------------
@@ -592,11 +521,11 @@ def replay_problems(verification: Verification, given: Mapping[int, Path], salt:
     from benchmark.models.prompt_classifier import load_classifier
     from benchmark.training.optimization import pick_device
 
+    work = verification.work
     for number, folder in given.items():
         seed = verification.seeds[number]
-        wrong = list(_weight_problems(folder, seed.run.weights))
-        yield from wrong
-        if wrong:
+        if wrong := list(_weight_problems(folder, seed.run.weights)):
+            yield from wrong
             continue
         try:
             model = load_classifier(folder).to(pick_device()).eval()
@@ -606,31 +535,26 @@ def replay_problems(verification: Verification, given: Mapping[int, Path], salt:
         for subject, content in seed.tables.items():
             random = np.random.default_rng([salt, number, *subject.encode()])
             if isinstance(content, list):
-                problem = _attack_difference(model, verification.work, subject, content, random)
+                problem = _attack_difference(model, work, subject, content, random)
             else:
-                kind = "inspect" if isinstance(content, InspectionTable) else "predict"
-                data = verification.data_of(subject, kind)
-                problem = "" if data is None else _table_difference(model, content, data, random)
+                data = work.splits.validation if subject == VALIDATION else work.tasks[subject]
+                problem = _table_difference(model, content, data, random)
             if problem:
                 yield f"seed {number}, {subject}: {problem}"
 
 
 def _weight_problems(folder: Path, stated: Mapping[str, str]) -> Problems:
     """Check that the folder holds only stated, plain files that are not code."""
-    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
-    # Check this before hashing, since reading a pipe would never end.
-    odd = sorted(name for name, path in found.items() if path.is_symlink() or not path.is_file())
-    if odd:
-        yield f"{folder.name}/{odd[0]!a} is not a plain file; remove it."
-        return
-    for name in sorted(set(_LOADED) - stated.keys()):
-        yield f"{folder.name}: the submission states no {name}; Temper did not write these weights."
-    for name in sorted(found.keys() | stated.keys()):
-        if name not in stated or name not in found:
-            yield f"{folder.name}/{name!a} is {'not stated' if name in found else 'missing'} in the submission."
-        elif not name.endswith(_LOADABLE):
-            yield f"{folder.name}/{name!a} is of a kind that is never loaded; remove it."
-        elif file_fingerprint(found[name]) != stated[name]:
+    paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    folders = {name for name, path in paths.items() if path.is_dir() and not path.is_symlink()}
+    for name in sorted((paths.keys() | stated.keys()) - folders):
+        path = paths.get(name)
+        if path is None or name not in stated:
+            yield f"{folder.name}/{name!a} is {'missing' if path is None else 'not stated in the submission'}."
+        # Check this before hashing, since reading a pipe would never end.
+        elif path.is_symlink() or not path.is_file() or path.suffix not in _LOADABLE:
+            yield f"{folder.name}/{name!a} is not a plain file of a kind that is loaded; remove it."
+        elif file_fingerprint(path) != stated[name]:
             yield f"{folder.name}/{name} does not have the hash that the submission states."
 
 
@@ -648,24 +572,20 @@ def _table_difference(
     rows = _sample(random, len(data))
     examples = [data.examples[row] for row in rows]
     texts = [example.texts for example in examples]
-    said = table.predictions if isinstance(table, InspectionTable) else table
-    found = (
-        inspect_model(model, texts, [e.label or 0 for e in examples]) if isinstance(table, InspectionTable) else None
-    )
-    logits = predict_logits(model, texts) if found is None else found.logits
-    for number, gap in enumerate(np.abs(logits - said.logits[rows]).max(axis=1)):
-        if gap > SAME_LOGITS:
-            return f"the weights give example {examples[number].id!a} logits that differ by {gap:.2g} from the table's."
-    if found is None or not isinstance(table, InspectionTable):
-        return ""
-    random_now = np.abs(found.again - found.logits).max(axis=1) > SAME_LOGITS
-    random_then = np.abs(table.again[rows] - said.logits[rows]).max(axis=1) > SAME_LOGITS
-    slopes = zip(found.gradients, table.gradients[rows], random_now & ~random_then, strict=True)
-    for example, (slope, stated, hidden) in zip(examples, slopes, strict=True):
-        if hidden:
-            return f"asked twice, the weights answer example {example.id!a} differently; the table says alike."
-        if not np.isclose(slope, stated, rtol=0.1, atol=1e-6):
-            return f"the weights give example {example.id!a} an input gradient of {slope:.2g}, not {stated:.2g}."
+    stated = _predictions(table).logits[rows]
+    if isinstance(table, InspectionTable):
+        inspected = inspect_model(model, texts, [example.label or 0 for example in examples])
+        logits, slopes, gradients = inspected.logits, inspected.gradients, table.gradients[rows]
+    else:
+        logits = predict_logits(model, texts)
+        slopes = gradients = np.zeros(len(rows), np.float32)
+    for example, gap, slope, gradient in zip(
+        examples, np.abs(logits - stated).max(axis=1), slopes, gradients, strict=True
+    ):
+        if not gap <= SAME_LOGITS:
+            return f"the weights give example {example.id!a} logits that differ by {gap:.2g} from the table's."
+        if not np.isclose(slope, gradient, rtol=0.1, atol=1e-6):
+            return f"the weights give example {example.id!a} an input gradient of {slope:.2g}, not {gradient:.2g}."
     return ""
 
 
@@ -678,13 +598,12 @@ def _attack_difference(
     from benchmark.models.inference import predict_logits
 
     data = work.attacked[subject]
-    texts = {example.id: example.texts for example in data.examples}
-    ended = [row for row in rows if row.perturbed is not None]
+    ended = [(row, example) for row, example in zip(rows, data.examples, strict=True) if row.perturbed is not None]
     chosen = [ended[position] for position in _sample(random, len(ended))]
-    again = predict_logits(model, [(*texts[row.id][:-1], str(row.perturbed)) for row in chosen]) if chosen else ()
-    for row, logits in zip(chosen, again, strict=True):
+    texts = [(*example.texts[:-1], str(row.perturbed)) for row, example in chosen]
+    for (row, _), logits in zip(chosen, predict_logits(model, texts) if texts else (), strict=True):
         gap = float(np.abs(logits - np.array(row.logits_final)).max())
-        if gap > SAME_LOGITS:
+        if not gap <= SAME_LOGITS:
             return f"the changed text of example {row.id!a} gets logits that differ by {gap:.2g}."
     attack = next(attack for attack in work.suite.attacks if attack.id == subject)
     positions = _sample(random, len(data), ATTACKED_AGAIN)
@@ -693,8 +612,8 @@ def _attack_difference(
         journal = Path(scratch) / "journal.jsonl"
         outcomes = run_attack(attack, few, ModelVictim(model), journal, device=str(model.device))
     for position, row in zip(positions, outcomes, strict=True):
-        if row.outcome != rows[position].outcome:
-            stated = rows[position].outcome
+        stated = rows[position].outcome
+        if row.outcome != stated:
             return f"attacked again, example {row.id!a} is {row.outcome!r}; the table says {stated!r}."
     return ""
 
@@ -749,28 +668,25 @@ def rerun(submission: Submission, work: Workload, seed: int, out: Path, observer
 
 def _registered_row(submission: Submission, work: Workload, seed: int) -> Row:
     """Return the row with the method that is registered here, which must be the submitted one."""
-    stated = submission.records(seed)[0]
-    method, backbone = stated["method"], stated["backbone"]
-    kind, _, name = backbone["source"].partition(":")
+    stated = _stated_row(submission, seed)
+    method, backbone = stated.method, stated.backbone
     reference = work.suite.backbone
-    if kind == "hub":
-        reference = f"{backbone['name']}={backbone['source']}@{backbone['revision']}"
-    elif kind == "artifact" and name == backbone["name"]:
-        reference = name
+    if backbone.source.startswith("hub:"):
+        reference = f"{backbone.name}={backbone.reference()}"
+    elif backbone.source == f"artifact:{backbone.name}":
+        reference = backbone.name
     place = resolve_backbone(reference)
-    parts = dict(part.partition("=")[::2] for part in method["configuration"].split(",") if part)
-    request = MethodRequest(method["name"], parts)
+    parts = dict(part.partition("=")[::2] for part in method.configuration.split(",") if part)
+    request = MethodRequest(method.name, parts)
     request.require_known()
     here = configure(request, request.overrides_of(work.suite.hyperparameters))
-    tuning = stated.get("tuning")
-    if tuning:
-        here = replace(here, hyperparameters=method["hyperparameters"])
+    if stated.tuning:
+        here = replace(here, hyperparameters=method.hyperparameters)
     for what, mine, theirs in (
-        ("source", here.source, method["source"]),
-        ("hyper-parameters", dict(here.hyperparameters), method["hyperparameters"]),
-        ("backbone", place.identity(), backbone),
+        ("source", here.source, method.source),
+        ("hyper-parameters", dict(here.hyperparameters), method.hyperparameters),
+        ("backbone", place.identity(), backbone.identity()),
     ):
         if mine != theirs:
-            raise IntegrityError(f"{method['name']} has another {what} here ({mine}) than in the records ({theirs}).")
-    factor = float(tuning["learning_rate_factor"] or 1.0) if tuning else 1.0
-    return Row(here, place, seed, learning_rate_factor=factor, tuning=tuning)
+            raise IntegrityError(f"{method.name} has another {what} here ({mine}) than in the records ({theirs}).")
+    return replace(stated, method=here, backbone=place)

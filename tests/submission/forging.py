@@ -163,7 +163,7 @@ class Forgery:
         except TemperError as error:
             return str(error).split("\n")
         verification = Verification(submission, self.work, Path(tempfile.mkdtemp(dir=self.scratch)))
-        return [problem for check in verification.checks() for problem in check.problems]
+        return [problem for _, problems in verification.checks() for problem in problems]
 
 
 def copy_of(honest: Path, folder: Path, work: Workload) -> Forgery:

@@ -1,7 +1,6 @@
 """Hostile submissions: attack tables. Each is refused with its reason."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -35,23 +34,22 @@ def survivor(row: AttackRow) -> AttackRow:
             "has logits of 0 classes; the task has 2.",
         ),
         (
-            lambda r: edited(r, outcome="skipped", logits_original=lambda x: x[::-1], queries=7, **NOTHING),
-            "is 'skipped' after 7 queries; skipping takes one.",
+            lambda r: edited(r, outcome="skipped", logits_original=lambda x: x[::-1], queries=1, **NOTHING),
+            "from the prediction of the same text.",
         ),
-        (lambda r: edited(r, outcome="skipped", queries=1, **NOTHING), "although its first logits are right."),
+        (
+            lambda r: edited(r, outcome="skipped", queries=1, **NOTHING),
+            "is 'skipped', and its first logits say otherwise.",
+        ),
         (lambda r: edited(r, logits_final=()), "has logits of 0 classes"),
-        (lambda r: edited(r, outcome="budget", **NOTHING), "used up its queries, which the suite does not limit."),
-        (lambda r: edited(r, similarity=57.0), "has the similarity 57, which is not a cosine."),
-        (lambda r: edited(r, similarity=None), "is 'flipped' without a similarity."),
-        (lambda r: edited(r, perturbed=r.original, changed=0), "ends with the text that it began with"),
-        (lambda r: edited(r, outcome="survived", similarity=None), "although its last logits say otherwise."),
-        (lambda r: edited(r, logits_original=lambda x: x[::-1]), "although its first logits are wrong."),
-        (survivor, "from the prediction of the same text: two models."),
+        (lambda r: edited(r, outcome="survived", similarity=None), "is 'survived', and its last logits say otherwise."),
+        (lambda r: edited(r, logits_original=lambda x: x[::-1]), "is 'flipped', and its first logits say otherwise."),
+        (survivor, "from the prediction of the same text."),
         (lambda r: edited(r, original="easy text"), "has another text than the suite's data."),
         (lambda r: edited(r, words=r.words + 40), "words are changed;"),
         (lambda r: edited(r, changed=0), "says that 0 of"),
-        (lambda r: edited(r, label=1 - r.label), "textfooler.parquet: says that example"),
-        (lambda r: edited(r, id="easier"), "textfooler.parquet: lacks example"),
+        (lambda r: edited(r, label=1 - r.label), "textfooler.parquet: row "),
+        (lambda r: edited(r, id="easier"), "is example 'easier' with the label"),
     ],
 )
 def test_an_attack_that_contradicts_itself(forgery: Forgery, change: Callable[..., Any], reason: str) -> None:
@@ -60,18 +58,10 @@ def test_an_attack_that_contradicts_itself(forgery: Forgery, change: Callable[..
     assert_refused(forgery, reason)
 
 
-def test_more_queries_than_the_suite_allows(forgery: Forgery) -> None:
-    (attack,) = forgery.work.suite.attacks
-    limited = replace(attack, parameters={**attack.parameters, "query_budget": 2})
-    forgery.work = replace(forgery.work, suite=replace(forgery.work.suite, attacks=(limited,)))
-    forgery.reforge()
-    assert_refused(forgery, "queries; the suite allows 2.")
-
-
 def test_a_similarity_that_is_not_finite(forgery: Forgery) -> None:
     forgery.edit_attack(lambda r: edited(r, similarity=float("nan")), only="flipped")
     forgery.reseal()
-    assert_refused(forgery, "has a value that is not finite.")
+    assert_refused(forgery, "has a similarity that is not finite.")
 
 
 def test_outcomes_that_do_not_fit_their_rows(forgery: Forgery) -> None:

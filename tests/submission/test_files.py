@@ -19,7 +19,9 @@ def test_the_honest_submission_holds_before_and_after_a_forger_rewrites_it(forge
 def test_a_linked_file(forgery: Forgery) -> None:
     forgery.table().unlink()
     forgery.table().symlink_to("/etc/passwd")
-    assert_refused(forgery, "'tables/seed-0/home.parquet': is a link; a submission holds plain files only.")
+    assert_refused(
+        forgery, "'tables/seed-0/home.parquet': is a link or a special file; a submission holds plain files only."
+    )
 
 
 def test_a_linked_folder(forgery: Forgery) -> None:
@@ -29,7 +31,7 @@ def test_a_linked_folder(forgery: Forgery) -> None:
 
 def test_a_pipe(forgery: Forgery) -> None:
     os.mkfifo(forgery.folder / "tables/pipe.json")
-    assert_refused(forgery, "is neither a file nor a folder")
+    assert_refused(forgery, "'tables/pipe.json': is a link or a special file")
 
 
 @pytest.mark.parametrize("name", ["setup.py", "tables/seed-0/home.pkl", "tables.zip", "tables.tar.gz", "run.sh", "x"])
@@ -40,9 +42,9 @@ def test_code_pickles_and_archives(forgery: Forgery, name: str) -> None:
 
 def test_a_file_that_no_part_asks_for(forgery: Forgery) -> None:
     (forgery.folder / "extra.json").write_text("{}")
-    assert_refused(forgery, "'extra.json': is not part of this submission; remove it.")
+    assert_refused(forgery, "'extra.json': is not part of this submission; remove it, also from submission.json.")
     forgery.reseal()
-    assert_refused(forgery, "lists 'extra.json', which is not part of this submission")
+    assert_refused(forgery, "'extra.json': is not part of this submission")
 
 
 def test_a_name_with_a_terminal_escape(forgery: Forgery) -> None:
@@ -50,9 +52,10 @@ def test_a_name_with_a_terminal_escape(forgery: Forgery) -> None:
     assert_refused(forgery, r"'a\n\x1b[31mb.json': is not part")
 
 
-def test_an_empty_folder(forgery: Forgery) -> None:
-    (forgery.folder / "tables/none").mkdir()
-    assert_refused(forgery, "'tables/none': is an empty folder")
+def test_a_folder_in_place_of_a_file(forgery: Forgery) -> None:
+    (forgery.folder / "source.json").unlink()
+    (forgery.folder / "source.json").mkdir()
+    assert_refused(forgery, "source.json: is missing; run `temper submit` again.")
 
 
 def test_deep_folders(forgery: Forgery) -> None:
@@ -100,7 +103,7 @@ def test_a_file_that_changed_after_it_was_sealed(forgery: Forgery) -> None:
 
 def test_line_ends_that_git_converted(forgery: Forgery) -> None:
     forgery.records().write_bytes(forgery.records().read_bytes().replace(b"\n", b"\r\n"))
-    assert_refused(forgery, "Its lines end in CR LF: do not let git convert it.")
+    assert_refused(forgery, "seed-0.jsonl: is not the file that submission.json lists: its size or hash differs.")
 
 
 def test_every_problem_of_the_files_is_said_at_once(forgery: Forgery) -> None:

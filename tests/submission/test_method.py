@@ -8,9 +8,8 @@ import pytest
 
 from benchmark.execution.method_registry import MethodRequest, configure, registered
 from benchmark.execution.method_source import source_fingerprint, source_texts, texts_fingerprint
-from benchmark.schema import fingerprint
 from benchmark.submission.publish import description
-from benchmark.submission.verify import name_problems, registered_texts, setting_problems, source_problems
+from benchmark.submission.verify import registered_texts, setting_problems, source_problems
 from tests.submission.forging import Forgery, assert_refused
 
 
@@ -40,7 +39,6 @@ def test_a_source_whose_hash_is_edited(forgery: Forgery) -> None:
         ({"members": {"mine": "text"}, "composition": ""}, "/members/mine: is the text 'text'; write an object."),
         ({"members": {"mine": {"0:Mine": "x"}}, "composition": "x", "more": "x"}, "/more: is an unknown key"),
         ({"members": {"mine": {"0:Mine": "x"}}}, "/composition: is missing"),
-        ({"²:Mine": "x"}, "as a key, is the text '²:Mine'"),
         ({"0:Mine": "\ud800"}, "holds half of a surrogate pair"),
         ({"0:Mine": {"0:Inner": "x"}}, "/0:Mine: is an object; write a text."),
         (["x"], "is a list; write an object"),
@@ -78,11 +76,9 @@ def test_a_composition_is_its_members_and_what_composes_them_here() -> None:
 
 
 @pytest.mark.parametrize("name", ["roast", "mvp+roast"])
-def test_comments_and_older_hashes_are_accepted_and_changes_are_not(name: str) -> None:
+def test_comments_are_accepted_and_changes_are_not(name: str) -> None:
     texts = texts_of(name)
-    source, members = texts_fingerprint(texts), texts.get("members", {})
-    older = {**texts, "members": {key: fingerprint(own) for key, own in members.items()}} if members else texts
-    assert list(source_problems(name, fingerprint(older), texts)) == []
+    source = texts_fingerprint(texts)
     commented = json.loads(json.dumps(texts).replace("from dataclasses", "# Edited.\\nfrom dataclasses"))
     assert commented != texts
     assert list(source_problems(name, source, commented)) == []
@@ -90,21 +86,6 @@ def test_comments_and_older_hashes_are_accepted_and_changes_are_not(name: str) -
     assert changed != texts
     (problem,) = source_problems(name, texts_fingerprint(changed), changed)
     assert "methods.roast:RoAST, and 0:RoAST differs from the source that made the records." in problem
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("mine", ""),
-        ("a..b", "calls itself 'a..b'. Name it with letters, digits, - and _"),
-        ("roast.", "calls itself 'roast.'. Name it with letters, digits, - and _"),
-        ("Vanilla", "differs from vanilla, which is registered here, in the case of letters alone"),
-        ("mvp+ROAST", "differs from roast"),
-    ],
-)
-def test_a_name_is_one_that_a_run_accepts_and_nobody_elses(name: str, reason: str) -> None:
-    problems = list(name_problems(name))
-    assert (reason in problems[0]) if reason else problems == []
 
 
 @pytest.mark.parametrize(
@@ -124,8 +105,6 @@ def test_settings_agree(hyperparameters: Any, configuration: str, suite: Any, re
     assert (reason in problems[0]) if reason else problems == []
 
 
-@pytest.mark.parametrize(
-    "text", ["def (", "class Other: pass", "class A:\n    paper: str = 7", "class A:\n    x: " + "b" + ".c" * 100_000]
-)
+@pytest.mark.parametrize("text", ["def (", "class Other: pass", "class A:\n    x: " + "b" + ".c" * 100_000])
 def test_a_source_that_says_nothing_has_no_description(text: str) -> None:
     assert description("a", {"0:A": text}) == ("", "")

@@ -1,5 +1,6 @@
 """Hostile submissions: records and the suite card. Each is refused with its reason."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -23,14 +24,20 @@ def refused(forgery: Forgery, change: Change, reason: str, only: Callable[..., b
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda r: r.update(value=0.9375), "home, accuracy: the record says 0.9375, its table gives"),
-        (lambda r: r.update(value=abs(r["value"] - 1e-6)), "home, accuracy: the record says"),
-        (lambda r: r.update(value=None, status="unavailable", reason="No.", replicates=None), "says None, its table"),
+        (
+            lambda r: r.update(value=0.9375),
+            "home, accuracy: /value is 0.9375; the manifest, the tables and the suite give",
+        ),
+        (lambda r: r.update(value=abs(r["value"] - 1e-6)), "home, accuracy: /value is"),
+        (
+            lambda r: r.update(value=None, status="unavailable", reason="No.", replicates=None),
+            "home, accuracy: /value is null",
+        ),
         (lambda r: r.update(value=1.5), "is 1.5; the metric is a fraction"),
         (lambda r: r.update(value=float("nan")), "/value: is nan"),
         (lambda r: r.update(value="0.9"), "/value: is the text '0.9'"),
-        (lambda r: r.update(replicates=[x * 0.99 for x in r["replicates"]]), "its replicates are not those"),
-        (lambda r: r.update(replicates=r["replicates"][:5]), "its replicates are not those"),
+        (lambda r: r.update(replicates=[x * 0.99 for x in r["replicates"]]), "home, accuracy: /replicates is ["),
+        (lambda r: r.update(replicates=r["replicates"][:5]), "home, accuracy: /replicates is ["),
         (
             lambda r: r.update(kind="published", source=dict.fromkeys(("paper", "table", "row", "column"), "x")),
             "belongs to a measured value",
@@ -44,13 +51,13 @@ def test_a_forged_value(forgery: Forgery, change: Change, reason: str) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda r: r.update(verification="rerun"), "/verification: is rerun; only `temper verify` may write that."),
+        (lambda r: r.update(verification="rerun"), '/verification is "rerun"; the manifest'),
         (lambda r: r.update(note="best"), "/note: is an unknown key"),
         (lambda r: r["cost"].update(forward=1), "/cost/forward is 1; the manifest, the tables and the suite give"),
         (lambda r: r["environment"].update(device="TPU"), '/environment/device is "TPU"'),
         (
             lambda r: r.update(value=None, status="failed", reason="Diverged.", replicates=None),
-            "the row failed; a submission holds finished rows only.",
+            '/status is "failed"; the manifest',
         ),
         (lambda r: r["suite"].update(fingerprint="sha256:" + "3" * 64), "the suite card's is"),
     ],
@@ -99,6 +106,45 @@ def test_a_suite_of_another_version(forgery: Forgery) -> None:
     assert_refused(forgery, "The submission is of tiny@9, and this is tiny@1.")
 
 
+def test_another_wording_of_the_suite_card_is_accepted(forgery: Forgery) -> None:
+    def change(card: dict[str, Any]) -> None:
+        card.update(title="Other", note="Other.")
+        card["tasks"][0].update(title="Other", description="Other.")
+
+    forgery.recard(change)
+    assert forgery.problems() == []
+
+
+def test_differences_of_the_suite_card_are_those_of_its_identity(forgery: Forgery) -> None:
+    (path,) = forgery.folder.glob("records/*/suite.json")
+    task = json.loads(path.read_text())["tasks"][0]
+    more = {"n": task["n"] + 1}
+
+    def change(card: dict[str, Any]) -> None:
+        card.update(title="Other")
+        for entry in (entry for entry in card["tasks"] if entry["id"] == task["id"]):
+            entry.update(title="Other", **more)
+
+    forgery.edit_records(lambda r: r["task"].update(more), only=lambda r: r["task"]["id"] == task["id"])
+    forgery.recard(change)
+    problems = forgery.problems()
+    assert problems
+    assert all("title" not in problem for problem in problems)
+    assert any(f"suite.json: /tasks/{task['id']} ({task['perspective']})/n is {more['n']}" in p for p in problems)
+
+
+def test_evaluation_tasks_in_another_order(forgery: Forgery) -> None:
+    forgery.recard(lambda card: card["tasks"].reverse())
+    assert_refused(forgery, "suite.json: /order of tasks is")
+
+
+def test_records_of_an_earlier_fingerprint(forgery: Forgery) -> None:
+    """The card may accept it; the suite here does not."""
+    old = "sha256:" + "2" * 64
+    forgery.recard(lambda card: card.update(earlier_fingerprints=[old]))
+    refused(forgery, lambda r: r["suite"].update(fingerprint=old), f'/suite/fingerprint is "{old}"; the manifest')
+
+
 def fewer(card: dict[str, Any]) -> None:
     card |= {key: [e for e in card[key] if "foreign" not in e.values()] for key in ("tasks", "overlap")}
 
@@ -108,7 +154,6 @@ def fewer(card: dict[str, Any]) -> None:
     [
         (lambda card: card["training"].update(data="sha256:" + "2" * 64), "suite.json: /training/data is"),
         (lambda card: card.update(minimum_seeds=1), "suite.json: /minimum_seeds is"),
-        (lambda card: card.update(earlier_fingerprints=["sha256:" + "2" * 64]), "of an older schema version"),
         (fewer, "no task foreign under anomaly"),
     ],
 )

@@ -37,7 +37,7 @@ def test_markup_in_a_submission_does_nothing_on_the_leaderboard(forgery: Forgery
         forgery.edit_attack(with_markup, only="flipped")
         forgery.reforge()
     verification = Verification(read_submission(forgery.folder), forgery.work, tmp_path / "scratch")
-    assert [problem for check in verification.checks() for problem in check.problems] == []
+    assert [problem for _, problems in verification.checks() for problem in problems] == []
     publish(verification, tmp_path / "results", rerun=())
     built = temper("board", "build", "--results", str(tmp_path / "results"), "--site", str(tmp_path / "site"))
     assert built.returncode == 0, built.stderr
@@ -93,7 +93,7 @@ def test_a_docstring_with_markup_is_published_as_data(forgery: Forgery, tmp_path
     path.write_text(json.dumps(texts))
     forgery.reseal()
     verification = Verification(read_submission(forgery.folder), forgery.work, tmp_path / "scratch")
-    assert [problem for check in verification.checks() for problem in check.problems] == []
+    assert [problem for _, problems in verification.checks() for problem in problems] == []
     publish(verification, tmp_path / "results", rerun=())
     (card,) = (tmp_path / "results").glob("*/worddrop/method.json")
     assert "Best of all" not in card.read_text()

@@ -32,7 +32,7 @@ def submission(tmp_path: Path, tiny_backbone: Path) -> tuple[Path, object]:
 
 def problems(folder: Path, work, scratch: Path) -> list[str]:
     verification = Verification(read_submission(folder), work, scratch)
-    return [problem for check in verification.checks() for problem in check.problems]
+    return [problem for _, problems in verification.checks() for problem in problems]
 
 
 def forge(folder: Path, change) -> None:
@@ -57,7 +57,7 @@ def test_a_tuned_submission_is_verified_and_published(submission, tmp_path: Path
     assert folder.parts[-2:] == ("worddrop@tuned", folder.name)
     (tmp_path / "scratch").mkdir()
     verification = Verification(read_submission(folder), work, tmp_path / "scratch")
-    assert [problem for check in verification.checks() for problem in check.problems] == []
+    assert [problem for _, problems in verification.checks() for problem in problems] == []
     publish(verification, tmp_path / "results", ())
     (trials,) = (tmp_path / "results").rglob("trials.jsonl")
     assert trials.read_bytes() == next(folder.rglob("trials.jsonl")).read_bytes()
