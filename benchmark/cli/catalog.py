@@ -81,7 +81,7 @@ def _show_costs() -> None:
     from benchmark.execution.method_registry import registered
     from benchmark.execution.method_source import summary
 
-    known = {name: Costs.beside(point).methods.get(name) for name, point in registered().items()}
+    known = {name: Costs.for_method(point).methods.get(name) for name, point in registered().items()}
     found = {name: summary(point) for name, point in registered().items()}
     rows = [(n, *_figures(known[n]), ", ".join(s.hooks) or "none", s.paper or s.text) for n, s in found.items()]
     _print("Methods", ("Name", "Floor", "Once", "Measured", "Hooks overridden", "Paper"), rows)

@@ -44,7 +44,7 @@ def reproduce(
     methods: Annotated[
         str | None, typer.Option("--methods", help="Only these rows of the table, by label or method.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="How many seeds. [default: the table's]")] = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="Number of seeds. [default: the table's]")] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=16, help="At most this many examples in training and in each set.")
     ] = None,

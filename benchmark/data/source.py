@@ -14,7 +14,7 @@ from benchmark.schema.errors import TemperError
 
 
 class Source(ABC):
-    """Where rows come from; its fields are keys of a data table of a suite.
+    """Source of rows; its fields are keys of a data table of a suite.
 
     A field is ``key: Annotated[Type, doc("Its meaning.")]``; one without a default is required. A field that several
     sources have is one key, with one meaning. The first line of the docstring describes the source in the reference.
@@ -67,7 +67,7 @@ class Source(ABC):
 
 
 SOURCES: dict[str, type[Source]] = {}
-"""Every source by its name; complete once `benchmark.data.sources` is imported."""
+"""Every source by its name; complete after importing `benchmark.data.sources`."""
 
 S = TypeVar("S", bound=Source)
 

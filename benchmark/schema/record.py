@@ -117,7 +117,7 @@ class RecordedMetric(TypedDict):
 
 
 class Cost(TypedDict):
-    """What training cost, in examples passed."""
+    """Cost of training, in passed examples."""
 
     forward: Whole
     backward: Whole
@@ -149,7 +149,7 @@ class Tuning(TypedDict):
 
 
 class PrintedPlace(TypedDict):
-    """Where a paper prints a value."""
+    """Place in a paper that prints a value."""
 
     paper: Sentence
     table: Sentence

@@ -73,7 +73,7 @@ class Overlap(TypedDict):
 
 @with_config({**STRICT, "title": "Card"})
 class CardModel(TypedDict):
-    """What a suite version asks of a row: ``suite.json`` next to the records."""
+    """List of what a suite version requires of a row: ``suite.json`` next to the records."""
 
     schema: Count
     """Version of this schema."""
