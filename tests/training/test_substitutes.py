@@ -1,4 +1,4 @@
-"""Which tokens may be swapped for which: vocabularies of three kinds, whole words, pairs, padding, real lexicons."""
+"""Substitutes of tokens: three kinds of vocabularies, whole words, pairs, padding, real lexicons."""
 
 import gzip
 import json
@@ -52,7 +52,7 @@ def unigram(_folder: Path) -> Any:
 
 
 def subject(tokenizer: Any) -> Any:
-    """What of a classifier is asked for."""
+    """The part of a classifier that is used."""
     return SimpleNamespace(
         tokenizer=tokenizer,
         max_length=24,
