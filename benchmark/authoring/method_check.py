@@ -269,18 +269,18 @@ def _passes(method: ConfiguredMethod, cost: Cost) -> CheckResult:
         )
 
 
-def _minute(trained: TrialResult, floor: float) -> Iterator[CheckResult]:
+def _minute(trial: TrialResult, floor: float) -> Iterator[CheckResult]:
     """Check that the method learns, and that it takes no more time than its passes account for."""
-    first, last = trained.losses[0], trained.losses[-1]
+    first, last = trial.losses[0], trial.losses[-1]
     result = (
-        f"{trained.examples} examples, {len(trained.losses)} epochs, {trained.seconds:.0f} s: loss from {first:.3f} to "
-        f"{last:.3f}; validation accuracy {trained.accuracy:.2f}, vanilla's {trained.vanilla_accuracy:.2f}"
+        f"{trial.examples} examples, {len(trial.losses)} epochs, {trial.seconds:.0f} s: loss from {first:.3f} to "
+        f"{last:.3f}; validation accuracy {trial.accuracy:.2f}, vanilla's {trial.vanilla_accuracy:.2f}"
     )
     advice = "the loss does not fall on the training examples: check the loss, its sign and its strength"
     yield _finding("a minute of training", last < first, result, advice)
-    result = f"{trained.time_ratio:.2f} of vanilla's processor time; the passes alone are {floor:.2f}"
+    result = f"{trial.time_ratio:.2f} of vanilla's processor time; the passes alone are {floor:.2f}"
     advice = "profile it: time is spent outside its passes, for instance in loops over parameters"
-    yield _finding("time against the floor", trained.time_ratio <= MAXIMUM_OVER_FLOOR * max(floor, 1.0), result, advice)
+    yield _finding("time against the floor", trial.time_ratio <= MAXIMUM_OVER_FLOOR * max(floor, 1.0), result, advice)
 
 
 def _finding(about: str, good: bool, result: str, advice: str) -> CheckResult:
