@@ -136,7 +136,7 @@ class Keys(TypedDict):
 
 
 class Tuning(TypedDict):
-    """How the settings of a tuned row were selected."""
+    """Selection of the settings of a tuned row."""
 
     trials: Hash
     """Of ``trials.jsonl`` next to the records."""

@@ -54,7 +54,7 @@ class CardTraining(TypedDict):
 
 
 class CardTuning(TypedDict):
-    """How every method is tuned."""
+    """Tuning rule of a suite for every method."""
 
     trials: Count
     """Training runs per method."""

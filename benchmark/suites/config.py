@@ -106,7 +106,7 @@ class Recipe:
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True)
 class TuningRule:
-    """How every method is tuned, vanilla included."""
+    """Tuning rule for every method, vanilla included."""
 
     trials: Annotated[Count, doc("Training runs per method; the first one has the defaults.")] = 8
     learning_rate_factor: Annotated[

@@ -82,7 +82,7 @@ def test_whole_words_of_one_token_and_no_other(vocabulary: Any, tmp_path: Path, 
     good, great = ["good", "great"], ["great", "good"]
     assert swaps(model, lexicon, ("good film",)) == [good, ["film", "movie"]]
     assert swaps(model, lexicon, ("the great movie was good.",)) == [great, ["movie", "film"], good]
-    # A word in brackets is one, a part of a longer word is none.
+    # A word in brackets is one, a part of a longer word is not.
     assert swaps(model, lexicon, ("(good) great-hearted feelgood movies good's",)) == [good]
 
 
