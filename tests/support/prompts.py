@@ -29,7 +29,7 @@ LABEL_WORDS = (("negative", "bad"), ("positive", "good"))
 
 
 def write_two_templates(folder: Path) -> str:
-    """Write a set of one template at the front and one at the back; two words per class, and one that is not a token."""
+    """Write one template at the front and one at the back; two words per class, and one that is not a token."""
     path = folder / "mine.toml"
     path.write_text(TWO_TEMPLATES)
     return str(path)
