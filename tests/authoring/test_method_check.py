@@ -83,7 +83,7 @@ def failed(found: dict[str, CheckResult]) -> list[str]:
 def test_a_sound_plugin_passes_everything(tmp_path: Path) -> None:
     found = findings(tmp_path)
     assert failed(found) == []
-    assert len([about for about in found if about.startswith("contract: ")]) == 9
+    assert len([about for about in found if about.startswith("contract: ")]) == 10
     assert found["cost in passes"].found == "1.00 of vanilla's per step, 0.00 once"
     assert all(not finding.advice for finding in found.values())
 
