@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmark.schema import Dropped
+from benchmark.schema import DroppedItem
 from benchmark.schema.errors import counted
 from leaderboard import definitions
 from leaderboard.columns import COLUMNS, GROUP_TITLES, Column, Measurement, Row
@@ -94,7 +94,7 @@ class Board:
 
     sections: tuple[Section, ...]
     glossaries: tuple[Glossary, ...]
-    dropped: tuple[Dropped, ...]
+    dropped: tuple[DroppedItem, ...]
     inputs: tuple[tuple[str, str], ...]
 
     @property

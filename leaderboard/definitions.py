@@ -71,7 +71,7 @@ STAR = (
 )
 FOREST = (
     "Gain over vanilla in points with its 95 % interval, coloured where the interval leaves out 0; right is better. "
-    "All panels have one scale; an arrow marks an interval that goes on outside it. Hollow points are rows that are "
+    "All panels have one scale; an arrow marks an interval that continues outside it. Hollow points are rows that are "
     "not ranked."
 )
 SIMILARITY = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.schema import Located, Record, read_published, read_results, suite_of
+from benchmark.schema import LocatedRecord, Record, read_published, read_results, suite_of
 from leaderboard import definitions
 from leaderboard.figures import decimal, metric_figure, unit_label
 from leaderboard.intervals import Estimate, mean, over_seeds
@@ -129,7 +129,7 @@ def _counts(record: Record, table: PaperTable) -> bool:
     return asked and not record.get("protocol")
 
 
-def _is_printed_in(located: Located, table: PaperTable) -> bool:
+def _is_printed_in(located: LocatedRecord, table: PaperTable) -> bool:
     record = located.record
     return (record["source"]["paper"], record["backbone"]["name"]) == (table.paper, table.backbone)
 
@@ -138,7 +138,7 @@ def _cell(
     row: PaperRow,
     column: PaperColumn,
     found: Mapping[tuple[str, str, str], Sequence[Record]],
-    printed: Iterable[Located],
+    printed: Iterable[LocatedRecord],
 ) -> Cell:
     place = row.places[column.suite]
     records = found.get((place.folder, place.method, place.configuration), ())
@@ -155,7 +155,7 @@ def _cell(
 def _notes(column: PaperColumn, missing: Sequence[str], *, whole: bool) -> tuple[str, ...]:
     """Return notes on the missing parts of a measured cell; `whole` if all parts are missing."""
     if whole:
-        return (f"not measured, for want of {', '.join(missing)}",)
+        return (f"not measured, because these sets are missing: {', '.join(missing)}",)
     total = len(column.tasks) + len(column.absent)
     mean_of = f"a mean over {total - len(missing)} of the paper's {total} sets, without {', '.join(missing)}"
     return tuple(filter(None, (mean_of if missing else "", column.departs)))

@@ -17,8 +17,8 @@ from benchmark.schema import (
     SANITY_CHECKS,
     VERIFICATIONS,
     Card,
-    Dropped,
-    Located,
+    DroppedItem,
+    LocatedRecord,
     SuiteFolder,
     file_fingerprint,
     published_files,
@@ -108,7 +108,7 @@ def _frame(results: list[ResultRecord]) -> pd.DataFrame:
     return frame.astype({"version": int, "seed": int, "value": float, "line": int})
 
 
-def _result(located: Located) -> ResultRecord:
+def _result(located: LocatedRecord) -> ResultRecord:
     record = located.record
     suite, method, backbone, source = record["suite"], record["method"], record["backbone"], record["source"]
     task, metric, value = record["task"], record["metric"], record["value"]
@@ -406,21 +406,21 @@ def _attacked_texts(suite: SuiteFolder, folder: str, records: list[ResultRecord]
     return texts
 
 
-def dropped(suites: Iterable[SuiteFolder], results: Path, published: Path | None = None) -> tuple[Dropped, ...]:
+def dropped(suites: Iterable[SuiteFolder], results: Path, published: Path | None = None) -> tuple[DroppedItem, ...]:
     """List all unused content of the folders, with the reasons."""
     drops = [drop for suite in suites for drop in (*suite.dropped, *_unused_attachments(suite))]
-    drops += [Dropped(path.name, "not in a suite's folder") for path in _visible(results) if path.is_file()]
+    drops += [DroppedItem(path.name, "not in a suite's folder") for path in _visible(results) if path.is_file()]
     known = {f"{suite.card['name']}@{suite.card['version']}" for suite in suites}
     if published is not None and published.is_dir():
         strays = [path.name for path in _visible(published) if path not in published_files(published)]
-        drops += [Dropped(f"published/{name}", "not a file of published numbers") for name in strays]
+        drops += [DroppedItem(f"published/{name}", "not a file of published numbers") for name in strays]
     for located in read_published(published):
         if (name := suite_of(located.record)) not in known:
-            drops.append(Dropped(str(located), f"a published number of {name}, which the results do not hold"))
+            drops.append(DroppedItem(str(located), f"a published number of {name}, which the results do not hold"))
     return tuple(sorted(drops, key=lambda drop: drop.where))
 
 
-def _unused_attachments(suite: SuiteFolder) -> Iterator[Dropped]:
+def _unused_attachments(suite: SuiteFolder) -> Iterator[DroppedItem]:
     """Yield descriptions of rows that do not exist, and attacked texts that are in no record's table."""
     name = f"{suite.card['name']}@{suite.card['version']}"
     folders = {located.file.split("/")[1] for located in suite.records}
@@ -432,11 +432,11 @@ def _unused_attachments(suite: SuiteFolder) -> Iterator[Dropped]:
             tables.add((folder, record["task"]["id"], record["seed"], record["table"]))
     for method in suite.attachments.methods:
         if method not in folders:
-            yield Dropped(f"{name}/{method}/method.json", "describes a method without records")
+            yield DroppedItem(f"{name}/{method}/method.json", "describes a method without records")
     for (folder, attack), examples in suite.attachments.examples.items():
         if any((folder, attack, example["seed"], example["table"]) not in tables for example in examples):
             where = f"{name}/{folder}/attacks/{attack}.jsonl"
-            yield Dropped(where, "its examples are not of the table that the row's records were scored from")
+            yield DroppedItem(where, "its examples are not of the table that the row's records were scored from")
 
 
 def inputs(suites: Iterable[SuiteFolder], published: Path | None = None) -> tuple[tuple[str, str], ...]:

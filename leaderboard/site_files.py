@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.schema import Dropped, UsageError
+from benchmark.schema import DroppedItem, UsageError
 from benchmark.schema.atomic_io import replace_file
 from leaderboard.board import Board, load_board
 from leaderboard.render.html import page
@@ -43,7 +43,7 @@ class BuildReport:
     files: tuple[Path, ...]
     changed: tuple[Path, ...]
     rows: tuple[BuiltRow, ...]
-    dropped: tuple[Dropped, ...]
+    dropped: tuple[DroppedItem, ...]
 
 
 def build(results: Path, site: Path, published: Path | None = None) -> BuildReport:

@@ -1,4 +1,4 @@
-"""What a tuned row's trials say: the gain over the defaults on the validation part, and the best so far."""
+"""Notes on the trials of a tuned row: gain over the defaults on the validation part, and the best so far."""
 
 from collections.abc import Iterator, Sequence
 

@@ -77,7 +77,7 @@ def _methods() -> str:
         if not point.value.startswith("methods."):
             continue
         cls = configure(MethodRequest(name, {}), {}).cls
-        known = Costs.beside(point).methods.get(name)
+        known = Costs.for_method(point).methods.get(name)
         hooks = ", ".join(f"`{hook}`" for hook in summary(point).hooks) or "none"
         cost = f"{over_vanilla(known.step):.2f} per step" if known else "not measured"
         if known and over_vanilla(known.once):

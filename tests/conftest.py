@@ -1,4 +1,4 @@
-"""Settings that must stand before torch is imported, and the fixtures that several folders share."""
+"""Settings that must be made before torch is imported, and shared fixtures."""
 
 import os
 from collections.abc import Iterator

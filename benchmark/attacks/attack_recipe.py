@@ -22,16 +22,18 @@ if TYPE_CHECKING:
     from benchmark.attacks.textattack.components import VictimWrapper
 
 Count: TypeAlias = Annotated[Integer, Field(ge=1)]
-Budget: TypeAlias = Annotated[Integer | None, Field(ge=1), doc("Most model queries for one example; absent: no bound.")]
+Budget: TypeAlias = Annotated[
+    Integer | None, Field(ge=1), doc("Maximum number of model queries per example; absent: no bound.")
+]
 Encoder: TypeAlias = Annotated[Words, doc("Resource whose sentence vectors measure similarity.")]
 ReportedEncoder: TypeAlias = Annotated[
     Words,
     doc("Resource whose sentence vectors measure the similarity that is reported; the search does without."),
 ]
-Stopwords: TypeAlias = Annotated[Words, doc("Which list of words is never replaced.")]
-Lexicon: TypeAlias = Annotated[Words, doc("Which list of neighbours the substitutes come from, or a file.")]
-Cosine: TypeAlias = Annotated[Real, Field(ge=-1, le=1), doc("Least cosine between a word and its substitute.")]
-SimilarityMetric: TypeAlias = Annotated[Literal["angular", "cosine"], doc("How two sentence vectors are compared.")]
+Stopwords: TypeAlias = Annotated[Words, doc("Name of the list of words that are never replaced.")]
+Lexicon: TypeAlias = Annotated[Words, doc("Name or file of the list of neighbours that the substitutes come from.")]
+Cosine: TypeAlias = Annotated[Real, Field(ge=-1, le=1), doc("Minimum cosine between a word and its substitute.")]
+SimilarityMetric: TypeAlias = Annotated[Literal["angular", "cosine"], doc("Similarity of two sentence vectors.")]
 ShortTexts: TypeAlias = Annotated[
     Literal["pass", "compare"],
     doc(
@@ -40,7 +42,7 @@ ShortTexts: TypeAlias = Annotated[
     ),
 ]
 Share: TypeAlias = Annotated[
-    Real | None, Field(gt=0, le=1), doc("Most words changed, as a share rounded up; absent: no bound.")
+    Real | None, Field(gt=0, le=1), doc("Maximum share of words changed, rounded up; absent: no bound.")
 ]
 
 
@@ -97,7 +99,7 @@ class AttackRecipe(ABC):
 
 
 ATTACKS: dict[str, type[AttackRecipe]] = {}
-"""Every attack by its name; complete once `benchmark.attacks.recipes` is imported."""
+"""Every attack by its name; complete after importing `benchmark.attacks.recipes`."""
 
 R = TypeVar("R", bound=AttackRecipe)
 

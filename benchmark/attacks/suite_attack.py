@@ -25,21 +25,21 @@ class Attack:
     """A search for inputs that a model gets wrong, on a fixed part of an evaluation task."""
 
     id: Annotated[Identifier, doc("Its name; unique among the suite's tasks and attacks.")]
-    version: Annotated[Count, doc("Goes up when anything about the attack changes.")]
-    title: Annotated[Words, doc("A few words for the board.")]
-    description: Annotated[Words, doc("What it does, and how it departs from the published attack.")]
+    version: Annotated[Count, doc("Increases when anything about the attack changes.")]
+    title: Annotated[Words, doc("Short title on the leaderboard.")]
+    description: Annotated[Words, doc("Description, and differences from the published attack.")]
     on: Annotated[Identifier, doc("Id of the labelled task whose examples it attacks.")]
-    subset: Annotated[Count, doc("How many of them: stratified by label, chosen by a hash of the text.")]
-    recipe: Annotated[RecipeName, doc("Which attack it is.")]
+    subset: Annotated[Count, doc("Number of examples: stratified by label, chosen by a hash of the text.")]
+    recipe: Annotated[RecipeName, doc("Name of the attack.")]
     backend: Annotated[
         Literal["engine", "textattack"],
-        doc("Who runs the search: Temper's engine, or TextAttack itself."),
+        doc("Implementation of the search: Temper's engine, or TextAttack itself."),
     ] = "engine"
-    parameters: Annotated[Mapping[str, Setting], doc("The attack's numbers and parts; see the recipe's own table.")] = (
-        field(default_factory=dict)
+    parameters: Annotated[Mapping[str, Setting], doc("The attack's parameters; see the recipe's own table.")] = field(
+        default_factory=dict
     )
     metrics: Annotated[
-        tuple[str, ...], doc("Ids of what it is scored by.", absent="outcomes, queries, words and similarity")
+        tuple[str, ...], doc("Ids of its metrics.", absent="outcomes, queries, words and similarity")
     ] = ()
 
     @model_validator(mode="after")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmark.authoring.scaffold import MARK
-from benchmark.authoring.trial_run import Report, Trained, train_a_minute
+from benchmark.authoring.trial_run import Report, TrialResult, train_a_minute
 from benchmark.execution.costs import Cost, Costs, over_vanilla
 from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure, registered
 from benchmark.resources.cache import cache_root
@@ -30,7 +30,7 @@ MAXIMUM_OVER_FLOOR = 1.5
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """The result of one check.
 
     Attributes:
@@ -46,7 +46,7 @@ class Finding:
     advice: str = ""
 
 
-def check_method(text: str, report: Report = lambda *_: None) -> Iterator[Finding]:
+def check_method(text: str, report: Report = lambda *_: None) -> Iterator[CheckResult]:
     """Check a method: hyper-parameters, metadata, its own test, lint, contract, a minute of training, and cost.
 
     Args:
@@ -68,10 +68,10 @@ def check_method(text: str, report: Report = lambda *_: None) -> Iterator[Findin
     try:
         method = configure(request, {})
     except TemperError as error:
-        yield Finding("import and hyper-parameters", "failed", str(error), "fix it; nothing else can be checked")
+        yield CheckResult("import and hyper-parameters", "failed", str(error), "fix it; nothing else can be checked")
         return
     values = ", ".join(f"{key}={value}" for key, value in method.hyperparameters.items())
-    yield Finding("import and hyper-parameters", "passed", values or "no hyper-parameters")
+    yield CheckResult("import and hyper-parameters", "passed", values or "no hyper-parameters")
     if len(request.members) == 1:
         files = _Files.of(method, registered()[request.name])
         yield from _metadata(method, files)
@@ -109,7 +109,7 @@ class _Files:
         return cls(source, source.parent, None, in_tree=False)
 
 
-def _metadata(method: ConfiguredMethod, files: _Files) -> Iterator[Finding]:
+def _metadata(method: ConfiguredMethod, files: _Files) -> Iterator[CheckResult]:
     """Check the texts shown to users, and the template's marks."""
     cls = method.cls
     sentence = " ".join((inspect.getdoc(cls) or "").partition("\n\n")[0].split())
@@ -132,17 +132,17 @@ def _left(path: Path) -> str:
     return f"{path.name}:{','.join(marked)}" if marked else ""
 
 
-def _step_test(files: _Files, report: Report) -> Iterator[Finding]:
+def _step_test(files: _Files, report: Report) -> Iterator[CheckResult]:
     """Run the method's own test; the contract in it is left out, since it is checked anyway."""
     if files.test is None:
         return
     about, name = "test of the step", str(files.test.relative_to(files.root))
     if not files.test.is_file():
         advice = "`temper new` writes one for a new method; tests/methods/test_sam.py is a pattern"
-        yield Finding(about, "failed", f"{name} is missing", advice)
+        yield CheckResult(about, "failed", f"{name} is missing", advice)
         return
     if importlib.util.find_spec("pytest") is None:
-        yield Finding(about, "not run", "pytest is not installed", "run `pip install pytest`, and check again")
+        yield CheckResult(about, "not run", "pytest is not installed", "run `pip install pytest`, and check again")
         return
     report(about, 0, 0)
     code, lines = _run(["pytest", "-q", "-p", "no:cacheprovider", "-k", "not TestContract", name], files.root)
@@ -152,11 +152,11 @@ def _step_test(files: _Files, report: Report) -> Iterator[Finding]:
     failures = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
     summary = "; ".join(failures[:3]) or (lines[-1] if lines else f"pytest ended with {code}")
     if code == 5:  # pytest's code for no tests collected
-        summary = f"{name} has no test besides the contract"
+        summary = f"{name} has no test other than the contract"
     yield _finding(about, code == 0, summary, f"run `pytest {shlex.quote(name)}` in {files.root}, and fix it")
 
 
-def _lint(files: _Files, report: Report) -> Iterator[Finding]:
+def _lint(files: _Files, report: Report) -> Iterator[CheckResult]:
     """Run ruff and mypy if they are installed: in the checkout with its own rules, elsewhere for mistakes only."""
     source = str(files.source.relative_to(files.root))
     names = [source, str(files.test.relative_to(files.root))] if files.test and files.test.is_file() else [source]
@@ -187,9 +187,9 @@ def _lint(files: _Files, report: Report) -> Iterator[Finding]:
         yield _finding(about, code == 0, found, f"run `{shlex.join(shown)}` in {files.root}, and fix it")
 
 
-def _killed(about: str, code: int) -> Finding:
+def _killed(about: str, code: int) -> CheckResult:
     """Report a tool that the system killed, for example for lack of memory, so that it has no result."""
-    return Finding(about, "not run", f"ended by signal {-code}", "free some memory, and check again")
+    return CheckResult(about, "not run", f"ended by signal {-code}", "free some memory, and check again")
 
 
 def _run(command: Sequence[str], folder: Path) -> tuple[int, list[str]]:
@@ -200,7 +200,7 @@ def _run(command: Sequence[str], folder: Path) -> tuple[int, list[str]]:
     return done.returncode, lines or ["no output"]
 
 
-def _contract(text: str, report: Report) -> Iterator[Finding]:
+def _contract(text: str, report: Report) -> Iterator[CheckResult]:
     """Check every rule of the contract, as `MethodContract` tests it."""
     contract: type[MethodContract] = type("Contract", (MethodContract,), {"method": text})
     report("contract", 0, 0)
@@ -227,7 +227,7 @@ def _broken(test: Callable[[], None]) -> str:
     return ""
 
 
-def _cost_and_training(text: str, method: ConfiguredMethod, report: Report) -> Iterator[Finding]:
+def _cost_and_training(text: str, method: ConfiguredMethod, report: Report) -> Iterator[CheckResult]:
     """Count the passes of a tiny run, and train for a minute on real data, next to vanilla."""
     with tempfile.TemporaryDirectory(prefix="temper-check-") as scratch:
         folder = Path(scratch)
@@ -236,7 +236,7 @@ def _cost_and_training(text: str, method: ConfiguredMethod, report: Report) -> I
         try:
             cost = count_passes(text, write_tiny_masked_lm(folder / "backbone"), folder / "passes")
         except TemperError as error:
-            yield Finding("cost in passes", "failed", str(error), "fix what the contract's first failure names")
+            yield CheckResult("cost in passes", "failed", str(error), "fix what the contract's first failure names")
             return
         yield _passes(method, cost)
         floor = over_vanilla(cost.step) + over_vanilla(cost.once)
@@ -244,44 +244,46 @@ def _cost_and_training(text: str, method: ConfiguredMethod, report: Report) -> I
             yield from _minute(train_a_minute(method, floor, folder, report), floor)
         except UnavailableError as error:
             advice = "run `temper resources fetch --suite demo`, and check again"
-            yield Finding("a minute of training", "not run", str(error), advice)
+            yield CheckResult("a minute of training", "not run", str(error), advice)
         except TemperError as error:
-            yield Finding("a minute of training", "failed", str(error), "fix it; the demo's data is real text")
+            yield CheckResult("a minute of training", "failed", str(error), "fix it; the demo's data is real text")
 
 
-def _passes(method: ConfiguredMethod, cost: Cost) -> Finding:
+def _passes(method: ConfiguredMethod, cost: Cost) -> CheckResult:
     """Report the count; keep that of an in-tree method with its defaults, which the list of methods shows."""
     about, name = "cost in passes", method.cls.name
     counted = f"{over_vanilla(cost.step):.2f} of vanilla's per step, {over_vanilla(cost.once):.2f} once"
     point = registered().get(name)
     if point is None or not point.value.startswith("methods.") or method.configuration:
-        return Finding(about, "passed", counted)
+        return CheckResult(about, "passed", counted)
     try:
-        costs = Costs.beside(point)
+        costs = Costs.for_method(point)
         kept = costs.methods.get(name)
         if kept is not None and (kept.step, kept.once) == (cost.step, cost.once):
-            return Finding(about, "passed", counted)
+            return CheckResult(about, "passed", counted)
         costs.methods[name] = cost
-        return Finding(about, "passed", f"{counted}; written to {costs.write().name}")
+        return CheckResult(about, "passed", f"{counted}; written to {costs.write().name}")
     except IntegrityError as error:
-        return Finding(about, "failed", str(error), "remove the file and check again")
+        return CheckResult(about, "failed", str(error), "remove the file and check again")
     except OSError as error:
-        return Finding(about, "failed", f"{counted}; not written: {error}", "make the file writable and check again")
+        return CheckResult(
+            about, "failed", f"{counted}; not written: {error}", "make the file writable and check again"
+        )
 
 
-def _minute(trained: Trained, floor: float) -> Iterator[Finding]:
+def _minute(trial: TrialResult, floor: float) -> Iterator[CheckResult]:
     """Check that the method learns, and that it takes no more time than its passes account for."""
-    first, last = trained.losses[0], trained.losses[-1]
+    first, last = trial.losses[0], trial.losses[-1]
     result = (
-        f"{trained.examples} examples, {len(trained.losses)} epochs, {trained.seconds:.0f} s: loss from {first:.3f} to "
-        f"{last:.3f}; validation accuracy {trained.accuracy:.2f}, vanilla's {trained.vanilla_accuracy:.2f}"
+        f"{trial.examples} examples, {len(trial.losses)} epochs, {trial.seconds:.0f} s: loss from {first:.3f} to "
+        f"{last:.3f}; validation accuracy {trial.accuracy:.2f}, vanilla's {trial.vanilla_accuracy:.2f}"
     )
     advice = "the loss does not fall on the training examples: check the loss, its sign and its strength"
     yield _finding("a minute of training", last < first, result, advice)
-    result = f"{trained.time_ratio:.2f} of vanilla's processor time; the passes alone are {floor:.2f}"
+    result = f"{trial.time_ratio:.2f} of vanilla's processor time; the passes alone are {floor:.2f}"
     advice = "profile it: time is spent outside its passes, for instance in loops over parameters"
-    yield _finding("time against the floor", trained.time_ratio <= MAXIMUM_OVER_FLOOR * max(floor, 1.0), result, advice)
+    yield _finding("time against the floor", trial.time_ratio <= MAXIMUM_OVER_FLOOR * max(floor, 1.0), result, advice)
 
 
-def _finding(about: str, good: bool, result: str, advice: str) -> Finding:
-    return Finding(about, "passed" if good else "failed", result, "" if good else advice)
+def _finding(about: str, good: bool, result: str, advice: str) -> CheckResult:
+    return CheckResult(about, "passed" if good else "failed", result, "" if good else advice)

@@ -29,7 +29,7 @@ PACKAGE = {
 
 
 @dataclass(frozen=True)
-class Begun:
+class NewMethod:
     """A new method.
 
     Attributes:
@@ -41,7 +41,7 @@ class Begun:
     steps: tuple[str, ...]
 
 
-def begin_in_tree(name: str, root: Path) -> Begun:
+def begin_in_tree(name: str, root: Path) -> NewMethod:
     """Write a method and its test into a checkout, and add its entry point to ``pyproject.toml``.
 
     Raises:
@@ -57,10 +57,10 @@ def begin_in_tree(name: str, root: Path) -> Begun:
     entered = with_entry_point(text, name, f"methods.{name}:{class_name(name)}")
     written = _write(root, name, IN_TREE)
     project.write_text(entered, encoding="utf-8")
-    return Begun((*written, "pyproject.toml (the entry point)"), _steps(name, written[0], written[1], "."))
+    return NewMethod((*written, "pyproject.toml (the entry point)"), _steps(name, written[0], written[1], "."))
 
 
-def begin_package(name: str, root: Path) -> Begun:
+def begin_package(name: str, root: Path) -> NewMethod:
     """Write a package of its own, with the entry point by which Temper finds it.
 
     Raises:
@@ -69,7 +69,7 @@ def begin_package(name: str, root: Path) -> Begun:
     require_free_name(name)
     written = _write(root, name, PACKAGE)
     folder = written[0].partition("/")[0]
-    return Begun(tuple(written), _steps(name, written[3], written[4], folder))
+    return NewMethod(tuple(written), _steps(name, written[3], written[4], folder))
 
 
 def with_entry_point(text: str, name: str, value: str) -> str:

@@ -19,7 +19,7 @@ Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrialResult:
     """The result of the two runs.
 
     Attributes:
@@ -47,7 +47,9 @@ class _Run:
     accuracy: float
 
 
-def train_a_minute(method: ConfiguredMethod, floor: float, folder: Path, report: Report = lambda *_: None) -> Trained:
+def train_a_minute(
+    method: ConfiguredMethod, floor: float, folder: Path, report: Report = lambda *_: None
+) -> TrialResult:
     """Train a method and vanilla on as many examples as the method's floor leaves time for.
 
     Args:
@@ -67,7 +69,7 @@ def train_a_minute(method: ConfiguredMethod, floor: float, folder: Path, report:
     plain = configure(MethodRequest.parse("vanilla"), {})
     vanilla = _train(plain, suite, (train, validation), folder / "vanilla", partial(report, "training vanilla"))
     own = _train(method, suite, (train, validation), folder / "method", partial(report, "training the method"))
-    return Trained(
+    return TrialResult(
         examples=len(train),
         seconds=own.seconds,
         losses=own.losses,

@@ -141,18 +141,18 @@ def _spec(name: str, parameters: Sequence[str], backend: str) -> "Attack":
 
     if backend not in {"engine", "textattack"}:
         raise UsageError(f"--backend {backend} does not exist. {nearest(backend, ('engine', 'textattack'))}")
-    given = dict(map(_parameter, parameters))
+    settings = dict(map(_parameter, parameters))
     recipe, runner = cast(Any, name), cast(Any, backend)
-    spec = Attack(name, 1, name, "From the command line.", "data", 1, recipe, backend=runner, parameters=given)
+    spec = Attack(name, 1, name, "From the command line.", "data", 1, recipe, backend=runner, parameters=settings)
     parameters_of(spec)
     return spec
 
 
-def _parameter(given: str) -> tuple[str, bool | int | float | str]:
+def _parameter(text: str) -> tuple[str, bool | int | float | str]:
     """Split ``key=value``. The value is read as TOML, or taken as text if it is not valid TOML."""
-    key, equals, value = given.partition("=")
+    key, equals, value = text.partition("=")
     if not equals or not key.isidentifier():
-        raise UsageError(f"--parameter {given}: write key=value, as candidates=8.")
+        raise UsageError(f"--parameter {text}: write key=value, as candidates=8.")
     try:
         read = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

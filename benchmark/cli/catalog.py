@@ -82,9 +82,9 @@ def _show_costs() -> None:
     from benchmark.execution.method_registry import registered
     from benchmark.execution.method_source import summary
 
-    known = {name: Costs.beside(point).methods.get(name) for name, point in registered().items()}
-    found = {name: summary(point) for name, point in registered().items()}
-    rows = [(n, *_figures(known[n]), ", ".join(s.hooks) or "none", s.paper or s.text) for n, s in found.items()]
+    known = {name: Costs.for_method(point).methods.get(name) for name, point in registered().items()}
+    summaries = {name: summary(point) for name, point in registered().items()}
+    rows = [(n, *_figures(known[n]), ", ".join(s.hooks) or "none", s.paper or s.text) for n, s in summaries.items()]
     _print("Methods", ("Name", "Floor", "Once", "Measured", "Hooks overridden", "Paper"), rows)
     settings = sorted({cost.setting for cost in known.values() if cost and cost.setting})
     notes = [_COLUMNS, *(f"Measured: {setting}." for setting in settings)]
@@ -133,12 +133,12 @@ def _attacks() -> list[tuple[str, str, str]]:
 
     from benchmark.attacks.recipes import ATTACKS
 
-    found = []
-    for name, numbers in ATTACKS.items():
-        sentence = str(numbers.__doc__)
+    rows = []
+    for name, recipe in ATTACKS.items():
+        sentence = str(recipe.__doc__)
         paper = re.search(r"([A-Z]\w+ et al\.),? \(?(\d{4})", sentence)
-        found.append((name, ", ".join(paper.groups()) if paper else "-", sentence))
-    return found
+        rows.append((name, ", ".join(paper.groups()) if paper else "-", sentence))
+    return rows
 
 
 def _print(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -1,4 +1,4 @@
-"""What commands print: sentences, tables, and the examples at the end of `--help`."""
+"""Output of commands: sentences, tables, and the examples at the end of `--help`."""
 
 import os
 import re

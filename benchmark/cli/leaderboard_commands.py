@@ -147,36 +147,36 @@ def compare(
     """Compare two rows of the leaderboard. Prints differences, intervals and significance."""
     import leaderboard
 
-    found = leaderboard.compare(first, second, *results_folders(results), suite=suite, backbone=backbone)
+    comparison = leaderboard.compare(first, second, *results_folders(results), suite=suite, backbone=backbone)
     if as_json:
-        print(json.dumps(_plain(found), indent=1))
+        print(json.dumps(_plain(comparison), indent=1))
         return
-    _show_comparison(found)
-    show(f"Records: {' and '.join(dict.fromkeys(found.folders))}", "dim")
+    _show_comparison(comparison)
+    show(f"Records: {' and '.join(dict.fromkeys(comparison.folders))}", "dim")
 
 
-def _plain(found: "RowComparison") -> dict[str, object]:
-    differences = [{**asdict(difference), "verdict": difference.verdict} for difference in found.differences]
-    return {**asdict(found), "differences": differences}
+def _plain(comparison: "RowComparison") -> dict[str, object]:
+    differences = [{**asdict(difference), "verdict": difference.verdict} for difference in comparison.differences]
+    return {**asdict(comparison), "differences": differences}
 
 
-def _show_comparison(found: "RowComparison") -> None:
-    overall, *single = found.differences
-    show(_sentence(found, overall), "bold")
-    headings = ("", found.first, found.second, "gain, points", "better in", "verdict")
+def _show_comparison(comparison: "RowComparison") -> None:
+    overall, *single = comparison.differences
+    show(_sentence(comparison, overall), "bold")
+    headings = ("", comparison.first, comparison.second, "gain, points", "better in", "verdict")
     rows = [_cells(difference) for difference in (*single, overall)]
     print_table(headings, rows, right=headings[1:5], prose=("verdict",))
-    seeds = f"{'seed' if len(found.seeds) == 1 else 'seeds'} {', '.join(map(str, found.seeds))}"
-    show(f"{found.suite} on {found.backbone}, {seeds}. {_HOW}", "dim")
+    seeds = f"{'seed' if len(comparison.seeds) == 1 else 'seeds'} {', '.join(map(str, comparison.seeds))}"
+    show(f"{comparison.suite} on {comparison.backbone}, {seeds}. {_HOW}", "dim")
 
 
-def _sentence(found: "RowComparison", overall: "ScoreComparison") -> str:
+def _sentence(comparison: "RowComparison", overall: "ScoreComparison") -> str:
     if overall.verdict in _WORDS:
-        text = f"{found.first} {_WORDS[overall.verdict]} {found.second}"
+        text = f"{comparison.first} {_WORDS[overall.verdict]} {comparison.second}"
     elif overall.verdict == "tied":
-        text = f"No significant difference between {found.first} and {found.second}"
+        text = f"No significant difference between {comparison.first} and {comparison.second}"
     else:
-        text = f"No verdict on {found.first} and {found.second}"
+        text = f"No verdict on {comparison.first} and {comparison.second}"
     gain = f"{100 * overall.change:+.1f} points overall"
     return f"{text}: {'; '.join(filter(None, (gain, overall.reason)))}."
 

@@ -1,4 +1,4 @@
-"""Progress on standard error: a live bar on a terminal; elsewhere a line about once a minute, with the time left."""
+"""Progress on standard error: a live bar on a terminal; elsewhere a line about once per minute, with the time left."""
 
 import time
 from collections.abc import Callable
@@ -56,7 +56,7 @@ class _Bar:
             self._task = self._live.add_task(escape(label), total=None, rate=0.0)
 
     def advance(self, done: float, total: float, *, text: str = "", rate: float = 0.0) -> None:
-        """Move the bar, or print a line if one is due; `text` stands for the count in it."""
+        """Move the bar, or print a line if one is due; `text` replaces the count."""
         if self._live is not None:
             self._live.update(self._task, completed=done, total=total or None, rate=rate)
             return

@@ -44,7 +44,7 @@ def reproduce(
     methods: Annotated[
         str | None, typer.Option("--methods", help="Only these rows of the table, by label or method.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="How many seeds. [default: the table's]")] = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="Number of seeds. [default: the table's]")] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=16, help="At most this many examples in training and in each set.")
     ] = None,
@@ -162,11 +162,11 @@ def _print(
     from leaderboard.paper_table import GRID_FORMATS, as_json, fill, grid
 
     cells = fill(table, results, published if published.is_dir() else None)
-    for row, found in zip(table.rows, cells, strict=True):
-        for place, (column, cell) in enumerate(zip(table.columns, tuple(found), strict=True)):
+    for row, row_cells in zip(table.rows, cells, strict=True):
+        for place, (column, cell) in enumerate(zip(table.columns, tuple(row_cells), strict=True)):
             remark = remarks.get((row.label, column.label))
             if remark and cell.measured.value is not None:
-                found[place] = replace(cell, notes=(*cell.notes, remark))
+                row_cells[place] = replace(cell, notes=(*cell.notes, remark))
     if form == "text":
         print_grid(grid(table, cells))
     else:

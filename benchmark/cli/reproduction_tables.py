@@ -77,12 +77,12 @@ def _column(column: ColumnSpec, suite: str) -> PaperColumn:
 
 
 def _places(label: str, jobs: Sequence[Job]) -> dict[str, Place]:
-    found = {}
+    places = {}
     for job in (job for job in jobs if label in job.methods):
         method, folder = job.methods[label], f"{job.suite.name}@{job.suite.version}"
         base = f"{job.base.name}@{job.base.version}"
-        found[base] = Place(folder, method.cls.name, method.configuration, job.reason)
-    return found
+        places[base] = Place(folder, method.cls.name, method.configuration, job.reason)
+    return places
 
 
 def _notes(job: Job) -> Iterator[str]:

@@ -56,8 +56,7 @@ def fetch(
     """Download, verify and unpack resources; intact ones are left as they are."""
     from benchmark.resources import fetch as fetch_resources
 
-    wanted = _wanted(names, suite)
-    folders = fetch_resources(wanted, progress=ByteDisplay(), source_folder=source)
+    folders = fetch_resources(_resource_names(names, suite), progress=ByteDisplay(), source_folder=source)
     say(f"{len(folders)} resources are here: {', '.join(folders) or 'none'}.")
 
 
@@ -71,16 +70,16 @@ def verify(names: Names = None, suite: SuiteOption = None) -> None:
     """Hash every file of the resources again; quarantine those that fail; the exit code is then 1."""
     from benchmark.resources import verify as verify_resources
 
-    found = verify_resources(_wanted(names, suite), progress=ByteDisplay())
-    for one in found:
+    results = verify_resources(_resource_names(names, suite), progress=ByteDisplay())
+    for one in results:
         show(f"{one.name}: {one.outcome}")
         for problem in one.problems:
             show(f"  {problem}")
-    if any(one.outcome == "refused" for one in found):
+    if any(one.outcome == "refused" for one in results):
         raise typer.Exit(1)
 
 
-def _wanted(names: list[str] | None, suite: str | None) -> list[str] | None:
+def _resource_names(names: list[str] | None, suite: str | None) -> list[str] | None:
     if suite is None:
         return names or None
     from benchmark.execution.plan import suite_resources

@@ -53,7 +53,7 @@ MethodsOption = Annotated[
         help="Names separated by commas, all, or sanity; roast:variant=released sets a hyper-parameter, a+b composes.",
     ),
 ]
-SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds: 3 stands for 0, 1 and 2.")]
+SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds: 3 means seeds 0, 1 and 2.")]
 ProtocolOption = Annotated[
     str,
     typer.Option(

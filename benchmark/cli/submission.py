@@ -17,7 +17,7 @@ from benchmark.execution.plan import require_resources, require_writable
 from benchmark.schema.errors import IntegrityError, TemperError, UsageError
 
 if TYPE_CHECKING:
-    from benchmark.submission.build import Built
+    from benchmark.submission.build import SubmissionSummary
     from benchmark.submission.read import Submission
     from benchmark.submission.verify import Verification
     from benchmark.suites import Suite
@@ -80,7 +80,7 @@ def submit(
         say(line)
 
 
-def submitted_lines(built: "Built", seeds: int, suite: str) -> list[str]:
+def submitted_lines(built: "SubmissionSummary", seeds: int, suite: str) -> list[str]:
     """Say what was written and what to do next; `suite` is empty for a packaged one."""
     from benchmark.schema.errors import counted
 

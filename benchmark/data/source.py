@@ -14,7 +14,7 @@ from benchmark.schema.errors import TemperError
 
 
 class Source(ABC):
-    """Where rows come from; its fields are keys of a data table of a suite.
+    """Source of rows; its fields are keys of a data table of a suite.
 
     A field is ``key: Annotated[Type, doc("Its meaning.")]``; one without a default is required. A field that several
     sources have is one key, with one meaning. The first line of the docstring describes the source in the reference.
@@ -67,7 +67,7 @@ class Source(ABC):
 
 
 SOURCES: dict[str, type[Source]] = {}
-"""Every source by its name; complete once `benchmark.data.sources` is imported."""
+"""Every source by its name; complete after importing `benchmark.data.sources`."""
 
 S = TypeVar("S", bound=Source)
 
@@ -81,11 +81,13 @@ def source(name: str, *, can_be_partial: bool = False, part_of_suite: bool = Fal
     """
 
     def register(cls: type[S]) -> type[S]:
-        made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
+        source_class = dataclass(frozen=True, slots=True, kw_only=True)(cls)
         if name in SOURCES:
-            raise TemperError(f"Two classes have the source name {name!r}: {SOURCES[name]}, {made}. Rename one.")
-        made.name, made.can_be_partial, made.part_of_suite = name, can_be_partial, part_of_suite
-        SOURCES[name] = made
-        return made
+            raise TemperError(
+                f"Two classes have the source name {name!r}: {SOURCES[name]}, {source_class}. Rename one."
+            )
+        source_class.name, source_class.can_be_partial, source_class.part_of_suite = name, can_be_partial, part_of_suite
+        SOURCES[name] = source_class
+        return source_class
 
     return register

@@ -1,4 +1,4 @@
-"""Where a data set comes from and how its rows become examples: what ``data = {...}`` in a suite file says."""
+"""Declaration of a data set, ``data = {...}`` in a suite file: its source and how rows become examples."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -56,7 +56,7 @@ def _data_problems(spec: "DataSpec") -> Iterator[tuple[str, str]]:
     own = {item.name for item in fields(cls)}
     for key in DataSpec.__annotations__:
         if key not in own and getattr(spec, key):
-            yield key, f"means nothing with source = {spec.source!r}; remove it."
+            yield key, f"has no effect with source = {spec.source!r}; remove it."
     if len(set(spec.text)) < len(spec.text):
         yield "text", f"column {spec.text[0]!r} is named twice; name the two columns of the pair."
     yield from _unchecked(spec).problems(spec.needed)
@@ -70,7 +70,7 @@ def _data_problems(spec: "DataSpec") -> Iterator[tuple[str, str]]:
 def _label_problems(label: "LabelSpec") -> Iterator[tuple[str, str]]:
     """One way of labelling, not two."""
     if label.map is not None and label.thresholds is not None:
-        yield "thresholds", "stands beside `map`; keep one of the two."
+        yield "thresholds", "cannot be used with `map`; keep one of the two."
 
 
 def _threshold_problems(thresholds: "Thresholds") -> Iterator[tuple[str, str]]:
@@ -99,7 +99,7 @@ class Thresholds:
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True)
 class LabelSpec:
-    """How a column becomes a class number. Without `map` and `thresholds` the column already holds class numbers."""
+    """Conversion of a column to class numbers. Without `map` and `thresholds` the column holds class numbers."""
 
     column: Annotated[Column, doc("Column that holds the label or the rating.")]
     map: Annotated[
@@ -155,7 +155,7 @@ class CommonSpec:
     limit: Annotated[
         Integer | None,
         Field(ge=1),
-        doc("Keep at most so many: the same share of every class, chosen by a hash of the text."),
+        doc("Maximum number of examples: stratified by class, chosen by a hash of the text."),
     ] = None
     rows: Annotated[
         Integer | None,

@@ -132,14 +132,14 @@ def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Pa
         UsageError: other rows belong to another state of the suite; the leaderboard would refuse them all.
     """
     path = results / f"{card['name']}@{card['version']}" / "suite.json"
-    found = _card_at(path)
-    if found is not None and card_fingerprint(found) == card_fingerprint(card):
-        known = {entry["task"]: entry for entry in (*found["overlap"], *card["overlap"])}
+    stored = _card_at(path)
+    if stored is not None and card_fingerprint(stored) == card_fingerprint(card):
+        known = {entry["task"]: entry for entry in (*stored["overlap"], *card["overlap"])}
         card = {**card, "overlap": [known[name] for name in sorted(known)]}
-        if largest := {**found.get("largest_class", {}), **card.get("largest_class", {})}:
+        if largest := {**stored.get("largest_class", {}), **card.get("largest_class", {})}:
             card["largest_class"] = largest
-        if "earlier_fingerprints" in found:
-            card["earlier_fingerprints"] = found["earlier_fingerprints"]
+        if "earlier_fingerprints" in stored:
+            card["earlier_fingerprints"] = stored["earlier_fingerprints"]
     elif path.is_file():
         others = sorted({str(p.relative_to(results)) for p in path.parent.rglob("*.jsonl")} - set(ours))
         if others:

@@ -57,7 +57,7 @@ class Costs:
     methods: dict[str, Cost] = field(default_factory=dict)
 
     @classmethod
-    def beside(cls, point: EntryPoint) -> Self:
+    def for_method(cls, point: EntryPoint) -> Self:
         """Read the costs in the folder of a method's source; empty if nothing was counted yet.
 
         Raises:

@@ -185,7 +185,7 @@ def source_texts(cls: "type[Method]") -> Texts:
     waiting = [name for base in bases for name in own_imports(_source(base), base.__module__)]
     for base in bases:
         if base.__module__.startswith(PLUGIN):
-            waiting += imported_beside(Path(inspect.getfile(base)))
+            waiting += local_imports(Path(inspect.getfile(base)))
     return with_imports(texts, waiting)
 
 
@@ -245,7 +245,7 @@ def own_imports(source: str, module: str) -> list[str]:
     return sorted(name for name in _named(source, module) if name.startswith(homes) and origin(name))
 
 
-def imported_beside(path: Path) -> list[str]:
+def local_imports(path: Path) -> list[str]:
     """List the modules next to a file that it imports by name, recursively, without those of the engine.
 
     Raises:
@@ -256,14 +256,14 @@ def imported_beside(path: Path) -> list[str]:
     while waiting:
         file, module = waiting.pop()
         for name in _named(read_source(Path(file)), module, file) - names:
-            inner = origin(name) if beside(name.partition(".")[0], folder) else None
+            inner = origin(name) if local_file(name.partition(".")[0], folder) else None
             if inner is not None:
                 names.add(name)
                 waiting += [(inner, name)] if inner.endswith(".py") else []
     return sorted(names)
 
 
-def beside(root: str, folder: Path) -> Path | None:
+def local_file(root: str, folder: Path) -> Path | None:
     """Return the file of a named module or package in a folder; None if there is none or it is the engine's."""
     files = (folder / f"{root}.py", folder / root / "__init__.py")
     return next((file for file in files if root != "benchmark" and file.is_file()), None)

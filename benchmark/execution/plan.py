@@ -82,7 +82,7 @@ def run(
         methods: Names of methods. ``"roast:variant=released"`` sets a hyper-parameter, ``"sam+roast"`` composes, and
             ``"all"`` is every registered method, and ``"sanity"`` the sanity checks. One string may hold several names,
             separated by commas.
-        seeds: Number of seeds: 3 stands for 0, 1 and 2.
+        seeds: Number of seeds: 3 means seeds 0, 1 and 2.
         backbone: Packaged name, Hub id or folder; ``NAME=...`` sets the name in the records. The suite's by default.
         out: Folder for artifacts (``out/store``) and records (``out/results``).
         plugins: Files with methods of your own, as ``"my_method.py"`` or ``"my_method.py:MyMethod"``.

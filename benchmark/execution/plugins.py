@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from benchmark.execution.method_source import PLUGIN, beside, imported_beside, origin
+from benchmark.execution.method_source import PLUGIN, local_file, local_imports, origin
 from benchmark.schema.errors import TemperError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ def _only_class(module: ModuleType, path: Path, text: str) -> str:
             "benchmark.training.Method."
         )
     if len(names) > 1:
-        raise UsageError(f"--plugin {text}: {path.name} defines {', '.join(names)}. Write {path}:{names[0]}, say.")
+        raise UsageError(
+            f"--plugin {text}: {path.name} defines {', '.join(names)}. Write for example {path}:{names[0]}."
+        )
     return names[0]
 
 
@@ -137,9 +139,9 @@ def _open_folder(path: Path, text: str) -> None:
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
     importlib.invalidate_caches()
-    roots = {name.partition(".")[0] for name in imported_beside(path)}
+    roots = {name.partition(".")[0] for name in local_imports(path)}
     for root in sorted(roots):
-        installed, file = origin(root), beside(root, folder)
+        installed, file = origin(root), local_file(root, folder)
         if installed is None or file is None or Path(installed).resolve() != file.resolve():
             raise UsageError(
                 f"--plugin {text} imports {root!r}, which is {installed} and not the file of that name next to "

@@ -60,7 +60,7 @@ class Store:
             return self.peek(kind, key)
         except IntegrityError as error:
             aside = self._set_aside(folder, f"{kind}-{_digits(key)}")
-            self.notes.append(f"{error} It was set aside as {aside.name} and will be computed again.")
+            self.notes.append(f"{error} It was quarantined as {aside.name} and will be computed again.")
             return None
 
     def peek(self, kind: str, key: str) -> Artifact | None:

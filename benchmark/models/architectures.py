@@ -18,7 +18,7 @@ ChildModule: TypeAlias = tuple[nn.Module, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """What is known about one model family; the default of a fact is that it is unknown or does not hold.
+    """Facts about one model family; by default a fact is unknown or does not hold.
 
     Attributes:
         embedding: Path in the base model of the module whose output is the embedding layer's output.

@@ -10,7 +10,14 @@ from torch import Tensor, nn
 
 from benchmark.models.architectures import ChildModule, architecture_of, last_linear, submodule
 from benchmark.models.batch import Batch, Encoded, padded_rows
-from benchmark.models.forward_hooks import ConstantOutput, Hidden, at_least_float32, first_output, replaced, watching
+from benchmark.models.forward_hooks import (
+    ConstantOutput,
+    HiddenStates,
+    at_least_float32,
+    first_output,
+    replaced,
+    watching,
+)
 from benchmark.models.pass_counter import Passes
 from benchmark.models.pretrained import load_config, load_tokenizer, load_with_head, placeholder_token
 
@@ -143,7 +150,7 @@ class Classifier(nn.Module):
         positions = torch.arange(hidden.shape[1], device=hidden.device) * batch.attention_mask
         return hidden[torch.arange(len(batch), device=hidden.device), positions.argmax(dim=1)]
 
-    def watching_hidden(self) -> AbstractContextManager[Hidden]:
+    def watching_hidden(self) -> AbstractContextManager[HiddenStates]:
         """Record the first and last hidden states of each pass, with their graph, in the yielded object."""
         return watching(getattr(*self._embedding), self.body, self._batch_major)
 

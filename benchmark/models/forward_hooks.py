@@ -59,7 +59,7 @@ def first_output(module: nn.Module, run: Callable[[], object]) -> Tensor:
 
 
 @dataclass
-class Hidden:
+class HiddenStates:
     """Hidden states of the latest pass, each of shape (rows, length, width).
 
     Attributes:
@@ -72,7 +72,7 @@ class Hidden:
 
 
 @contextmanager
-def watching(embedding: nn.Module, body: nn.Module, batch_major: Callable[[Tensor], Tensor]) -> Iterator[Hidden]:
+def watching(embedding: nn.Module, body: nn.Module, batch_major: Callable[[Tensor], Tensor]) -> Iterator[HiddenStates]:
     """Record the hidden states of each pass through `body` in the yielded object.
 
     Args:
@@ -80,7 +80,7 @@ def watching(embedding: nn.Module, body: nn.Module, batch_major: Callable[[Tenso
         body: The encoder that contains it.
         batch_major: Converts the embedding layer's output to the order (rows, length, width).
     """
-    seen = Hidden()
+    seen = HiddenStates()
 
     def begin(_module: nn.Module, _inputs: object) -> None:
         seen.first = seen.last = None

@@ -11,7 +11,7 @@ from benchmark.models.batch import Encoded
 from benchmark.models.classifier import Classifier
 
 TOKENS_PER_BATCH = 2048
-"""Padded tokens per batch: above about 500 a CPU is no faster, and memory stays small."""
+"""Padded tokens per batch: a CPU gains nothing beyond about 500, and memory stays small."""
 
 PADDED_BATCH = 16
 """Texts per batch of a model that attends to padding, as in RoAST's training."""

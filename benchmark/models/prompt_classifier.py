@@ -15,7 +15,7 @@ from benchmark.models.forward_hooks import at_least_float32, replaced
 from benchmark.models.masked_lm import load_masked_lm, logits_at, packaged_head
 from benchmark.models.pretrained import load_causal_lm, load_config, load_tokenizer
 from benchmark.models.prompt import Prompt
-from benchmark.models.prompt_encoding import READ, Templating, label_tokens
+from benchmark.models.prompt_encoding import READ, TemplateEncoder, label_tokens
 from benchmark.models.text_classifiers import load_text_classifier
 from benchmark.schema.errors import UsageError
 
@@ -37,7 +37,7 @@ class PromptClassifier(Classifier):
 
     def __init__(self, network: nn.Module, tokenizer: Any, max_length: int, prompt: Prompt) -> None:
         causal = family_facts(cast(Any, network).config.model_type).causal
-        templating = Templating(tokenizer, prompt, causal=causal)
+        templating = TemplateEncoder(tokenizer, prompt, causal=causal)
         tokens = label_tokens(tokenizer, prompt, causal=causal)
         super().__init__(network, tokenizer, max_length - templating.longest)
         if self.max_length < tokenizer.num_special_tokens_to_add(pair=True) + 2:

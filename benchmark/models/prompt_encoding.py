@@ -21,7 +21,7 @@ class _Piece:
     read: int
 
 
-class Templating:
+class TemplateEncoder:
     """Inserts a prompt's templates into tokenised texts.
 
     A template at the front follows the opening special tokens, one at the back precedes the closing one. A causal

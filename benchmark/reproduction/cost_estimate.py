@@ -74,7 +74,7 @@ def relative_cost(method: str) -> tuple[float, float] | None:
     """
     costs: list[Cost] = []
     for member in method.split("+"):
-        cost = Costs.beside(registered()[member]).methods.get(member)
+        cost = Costs.for_method(registered()[member]).methods.get(member)
         if cost is None:
             return None
         costs.append(cost)

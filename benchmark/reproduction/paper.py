@@ -31,13 +31,17 @@ class ColumnSpec:
         Mapping[str, str],
         doc("Sets of the paper that the suite has no task for: name to the reason, in a sentence."),
     ] = field(default_factory=dict)
-    departs: Annotated[str, Strict(), doc("How the tasks are not the paper's sets; no difference is taken then.")] = ""
+    departs: Annotated[
+        str,
+        Strict(),
+        doc("Differences between the tasks and the paper's sets; if there are any, no difference of values is shown."),
+    ] = ""
 
 
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a row is on one suite and backbone, where the paper tuned for them."""
+    """Settings of a row that the paper tuned for one suite and backbone."""
 
     suite: Id
     backbone: Annotated[Text, doc("Short name, such as `roberta-base`.")]
@@ -67,12 +71,12 @@ class RowSpec:
 class Reproduction:
     """A paper's table: rows, columns, and everything that a run needs beyond the suites."""
 
-    name: Annotated[Id, doc("What the command line calls it; the file has the same name.")]
-    title: Annotated[Text, doc("What the table is; says so where rows and columns are not the paper's own.")]
+    name: Annotated[Id, doc("Name on the command line; the file has the same name.")]
+    title: Annotated[Text, doc("Title of the table; says so if rows and columns are not the paper's own.")]
     paper: Annotated[Text, doc("As the sources of published numbers name it.")]
     backbone: Annotated[Text, doc("The paper's backbone.")]
-    seeds: Annotated[Integer, Field(ge=1), doc("How many seeds.")]
-    notes: Annotated[tuple[Text, ...], doc("What a reader must know; shown below the table.")]
+    seeds: Annotated[Integer, Field(ge=1), doc("Number of seeds.")]
+    notes: Annotated[tuple[Text, ...], doc("Notes that are shown below the table.")]
     columns: Annotated[tuple[ColumnSpec, ...], Field(min_length=1)]
     rows: Annotated[tuple[RowSpec, ...], Field(min_length=1)]
 

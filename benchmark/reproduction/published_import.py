@@ -14,7 +14,7 @@ from benchmark.execution.method_registry import registered
 from benchmark.schema import (
     PERSPECTIVES,
     RECORD_SCHEMA_VERSION,
-    Located,
+    LocatedRecord,
     Record,
     TemperError,
     UsageError,
@@ -40,7 +40,7 @@ class PrintedError(UsageError):
 
 
 @dataclass
-class Reading:
+class CsvReader:
     """State while the lines of a file are read."""
 
     place: str
@@ -54,7 +54,7 @@ class Reading:
         self.complaints.append(f"{self.place}: line {line}{where}: {sentence}")
 
 
-def lines_of(path: Path, reading: Reading) -> Iterator[tuple[int, dict[str, str]]]:
+def lines_of(path: Path, reading: CsvReader) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the lines with their numbers; skip empty lines."""
     lines = _csv_text(path).splitlines(keepends=True)
     for number, line in enumerate(lines, 1):
@@ -96,7 +96,7 @@ def _csv_text(path: Path) -> str:
     return text
 
 
-def _check_header(header: list[str], reading: Reading) -> None:
+def _check_header(header: list[str], reading: CsvReader) -> None:
     """Check the header, on which reading the lines depends."""
     for name in header:
         if name not in COLUMNS:
@@ -118,7 +118,7 @@ def read_printed(path: Path) -> list[Record]:
     Raises:
         PrintedError: the file has errors; all of them are listed.
     """
-    reading = Reading(path.name)
+    reading = CsvReader(path.name)
     records: list[Record] = []
     for line, cells in lines_of(path, reading):
         known = len(reading.complaints)
@@ -132,7 +132,7 @@ def read_printed(path: Path) -> list[Record]:
     return records
 
 
-def _record(line: int, cells: Mapping[str, str], reading: Reading) -> Record:
+def _record(line: int, cells: Mapping[str, str], reading: CsvReader) -> Record:
     """Convert a line to a record; with an error, which joins the complaints, the record is invalid."""
     known = len(reading.complaints)
     for column in COLUMNS[:-1]:
@@ -157,7 +157,7 @@ def _record(line: int, cells: Mapping[str, str], reading: Reading) -> Record:
     return record
 
 
-def _suite(line: int, name: str, reading: Reading) -> Suite | None:
+def _suite(line: int, name: str, reading: CsvReader) -> Suite | None:
     plain, _, version = name.partition("@")
     if plain not in available_suites():
         reading.complain(line, "suite", f"there is no suite {plain[:60]!r}. {nearest(plain[:60], available_suites())}")
@@ -170,14 +170,14 @@ def _suite(line: int, name: str, reading: Reading) -> Suite | None:
     return suite
 
 
-def _metric(line: int, name: str, reading: Reading) -> str | None:
+def _metric(line: int, name: str, reading: CsvReader) -> str | None:
     if name in METRICS:
         return name
     reading.complain(line, "metric", f"there is no metric {name[:60]!r}. {nearest(name[:60], METRICS)}")
     return None
 
 
-def _method(line: int, text: str, reading: Reading) -> dict[str, Any]:
+def _method(line: int, text: str, reading: CsvReader) -> dict[str, Any]:
     """Return name and configuration; unknown methods are allowed, but not other spellings of known ones."""
     name, _, settings = text.partition(":")
     for known in registered():
@@ -186,7 +186,7 @@ def _method(line: int, text: str, reading: Reading) -> dict[str, Any]:
     return {"name": name, "configuration": settings.replace(":", ",")}
 
 
-def _task(line: int, name: str, metric: str, suite: Suite, reading: Reading) -> dict[str, Any]:
+def _task(line: int, name: str, metric: str, suite: Suite, reading: CsvReader) -> dict[str, Any]:
     """Return the evaluation task's entry in a record; a perspective means the average over the paper's own sets."""
     tasks = {task.id: (task.version, str(task.perspective), tuple(task.metrics)) for task in suite.tasks}
     tasks |= {attack.id: (attack.version, "adversarial", attack.metrics) for attack in suite.attacks}
@@ -201,7 +201,7 @@ def _task(line: int, name: str, metric: str, suite: Suite, reading: Reading) -> 
     return {"id": name, "version": version, "perspective": perspective, "data": None, "n": None}
 
 
-def _value(line: int, text: str, metric: str, reading: Reading) -> float | None:
+def _value(line: int, text: str, metric: str, reading: CsvReader) -> float | None:
     """Parse a value with decimal arithmetic: 84.2 % is 0.842 and not 0.8420000000000001."""
     match = _NUMBER.fullmatch(text)
     fraction = METRICS[metric].unit == "fraction"
@@ -247,7 +247,7 @@ def _assembled(suite: Suite, cells: Mapping[str, str], method: dict[str, Any], t
 _CSV_COLUMN = {"/method/name": "method", "/method/configuration": "method", "/backbone/name": "backbone"}
 
 
-def _check(line: int, record: Record, reading: Reading) -> None:
+def _check(line: int, record: Record, reading: CsvReader) -> None:
     """Validate the record, and compare it with the lines before it."""
     for problem in validate_record(record):
         column = _CSV_COLUMN.get(problem.pointer, problem.pointer.rpartition("/")[2])
@@ -258,7 +258,7 @@ def _check(line: int, record: Record, reading: Reading) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Filed:
+class ImportReport:
     """Result of an import: numbers of new and known records, and the changed files."""
 
     added: int
@@ -266,7 +266,7 @@ class Filed:
     files: tuple[Path, ...]
 
 
-def file_records(records: Sequence[Record], published: Path) -> Filed:
+def file_records(records: Sequence[Record], published: Path) -> ImportReport:
     """Add records to the papers' files.
 
     Raises:
@@ -290,10 +290,10 @@ def file_records(records: Sequence[Record], published: Path) -> Filed:
         _replace_all(texts)
     except OSError as error:
         raise UsageError(f"{published} is not writable: {error.strerror}. Nothing was imported.") from error
-    return Filed(len(new), len(records) - len(new), tuple(texts))
+    return ImportReport(len(new), len(records) - len(new), tuple(texts))
 
 
-def _refuse_conflicts(records: Sequence[Record], known: Mapping[tuple[str | int, ...], Located]) -> None:
+def _refuse_conflicts(records: Sequence[Record], known: Mapping[tuple[str | int, ...], LocatedRecord]) -> None:
     clashes = []
     for record in records:
         located = known.get(record_key(record))

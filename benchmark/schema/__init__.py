@@ -32,8 +32,8 @@ from benchmark.schema.record import (
     validate_record,
 )
 from benchmark.schema.results_folder import (
-    Dropped,
-    Located,
+    DroppedItem,
+    LocatedRecord,
     SuiteFolder,
     published_files,
     read_published,
@@ -60,9 +60,9 @@ __all__ = [
     "UNITS",
     "VERIFICATIONS",
     "Card",
-    "Dropped",
+    "DroppedItem",
     "IntegrityError",
-    "Located",
+    "LocatedRecord",
     "Problem",
     "Record",
     "SuiteFolder",

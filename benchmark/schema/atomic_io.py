@@ -13,8 +13,8 @@ def error_number(error: BaseException) -> int:
     """Return the system's error number, 0 for none; some libraries give it only in their message."""
     if isinstance(error, OSError):
         return error.errno or 0
-    found = re.search(r"os error (\d+)", str(error))
-    return int(found[1]) if found else 0
+    match = re.search(r"os error (\d+)", str(error))
+    return int(match[1]) if match else 0
 
 
 def is_disk_error(error: BaseException, folder: Path) -> bool:

@@ -29,7 +29,7 @@ _AttackedText = Annotated[str, StringConstraints(pattern=PLAIN, max_length=LONGE
 
 @with_config(STRICT)
 class MethodCard(TypedDict):
-    """What a method is: ``method.json``."""
+    """Description of a method: ``method.json``."""
 
     schema: Count
     """Version of this schema."""

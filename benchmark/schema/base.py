@@ -116,7 +116,7 @@ class Schema:
     @cached_property
     def json_schema(self) -> JsonSchema:
         """Return the type as JSON Schema."""
-        return self.adapter.json_schema(schema_generator=Untitled)
+        return self.adapter.json_schema(schema_generator=SchemaWithoutTitles)
 
     def read(
         self, value: object, *, context: Any = None, pointer: Callable[[Loc, object], str] = json_pointer
@@ -174,7 +174,7 @@ def require(value: T, problems: Iterable[tuple[str, str]], info: ValidationInfo)
     return value
 
 
-class Untitled(GenerateJsonSchema):
+class SchemaWithoutTitles(GenerateJsonSchema):
     """JSON Schema without automatic titles: a title is set only where it describes a value in an error."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:

@@ -117,7 +117,7 @@ class RecordedMetric(TypedDict):
 
 
 class Cost(TypedDict):
-    """What training cost, in examples passed."""
+    """Cost of training, in passed examples."""
 
     forward: Whole
     backward: Whole
@@ -136,7 +136,7 @@ class Keys(TypedDict):
 
 
 class Tuning(TypedDict):
-    """How the settings of a tuned row were selected."""
+    """Selection of the settings of a tuned row."""
 
     trials: Hash
     """Of ``trials.jsonl`` next to the records."""
@@ -149,7 +149,7 @@ class Tuning(TypedDict):
 
 
 class PrintedPlace(TypedDict):
-    """Where a paper prints a value."""
+    """Place in a paper that prints a value."""
 
     paper: Sentence
     table: Sentence

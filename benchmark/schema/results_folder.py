@@ -21,7 +21,7 @@ _LOOSE_KEY = re.compile(rb'"[ \t\r]+:')
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class LocatedRecord:
     """A valid record and its place: file relative to its root folder, line from 1."""
 
     file: str
@@ -64,13 +64,13 @@ def read_numbered_records(path: Path) -> list[tuple[int, Record]]:
     return records
 
 
-def read_published(published: Path | None) -> tuple[Located, ...]:
+def read_published(published: Path | None) -> tuple[LocatedRecord, ...]:
     """Read published records from their ``<paper>.jsonl`` files.
 
     Raises:
         IntegrityError: a file is invalid; the message lists every problem of every file, one per line.
     """
-    located: list[Located] = []
+    located: list[LocatedRecord] = []
     complaints: list[str] = []
     for path in published_files(published):
         try:
@@ -78,7 +78,7 @@ def read_published(published: Path | None) -> tuple[Located, ...]:
         except IntegrityError as error:
             complaints.append(str(error))
             continue
-        located += [Located(f"published/{path.name}", line, record) for line, record in records]
+        located += [LocatedRecord(f"published/{path.name}", line, record) for line, record in records]
         for line, record in records:
             if record["kind"] != "published":
                 complaints.append(f"{path}:{line}: /kind: is measured; only what a paper prints belongs here.")
@@ -131,7 +131,7 @@ _RUN_FIELDS = (("method", ("version", "source", "hyperparameters")), ("backbone"
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class DroppedItem:
     """A file or record in a results folder that no leaderboard uses, with the reason."""
 
     where: str
@@ -147,8 +147,8 @@ class SuiteFolder:
 
     card: Card
     fingerprint: str
-    records: tuple[Located, ...]
-    dropped: tuple[Dropped, ...]
+    records: tuple[LocatedRecord, ...]
+    dropped: tuple[DroppedItem, ...]
     files: tuple[tuple[str, str], ...]
     attachments: Attachments = field(default_factory=Attachments)
 
@@ -173,14 +173,16 @@ def read_results(root: Path, published: Path | None = None) -> tuple[SuiteFolder
         )
     suites: list[SuiteFolder] = []
     complaints: list[str] = []
-    printed: tuple[Located, ...] = ()
+    printed: tuple[LocatedRecord, ...] = ()
     try:
         printed = read_published(published)
     except IntegrityError as error:
         complaints.append(str(error))
     for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
         try:
-            suites.append(_read_suite(folder, [found for found in printed if suite_of(found.record) == folder.name]))
+            suites.append(
+                _read_suite(folder, [located for located in printed if suite_of(located.record) == folder.name])
+            )
         except IntegrityError as error:
             complaints.append(str(error))
     if complaints:
@@ -188,11 +190,11 @@ def read_results(root: Path, published: Path | None = None) -> tuple[SuiteFolder
     return tuple(sorted(suites, key=lambda suite: (suite.card["name"], -suite.card["version"])))
 
 
-def _read_suite(folder: Path, published: Sequence[Located]) -> SuiteFolder:
+def _read_suite(folder: Path, published: Sequence[LocatedRecord]) -> SuiteFolder:
     """Read one suite's folder, and add the published records of the suite."""
     path, name = folder / CARD_FILE, folder.name
     if not path.is_file():
-        raise IntegrityError(f"{path}: there is no suite card; `temper run` writes it beside the records.")
+        raise IntegrityError(f"{path}: there is no suite card; run `temper run`, which writes it next to the records.")
     card = read_suite_card(path)
     if name != (full := f"{card['name']}@{card['version']}"):
         raise IntegrityError(f"{path}: /name: the card of {full} is in the folder {name}; rename the folder.")
@@ -200,10 +202,10 @@ def _read_suite(folder: Path, published: Sequence[Located]) -> SuiteFolder:
     gathering.files.append((f"{name}/{CARD_FILE}", file_fingerprint(path)))
     files, strays = _record_files(folder)
     root = folder.parent
-    beside = [stray for stray in strays if is_attachment(stray, folder)]
-    gathering.attachments = read_attachments(root, folder, beside)
-    strays = [stray for stray in strays if stray not in beside]
-    gathering.dropped += [Dropped(stray.relative_to(root).as_posix(), "not a record file") for stray in strays]
+    attached = [stray for stray in strays if is_attachment(stray, folder)]
+    gathering.attachments = read_attachments(root, folder, attached)
+    strays = [stray for stray in strays if stray not in attached]
+    gathering.dropped += [DroppedItem(stray.relative_to(root).as_posix(), "not a record file") for stray in strays]
     for file in files:
         gathering.add_file(root, file)
     gathering.check_tuning()
@@ -233,14 +235,14 @@ class _Gathering:
 
     card: Card
     fingerprint: str
-    records: list[Located] = field(default_factory=list)
-    dropped: list[Dropped] = field(default_factory=list)
+    records: list[LocatedRecord] = field(default_factory=list)
+    dropped: list[DroppedItem] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     files: list[tuple[str, str]] = field(default_factory=list)
-    seen: dict[tuple[str | int, ...], Located] = field(default_factory=dict)
+    seen: dict[tuple[str | int, ...], LocatedRecord] = field(default_factory=dict)
     attachments: Attachments = field(default_factory=Attachments)
     entries: dict[tuple[str, str], dict[str, Any]] = field(init=False)
-    data: dict[str, Located] = field(default_factory=dict)
+    data: dict[str, LocatedRecord] = field(default_factory=dict)
     accepted: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -255,7 +257,7 @@ class _Gathering:
     def check_tuning(self) -> None:
         """Add a complaint for each tuned row whose trials are missing or do not give its settings."""
         digests = dict(self.attachments.files)
-        firsts: dict[str, Located] = {}
+        firsts: dict[str, LocatedRecord] = {}
         for located in self.records:
             if "tuning" in located.record:
                 firsts.setdefault(located.file, located)
@@ -280,9 +282,9 @@ class _Gathering:
         self.files.append((name, file_fingerprint(path)))
         for line, record in records:
             problems = [*_fits_place(record, name), *_same_run(record, records[0][1])]
-            self.add(Located(name, line, record), str(path), problems)
+            self.add(LocatedRecord(name, line, record), str(path), problems)
 
-    def add(self, this: Located, file: str, problems: list[Problem]) -> None:
+    def add(self, this: LocatedRecord, file: str, problems: list[Problem]) -> None:
         """Add one record; add a complaint for each of `problems` and for each further problem."""
         problems += [*self._fits_suite(this.record), *self._same_data(this)]
         other = self.seen.setdefault(record_key(this.record), this)
@@ -290,11 +292,11 @@ class _Gathering:
             problems.append(Problem("/metric/id", f"repeats {other}: same row, seed, task and metric; keep one."))
         self.complaints += [f"{file}:{this.line}: {problem}" for problem in problems]
         if reason := self._unlisted(this.record):
-            self.dropped.append(Dropped(str(this), reason))
+            self.dropped.append(DroppedItem(str(this), reason))
         else:
             self.records.append(this)
 
-    def _same_data(self, this: Located) -> Iterator[Problem]:
+    def _same_data(self, this: LocatedRecord) -> Iterator[Problem]:
         """Check that an evaluation task has the same data in every record, even if the card declares no hash."""
         task = this.record["task"]
         if task["data"] is None:
@@ -334,10 +336,10 @@ class _Gathering:
 def _fits_place(record: Record, name: str) -> Iterator[Problem]:
     """Compare a record with the path of its file, part by part."""
     pointers = ("/suite", "/method", "/backbone/name", "/seed")
-    for pointer, says, stands in zip(pointers, record_path(record).split("/"), name.split("/"), strict=True):
-        if says != stands:
+    for pointer, stated, actual in zip(pointers, record_path(record).split("/"), name.split("/"), strict=True):
+        if stated != actual:
             fix = f"move the record to {record_path(record)}"
-            yield Problem(pointer, f"says {says}, the path of the file says {stands}; {fix}.")
+            yield Problem(pointer, f"is {stated}, the path of the file says {actual}; {fix}.")
 
 
 def _agrees(here: Mapping[str, Any], card: Mapping[str, Any], at: str, names: tuple[str, ...]) -> Iterator[Problem]:

@@ -54,7 +54,7 @@ class CardTraining(TypedDict):
 
 
 class CardTuning(TypedDict):
-    """How every method is tuned."""
+    """Tuning rule of a suite for every method."""
 
     trials: Count
     """Training runs per method."""
@@ -73,7 +73,7 @@ class Overlap(TypedDict):
 
 @with_config({**STRICT, "title": "Card"})
 class CardModel(TypedDict):
-    """What a suite version asks of a row: ``suite.json`` next to the records."""
+    """List of what a suite version requires of a row: ``suite.json`` next to the records."""
 
     schema: Count
     """Version of this schema."""

@@ -33,7 +33,7 @@ class TunedSuite(TypedDict):
 
 
 class Dimension(TypedDict):
-    """What tuning may try in one dimension: a range or choices."""
+    """Search space of one dimension: a range or choices."""
 
     scale: Literal["linear", "log", "choice"]
     low: NotRequired[Number]
@@ -42,7 +42,7 @@ class Dimension(TypedDict):
 
 
 class Answers(TypedDict):
-    """How a trial did on one set of texts."""
+    """Result of a trial on one set of texts."""
 
     data: Hash
     """Of the texts, labels and class names."""

@@ -39,7 +39,7 @@ from benchmark.submission.verify import require_whole
 
 
 @dataclass(frozen=True)
-class Built:
+class SubmissionSummary:
     """A written submission: its folder, its files, its bytes, and the seeds whose weights equal vanilla's."""
 
     folder: Path
@@ -72,7 +72,7 @@ def seeds_to_submit(row: Row, work: Workload, results: Path, card: Mapping[str, 
     return list(range(max(least, *(int(stem) + 1 for stem in stems if stem.isdigit()), 1)))
 
 
-def build(rows: Sequence[Row], work: Workload, store: Store, results: Path, submissions: Path) -> Built:
+def build(rows: Sequence[Row], work: Workload, store: Store, results: Path, submissions: Path) -> SubmissionSummary:
     """Gather the rows of one method, one per seed, into a folder below `submissions`.
 
     Raises:
@@ -102,7 +102,7 @@ def build(rows: Sequence[Row], work: Workload, store: Store, results: Path, subm
         target = submissions / read_submission(folder).manifest.row
         sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
         _move(folder, target)
-    return Built(target, len(sizes), sum(sizes), idle)
+    return SubmissionSummary(target, len(sizes), sum(sizes), idle)
 
 
 def _finished(row: Row, work: Workload, store: Store, results: Path, card: Mapping[str, Any]) -> _Run:

@@ -15,7 +15,7 @@ from benchmark.submission.verify import Verification, registered_texts
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishReport:
     """The record files that were written, those that replaced other content, and stale ones that were removed."""
 
     files: list[Path]
@@ -23,7 +23,7 @@ class Published:
     removed: list[Path]
 
 
-def publish(verification: Verification, results: Path, rerun: Collection[int]) -> Published:
+def publish(verification: Verification, results: Path, rerun: Collection[int]) -> PublishReport:
     """Write a verified submission to a results folder, as "rescored", or "rerun" for seeds that were trained again.
 
     Next to its records are the method's description and some texts that its attacks flipped. A record that is there
@@ -51,7 +51,7 @@ def publish(verification: Verification, results: Path, rerun: Collection[int]) -
     except OSError as error:
         raise UsageError(f"{results} cannot be written to: {error.strerror} ({error.filename}).") from error
     replaced = [path for path, text in zip(files, before, strict=True) if text not in ("", _text_at(path))]
-    return Published(files, replaced, stale)
+    return PublishReport(files, replaced, stale)
 
 
 def _levelled(records: list[Record], path: Path, *, rerun: bool) -> list[Record]:

@@ -222,8 +222,8 @@ def label_problems(
 
 def unmapped(dataset: Dataset) -> dict[str, int]:
     """Count the rows of each label value outside the map, most frequent first, without ratings between thresholds."""
-    found = {} if dataset.report is None else dataset.report.unmapped
-    return dict(Counter({value: count for value, count in found.items() if value != BETWEEN}).most_common())
+    counts = {} if dataset.report is None else dataset.report.unmapped
+    return dict(Counter({value: count for value, count in counts.items() if value != BETWEEN}).most_common())
 
 
 def label_notes(spec: DataSpec, dataset: Dataset) -> Iterator[str]:

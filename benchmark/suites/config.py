@@ -25,7 +25,7 @@ Problem: TypeAlias = tuple[str, str]
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True)
 class SplitSpec:
-    """How training data becomes train, validation and test; the validation part always comes out of training data."""
+    """Split of training data into train, validation and test; validation data always comes from training data."""
 
     by: Annotated[
         Literal["group", "example"],
@@ -40,9 +40,9 @@ class SplitSpec:
         0.0
     )
     test_data: Annotated[DataSpec | None, doc("The official test part, where the data set has one.")] = None
-    train_limit: Annotated[Count | None, doc("Keep at most so many training examples, stratified.")] = None
-    validation_limit: Annotated[Count | None, doc("Keep at most so many validation examples, stratified.")] = None
-    test_limit: Annotated[Count | None, doc("Keep at most so many test examples, stratified.")] = None
+    train_limit: Annotated[Count | None, doc("Maximum number of  examples, stratified by class.")] = None
+    validation_limit: Annotated[Count | None, doc("Maximum number of  examples, stratified by class.")] = None
+    test_limit: Annotated[Count | None, doc("Maximum number of  examples, stratified by class.")] = None
     train_rows: Annotated[
         Count | None,
         doc("Declared size of the training part after limits; checked. Required where `ranked = true`."),
@@ -68,8 +68,8 @@ def has_test(split: SplitSpec) -> bool:
 class TrainingTask:
     """The one task that every method of the suite is trained on."""
 
-    title: Annotated[Text, doc("One line for the board.")]
-    description: Annotated[Text, doc("What the data is, where it comes from, and under which licence.")]
+    title: Annotated[Text, doc("Title on the leaderboard, one line.")]
+    description: Annotated[Text, doc("Content, source and licence of the data.")]
     classes: Annotated[
         tuple[Text, ...],
         Field(min_length=2),
@@ -97,7 +97,7 @@ class Recipe:
     epsilon: Annotated[Real, Field(gt=0, le=1), doc("AdamW's term against division by zero.")] = 1e-8
     weight_decay: Annotated[Real, Field(ge=0, le=1), doc("Decoupled decay; biases and layer norms have none.")] = 0.01
     warmup: Annotated[Real, Field(ge=0, lt=1), doc("Share of all steps with a rising learning rate.")] = 0.06
-    clip: Annotated[Real | None, Field(gt=0), doc("Largest gradient norm of a step; absent: no clipping.")] = None
+    clip: Annotated[Real | None, Field(gt=0), doc("Maximum gradient norm of a step; absent: no clipping.")] = None
     precision: Annotated[
         Literal["fp32", "auto"], doc("`auto`: bfloat16 where the device has it, float32 elsewhere.")
     ] = "fp32"
@@ -106,7 +106,7 @@ class Recipe:
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True)
 class TuningRule:
-    """How every method is tuned, vanilla included."""
+    """Tuning rule for every method, vanilla included."""
 
     trials: Annotated[Count, doc("Training runs per method; the first one has the defaults.")] = 8
     learning_rate_factor: Annotated[
@@ -134,16 +134,16 @@ class EvaluationTask:
     """One evaluation set."""
 
     id: Annotated[Id, doc("Its name; unique among the suite's tasks and attacks.")]
-    version: Annotated[Count, doc("Goes up when the task's data, label map or limits change.")]
+    version: Annotated[Count, doc("Increases when the task's data, label map or limits change.")]
     perspective: Annotated[
         Perspective,
         doc(
-            "What it looks at. All but `anomaly` need labels, and are scored for accuracy and calibration; `masking` "
-            "looks for signs that attacks are misled, which stand beside the scores and enter none."
+            "What it measures. All but `anomaly` need labels, and are scored for accuracy and calibration; `masking` "
+            "looks for signs that attacks are misled, which are shown next to the scores and enter none."
         ),
     ]
-    title: Annotated[Text, doc("A few words for the board.")]
-    description: Annotated[Text, doc("What the data is, where it comes from, and under which licence.")]
+    title: Annotated[Text, doc("Short title on the leaderboard.")]
+    description: Annotated[Text, doc("Content, source and licence of the data.")]
     rows: Annotated[Count, doc("Examples it holds after filters and limits; another number is an error.")]
     data: Annotated[DataSpec | None, doc("Absent: the test part of the training task (in-distribution only).")] = None
     merge: Annotated[
@@ -156,12 +156,12 @@ class EvaluationTask:
     ] = None
     metrics: Annotated[
         tuple[str, ...],
-        doc("Ids of what it is scored by.", absent="all that fit the perspective"),
+        doc("Ids of its metrics.", absent="all that fit the perspective"),
     ] = ()
     max_overlap: Annotated[
         Real,
         Field(ge=0, le=1),
-        doc("Largest share of its examples that may be in the training part too; `temper suite check` tests it."),
+        doc("Maximum share of its examples that may be in the training part too; `temper suite check` tests it."),
     ] = 0.01
     exclude_training: Annotated[
         Flag,
@@ -181,10 +181,12 @@ class EvaluationTask:
 class Suite:
     """A versioned, closed list: one training task, its recipe, and its tasks and attacks."""
 
-    name: Annotated[Id, doc("What the command line calls it; a packaged suite's file has the same name.")]
-    version: Annotated[Count, doc("Goes up with any change that changes a number; versions never mix on a board.")]
-    title: Annotated[Text, doc("One line for the board.")]
-    note: Annotated[Text, doc("What a reader of its board must know.")]
+    name: Annotated[Id, doc("Name on the command line; a packaged suite's file has the same name.")]
+    version: Annotated[
+        Count, doc("Increases with any change that changes a number; versions never mix on a leaderboard.")
+    ]
+    title: Annotated[Text, doc("Title on the leaderboard, one line.")]
+    note: Annotated[Text, doc("Note for readers of its leaderboard.")]
     ranked: Annotated[
         Flag,
         doc(
@@ -192,7 +194,7 @@ class Suite:
             "`[training.split]`, so that all rows were trained on the same examples."
         ),
     ]
-    minimum_seeds: Annotated[Count, doc("Seeds that a row needs to be ranked.")]
+    minimum_seeds: Annotated[Count, doc("Minimum number of seeds of a ranked row.")]
     backbone: Annotated[Text, doc("Backbone that is used when none is named.")]
     training: TrainingTask
     recipe: Recipe

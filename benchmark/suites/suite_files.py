@@ -185,14 +185,14 @@ def _classes(raw: Mapping[str, Any]) -> tuple[str, ...]:
 class Group:
     """The tasks of one paper: a file that only lists suites, which are run in its order."""
 
-    name: Annotated[Id, doc("What the command line calls it; a packaged group's file has the same name.")]
-    version: Annotated[Count, doc("Goes up when a member changes, comes or goes.")]
+    name: Annotated[Id, doc("Name on the command line; a packaged group's file has the same name.")]
+    version: Annotated[Count, doc("Increases when a member changes, comes or goes.")]
     title: Annotated[Text, doc("One line for lists.")]
-    note: Annotated[Text, doc("What its members have in common, and what is left out.")]
+    note: Annotated[Text, doc("Common ground of its members, and what is left out.")]
     suites: Annotated[
         tuple[Words, ...],
         Field(min_length=1),
-        doc("The members, each a packaged suite with its version, or the path of a suite file beside this one."),
+        doc("The members, each a packaged suite with its version, or the path of a suite file next to this one."),
     ]
     path: SkipJsonSchema[Path]
 

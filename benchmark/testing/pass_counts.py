@@ -50,8 +50,8 @@ def update(names: Sequence[str]) -> list[Path]:
         backbone = write_tiny_masked_lm(Path(scratch) / "backbone")
         for name in names:
             MethodRequest.parse(name).require_known()
-            beside = Costs.beside(registered()[name])
-            costs = by_folder.setdefault(beside.folder, beside)
+            folder_costs = Costs.for_method(registered()[name])
+            costs = by_folder.setdefault(folder_costs.folder, folder_costs)
             counted = count_passes(name, backbone, Path(scratch) / name)
             known = costs.methods.get(name)
             if known is None or (known.step, known.once) != (counted.step, counted.once):

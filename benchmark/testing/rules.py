@@ -1,4 +1,4 @@
-"""What the contract and the method under test share: the failure of a rule, and the kill points of a run.
+"""Failure of a contract rule, and the points at which a contract run is killed.
 
 It imports nothing heavy, so that the contract can be imported without torch.
 """
@@ -14,7 +14,7 @@ class ContractError(AssertionError):
 
 
 class Cut(NamedTuple):
-    """Where a run is killed: in an optimizer step, or right before or after `on_epoch_end` of an epoch, from 1."""
+    """Kill point of a run: in an optimizer step, or right before or after `on_epoch_end` of an epoch, from 1."""
 
     moment: Literal["in step", "before on_epoch_end of epoch", "after on_epoch_end of epoch"]
     number: int

@@ -29,7 +29,7 @@ class Killed(BaseException):
 
 
 @dataclass
-class Finished:
+class CompletedRun:
     """A completed run.
 
     Attributes:
@@ -49,7 +49,7 @@ class Finished:
     def __post_init__(self) -> None:
         self.weights = weights(self.model)
 
-    def first_difference(self, other: "Finished") -> str:
+    def first_difference(self, other: "CompletedRun") -> str:
         """Return the name of the first weight, or else of the part of the outcome, that differs; empty if none does."""
         weight = self.first_weight_difference(other)
         if weight:
@@ -60,7 +60,7 @@ class Finished:
         }
         return next((name for name, (left, right) in outcomes.items() if left != right), "")
 
-    def first_weight_difference(self, other: "Finished") -> str:
+    def first_weight_difference(self, other: "CompletedRun") -> str:
         """Return the name of the first weight that differs, of the best epoch or after the last step."""
         for mine, theirs in ((self.weights, other.weights), (self.last, other.last)):
             for name in mine | theirs:
@@ -68,7 +68,7 @@ class Finished:
                     return name
         return ""
 
-    def suspects(self, other: "Finished") -> str:
+    def suspects(self, other: "CompletedRun") -> str:
         """Return a sentence that names the attributes that differ between the two methods; empty if none."""
         names = sorted(_differing("self", vars(self.method), vars(other.method)))
         return f" Look at {', '.join(names[:5])}." if names else ""
@@ -91,7 +91,7 @@ class Subject:
     folder: Path
 
     @cached_property
-    def whole(self) -> Finished:
+    def whole(self) -> CompletedRun:
         """Run without interruption, with seed 0 and every hook watched."""
         return self.run("whole", "it trains to the end", watcher=Watcher())
 
@@ -112,7 +112,7 @@ class Subject:
         seed: int = 0,
         watcher: Watcher | None = None,
         **recipe: object,
-    ) -> Finished:
+    ) -> CompletedRun:
         """Train from the start to the end, killed at the given points and resumed.
 
         Raises:
@@ -140,7 +140,7 @@ class Subject:
                 raise ContractError(self.name, rule, str(error)) from error
             break
         watched = watcher or Watcher()
-        return Finished(method, model, position, last, watched.violations, watched.losses)
+        return CompletedRun(method, model, position, last, watched.violations, watched.losses)
 
     def _check_state(self, method: Method) -> None:
         """Check every state that `state_dict` returns."""

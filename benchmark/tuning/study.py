@@ -78,7 +78,7 @@ class Study:
     def cost(self) -> float:
         """Return the cost of a trial relative to vanilla's, 1 if it was never counted."""
         point_of = registered().get(self.row.method.name)
-        cost = Costs.beside(point_of).methods.get(self.row.method.name) if point_of else None
+        cost = Costs.for_method(point_of).methods.get(self.row.method.name) if point_of else None
         return 1.0 if cost is None else over_vanilla(cost.step)
 
 

@@ -120,7 +120,7 @@ _PANEL_LABEL = 17
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One row of a panel: its gain and interval as places, the ends that go on outside, and its texts.
+    """One row of a panel: its gain and interval as places, the ends that continue outside, and its texts.
 
     `value` is empty where the gain lies outside, `low` and `high` where there is no interval. `side` is "better" or
     "worse" where the interval leaves out 0, otherwise "same".
@@ -165,7 +165,7 @@ class Forest:
 def forest(section: Section) -> Forest | None:
     """Draw the gains over vanilla of a section's rows; None if no row is compared with vanilla.
 
-    The scale holds the intervals of the rows that are ranked or ordered; others may go on outside it.
+    The scale holds the intervals of the rows that are ranked or ordered; others may continue outside it.
     """
     kept = (row for row in section.rows if row.group not in ("published", "sanity"))
     rows = [row for row in kept if row.overall.text and row.overall.low]

@@ -174,7 +174,7 @@
   }
 
   function startLinks() {
-    // A second click on the same link is no change of the address, and opens its card all the same.
+    // A second click on the same link does not change the address, and must open the card again.
     document.addEventListener("click", (event) => {
       const link = event.target.closest?.("a[href^='#']");
       if (link) uncover(link.getAttribute("href"))?.scrollIntoView();

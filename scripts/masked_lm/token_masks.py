@@ -56,7 +56,7 @@ class Question:
     Attributes:
         shown: Token ids with the mask.
         place: Position of the mask.
-        word: Token id that stood there.
+        word: Token id before masking.
     """
 
     shown: list[int]

@@ -97,7 +97,7 @@ def spec(recipe, backend="engine", **parameters):
 
 
 def outcomes(folder, attack, dataset, asked, made, in_flight=64):
-    """What the two backends must agree on."""
+    """Return what the two backends must agree on."""
     journal = Path(folder, f"{attack.backend}.jsonl")
     journal.unlink(missing_ok=True)
     rows = run_attack(attack, dataset, asked, journal, parts=made, in_flight=in_flight)

@@ -35,7 +35,7 @@ def run(tmp_path, masked_lm_folder, model):
 
 
 def answered(search, oracle):
-    """What a part of a search returns if an oracle answers it."""
+    """Return the result of a part of a search, with an oracle that answers it."""
     answers = None
     while True:
         try:

@@ -85,7 +85,7 @@ def compare(examples, model, most):
 
 @pytest.fixture
 def both(tmp_path, masked_lm_folder, model):
-    """What the two backends make of the same examples: outcome, last text, queries and words changed of each."""
+    """Return the result of both backends on the same examples: outcome, last text, queries, changed words."""
 
     def attacked(examples, made=None, **parameters):
         found = []

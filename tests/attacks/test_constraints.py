@@ -1,4 +1,4 @@
-"""What may stand in a word's place and what may not: each rule alone, and all of them on texts that were accepted."""
+"""Constraints on substitutes: each rule alone, and all of them on accepted texts."""
 
 from functools import partial
 from itertools import permutations

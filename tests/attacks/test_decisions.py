@@ -10,7 +10,7 @@ from benchmark.attacks.engine.case import above, best, exceeds, rounded, wrong
 from benchmark.attacks.engine.questions import Answer
 
 MARGINS = (0.6, 0.3, 0.0)
-"""Three tiers; exact values stand on a grid of quarters, so that there are ties, near ties and clear cases."""
+"""Three tiers; exact values are on a grid of quarters, so that there are ties, near ties and clear cases."""
 
 values = st.integers(-4, 4).map(lambda number: number / 4)
 errors = st.floats(-0.999, 0.999)
@@ -55,7 +55,7 @@ def numbers(width, least=1, most=6):
 
 
 def ended(search, answer):
-    """What a decision about one item returns when `answer` says what each tier does."""
+    """Return a decision about one item, where `answer` gives the answer of each tier."""
     try:
         question = next(search)
         while True:

@@ -1,4 +1,4 @@
-"""What an attack makes of an example, by Temper's engine and by TextAttack itself."""
+"""Outcomes of attacks on single examples, by Temper's engine and by TextAttack itself."""
 
 import random
 

@@ -20,7 +20,7 @@ MVP = {"edits": False, "similar_to": "current", "window": 15, "similarity_thresh
 
 
 def bugs_of(word):
-    """What the three random bugs can make of a word, from the paper's description."""
+    """Return all results of the three random bugs on a word, from the paper's description."""
     inside = range(1, len(word) - 1)
     gaps = {word[:i] + " " + word[i:] for i in inside}
     holes = {word[:i] + word[i + 1 :] for i in inside}
@@ -102,7 +102,7 @@ def test_without_edits_only_neighbours_are_tried(tmp_path):
 
 
 def test_after_a_space_words_are_counted_anew_as_textattack_does(tmp_path):
-    """The order of words is that of the original; a bug's second half or a stop word may since stand at a number."""
+    """The order of words is that of the original; a bug's second half or a stop word may meanwhile be at that index."""
 
     def spaced(texts):
         return np.array([[0.5 * (len(text[0].split()) - 2) - ("b" in text[0]) * 0.1, 1] for text in texts], np.float32)

@@ -1,4 +1,4 @@
-"""Several processes: the rows of one, whoever dies."""
+"""Several worker processes give the rows of one, whichever worker dies."""
 
 import multiprocessing
 import os

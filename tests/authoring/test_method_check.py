@@ -1,4 +1,4 @@
-"""What `temper check` finds: every check can fail, says what to do, and passes for a sound method."""
+"""`temper check`: every check can fail, says what to do, and passes for a correct method."""
 
 import importlib.util
 import json
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.authoring import method_check, trial_run
-from benchmark.authoring.method_check import Finding, check_method
-from benchmark.authoring.trial_run import Trained
+from benchmark.authoring.method_check import CheckResult, check_method
+from benchmark.authoring.trial_run import TrialResult
 from benchmark.execution import method_registry
 from benchmark.execution.costs import Cost, Costs
 from benchmark.execution.method_registry import MethodRequest, configure, load_plugin
@@ -54,9 +54,9 @@ def kept_in(cls: type[Costs], folder: Path) -> Costs:
     return cls(folder, {name: Cost.read(plain) for name, plain in kept.items()})
 
 
-def trained(**changes: object) -> Trained:
+def trained(**changes: object) -> TrialResult:
     values = {"examples": 240, "seconds": 20.0, "losses": (0.7, 0.5), "accuracy": 0.7, "vanilla_accuracy": 0.7}
-    return Trained(**{"time_ratio": 1.1, **values, **changes})
+    return TrialResult(**{"time_ratio": 1.1, **values, **changes})
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +66,7 @@ def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(method_check, "_run", lambda command, _folder: (0, ["fine"]))
 
 
-def findings(tmp_path: Path, **changes: str) -> dict[str, Finding]:
+def findings(tmp_path: Path, **changes: str) -> dict[str, CheckResult]:
     name = f"mine{next(NUMBER)}"
     text = PLUGIN.replace("NAME", name)
     for key, value in {**HONEST, **changes}.items():
@@ -76,14 +76,14 @@ def findings(tmp_path: Path, **changes: str) -> dict[str, Finding]:
     return {finding.about: finding for finding in check_method(name)}
 
 
-def failed(found: dict[str, Finding]) -> list[str]:
+def failed(found: dict[str, CheckResult]) -> list[str]:
     return [about for about, finding in found.items() if finding.state != "passed"]
 
 
 def test_a_sound_plugin_passes_everything(tmp_path: Path) -> None:
     found = findings(tmp_path)
     assert failed(found) == []
-    assert len([about for about in found if about.startswith("contract: ")]) == 9
+    assert len([about for about in found if about.startswith("contract: ")]) == 10
     assert found["cost in passes"].found == "1.00 of vanilla's per step, 0.00 once"
     assert all(not finding.advice for finding in found.values())
 
@@ -146,7 +146,7 @@ def test_a_hyperparameter_without_a_default_ends_it(tmp_path: Path) -> None:
     ],
 )
 def test_a_minute_that_went_wrong_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Trained, about: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: TrialResult, about: str
 ) -> None:
     monkeypatch.setattr(method_check, "_contract", lambda *_: iter(()))
     monkeypatch.setattr(method_check, "train_a_minute", lambda *_: outcome)
@@ -156,7 +156,7 @@ def test_a_minute_that_went_wrong_is_found(
 def test_what_could_not_be_run_has_not_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(method_check, "_contract", lambda *_: iter(()))
 
-    def absent(*_: object) -> Trained:
+    def absent(*_: object) -> TrialResult:
         raise UnavailableError("scattertext is not here.")
 
     monkeypatch.setattr(method_check, "train_a_minute", absent)
@@ -165,7 +165,7 @@ def test_what_could_not_be_run_has_not_passed(tmp_path: Path, monkeypatch: pytes
     assert "temper resources fetch --suite demo" in found["a minute of training"].advice
 
 
-def in_tree(name: str, tests: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> dict[str, Finding]:
+def in_tree(name: str, tests: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> dict[str, CheckResult]:
     """Findings about a method of a checkout in a folder, whose tools are run."""
     for package in ("methods", "tests/methods"):
         (folder / package).mkdir(parents=True)
@@ -185,7 +185,7 @@ def in_tree(name: str, tests: str, monkeypatch: pytest.MonkeyPatch, folder: Path
     monkeypatch.setattr(method_registry, "_plugins", {name: own})
     method_registry.registered.cache_clear()
     monkeypatch.setattr(method_check, "_contract", lambda *_: iter(()))
-    monkeypatch.setattr(Costs, "beside", classmethod(lambda cls, _point: kept_in(cls, folder / "methods")))
+    monkeypatch.setattr(Costs, "for_method", classmethod(lambda cls, _point: kept_in(cls, folder / "methods")))
     return {finding.about: finding for finding in check_method(name)}
 
 
@@ -199,7 +199,11 @@ def in_tree(name: str, tests: str, monkeypatch: pytest.MonkeyPatch, folder: Path
             "FAILED tests/methods/test_stepped.py::test_one - assert 1 ==",
         ),
         ("import no_such_module\n", "failed", "ERROR tests/methods/test_stepped.py"),
-        ("class TestContract:\n    def test_one(self):\n        pass\n", "failed", "has no test besides the contract"),
+        (
+            "class TestContract:\n    def test_one(self):\n        pass\n",
+            "failed",
+            "has no test other than the contract",
+        ),
         ("", "failed", "tests/methods/test_stepped.py is missing"),
     ],
 )

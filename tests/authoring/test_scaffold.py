@@ -1,4 +1,4 @@
-"""What `temper new` writes: files that lint, pass their own tests and are found, and nothing over what is there."""
+"""`temper new` writes files that lint, pass their own tests and are found, and overwrites nothing."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def tree(folder: Path) -> set[str]:
 
 @pytest.fixture()
 def checkout(tmp_path: Path) -> Path:
-    """What `temper new` looks at in a checkout."""
+    """Create the files of a checkout that `temper new` reads."""
     for folder in ("methods", "tests/methods"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "pyproject.toml").write_text((REPOSITORY / "pyproject.toml").read_text())
@@ -41,7 +41,7 @@ def linted(*paths: Path) -> str:
     command = [sys.executable, "-m", "ruff"]
     named = list(map(str, paths))
     runs = [[*command, "check", *named], [*command, "format", "--check", *named]]
-    # Beside the folders of the checkout, so that their names sort as its own.
+    # Next to the folders of the checkout, so that their names sort as its own.
     options = {"cwd": paths[0].parent, "capture_output": True, "text": True}
     return "".join(subprocess.run(run, check=False, **options).stdout for run in runs)
 

@@ -31,7 +31,7 @@ def test_floor_and_once_stand_beside_the_method(monkeypatch: pytest.MonkeyPatch)
 
 def test_what_was_timed_stands_there_with_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     cost = Cost({**NOTHING, "forward": 3.0}, NOTHING, 1.07, "on an abacus")
-    monkeypatch.setattr(Costs, "beside", classmethod(lambda cls, point: cls(None, {point.name: cost})))
+    monkeypatch.setattr(Costs, "for_method", classmethod(lambda cls, point: cls(None, {point.name: cost})))
     text = shown(monkeypatch)
     assert row(text, "sam")[1:3] == ["1.00", "1.07"]
     assert text.count("Measured: on an abacus.") == 1

@@ -126,7 +126,7 @@ def test_all_methods_can_be_asked_for_at_once(tmp_path: Path, tiny_backbone: Pat
 
 @pytest.mark.slow
 def test_a_full_disk_is_one_sentence_and_the_same_command_goes_on(tmp_path: Path, tiny_backbone: Path) -> None:
-    """A limit on the size of files stands for the disk: the weights do not fit, everything before them does."""
+    """Simulate a full disk by a limit on file size: the weights do not fit, everything before them does."""
     suite, out = str(write_tiny_suite(tmp_path, tiny_backbone)), str(tmp_path / "out")
     script = (
         "import resource, signal, sys\n"
@@ -219,7 +219,7 @@ def test_ctrl_c_again_and_again_is_one_sentence() -> None:
 
 
 def test_ctrl_c_during_the_imports_is_one_sentence() -> None:
-    """A module that every command needs stands for all of them: its import is interrupted."""
+    """Interrupt the import of a module that every command needs."""
     script = (
         "import os, signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"

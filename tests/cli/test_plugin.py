@@ -51,7 +51,7 @@ def test_a_plugin_runs_as_an_in_tree_method_does(tmp_path: Path, tiny_backbone: 
 
 
 def write_package(folder: Path) -> Path:
-    """What an installer leaves of a package: its modules, and its metadata with the entry points."""
+    """Write what an installer writes: modules, and metadata with the entry points."""
     package, metadata = folder / "elsewhere", folder / "elsewhere-1.0.dist-info"
     package.mkdir(parents=True)
     metadata.mkdir()

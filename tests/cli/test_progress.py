@@ -1,4 +1,4 @@
-"""Progress on a terminal of 80 columns, and once a minute elsewhere."""
+"""Progress on a terminal of 80 columns, and once per minute elsewhere."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What `temper run` prints when it is done: its rows, what it left out, and the next command."""
+"""Final output of `temper run`: its rows, what it left out, and the next command."""
 
 import json
 import shlex

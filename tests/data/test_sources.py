@@ -124,7 +124,7 @@ def test_no_mirror_and_a_mirror_that_is_not_a_folder(monkeypatch: pytest.MonkeyP
 
 
 class FakeHub(ModuleType):
-    """Stands for the library `datasets`: records the call and its offline switch, then answers or fails."""
+    """Replace the library `datasets`: record the call and its offline switch, then answer or fail."""
 
     def __init__(self, error: Exception | None = None) -> None:
         super().__init__("datasets")

@@ -110,7 +110,7 @@ def test_a_source_in_a_file_of_its_own_is_read_and_its_keys_are_checked(tmp_path
     output = run_with(tmp_path, "benchmark/data/sources/sqlite.py", example('@source("sqlite"'), SOURCE)
     assert output.splitlines()[0] == "[('bad', 0), ('good', 1)]"
     assert "tasks[away].data.database: missing; source = 'sqlite' needs it." in output
-    assert "tasks[away].data.path: means nothing with source = 'sqlite'; remove it." in output
+    assert "tasks[away].data.path: has no effect with source = 'sqlite'; remove it." in output
 
 
 def test_an_architecture_in_one_entry_has_all_that_methods_need() -> None:

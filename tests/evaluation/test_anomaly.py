@@ -137,7 +137,7 @@ def plain_log_entropy(logits):
 @pytest.mark.parametrize("classes", [2, 3, 5])
 @pytest.mark.parametrize("scale", [0.3, 2.0, 6.0])
 def test_order_equals_that_of_the_probabilities(score, plain, classes, scale):
-    """Guard the committed values. Predictions are float32, some texts stand in a set twice."""
+    """Guard the committed values. Predictions are float32, some texts are duplicates."""
     random = np.random.default_rng([classes, int(scale * 10)])
     logits = (random.normal(size=(4000, classes)) * scale).astype(np.float32).astype(np.float64)
     logits[:200] = logits[200:400]

@@ -173,7 +173,7 @@ def test_anomaly_needs_both_sides():
     nothing = np.empty((0, 3))
     assert "no OOD texts" in anomaly_measurements(LOGITS, nothing, metrics=["auroc"], seed_text="p")["auroc"].reason
     inside = anomaly_measurements(nothing, LOGITS, metrics=["fpr95"], seed_text="p")["fpr95"]
-    assert inside == Measurement(None, None, "There are no in-distribution examples to tell apart.")
+    assert inside == Measurement(None, None, "There are no in-distribution examples.")
     broken = anomaly_measurements(LOGITS, np.full((4, 3), np.inf), metrics=["auroc"], seed_text="p")["auroc"]
     assert "not finite for 4 of 4" in broken.reason
     with pytest.raises(TemperError, match="3 classes and the OOD texts' have 2"):

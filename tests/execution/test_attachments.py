@@ -1,4 +1,4 @@
-"""What a run writes beside its records, from tables made by hand."""
+"""Attachments that a run writes next to its records, from tables made by hand."""
 
 from pathlib import Path
 

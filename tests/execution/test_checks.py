@@ -1,4 +1,4 @@
-"""Checks for masking: attacks that do not search, and inspections; both stand on the card and enter no score."""
+"""Gradient-masking checks: attacks that do not search, and inspections. Both are on the card and enter no score."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The file of costs beside a method's source."""
+"""The file of costs next to a method's source."""
 
 import json
 from dataclasses import replace
@@ -27,11 +27,11 @@ def point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EntryPoint:
 
 
 def test_what_is_written_beside_a_method_is_read_there(point: EntryPoint, tmp_path: Path) -> None:
-    costs = Costs.beside(point)
+    costs = Costs.for_method(point)
     assert costs.methods == {}
     costs.methods = {"mine": COST, "earlier": replace(COST, measured=2.5, setting="on the moon")}
     assert costs.write() == tmp_path / "foreign_package" / FILE
-    assert Costs.beside(point).methods == costs.methods
+    assert Costs.for_method(point).methods == costs.methods
 
 
 def test_prices_are_those_of_the_convention() -> None:
@@ -43,15 +43,15 @@ def test_prices_are_those_of_the_convention() -> None:
 def test_a_broken_file_is_named_with_the_remedy(point: EntryPoint, tmp_path: Path, text: str) -> None:
     (tmp_path / "foreign_package" / FILE).write_text(text)
     with pytest.raises(IntegrityError, match=f"{FILE} is not a valid cost file.*benchmark.testing.pass_counts all"):
-        Costs.beside(point)
+        Costs.for_method(point)
 
 
 def test_a_method_whose_source_is_nowhere_has_no_costs() -> None:
-    assert Costs.beside(EntryPoint("gone", "no_such_package.mine:Mine", "temper.methods")).methods == {}
+    assert Costs.for_method(EntryPoint("gone", "no_such_package.mine:Mine", "temper.methods")).methods == {}
 
 
 def test_the_file_has_a_line_a_method(point: EntryPoint) -> None:
-    costs = Costs.beside(point)
+    costs = Costs.for_method(point)
     costs.methods = {"b": COST, "a": COST}
     lines = costs.write().read_text().splitlines()
     assert [line[:5] for line in lines] == ["{", ' "a":', ' "b":', "}"]

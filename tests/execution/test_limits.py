@@ -1,4 +1,4 @@
-"""What a record cannot hold is refused before any work, or cut where it is made; no row takes another's records."""
+"""Values that a record cannot hold are refused before any work, or cut; no row overwrites another's records."""
 
 import json
 import shutil

@@ -474,7 +474,7 @@ def test_two_plugins_with_helpers_of_one_name_are_refused(tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("_fresh_registry")
 def test_an_installed_package_brings_its_methods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an installer would leave: the package beside a folder of metadata that holds its entry points."""
+    """Write what an installer writes: the package, and next to it a folder of metadata with its entry points."""
     (tmp_path / "elsewhere").mkdir()
     write(tmp_path / "elsewhere/__init__.py", "raise RuntimeError('listing must not run this')")
     helper = write(tmp_path / "elsewhere/helper.py", "x = 1")

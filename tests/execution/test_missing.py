@@ -1,4 +1,4 @@
-"""An evaluation task whose data is not at hand is a gap with its reason, and the same command fills it later."""
+"""An evaluation task with missing data is a gap with its reason, and the same command fills it later."""
 
 from collections import Counter
 from pathlib import Path

@@ -55,7 +55,7 @@ def test_one_flipped_byte_sets_the_artifact_aside_and_says_so(tmp_path: Path, vi
     store = Store(tmp_path)
     assert store.find("predict", KEY) is None
     (note,) = store.notes
-    assert "set aside as" in note
+    assert "quarantined as" in note
     assert len(list((tmp_path / "set-aside").iterdir())) == 1
     make(store)
 
@@ -152,7 +152,7 @@ def test_an_artifact_under_the_key_of_another_is_quarantined(tmp_path: Path) -> 
     with pytest.raises(TemperError, match="does not have the key it is stored under"):
         store.peek("predict", other)
     assert store.find("predict", other) is None
-    assert "set aside as" in store.notes[0]
+    assert "quarantined as" in store.notes[0]
 
 
 def test_no_artifact_appears_before_its_receipt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

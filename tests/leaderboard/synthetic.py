@@ -92,7 +92,7 @@ def card(*, name: str = "toy", version: int = 1, ranked: bool = True, minimum_se
 
 @dataclass
 class Method:
-    """A method of the synthetic board: `gain` moves every metric by that share in its better direction."""
+    """A method of the synthetic leaderboard: `gain` moves every metric by that share in its better direction."""
 
     name: str = "vanilla"
     configuration: str = ""

@@ -1,4 +1,4 @@
-"""Cards of methods and tasks: what stands beside the records is shown, checked and never counted."""
+"""Cards of methods and tasks: attachments are shown, checked and never counted."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The board is a function of its records: not of time, hash seeds, listings, places or earlier builds."""
+"""The leaderboard is a function of its records: not of time, hash seeds, listings, paths or earlier builds."""
 
 import os
 import subprocess

@@ -16,7 +16,7 @@ def site(results, tmp_path):
 
 def test_equal_site_has_no_drift(results, site):
     assert leaderboard.check(results, site) == ""
-    (site / "README.md").write_text("other files are none of the board's business")
+    (site / "README.md").write_text("other files are ignored by the leaderboard")
     assert leaderboard.check(results, site) == ""
 
 

@@ -95,7 +95,7 @@ def test_page_has_only_its_own_elements_and_shows_the_text(texts, full_results):
     assert hostile.tags.count("script") == 2
     assert {name for name, _ in hostile.attributes} <= {name for name, _ in honest.attributes}
     assert any(text in data for data in hostile.text)
-    # In the attacked texts the words stand in pieces.
+    # In the attacked texts the words are split.
     assert "".join(hostile.text).count(text) >= 4
 
 

@@ -43,7 +43,7 @@ def table(*names, seeds=(0, 1, 2), title="A table", columns=COLUMNS):
 
 @pytest.fixture
 def measured(tmp_path):
-    """Two methods, three seeds; the records, by method and seed, beside the folder."""
+    """Two methods, three seeds; the records, by method and seed, next to the folder."""
     suite = card()
     found = {name: {seed: records(suite, Method(name), seed) for seed in range(3)} for name in ("vanilla", "roast")}
     write_card(tmp_path / "results", suite)
@@ -111,12 +111,12 @@ def test_numbers_of_other_papers_and_rows_stay_out(measured, tmp_path, change):
 def test_a_set_that_is_unavailable_is_a_gap_with_its_reason(measured):
     results, found = measured
     for record in (r for seed in range(3) for r in found["vanilla"][seed] if r["task"]["id"] == "tweets"):
-        record.update(value=None, status="unavailable", reason="not at hand", replicates=None)
+        record.update(value=None, status="unavailable", reason="not available here", replicates=None)
     for seed in range(3):
         write_records(results, found["vanilla"][seed])
     cells = fill(table("vanilla"), results, None)[0]
     assert cells[1].notes == ("a mean over 1 of the paper's 2 sets, without tweets",)
-    assert cells[1].missing == {"tweets": "not at hand"}
+    assert cells[1].missing == {"tweets": "not available here"}
     assert cells[0].missing == {}
 
 

@@ -1,4 +1,4 @@
-"""What the board computes, on values set by hand."""
+"""Scores of the leaderboard, on values set by hand."""
 
 import pytest
 

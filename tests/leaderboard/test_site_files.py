@@ -110,7 +110,7 @@ def test_published_suite_without_results_and_files_beside_suites_are_reported(re
 
 @pytest.mark.parametrize("suite", ["toy", "other"])
 def test_one_changed_digit_of_a_published_row_is_drift(results, tmp_path, suite):
-    """Also where the board shows no row of it, because the suite has no results."""
+    """Also if the leaderboard shows no row of it, because the suite has no results."""
     printed, site = tmp_path / "printed", tmp_path / "site"
     write_published(printed, [published(card(name=suite), "roast", "A. Author (2020)", "stores", 0.86)])
     leaderboard.build(results, site, printed)

@@ -1,4 +1,4 @@
-"""A board of two methods, as files: what it looks like is a decision, not an accident."""
+"""Files of a leaderboard of two methods; any change of their format must be deliberate."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What the leaderboard says about tuned rows."""
+"""Notes of the leaderboard on tuned rows."""
 
 from leaderboard.trial_notes import best_so_far, tuning_facts, tuning_notes, unequal_trials
 

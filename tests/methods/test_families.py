@@ -119,7 +119,7 @@ def moves_matrices(run: Run) -> None:
     reached = {name for name, g in run.steps[0].raw.items() if g.dim() >= 2}
     assert set(run.moved[0]) == reached
     for name, delta in run.moved[0].items():
-        # What stands at zero, like a table of segments, has no norm to move by a share of.
+        # A parameter that is zero, like a table of segments, has no norm, so it cannot move by a share of it.
         assert float(delta.norm()) == pytest.approx(0.01 * float(run.start[name].norm()), rel=1e-3, abs=1e-7)
 
 

@@ -1,4 +1,4 @@
-"""LP-FT's probe against the optimality conditions of its objective, and what it leaves for the fine-tuning."""
+"""LP-FT's linear probe against the optimality conditions of its objective, and its input to fine-tuning."""
 
 from pathlib import Path
 

@@ -13,7 +13,7 @@ VARIANTS = ["paper", "released"]
 
 
 class Different(torch.nn.Module):
-    """Stands for dropout: doubles the pooled output in every second pass, so that the two passes differ."""
+    """Replace dropout: double the pooled output in every second pass, so that the two passes differ."""
 
     def __init__(self) -> None:
         super().__init__()

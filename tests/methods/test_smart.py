@@ -57,7 +57,7 @@ def test_the_step_is_the_variants_own_where_none_is_given(variant: str, expected
 
 
 def smoothness(backbone: Path, method: SMART, dropout: float = 0.0) -> float:
-    """What kl_weight 1 adds to the loss, all draws being equal."""
+    """Return what kl_weight 1 adds to the loss, with equal draws."""
     losses = []
     for weight in (1.0, 0.0):
         method.kl_weight = weight

@@ -1,11 +1,11 @@
-"""Templates and label words as token ids: where they stand, what surrounds them, which words are kept."""
+"""Templates and label words as token ids: positions, special tokens around them, and words that are kept."""
 
 from typing import Any
 
 import pytest
 
 from benchmark.models.prompt import Prompt
-from benchmark.models.prompt_encoding import READ, Templating, label_tokens
+from benchmark.models.prompt_encoding import READ, TemplateEncoder, label_tokens
 from benchmark.schema.errors import UsageError
 from tests.support.tiny import write_tiny_masked_lm
 from tests.support.vocabularies import byte_level, pieces
@@ -27,7 +27,7 @@ def prompt(*templates: dict[str, str], words: Any = WORDS) -> Prompt:
 
 def filled(tokenizer: Any, template: dict[str, str], *texts: str, causal: bool = False) -> tuple[list[str], str, Any]:
     """The tokens, which of them is read, and the row."""
-    (row,) = Templating(tokenizer, prompt(template), causal=causal).fill(dict(tokenizer(*texts)))
+    (row,) = TemplateEncoder(tokenizer, prompt(template), causal=causal).fill(dict(tokenizer(*texts)))
     tokens = tokenizer.convert_ids_to_tokens(row["input_ids"])
     assert sum(row[READ]) == 1
     assert {len(numbers) for numbers in row.values()} == {len(tokens)}
@@ -58,7 +58,7 @@ def test_a_mask_in_the_text_itself_is_not_read(bert: Any) -> None:
 
 def test_marks_keep_their_tokens(bert: Any) -> None:
     encoded = {**bert("a good film"), "mine": [0, 7, 8, 9, 0]}
-    front, back = Templating(bert, prompt(FRONT, BARE), causal=False).fill(encoded)
+    front, back = TemplateEncoder(bert, prompt(FRONT, BARE), causal=False).fill(encoded)
     assert front["mine"] == [0, 0, 0, 0, 0, 0, 7, 8, 9, 0]
     assert back["mine"] == [0, 7, 8, 9, 0, 0]
 
@@ -95,7 +95,7 @@ def test_byte_level_vocabulary_gets_the_released_tokens(template: str, text: str
     tokenizer = byte_level()
     tokenizer.sep_token = "</s>"
     _, _, bare = template.rpartition("[SEP] ")
-    ours = Templating(tokenizer, prompt({"back" if "[SEP]" in template else "front": bare}), causal=False)
+    ours = TemplateEncoder(tokenizer, prompt({"back" if "[SEP]" in template else "front": bare}), causal=False)
     encoded = dict(tokenizer(text, truncation=True, max_length=40 - ours.longest))
     (row,) = ours.fill(encoded)
     assert list(row["input_ids"]) == released_row(tokenizer, text, template, 40)
@@ -134,11 +134,11 @@ def test_a_causal_model_reads_the_token_before_the_slot(template: str) -> None:
 def test_causal_model_uses_its_own_templates() -> None:
     tokenizer = byte_level(special=False)
     own = Prompt.of([FRONT, BARE], WORDS, [{"back": "it was [MASK]"}])
-    made = Templating(tokenizer, own, causal=True)
+    made = TemplateEncoder(tokenizer, own, causal=True)
     assert made.count == 1
     (row,) = made.fill(dict(tokenizer("a film")))
     assert tokenizer.convert_ids_to_tokens(row["input_ids"])[-3:] == ["it", "Ġwas", "Ġ"]
-    assert Templating(byte_level(), own, causal=False).count == 2
+    assert TemplateEncoder(byte_level(), own, causal=False).count == 2
 
 
 def test_causal_model_reads_the_start_token_of_an_empty_text() -> None:
@@ -181,7 +181,7 @@ def test_class_without_its_own_label_word_is_refused(bert: Any, words: Any, sent
 
 def test_a_vocabulary_without_a_mask_is_refused() -> None:
     with pytest.raises(UsageError, match="no mask token"):
-        Templating(byte_level(special=False), prompt(BARE), causal=False)
+        TemplateEncoder(byte_level(special=False), prompt(BARE), causal=False)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Time Temper's attack engine beside TextAttack's own search on the same victim, parts and examples.
+"""Time Temper's attack engine against TextAttack's own search on the same victim, parts and examples.
 
     python -m tests.performance.attack_speed --model DIR --data FILE --text sentence --label label --examples 40
 
@@ -8,7 +8,7 @@ variants run one after the other, so that a busy moment hits all of them, and ra
 * engine: ours, as suites use it.
 * dynamic: TextAttack's search, constraints and batches, with a wrapper that pads a batch to its longest text.
 * stock: the same with TextAttack's own wrapper, which pads every batch to the tokenizer's model_max_length.
-* adapter: our `backend = "textattack"`, which asks no text twice.
+* adapter: our `backend = "textattack"`, which queries no text twice.
 * floor: all questions that the engine asked, each once, in full fp32 batches as torch multiplies by itself; tagger and
   bookkeeping are free. "packed" is the same with weights laid out once, the best fp32 that is measured here.
 """
@@ -63,7 +63,7 @@ class Asked:
         oracles.TieredOracle.answer = noted  # type: ignore[method-assign]
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Start again."""
         self.victim.clear()
         self.encoder.clear()
 
@@ -81,7 +81,7 @@ def textattack(attack: Attack, model: Classifier, parts: Parts, data: Dataset, *
     from benchmark.attacks.textattack.components import LocalSentenceEncoder, VictimWrapper
 
     class Plain(VictimWrapper):
-        """Asks about every text that it is given, however often, 32 a batch as TextAttack's goal has it."""
+        """Queries every text, duplicates included, in batches of 32 like TextAttack's goal function."""
 
         def __call__(self, text_input_list: Sequence[Any]) -> Any:
             for text in text_input_list:

@@ -1,4 +1,4 @@
-"""How long a large leaderboard takes, over reading the same lines as JSON: `python -m tests.performance.board_speed`.
+"""Time a large leaderboard, relative to reading the same lines as JSON: `python -m tests.performance.board_speed`.
 
 The records are synthetic, in the shape of a real suite: thirteen tasks, sixty records a seed of which a quarter carry
 200 replicates, three seeds a row.

@@ -1,6 +1,6 @@
 """Simulate how often 95 % intervals contain the truth: `python -m tests.performance.interval_coverage`.
 
-Seeds, examples and answers are drawn anew in every simulation. A method answers an example correctly if
+Seeds, examples and answers are drawn again in every simulation. A method answers an example correctly if
 ``mean + seed + example + method x example + noise > 0``, all normal, so that the true accuracy is known exactly.
 """
 

@@ -1,6 +1,6 @@
-"""What a large board's page takes in a browser, over a small one's: `python -m tests.performance.page_speed`.
+"""Time a large leaderboard's page in a browser, relative to a small one's: `python -m tests.performance.page_speed`.
 
-Both boards are synthetic (see `board_speed`) and opened from their files in one Chromium, by turns; needs playwright.
+Both leaderboards are synthetic (see `board_speed`) and opened in turn in one Chromium. Needs playwright.
 """
 
 import argparse

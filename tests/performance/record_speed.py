@@ -1,4 +1,4 @@
-"""How long a results folder takes to read, over parsing its lines as JSON: `python -m tests.performance.record_speed`.
+"""Time reading a results folder, relative to parsing its lines as JSON: `python -m tests.performance.record_speed`.
 
 The records are those of `board_speed`: valid, in the shape of a real suite, a quarter of them with 200 replicates.
 """

@@ -1,4 +1,4 @@
-"""Time RoAST's refresh (global ranks, keep probabilities, sampling) beside numpy's double argsort of the same scores.
+"""Time RoAST's refresh (global ranks, keep probabilities, sampling) against numpy's double argsort of the same scores.
 
     python -m tests.performance.roast_refresh --entries 3e7
 

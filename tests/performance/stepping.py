@@ -23,7 +23,7 @@ CLASSES = ("negative", "positive")
 
 @dataclass(frozen=True)
 class Shape:
-    """What is trained on.
+    """Return the training data.
 
     Attributes:
         batch: Examples of a step.

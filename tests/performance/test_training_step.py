@@ -51,7 +51,7 @@ def test_vanillas_floor_is_its_own_cost(backbone: Backbone) -> None:
 def test_only_counted_methods_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     nothing = {"forward": 0.0, "backward": 0.0, "input_backward": 0.0}
     costs = Costs(tmp_path, {"sam": Cost(nothing, nothing)})
-    monkeypatch.setattr(Costs, "beside", classmethod(lambda cls, point: costs))
+    monkeypatch.setattr(Costs, "for_method", classmethod(lambda cls, point: costs))
     timing = Timing(1.2345, 1.1, 1.12)
     keep({"sam": timing, "awp": timing, "child_tuning:mode=F": timing}, "here")
     assert {name: (cost.measured, cost.setting) for name, cost in costs.methods.items()} == {"sam": (1.23, "here")}

@@ -1,4 +1,4 @@
-"""Time a training step of each method over vanilla's, beside the floor that its passes set.
+"""Time a training step of each method relative to vanilla's, next to the floor that its passes set.
 
     python -m tests.performance.training_step
     python -m tests.performance.training_step --device cuda --precision bf16 --backbone roberta-base-random
@@ -86,7 +86,7 @@ def _warm(stepper: Stepper) -> Stepper:
 def keep(found: dict[str, Timing], setting: str) -> None:
     """Write the ratios of registered methods into the files that `temper list --methods` reads."""
     for name in found.keys() & registered().keys():
-        costs = Costs.beside(registered()[name])
+        costs = Costs.for_method(registered()[name])
         if name in costs.methods:
             costs.methods[name] = replace(costs.methods[name], measured=round(found[name].ratio, 2), setting=setting)
             costs.write()

@@ -1,4 +1,4 @@
-"""What is run for a table: cut suites under names of their own, rates of a paper, gaps, passes, a timed step."""
+"""Jobs of a table: cut suites under names of their own, learning rates of a paper, gaps, passes, a timed step."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Importing what a paper prints: one sentence a mistake, nothing by halves, and the same file twice changes nothing."""
+"""Import of published numbers: one sentence per error, all or nothing, and a second import changes nothing."""
 
 import re
 from pathlib import Path

@@ -43,7 +43,7 @@ def make_tar(path: Path, entries: list[tuple[tarfile.TarInfo, bytes]]) -> Path:
 
 
 class Shelf:
-    """Where archives lie, the manifest that pins them, and a transport that serves them."""
+    """A folder of archives, the manifest that pins them, and a transport that serves them."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.manifest, self.cache = folder / "shelf", folder / "manifest.toml", folder / "cache"

@@ -68,7 +68,7 @@ def test_real_pip_refuses_a_file_with_another_hash(shelf, wheel, pip_reads):
 
 
 class FakePip:
-    """Stands for subprocess.run: leaves files, returns a status and what it says on stderr; remembers its commands."""
+    """Replace subprocess.run: write files, return a status and a text on stderr, and store the commands."""
 
     def __init__(self, *answers, leaves=()):
         self.answers, self.leaves, self.commands, self.requirements = list(answers), leaves, [], []

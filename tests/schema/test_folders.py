@@ -150,7 +150,8 @@ def test_unlisted_records_and_stray_files_are_dropped_with_a_reason(results):
 def test_folder_without_card_is_refused(results):
     (results / "tiny@1" / "suite.json").unlink()
     assert complaints(results) == [
-        f"{results / 'tiny@1' / 'suite.json'}: there is no suite card; `temper run` writes it beside the records."
+        f"{results / 'tiny@1' / 'suite.json'}: there is no suite card; "
+        "run `temper run`, which writes it next to the records."
     ]
 
 

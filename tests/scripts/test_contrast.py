@@ -36,7 +36,7 @@ def test_a_pair_differs_in_order_or_in_one_adjective() -> None:
 
 
 def test_no_word_predicts_the_label() -> None:
-    """Over the whole set every word stands as often in positive as in negative texts, but for adjectives alone."""
+    """Over the whole set, every word is as frequent in positive as in negative texts, except adjectives alone."""
     counts = {"positive": Counter[str](), "negative": Counter[str]()}
     for text, label, _ in examples():
         counts[label] += words(text)
@@ -44,7 +44,7 @@ def test_no_word_predicts_the_label() -> None:
         word for word in counts["positive"] | counts["negative"] if counts["positive"][word] != counts["negative"][word]
     }
     assert differing <= {word for pair in PAIRS for word in pair}
-    # Where only one adjective stands, it is the one that the sentence denies.
+    # If there is only one adjective, it is the one that the sentence denies.
     assert all(counts["negative"][praise] > counts["positive"][praise] for praise, _ in PAIRS)
 
 

@@ -1,4 +1,4 @@
-"""How the lexicon is made, on words one can count on two hands."""
+"""Building the lexicon, on fewer than ten words."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""How the masked-LM head is trained and judged, on a tiny random BERT."""
+"""Training and evaluating the masked-LM head, on a tiny random BERT."""
 
 from dataclasses import replace
 

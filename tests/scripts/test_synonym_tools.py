@@ -1,4 +1,4 @@
-"""How the synonyms of WordNet are collected, on a WordNet that one can read."""
+"""Collecting the synonyms of WordNet, on a WordNet of a few lines."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What `temper submit` writes, and what it refuses."""
+"""`temper submit`: the files it writes, and runs that it refuses."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from benchmark.execution.method_registry import ConfiguredMethod
 from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.schema import TemperError, UsageError
-from benchmark.submission.build import Built, build, seeds_to_submit
+from benchmark.submission.build import SubmissionSummary, build, seeds_to_submit
 from benchmark.submission.read import read_submission
 from methods.vanilla import Vanilla
 from tests.submission.conftest import Ran
@@ -148,7 +148,7 @@ def test_what_was_gathered_can_be_read(ran: Ran) -> None:
 
 def test_what_submit_says_fits_80_columns() -> None:
     folder = Path("submissions/offline@1/my_method~alpha=0.6/minilm")
-    lines = submitted_lines(Built(folder, 54, 850_000, (0, 10)), 3, "")
+    lines = submitted_lines(SubmissionSummary(folder, 54, 850_000, (0, 10)), 3, "")
     assert lines == [
         "warning: seed 0: its weights are vanilla's; the method has no effect.",
         "warning: seed 10: its weights are vanilla's; the method has no effect.",
@@ -158,7 +158,9 @@ def test_what_submit_says_fits_80_columns() -> None:
         "  temper verify 'submissions/offline@1/my_method~alpha=0.6/minilm'",
     ]
     assert all(len(line) <= 80 for line in lines)
-    assert submitted_lines(Built(folder, 1, 1, ()), 1, "my suite.toml")[-1].endswith(" --suite 'my suite.toml'")
+    assert submitted_lines(SubmissionSummary(folder, 1, 1, ()), 1, "my suite.toml")[-1].endswith(
+        " --suite 'my suite.toml'"
+    )
 
 
 def test_two_seeds_that_need_one_command_name_it_once(own: Ran, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_a_file_of_records_that_is_edited(forgery: Forgery, text: Callable[[str]
 def test_records_of_the_other_seed(forgery: Forgery) -> None:
     forgery.records(0).write_bytes(forgery.records(1).read_bytes())
     forgery.reseal()
-    assert_refused(forgery, "/seed: says seed-1.jsonl, the path of the file says seed-0.jsonl")
+    assert_refused(forgery, "/seed: is seed-1.jsonl, the path of the file says seed-0.jsonl")
 
 
 # -- the suite card -------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ def weights(ran: Ran, tmp_path: Path) -> Path:
 
 
 def replayed(forgery: Forgery, weights: Path, scratch: Path) -> list[str]:
-    """What a replay finds in a forgery that every check of the tables lets pass."""
+    """Replay a forgery that passes every check of the tables, and return the problems."""
     forgery.reforge()
     found = Verification(read_submission(forgery.folder), forgery.work, scratch)
     assert not [problem for _, problems in found.checks() for problem in problems]

@@ -1,4 +1,4 @@
-"""A small, correct suite to break: two csv files beside it, four tasks, one attack."""
+"""A small, correct suite to break: two csv files next to it, four tasks, one attack."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -127,7 +127,7 @@ def toml() -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """`TOML` as small.toml with its two data files."""
+    """Write Write `TOML` as small.toml with its two data files."""
     rows = [f"text {n} of a review,{'fresh' if n % 3 else 'rotten'},film {n % 23}" for n in range(200)]
     (tmp_path / "train.csv").write_text("text,verdict,film\n" + "\n".join([*rows, "a plot,plot,film 1"]) + "\n")
     stars = [f"an item {n},{n % 5 + 1}" for n in range(50)]

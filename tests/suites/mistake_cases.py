@@ -1,4 +1,4 @@
-"""Mistakes in the small suite of conftest.py, one a line: what is replaced, by what, and the sentences that must follow.
+"""Errors in the small suite of conftest.py, one per line: old text, new text, and the expected sentences.
 
 A sentence that ends in "Known: " is followed by all keys of its table.
 """
@@ -52,7 +52,7 @@ MISTAKES: list[tuple[str, str, tuple[str, ...]]] = [
     ('source = "hub"', 'source = "hugh"', ("tasks[glue].data.source: is the text 'hugh'. Did you mean 'hub'? Known: artifact, file, hub, mirror.",)),
     # data
     ('path = "train.csv"\n', "", ("training.data.path: missing; source = 'file' needs it.",)),
-    ('path = "train.csv"', 'path = "train.csv"\nresource = "vader"', ("training.data.resource: means nothing with source = 'file'; remove it.",)),
+    ('path = "train.csv"', 'path = "train.csv"\nresource = "vader"', ("training.data.resource: has no effect with source = 'file'; remove it.",)),
     ('split = "validation"\nrows = 148\n', 'split = "validation"\n', ("tasks[glue].data.rows: missing; source = 'hub' needs it.",)),
     ('format = "csv"\ntext = ["text"]\ngroup', 'format = "csv"\ncolumns = ["text", "verdikt", "film"]\ntext = ["text"]\ngroup', ("training.data.columns: there is no column 'verdict'. Did you mean 'verdikt'? Known: film, text, verdikt.",)),
     ('format = "csv"\ntext = ["text"]\nwhere', 'format = "jsonl"\ncolumns = ["a"]\ntext = ["text"]\nwhere', ("tasks[foreign].data.columns: only csv and tsv files without a header line need them; remove it.",)),
@@ -62,7 +62,7 @@ MISTAKES: list[tuple[str, str, tuple[str, ...]]] = [
     # labels
     ('rotten = "negative"', 'rotten = "negativ"', ("training.data.label.map.rotten: 'negativ' is not a class of the training task. Did you mean 'negative'? Known: negative, positive.",)),
     ("fresh = 1", "fresh = 2", ("training.data.label.map.fresh: class number 2, but training.classes has 2 entries.",)),
-    ('column = "stars", ', 'column = "stars", map = { a = 1 }, ', ("tasks[shop].data.label.thresholds: stands beside `map`; keep one of the two.",)),
+    ('column = "stars", ', 'column = "stars", map = { a = 1 }, ', ("tasks[shop].data.label.thresholds: cannot be used with `map`; keep one of the two.",)),
     ("at_most = 2", "at_most = 4", ("tasks[shop].data.label.thresholds.at_most: 4 is not below at_least = 4; lower it.",)),
     ('high = "positive"', 'high = "negative"', ("tasks[shop].data.label.thresholds.high: is the same class as `low`; name the other class.",)),
     ('label = { column = "label" }', "", ("tasks[glue].data.label: missing; an evaluation task of perspective 'adversarial' needs labels.",)),

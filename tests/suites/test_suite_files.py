@@ -1,4 +1,4 @@
-"""Finding suites, their versions, and how little is loaded for it."""
+"""Finding suites and their versions, with few imports."""
 
 import subprocess
 import sys

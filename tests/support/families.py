@@ -35,7 +35,7 @@ class Step:
 
 @dataclass
 class Run:
-    """What a few steps of a method did to a model.
+    """A model before and after a few steps of a method.
 
     Attributes:
         start: Weights before `setup`.
@@ -72,7 +72,7 @@ def family_model(family: str, backbone: Path, *, types: bool = True) -> Classifi
 
 
 def run_steps(make: Callable[[], Method], model: Classifier) -> Run:
-    """What the loop does for a set-up, an epoch of `STEPS` steps, its end, and one more step."""
+    """Do what the loop does: set-up, an epoch of `STEPS` steps, its end, and one more step."""
     torch.manual_seed(5)
     method, batches = make(), list(_batches(model.train()))
     context = Context(model, Recipe(epochs=2, batch_size=BATCH, learning_rate=1e-3), 0, 2, lambda _p: iter(batches))

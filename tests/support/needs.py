@@ -1,4 +1,4 @@
-"""What a test may need that a machine may lack: the only reason for which a test is skipped.
+"""Requirements of tests that a machine may lack: the only reason for which a test is skipped.
 
 A test says so with `@pytest.mark.needs(...)`, a fixture with `require(...)`. A need is `textattack`, `playwright`,
 `chromium`, `oneDNN`, a path under `shared/`, or the name of a resource. `pytest --no-skips` reports a skip as

@@ -1,4 +1,4 @@
-"""Prompted models: one in float64 beside its loss written out by hand, and a tiny one of every family."""
+"""Prompted models: one in float64 next to its loss written out by hand, and a tiny one of every family."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ LABEL_WORDS = (("negative", "bad"), ("positive", "good"))
 
 
 def write_two_templates(folder: Path) -> str:
-    """Write a set of one template at the front and one at the back; two words a class, and one that is no token."""
+    """Write one template at the front and one at the back; two words per class, and one that is not a token."""
     path = folder / "mine.toml"
     path.write_text(TWO_TEMPLATES)
     return str(path)
@@ -53,7 +53,7 @@ def write_family(folder: Path, family: str, bert: Path) -> Path:
 
 
 def before_words(family: str) -> str:
-    """What stands for the space in a family's tokens."""
+    """Return the character that a family's tokens have for a space."""
     pieces, byte_level = ("albert", "deberta-v2", "xlm-roberta"), ("deberta", "distilbert", "gpt2", "roberta")
     return "▁" if family in pieces else "Ġ" if family in byte_level else ""
 

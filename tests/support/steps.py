@@ -1,4 +1,4 @@
-"""One step of a method in float64 beside its expected loss, and what every method's run must hold to."""
+"""One step of a method in float64 next to its expected loss, and checks for every method's run."""
 
 from collections.abc import Callable
 from pathlib import Path

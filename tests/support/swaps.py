@@ -24,7 +24,7 @@ NEIGHBOURS = {
     "plot": ["story", "scene", "end", "acting", "script", "film", "movie", "it", "this", "that", "we", "i"],
     "the": ["unknown"],
 }
-"""Some words have no neighbour, some a single one, `plot` more than nine, and some neighbours are no single token."""
+"""Some words have no neighbour, some one, `plot` more than nine; some neighbours are not a single token."""
 
 Group = list[list[int]]
 

@@ -19,7 +19,7 @@ Gradients = dict[str, Tensor]
 
 
 class Different(torch.nn.Module):
-    """Stands for dropout: doubles the pooled output in every second pass, so that the two passes differ."""
+    """Replace dropout: double the pooled output in every second pass, so that the two passes differ."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,13 +41,13 @@ def batches_of(s: Setting, sizes: Sequence[int], seed: int = 9) -> list[Batch]:
 
 
 def start(s: Setting) -> None:
-    """What the loop does before the first step."""
+    """Do what the loop does before the first step."""
     s.context.optimizer = s.method.build_optimizer(parameter_groups(s.model, s.context.recipe), s.context)
     s.method.setup(s.context)
 
 
 def one_step(s: Setting, window: Sequence[Batch], seed: int = 4) -> Gradients:
-    """What the loop does for one step, without clipping; returns the gradients that the optimizer saw."""
+    """Do what the loop does for one step, without clipping; return the gradients that the optimizer saw."""
     torch.manual_seed(seed + s.context.step)
     s.context.start_window([len(batch) for batch in window])
     for s.context.micro_batch, batch in enumerate(window):

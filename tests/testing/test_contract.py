@@ -27,7 +27,7 @@ class Mine(Method):
 
 
 def sentence(method: type[Method], test: str) -> str:
-    """What one test of the contract says about a method."""
+    """Run one test of the contract on a method and return its message."""
     contract = type("Contract", (MethodContract,), {"method": method})
     contract.setup_class()
     try:

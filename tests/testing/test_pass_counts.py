@@ -1,4 +1,4 @@
-"""What a method costs is counted by the engine, and the file that a list shows says what it counts."""
+"""The engine counts the passes of a method, and the file of costs holds these counts."""
 
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def test_the_passes_counted_are_those_of_the_floor_and_of_the_file(method: str, 
         assert over_vanilla(counted.step) == pytest.approx(FLOORS[method])
         assert over_vanilla(counted.once) == pytest.approx(ONCE.get(method, 0.0))
     if method in OWN:
-        kept = Costs.beside(OWN[method]).methods[method]
+        kept = Costs.for_method(OWN[method]).methods[method]
         assert (kept.step, kept.once) == (counted.step, counted.once), f"run `temper check {method}`"
 
 

@@ -1,4 +1,4 @@
-"""What a hook returns is checked: the method, the hook and what to return in one sentence; what can be used, works."""
+"""Return values of hooks: errors name the method, the hook and what to return; usable values work."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which templates and label words a task takes, from the shipped file or from one's own."""
+"""Templates and label words of a task, from the shipped file or from the user's own."""
 
 from itertools import chain
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a method reads beside the backbone and the data enters its training's key; compositions name it by member."""
+"""Files that a method reads besides backbone and data enter its training key; compositions name them by member."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which tokens may be swapped for which: vocabularies of three kinds, whole words, pairs, padding, real lexicons."""
+"""Substitutes of tokens: three kinds of vocabularies, whole words, pairs, padding, real lexicons."""
 
 import gzip
 import json
@@ -52,7 +52,7 @@ def unigram(_folder: Path) -> Any:
 
 
 def subject(tokenizer: Any) -> Any:
-    """What of a classifier is asked for."""
+    """The part of a classifier that is used."""
     return SimpleNamespace(
         tokenizer=tokenizer,
         max_length=24,
@@ -82,7 +82,7 @@ def test_whole_words_of_one_token_and_no_other(vocabulary: Any, tmp_path: Path, 
     good, great = ["good", "great"], ["great", "good"]
     assert swaps(model, lexicon, ("good film",)) == [good, ["film", "movie"]]
     assert swaps(model, lexicon, ("the great movie was good.",)) == [great, ["movie", "film"], good]
-    # A word in brackets is one, a part of a longer word is none.
+    # A word in brackets is one, a part of a longer word is not.
     assert swaps(model, lexicon, ("(good) great-hearted feelgood movies good's",)) == [good]
 
 

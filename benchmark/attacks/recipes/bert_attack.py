@@ -36,7 +36,7 @@ class BertAttack(AttackRecipe):
         doc("Likeliest tokens tried for a word, or for each of its pieces. TextAttack has 8, the paper 48."),
     ] = 8
     max_combinations: Annotated[
-        Count, doc("Combinations of pieces that are looked at, until there are `candidates` words.")
+        Count, doc("Combinations of pieces that are examined, until there are `candidates` words.")
     ] = 32_768
     masked_lm: Annotated[
         Words,
@@ -44,7 +44,9 @@ class BertAttack(AttackRecipe):
     ] = "minilm"
     encoder: Encoder = "minilm"
     similarity_metric: SimilarityMetric = "cosine"
-    similarity_threshold: Annotated[Real, Field(ge=-1, le=1), doc("Least similarity of a text to the original.")] = 0.2
+    similarity_threshold: Annotated[Real, Field(ge=-1, le=1), doc("Minimum similarity of a text to the original.")] = (
+        0.2
+    )
     stopwords: Stopwords = "nltk-english"
     max_share: Share = 0.4
     query_budget: Budget = None

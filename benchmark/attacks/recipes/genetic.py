@@ -43,11 +43,13 @@ class Genetic(AttackRecipe):
     encoder: ReportedEncoder = "minilm"
     stopwords: Stopwords = "nltk-english"
     max_share: Annotated[
-        Real, Field(gt=0, le=1), doc("Most words changed before a further swap, as a share rounded up.")
+        Real, Field(gt=0, le=1), doc("Maximum share of words changed before a further swap, rounded up.")
     ] = 0.2
     population: Annotated[Count, doc("Texts of a generation.")] = 60
-    generations: Annotated[Count, doc("Most generations after the first.")] = 40
-    temperature: Annotated[Real, Field(gt=0), doc("How little a text's score counts when parents are drawn.")] = 0.3
+    generations: Annotated[Count, doc("Maximum number of generations after the first.")] = 40
+    temperature: Annotated[
+        Real, Field(gt=0), doc("Temperature of the distribution over scores from which parents are drawn.")
+    ] = 0.3
     query_budget: Budget = None
 
     def search(self, parts: "Parts") -> "Search":

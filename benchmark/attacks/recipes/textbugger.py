@@ -49,13 +49,13 @@ class TextBugger(AttackRecipe):
         Real,
         Field(ge=-1, le=1),
         doc(
-            "Least similarity of a text to what it is compared to. With a `window`, texts that are shorter have no "
+            "Minimum similarity of a text to what it is compared to. With a `window`, texts that are shorter have no "
             "bound unless `short_texts` gives them one."
         ),
     ] = 0.8
     similar_to: Annotated[
         Literal["original", "current"],
-        doc("What a text is compared to: the original, or the text before the swap."),
+        doc("Text that is compared with: the original, or the text before the swap."),
     ] = "original"
     window: Annotated[
         Integer | None,

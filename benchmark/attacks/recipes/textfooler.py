@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Substitution(AttackRecipe):
-    """Which substitutes TextFooler allows."""
+    """Rules for substitutes of TextFooler, and their parameters."""
 
     added_parameters: ClassVar[tuple[str, ...]] = ("short_texts",)
 
@@ -46,7 +46,7 @@ class Substitution(AttackRecipe):
         Real,
         Field(ge=-1, le=1),
         doc(
-            "Least similarity between the text with and without a swap, inside the window: a text may drift further "
+            "Minimum similarity between the text with and without a swap, inside the window: a text may drift further "
             "swap by swap, and one that is shorter than the window has no bound unless `short_texts` gives it one."
         ),
     ] = 0.840845057

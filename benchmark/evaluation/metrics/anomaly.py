@@ -147,7 +147,7 @@ def anomaly_measurements(
 def _unmeasurable(inside: Floats, outside: Floats) -> str | None:
     if not len(inside) or not len(outside):
         empty = "in-distribution examples" if not len(inside) else "OOD texts"
-        return f"There are no {empty} to tell apart."
+        return f"There are no {empty}."
     if inside.shape[1] != outside.shape[1]:
         raise TemperError(
             f"The in-distribution logits have {inside.shape[1]} classes and the OOD texts' have "

@@ -35,7 +35,7 @@ class Network:
         return word_vectors(self.weights, self.ids)
 
     def embed(self, words: Tensor | None = None) -> Tensor:
-        """What the encoder reads: words, positions and types, normalised."""
+        """Return the input of the encoder: words, positions and types, normalised."""
         if words is None:
             return embedding_layer(self.weights, self.ids)
         return embedding_layer_from(self.weights, words)
@@ -59,7 +59,7 @@ class Network:
 
 @dataclass
 class Step:
-    """What one step of a released file leaves behind.
+    """Result of one step of a released file.
 
     Attributes:
         loss: The loss that the method logs.

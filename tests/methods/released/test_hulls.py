@@ -4,7 +4,7 @@ dongxinshuai/ASCC at e49a93b: models/BaseModelAdv.py `get_adv_by_convex_syn`, tr
 dongxinshuai/RIFT-NeurIPS2021 at 633ba92: models/AdvPLM.py and rift_train.py.
 
 Two things are adapted: features are the last hidden state of the summary token where RIFT's code takes the pooler's
-output, and the network's own head stands for its two-layer one (docs/fidelity.md).
+output, and the network's own head replaces its two-layer one (docs/fidelity.md).
 """
 
 import math
@@ -118,7 +118,7 @@ def test_rifts_step_is_that_of_the_released_files(tiny_backbone: Path, lexicon: 
         table = net.weights["network.bert.embeddings.word_embeddings.weight"]
 
         def embedded() -> Tensor:
-            """What the embedding layer gives for each choice at its place."""
+            """Return the output of the embedding layer for each choice at its position."""
             of_choices = torch.stack([net.embed(table[choices.ids[..., k]]) for k in range(CHOICES)], dim=2)
             alone = choices.valid.sum(-1)[..., None, None] == 1
             return torch.where(alone, net.embed().unsqueeze(-2), of_choices)

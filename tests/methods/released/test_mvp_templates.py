@@ -22,7 +22,7 @@ TEXT = "this was a good film"
 
 
 class Task:
-    """What `build_model` reads of a training task."""
+    """The part of a training task that `build_model` reads."""
 
     classes, max_length = ("negative", "positive"), 40
 

@@ -92,7 +92,7 @@ def test_a_step_is_that_of_the_released_file(
 
 
 def test_r_drops_step_is_that_of_the_released_file(tiny_backbone: Path) -> None:
-    """Two clean passes; dropout makes them differ, for which a doubled pooled output stands."""
+    """Run two clean passes. A doubled pooled output in the second replaces dropout, which makes them differ."""
     s = Setting(tiny_backbone, RDrop(kl_weight=WEIGHT, variant="released"))
     s.model.network.dropout = Different()
 
