@@ -266,6 +266,18 @@ def test_trials_of_another_space_are_run_again(suite: Path, tmp_path: Path, frag
     assert after != before
 
 
+def test_trials_on_other_data_are_run_again(suite: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (file,) = tune(suite, out, trials=1).files
+    right = file.read_bytes()
+    for part in ("validation", "typos"):
+        (trial,) = read_trials(file)
+        trial[part]["data"] = "sha256:" + "0" * 64
+        file.write_text(trial_line(trial), encoding="utf-8")
+        assert tune(suite, out, trials=1).run == 1
+        assert file.read_bytes() == right
+
+
 def test_untuned_methods_and_unequal_numbers_of_trials_are_refused(suite: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(UsageError, match="vanilla is not tuned: "):
