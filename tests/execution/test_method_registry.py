@@ -232,7 +232,7 @@ def test_what_a_list_shows_of_a_method_is_what_importing_it_shows() -> None:
         cls = point.load()
         assert (name, set(summary(point).hooks)) == (name, set(overridden(cls)))
         assert summary(point).paper == cls.paper
-        shown = {key: (default, legal) for key, default, legal in summary(point).hyperparameters}
+        shown = {key: (default, legal) for key, default, legal, _ in summary(point).hyperparameters}
         declared = cls.hyperparameter_fields().items()
         assert shown == {key: (str(f.default), in_short(f.legal)) for key, f in declared}
         assert summary(point).text
@@ -290,7 +290,7 @@ def test_a_file_is_a_plugin_for_this_process(tmp_path: Path) -> None:
     made = configure(MethodRequest.parse("mine+sam:strength=2"), {})
     assert made.label == "mine+sam (mine.strength=2.0)"
     assert summary(registered()["mine"]) == Summary(
-        "Mine is the best.", "Me, 2026", ("after_step",), (("strength", "1.0", "float"),)
+        "Mine is the best.", "Me, 2026", ("after_step",), (("strength", "1.0", "float", ""),)
     )
     source = configure(MethodRequest("mine", {}), {}).source
     write(file, PLUGIN.format(name="mine") + "\nEDITED = 1\n")
@@ -347,7 +347,7 @@ def test_a_plugin_and_its_helper_are_read_in_the_encoding_that_they_declare(
         (
             TWO.format(first="one", second="two"),
             "mine.py",
-            r"mine.py defines First, Second. Write .*/mine.py:First, say",
+            r"mine.py defines First, Second. Write for example .*/mine.py:First",
         ),
         (
             "from methods.vanilla import Vanilla",
@@ -486,7 +486,7 @@ def test_an_installed_package_brings_its_methods(tmp_path: Path, monkeypatch: py
     monkeypatch.syspath_prepend(tmp_path)
     registered.cache_clear()
     assert summary(registered()["elsewhere"]) == Summary(
-        "Mine is the best.", "Me, 2026", ("after_step",), (("strength", "1.0", "float"),)
+        "Mine is the best.", "Me, 2026", ("after_step",), (("strength", "1.0", "float", ""),)
     )
     write(tmp_path / "elsewhere/__init__.py", "")
     made = configure(MethodRequest.parse("elsewhere:strength=3"), {})
