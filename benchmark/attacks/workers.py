@@ -1,15 +1,10 @@
 """Share the examples of an attack between processes; each sends its rows to this one, which writes the journal."""
 
-import multiprocessing
-import os
 import pickle
-import signal
 import tempfile
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -20,6 +15,7 @@ from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Example
 from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.errors import TemperError, UsageError
+from benchmark.worker_processes import end_workers, received, set_up_worker, start_worker, threads_per_worker
 
 _Task: TypeAlias = tuple[bytes, list[Example], str]
 
@@ -63,7 +59,9 @@ class Workers:
         shares = [list(examples[number :: self.count]) for number in range(self.count)]
         with tempfile.TemporaryDirectory(prefix="temper-victim-") as folder:
             job = _portable(self.job, Path(folder))
-            with _started([(job, share, identity) for share in shares if share], _threads(self.count)) as running:
+            with _started(
+                [(job, share, identity) for share in shares if share], threads_per_worker(self.count)
+            ) as running:
                 yield from _received_rows(running)
 
 
@@ -82,51 +80,17 @@ def _portable(job: Job, folder: Path) -> bytes:
         ) from error
 
 
-def _threads(count: int) -> int:
-    import torch
-
-    return max(1, torch.get_num_threads() // count)
-
-
 @contextmanager
 def _started(tasks: Sequence[_Task], threads: int) -> Iterator[dict[Connection, SpawnProcess]]:
     """Start a process per task; yield the processes by their pipes, and end all of them with the block."""
-    context = multiprocessing.get_context("spawn")
     running: dict[Connection, SpawnProcess] = {}
     try:
         for task in tasks:
-            receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(target=_work, args=(sender, threads, *task), daemon=True)
-            with _interrupts_held():
-                process.start()
-            sender.close()
+            receiver, process = start_worker(_work, threads, *task)
             running[receiver] = process
         yield running
     finally:
-        with _interrupts_held():
-            for receiver, process in running.items():
-                process.terminate()
-                process.join()
-                receiver.close()
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Block Ctrl-C until the end of the block.
-
-    A process that is started in the block keeps it blocked. A terminal sends Ctrl-C to all processes, but only this
-    one must handle it and end the others.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    # The tracker unblocks SIGINT when it starts, so start it before the block.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        end_workers(running.items())
 
 
 def _received_rows(running: dict[Connection, SpawnProcess]) -> Generator[AttackRow, None, None]:
@@ -135,7 +99,7 @@ def _received_rows(running: dict[Connection, SpawnProcess]) -> Generator[AttackR
     while active and failure is None:
         ready = wait(list(active))
         for receiver in [connection for connection in active if connection in ready]:
-            message = _received(receiver)
+            message = received(receiver)
             if isinstance(message, AttackRow):
                 yield message
                 continue
@@ -145,18 +109,10 @@ def _received_rows(running: dict[Connection, SpawnProcess]) -> Generator[AttackR
             elif message != _DONE:
                 failure = _death(process)
     for receiver in active:
-        while receiver.poll() and isinstance(row := _received(receiver), AttackRow):
+        while receiver.poll() and isinstance(row := received(receiver), AttackRow):
             yield row
     if failure is not None:
         raise failure
-
-
-def _received(receiver: Connection) -> object:
-    """Return a process's next message; None if there will be no more."""
-    try:
-        return receiver.recv()
-    except (EOFError, OSError, pickle.UnpicklingError):
-        return None
 
 
 def _death(process: SpawnProcess) -> TemperError:
@@ -169,12 +125,7 @@ def _death(process: SpawnProcess) -> TemperError:
 
 def _work(sender: Connection, threads: int, pickled: bytes, examples: list[Example], identity: str) -> None:
     """Attack a share of the examples and send the rows; the main function of a worker process."""
-    import torch
-
-    # Needed on systems where a process does not inherit the block of `_interrupts_held`.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(threads)
+    set_up_worker(threads)
     try:
         job = _loaded(pickle.loads(pickled))  # noqa: S301 - from the process that started this one
         for row in job(examples, identity):
@@ -192,11 +143,3 @@ def _loaded(job: Job) -> Job:
         model = load_classifier(victim.folder).to(victim.device).eval()
         return replace(job, victim=ModelVictim(model, tokens_per_batch=victim.tokens_per_batch))
     return job
-
-
-def _end_with_parent() -> None:
-    """Exit when the parent process is gone; without it nobody would read the rows."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -44,12 +44,14 @@ class _Bar:
     reported step on, so that loading a model and resumed steps do not count.
     """
 
-    def __init__(self, label: str, *columns: ProgressColumn, transient: bool = False, clock: Clock) -> None:
+    def __init__(
+        self, label: str, *columns: ProgressColumn, transient: bool = False, clock: Clock, live: bool = True
+    ) -> None:
         self._label, self._clock = label, clock
         self._last = clock()
         self._first: tuple[float, float] | None = None
         self._live: Progress | None = None
-        if console.is_terminal:
+        if live and console.is_terminal:
             parts = (TextColumn("  {task.description}"), BarColumn(bar_width=None), *columns, _TimeLeft())
             self._live = Progress(*parts, console=console, transient=transient)
             self._live.start()
@@ -81,15 +83,15 @@ class _Bar:
 
 
 class CellDisplay:
-    """Shows the cells of a run; an `Observer`."""
+    """Shows the cells of a run; an `Observer`. Processes that share a terminal show lines instead of a live bar."""
 
-    def __init__(self, clock: Clock = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock = time.monotonic, *, live: bool = True) -> None:
+        self._clock, self._live = clock, live
         self._bar: _Bar | None = None
 
     def begin(self, label: str) -> None:
         """Open a bar for a cell; its length is unknown until the first step."""
-        self._bar = _Bar(label, _Count(), transient=True, clock=self._clock)
+        self._bar = _Bar(label, _Count(), transient=True, clock=self._clock, live=self._live)
 
     def advance(self, done: int, total: int) -> None:
         """Move the bar."""

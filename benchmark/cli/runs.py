@@ -54,6 +54,15 @@ MethodsOption = Annotated[
     ),
 ]
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds: 3 means seeds 0, 1 and 2.")]
+JobsOption = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        min=1,
+        help="Rows (method and seed) at a time, in processes that share torch's threads. Each holds its own model and "
+        "optimizer: about 1 GiB for MiniLM.",
+    ),
+]
 ProtocolOption = Annotated[
     str,
     typer.Option(
@@ -76,17 +85,18 @@ def run(
     plugin: PluginOption = None,
     protocol: ProtocolOption = "",
     settings: SettingsOption = "defaults",
+    jobs: JobsOption = 1,
 ) -> None:
     """Train, predict, attack and score; compute only what is missing. The same command resumes."""
     requests = parse_methods(methods, plugin or ())
 
     def run_one(one: "Suite") -> None:
-        _run(_plan(one, requests, seeds, backbone, out, protocol=protocol, settings=settings), out)
+        _run(_plan(one, requests, seeds, backbone, out, protocol=protocol, settings=settings), out, jobs)
 
     each_suite(suite, run_one)
 
 
-def _run(planned: "Plan", out: Path) -> None:
+def _run(planned: "Plan", out: Path, jobs: int) -> None:
     """Run all rows of one suite and write their records."""
     rows, work = planned.rows, planned.work
     require_writable(out)
@@ -95,9 +105,9 @@ def _run(planned: "Plan", out: Path) -> None:
     for task, count in work.excluded().items():
         say(f"note: {task}: {counted(count, 'example')} that training has seen dropped.")
 
-    display = CellDisplay()
+    display = CellDisplay(live=jobs == 1)
     try:
-        report = planned.execute(display)
+        report = planned.execute(display, jobs)
     except KeyboardInterrupt:
         display.close()
         say("Interrupted. Finished stages and checkpoints are kept; rerun the same command to resume.")

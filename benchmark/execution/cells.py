@@ -128,6 +128,10 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
     task, recipe = work.suite.training, row.recipe(work.suite.recipe)
     reads = _reads(row)
     options = of_training(row.protocol)
+    settings = {**asdict(recipe), "precision": resolve_precision(recipe.precision, pick_device())}
+    if recipe.batching == "random":
+        # The default is left out, so that the keys of models that were trained before the option existed stay.
+        del settings["batching"]
     return {
         "kind": "train",
         "key_version": KEY_VERSION,
@@ -142,7 +146,7 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
         "backbone": row.backbone.content(),
         "task": {"classes": list(task.classes), "max_length": task.max_length},
         "data": {"train": work.splits.train.content_hash, "validation": work.selection(row.protocol).content_hash},
-        "recipe": {**asdict(recipe), "precision": resolve_precision(recipe.precision, pick_device())},
+        "recipe": settings,
         "seed": row.seed,
         # Windows weigh micro-batches by their examples; before, all micro-batches weighed the same.
         **({"windows": "examples"} if recipe.accumulation > 1 else {}),

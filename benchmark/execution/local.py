@@ -1,4 +1,4 @@
-"""The local executor: run rows one after the other, and compute only missing cells."""
+"""The local executor: run rows on this machine, compute only missing cells, and write the records."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,10 +17,11 @@ from benchmark.execution.records import (
     write_attachments,
     write_records,
 )
+from benchmark.execution.row_outcomes import compute_rows, report_notes
 from benchmark.execution.runner import Observer, Runner
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import Workload
-from benchmark.schema import IntegrityError, TemperError, excerpt, fingerprint
+from benchmark.schema import IntegrityError, excerpt, fingerprint
 from benchmark.schema.record import LONGEST_SENTENCE
 from benchmark.training.context import MethodError
 
@@ -42,44 +43,52 @@ class RunReport:
     failures: list[str] = field(default_factory=list)
 
 
-def run_rows(rows: Sequence[Row], work: Workload, store: Store, results: Path, observer: Observer) -> RunReport:
+def run_rows(
+    rows: Sequence[Row], work: Workload, store: Store, results: Path, observer: Observer, *, jobs: int = 1
+) -> RunReport:
     """Compute the missing cells of every row and write its records.
 
     A row that fails on its own (its loss diverged, its plugin raised) becomes records with that reason,
     and the other rows are computed. An error that stops all rows (a full disk, a missing resource) is raised.
+    `jobs` rows are computed at a time; see `compute_rows`.
     """
     report = RunReport()
     card = suite_card(work)
     require_recordable(rows, card, results)
-    require_backbones(rows, work, store)
+    require_trainable(rows, work, store)
     with store.guarded():
         write_card(results, card, [file_of(row, card) for row in rows])
-    runner = Runner(work, store, observer)
-    for row in rows:
-        try:
-            finish_row(row, runner, report)
+    for row, outcome in compute_rows(rows, Runner(work, store, observer), jobs):
+        report.computed += outcome.computed
+        report.reused += outcome.reused
+        if outcome.failure:
+            failure = excerpt(outcome.failure, LONGEST_SENTENCE)
+            report.failures.append(failure)
+            observer.note(failure)
+            records = failed_records(row, card, failure)
+        else:
             cells = list(cells_of(row, work, store))
             records = records_of(row, cells, work, card, store)
             with store.guarded():
                 _write_attachments(cells, results / file_of(row, card), results, observer)
-        except RowFailedError as error:
-            report.failures.append(str(error))
-            observer.note(str(error))
-            records = failed_records(row, card, str(error))
         with store.guarded():
             report.files.append(write_records(results, records))
-        _tell(store, observer)
+        report_notes(store, observer)
+    report.files.sort(key=[results / file_of(row, card) for row in rows].index)
     for sentence in vanilla_weight_notes(rows, work, store):
         observer.note(sentence)
     return report
 
 
-def require_backbones(rows: Sequence[Row], work: Workload, store: Store) -> None:
-    """Check that the backbones can be loaded, so that an unusable one is not reported as a failure of a method."""
+def require_trainable(rows: Sequence[Row], work: Workload, store: Store) -> None:
+    """Check that the backbones and the precision are usable here, so that no method is reported as failing for them."""
     from benchmark.models.backbone_check import require_supported
+    from benchmark.training.optimization import pick_device, require_precision
 
     task = work.suite.training
     untrained = [row for row in rows if _is_untrained(row, work, store)]
+    if untrained:
+        require_precision(work.suite.recipe.precision, pick_device())
     for backbone in dict.fromkeys(row.backbone for row in untrained):
         require_supported(backbone, len(task.classes), task.max_length)
 
@@ -101,45 +110,6 @@ def _write_attachments(cells: list[Cell], file: Path, results: Path, observer: O
         observer.note(f"The attacked texts and the method's description next to {place} are left out: {error}")
     else:
         write_attachments(results, attachments)
-
-
-class RowFailedError(TemperError):
-    """One method with one seed cannot be measured; the message becomes the reason in its records."""
-
-    def __init__(self, sentence: str) -> None:
-        super().__init__(excerpt(sentence, LONGEST_SENTENCE))
-
-
-def finish_row(row: Row, runner: Runner, report: RunReport) -> None:
-    """Compute the row's missing cells. A finished cell completes the specs of later ones, so list them after each.
-
-    Raises:
-        RowFailedError: the method failed with this seed or with these settings.
-    """
-    if row.failure:
-        raise RowFailedError(row.failure)
-    done: set[str] = set()
-    while True:
-        try:
-            cells = list(cells_of(row, runner.work, runner.store))
-        except MethodError as error:
-            raise RowFailedError(f"{row.label}: {error}") from error
-        missing = next((c for c in cells if c.key is not None and runner.store.find(c.kind, c.key) is None), None)
-        _tell(runner.store, runner.observer)
-        if missing is None:
-            break
-        try:
-            runner.run(missing)
-        except MethodError as error:
-            raise RowFailedError(f"{missing.label}: {error}") from error
-        done.add(missing.label)
-        report.computed += 1
-    report.reused += len(cells) - len(done)
-
-
-def _tell(store: Store, observer: Observer) -> None:
-    while store.notes:
-        observer.note(store.notes.pop(0))
 
 
 VANILLA = "vanilla"

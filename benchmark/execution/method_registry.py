@@ -180,7 +180,7 @@ def configure(request: MethodRequest, suite_overrides: Mapping[str, "Hyperparame
         UsageError: no such method, no such hyper-parameter, a value of the wrong type, or members that do not compose.
         TemperError: the plugin does not import, or has a hyper-parameter without a default.
     """
-    cls = _method_class(request)
+    cls = method_class(request.name)
     known, declared, name = cls.defaults(), cls.hyperparameter_fields(), request.name
     if declared.keys() - known.keys():
         bare = ", ".join(sorted(declared.keys() - known.keys()))
@@ -226,13 +226,19 @@ def load_plugin(text: str) -> None:
     registered.cache_clear()
 
 
-def _method_class(request: MethodRequest) -> "type[Method]":
-    """Return the class of a request: a registered class or a composition."""
-    if len(request.members) == 1:
-        return _load(request.name)
+def loaded_plugins() -> list[str]:
+    """Return the arguments with which another process loads the same plugins with `load_plugin`."""
+    return [place_of(point) for point in _plugins.values()]
+
+
+def method_class(name: str) -> "type[Method]":
+    """Return the class of a registered name or of a composition."""
+    members = name.split("+")
+    if len(members) == 1:
+        return _load(name)
     from benchmark.training.composition import compose
 
-    return compose([_load(member) for member in request.members])
+    return compose([_load(member) for member in members])
 
 
 def _full_key(method: str, key: str, known: Iterable[str]) -> str:

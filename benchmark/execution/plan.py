@@ -42,8 +42,8 @@ class Plan:
     store: "Store"
     results: Path
 
-    def execute(self, observer: "Observer | None" = None) -> "RunReport":
-        """Compute what is missing and write the records.
+    def execute(self, observer: "Observer | None" = None, jobs: int = 1) -> "RunReport":
+        """Compute what is missing, `jobs` rows at a time, and write the records.
 
         Raises:
             UsageError: the output folder is not writable.
@@ -57,7 +57,7 @@ class Plan:
         for attack in self.work.suite.attacks:
             if attack.id not in self.work.missing:
                 require_parts(attack)
-        return run_rows(self.rows, self.work, self.store, self.results, observer or Quiet())
+        return run_rows(self.rows, self.work, self.store, self.results, observer or Quiet(), jobs=jobs)
 
 
 def run(
@@ -71,6 +71,7 @@ def run(
     protocol: str = "",
     settings: Settings = "defaults",
     observer: "Observer | None" = None,
+    jobs: int = 1,
 ) -> "RunReport":
     """Train, predict, attack and score methods on a suite, and write their records.
 
@@ -88,7 +89,8 @@ def run(
         plugins: Files with methods of your own, as ``"my_method.py"`` or ``"my_method.py:MyMethod"``.
         protocol: Options of papers' released code, separated by commas.
         settings: ``"tuned"`` for the settings that `temper tune` selected in `out`.
-        observer: Receives progress; nothing is shown by default.
+        observer: Receives progress; nothing is shown by default. With several jobs, each has a pickled copy.
+        jobs: Rows at a time, each in a process of its own. A script needs ``if __name__ == "__main__":`` then.
 
     Returns:
         The report: ``files``, the record files in the order of the rows; ``failures``, one sentence per failed row;
@@ -100,9 +102,11 @@ def run(
     """
     if seeds < 1:
         raise UsageError(f"seeds is {seeds}; it must be at least 1.")
+    if jobs < 1:
+        raise UsageError(f"jobs is {jobs}; it must be at least 1.")
     requests = parse_methods(methods, plugins)
     planned = plan(load_suite(suite), requests, seeds, backbone, Path(out), protocol=protocol, settings=settings)
-    return planned.execute(observer)
+    return planned.execute(observer, jobs)
 
 
 def parse_methods(methods: str | Iterable[str], plugins: Iterable[str] = ()) -> list[MethodRequest]:

@@ -137,7 +137,11 @@ class Runner:
         with hook(trainer.method, SAVING, position.step):
             model.save(folder / MODEL)
         write_log(position, folder / "epochs.jsonl")
-        outcome = {"cost": position.passes, "environment": environment(), "best_epoch": position.best_epoch}
+        outcome = {
+            "cost": position.passes,
+            "environment": environment(trainer.precision),
+            "best_epoch": position.best_epoch,
+        }
         (folder / TRAINING).write_text(json.dumps(outcome, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         self._loaded = None
 
@@ -248,8 +252,11 @@ def _table(data: Dataset, logits: NDArray[np.float32]) -> PredictionTable:
 _LIBRARIES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "scikit-learn", "textattack", "textblob")
 
 
-def environment() -> dict[str, str]:
-    """Return versions, platform and device as text. Time and host name are left out, so that repeated runs agree."""
+def environment(precision: str) -> dict[str, str]:
+    """Return versions, platform and device as text, and the precision unless it is ``fp32``.
+
+    Time and host name are left out, so that repeated runs agree.
+    """
     from benchmark import __version__
 
     versions = {"temper": __version__, "python": platform.python_version(), "threads": str(torch.get_num_threads())}
@@ -257,6 +264,8 @@ def environment() -> dict[str, str]:
     versions["device"] = (
         torch.cuda.get_device_name() if torch.cuda.is_available() else torch.backends.cpu.get_cpu_capability()
     )
+    if precision != "fp32":
+        versions["precision"] = precision
     for library in _LIBRARIES:
         try:
             versions[library] = version(library)

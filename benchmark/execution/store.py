@@ -41,11 +41,12 @@ class Store:
     """Artifacts under one root folder, which is created with the first cell.
 
     Attributes:
+        patient: Whether to wait for a cell that another process is computing, rather than to raise an error.
         notes: One sentence per quarantined artifact.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, *, patient: bool = False) -> None:
+        self.root, self.patient = root, patient
         self.notes: list[str] = []
         self._seen: dict[Path, Artifact] = {}
 
@@ -115,13 +116,13 @@ class Store:
             label: The cell's name in messages.
 
         Raises:
-            TemperError: another process works on the same cell, or the disk is full.
+            TemperError: another process works on the same cell and the store is not patient, or the disk is full.
         """
         key = fingerprint(spec)
         folder = self.root / "partial" / f"{kind}-{_digits(key)}"
         with self.guarded():
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(folder.with_suffix(".lock"), label or kind):
+            with _locked(folder.with_suffix(".lock"), label or kind, patient=self.patient):
                 if self.find(kind, key) is not None:
                     yield None
                     return
@@ -156,7 +157,8 @@ class Store:
         folder.rename(target)
         sync(target.parent)
         # Delete only after the rename: after a kill before it, the next run needs the checkpoints and the journal.
-        shutil.rmtree(target / SCRATCH)
+        # Another process that reads the artifact may delete it first.
+        shutil.rmtree(target / SCRATCH, ignore_errors=True)
 
     def _set_aside(self, folder: Path, name: str) -> Path:
         base = self.root / "set-aside"
@@ -189,11 +191,11 @@ def _verify(folder: Path, key: str) -> Artifact:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, label: str) -> Iterator[None]:
+def _locked(path: Path, label: str, *, patient: bool) -> Iterator[None]:
     """Hold a lock that the system releases whenever the process ends."""
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=-1 if patient else 0)
     except Timeout:
         raise TemperError(
             f"Another process is working on {label} ({path}). Wait until it ends, then run the same command again."

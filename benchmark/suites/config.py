@@ -99,8 +99,19 @@ class Recipe:
     warmup: Annotated[Real, Field(ge=0, lt=1), doc("Share of all steps with a rising learning rate.")] = 0.06
     clip: Annotated[Real | None, Field(gt=0), doc("Maximum gradient norm of a step; absent: no clipping.")] = None
     precision: Annotated[
-        Literal["fp32", "auto"], doc("`auto`: bfloat16 where the device has it, float32 elsewhere.")
+        Literal["fp32", "bf16", "auto"],
+        doc(
+            "Of training. `bf16`: bfloat16 autocast, refused on a device without it; `auto`: bfloat16 where the device "
+            "has it (on a CPU: AMX), float32 elsewhere."
+        ),
     ] = "fp32"
+    batching: Annotated[
+        Literal["random", "length"],
+        doc(
+            "`length`: batches of texts of similar length, with less padding. Methods that build their own batches "
+            "keep them."
+        ),
+    ] = "random"
 
 
 @with_config(CLOSED)

@@ -12,6 +12,9 @@ from benchmark.suites import Recipe
 from benchmark.training.context import MethodError, derive_seed
 from benchmark.training.method_errors import GuardedMethod
 
+POOL = 50
+"""Batches of a shuffled epoch whose examples are sorted by length together under ``batching = "length"``."""
+
 
 class DataLoader:
     """Batches of a training set, each order drawn from the seed, a purpose and the epoch alone."""
@@ -23,7 +26,7 @@ class DataLoader:
             method: Encodes an example and cuts an epoch into batches.
             model: Collates the batches.
             train: The training set.
-            recipe: Its batch size and accumulation.
+            recipe: Its batch size, accumulation and batching.
             seed: The run's seed.
         """
         self._method, self._model, self._train, self._recipe, self._seed = method, model, train, recipe, seed
@@ -57,7 +60,19 @@ class DataLoader:
 
     def _rows(self, purpose: str, epoch: int) -> list[list[int]]:
         rng = np.random.default_rng(derive_seed(self._seed, purpose, epoch))
-        return self._method.batches(self._train.examples, self._recipe.batch_size, rng)
+        batches = self._method.batches(self._train.examples, self._recipe.batch_size, rng)
+        if self._recipe.batching == "length" and not self._method.has_own_batches:
+            return self._of_similar_length(batches, rng)
+        return batches
+
+    def _of_similar_length(self, batches: list[list[int]], rng: np.random.Generator) -> list[list[int]]:
+        """Sort the rows of every `POOL` shuffled batches by length, cut them again and shuffle the batches."""
+        size, sorted_batches = self._recipe.batch_size, list[list[int]]()
+        for start in range(0, len(batches), POOL):
+            pool = [row for batch in batches[start : start + POOL] for row in batch]
+            pool.sort(key=lambda row: len(self._encoded[row]["input_ids"]))
+            sorted_batches += [pool[at : at + size] for at in range(0, len(pool), size)]
+        return [sorted_batches[index] for index in rng.permutation(len(sorted_batches))]
 
     def _label(self, row: int) -> int:
         label = self._train.examples[row].label

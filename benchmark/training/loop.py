@@ -32,6 +32,7 @@ from benchmark.training.optimization import (
     learning_rate,
     parameter_groups,
     pick_device,
+    require_precision,
     resolve_precision,
     warmup_steps,
 )
@@ -51,6 +52,7 @@ class Trainer:
         model: The model in training.
         context: What the hooks see of the run.
         phases: The phases of the run; none for a model without parameters, which `Method.setup` alone fits.
+        precision: The precision of the passes: ``fp32`` or ``bf16``.
         report: Progress.
         checkpoint_seconds: Minimum wall time between checkpoints inside an epoch; it changes no result. It is longer
             where writing one takes long, so that at most a twentieth of the time goes into them. 0 writes one after
@@ -91,12 +93,14 @@ class Trainer:
 
         Raises:
             MethodError: a hook raised, or returned an invalid value.
+            UnavailableError: the device lacks the recipe's precision.
         """
         self.method, self.recipe, self.seed, self.folder = method, recipe, seed, folder
         self.train, self.validation = train, validation
         self.report, self.checkpoint_seconds = report, checkpoint_seconds
         self._classes = len(task.classes)
         self._device = device or pick_device()
+        require_precision(recipe.precision, self._device)
         self._hooks = GuardedMethod(method)
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -107,7 +111,7 @@ class Trainer:
         self.phases = self._hooks.phases(recipe) if any(True for _ in self.model.parameters()) else []
         self._windows_per_epoch = len(self._data.windows(0))
         epochs = sum(phase.epochs for phase in self.phases)
-        precision = resolve_precision(recipe.precision, self._device)
+        self.precision = resolve_precision(recipe.precision, self._device)
         self.context = Context(
             model=self.model,
             recipe=recipe,
@@ -115,7 +119,7 @@ class Trainer:
             epochs=epochs,
             steps=epochs * self._windows_per_epoch,
             train_batches=lambda purpose: self._data.batches(purpose, self.context.epoch),
-            autocast_dtype=torch.bfloat16 if precision == "bf16" else None,
+            autocast_dtype=torch.bfloat16 if self.precision == "bf16" else None,
         )
         self._checkpoint = find_checkpoint(folder)
         self._position = Position() if self._checkpoint is None else read_position(self._checkpoint)

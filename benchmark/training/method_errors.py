@@ -105,6 +105,11 @@ class GuardedMethod:
         with self.guard("setup"):
             self._method.setup(ctx)
 
+    @property
+    def has_own_batches(self) -> bool:
+        """Return whether the method, or a member of a composition, overrides `batches`."""
+        return getattr(self._method.batches, "__func__", None) is not Method.batches
+
     def batches(self, data: Sequence[Example], size: int, rng: np.random.Generator) -> list[list[int]]:
         """Return one epoch as lists of positions in `data`."""
         with self.guard("batches"):

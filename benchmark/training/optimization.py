@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmark.schema.errors import UnavailableError
 from benchmark.suites import Recipe
 
 
@@ -38,12 +39,32 @@ def learning_rate(recipe: Recipe, step: int, total: int) -> float:
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """Return ``bf16`` if the recipe says ``auto`` and the device supports bfloat16 in hardware, else ``fp32``."""
+    """Return the stated precision; for ``auto``, ``bf16`` on a GPU with bfloat16 or a CPU with AMX, else ``fp32``."""
     if precision != "auto":
         return precision
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     return "bf16" if torch.cpu._is_amx_tile_supported() else "fp32"
+
+
+def require_precision(precision: str, device: torch.device) -> None:
+    """Check that a device can train with the recipe's precision.
+
+    Raises:
+        UnavailableError: the recipe says ``bf16``, and the device would emulate it.
+    """
+    if precision != "bf16":
+        return
+    if device.type == "cuda":
+        supported = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        supported = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    if not supported:
+        missing = "this GPU has no bfloat16" if device.type == "cuda" else "this CPU has neither AVX-512 BF16 nor AMX"
+        raise UnavailableError(
+            f'The recipe trains with precision = "bf16", but {missing}. Use another machine, or "fp32" or "auto" in a '
+            "copy of the suite."
+        )
 
 
 def pick_device() -> torch.device:

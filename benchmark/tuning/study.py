@@ -15,9 +15,10 @@ from benchmark.evaluation.parquet import read_predictions
 from benchmark.execution.cards import replace_text
 from benchmark.execution.cells import PREDICTIONS, TRAINING, Row, cells_of
 from benchmark.execution.costs import Costs, over_vanilla
-from benchmark.execution.local import RowFailedError, RunReport, finish_row, require_backbones
+from benchmark.execution.local import require_trainable
 from benchmark.execution.method_registry import MethodRequest, registered
 from benchmark.execution.plan import configure_all, require_resources, require_writable
+from benchmark.execution.row_outcomes import compute_row
 from benchmark.execution.runner import Observer, Quiet, Runner
 from benchmark.execution.store import Store
 from benchmark.execution.tuned_row import trials_path
@@ -126,7 +127,7 @@ class TuningPlan:
         """
         observer = observer or Quiet()
         require_writable(self.store.root.parent)
-        require_backbones([study.row for study in self.studies], self.work, self.store)
+        require_trainable([study.row for study in self.studies], self.work, self.store)
         report = TuningReport()
         runner = Runner(self.work, self.store, observer)
         known = [self._known(study, observer) for study in self.studies]
@@ -198,12 +199,8 @@ class TuningPlan:
         """Run a trial."""
         row, refusal = study.trial_row(number)
         base = self._base(study, number)
-        try:
-            if refusal:
-                raise RowFailedError(refusal)
-            finish_row(row, runner, RunReport())
-        except RowFailedError as error:
-            return {**base, "status": "failed", "reason": str(error)}
+        if failure := refusal or compute_row(row, runner).failure:
+            return {**base, "status": "failed", "reason": excerpt(failure, LONGEST_SENTENCE)}
         train, *predicted = cells_of(row, self.work, self.store)
         answers = {cell.subject: self._answers(cell.key or "", cell.subject) for cell in predicted}
         trained = self.store.find("train", train.key or "")

@@ -4,14 +4,14 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 import torch
 
-from benchmark.execution.cells import Row, cells_of
+from benchmark.execution.cells import Row, cells_of, train_spec
 from benchmark.execution.explanation import explain, state_of
 from benchmark.execution.local import RunReport, run_rows
 from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure
@@ -19,7 +19,7 @@ from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.execution.workload import materialise
 from benchmark.models.backbones import resolve_backbone
-from benchmark.schema import UsageError, read_results
+from benchmark.schema import UnavailableError, UsageError, read_results
 from benchmark.suites import load_suite
 from methods.vanilla import Vanilla
 from tests.support.command import temper
@@ -182,6 +182,37 @@ def test_a_backbone_that_cannot_be_used_stops_before_any_row(suite: Path, tmp_pa
     with pytest.raises(UsageError, match="reads at most 64 tokens"):
         run(suite, tmp_path / "out")
     assert not (tmp_path / "out/results").exists()
+
+
+def test_a_recipe_key_enters_the_train_key_only_where_it_is_not_the_default(suite: Path) -> None:
+    (row, *_), work = rows_of(suite)
+
+    def recipe_of(**changes: str) -> dict[str, object]:
+        recipe = replace(work.suite.recipe, **changes)
+        return train_spec(row, replace(work, suite=replace(work.suite, recipe=recipe)))["recipe"]
+
+    assert "batching" not in recipe_of()
+    assert recipe_of(batching="length") == {**recipe_of(), "batching": "length"}
+    # bf16 gives the weights of `auto` on a device with bfloat16, so it has its key.
+    assert recipe_of(precision="bf16") == {**recipe_of(), "precision": "bf16"}
+
+
+def test_a_precision_that_is_missing_here_stops_before_any_row(
+    suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite.write_text(suite.read_text().replace("[recipe]", '[recipe]\nprecision = "bf16"'))
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    run(suite, tmp_path / "out", methods="vanilla")
+    (folder,) = read_results(tmp_path / "out/results")
+    assert {r.record["environment"]["precision"] for r in folder.records} == {"bf16"}
+    before = tree(tmp_path / "out/results")
+
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert run(suite, tmp_path / "out", methods="vanilla").computed == 0
+    with pytest.raises(UnavailableError, match="this CPU has neither"):
+        run(suite, tmp_path / "out", methods="vanilla,roast")
+    assert tree(tmp_path / "out/results") == before
 
 
 PROCESSES = multiprocessing.get_context("forkserver")

@@ -26,7 +26,7 @@ MISTAKES: list[tuple[str, str, tuple[str, ...]]] = [
     ("ranked = false", "ranked = 0", ("ranked: is the number 0; write true or false.",)),
     ('text = ["text"]\ngroup', 'text = "text"\ngroup', ("training.data.text: is the text 'text'; write a list of 1 to 2 items.",)),
     ('title = "Small"', "title = 3", ("title: is the number 3; write a text.",)),
-    ("[recipe]", "[[recipe]]", ("recipe: is a list; write a table with epochs, batch_size, learning_rate, accumulation, betas, epsilon, weight_decay, warmup, clip, precision.",)),
+    ("[recipe]", "[[recipe]]", ("recipe: is a list; write a table with epochs, batch_size, learning_rate, accumulation, betas, epsilon, weight_decay, warmup, clip, precision, batching.",)),
     ("betas = [0.9, 0.98]", "betas = [0.9]", ("recipe.betas[#2]: is missing; add a number of at least 0 and below 1.",)),
     ("alpha = 0.5", "alpha = [0.5]", ("hyperparameters.roast.alpha: is a list; write a text, a number, true or false.",)),
     ("alpha = 0.5", "alpha = nan", ("hyperparameters.roast.alpha: is nan, which is not a value; write a finite number.",)),

@@ -9,10 +9,12 @@ from typing import ClassVar
 import pytest
 import torch
 
+from benchmark.schema import UnavailableError
 from benchmark.suites import Recipe
 from benchmark.testing.subject import Killed
 from benchmark.training import Batch, Classifier, Context, MethodError, NonFiniteLossError, Phase, UsageError
 from benchmark.training.checkpoint import find_checkpoint
+from benchmark.training.composition import compose
 from benchmark.training.optimization import learning_rate, parameter_groups
 from methods.roast import RoAST
 from methods.vanilla import Vanilla
@@ -324,3 +326,72 @@ def test_roast_draws_a_new_mask_after_each_epoch_but_the_last(tiny_backbone: Pat
     assert all(torch.equal(masks[0], mask) for mask in masks[:5])
     assert all(torch.equal(masks[5], mask) for mask in masks[5:])
     assert not torch.equal(masks[0], masks[5])
+
+
+def test_batches_of_similar_length_hold_each_example_once_and_pad_less(tiny_backbone: Path, tmp_path: Path) -> None:
+    def lengths_of(batching: str) -> list[list[list[int]]]:
+        data = trainer(Vanilla(), tiny_backbone, tmp_path / batching, batching=batching)._data
+        epochs = [[row for window in data.windows(epoch) for batch in window for row in batch] for epoch in (0, 1)]
+        assert all(sorted(rows) == list(range(40)) for rows in epochs)
+        assert epochs[0] != epochs[1]
+        batches = [batch for window in data.windows(0) for batch in window]
+        assert [len(batch) for batch in batches] == [8] * 5
+        return [[len(data._encoded[row]["input_ids"]) for row in batch] for batch in batches]
+
+    def padding(batches: list[list[int]]) -> int:
+        return sum(max(batch) - length for batch in batches for length in batch)
+
+    assert padding(lengths_of("length")) < padding(lengths_of("random")) / 2
+
+
+@pytest.mark.parametrize("step", [3, 6])
+def test_a_killed_run_in_batches_of_similar_length_resumes_to_the_same_weights(
+    step: int, tiny_backbone: Path, tmp_path: Path
+) -> None:
+    whole, expected = trainer(Vanilla(), tiny_backbone, tmp_path / "whole", batching="length").run()
+    first = trainer(Vanilla(), tiny_backbone, tmp_path / "cut", batching="length")
+    first.checkpoint_seconds, first.report = 0.0, kill_at(step)
+    with pytest.raises(Killed):
+        first.run()
+    resumed, position = trainer(Vanilla(), tiny_backbone, tmp_path / "cut", batching="length").run()
+    assert same(weights(whole), weights(resumed))
+    assert position.log == expected.log
+
+
+def test_a_method_with_batches_of_its_own_keeps_them(tiny_backbone: Path, tmp_path: Path) -> None:
+    @dataclass(kw_only=True, eq=False)
+    class InOrder(Vanilla):
+        name: ClassVar[str] = "in-order"
+
+        def batches(self, data, size, rng):
+            return (list(range(start, start + size)) for start in range(0, len(data), size))
+
+    for number, method in enumerate((InOrder(), compose([InOrder, RoAST])())):
+        data = trainer(method, tiny_backbone, tmp_path / str(number), batching="length")._data
+        assert data.windows(0)[0] == [list(range(8))]
+
+
+def test_bf16_is_refused_in_one_sentence_where_the_processor_would_emulate_it(
+    tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    with pytest.raises(UnavailableError, match='precision = "bf16", but this CPU has neither AVX-512 BF16 nor AMX'):
+        trainer(Vanilla(), tiny_backbone, tmp_path, precision="bf16")
+    assert trainer(Vanilla(), tiny_backbone, tmp_path, precision="auto").precision == "fp32"
+
+
+def test_bf16_runs_the_passes_in_bfloat16_and_resumes_to_the_same_weights(
+    tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    full, _ = trainer(Vanilla(), tiny_backbone, tmp_path / "full").run()
+    whole, _ = trainer(Vanilla(), tiny_backbone, tmp_path / "whole", precision="bf16").run()
+    first = trainer(Vanilla(), tiny_backbone, tmp_path / "cut", precision="bf16")
+    first.checkpoint_seconds, first.report = 0.0, kill_at(3)
+    with pytest.raises(Killed):
+        first.run()
+    resumed, _ = trainer(Vanilla(), tiny_backbone, tmp_path / "cut", precision="bf16").run()
+    assert same(weights(whole), weights(resumed))
+    assert not same(weights(whole), weights(full))
+    assert {value.dtype for value in weights(whole).values() if value.is_floating_point()} == {torch.float32}

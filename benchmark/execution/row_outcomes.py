@@ -1,0 +1,152 @@
+"""Compute the missing cells of rows, one row after the other or several in processes that share the store."""
+
+import pickle
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+from benchmark.execution.cells import Row, cells_of
+from benchmark.execution.method_registry import load_plugin, loaded_plugins, method_class
+from benchmark.execution.method_source import source_fingerprint
+from benchmark.execution.runner import Observer, Runner
+from benchmark.execution.store import Store
+from benchmark.execution.workload import Workload
+from benchmark.schema.errors import TemperError
+from benchmark.training.context import MethodError
+from benchmark.worker_processes import end_workers, received, set_up_worker, start_worker, threads_per_worker
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of a row.
+
+    Attributes:
+        computed: Number of cells computed.
+        reused: Number of cells that existed already.
+        failure: Why the row cannot be measured; empty if all its cells are done.
+    """
+
+    computed: int = 0
+    reused: int = 0
+    failure: str = ""
+
+
+def compute_rows(rows: Sequence[Row], runner: Runner, jobs: int) -> Iterator[tuple[Row, Outcome]]:
+    """Compute the missing cells of every row; yield each row when it is done.
+
+    Args:
+        rows: The rows; with one job they are computed in order.
+        runner: Computes the cells. Another process gets a copy of its observer.
+        jobs: Rows at a time, each in a process of its own if there is more than one.
+
+    Raises:
+        TemperError: an error that stops all rows, or, after the other rows, the death of a row's process.
+    """
+    if jobs == 1 or len(rows) == 1:
+        for row in rows:
+            yield row, compute_row(row, runner)
+        return
+    waiting, dead = deque(rows), list[str]()
+    running: dict[Connection, tuple[SpawnProcess, Row]] = {}
+    threads = threads_per_worker(jobs)
+    try:
+        while waiting or running:
+            if waiting and len(running) < jobs:
+                row = waiting.popleft()
+                if _needs_work(row, runner):
+                    receiver, process = start_worker(_work, threads, *_portable(row, runner))
+                    running[receiver] = (process, row)
+                else:
+                    yield row, compute_row(row, runner)
+                continue
+            ready = wait(list(running))
+            for receiver in [connection for connection in running if connection in ready]:
+                message = received(receiver)
+                process, row = running.pop(receiver)
+                process.join()
+                if isinstance(message, TemperError):
+                    raise message
+                if isinstance(message, Outcome):
+                    yield row, message
+                else:
+                    dead.append(f"{row.label} (exit code {process.exitcode})")
+                    runner.observer.note(f"{row.label}: its process died with exit code {process.exitcode}.")
+    finally:
+        end_workers((receiver, process) for receiver, (process, _) in running.items())
+    if dead:
+        raise TemperError(
+            f"The process of {', '.join(dead)} died; the other rows are done. Run the same command again to resume, "
+            "with fewer --jobs if memory was short."
+        )
+
+
+def compute_row(row: Row, runner: Runner) -> Outcome:
+    """Compute the row's missing cells. A finished cell completes the specs of later ones, so list them after each."""
+    if row.failure:
+        return Outcome(failure=row.failure)
+    done: set[str] = set()
+    while True:
+        try:
+            cells = list(cells_of(row, runner.work, runner.store))
+        except MethodError as error:
+            return Outcome(len(done), failure=f"{row.label}: {error}")
+        missing = next((c for c in cells if c.key is not None and runner.store.find(c.kind, c.key) is None), None)
+        report_notes(runner.store, runner.observer)
+        if missing is None:
+            return Outcome(len(done), len(cells) - len(done))
+        try:
+            runner.run(missing)
+        except MethodError as error:
+            return Outcome(len(done), failure=f"{missing.label}: {error}")
+        done.add(missing.label)
+
+
+def report_notes(store: Store, observer: Observer) -> None:
+    """Report the store's notes and forget them."""
+    while store.notes:
+        observer.note(store.notes.pop(0))
+
+
+def _needs_work(row: Row, runner: Runner) -> bool:
+    """Return whether a row has a missing cell; starting a process for one without takes seconds."""
+    if row.failure:
+        return False
+    try:
+        cells = list(cells_of(row, runner.work, runner.store))
+    except MethodError:
+        return False
+    return any(c.key is None or runner.store.find(c.kind, c.key) is None for c in cells)
+
+
+def _portable(row: Row, runner: Runner) -> tuple[list[str], bytes]:
+    """Pickle what another process needs, without the method's class: a plugin or a composition has no import path."""
+    bare = replace(row, method=replace(row.method, plugin=None))
+    return loaded_plugins(), pickle.dumps((bare, runner.work, runner.store.root, runner.observer))
+
+
+def _work(sender: Connection, threads: int, plugins: Sequence[str], pickled: bytes) -> None:
+    """Compute a row and send its outcome; the main function of a worker process."""
+    set_up_worker(threads)
+    try:
+        for plugin in plugins:
+            load_plugin(plugin)
+        row, work, root, observer = _unpickled(pickled)
+        sender.send(compute_row(row, Runner(work, Store(root, patient=True), observer)))
+    except TemperError as error:
+        sender.send(error)
+
+
+def _unpickled(pickled: bytes) -> tuple[Row, Workload, Path, Observer]:
+    """Restore the work, and the class of its method.
+
+    Raises:
+        TemperError: the method's source has changed since the row's key was made from it.
+    """
+    bare, work, root, observer = pickle.loads(pickled)  # noqa: S301 - from the process that started this one
+    cls = method_class(bare.method.name)
+    if source_fingerprint(cls) != bare.method.source:
+        raise TemperError(f"The source of {bare.method.name} changed during the run. Run the same command again.")
+    return replace(bare, method=replace(bare.method, plugin=cls)), work, root, observer

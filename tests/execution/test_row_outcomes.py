@@ -1,0 +1,127 @@
+"""Rows in several processes: the bytes of one process, failures and deaths kept in their row, Ctrl-C, resume."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmark import run
+from benchmark.execution import method_registry
+from benchmark.execution.plan import parse_methods, plan
+from benchmark.schema import TemperError, UsageError
+from benchmark.suites import load_suite
+from tests.support.tiny_suite import write_tiny_suite
+
+PLUGIN = '''
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from benchmark.training import Method
+
+
+@dataclass(kw_only=True, eq=False)
+class Unlucky(Method):
+    """Raises or dies in its third step, until the file `cured` exists."""
+
+    name: ClassVar[str] = "unlucky"
+    dies: bool = False
+
+    def after_step(self, ctx):
+        if ctx.step == 3 and not Path(__file__).with_name("cured").exists():
+            if self.dies:
+                os._exit(9)
+            raise ZeroDivisionError("three")
+'''
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture()
+def suite(tmp_path: Path, tiny_backbone: Path) -> Path:
+    (tmp_path / "suite").mkdir()
+    return write_tiny_suite(tmp_path / "suite", tiny_backbone)
+
+
+@pytest.fixture()
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "unlucky.py"
+    path.write_text(PLUGIN)
+    monkeypatch.setattr(method_registry, "_plugins", {})
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    method_registry.registered.cache_clear()
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _registry() -> None:
+    yield
+    method_registry.registered.cache_clear()
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_two_jobs_write_the_bytes_of_one(suite: Path, tmp_path: Path) -> None:
+    # Without a pull, wconsol is vanilla: two rows then share the stages after training.
+    methods = "vanilla,wconsol:strength=0.0,sam+roast"
+    one = run(suite, methods, out=tmp_path / "one")
+    two = run(suite, methods, out=tmp_path / "two", jobs=2)
+    assert tree(tmp_path / "one/results") == tree(tmp_path / "two/results")
+    assert [f.relative_to(tmp_path / "one") for f in one.files] == [f.relative_to(tmp_path / "two") for f in two.files]
+    again = run(suite, methods, out=tmp_path / "two", jobs=2)
+    assert (again.computed, again.reused) == (0, 3 * 8)
+
+
+def test_a_row_that_fails_or_dies_stops_no_other(suite: Path, plugin: Path, tmp_path: Path) -> None:
+    methods = "unlucky,unlucky:dies=true,vanilla"
+    with pytest.raises(TemperError, match=r"process of unlucky \(dies=True\), seed 0 \(exit code 9\) died; the other"):
+        run(suite, methods, out=tmp_path / "out", plugins=[str(plugin)], jobs=2)
+    texts = {path.parent.parent.name: path.read_text() for path in (tmp_path / "out/results").rglob("seed-0.jsonl")}
+    assert sorted(texts) == ["unlucky", "vanilla"]
+    assert "ZeroDivisionError" in texts["unlucky"]
+    assert '"failed"' not in texts["vanilla"]
+
+    (tmp_path / "cured").touch()
+    report = run(suite, methods, out=tmp_path / "out", jobs=2)
+    # Its weights are vanilla's, so only the two trainings are left.
+    assert (report.failures, report.computed, report.reused) == ([], 2, 3 * 8 - 2)
+
+
+def test_a_method_that_changes_during_the_run_is_refused(suite: Path, plugin: Path, tmp_path: Path) -> None:
+    (tmp_path / "cured").touch()
+    requests = parse_methods("unlucky,unlucky:dies=true", [str(plugin)])
+    planned = plan(load_suite(str(suite)), requests, 1, None, tmp_path / "out", protocol="")
+    plugin.write_text(PLUGIN.replace("== 3", "== 4"))
+    with pytest.raises(TemperError, match="source of unlucky changed during the run"):
+        planned.execute(jobs=2)
+
+
+def test_ctrl_c_stops_all_processes_and_the_same_command_resumes(suite: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "benchmark.cli.main", "run", suite, "--methods", "vanilla,roast", "--jobs", "2"]
+    out = tmp_path / "out"
+    process = subprocess.Popen([*words, "--out", out], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not list((out / "store").glob("partial/train-*/spec.json")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 130, told
+    assert "rerun the same command to resume" in " ".join(told.split())
+    assert "Traceback" not in told
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+    subprocess.run([*words, "--out", out], check=True, capture_output=True)
+    run(suite, "vanilla,roast", out=tmp_path / "whole", jobs=2)
+    assert tree(out / "results") == tree(tmp_path / "whole/results")
+
+
+def test_no_job_is_refused(suite: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="jobs is 0; it must be at least 1"):
+        run(suite, out=tmp_path, jobs=0)
