@@ -6,6 +6,8 @@ from collections.abc import Iterator
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# A worker of pytest-xdist has a width of 80 columns, to which commands would wrap their output.
+os.environ.pop("COLUMNS", None)
 
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar

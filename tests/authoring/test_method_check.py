@@ -320,4 +320,4 @@ def test_from_the_command_line_it_trains_and_a_failure_exits_with_one(
     assert "Next: set `paper`" in done.stdout
     assert "a minute of training" in done.stdout
     assert "validation accuracy" in done.stdout
-    assert "2 of 18 checks did not pass" in done.stderr
+    assert "2 of 19 checks did not pass" in done.stderr

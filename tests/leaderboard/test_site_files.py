@@ -143,7 +143,7 @@ def test_terminal_tables_hold_the_same_texts(full_results):
     ]
     first = tables[0]
     assert all(len(row) == len(first.columns) == len(first.left) for row in first.rows)
-    assert first.rows[0][first.columns.index("Overall % ↑")].startswith(board.sections[0].rows[0].overall.text)
+    assert first.rows[0][first.columns.index("Overall points ↑")].startswith(board.sections[0].rows[0].overall.text)
     assert any(cell.startswith("Not ranked: 1 seed") for row in first.rows for cell in row)
     demonstration = tables[-2]
     assert "Rank" not in demonstration.columns

@@ -72,7 +72,7 @@ def test_text_that_a_record_may_not_hold(forgery: Forgery, text: str, reason: st
     ("change", "reason"),
     [
         (lambda r: r["method"].update(name=LATEX), "write a name of letters, digits"),
-        (lambda r: r["method"].update(configuration=HTML), "/method: says"),
+        (lambda r: r["method"].update(configuration=HTML), "/method: is worddrop~-img"),
         (lambda r: r["backbone"].update(name="../x"), "/backbone/name: is the text '../x'"),
         (lambda r: r["metric"].update(id=HTML), "/metric/id: is the text"),
     ],
