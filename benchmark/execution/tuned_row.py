@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmark.execution.cells import Row
 from benchmark.execution.workload import Workload
 from benchmark.schema import IntegrityError, UsageError, file_fingerprint, method_slug
+from benchmark.schema.record import row_folder
 from benchmark.schema.trial import LEARNING_RATE_FACTOR, TRIALS_FILE, Trial, read_trials, selected, tuning_of
 from benchmark.suites import Suite
 
@@ -14,7 +15,8 @@ from benchmark.suites import Suite
 def trials_path(row: Row, suite: Suite) -> Path:
     """Return the path of a row's trials below the results folder."""
     slug = method_slug(row.method.name, row.method.configuration, tuned=True)
-    return Path(f"{suite.name}@{suite.version}", slug, row.backbone.name, TRIALS_FILE)
+    folder = row_folder(suite.name, suite.version, slug, row.backbone.name)
+    return Path(folder, TRIALS_FILE)
 
 
 def tuned_rows(rows: Sequence[Row], work: Workload, results: Path) -> list[Row]:

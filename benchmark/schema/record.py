@@ -247,8 +247,13 @@ _LONGEST_SETTINGS = 160
 """Most characters of the settings in a folder's name, next to a name of 80 and a hash."""
 
 
+def row_folder(suite: str, version: int, slug: str, backbone: str) -> str:
+    """Return the folder of a row below the results folder: ``<suite>@<version>/<method>/<backbone>``."""
+    return f"{suite}@{version}/{slug}/{backbone}"
+
+
 def record_path(record: Mapping[str, Any]) -> str:
-    """Return a record's path below the results folder: ``<suite>@<version>/<method>/<backbone>/seed-<n>.jsonl``.
+    """Return a record's path below the results folder: its row's folder and ``seed-<n>.jsonl``.
 
     A published record, which has no seed, is in ``published.jsonl``.
     """
@@ -256,7 +261,8 @@ def record_path(record: Mapping[str, Any]) -> str:
     seed = "published" if record["kind"] == "published" else f"seed-{record['seed']}"
     tuned = "tuning" in record
     slug = method_slug(method["name"], method["configuration"], record.get("protocol", ()), tuned=tuned)
-    return f"{suite['name']}@{suite['version']}/{slug}/{record['backbone']['name']}/{seed}.jsonl"
+    folder = row_folder(suite["name"], suite["version"], slug, record["backbone"]["name"])
+    return f"{folder}/{seed}.jsonl"
 
 
 def line_order(record: Mapping[str, Any]) -> tuple[int, str, str]:

@@ -21,10 +21,12 @@ from benchmark.schema import (
     UsageError,
     card_fingerprint,
     file_fingerprint,
+    method_slug,
     read_records,
     record_line,
     suite_card_text,
 )
+from benchmark.schema.record import row_folder
 from benchmark.schema.trial import TRIALS_FILE
 from benchmark.submission.read import (
     MANIFEST,
@@ -32,7 +34,6 @@ from benchmark.submission.read import (
     SOURCE,
     SUBMISSION_SCHEMA_VERSION,
     read_submission,
-    row_folder,
     table_path,
 )
 from benchmark.submission.verify import require_whole
@@ -148,7 +149,8 @@ def _write(folder: Path, runs: Sequence[_Run], results: Path, card: Mapping[str,
     row = runs[0].row
     method, name, version = row.method, card["name"], card["version"]
     tuned = row.tuning is not None
-    place = row_folder(name, version, method.name, method.configuration, row.backbone.name, tuned=tuned)
+    slug = method_slug(method.name, method.configuration, tuned=tuned)
+    place = row_folder(name, version, slug, row.backbone.name)
     records = folder / RECORDS / place
     records.mkdir(parents=True)
     if tuned:

@@ -36,7 +36,7 @@ from benchmark.schema import (
 )
 from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.base import STRICT, Count, Hash, Name, Schema, Whole, refusal
-from benchmark.schema.record import Configuration
+from benchmark.schema.record import Configuration, row_folder
 from benchmark.schema.trial import TRIALS_FILE
 
 SUBMISSION_SCHEMA_VERSION = 1
@@ -135,8 +135,8 @@ class Manifest(_Part):
     def row(self) -> PurePosixPath:
         """Folder of the row's records, and of the submission itself."""
         suite, method = self.suite, self.method
-        names = suite.name, suite.version, method.name, method.configuration, self.backbone
-        return row_folder(*names, tuned=method.tuned)
+        slug = method_slug(method.name, method.configuration, tuned=method.tuned)
+        return PurePosixPath(row_folder(suite.name, suite.version, slug, self.backbone))
 
     def expected_files(self) -> set[str]:
         """Return the required files except the manifest, without trusting any path in the manifest."""
@@ -162,13 +162,6 @@ _MANIFEST, _COMPOSED, _TEXTS = Schema(Manifest), Schema(_Composed), Schema(Annot
 def table_path(seed: int, subject: str) -> str:
     """Return the path of a table in the folder."""
     return f"{TABLES}/seed-{seed}/{subject}.parquet"
-
-
-def row_folder(
-    suite: str, version: int, method: str, configuration: str, backbone: str, *, tuned: bool = False
-) -> PurePosixPath:
-    """Return ``<suite>@<version>/<method>/<backbone>``."""
-    return PurePosixPath(f"{suite}@{version}", method_slug(method, configuration, tuned=tuned), backbone)
 
 
 # -- the folder -----------------------------------------------------------------------------------------------------
