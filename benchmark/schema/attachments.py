@@ -14,7 +14,7 @@ from pydantic import Field, StringConstraints, with_config
 from typing_extensions import TypedDict
 
 from benchmark.schema.base import PLAIN, STRICT, Count, Hash, Name, Number, Schema, Whole
-from benchmark.schema.canonical import file_fingerprint, parse_json
+from benchmark.schema.canonical import file_fingerprint, lines_of, parse_json
 from benchmark.schema.errors import IntegrityError, Problem
 from benchmark.schema.migrations import ATTACHMENT_SCHEMA_VERSION
 from benchmark.schema.record import TUNED
@@ -146,8 +146,7 @@ def _read_method(path: Path, slug: str, complaints: list[str]) -> dict[str, Any]
 
 
 def _read_examples(path: Path, complaints: list[str]) -> list[dict[str, Any]]:
-    lines = path.read_bytes().split(b"\n")
-    lines = lines[:-1] if not lines[-1] else lines
+    lines = lines_of(path)
     if len(lines) > MOST_EXAMPLES:
         complaints.append(f"{path}: holds {len(lines)} examples; keep at most {MOST_EXAMPLES}.")
         return []

@@ -37,6 +37,16 @@ def file_fingerprint(path: Path) -> str:
         return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def lines_of(path: Path) -> list[bytes]:
+    """Return the lines of a file of JSON lines, without their newlines.
+
+    The file is split at newlines only: str.splitlines also splits at characters that JSON allows in a text, such as
+    U+2028.
+    """
+    lines = path.read_bytes().split(b"\n")
+    return lines if lines[-1] else lines[:-1]
+
+
 def canonical_line(value: object, problems: Iterable[Problem], what: str) -> str:
     """Write a value as canonical JSON and a newline.
 

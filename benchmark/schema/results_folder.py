@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from benchmark.schema.attachments import Attachments, is_attachment, read_attachments
-from benchmark.schema.canonical import file_fingerprint, parse_json
+from benchmark.schema.canonical import file_fingerprint, lines_of, parse_json
 from benchmark.schema.errors import IntegrityError, Problem, UsageError
 from benchmark.schema.migrations import migrate
 from benchmark.schema.record import RECORD, Record, contradictions, record_key, record_path, validate_record
@@ -51,9 +51,7 @@ def read_numbered_records(path: Path) -> list[tuple[int, Record]]:
     """
     records: list[tuple[int, Record]] = []
     complaints: list[str] = []
-    # Split at newlines only: str.splitlines also splits at characters that JSON allows in a text, such as U+2028.
-    lines = path.read_bytes().split(b"\n")
-    for number, line in enumerate(lines[:-1] if not lines[-1] else lines, start=1):
+    for number, line in enumerate(lines_of(path), start=1):
         record, problems = _current(line), list[Problem]()
         if record is None:
             record, problems = _any_version(line)

@@ -12,7 +12,7 @@ from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
 from benchmark.schema.base import STRICT, Count, Hash, Key, Name, Number, Scalar, Schema, Sentence, Whole
-from benchmark.schema.canonical import canonical_line, parse_json
+from benchmark.schema.canonical import canonical_line, lines_of, parse_json
 from benchmark.schema.errors import IntegrityError, Problem
 from benchmark.schema.record import Backbone, Cost, Method
 
@@ -138,10 +138,9 @@ def read_trials(path: Path) -> list[Trial]:
         IntegrityError: one line ``file:line: pointer: message`` for each problem of the whole file.
         OSError: the file cannot be read.
     """
-    lines = path.read_bytes().split(b"\n")
     trials: list[Trial] = []
     complaints: list[str] = []
-    for number, line in enumerate(lines[:-1] if not lines[-1] else lines, start=1):
+    for number, line in enumerate(lines_of(path), start=1):
         value, problems = parse_json(line)
         problems = problems or TRIAL.problems(value)
         problems = problems or list(_contradictions(value, trials, number - 1))
