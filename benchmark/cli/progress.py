@@ -1,16 +1,19 @@
 """Progress on standard error: a live bar on a terminal; elsewhere a line about once per minute, with the time left."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import typer
 from rich.filesize import decimal
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from benchmark.cli.display import console, say
+from benchmark.cli.options import INTERRUPTED
 
 if TYPE_CHECKING:
     from benchmark.schema.attack_outcome import AttackRow
@@ -18,6 +21,16 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 60.0
 
 Clock = Callable[[], float]
+
+
+@contextmanager
+def resumable(what: str = "stages") -> Iterator[None]:
+    """Exit at Ctrl-C in the block, and say that finished `what` are kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"Interrupted. Finished {what} and checkpoints are kept; rerun the same command to resume.")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 class _Count(ProgressColumn):

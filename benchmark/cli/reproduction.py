@@ -1,6 +1,7 @@
 """`temper reproduce`: measure the rows of a paper's table."""
 
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -8,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from benchmark.cli.display import console, examples, output, say
-from benchmark.cli.options import INTERRUPTED, PUBLISHED, PublishedOption, complete_tables
-from benchmark.cli.progress import CellDisplay
+from benchmark.cli.options import PUBLISHED, PublishedOption, complete_tables
+from benchmark.cli.progress import CellDisplay, resumable
 from benchmark.execution.plan import require_resources, require_writable
 from benchmark.schema import UnavailableError, read_published
 
@@ -64,16 +65,13 @@ def reproduce(
     count = seeds or read.seeds
     # Read the published records now: an invalid file must stop the command before hours of training.
     read_published(published)
-    try:
+    with resumable():
         jobs, name = _planned(read, backbone or read.backbone, count, limit)
         store = Store(out / "store")
         failed = _run(jobs, out, store, only_plan=plan, yes=yes)
         if not plan:
             made = paper_table(read, jobs, Cut(whole, name, count, limit))
             _print(made, _results(out), published, form, _fold_remarks(read, jobs, store))
-    except KeyboardInterrupt:
-        say("Interrupted. Finished stages and checkpoints are kept; rerun the same command to resume.")
-        raise typer.Exit(INTERRUPTED) from None
     if failed or all(job.work is None for job in jobs):
         raise typer.Exit(1)
 
@@ -139,11 +137,8 @@ def _run_job(job: "Job", store: "Store", results: Path) -> int:
             require_parts(attack)
     if forget_other_state(results, job.work):
         say(f"note: the data of {job.suite.name} has changed; its records here are rewritten.")
-    display = CellDisplay()
-    try:
+    with closing(CellDisplay()) as display:
         report = run_rows(job.all_rows(), job.work, store, results, display)
-    finally:
-        display.close()
     return len(report.failures)
 
 

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,6 @@ import typer
 from benchmark.cli.display import console, examples, print_table, say, show
 from benchmark.cli.leaderboard_commands import print_section
 from benchmark.cli.options import (
-    INTERRUPTED,
     BackboneOption,
     OutOption,
     PluginOption,
@@ -19,7 +19,7 @@ from benchmark.cli.options import (
     complete_methods,
     each_suite,
 )
-from benchmark.cli.progress import CellDisplay
+from benchmark.cli.progress import CellDisplay, resumable
 from benchmark.execution.plan import Settings, parse_methods, plan, require_writable
 from benchmark.schema import TemperError, method_slug
 from benchmark.schema.errors import counted
@@ -105,15 +105,8 @@ def _run(planned: "Plan", out: Path, jobs: int) -> None:
     for task, count in work.excluded().items():
         say(f"note: {task}: {counted(count, 'example')} that training has seen dropped.")
 
-    display = CellDisplay(live=jobs == 1)
-    try:
+    with resumable(), closing(CellDisplay(live=jobs == 1)) as display:
         report = planned.execute(display, jobs)
-    except KeyboardInterrupt:
-        display.close()
-        say("Interrupted. Finished stages and checkpoints are kept; rerun the same command to resume.")
-        raise typer.Exit(INTERRUPTED) from None
-    finally:
-        display.close()
     if report.computed or report.failures:
         say(f"Computed {counted(report.computed, 'stage')}; {report.reused} reused.")
     else:

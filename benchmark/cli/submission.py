@@ -3,6 +3,7 @@
 import secrets
 import shlex
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -245,7 +246,8 @@ def _rerun(verification: "Verification", seed: int, out: Path, plugins: list[str
     for text in plugins:
         load_plugin(text)
     # Use a separate folder: --out may hold the author's run, and then nothing would be trained.
-    compared = rerun(verification.submission, verification.work, seed, out / "rerun", CellDisplay())
+    with closing(CellDisplay()) as display:
+        compared = rerun(verification.submission, verification.work, seed, out / "rerun", display)
     headings = ("Task", "Metric", "Submitted", "Again", "Difference", "Tolerance")
     values = ((one, (one.submitted, one.again, one.again - one.submitted, one.tolerance)) for one in compared)
     rows = [(one.task, one.metric, *(f"{value:.4f}" for value in four)) for one, four in values]

@@ -1,5 +1,6 @@
 """`temper tune`."""
 
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.cli.display import examples, print_table, say, show
-from benchmark.cli.options import INTERRUPTED, BackboneOption, OutOption, PluginOption, SuiteArgument, each_suite
-from benchmark.cli.progress import CellDisplay
+from benchmark.cli.options import BackboneOption, OutOption, PluginOption, SuiteArgument, each_suite
+from benchmark.cli.progress import CellDisplay, resumable
 from benchmark.cli.runs import MethodsOption
 from benchmark.execution.plan import parse_methods
 from benchmark.schema.errors import counted
@@ -52,15 +53,8 @@ def _tune(
     from benchmark.tuning.study import plan_tuning
 
     planned = plan_tuning(suite, requests, backbone, out, trials)
-    display = CellDisplay()
-    try:
+    with resumable("trials"), closing(CellDisplay()) as display:
         report = planned.execute(display, _print_progress)
-    except KeyboardInterrupt:
-        display.close()
-        say("Interrupted. Finished trials and checkpoints are kept; rerun the same command to resume.")
-        raise typer.Exit(INTERRUPTED) from None
-    finally:
-        display.close()
     _print(planned, report)
     names = ",".join(study.row.method.name for study in planned.studies)
     say(f"Trials: {out / 'results' / f'{suite.name}@{suite.version}'}")
