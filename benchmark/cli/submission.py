@@ -14,7 +14,7 @@ from benchmark.cli.display import examples, print_table, say, show
 from benchmark.cli.options import BackboneOption, MethodArgument, OutOption, PluginOption, complete_suites
 from benchmark.cli.progress import CellDisplay
 from benchmark.cli.runs import SettingsOption
-from benchmark.execution.plan import require_resources, require_writable
+from benchmark.execution.plan import plan, require_resources, require_writable
 from benchmark.schema.errors import IntegrityError, TemperError, UsageError
 
 if TYPE_CHECKING:
@@ -54,12 +54,7 @@ def submit(
 ) -> None:
     """Gather a finished run into one folder for a pull request. Refuses incomplete runs."""
     from benchmark.execution.cards import suite_card
-    from benchmark.execution.cells import Row
-    from benchmark.execution.method_registry import MethodRequest, configure, load_plugin
-    from benchmark.execution.store import Store
-    from benchmark.execution.tuned_row import tuned_rows
-    from benchmark.execution.workload import materialise
-    from benchmark.models.backbones import resolve_backbone
+    from benchmark.execution.method_registry import MethodRequest, load_plugin
     from benchmark.submission.build import build, seeds_to_submit
     from benchmark.suites import load_suite
     from benchmark.suites.suite_files import is_path
@@ -68,15 +63,11 @@ def submit(
     for text in plugin or ():
         load_plugin(text)
     request.require_known()
-    require_resources(loaded, backbone or loaded.backbone)
-    configured = configure(request, request.overrides_of(loaded.hyperparameters))
-    place, work = resolve_backbone(backbone or loaded.backbone), materialise(loaded)
-    row = Row(configured, place, 0)
-    if settings == "tuned":
-        (row,) = tuned_rows([row], work, out / "results")
-    seeds = seeds_to_submit(row, work, out / "results", suite_card(work))
+    planned = plan(loaded, [request], 1, backbone, out, protocol="", settings=settings)
+    (row,), work, results = planned.rows, planned.work, planned.results
+    seeds = seeds_to_submit(row, work, results, suite_card(work))
     require_writable(to, "--to")
-    built = build([replace(row, seed=seed) for seed in seeds], work, Store(out / "store"), out / "results", to)
+    built = build([replace(row, seed=seed) for seed in seeds], work, planned.store, results, to)
     for line in submitted_lines(built, len(seeds), suite if is_path(suite) else ""):
         say(line)
 
