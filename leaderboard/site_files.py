@@ -38,12 +38,14 @@ class BuildReport:
         changed: files with new content.
         rows: every row of the leaderboard, in its order.
         dropped: records and files that no row uses, each with the reason.
+        board: the leaderboard that was written.
     """
 
     files: tuple[Path, ...]
     changed: tuple[Path, ...]
     rows: tuple[BuiltRow, ...]
     dropped: tuple[DroppedItem, ...]
+    board: Board
 
 
 def build(results: Path, site: Path, published: Path | None = None) -> BuildReport:
@@ -70,7 +72,7 @@ def build(results: Path, site: Path, published: Path | None = None) -> BuildRepo
         for section in board.sections
         for row in section.rows
     )
-    return BuildReport(tuple(site / name for name in texts), changed, rows, board.dropped)
+    return BuildReport(tuple(site / name for name in texts), changed, rows, board.dropped, board)
 
 
 def check(results: Path, site: Path, published: Path | None = None) -> str:

@@ -71,7 +71,7 @@ def build(results: ResultsOption = None, published: PublishedOption = PUBLISHED,
     results, *others = results_folders(results)
     site = site or results.parent / "site"
     report = leaderboard.build(results, site, _existing(published))
-    for table in leaderboard.text_tables(leaderboard.load_board(results, _existing(published))):
+    for table in leaderboard.text_tables(report.board):
         print_section(table)
     # Numbers of papers about suites without results are the rule; the page lists them.
     for dropped in (one for one in report.dropped if not one.where.startswith("published/")):
@@ -120,9 +120,9 @@ def print_section(table: "TextTable") -> None:
     )
     show("")
     for row in table.rows:
-        for heading in set(table.columns) & {"Notes"}:
-            if note := row[table.columns.index(heading)]:
-                show(f"{row[table.columns.index('Method')]}: {note}", "dim", indent="  ")
+        cells = dict(zip(table.columns, row, strict=True))
+        if note := cells.get("Notes"):
+            show(f"{cells['Method']}: {note}", "dim", indent="  ")
     for sentence in table.notes:
         show(sentence, "dim")
     show("")
@@ -191,7 +191,7 @@ def _cells(difference: "ScoreComparison") -> list[str]:
 
 
 def _verdict(difference: "ScoreComparison") -> str:
-    return {"tied": "tied", "unknown": "no verdict"}.get(difference.verdict, difference.verdict)
+    return "no verdict" if difference.verdict == "unknown" else difference.verdict
 
 
 def _score(value: float | None, unit: str) -> str:
