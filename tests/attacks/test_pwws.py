@@ -40,6 +40,18 @@ def test_words_without_synonyms_and_stop_words_are_not_asked_about_again(tmp_pat
     assert (outcome, text, queries) == ("survived", "the fine slow thing", 1 + 3 + 1 + 1)
 
 
+def test_a_share_bounds_the_number_of_changed_words(tmp_path):
+    entries = {"good": [("fine", 1)], "film": [("movie", 1)], "watch": [("view", 1)]}
+    changed = {}
+    for share in (None, 0.2, 0.4):
+        numbers = {} if share is None else {"max_share": share}
+        ((_, outcome, text, _, _),) = pwws(tmp_path, "a good film to watch", parts(entries), **numbers)
+        changed[share] = sum(a != b for a, b in zip(text.split(), ["a", "good", "film", "to", "watch"], strict=True))
+        assert outcome == "survived"
+    assert changed[0.2] <= 1
+    assert changed[0.4] <= 2
+
+
 @pytest.mark.parametrize("budget", range(1, 11))
 def test_a_budget_cuts_each_phase_short(tmp_path, budget):
     ((_, outcome, _, queries, _),) = pwws(tmp_path, "a good film to watch", query_budget=budget)
@@ -131,12 +143,14 @@ def test_products_that_differ_by_less_than_float32_tells_are_compared_as_textatt
 class TestAgainstTextAttack:
     pytestmark = with_textattack
 
+    @pytest.mark.parametrize("share", [None, 0.1, 0.3])
     @pytest.mark.parametrize("budget", [None, 3, 17, 60])
     @pytest.mark.parametrize("pair", [False, True])
-    def test_outcome_text_and_queries_are_the_same(self, tmp_path, pair, budget):
+    def test_outcome_text_and_queries_are_the_same(self, tmp_path, pair, budget, share):
         asked, made = random_cases.victim(3, seed=1), random_cases.parts(1)
         examples = random_cases.examples(10, (1, 25), asked, 1, pair)
-        numbers = {} if budget is None else {"query_budget": budget}
+        given = {"query_budget": budget, "max_share": share}
+        numbers = {name: value for name, value in given.items() if value is not None}
         ours, theirs = (
             outcomes(tmp_path, spec("pwws", backend, **numbers), examples, asked, made)
             for backend in ("engine", "textattack")

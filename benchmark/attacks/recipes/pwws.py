@@ -1,14 +1,15 @@
 """PWWS (Ren et al., ACL 2019), with the decisions of TextAttack's recipe of that name: no named entities."""
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
-from benchmark.attacks.attack_recipe import AttackRecipe, Budget, Lexicon, ReportedEncoder, Stopwords, attack
+from benchmark.attacks.attack_recipe import AttackRecipe, Budget, Lexicon, ReportedEncoder, Share, Stopwords, attack
 
 if TYPE_CHECKING:
     from textattack import Attack as TextAttackAttack
 
     from benchmark.attacks.attacked_text import AttackedText
-    from benchmark.attacks.constraints import Candidate
+    from benchmark.attacks.constraints import Candidate, Rule
     from benchmark.attacks.engine import Ask, Case, ScoredItem, Search, SearchResult
     from benchmark.attacks.parts import Parts
     from benchmark.attacks.textattack.components import VictimWrapper
@@ -18,25 +19,29 @@ if TYPE_CHECKING:
 class PWWS(AttackRecipe):
     """PWWS (Ren et al., 2019) as TextAttack has it: synonyms from WordNet, any text allowed, no named entities."""
 
+    added_parameters: ClassVar[tuple[str, ...]] = ("max_share",)
+
     lexicon: Lexicon = "wordnet-synonyms"
     encoder: ReportedEncoder = "minilm"
     stopwords: Stopwords = "nltk-english"
+    max_share: Share = None
     query_budget: Budget = None
 
     def search(self, parts: "Parts") -> "Search":
         """Replace words by synonyms, written as the lexicon has them, in the order of weighted saliency."""
-        from benchmark.attacks.constraints import Candidate, modifiable
+        from benchmark.attacks.constraints import Candidate, allowed, few_enough, modifiable
         from benchmark.attacks.greedy_search import greedy
         from benchmark.attacks.parts import required
         from benchmark.attacks.transformations import swaps
         from benchmark.attacks.weighted_saliency import by_weighted_saliency
 
         lexicon = required(parts.lexicon, "lexicon")
+        rules: list[Rule] = [] if self.max_share is None else [partial(few_enough, self.max_share)]
 
-        def propose(_: "Case", text: "AttackedText", index: int) -> "Ask[list[Candidate]]":
+        def propose(case: "Case", text: "AttackedText", index: int) -> "Ask[list[Candidate]]":
             yield from ()
             words = (near for near, _ in lexicon.neighbours(text.words[index].lower()))
-            return [Candidate(swapped) for swapped in swaps(text, index, words)]
+            return [Candidate(swapped) for swapped in allowed(case.original, swaps(text, index, words), rules)]
 
         def search(case: "Case", start: "ScoredItem") -> "Ask[SearchResult]":
             next_word = yield from by_weighted_saliency(case, modifiable(case.original, parts.stopwords), propose)
@@ -50,7 +55,7 @@ class PWWS(AttackRecipe):
         from benchmark.attacks.textattack import components
 
         transformation = components.LexiconSwap(required(parts.lexicon, "lexicon"))
-        search = components.OrderedSaliencySearch()
+        constraints, search = components.max_words(self.max_share), components.OrderedSaliencySearch()
         return components.compose(
-            self, parts, victim, pair=pair, constraints=[], transformation=transformation, search=search
+            self, parts, victim, pair=pair, constraints=constraints, transformation=transformation, search=search
         )
