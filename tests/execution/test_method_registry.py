@@ -86,7 +86,7 @@ def test_the_users_word_wins_over_the_suites_and_that_over_the_default() -> None
 
 
 def test_saying_what_holds_anyway_is_no_configuration() -> None:
-    made = configure(MethodRequest("roast", {"alpha": "0.9", "variant": "paper"}), {})
+    made = configure(MethodRequest("roast", {"alpha": "0.6", "variant": "paper"}), {})
     assert made.configuration == ""
 
 
