@@ -239,7 +239,8 @@ def _perspective_columns(results: SectionResults) -> Iterator[Column]:
     for place, (name, entries) in enumerate(results.perspectives().items()):
         averaged: dict[str, list[str]] = {}
         for entry in entries:
-            averaged.setdefault(results.metric(entry)["title"], []).append(entry["title"])
+            weight = f" (weight {entry['weight']:g})" if "weight" in entry else ""
+            averaged.setdefault(results.metric(entry)["title"], []).append(f"{entry['title']}{weight}")
         measured = "; ".join(f"{metric} on {', '.join(titles)}" for metric, titles in averaged.items())
         title, question = definitions.PERSPECTIVES[name]
         metric = results.metric(entries[0])

@@ -43,6 +43,14 @@ def mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
+def weighted_mean(values: Sequence[float], weights: Sequence[float]) -> float:
+    """Average at least one number; equal weights give exactly `mean`."""
+    if len(set(weights)) == 1:
+        return mean(values)
+    products = [value * weight for value, weight in zip(values, weights, strict=True)]
+    return math.fsum(products) / math.fsum(weights)
+
+
 def variance(values: Sequence[float]) -> float:
     """Estimate the variance of at least two numbers, divided by their number less one."""
     centre = mean(values)

@@ -11,8 +11,8 @@ from scipy.special import stdtrit
 from benchmark.schema import SANITY_CHECKS
 from benchmark.schema.errors import counted
 from leaderboard.bootstrap import Distribution, pair_scales
-from leaderboard.intervals import NORMAL, contradictions, detectable_difference, holm, mean, variance
-from leaderboard.results import PUBLISHED, Item, RowResults, SectionResults
+from leaderboard.intervals import NORMAL, contradictions, detectable_difference, holm, mean, variance, weighted_mean
+from leaderboard.results import PUBLISHED, Item, RowResults, headline
 from leaderboard.scores import (
     GIVEN_UP,
     RowScores,
@@ -257,7 +257,7 @@ def at_chance(scores: SectionScores, row: RowResults) -> str:
     gain of such a row, or over such a row, says nothing. A row is above it where the lower end of the 95 % interval of
     its accuracy is.
     """
-    share = _largest_class(scores.section)
+    share = _largest_class(scores)
     if share is None or row.kind == PUBLISHED or not (points := scores.points(row, *accuracy_items(scores.section))):
         return ""
     accuracy = mean([value for _, value in points])
@@ -269,12 +269,12 @@ def at_chance(scores: SectionScores, row: RowResults) -> str:
     )
 
 
-def _largest_class(section: SectionResults) -> float | None:
+def _largest_class(scores: SectionScores) -> float | None:
     """Average the share of the most frequent class over the in-distribution tasks; None if one is missing."""
-    shares, items = section.card.get("largest_class", {}), accuracy_items(section)
+    shares, items = scores.section.card.get("largest_class", {}), accuracy_items(scores.section)
     if not items or any(item[0] not in shares for item in items):
         return None
-    return mean([shares[item[0]] for item in items])
+    return weighted_mean([shares[item[0]] for item in items], scores.weights_of(items))
 
 
 def _lower_end(scores: SectionScores, row: RowResults, points: list[tuple[int, float]]) -> float:
@@ -283,15 +283,14 @@ def _lower_end(scores: SectionScores, row: RowResults, points: list[tuple[int, f
     The interval has a closed form. Ends of a bootstrap over the stored resamples would depend on the few that lie in a
     tail: 5 of 200.
     """
-    section, seeds = scores.section, {seed for seed, _ in points}
-    items: dict[Item, int] = {
-        (entry["id"], entry["perspective"], entry["headline"]): entry["n"] for entry in section.entries()
-    }
+    seeds, items = {seed for seed, _ in points}, accuracy_items(scores.section)
+    counts: dict[Item, int] = {headline(entry): entry["n"] for entry in scores.section.entries()}
+    weights = scores.weights_of(items)
     accuracy = mean([value for _, value in points])
     parts = []
-    for item in accuracy_items(section):
+    for item, weight in zip(items, weights, strict=True):
         share = mean([value for seed, value in scores.points(row, item) if seed in seeds])
-        parts.append(_wilson_distance(share, items[item]) / len(accuracy_items(section)))
+        parts.append(_wilson_distance(share, counts[item]) * weight / math.fsum(weights))
     if len(points) > 1:
         between = variance([value for _, value in points])
         parts.append(float(stdtrit(len(points) - 1, 0.975)) * math.sqrt(between / len(points)))

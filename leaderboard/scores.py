@@ -1,5 +1,6 @@
 """Scores: values over seeds, and every row's gain over vanilla."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from leaderboard.intervals import (
     p_value,
     percentile_interval,
     upper_p_value,
+    weighted_mean,
 )
 from leaderboard.results import PUBLISHED, Item, RowResults, SectionResults, headline
 
@@ -143,6 +145,7 @@ class SectionScores:
         values: All values: a line per row and seed, a column per task, perspective and metric.
         perspectives: The headline items that each perspective averages.
         headlines: The headline items of all perspectives.
+        weights: The weight of each of them in the mean of its perspective.
         signs: 1 for a perspective in which more is better, -1 for one in which less is.
     """
 
@@ -151,6 +154,7 @@ class SectionScores:
         self.vanilla = section.vanilla()
         self.perspectives = {name: tuple(map(headline, found)) for name, found in section.perspectives().items()}
         self.headlines = tuple(item for items in self.perspectives.values() for item in items)
+        self.weights = {headline(entry): float(entry.get("weight", 1)) for entry in section.entries()}
         self.signs = {
             name: -1 if section.metric(entries[0])["direction"] == "down" else 1
             for name, entries in section.perspectives().items()
@@ -168,17 +172,22 @@ class SectionScores:
         self._vanilla_scores: dict[tuple[int, ...], dict[str, Score]] = {}
 
     def points(self, row: RowResults, *items: Item) -> list[tuple[int, float]]:
-        """List (seed, mean of the items' values) for the seeds of a row that have all of these values."""
+        """List (seed, weighted mean of the items' values) for the seeds of a row that have all of these values."""
         if items not in self._points:
+            weights = self.weights_of(items)
             by_row: dict[int, list[tuple[int, float]]] = defaultdict(list)
             complete = self.values.reindex(columns=pd.MultiIndex.from_tuples(items)).dropna()
             for (number, seed), values in zip(complete.index, complete.to_numpy().tolist(), strict=True):
-                by_row[number].append((seed, mean(values)))
+                by_row[number].append((seed, weighted_mean(values, weights)))
             self._points[items] = by_row
         return self._points[items].get(row.number, [])
 
+    def weights_of(self, items: Iterable[Item]) -> list[float]:
+        """List the weights of items; a metric that is not a headline enters no mean, and has 1."""
+        return [self.weights.get(item, 1.0) for item in items]
+
     def estimate(self, row: RowResults, *items: Item) -> Estimate:
-        """Average items per seed, then over the seeds that have all of them; otherwise give the reason.
+        """Average items by weight per seed, then over the seeds that have all of them; otherwise give the reason.
 
         The 95 % interval is that of the bootstrap over seeds and examples, or, where an item has no replicates, a
         t-interval over seeds. A single seed has none.
@@ -197,7 +206,7 @@ class SectionScores:
         return self._estimates[key]
 
     def value(self, row: RowResults, *items: Item) -> float | None:
-        """Average items per seed, then over the seeds that have all of them; None if no seed has."""
+        """Average items by weight per seed, then over the seeds that have all of them; None if no seed has."""
         points = self.points(row, *items)
         return mean([value for _, value in points]) if points else None
 
@@ -308,10 +317,11 @@ class SectionScores:
         return scores
 
     def _score(self, row: RowResults, items: tuple[Item, ...], seeds: tuple[int, ...]) -> Score:
-        """Average items with their resamples, seed by seed."""
+        """Average items by their weights with their resamples, seed by seed."""
         points = dict(self.points(row, *items))
         resampled: dict[DataSet, NDArray[np.float64]] = {}
-        for item in items:
+        weights = self.weights_of(items)
+        for item, weight in zip(items, weights, strict=True):
             # Use the records' data hash, because the card may have none.
             stored = [self._replicates[row.number, seed, item] for seed in seeds]
             blocks: dict[DataSet, NDArray[np.float64]] = {}
@@ -320,7 +330,7 @@ class SectionScores:
                 block[place] = replicates
                 block[place] -= block[place].mean()
             for key, block in blocks.items():
-                share = block / len(items)
+                share = block * weight / math.fsum(weights)
                 resampled[key] = resampled[key] + share if key in resampled else share
         return Score(seeds, np.array([points[seed] for seed in seeds]), resampled)
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from pydantic import ValidationInfo, model_validator, with_config
+from pydantic import Field, ValidationInfo, model_validator, with_config
 
 from benchmark.attacks.attack_recipe import AttackRecipe, Count
 from benchmark.attacks.recipes import ATTACKS
 from benchmark.evaluation.default_metrics import ATTACK_METRICS, metric_problems
-from benchmark.schema.base import CLOSED, Identifier, Schema, Setting, Words, doc, require
+from benchmark.schema.base import CLOSED, Identifier, Real, Schema, Setting, Words, doc, require
 from benchmark.schema.errors import Problem, UsageError, key_path, nearest
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Attack:
     metrics: Annotated[
         tuple[str, ...], doc("Ids of its metrics.", absent="outcomes, queries, words and similarity")
     ] = ()
+
+    weight: Annotated[Real, Field(gt=0), doc("Weight in the mean of its perspective.")] = 1.0
 
     @model_validator(mode="after")
     def _agrees(self, info: ValidationInfo) -> "Attack":
@@ -76,6 +78,8 @@ def _problems(attack: Attack) -> Iterator[tuple[str, str]]:
     _, problems = _read(attack)
     for problem in problems:
         yield f"parameters.{problem.pointer}", problem.message
+    if ATTACKS[attack.recipe].masking_check and attack.weight != 1:
+        yield "weight", "a masking check enters no mean; remove it."
     yield from metric_problems(attack.metrics, ATTACK_METRICS, "attack")
     if attack.backend == "textattack" and attack.parameters.get("short_texts", "pass") != "pass":
         yield "parameters.short_texts", 'TextAttack lets short texts pass. Remove the key, or use backend = "engine".'

@@ -55,12 +55,13 @@ def _show_suite(loaded: "Suite") -> None:
     show(f"\nTraining: {loaded.training.title}. {loaded.training.description}")
     recipe = ", ".join(f"{key}={value}" for key, value in asdict(loaded.recipe).items())
     show(f"Recipe: {recipe}\nBackbone: {loaded.backbone}\n")
-    rows = [(task.id, task.perspective, str(task.rows), task.title) for task in loaded.tasks]
+    rows = [(task.id, task.perspective, str(task.rows), f"{task.weight:g}", task.title) for task in loaded.tasks]
     rows += [
-        (attack.id, "adversarial", str(attack.subset), f"{attack.title} on {attack.on}") for attack in loaded.attacks
+        (attack.id, "adversarial", str(attack.subset), f"{attack.weight:g}", f"{attack.title} on {attack.on}")
+        for attack in loaded.attacks
     ]
-    headings = ("Task", "Perspective", "Examples", "Title")
-    print_table(headings, rows, right=("Examples",), prose=("Title",))
+    headings = ("Task", "Perspective", "Examples", "Weight", "Title")
+    print_table(headings, rows, right=("Examples", "Weight"), prose=("Title",))
     show("\nMetrics")
     metrics: dict[str, list[str]] = {}
     for task in loaded.tasks:

@@ -106,6 +106,7 @@ def _entry(
         "n": rows,
         "metrics": metrics,
         "headline": next((m for m in metrics if METRICS[m].headline), metrics[0]),
+        **({"weight": task.weight} if task.weight != 1 else {}),
     }
 
 

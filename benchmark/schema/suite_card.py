@@ -32,6 +32,8 @@ class CardTask(TypedDict):
     metrics: Annotated[list[Name], Field(min_length=1, max_length=100_000)]
     headline: Name
     """The metric that enters the perspective's score."""
+    weight: NotRequired[Number]
+    """Weight in the mean of its perspective; absent: 1."""
 
 
 class CardMetric(TypedDict):
@@ -186,6 +188,8 @@ def _contradictions(card: Mapping[str, Any]) -> Iterator[Problem]:
         first = seen.setdefault((task["id"], task["perspective"]), index)
         if first != index:
             yield Problem(f"{pointer}/id", f"repeats the task and perspective of /tasks/{first}; keep one.")
+        if task.get("weight", 1) <= 0:
+            yield Problem(f"{pointer}/weight", f"is {task['weight']}; write a weight above 0.")
         yield from _task_metrics(task, card["metrics"], pointer)
         yield from _headline_agrees(task, card["metrics"], headlines, pointer)
     yield from _largest_classes(card)

@@ -182,6 +182,8 @@ class EvaluationTask:
         ),
     ] = False
 
+    weight: Annotated[PositiveReal, doc("Weight in the mean of its perspective, and in that of calibration.")] = 1.0
+
     @model_validator(mode="after")
     def _agrees(self, info: ValidationInfo) -> "EvaluationTask":
         return require(self, _task_problems(self), info)
@@ -256,6 +258,8 @@ def _task_problems(task: EvaluationTask) -> Iterator[Problem]:
         yield "merge", "an anomaly task has no classes to merge; remove it."
     if task.perspective == "masking" and task.merge is not None:
         yield "merge", "a masking check takes the task's classes as they are; remove it."
+    if task.perspective == "masking" and task.weight != 1:
+        yield "weight", "a masking check enters no mean; remove it."
     yield from metric_problems(task.metrics, TASK_METRICS[task.perspective], task.perspective)
 
 

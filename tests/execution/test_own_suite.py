@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmark.execution.cards import suite_card
 from benchmark.execution.workload import Workload, materialise
 from benchmark.schema import read_results
 from benchmark.suites import load_suite
@@ -136,3 +137,11 @@ def test_a_package_that_only_a_task_needs_may_be_missing(suite: Path, tmp_path: 
         "The data, README.md of resource 'vader', is missing. Get it (`temper resources fetch vader`), then rerun "
         "the same command."
     }
+
+
+def test_a_weight_is_in_the_card_only_where_it_is_not_1(tmp_path: Path, tiny_backbone: Path) -> None:
+    path = write_tiny_suite(tmp_path, tiny_backbone)
+    path.write_text(path.read_text().replace('id = "away"\n', 'id = "away"\nweight = 0.25\n'))
+    tasks = suite_card(materialise(load_suite(str(path))))["tasks"]
+    weights = {(task["id"], task["perspective"]): task["weight"] for task in tasks if "weight" in task}
+    assert weights == {("away", "shift"): 0.25, ("away", "calibration"): 0.25}

@@ -1,9 +1,12 @@
 """Scores of the leaderboard, on values set by hand."""
 
+import copy
+
 import pytest
 
+from benchmark.schema import card_fingerprint
 from leaderboard import load_board
-from leaderboard.ranking import ranking
+from leaderboard.ranking import detectable, ranking
 from leaderboard.results import read_sections
 from leaderboard.scores import SectionScores
 from tests.leaderboard.synthetic import Method, card, digest, records, write_card, write_records, write_results
@@ -68,6 +71,92 @@ def test_overall_is_the_mean_gain_in_points_signed_so_that_up_is_better(exact):
     assert scores.overall.value == pytest.approx(0.038)
     assert (scores.overall.low, scores.overall.high) == (pytest.approx(0.038), pytest.approx(0.038))
     assert scores.relative.value == pytest.approx(0.16)
+
+
+def with_weights(suite, **weights):
+    """Give a card's tasks other weights, by their ids."""
+    tasks = [{**t, "weight": weights[t["id"]]} if t["id"] in weights else t for t in suite["tasks"]]
+    return {**suite, "tasks": tasks}
+
+
+def test_a_weight_counts_in_the_perspective_its_gain_and_its_relative_change(tmp_path):
+    suite = with_weights(card(), tweets=0.25)
+    write_card(tmp_path, suite)
+    for name, values in (("vanilla", VANILLA), ("better", BETTER)):
+        for seed in (0, 1):
+            write_records(tmp_path, with_values(records(suite, Method(name), seed), values))
+    row = ranked(tmp_path, "better")
+    # Shift: (0.75 + 0.57 / 4) / 1.25 = 0.714 against (0.7 + 0.5 / 4) / 1.25 = 0.66.
+    # Calibration: (0.03 + 0.05 / 4) / 1.25 = 0.034 against (0.04 + 0.06 / 4) / 1.25 = 0.044.
+    assert row.scores.gains["shift"] == pytest.approx(0.054)
+    assert row.scores.gains["calibration"] == pytest.approx(0.01)
+    assert row.scores.gains["tweets", "shift", "accuracy"] == pytest.approx(0.07)
+    assert row.scores.overall.value == pytest.approx((0.08 + 0.054 + 0.10 + 0.01 - 0.06) / 5)
+    assert row.scores.relative.value == pytest.approx((0.1 + 0.054 / 0.66 + 0.5 + 0.01 / 0.044 - 0.1) / 5)
+    (section,) = load_board(tmp_path).sections
+    (better,) = (row for row in section.rows if row.method == "better")
+    shown = {
+        column.key: (column, figure) for column, figure in zip(section.perspectives, better.perspectives, strict=True)
+    }
+    assert shown["shift"][1].text == "71.40"
+    assert shown["shift"][0].definition.endswith("Mean of: Accuracy on Stores, Tweets (weight 0.25).")
+
+
+def test_a_weight_counts_in_the_variances_behind_intervals_and_detectable_differences(tmp_path):
+    suite = with_weights(card(), tweets=0.25)
+    write_card(tmp_path, suite)
+    for seed in (0, 1):
+        write_records(tmp_path, with_values(records(suite, Method(), seed), VANILLA))
+        values = {**VANILLA, ("tweets", "accuracy"): 0.50 + 0.1 * seed}
+        found = with_values(records(suite, Method("better"), seed), values)
+        for record in found:
+            if (record["task"]["id"], record["metric"]["id"]) == ("tweets", "accuracy"):
+                count = len(record["replicates"])
+                record["replicates"] = [record["value"] + 0.01 * (-1) ** place for place in range(count)]
+        write_records(tmp_path, found)
+    _, (section,) = read_sections(tmp_path)
+    scores = SectionScores(section)
+    rows = ranking(scores)
+    test = next(row for row in rows if row.scores.row.name == "better").scores.tests["shift"]
+    # A fifth of the tweets' differences between seeds, 0 and 0.1, and of the deviations on their resamples, 0.01.
+    assert test.between == pytest.approx(0.02**2 / 2)
+    assert test.within == pytest.approx(0.002**2)
+    plain = next(row for row in rows if row.scores.row.name == "better").scores.tests["overall"]
+    assert plain.between == pytest.approx(test.between / 5**2)
+    assert detectable(scores, rows)["overall"] == pytest.approx(detectable(scores, rows)["shift"] / 5)
+
+
+def test_a_weight_of_two_is_the_item_twice_and_equal_weights_are_none(tmp_path):
+    def write(name, suite, again=()):
+        root = tmp_path / name
+        write_card(root, suite)
+        for method in (Method(), Method("better", gain=0.04)):
+            for seed in method.seeds:
+                found = records(card(), method, seed)
+                for record in [r for r in found if (r["task"]["id"], r["task"]["perspective"]) in again]:
+                    found.append(copy.deepcopy(record))
+                    found[-1]["task"]["id"] += "-again"
+                for record in found:
+                    record["suite"]["fingerprint"] = card_fingerprint(suite)
+                write_records(root, found)
+        return scores_of(root, "better")
+
+    plain = card()
+    twice = {("tweets", "shift"), ("tweets", "calibration")}
+    copies = [{**t, "id": f"{t['id']}-again"} for t in plain["tasks"] if (t["id"], t["perspective"]) in twice]
+    doubled = write("doubled", {**plain, "tasks": [*plain["tasks"], *copies]}, twice)
+    weighted = write("weighted", with_weights(plain, tweets=2))
+    for name in ("shift", "calibration", "adversarial"):
+        assert weighted.gains[name] == doubled.gains[name]
+        assert weighted.tests[name].between == pytest.approx(doubled.tests[name].between)
+        assert weighted.tests[name].within == pytest.approx(doubled.tests[name].within)
+        assert weighted.tests[name].estimate.low == pytest.approx(doubled.tests[name].estimate.low)
+    assert (weighted.overall.value, weighted.relative) == (doubled.overall.value, doubled.relative)
+
+    unweighted = write("plain", plain)
+    equal = write("equal", with_weights(plain, **{task["id"]: 0.3 for task in plain["tasks"]}))
+    assert (equal.gains, equal.relative) == (unweighted.gains, unweighted.relative)
+    assert equal.tests["shift"].within == pytest.approx(unweighted.tests["shift"].within)
 
 
 def test_vanilla_is_zero_by_definition(exact):

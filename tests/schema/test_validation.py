@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from benchmark.schema import (
     IntegrityError,
     canonical_json,
+    card_fingerprint,
     fingerprint,
     method_slug,
     printable,
@@ -77,6 +78,16 @@ def test_card_may_state_settings_of_its_metrics():
     assert validate_suite_card(card) == []
     card["settings"]["bins"] = [10]
     assert [problem.pointer for problem in validate_suite_card(card)] == ["/settings/bins"]
+
+
+def test_a_weight_in_a_card_is_above_zero_and_changes_its_fingerprint():
+    card = golden("suite")
+    before = card_fingerprint(card)
+    card["tasks"][0]["weight"] = 0.25
+    assert validate_suite_card(card) == []
+    assert card_fingerprint(card) != before
+    card["tasks"][0]["weight"] = 0
+    assert [str(problem) for problem in validate_suite_card(card)] == ["/tasks/0/weight: is 0; write a weight above 0."]
 
 
 def test_protocol_options_are_part_of_the_row_its_folder_and_are_written_one_way():

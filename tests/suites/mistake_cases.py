@@ -45,6 +45,9 @@ MISTAKES: list[tuple[str, str, tuple[str, ...]]] = [
     ("min_cosine = 0.5", 'min_cosine = "high"', ("attacks[fooler].parameters.min_cosine: is the text 'high'; write a number from -1 to 1.",)),
     ("learning_rate = 1e-3", "learning_rate = 1.5", ("recipe.learning_rate: is the number 1.5; write a number above 0 and at most 1.",)),
     ("epochs = 1", "epochs = 1\nclip = 0", ("recipe.clip: is the number 0; write a number above 0.",)),
+    ("rows = 20\n", "rows = 20\nweight = 0\n", ("tasks[shop].weight: is the number 0; write a number above 0.",)),
+    ('recipe = "textfooler"', 'recipe = "textfooler"\nweight = -0.5', ("attacks[fooler].weight: is the number -0.5; write a number above 0.",)),
+    ('perspective = "adversarial"', 'perspective = "masking"\nweight = 2', ("tasks[glue].weight: a masking check enters no mean; remove it.",)),
     ("at_most = 2", "at_most = nan", ("tasks[shop].data.label.thresholds.at_most: is nan, which is not a value; write a finite number.",)),
     # choices
     ('perspective = "shift"', 'perspective = "shfit"', ("tasks[shop].perspective: is the text 'shfit'. Did you mean 'shift'? Known: adversarial, anomaly, in-distribution, masking, shift.",)),
