@@ -70,7 +70,7 @@ def _methods() -> str:
 
     parts = [
         "# Methods",
-        "Set a hyper-parameter on the command line with `--methods roast:alpha=0.6`. Cost is the number of training "
+        "Set a hyper-parameter on the command line with `--methods roast:alpha=0.9`. Cost is the number of training "
         "passes relative to vanilla's (forward 1, backward 2, backward to the inputs 1), as counted in a run.",
     ]
     for name, point in registered().items():

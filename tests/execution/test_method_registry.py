@@ -161,13 +161,13 @@ def test_summaries_come_without_importing() -> None:
 
 def test_a_hyperparameter_of_a_composition_needs_its_member_only_where_two_have_it() -> None:
     short, full = (
-        configure(MethodRequest.parse(f"sam+roast:{key}=0.6"), {}).hyperparameters for key in ("alpha", "roast.alpha")
+        configure(MethodRequest.parse(f"sam+roast:{key}=0.7"), {}).hyperparameters for key in ("alpha", "roast.alpha")
     )
     assert short == full
-    assert short["roast.alpha"] == 0.6
-    made = configure(MethodRequest.parse("sam+roast:alpha=0.6"), {})
-    assert made.label == "sam+roast (roast.alpha=0.6)"
-    assert method_slug(made.cls.name, made.configuration) == "sam+roast~roast.alpha=0.6"
+    assert short["roast.alpha"] == 0.7
+    made = configure(MethodRequest.parse("sam+roast:alpha=0.7"), {})
+    assert made.label == "sam+roast (roast.alpha=0.7)"
+    assert method_slug(made.cls.name, made.configuration) == "sam+roast~roast.alpha=0.7"
     assert made.make().hyperparameters() == made.hyperparameters
 
 

@@ -36,7 +36,7 @@ method = "vanilla"
 
 [[rows]]
 label = "RoAST"
-method = "roast:alpha=0.6:beta=1"
+method = "roast:alpha=0.9:beta=10"
 cases = [{ suite = "tiny", backbone = "tuned", method = "roast", learning_rate = 2e-3 }]
 """
 

@@ -66,7 +66,7 @@ def test_modified_suite_has_another_name(packaged: Path) -> None:
 def test_plan_has_each_row_per_seed_and_shown_attacks_only(packaged: Path, backbone: Backbone) -> None:
     (job,) = planned(backbone, seeds=2)
     labels = [row.label for row in job.all_rows()]
-    assert labels == [f"{name}, seed {s}" for s in (0, 1) for name in ("vanilla", "roast (alpha=0.6,beta=1.0)")]
+    assert labels == [f"{name}, seed {s}" for s in (0, 1) for name in ("vanilla", "roast (alpha=0.9,beta=10.0)")]
     assert (job.suite.name, job.suite.attacks) == ("tiny-without-textfooler", ())
 
 

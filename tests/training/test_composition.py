@@ -267,8 +267,8 @@ def test_hyperparameters_are_named_by_member() -> None:
         "prompted.scale": 2.0,
         **{f"roast.{key}": value for key, value in RoAST.defaults().items()},
     }
-    made = cls(**{**cls.defaults(), "roast.alpha": 0.6})
-    assert made.hyperparameters() == {**cls.defaults(), "roast.alpha": 0.6}
+    made = cls(**{**cls.defaults(), "roast.alpha": 0.7})
+    assert made.hyperparameters() == {**cls.defaults(), "roast.alpha": 0.7}
     assert cls.hyperparameter_fields()["roast.unbiased"].annotation is bool
     with pytest.raises(UsageError, match=r"roast:alpha=2\.0: alpha must be a finite number > 0 and < 1"):
         cls(**{"roast.alpha": 2.0})

@@ -26,7 +26,6 @@ MEMBERS = [name for name in registered() if name not in ELSEWHERE]
 # RecAdam's body stays at its start until the midpoint.
 SETTINGS: dict[object, dict[str, float]] = {
     "recadam": {"recadam.midpoint": 1, "recadam.pull": 10.0},
-    "roast": {"roast.alpha": 0.6, "roast.beta": 1.0},
 }
 Weights = dict[str, torch.Tensor]
 
