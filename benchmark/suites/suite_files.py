@@ -204,7 +204,7 @@ def load_suites(name_or_path: str | Path) -> tuple[Suite, ...]:
     """Load the suites of a group, or a single suite.
 
     Args:
-        name_or_path: a packaged suite or group (``mirror``, or ``mirror@1`` to insist on a version) or the path of a
+        name_or_path: a packaged suite or group (``mirror``, or ``mirror@2`` to insist on a version) or the path of a
             TOML file of either.
 
     Raises:

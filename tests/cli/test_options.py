@@ -68,8 +68,8 @@ def test_status_and_show_take_a_group(both: str, tmp_path: Path) -> None:
 
 def test_list_shows_the_packaged_groups() -> None:
     shown = " ".join(CliRunner().invoke(app, ["list", "--suites"]).output.split())
-    assert "mirror@1" in shown
-    assert "mirror-sentiment@1" in shown
+    assert "mirror@2" in shown
+    assert "mirror-sentiment@2" in shown
 
 
 @pytest.mark.slow

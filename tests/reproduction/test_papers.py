@@ -52,6 +52,26 @@ def test_rose_has_the_released_settings() -> None:
     assert first.on("rose-qnli", "minilm") == ("rose-first", None)
 
 
+@pytest.mark.parametrize(
+    ("table", "suite", "label", "settings"),
+    [
+        ("roast-sst2", "sentiment", "RoAST", {"alpha": 0.9, "beta": 10.0}),
+        ("roast-sst2", "sentiment", "RIFT", {"kl_weight": 10.0, "mi_weight": 0.1}),
+        ("roast-mnli", "entailment", "RoAST", {"alpha": 0.6, "beta": 1.0}),
+        ("roast-mnli", "entailment", "RIFT", {"kl_weight": 5.0, "mi_weight": 0.7}),
+        ("rift-imdb", "rift-imdb", "RIFT", {"kl_weight": 10.0, "mi_weight": 0.1}),
+        ("rift-snli", "rift-snli", "RIFT", {"kl_weight": 5.0, "mi_weight": 0.7}),
+    ],
+)
+def test_roast_and_rift_have_the_settings_of_the_tables_task(
+    table: str, suite: str, label: str, settings: dict[str, float]
+) -> None:
+    row = next(row for row in load_reproduction(table).rows if row.label == label)
+    for backbone in ("roberta-large", "bert-base-uncased", "minilm"):
+        method = configure(MethodRequest.parse(row.on(suite, backbone)[0]), {})
+        assert method.hyperparameters.items() >= settings.items()
+
+
 def test_published_numbers_have_a_suite_and_a_source() -> None:
     found = read_published(PUBLISHED)
     assert len(found) == 4

@@ -30,7 +30,6 @@ def test_it_says_what_it_is(demo: Suite) -> None:
     (attack,) = demo.attacks
     assert (attack.id, attack.version, attack.backend, attack.subset) == ("textfooler", 2, "engine", 240)
     assert attack.parameters["candidates"] == 16
-    assert demo.hyperparameters["roast"] == {"alpha": 0.6, "beta": 1.0}
 
 
 def test_every_set_is_pinned_and_every_text_says_its_licence(demo: Suite) -> None:

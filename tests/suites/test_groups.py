@@ -36,7 +36,7 @@ def test_a_suite_stands_for_itself(folder: Path) -> None:
 def test_a_packaged_group_is_no_suite_and_has_its_members_in_order() -> None:
     assert "mirror" in available_groups()
     assert not set(available_groups()) & set(available_suites())
-    assert names("mirror") == names("mirror@1") == ["mirror-sentiment", "mirror-entailment"]
+    assert names("mirror") == names("mirror@2") == ["mirror-sentiment", "mirror-entailment"]
     with pytest.raises(
         UsageError, match=r"mirror is a group; name one of its suites, which `temper suite show mirror`"
     ):
@@ -44,7 +44,7 @@ def test_a_packaged_group_is_no_suite_and_has_its_members_in_order() -> None:
 
 
 def test_a_group_of_ones_own_names_packaged_suites_and_files_beside_it(folder: Path) -> None:
-    path = write(folder, "small.toml", "mirror-sentiment@1")
+    path = write(folder, "small.toml", "mirror-sentiment@2")
     assert names(path) == names(str(path)) == ["small", "mirror-sentiment"]
     group = find_group(path)
     assert group is not None
@@ -54,10 +54,10 @@ def test_a_group_of_ones_own_names_packaged_suites_and_files_beside_it(folder: P
 @pytest.mark.parametrize(
     ("suites", "sentence"),
     [
-        (["mirror-sentimint@1"], "ours.toml: suites: There is no suite 'mirror-sentimint'. Did you mean 'mirror-sent"),
-        (["mirror-sentiment@7"], "ours.toml: suites: Suite mirror-sentiment is at version 1 here, not 7; ask for "),
-        (["mirror-sentiment"], "ours.toml: suites: 'mirror-sentiment' has no version; write mirror-sentiment@1."),
-        (["mirror@1"], "ours.toml: suites: 'mirror@1' is a group, and a group holds suites only; name its members"),
+        (["mirror-sentimint@2"], "ours.toml: suites: There is no suite 'mirror-sentimint'. Did you mean 'mirror-sent"),
+        (["mirror-sentiment@7"], "ours.toml: suites: Suite mirror-sentiment is at version 2 here, not 7; ask for "),
+        (["mirror-sentiment"], "ours.toml: suites: 'mirror-sentiment' has no version; write mirror-sentiment@2."),
+        (["mirror@2"], "ours.toml: suites: 'mirror@2' is a group, and a group holds suites only; name its members"),
         (["ours.toml"], "ours.toml: suites: 'ours.toml' is a group, and a group holds suites only; name its members"),
         (["small.toml", "small.toml"], "ours.toml: suites: 'small.toml' is a duplicate; remove one."),
         (["away.toml"], "There is no suite file "),
@@ -94,8 +94,8 @@ def test_a_mistake_in_the_file_names_its_key(folder: Path, old: str, new: str, s
 def test_a_name_or_version_that_is_not_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"There is no suite 'mirorr'\. Did you mean 'mirror'\?"):
         load_suites("mirorr@1")
-    with pytest.raises(UsageError, match=r"Group mirror is at version 1 here, not 2; ask for mirror@1, or install"):
-        load_suites("mirror@2")
+    with pytest.raises(UsageError, match=r"Group mirror is at version 2 here, not 1; ask for mirror@2, or install"):
+        load_suites("mirror@1")
     write(folder, "small@2")
     monkeypatch.setattr(suite_files, "_FOLDER", folder)
     assert names("ours") == ["small"]
