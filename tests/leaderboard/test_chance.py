@@ -12,7 +12,7 @@ from leaderboard import build, compare, load_board
 from leaderboard.ranking import at_chance
 from leaderboard.results import read_sections
 from leaderboard.scores import SectionScores
-from tests.leaderboard.synthetic import Method, card, records, write_card, write_records
+from tests.leaderboard.synthetic import LEVELS, Method, card, digest, records, write_card, write_records
 
 # A three-way task as it was measured: nearly constant answers are hard to flip, and nearly uniform ones are calibrated.
 CONSTANT = {"accuracy": 103 / 300, "accuracy_under_attack": 0.367, "ece": 0.02}
@@ -154,3 +154,22 @@ def test_a_wrong_share_is_refused(tmp_path, share, message):
     with pytest.raises((IntegrityError, UsageError, ValueError), match=message):
         write_card(tmp_path, suite)
         read_results(tmp_path)
+
+
+def test_weights_count_in_the_accuracy_its_interval_and_the_share_of_the_largest_class(tmp_path, monkeypatch):
+    monkeypatch.setitem(LEVELS, ("mails", "accuracy"), 0.5)
+    suite = with_share(0.34)
+    reviews = next(task for task in suite["tasks"] if task["perspective"] == "in-distribution")
+    mails = {**reviews, "id": "mails", "title": "Mails", "data": digest("mails"), "weight": 3}
+    suite = {**suite, "tasks": [*suite["tasks"], mails], "largest_class": {"reviews": 0.34, "mails": 0.5}}
+    write_card(tmp_path, suite)
+    for seed in (0, 1, 2):
+        found = records(suite, Method(), seed)
+        for record in (one for one in found if one["task"]["perspective"] == "in-distribution"):
+            record["value"] = {"reviews": 0.6, "mails": 0.4687}[record["task"]["id"]]
+        write_records(tmp_path, found)
+    # 4.15 points above the share: more than the distance of the interval's end with equal weights, 3.96, and less than
+    # that with these, sqrt(5.64² + (3 * 5.57)²) / 4 = 4.41.
+    assert vanilla_at_chance(tmp_path) == (
+        "in-distribution accuracy, 50.15 %, is not significantly above the share of the largest class, 46.00 %"
+    )
