@@ -10,6 +10,7 @@ import pytest
 from leaderboard import definitions, load_board
 from leaderboard.figures import decimal
 from leaderboard.site_files import render_all
+from tests.leaderboard.synthetic import Method, card, write_results
 
 VOID = {"meta", "input", "link", "br", "wbr", "line", "circle", "text"}
 
@@ -120,3 +121,12 @@ def test_page_can_be_read_without_scripts(tree, page):
 )
 def test_signed_decimals(value, text):
     assert decimal(value, 2, signed=True) == text
+
+
+def test_a_task_shows_its_weight_if_it_is_not_1(tmp_path):
+    suite = card()
+    suite["tasks"][2]["weight"] = 0.25
+    files = render_all(load_board(write_results(tmp_path, suite, Method())))
+    assert files["index.html"].count("<dt>Weight</dt>") == 1
+    assert "<dd>0.25 in the mean of its perspective</dd>" in files["index.html"]
+    assert "Accuracy on Stores, Tweets (weight 0.25)." in files["board.json"]
