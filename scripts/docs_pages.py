@@ -76,7 +76,7 @@ def _methods() -> str:
     for name, point in registered().items():
         if not point.value.startswith("methods."):
             continue
-        cls = configure(MethodRequest(name, {}), {}).cls
+        cls = configure(MethodRequest(name, {})).cls
         known = Costs.for_method(point).methods.get(name)
         hooks = ", ".join(f"`{hook}`" for hook in summary(point).hooks) or "none"
         cost = f"{over_vanilla(known.step):.2f} per step" if known else "not measured"

@@ -24,11 +24,7 @@ def write_unfinished(suite_name: str, methods: list[str], seeds: int, reason: st
     suite = load_suite(suite_name)
     card, backbone = suite_card(materialise(suite)), resolve_backbone(suite.backbone)
     requests = [MethodRequest.parse(name) for name in methods]
-    rows = [
-        Row(configure(request, request.overrides_of(suite.hyperparameters)), backbone, seed)
-        for request in requests
-        for seed in range(seeds)
-    ]
+    rows = [Row(configure(request), backbone, seed) for request in requests for seed in range(seeds)]
     waiting = [row for row in rows if not (results / file_of(row, card)).exists()]
     write_card(results, card, [file_of(row, card) for row in waiting])
     for row in rows:

@@ -66,7 +66,7 @@ def check_method(text: str, report: Report = lambda *_: None) -> Iterator[CheckR
     if request.name in SANITY_CHECKS:
         raise UsageError(f"{request.name} is a sanity check of the benchmark, so the checks of methods do not apply.")
     try:
-        method = configure(request, {})
+        method = configure(request)
     except TemperError as error:
         yield CheckResult("import and hyper-parameters", "failed", str(error), "fix it; nothing else can be checked")
         return

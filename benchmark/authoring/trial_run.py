@@ -66,7 +66,7 @@ def train_a_minute(
     splits = training_splits(suite)
     train = limited(splits.train, max(LEAST, int(MOST / max(floor, 1.0))))
     validation = limited(splits.validation, VALIDATION)
-    plain = configure(MethodRequest.parse("vanilla"), {})
+    plain = configure(MethodRequest.parse("vanilla"))
     vanilla = _train(plain, suite, (train, validation), folder / "vanilla", partial(report, "training vanilla"))
     own = _train(method, suite, (train, validation), folder / "method", partial(report, "training the method"))
     return TrialResult(

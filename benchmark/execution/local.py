@@ -122,8 +122,7 @@ def has_vanilla_weights(row: Row, work: Workload, store: Store) -> bool:
     """
     if row.method.name == VANILLA or VANILLA not in registered():
         return False
-    request = MethodRequest(VANILLA, {})
-    vanilla = replace(row, method=configure(request, request.overrides_of(work.suite.hyperparameters)))
+    vanilla = replace(row, method=configure(MethodRequest(VANILLA, {})))
     own, other = _trained(row, work, store), _trained(vanilla, work, store)
     return own is not None and other is not None and _weights(own) == _weights(other)
 

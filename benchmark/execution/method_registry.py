@@ -72,13 +72,6 @@ class MethodRequest:
             if member not in _with_sanity_checks():
                 raise UsageError(_unknown(member))
 
-    def overrides_of(self, suite: Mapping[str, "Mapping[str, Hyperparameter]"]) -> "dict[str, Hyperparameter]":
-        """Return a suite's settings for this method: for a composition, those of its members and then its own."""
-        if len(self.members) == 1:
-            return dict(suite.get(self.name, {}))
-        parts = {f"{name}.{key}": value for name in self.members for key, value in suite.get(name, {}).items()}
-        return {**parts, **suite.get(self.name, {})}
-
 
 @dataclass(frozen=True)
 class ConfiguredMethod:
@@ -87,7 +80,7 @@ class ConfiguredMethod:
     Attributes:
         name: Registered name.
         version: The method's version.
-        configuration: Settings that differ from the defaults of class and suite, as ``key=value,key=value``.
+        configuration: Settings that differ from the defaults, as ``key=value,key=value``.
         source: Hash of the plugin's source and of the toolbox modules that it uses.
         plugin: The class. None for a row of a submission, which is data and never runs.
         reads: The files that the method reads, as a submission states them. None to ask the class.
@@ -173,8 +166,8 @@ def _unknown(name: str) -> str:
     return f"There is no method {name!r}. " + nearest(name, _with_sanity_checks())
 
 
-def configure(request: MethodRequest, suite_overrides: Mapping[str, "Hyperparameter"]) -> ConfiguredMethod:
-    """Load a method's class and merge its hyper-parameters: defaults, then the suite's, then the user's.
+def configure(request: MethodRequest) -> ConfiguredMethod:
+    """Load a method's class and replace its defaults by the user's settings.
 
     Raises:
         UsageError: no such method, no such hyper-parameter, a value of the wrong type, or members that do not compose.
@@ -185,11 +178,10 @@ def configure(request: MethodRequest, suite_overrides: Mapping[str, "Hyperparame
     if declared.keys() - known.keys():
         bare = ", ".join(sorted(declared.keys() - known.keys()))
         raise TemperError(f"Method {name!r} has no default for {bare}; every hyper-parameter needs one.")
-    base = {**known, **{_full_key(name, key, known): value for key, value in suite_overrides.items()}}
     written = {_full_key(name, key, known): text for key, text in request.overrides.items()}
     if len(written) < len(request.overrides):
         raise UsageError(f"{name} sets {' and '.join(request.overrides)}, of which two are the same; set it once.")
-    base = {key: declared[key].check(name, key, value) for key, value in base.items()}
+    base = {key: declared[key].check(name, key, value) for key, value in known.items()}
     asked = {key: declared[key].parse(name, key, text) for key, text in written.items()}
     differing = {key: value for key, value in sorted(asked.items()) if value != base[key]}
     configuration = ",".join(f"{key}={value}" for key, value in differing.items())

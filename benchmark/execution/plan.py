@@ -155,7 +155,7 @@ def plan(
     from benchmark.execution.workload import materialise
     from benchmark.models.backbones import resolve_backbone
 
-    configured = configure_all(requests, suite)
+    configured = configure_all(requests)
     resolved = resolve_backbone(backbone or suite.backbone)
     work = materialise(suite)
     work.selection(options)
@@ -169,13 +169,13 @@ def plan(
     return Plan(rows, work, Store(out / "store"), out / "results")
 
 
-def configure_all(requests: Sequence[MethodRequest], suite: "Suite") -> list[ConfiguredMethod]:
-    """Load the methods with the suite's settings and the user's.
+def configure_all(requests: Sequence[MethodRequest]) -> list[ConfiguredMethod]:
+    """Load the methods with the user's settings.
 
     Raises:
         UsageError: a setting is invalid, or two requests would write the same records.
     """
-    configured = [configure(request, request.overrides_of(suite.hyperparameters)) for request in requests]
+    configured = [configure(request) for request in requests]
     slugs = [method_slug(method.cls.name, method.configuration) for method in configured]
     duplicate = next((slug for slug in slugs if slugs.count(slug) > 1), None)
     if duplicate:

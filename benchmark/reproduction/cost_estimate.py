@@ -107,7 +107,7 @@ def seconds_a_pass(work: Workload, backbone: Backbone) -> float:
 
     with TemporaryDirectory() as folder:
         trainer = Trainer(
-            method=configure(MethodRequest("vanilla", {}), {}).make(),
+            method=configure(MethodRequest("vanilla", {})).make(),
             backbone=backbone,
             task=work.suite.training,
             recipe=recipe,

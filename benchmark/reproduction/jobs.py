@@ -124,15 +124,15 @@ def _jobs(base: Suite, rows: Sequence[RowSpec], shared: _Plan) -> Iterator[Job]:
     by_rate: dict[float, dict[str, ConfiguredMethod]] = {}
     for row in rows:
         method, rate = row.on(base.name, shared.short_name)
-        by_rate.setdefault(rate or base.recipe.learning_rate, {})[row.label] = _configured(method, base)
+        by_rate.setdefault(rate or base.recipe.learning_rate, {})[row.label] = _configured(method)
     for rate, methods in by_rate.items():
         yield _job(with_rate(base, rate), rate, methods, base, shared)
 
 
-def _configured(method: str, base: Suite) -> ConfiguredMethod:
+def _configured(method: str) -> ConfiguredMethod:
     request = MethodRequest.parse(method)
     request.require_known()
-    return configure(request, request.overrides_of(base.hyperparameters))
+    return configure(request)
 
 
 def _job(suite: Suite, rate: float, methods: Mapping[str, ConfiguredMethod], base: Suite, shared: _Plan) -> Job:

@@ -166,10 +166,9 @@ class Verification:
     def _method(self) -> Problems:
         method = self._stated["method"]
         yield from source_problems(method["name"], method["source"], self.submission.sources)
-        overrides = MethodRequest.parse(method["name"]).overrides_of(self.work.suite.hyperparameters)
-        # A tuned value is checked against the trials. Trial 0 has the suite's.
+        # A tuned value is checked against the trials.
         trials = self._trials
-        yield from setting_problems(trials[0]["method"] if trials else method, overrides)
+        yield from setting_problems(trials[0]["method"] if trials else method)
 
     def _tuning(self) -> Problems:
         """Recompute the points of the trials. Reading the submission has compared its records with the selection."""
@@ -300,18 +299,13 @@ def registered_texts(name: str) -> Mapping[str, Any] | None:
     return None if point is None else point_texts(point)
 
 
-def setting_problems(method: Mapping[str, Any], overrides: Mapping[str, Any]) -> Problems:
-    """Yield a sentence where configuration, hyper-parameters and the suite's settings contradict each other."""
+def setting_problems(method: Mapping[str, Any]) -> Problems:
+    """Yield a sentence where configuration and hyper-parameters contradict each other."""
     known, suffix = method["hyperparameters"], "; run and submit again."
     written = dict(part.partition("=")[::2] for part in method["configuration"].split(",") if "=" in part)
     for key, text in written.items():
         if str(known.get(key, "missing")) != text:
             yield f"The configuration says {key}={text}, the hyper-parameters say {known.get(key, 'nothing')}{suffix}"
-    for key, value in overrides.items():
-        # Complete the key, since a suite may omit the member of a composition.
-        for full in (name for name in known if name == key or name.endswith(f".{key}")):
-            if full not in written and known[full] != value:
-                yield f"The suite sets {full} to {value}, the hyper-parameters say {known[full]}{suffix}"
 
 
 # -- tables against the suite's data --------------------------------------------------------------------------------
@@ -679,7 +673,7 @@ def _registered_row(submission: Submission, work: Workload, seed: int) -> Row:
     parts = dict(part.partition("=")[::2] for part in method.configuration.split(",") if part)
     request = MethodRequest(method.name, parts)
     request.require_known()
-    here = configure(request, request.overrides_of(work.suite.hyperparameters))
+    here = configure(request)
     if stated.tuning:
         here = replace(here, hyperparameters=method.hyperparameters)
     for what, mine, theirs in (

@@ -1,7 +1,7 @@
 """The content of a suite file as frozen dataclasses. Their types, ranges and descriptions define the file format."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 from benchmark.attacks.suite_attack import Attack
 from benchmark.data import DataSpec
 from benchmark.evaluation.default_metrics import TASK_METRICS, Perspective, metric_problems
-from benchmark.schema.base import CLOSED, Flag, Identifier, Integer, Real, Schema, Setting, Words, doc, require
+from benchmark.schema.base import CLOSED, Flag, Identifier, Integer, Real, Schema, Words, doc, require
 
 Text: TypeAlias = Words
 Id: TypeAlias = Identifier
@@ -219,10 +219,6 @@ class Suite:
         TuningRule | None,
         doc("How `temper tune` tunes every method.", absent="8 trials, and a factor from 0.25 to 4"),
     ] = None
-    hyperparameters: Annotated[
-        Mapping[str, Mapping[str, Setting]],
-        doc("Method to the hyper-parameters that this task needs, where they differ from the method's own."),
-    ] = field(default_factory=dict)
 
 
 def _split_problems(split: SplitSpec) -> Iterator[Problem]:

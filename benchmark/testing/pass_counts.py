@@ -31,7 +31,7 @@ def count_passes(method: str, backbone: Path, folder: Path) -> Cost:
 def _run(method: str, backbone: Path, folder: Path, epochs: int) -> dict[str, float]:
     from benchmark.testing.tiny import trainer
 
-    run = trainer(configure(MethodRequest.parse(method), {}).make(), backbone, folder, epochs=epochs)
+    run = trainer(configure(MethodRequest.parse(method)).make(), backbone, folder, epochs=epochs)
     _, position = run.run()
     return {**position.passes, "examples": epochs * len(run.train)}
 

@@ -173,7 +173,7 @@ class Subject:
 def subject_of(method: str | type[Method], backbone: Path, folder: Path) -> Subject:
     """Create the subject for a method's name or class."""
     if isinstance(method, str):
-        configured = configure(MethodRequest.parse(method), {})
+        configured = configure(MethodRequest.parse(method))
         return Subject(configured.label, configured.cls, configured.make, backbone, folder)
     return Subject(method.name or method.__name__, method, method, backbone, folder)
 

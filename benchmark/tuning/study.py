@@ -259,7 +259,7 @@ def plan_tuning(
     rule = suite.tuning or TuningRule()
     training = replace(suite, tasks=(), attacks=())
     require_resources(training, backbone or suite.backbone)
-    methods = configure_all(requests, suite)
+    methods = configure_all(requests)
     place = resolve_backbone(backbone or suite.backbone)
     spaces = [space_of(method, rule) for method in methods]
     work = materialise(training)

@@ -225,7 +225,7 @@ def test_the_cost_of_an_in_tree_method_is_written(tmp_path: Path, monkeypatch: p
     assert found.state == "passed"
     assert found.found == "1.00 of vanilla's per step, 0.00 once; written to temper_costs.json"
     assert json.loads((own / "temper_costs.json").read_text())["counted"]["step"]["forward"] == 1.0
-    again = method_check._passes(configure(MethodRequest("counted", {}), {}), kept_in(Costs, own).methods["counted"])
+    again = method_check._passes(configure(MethodRequest("counted", {})), kept_in(Costs, own).methods["counted"])
     assert again.found == "1.00 of vanilla's per step, 0.00 once"
 
 

@@ -28,7 +28,7 @@ def cells_of_row(folder: Path, seed: int, method: str = "roast") -> list[Cell]:
     rows = [attacked(number, "flipped" if number % 2 else "budget") for number in range(60)]
     write_attack(folder / ATTACKED, rows)
     artifact = Artifact(folder, {ATTACKED: file_fingerprint(folder / ATTACKED)})
-    row = Row(configure(MethodRequest.parse(method), {}), Backbone.__new__(Backbone), seed)
+    row = Row(configure(MethodRequest.parse(method)), Backbone.__new__(Backbone), seed)
     return [Cell("train", "", None, {}, row), Cell("score", "textfooler", {}, {"table": artifact}, row)]
 
 

@@ -40,7 +40,7 @@ def test_a_masking_task_is_inspected(tiny_backbone: Path, tmp_path: Path) -> Non
     work = work_of(write_tiny_suite(tmp_path, tiny_backbone), CHECK)
     card, store = suite_card(work), Store(tmp_path / "store")
     assert [(e["perspective"], e["headline"]) for e in card["tasks"] if e["id"] == "known"] == [(MASKING, "accuracy")]
-    row = Row(configure(MethodRequest.parse("vanilla"), {}), resolve_backbone(work.suite.backbone), 0)
+    row = Row(configure(MethodRequest.parse("vanilla")), resolve_backbone(work.suite.backbone), 0)
     report = run_rows([row], work, store, tmp_path / "results", Quiet())
     assert not report.failures
     made = {cell.subject: cell for cell in cells_of(row, work, store) if cell.kind in ("predict", "inspect")}

@@ -61,7 +61,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Ran:
     suite = load_suite(str(write_tiny_suite(folder, tiny_backbone)))
     made = Ran(materialise(suite), folder)
     idle = ConfiguredMethod.of(Idle, {"strength": 0.5}, "", "sha256:" + "0" * 64)
-    methods = [idle, *(configure(MethodRequest.parse(name), {}) for name in ("vanilla", "worddrop"))]
+    methods = [idle, *(configure(MethodRequest.parse(name)) for name in ("vanilla", "worddrop"))]
     made.rows = {method.cls.name: [Row(method, resolve_backbone(suite.backbone), 0)] for method in methods}
     observer = Notes()
     rows = [row for rows in made.rows.values() for row in rows]

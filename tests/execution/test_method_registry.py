@@ -55,12 +55,12 @@ def test_a_malformed_request_shows_the_form(text: str) -> None:
 
 def test_an_unknown_method_names_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"no method 'raost'. Did you mean 'roast'\?"):
-        configure(MethodRequest("raost", {}), {})
+        configure(MethodRequest("raost", {}))
 
 
 def test_an_unknown_hyperparameter_names_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"no hyper-parameter 'alhpa'. Did you mean 'alpha'\?"):
-        configure(MethodRequest("roast", {"alhpa": "0.5"}), {})
+        configure(MethodRequest("roast", {"alhpa": "0.5"}))
 
 
 @pytest.mark.parametrize(
@@ -73,20 +73,19 @@ def test_an_unknown_hyperparameter_names_the_nearest() -> None:
 )
 def test_a_value_of_the_wrong_type_is_named(key: str, text: str, kind: str) -> None:
     with pytest.raises(UsageError, match=f"roast:{key}={text}: {key} must be {kind}"):
-        configure(MethodRequest("roast", {key: text}), {})
+        configure(MethodRequest("roast", {key: text}))
 
 
-def test_the_users_word_wins_over_the_suites_and_that_over_the_default() -> None:
-    made = configure(MethodRequest("roast", {"alpha": "0.7"}), {"alpha": 0.6, "beta": 1})
+def test_the_users_word_wins_over_the_default() -> None:
+    made = configure(MethodRequest("roast", {"alpha": "0.7"}))
     assert made.hyperparameters["alpha"] == 0.7
     assert made.hyperparameters["beta"] == 1.0
-    assert isinstance(made.hyperparameters["beta"], float)
     assert made.configuration == "alpha=0.7"
     assert made.label == "roast (alpha=0.7)"
 
 
 def test_saying_what_holds_anyway_is_no_configuration() -> None:
-    made = configure(MethodRequest("roast", {"alpha": "0.6", "variant": "paper"}), {})
+    made = configure(MethodRequest("roast", {"alpha": "0.6", "variant": "paper"}))
     assert made.configuration == ""
 
 
@@ -99,11 +98,11 @@ def edit_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_source_fingerprint_follows_the_plugin_and_what_it_imports_of_the_toolbox(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    roast, vanilla = (configure(MethodRequest(name, {}), {}).source for name in ("roast", "vanilla"))
-    assert roast == configure(MethodRequest("roast", {}), {}).source
+    roast, vanilla = (configure(MethodRequest(name, {})).source for name in ("roast", "vanilla"))
+    assert roast == configure(MethodRequest("roast", {})).source
     edit_gradients(monkeypatch)
-    assert configure(MethodRequest("roast", {}), {}).source != roast
-    assert configure(MethodRequest("vanilla", {}), {}).source == vanilla
+    assert configure(MethodRequest("roast", {})).source != roast
+    assert configure(MethodRequest("vanilla", {})).source == vanilla
 
 
 def test_the_toolbox_modules_of_a_source_are_found_in_every_spelling() -> None:
@@ -127,19 +126,19 @@ def entry(name: str, value: str) -> EntryPoint:
 def test_a_plugin_that_does_not_import_is_named_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(method_registry, "registered", lambda **_: {"lost": entry("lost", "no_such_package.lost:Lost")})
     with pytest.raises(TemperError, match=r"'lost' \(no_such_package.lost:Lost\) does not import.*no_such_package"):
-        configure(MethodRequest("lost", {}), {})
+        configure(MethodRequest("lost", {}))
 
 
 def test_a_plugin_that_is_no_method_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(method_registry, "registered", lambda **_: {"path": entry("path", "pathlib:Path")})
     with pytest.raises(TemperError, match="not a subclass"):
-        configure(MethodRequest("path", {}), {})
+        configure(MethodRequest("path", {}))
 
 
 def test_a_plugin_under_anothers_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(method_registry, "registered", lambda **_: {"mine": entry("mine", "methods.roast:RoAST")})
     with pytest.raises(TemperError, match="calls itself 'roast'"):
-        configure(MethodRequest("mine", {}), {})
+        configure(MethodRequest("mine", {}))
 
 
 def test_two_packages_with_one_name_are_both_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,11 +160,11 @@ def test_summaries_come_without_importing() -> None:
 
 def test_a_hyperparameter_of_a_composition_needs_its_member_only_where_two_have_it() -> None:
     short, full = (
-        configure(MethodRequest.parse(f"sam+roast:{key}=0.7"), {}).hyperparameters for key in ("alpha", "roast.alpha")
+        configure(MethodRequest.parse(f"sam+roast:{key}=0.7")).hyperparameters for key in ("alpha", "roast.alpha")
     )
     assert short == full
     assert short["roast.alpha"] == 0.7
-    made = configure(MethodRequest.parse("sam+roast:alpha=0.7"), {})
+    made = configure(MethodRequest.parse("sam+roast:alpha=0.7"))
     assert made.label == "sam+roast (roast.alpha=0.7)"
     assert method_slug(made.cls.name, made.configuration) == "sam+roast~roast.alpha=0.7"
     assert made.make().hyperparameters() == made.hyperparameters
@@ -184,30 +183,12 @@ def test_a_hyperparameter_of_a_composition_needs_its_member_only_where_two_have_
 )
 def test_a_mistake_in_a_composition_is_one_sentence(text: str, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        configure(MethodRequest.parse(text), {})
-
-
-def test_a_suite_sets_hyperparameters_of_members_and_of_the_composition() -> None:
-    suite = {
-        "roast": {"alpha": 0.6, "beta": 1.0},
-        "sam": {"rho": 0.1},
-        "sam+roast": {"roast.beta": 2.0},
-        "r3f": {"x": 1},
-    }
-    request = MethodRequest.parse("sam+roast:roast.alpha=0.7")
-    assert request.overrides_of(suite) == {"roast.alpha": 0.6, "roast.beta": 2.0, "sam.rho": 0.1}
-    made = configure(request, request.overrides_of(suite))
-    assert [made.hyperparameters[f"{key}"] for key in ("roast.alpha", "roast.beta", "sam.rho")] == [0.7, 2.0, 0.1]
-    assert made.configuration == "roast.alpha=0.7"
-    assert MethodRequest.parse("roast").overrides_of(suite) == suite["roast"]
-    assert MethodRequest.parse("smart").overrides_of(suite) == {}
+        configure(MethodRequest.parse(text))
 
 
 def test_the_source_fingerprint_of_a_composition_follows_every_member(monkeypatch: pytest.MonkeyPatch) -> None:
     def fingerprints() -> dict[str, str]:
-        return {
-            name: configure(MethodRequest(name, {}), {}).source for name in ("sam+roast", "sam+r_drop", "roast+sam")
-        }
+        return {name: configure(MethodRequest(name, {})).source for name in ("sam+roast", "sam+r_drop", "roast+sam")}
 
     before = fingerprints()
     assert len({before["sam+roast"], before["sam+r_drop"]}) == 2
@@ -287,14 +268,14 @@ def write(path: Path, text: str) -> Path:
 def test_a_file_is_a_plugin_for_this_process(tmp_path: Path) -> None:
     file = write(tmp_path / "mine.py", PLUGIN.format(name="mine"))
     load_plugin(f"{file}:Mine")
-    made = configure(MethodRequest.parse("mine+sam:strength=2"), {})
+    made = configure(MethodRequest.parse("mine+sam:strength=2"))
     assert made.label == "mine+sam (mine.strength=2.0)"
     assert summary(registered()["mine"]) == Summary(
         "Mine is the best.", "Me, 2026", ("after_step",), (("strength", "1.0", "float", ""),)
     )
-    source = configure(MethodRequest("mine", {}), {}).source
+    source = configure(MethodRequest("mine", {})).source
     write(file, PLUGIN.format(name="mine") + "\nEDITED = 1\n")
-    assert configure(MethodRequest("mine", {}), {}).source != source
+    assert configure(MethodRequest("mine", {})).source != source
 
 
 @pytest.mark.usefixtures("_fresh_registry")
@@ -302,14 +283,14 @@ def test_a_file_is_a_plugin_for_this_process(tmp_path: Path) -> None:
 def test_the_class_of_a_plugin_is_known_if_there_is_one_whatever_the_file_is_called(tmp_path: Path, file: str) -> None:
     text = "from methods.vanilla import Vanilla\n" + PLUGIN.format(name="mine")
     load_plugin(str(write(tmp_path / file, text)))
-    assert configure(MethodRequest("mine", {}), {}).cls.__name__ == "Mine"
+    assert configure(MethodRequest("mine", {})).cls.__name__ == "Mine"
     assert summary(registered()["mine"]).text == "Mine is the best."
 
 
 @pytest.mark.usefixtures("_fresh_registry")
 def test_a_base_class_without_a_name_is_no_second_method(tmp_path: Path) -> None:
     load_plugin(str(write(tmp_path / "mine.py", TWO.format(first="", second="two"))))
-    assert configure(MethodRequest("two", {}), {}).cls.__name__ == "Second"
+    assert configure(MethodRequest("two", {})).cls.__name__ == "Second"
 
 
 @pytest.mark.usefixtures("_fresh_registry", "_own_path")
@@ -324,7 +305,7 @@ def test_a_plugin_and_its_helper_are_read_in_the_encoding_that_they_declare(
     (tmp_path / "mine.py").write_text(f"{head}import outer_helper\n{text}", encoding=encoding)
     (tmp_path / "outer_helper.py").write_text(f"{head}TEXT = '\xe9'\n", encoding=encoding)
     load_plugin(str(tmp_path / "mine.py"))
-    made = configure(MethodRequest("mine", {}), {})
+    made = configure(MethodRequest("mine", {}))
     assert str(made.cls.__doc__).startswith("Caf\xe9 is the best.")
     assert summary(registered()["mine"]).text == "Caf\xe9 is the best."
 
@@ -437,16 +418,16 @@ def write_siblings(folder: Path, name: str = "mine") -> Path:
 @pytest.mark.usefixtures("_fresh_registry", "_own_path")
 def test_a_plugins_file_imports_those_beside_it_and_all_of_them_count(tmp_path: Path) -> None:
     load_plugin(f"{write_siblings(tmp_path)}:Mine")
-    made = configure(MethodRequest("mine", {}), {})
+    made = configure(MethodRequest("mine", {}))
     assert made.make().strength() == 30  # type: ignore[attr-defined]
     for name in ("outer_helper", "deep_helper", "late_helper", "inner_parts/scaling", "inner_parts/factor"):
         path = tmp_path / f"{name}.py"
         text = path.read_text()
         write(path, text + "\nEDITED = 1\n")
-        assert configure(MethodRequest("mine", {}), {}).source != made.source, name
+        assert configure(MethodRequest("mine", {})).source != made.source, name
         write(path, text)
     write(tmp_path / "unused_helper.py", "edited = True")
-    assert configure(MethodRequest("mine", {}), {}).source == made.source
+    assert configure(MethodRequest("mine", {})).source == made.source
 
 
 @pytest.mark.usefixtures("_fresh_registry", "_own_path")
@@ -489,11 +470,11 @@ def test_an_installed_package_brings_its_methods(tmp_path: Path, monkeypatch: py
         "Mine is the best.", "Me, 2026", ("after_step",), (("strength", "1.0", "float", ""),)
     )
     write(tmp_path / "elsewhere/__init__.py", "")
-    made = configure(MethodRequest.parse("elsewhere:strength=3"), {})
+    made = configure(MethodRequest.parse("elsewhere:strength=3"))
     assert made.make().strength == 3.0
     assert made.label == "elsewhere (strength=3.0)"
     write(helper, "x = 2")
-    assert configure(MethodRequest("elsewhere", {}), {}).source != made.source
+    assert configure(MethodRequest("elsewhere", {})).source != made.source
 
 
 def test_a_hyperparameter_without_a_default_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -502,7 +483,7 @@ def test_a_hyperparameter_without_a_default_is_named(monkeypatch: pytest.MonkeyP
     load_plugin(f"{write(tmp_path / 'bare.py', text)}:Mine")
     try:
         with pytest.raises(TemperError, match="'bare' has no default for strength"):
-            configure(MethodRequest("bare", {}), {})
+            configure(MethodRequest("bare", {}))
     finally:
         monkeypatch.undo()
         registered.cache_clear()
@@ -575,11 +556,6 @@ def test_a_value_that_does_not_fit_its_field_is_named(declared: object, value: o
     assert str(caught.value) == sentence
 
 
-def test_a_suites_value_of_the_wrong_type_names_the_method() -> None:
-    with pytest.raises(UsageError, match="roast:alpha=x: alpha must be a finite number"):
-        configure(MethodRequest("roast", {}), {"alpha": "x"})
-
-
 def test_a_plugins_own_complaint_about_its_values_is_a_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
     @dataclass(kw_only=True, eq=False)
     class Picky(Vanilla):
@@ -592,4 +568,4 @@ def test_a_plugins_own_complaint_about_its_values_is_a_usage_error(monkeypatch: 
 
     monkeypatch.setattr(method_registry, "_load", lambda _name: Picky)
     with pytest.raises(UsageError, match=r"'picky' does not take.*too strong"):
-        configure(MethodRequest("picky", {"strength": "2"}), {})
+        configure(MethodRequest("picky", {"strength": "2"}))

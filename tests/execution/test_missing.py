@@ -71,7 +71,7 @@ def mirror(root: Path, rows: int, seed: int = 11) -> None:
 def run(suite: Path, out: Path, seed: int = 0) -> tuple[RunReport, Workload]:
     loaded = load_suite(str(suite))
     work = materialise(loaded)
-    row = Row(configure(MethodRequest.parse("vanilla"), {}), resolve_backbone(loaded.backbone), seed)
+    row = Row(configure(MethodRequest.parse("vanilla")), resolve_backbone(loaded.backbone), seed)
     return run_rows([row], work, Store(out / "store"), out / "results", Quiet()), work
 
 

@@ -31,7 +31,7 @@ def suite(tmp_path: Path, tiny_backbone: Path) -> Path:
 
 def row_of(suite: Path, *protocol: str) -> tuple[Row, Workload]:
     loaded = load_suite(str(suite))
-    method = configure(MethodRequest.parse("vanilla"), {})
+    method = configure(MethodRequest.parse("vanilla"))
     return Row(method, resolve_backbone(loaded.backbone), 0, protocol), materialise(loaded)
 
 

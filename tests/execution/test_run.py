@@ -36,7 +36,7 @@ def suite(tmp_path: Path, tiny_backbone: Path) -> Path:
 def rows_of(suite: Path, methods: str = "vanilla,roast", seeds: int = 1) -> tuple[list[Row], object]:
     loaded = load_suite(str(suite))
     work = materialise(loaded)
-    made = [configure(MethodRequest.parse(text), {}) for text in methods.split(",")]
+    made = [configure(MethodRequest.parse(text)) for text in methods.split(",")]
     backbone = resolve_backbone(loaded.backbone)
     return [Row(method, backbone, seed) for seed in range(seeds) for method in made], work
 

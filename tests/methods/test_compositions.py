@@ -15,7 +15,7 @@ Weights = dict[str, torch.Tensor]
 
 def train(method: str, backbone: Path, folder: Path) -> tuple[Weights, Weights]:
     """Weights before and after the ten steps of a run without dropout, so that passes differ by what methods do."""
-    made, seen = configure(MethodRequest.parse(method), {}).make(), []
+    made, seen = configure(MethodRequest.parse(method)).make(), []
     build = made.build_model
 
     def build_model(backbone: Backbone, task: TrainingTask) -> Classifier:
@@ -75,7 +75,7 @@ def test_recadams_pull_holds_the_body_that_smart_alone_lets_go(tiny_backbone: Pa
 
 
 def test_a_tensor_that_rose_holds_stays_while_freelb_trains_the_others(tiny_backbone: Path, tmp_path: Path) -> None:
-    method = configure(MethodRequest.parse(f"rose-second+freelb:{ROSE}:{FREELB}"), {}).make()
+    method = configure(MethodRequest.parse(f"rose-second+freelb:{ROSE}:{FREELB}")).make()
     run = trainer(method, tiny_backbone, tmp_path, epochs=1)
     before: list[Weights] = []
     held: list[set[str]] = []

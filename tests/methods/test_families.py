@@ -154,7 +154,7 @@ STILL = {"recadam"}
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_trains_every_family(method: str, family: str, tiny_backbone: Path) -> None:
-    run = run_steps(configure(MethodRequest.parse(method), {}).make, family_model(family, tiny_backbone))
+    run = run_steps(configure(MethodRequest.parse(method)).make, family_model(family, tiny_backbone))
     forward, backward, inputs = PASSES.get(method, (1, 1, 0))
     assert run.passes == {"forward": forward, "backward": backward, "input_backward": inputs}
     after = run.steps[-1].after
@@ -170,7 +170,7 @@ def test_every_method_trains_every_family(method: str, family: str, tiny_backbon
 def test_parameters_that_a_batch_does_not_reach_are_passed(method: str, tiny_backbone: Path) -> None:
     """XLNet without token types uses neither its segment embeddings nor their bias."""
     model = family_model("xlnet", tiny_backbone, types=False)
-    run = run_steps(configure(MethodRequest.parse(method), {}).make, model)
+    run = run_steps(configure(MethodRequest.parse(method)).make, model)
     idle = {name for name in run.blocks if name.endswith(("seg_embed", "r_s_bias"))}
     assert len(idle) == 4
     assert not idle & set(run.steps[0].raw)

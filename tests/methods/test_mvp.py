@@ -36,7 +36,7 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def made(text: str) -> Method:
-    return configure(MethodRequest.parse(text), {}).make()
+    return configure(MethodRequest.parse(text)).make()
 
 
 def test_a_step(backbone: Path, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_row_runs_from_suite_to_records_or_says_why_it_cannot(
     backbone: Path, tiny_backbone: Path, tmp_path: Path, headed: bool
 ) -> None:
     suite = load_suite(str(write_tiny_suite(tmp_path, backbone if headed else tiny_backbone)))
-    row = Row(configure(MethodRequest.parse("mvp"), {}), resolve_backbone(suite.backbone), 0)
+    row = Row(configure(MethodRequest.parse("mvp")), resolve_backbone(suite.backbone), 0)
     report = run_rows([row], materialise(suite), Store(tmp_path / "store"), tmp_path / "results", Quiet())
     records = read_results(tmp_path / "results")[0].records
     if headed:

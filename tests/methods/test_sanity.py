@@ -79,7 +79,7 @@ def test_sanity_checks_are_asked_for_by_name_and_are_not_among_all_methods():
     names = [request.name for request in parse_methods("vanilla, sanity")]
     assert names == ["vanilla", *sorted(SANITY_CHECKS)]
     assert not {request.name for request in parse_methods("all")} & set(SANITY_CHECKS)
-    assert [configure(request, {}).name for request in parse_methods("random,constant")] == ["random", "constant"]
+    assert [configure(request).name for request in parse_methods("random,constant")] == ["random", "constant"]
 
 
 def test_sanity_checks_do_not_compose():

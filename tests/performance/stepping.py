@@ -48,7 +48,7 @@ class Stepper:
     def __init__(self, method: str, backbone: Backbone, shape: Shape) -> None:
         torch.manual_seed(0)
         self.name, self.shape = method, shape
-        self.method = configure(MethodRequest.parse(method), {}).make()
+        self.method = configure(MethodRequest.parse(method)).make()
         spec = DataSpec(source="file", text=("text",), path="none", format="csv")
         task = TrainingTask("t", "d", CLASSES, shape.length, spec, SplitSpec("example", 0.1))
         self.model = self.method.build_model(backbone, task).to(shape.device).train()

@@ -41,7 +41,7 @@ def trainer_of(suite: Suite, train: Dataset, option: str, folder: Path) -> Train
     """A vanilla run whose steps are made one by one."""
     recipe = replace(suite.recipe, **OPTIONS[option])  # type: ignore[arg-type]  # literals
     return Trainer(
-        method=configure(MethodRequest.parse("vanilla"), {}).make(), backbone=resolve_backbone(suite.backbone),
+        method=configure(MethodRequest.parse("vanilla")).make(), backbone=resolve_backbone(suite.backbone),
         task=suite.training, recipe=recipe, train=train, validation=train, seed=0, folder=folder,
     )  # fmt: skip
 

@@ -41,7 +41,7 @@ def test_rows_are_methods_with_valid_settings(name: str, backbone: str) -> None:
         for row in read.rows:
             request = MethodRequest.parse(row.on(suite.name, backbone)[0])
             request.require_known()
-            configured.append(configure(request, request.overrides_of(suite.hyperparameters)).label)
+            configured.append(configure(request).label)
         assert len(set(configured)) == len(configured)
 
 
@@ -68,7 +68,7 @@ def test_roast_and_rift_have_the_settings_of_the_tables_task(
 ) -> None:
     row = next(row for row in load_reproduction(table).rows if row.label == label)
     for backbone in ("roberta-large", "bert-base-uncased", "minilm"):
-        method = configure(MethodRequest.parse(row.on(suite, backbone)[0]), {})
+        method = configure(MethodRequest.parse(row.on(suite, backbone)[0]))
         assert method.hyperparameters.items() >= settings.items()
 
 

@@ -46,7 +46,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Ran:
     suite.write_text(text + CHECK)
     loaded = load_suite(str(suite))
     work = materialise(loaded)
-    method = configure(MethodRequest.parse("worddrop"), {})
+    method = configure(MethodRequest.parse("worddrop"))
     rows = [Row(method, resolve_backbone(loaded.backbone), seed) for seed in range(2)]
     report = run_rows(rows, work, Store(folder / "out/store"), folder / "out/results", Quiet())
     assert not report.failures

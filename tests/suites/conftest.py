@@ -44,9 +44,6 @@ batch_size = 8
 learning_rate = 1e-3
 betas = [0.9, 0.98]
 
-[hyperparameters.roast]
-alpha = 0.5
-
 [[tasks]]
 id = "reviews"
 version = 1

@@ -14,6 +14,7 @@ MISTAKES: list[tuple[str, str, tuple[str, ...]]] = [
     ("limit = 20", "limt = 20", ("tasks[shop].data.limt: is an unknown key; remove it. Did you mean 'limit'? Known: ",)),
     ("candidates = 8", "candidate = 8", ("attacks[fooler].parameters.candidate: is an unknown key; remove it. Did you mean 'candidates'? Known: ",)),
     ('path = "train.csv"', 'path = "train.csv"\nwheer = {}', ("training.data.wheer: is an unknown key; remove it. Did you mean 'where'? Known: ",)),
+    ("[recipe]", "[hyperparameters.roast]\nalpha = 0.5\n\n[recipe]", ("hyperparameters: is an unknown key; remove it. Known: ",)),
     # missing keys
     ('backbone = "tiny"', "", ("backbone: is missing; add a text.",)),
     ("epochs = 1", "", ("recipe.epochs: is missing; add a whole number from 1 to 1000.",)),
@@ -28,8 +29,6 @@ MISTAKES: list[tuple[str, str, tuple[str, ...]]] = [
     ('title = "Small"', "title = 3", ("title: is the number 3; write a text.",)),
     ("[recipe]", "[[recipe]]", ("recipe: is a list; write a table with epochs, batch_size, learning_rate, accumulation, betas, epsilon, weight_decay, warmup, clip, precision, batching.",)),
     ("betas = [0.9, 0.98]", "betas = [0.9]", ("recipe.betas[#2]: is missing; add a number of at least 0 and below 1.",)),
-    ("alpha = 0.5", "alpha = [0.5]", ("hyperparameters.roast.alpha: is a list; write a text, a number, true or false.",)),
-    ("alpha = 0.5", "alpha = nan", ("hyperparameters.roast.alpha: is nan, which is not a value; write a finite number.",)),
     ('where = { stars = ["3"] }', "where = { stars = 3 }", ("tasks[foreign].data.where.stars: is the number 3; write a list.",)),
     # ranges and shapes
     ("version = 2", "version = 0", ("version: is the number 0; write a whole number of at least 1.",)),

@@ -10,7 +10,6 @@ import pytest
 
 from benchmark.attacks import parameters_of
 from benchmark.data import DataSpec, load
-from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.execution.workload import materialise
 from benchmark.suites import Suite, available_groups, available_suites, find_group, load_suite, load_suites
 from tests.support.needs import skipped_if_unavailable
@@ -43,12 +42,6 @@ def test_a_suite_says_what_it_is(name: str) -> None:
     assert f"`{name}`" in DOCUMENT.read_text(encoding="utf-8")
     if suite.ranked:
         assert suite.training.data.content_hash
-
-
-@pytest.mark.parametrize("name", available_suites())
-def test_a_suites_hyperparameters_are_its_methods_own(name: str) -> None:
-    for method, values in load_suite(name).hyperparameters.items():
-        assert dict(configure(MethodRequest.parse(method), dict(values)).hyperparameters).items() >= values.items()
 
 
 @pytest.mark.parametrize("name", available_suites())

@@ -23,7 +23,6 @@ def test_the_small_suite_is_read_as_written(folder: Path) -> None:
     thresholds = suite.tasks[1].data and suite.tasks[1].data.label and suite.tasks[1].data.label.thresholds
     assert thresholds
     assert (thresholds.at_most, type(thresholds.at_most), thresholds.low, thresholds.high) == (2.0, float, 0, 1)
-    assert suite.hyperparameters == {"roast": {"alpha": 0.5}}
     assert suite.attacks[0].parameters == {"candidates": 8, "min_cosine": 0.5}
     assert load_suite(str(folder / "small.toml")) == suite
 

@@ -133,5 +133,5 @@ def test_a_plugin_and_a_package_without_the_decorator_are_refused(
     else:
         load_plugin(f"{tmp_path / 'undecorated.py'}:Mine")
     with pytest.raises(UsageError, match=r"Class Mine in .*undecorated.py declares strength and is not a dataclass"):
-        configure(MethodRequest("undecorated", {}), {})
+        configure(MethodRequest("undecorated", {}))
     registered.cache_clear()

@@ -61,7 +61,7 @@ class Frozen(Phased):
 
 
 def made(*members: type[Method] | str) -> Callable[[], Method]:
-    classes = [configure(MethodRequest(m, {}), {}).cls if isinstance(m, str) else m for m in members]
+    classes = [configure(MethodRequest(m, {})).cls if isinstance(m, str) else m for m in members]
     cls = compose(classes)
     settings = {key: value for m in members for key, value in SETTINGS.get(m, {}).items()}
     return lambda: cls(**settings)

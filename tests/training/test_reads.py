@@ -31,7 +31,7 @@ def work(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Workl
 
 
 def spec(work: Workload, method: str) -> dict[str, Any]:
-    return train_spec(Row(configure(MethodRequest.parse(method), {}), BACKBONE, 0), work)
+    return train_spec(Row(configure(MethodRequest.parse(method)), BACKBONE, 0), work)
 
 
 def write(path: Path, neighbours: dict) -> Path:

@@ -18,7 +18,7 @@ RULE = TuningRule()
 
 
 def configured(text: str):
-    return configure(MethodRequest.parse(text), {})
+    return configure(MethodRequest.parse(text))
 
 
 @pytest.mark.parametrize("name", sorted(registered()))
