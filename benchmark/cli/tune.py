@@ -15,9 +15,6 @@ from benchmark.execution.plan import parse_methods
 from benchmark.schema.errors import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from benchmark.execution.method_registry import MethodRequest
     from benchmark.schema.trial import Trial
     from benchmark.suites import Suite
     from benchmark.tuning.study import TuningPlan, TuningReport
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     ("Tune two methods with four trials each", "temper tune demo --methods vanilla,roast --trials 4"),
     ("Resume, or add trials to those that are there", "temper tune demo --methods vanilla,roast --trials 8"),
+    ("Run two trials at a time", "temper tune demo --methods vanilla,roast --jobs 2"),
 )
 
 
@@ -39,22 +37,34 @@ def tune(
     out: OutOption = Path("runs"),
     *,
     plugin: PluginOption = None,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs",
+            min=1,
+            help="Trials at a time, in processes that share torch's threads. Each holds its own model and optimizer: "
+            "about 1 GiB for MiniLM.",
+        ),
+    ] = 1,
 ) -> None:
     """Try settings on the validation part. The same command resumes."""
     requests = parse_methods(methods, plugin or ())
-    each_suite(suite, lambda one: _tune(one, requests, backbone, out, trials))
+
+    def tune_one(one: "Suite") -> None:
+        from benchmark.tuning.study import plan_tuning
+
+        _tune(plan_tuning(one, requests, backbone, out, trials), out, jobs)
+
+    each_suite(suite, tune_one)
 
 
-def _tune(
-    suite: "Suite", requests: "Sequence[MethodRequest]", backbone: str | None, out: Path, trials: int | None
-) -> None:
+def _tune(planned: "TuningPlan", out: Path, jobs: int) -> None:
     """Run the missing trials of one suite and print what was selected."""
     from benchmark.suites import available_suites
-    from benchmark.tuning.study import plan_tuning
 
-    planned = plan_tuning(suite, requests, backbone, out, trials)
-    with resumable("trials"), closing(CellDisplay()) as display:
-        report = planned.execute(display, _print_progress)
+    suite = planned.work.suite
+    with resumable("trials"), closing(CellDisplay(live=jobs == 1)) as display:
+        report = planned.execute(display, _print_progress, jobs)
     _print(planned, report)
     names = ",".join(study.row.method.name for study in planned.studies)
     say(f"Trials: {out / 'results' / f'{suite.name}@{suite.version}'}")
@@ -68,7 +78,7 @@ def _tune(
 def _print_progress(finished: int, total: int, seconds_left: float | None) -> None:
     left = "" if seconds_left is None else f", about {timedelta(seconds=round(seconds_left))} left"
     if finished < total:
-        say(f"Trial {finished + 1} of {total}{left}")
+        say(f"{finished} of {counted(total, 'trial')} done{left}")
 
 
 def _print(planned: "TuningPlan", report: "TuningReport") -> None:

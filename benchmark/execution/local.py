@@ -58,7 +58,7 @@ def run_rows(
     require_trainable(rows, work, store)
     with store.guarded():
         write_card(results, card, [file_of(row, card) for row in rows])
-    for row, outcome in compute_rows(rows, Runner(work, store, observer), jobs):
+    for row, outcome in compute_rows(rows, Runner(work, store, observer), 1 if len(rows) == 1 else jobs):
         report.computed += outcome.computed
         report.reused += outcome.reused
         if outcome.failure:

@@ -40,12 +40,12 @@ def compute_rows(rows: Sequence[Row], runner: Runner, jobs: int) -> Iterator[tup
     Args:
         rows: The rows; with one job they are computed in order.
         runner: Computes the cells. Another process gets a copy of its observer.
-        jobs: Rows at a time, each in a process of its own if there is more than one.
+        jobs: Rows at a time. If it is more than one, each row has a process with an equal share of torch's threads.
 
     Raises:
         TemperError: an error that stops all rows, or, after the other rows, the death of a row's process.
     """
-    if jobs == 1 or len(rows) == 1:
+    if jobs == 1:
         for row in rows:
             yield row, compute_row(row, runner)
         return

@@ -131,8 +131,12 @@ def trial_line(trial: Trial) -> str:
     return TRIAL.line(trial, "trial")
 
 
-def read_trials(path: Path) -> list[Trial]:
+def read_trials(path: Path, *, gaps: bool = False) -> list[Trial]:
     """Read a file of trials.
+
+    Args:
+        path: The file.
+        gaps: Whether numbers may be missing, as in a study that is not finished.
 
     Raises:
         IntegrityError: one line ``file:line: pointer: message`` for each problem of the whole file.
@@ -143,7 +147,7 @@ def read_trials(path: Path) -> list[Trial]:
     for number, line in enumerate(lines_of(path), start=1):
         value, problems = parse_json(line)
         problems = problems or TRIAL.problems(value)
-        problems = problems or list(_contradictions(value, trials, number - 1))
+        problems = problems or list(_contradictions(value, trials, gaps=gaps))
         if not problems and line + b"\n" != canonical_line(value, (), "trial").encode():
             problems = [Problem("", "is not canonical JSON; keep the bytes that `temper tune` wrote.")]
         complaints += [f"{path}:{number}: {problem}" for problem in problems]
@@ -155,12 +159,12 @@ def read_trials(path: Path) -> list[Trial]:
     return trials
 
 
-def _contradictions(trial: Trial, before: Sequence[Trial], number: int) -> Iterator[Problem]:
-    """Yield contradictions between the fields of a trial, and with the first trial of its file."""
+def _contradictions(trial: Trial, before: Sequence[Trial], *, gaps: bool) -> Iterator[Problem]:
+    """Yield contradictions between the fields of a trial, and with the earlier trials of its file."""
     if trial["schema"] != TRIAL_SCHEMA_VERSION:
         yield Problem("/schema", f"is {trial['schema']}; this version reads {TRIAL_SCHEMA_VERSION}.")
-    if trial["trial"] != number:
-        yield Problem("/trial", f"is {trial['trial']} on line {number + 1}; trials are in order, from 0.")
+    if not gaps and trial["trial"] != len(before):
+        yield Problem("/trial", f"is {trial['trial']} on line {len(before) + 1}; trials are in order, from 0.")
     finished = trial["status"] == "ok"
     for field in ("validation", "typos", "cost"):
         if finished == (trial[field] is None):

@@ -1,13 +1,14 @@
 """Tune methods on a suite: run the trials that are missing and write each method's ``trials.jsonl``.
 
 A trial is a training run and two predictions, on the validation part and on the same texts with typos. Its stages are
-those of `temper run`, so both use each other's. The trials of an unfinished study are kept next to the store.
+those of `temper run`, so both use each other's. The trials of an unfinished study are kept in the store.
 """
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from benchmark.execution.costs import Costs, over_vanilla
 from benchmark.execution.local import require_trainable
 from benchmark.execution.method_registry import MethodRequest, registered
 from benchmark.execution.plan import configure_all, require_resources, require_writable
-from benchmark.execution.row_outcomes import compute_row
+from benchmark.execution.row_outcomes import Outcome, compute_rows
 from benchmark.execution.runner import Observer, Quiet, Runner
 from benchmark.execution.store import Store
 from benchmark.execution.tuned_row import trials_path
@@ -55,7 +56,7 @@ class Study:
         row: The method with its defaults.
         space: What its trials vary.
         file: Its trials' file.
-        unfinished: Where the trials are kept until all are finished.
+        unfinished: Where the trials are kept until all are finished, with gaps if several run at a time.
     """
 
     row: Row
@@ -63,8 +64,8 @@ class Study:
     file: Path
     unfinished: Path
 
-    def trial_row(self, number: int) -> tuple[Row, str]:
-        """Return the row of a trial, and why the method refuses its settings; empty if it takes them."""
+    def trial_row(self, number: int) -> Row:
+        """Return the row of a trial; its `failure` says why the method refuses the settings, if it does."""
         values = point(self.space, number)
         factor = values.pop(LEARNING_RATE_FACTOR, 1.0)
         method = replace(self.row.method, hyperparameters={**self.row.method.hyperparameters, **values})
@@ -72,8 +73,8 @@ class Study:
         try:
             method.make()
         except UsageError as error:
-            return row, excerpt(f"{row.label}: {error}", LONGEST_SENTENCE)
-        return row, ""
+            return replace(row, failure=f"{row.label}: {error}")
+        return row
 
     @property
     def cost(self) -> float:
@@ -116,70 +117,89 @@ class TuningPlan:
     work: Workload
     store: Store
 
-    def execute(self, observer: Observer | None = None, progress: Progress = lambda *_: None) -> TuningReport:
+    def execute(
+        self, observer: Observer | None = None, progress: Progress = lambda *_: None, jobs: int = 1
+    ) -> TuningReport:
         """Run the missing trials and write the files of trials.
 
         A trial that fails is spent: it is written down with its reason and is not run again.
 
+        Args:
+            observer: Receives the progress of each stage. Another process gets a copy.
+            progress: Called before the first trial and after each.
+            jobs: Trials at a time, each in a process of its own if there is more than one; see `compute_rows`.
+
         Raises:
             UsageError: the output folder is not writable, or a backbone is not supported.
-            TemperError: something other than a method failed, such as a full disk.
+            TemperError: something other than a method failed, such as a full disk or the death of a process.
         """
         observer = observer or Quiet()
         require_writable(self.store.root.parent)
         require_trainable([study.row for study in self.studies], self.work, self.store)
         report = TuningReport()
         runner = Runner(self.work, self.store, observer)
-        known = [self._known(study, observer) for study in self.studies]
-        clock = _Clock(
-            [(study.cost, max(0, self.trials - len(trials))) for study, trials in zip(self.studies, known, strict=True)]
-        )
-        total = sum(max(self.trials, len(trials)) for trials in known)
-        finished = sum(map(len, known))
+        known = [self.finished(study, observer) for study in self.studies]
+        missing = [
+            (study, trials, study.trial_row(number))
+            for study, trials in zip(self.studies, known, strict=True)
+            for number in range(self.trials)
+            if number not in trials
+        ]
+        done = sum(map(len, known))
+        total = done + len(missing)
+        clock = _Clock(sum(study.cost for study, _, _ in missing), first=min(jobs, total))
         for study, trials in zip(self.studies, known, strict=True):
-            while len(trials) < self.trials:
-                progress(finished, total, clock.seconds_left())
-                trials.append(self._run(study, len(trials), runner))
-                with self.store.guarded():
-                    replace_text(study.unfinished, "".join(map(trial_line, trials)))
-                clock.spend(study.cost)
-                finished += 1
-                report.run += 1
-            with self.store.guarded():
-                replace_text(study.file, "".join(map(trial_line, trials)))
-                study.unfinished.unlink(missing_ok=True)
+            self._write(study, trials)
+        progress(done, total, clock.seconds_left())
+        places = {id(row): (study, trials) for study, trials, row in missing}
+        for row, outcome in compute_rows([row for _, _, row in missing], runner, min(jobs, total)):
+            study, trials = places[id(row)]
+            trials[row.trial or 0] = self._trial(study, row, outcome)
+            self._write(study, trials)
+            clock.spend(study.cost, reused=outcome.reused > 0 and outcome.computed == 0)
+            report.run += 1
+            progress(done + report.run, total, clock.seconds_left())
+        for study, trials in zip(self.studies, known, strict=True):
             report.files.append(study.file)
-            report.failed += sum(trial["status"] == "failed" for trial in trials)
-            report.chosen.append(selected(trials))
-        progress(finished, total, 0.0)
+            report.failed += sum(trial["status"] == "failed" for trial in trials.values())
+            report.chosen.append(selected(_prefix(trials)))
         return report
 
-    def _known(self, study: Study, observer: Observer) -> list[Trial]:
-        """Read the trials that were run before, as far as they are those of this study."""
-        for path in (study.unfinished, study.file):
+    def _write(self, study: Study, trials: Mapping[int, Trial]) -> None:
+        """Write a study's file once enough trials are finished. Others are kept in the store."""
+        prefix = _prefix(trials)
+        with self.store.guarded():
+            if len(prefix) >= self.trials:
+                replace_text(study.file, "".join(map(trial_line, prefix)))
+            if len(prefix) < len(trials) or 0 < len(trials) < self.trials:
+                replace_text(study.unfinished, "".join(trial_line(trials[number]) for number in sorted(trials)))
+            else:
+                study.unfinished.unlink(missing_ok=True)
+
+    def finished(self, study: Study, observer: Observer) -> dict[int, Trial]:
+        """Read the trials that were run before, as far as they are those of this study, by number."""
+        for path, gaps in ((study.unfinished, True), (study.file, False)):
             try:
-                trials = read_trials(path) if path.is_file() else []
+                trials = read_trials(path, gaps=gaps) if path.is_file() else []
             except IntegrityError as error:
                 observer.note(f"{error} The trials are run again.")
                 continue
-            fitting = [trial for number, trial in enumerate(trials) if self._fits(trial, study, number)]
-            if fitting != trials:
+            if not all(self._fits(trial, study) for trial in trials):
                 observer.note(f"{path}: the trials are of another method source, space or data. They are run again.")
             elif trials:
-                return trials
-        return []
+                return {trial["trial"]: trial for trial in trials}
+        return {}
 
-    def _fits(self, trial: Trial, study: Study, number: int) -> bool:
+    def _fits(self, trial: Trial, study: Study) -> bool:
         """Return whether a trial is the one with its number in a study."""
         stated = {**trial, "status": None, "reason": None, "validation": None, "typos": None, "cost": None}
-        wanted = {**self._base(study, number), "status": None, "reason": None}
+        wanted = {**self._base(study, study.trial_row(trial["trial"])), "status": None, "reason": None}
         data = {"validation": self.work.splits.validation, "typos": self.work.tasks[TYPOS]}
         hashes = all(trial[part] is None or trial[part]["data"] == data[part].content_hash for part in data)
         return stated == wanted and hashes
 
-    def _base(self, study: Study, number: int) -> Trial:
+    def _base(self, study: Study, row: Row) -> Trial:
         """Return a trial without its outcome."""
-        row, _ = study.trial_row(number)
         suite = self.work.suite
         return {
             "schema": TRIAL_SCHEMA_VERSION,
@@ -187,7 +207,7 @@ class TuningPlan:
             "method": row.method.identity(),
             "backbone": row.backbone.identity(),
             "seed": row.seed,
-            "trial": number,
+            "trial": row.trial,
             LEARNING_RATE_FACTOR: row.learning_rate_factor,
             "space": {name: search.plain() for name, search in study.space.items()},
             "validation": None,
@@ -195,20 +215,19 @@ class TuningPlan:
             "cost": None,
         }
 
-    def _run(self, study: Study, number: int, runner: Runner) -> Trial:
-        """Run a trial."""
-        row, refusal = study.trial_row(number)
-        base = self._base(study, number)
-        if failure := refusal or compute_row(row, runner).failure:
-            return {**base, "status": "failed", "reason": excerpt(failure, LONGEST_SENTENCE)}
+    def _trial(self, study: Study, row: Row, outcome: Outcome) -> Trial:
+        """Return a trial that was just run."""
+        base = self._base(study, row)
+        if outcome.failure:
+            return {**base, "status": "failed", "reason": excerpt(outcome.failure, LONGEST_SENTENCE)}
         train, *predicted = cells_of(row, self.work, self.store)
         answers = {cell.subject: self._answers(cell.key or "", cell.subject) for cell in predicted}
         trained = self.store.find("train", train.key or "")
         if trained is None:
             raise TemperError(f"{train.label} was removed while it was used. Run the same command again.")
         cost = json.loads((trained.folder / TRAINING).read_text(encoding="utf-8"))["cost"]
-        outcome = {"validation": answers[VALIDATION], "typos": answers[TYPOS], "cost": cost}
-        return {**base, **outcome, "status": "ok", "reason": None}
+        measured = {"validation": answers[VALIDATION], "typos": answers[TYPOS], "cost": cost}
+        return {**base, **measured, "status": "ok", "reason": None}
 
     def _answers(self, key: str, subject: str) -> dict[str, Any]:
         """Count the right answers in a table of predictions."""
@@ -222,22 +241,36 @@ class TuningPlan:
         return {"data": data.content_hash, "n": len(data), "correct": correct}
 
 
-class _Clock:
-    """Estimate the time left from the time that the trials of this run took, weighted by cost."""
+def _prefix(trials: Mapping[int, Trial]) -> list[Trial]:
+    """Return the trials from 0 up to the first gap."""
+    return [trials[number] for number in takewhile(trials.__contains__, count())]
 
-    def __init__(self, open_trials: Sequence[tuple[float, int]]) -> None:
-        self._left = sum(cost * count for cost, count in open_trials)
+
+class _Clock:
+    """Estimate the time left from the time that the trials of this run took, weighted by cost.
+
+    Args:
+        left: Cost of all trials that are to be run.
+        first: Number of trials to wait for before there is an estimate: those that start at once end together.
+    """
+
+    def __init__(self, left: float, first: int) -> None:
+        self._left, self._first = left, first
         self._spent = 0.0
         self._started = time.monotonic()
 
-    def spend(self, cost: float) -> None:
-        """Count a finished trial."""
+    def spend(self, cost: float, *, reused: bool) -> None:
+        """Count a finished trial; one whose stages were all done already took no time."""
         self._left -= cost
-        self._spent += cost
+        if not reused:
+            self._first -= 1
+            self._spent += cost
 
     def seconds_left(self) -> float | None:
-        """Return the estimate; None before the first trial is finished."""
-        return (time.monotonic() - self._started) / self._spent * self._left if self._spent else None
+        """Return the estimate; None before the first trials are finished."""
+        if self._left <= 0:
+            return 0.0
+        return (time.monotonic() - self._started) / self._spent * self._left if self._first <= 0 else None
 
 
 def plan_tuning(

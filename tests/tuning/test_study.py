@@ -13,7 +13,7 @@ import benchmark
 from benchmark.cli.app import app
 from benchmark.execution.plan import parse_methods
 from benchmark.execution.runner import Quiet
-from benchmark.schema import IntegrityError, UsageError, read_records, read_results
+from benchmark.schema import IntegrityError, TemperError, UsageError, read_records, read_results
 from benchmark.schema.trial import read_trials, selected, trial_line
 from benchmark.suites import load_suite
 from benchmark.tuning.study import TuningReport, plan_tuning
@@ -162,6 +162,67 @@ def test_tuning_that_is_killed_and_resumed_gives_the_same_bytes(
     assert kills >= 2
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
     assert not list((tmp_path / "killed/store/trials").iterdir())
+
+
+def test_two_trials_at_a_time_write_the_bytes_of_one(suite: Path, tmp_path: Path, fragile: str) -> None:
+    methods, plugins = "vanilla,fragile", [fragile]
+    tune(suite, tmp_path / "one", methods, plugins=plugins)
+    seen = []
+    planned = plan_tuning(load_suite(str(suite)), parse_methods(methods), None, tmp_path / "two", 3)
+    report = planned.execute(None, lambda *state: seen.append(state), jobs=2)
+    assert files(tmp_path / "two") == files(tmp_path / "one")
+    assert [(done, total) for done, total, _ in seen] == [(done, 6) for done in range(7)]
+    # The first two trials start at once, so that the first one alone says little.
+    assert [left is None for _, _, left in seen[:3]] == [True, True, False]
+    assert seen[-1][2] == 0.0
+    assert [file.parent.parent.name for file in report.files] == ["vanilla@tuned", "fragile@tuned"]
+    assert not list((tmp_path / "two/store/trials").iterdir())
+
+
+def unfinished(out: Path) -> Path:
+    (path,) = (out / "store/trials").iterdir()
+    return path
+
+
+def test_trials_that_finish_before_an_earlier_one_are_kept(suite: Path, tmp_path: Path, fragile: str) -> None:
+    """A failed trial above all: nothing else in the store says that it is spent."""
+    tune(suite, tmp_path / "whole", "fragile", trials=5, plugins=[fragile])
+    (file,) = tune(suite, tmp_path / "out", "fragile", trials=5).files
+    lines = file.read_text().splitlines(keepends=True)
+    failed = [number for number, trial in enumerate(read_trials(file)) if trial["status"] == "failed"]
+    kept = [0, *(number for number in failed if number > 1)]
+    plan = plan_tuning(load_suite(str(suite)), parse_methods("fragile"), None, tmp_path / "out", 5)
+    plan.studies[0].unfinished.parent.mkdir(exist_ok=True)
+    plan.studies[0].unfinished.write_text("".join(lines[number] for number in kept))
+    file.unlink()
+    # Fewer trials take the first ones into the file, and the later ones stay in the store.
+    assert tune(suite, tmp_path / "out", "fragile", trials=1).run == 0
+    assert len(read_trials(file)) == 1
+    assert len(read_trials(unfinished(tmp_path / "out"), gaps=True)) == len(kept)
+    assert tune(suite, tmp_path / "out", "fragile", trials=5).run == 5 - len(kept)
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+    assert not list((tmp_path / "out/store/trials").iterdir())
+
+
+def test_the_death_of_a_trials_process_stops_no_other_trial(suite: Path, tmp_path: Path) -> None:
+    plugin = tmp_path / "fragile.py"
+    dying = (
+        PLUGIN.replace("LOW", "0.1")
+        .replace("HIGH", "10.0")
+        .replace(
+            'return loss * float("nan") if self.strength > 1 else loss',
+            'return __import__("os")._exit(9) if self.strength > 1 else loss',
+        )
+    )
+    plugin.write_text(dying)
+    requests = parse_methods("fragile", [str(plugin)])
+    with pytest.raises(TemperError, match=r"process of fragile, trial \d \(exit code 9\).* died; the other rows"):
+        plan_tuning(load_suite(str(suite)), requests, None, tmp_path / "out", 4).execute(jobs=2)
+    strengths = [
+        trial["method"]["hyperparameters"]["strength"] for trial in read_trials(unfinished(tmp_path / "out"), gaps=True)
+    ]
+    assert 0 < len(strengths) < 4
+    assert max(strengths) <= 1
 
 
 @pytest.mark.slow
