@@ -45,6 +45,11 @@ def say(text: str, style: str = "") -> None:
     console.print(Text(fitted(text, width_of(console)), style=style))
 
 
+def say_next(command: str) -> None:
+    """Print the next command on one line, however narrow the terminal is, so that it can be copied whole."""
+    console.print(Text(f"Next: {command}"))
+
+
 def show(text: str, style: str = "", indent: str = "") -> None:
     """Print a result on standard output."""
     output.print(Text(fitted(text, width_of(output), indent), style=style))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli.display import console, examples, print_table, say, show
+from benchmark.cli.display import console, examples, print_table, say, say_next, show
 from benchmark.cli.leaderboard_commands import print_section
 from benchmark.cli.options import (
     BackboneOption,
@@ -136,8 +136,8 @@ def _print_results(rows: "Sequence[Row]", work: "Workload", results: Path) -> No
     names = list(dict.fromkeys(_name(row) for row in rows))
     if len(names) > 1:
         first, second = (shlex.quote(name) for name in sorted(names[:2], key=lambda name: name.startswith("vanilla")))
-        say(f"Next: temper compare {first} {second} --results {folder}")
-    say(f"Next: temper board build --results {folder}")
+        say_next(f"temper compare {first} {second} --results {folder}")
+    say_next(f"temper board build --results {folder}")
 
 
 def _name(row: "Row") -> str:

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.cli.display import examples, print_table, say, show
+from benchmark.cli.display import examples, print_table, say, say_next, show
 from benchmark.cli.options import BackboneOption, OutOption, PluginOption, SuiteArgument, each_suite
 from benchmark.cli.progress import CellDisplay, resumable
 from benchmark.cli.runs import MethodsOption
-from benchmark.execution.plan import parse_methods
+from benchmark.execution.plan import command, parse_methods
 from benchmark.schema.errors import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from benchmark.schema.trial import Trial
     from benchmark.suites import Suite
     from benchmark.tuning.study import TuningPlan, TuningReport
@@ -53,26 +55,26 @@ def tune(
     def tune_one(one: "Suite") -> None:
         from benchmark.tuning.study import plan_tuning
 
-        _tune(plan_tuning(one, requests, backbone, out, trials), out, jobs)
+        planned = plan_tuning(one, requests, backbone, out, trials)
+        chosen = _tune(planned, jobs)
+        say(f"Trials: {out / 'results' / f'{one.name}@{one.version}'}")
+        options = ["--settings", "tuned", "--seeds", str(one.minimum_seeds)]
+        options += ["--jobs", str(jobs)] if jobs > 1 else []
+        say_next(command("run", one, methods, backbone, out, *options))
+        if None in chosen:
+            raise typer.Exit(1)
 
     each_suite(suite, tune_one)
 
 
-def _tune(planned: "TuningPlan", out: Path, jobs: int) -> None:
-    """Run the missing trials of one suite and print what was selected."""
-    from benchmark.suites import available_suites
-
-    suite = planned.work.suite
+def _tune(planned: "TuningPlan", jobs: int) -> "Sequence[Trial | None]":
+    """Run the missing trials of one suite, print what was selected, and return it."""
+    if planned.sanity:
+        say(f"note: not tuned, since sanity checks have nothing to tune: {', '.join(planned.sanity)}.")
     with resumable("trials"), closing(CellDisplay(live=jobs == 1)) as display:
         report = planned.execute(display, _print_progress, jobs)
     _print(planned, report)
-    names = ",".join(study.row.method.name for study in planned.studies)
-    say(f"Trials: {out / 'results' / f'{suite.name}@{suite.version}'}")
-    place = suite.name if suite.name in available_suites() else suite.path
-    command = f"temper run {place} --methods {names} --settings tuned --out {out}"
-    say(f"Next: {command} --seeds {suite.minimum_seeds}")
-    if None in report.chosen:
-        raise typer.Exit(1)
+    return report.chosen
 
 
 def _print_progress(finished: int, total: int, seconds_left: float | None) -> None:

@@ -127,6 +127,11 @@ class ConfiguredMethod:
         return self.cls(**self.hyperparameters)
 
     @property
+    def argument(self) -> str:
+        """Return the method as `--methods` takes it, such as ``roast:alpha=0.6:beta=1.0``."""
+        return ":".join(filter(None, (self.name, *self.configuration.split(","))))
+
+    @property
     def label(self) -> str:
         """Return the row's name."""
         return self.name + (f" ({self.configuration})" if self.configuration else "")

@@ -1,12 +1,21 @@
 """Run methods on a suite: the function behind `benchmark.run` and the commands `run`, `status` and `explain`."""
 
+import shlex
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure, load_plugin, registered
+from benchmark.execution.method_registry import (
+    ConfiguredMethod,
+    MethodRequest,
+    configure,
+    load_plugin,
+    loaded_plugins,
+    registered,
+)
 from benchmark.schema import SANITY_CHECKS, method_slug
 from benchmark.schema.errors import UnavailableError, UsageError
 from benchmark.schema.protocol import parse_protocol
@@ -163,10 +172,29 @@ def plan(
     if settings == TUNED:
         from benchmark.execution.tuned_row import tuned_rows
 
-        tuned = tuned_rows([row for row in firsts if row.method.name not in SANITY_CHECKS], work, out / "results")
+        tunable = [row for row in firsts if row.method.name not in SANITY_CHECKS]
+        tuned = tuned_rows(tunable, work, out / "results", partial(tuning_command, suite, backbone=backbone, out=out))
         firsts = [*tuned, *(row for row in firsts if row.method.name in SANITY_CHECKS)]
     rows = [replace(first, seed=seed) for seed in range(seeds) for first in firsts]
     return Plan(rows, work, Store(out / "store"), out / "results")
+
+
+def tuning_command(
+    suite: "Suite", methods: Iterable[ConfiguredMethod], trials: int | None = None, *, backbone: str | None, out: Path
+) -> str:
+    """Write the command that tunes methods."""
+    options = () if trials is None else ("--trials", str(trials))
+    return command("tune", suite, ",".join(method.argument for method in methods), backbone, out, *options)
+
+
+def command(verb: str, suite: "Suite", methods: str, backbone: str | None, out: Path, *options: str) -> str:
+    """Write a command on a suite, quoted for a shell, with the plugins that are loaded."""
+    from benchmark.suites import suite_argument
+
+    words = ["temper", verb, suite_argument(suite), "--methods", methods, *options]
+    words += [] if backbone is None else ["--backbone", backbone]
+    words += ["--out", str(out)]
+    return shlex.join([*words, *(word for plugin in loaded_plugins() for word in ("--plugin", plugin))])
 
 
 def configure_all(requests: Sequence[MethodRequest]) -> list[ConfiguredMethod]:

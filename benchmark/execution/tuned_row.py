@@ -1,10 +1,12 @@
 """Tuned rows: the settings that tuning selected, read from the trials next to the rows' records."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from benchmark.execution.cells import Row
+from benchmark.execution.method_registry import ConfiguredMethod
 from benchmark.execution.workload import Workload
 from benchmark.schema import IntegrityError, UsageError, file_fingerprint, method_slug
 from benchmark.schema.record import row_folder
@@ -19,33 +21,46 @@ def trials_path(row: Row, suite: Suite) -> Path:
     return Path(folder, TRIALS_FILE)
 
 
-def tuned_rows(rows: Sequence[Row], work: Workload, results: Path) -> list[Row]:
+class TuningCommand(Protocol):
+    """Writes the command that tunes methods."""
+
+    def __call__(self, methods: Iterable[ConfiguredMethod], trials: int | None = None) -> str:
+        """Write the command; without a number of trials, that is the suite's."""
+
+
+def tuned_rows(rows: Sequence[Row], work: Workload, results: Path, command: TuningCommand) -> list[Row]:
     """Return the rows with the settings that tuning selected.
+
+    Args:
+        rows: The rows with their defaults.
+        work: The suite's data.
+        results: Folder of the records and trials.
+        command: Writes the command for the error messages.
 
     Raises:
         UsageError: a row has no trials, trials of another method version, source, backbone or data, or not as many as
             the other rows.
         IntegrityError: a file of trials is invalid.
     """
-    command = f"temper tune {work.suite.name} --methods"
-    tuned: list[Row] = []
-    counts: dict[int, str] = {}
+    paths = {row.method.label: results / trials_path(row, work.suite) for row in rows}
+    trials = {label: read_trials(path) for label, path in paths.items() if path.is_file()}
+    counts = {len(known): label for label, known in reversed(trials.items())}
+    if untuned := [row.method for row in rows if row.method.label not in trials]:
+        names = " and ".join(method.label for method in untuned)
+        are = "is" if len(untuned) == 1 else "are"
+        raise UsageError(
+            f"{names} {are} not tuned: {paths[untuned[0].label]} is missing. "
+            f"Run `{command(untuned, max(counts, default=None))}`."
+        )
     for row in rows:
-        path = results / trials_path(row, work.suite)
-        if not path.is_file():
-            raise UsageError(f"{row.method.label} is not tuned: {path} is missing. Run `{command} {row.method.name}`.")
-        trials = read_trials(path)
-        if part := _another(trials[0], row, work):
-            raise UsageError(f"{path}: the trials are of another {part}. Run `{command} {row.method.name}` again.")
-        tuned.append(_tuned(row, trials, path))
-        counts.setdefault(len(trials), row.method.label)
+        if part := _another(trials[row.method.label][0], row, work):
+            again = command([row.method], max(counts))
+            raise UsageError(f"{paths[row.method.label]}: the trials are of another {part}. Run `{again}` again.")
     if len(counts) > 1:
         numbers = " and ".join(f"{label} {count}" for count, label in sorted(counts.items()))
-        names = ",".join(row.method.name for row in rows)
-        raise UsageError(
-            f"The numbers of trials differ: {numbers}. Run `{command} {names} --trials {max(counts)}` first."
-        )
-    return tuned
+        more = command([row.method for row in rows], max(counts))
+        raise UsageError(f"The numbers of trials differ: {numbers}. Run `{more}` first.")
+    return [_tuned(row, trials[row.method.label], paths[row.method.label]) for row in rows]
 
 
 def _tuned(row: Row, trials: Sequence[Trial], path: Path) -> Row:

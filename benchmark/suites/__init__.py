@@ -21,6 +21,7 @@ from benchmark.suites.suite_files import (
     load_suites,
     members,
     parse_suite,
+    suite_argument,
 )
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "load_suites",
     "members",
     "parse_suite",
+    "suite_argument",
     "task_dataset",
     "training_splits",
 ]

@@ -43,6 +43,11 @@ def available_groups() -> dict[str, Path]:
     return {name: path for name, path in _packaged().items() if _is_group(path)}
 
 
+def suite_argument(suite: Suite) -> str:
+    """Return the argument with which a command names a suite: its name if it is packaged, else its file's path."""
+    return suite.name if available_suites().get(suite.name) == suite.path else str(suite.path)
+
+
 def load_suite(name_or_path: str | Path) -> Suite:
     """Load a suite.
 

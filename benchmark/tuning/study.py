@@ -18,14 +18,14 @@ from benchmark.execution.cells import PREDICTIONS, TRAINING, Row, cells_of
 from benchmark.execution.costs import Costs, over_vanilla
 from benchmark.execution.local import require_trainable
 from benchmark.execution.method_registry import MethodRequest, registered
-from benchmark.execution.plan import configure_all, require_resources, require_writable
+from benchmark.execution.plan import command, configure_all, require_resources, require_writable
 from benchmark.execution.row_outcomes import Outcome, compute_rows
 from benchmark.execution.runner import Observer, Quiet, Runner
 from benchmark.execution.store import Store
 from benchmark.execution.tuned_row import trials_path
 from benchmark.execution.workload import VALIDATION, Workload, materialise
 from benchmark.models.backbones import resolve_backbone
-from benchmark.schema import IntegrityError, TemperError, UsageError, excerpt, fingerprint, method_slug
+from benchmark.schema import SANITY_CHECKS, IntegrityError, TemperError, UsageError, excerpt, fingerprint, method_slug
 from benchmark.schema.record import LONGEST_SENTENCE
 from benchmark.schema.trial import (
     LEARNING_RATE_FACTOR,
@@ -110,12 +110,14 @@ class TuningPlan:
         trials: Number of trials of each.
         work: The suite's training task; the typos are its only evaluation task.
         store: Where artifacts are kept.
+        sanity: The requested sanity checks, which are not tuned.
     """
 
     studies: Sequence[Study]
     trials: int
     work: Workload
     store: Store
+    sanity: Sequence[str] = ()
 
     def execute(
         self, observer: Observer | None = None, progress: Progress = lambda *_: None, jobs: int = 1
@@ -286,9 +288,14 @@ def plan_tuning(
         trials: Number of trials per method; the suite's by default.
 
     Raises:
-        UsageError: an option or a search space is invalid.
+        UsageError: an option or a search space is invalid, or no method can be tuned.
         UnavailableError: the backbone or the training data is missing.
     """
+    sanity = [request.name for request in requests if request.name in SANITY_CHECKS]
+    requests = [request for request in requests if request.name not in SANITY_CHECKS]
+    if not requests:
+        instead = command("run", suite, ",".join(sanity), backbone, out)
+        raise UsageError(f"Sanity checks have nothing to tune: {', '.join(sanity)}. Run `{instead}` instead.")
     rule = suite.tuning or TuningRule()
     training = replace(suite, tasks=(), attacks=())
     require_resources(training, backbone or suite.backbone)
@@ -304,4 +311,4 @@ def plan_tuning(
         name = fingerprint([suite.name, suite.version, slug, place.identity()]).removeprefix("sha256:")
         unfinished = store.root / "trials" / f"{name}.jsonl"
         studies.append(Study(row, space, out / "results" / trials_path(row, suite), unfinished))
-    return TuningPlan(studies, trials or rule.trials, work, store)
+    return TuningPlan(studies, trials or rule.trials, work, store, sanity)

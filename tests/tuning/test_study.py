@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,7 @@ from benchmark.schema import IntegrityError, TemperError, UsageError, read_recor
 from benchmark.schema.trial import read_trials, selected, trial_line
 from benchmark.suites import load_suite
 from benchmark.tuning.study import TuningReport, plan_tuning
+from tests.support.command import temper
 from tests.support.tiny_suite import write_tiny_suite
 
 PLUGIN = """
@@ -339,16 +342,46 @@ def test_trials_on_other_data_are_run_again(suite: Path, tmp_path: Path) -> None
         assert file.read_bytes() == right
 
 
+def commanded(message: str) -> list[str]:
+    """Split the command that a message tells to run, as a shell does."""
+    found = re.search(r"Run `temper (.+?)`", message)
+    assert found, message
+    return shlex.split(found[1])
+
+
 def test_untuned_methods_and_unequal_numbers_of_trials_are_refused(suite: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
+    out = tmp_path / "out of the way"
     with pytest.raises(UsageError, match="vanilla is not tuned: "):
         benchmark.run(suite, out=out, settings="tuned")
     tune(suite, out, "vanilla", trials=1)
+    with pytest.raises(
+        UsageError, match=r"worddrop and roast \(alpha=0.7\) are not tuned: .*trials.jsonl is missing"
+    ) as bad:
+        benchmark.run(suite, "vanilla,worddrop,roast:alpha=0.7", out=out, settings="tuned")
+    arguments = ["tune", str(suite), "--methods", "worddrop,roast:alpha=0.7", "--trials", "1", "--out", str(out)]
+    assert commanded(str(bad.value))[: len(arguments)] == arguments
     tune(suite, out, "worddrop", trials=2)
-    with pytest.raises(UsageError, match="numbers of trials differ: vanilla 1 and worddrop 2"):
+    with pytest.raises(UsageError, match="numbers of trials differ: vanilla 1 and worddrop 2") as bad:
         benchmark.run(suite, "vanilla,worddrop", out=out, settings="tuned")
+    # The command in the message does what it promises.
+    done = temper(*commanded(str(bad.value)))
+    assert done.returncode == 0, done.stderr
+    assert not benchmark.run(suite, "vanilla,worddrop", out=out, settings="tuned").failures
     with pytest.raises(UsageError, match="Leave out --settings tuned"):
         benchmark.run(suite, out=out, settings="tuned", protocol="ece-index-bug")
+
+
+def test_sanity_checks_are_not_tuned(suite: Path, tmp_path: Path) -> None:
+    done = temper("tune", suite, "--methods", "constant,random", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "Sanity checks have nothing to tune: constant, random. Run `temper run " in done.stderr
+    assert not (tmp_path / "out").exists()
+    done = temper("tune", suite, "--methods", "constant,vanilla", "--trials", "1", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "note: not tuned, since sanity checks have nothing to tune: constant." in done.stderr
+    assert [Path(name).parts[-3] for name in files(tmp_path / "out")] == ["vanilla@tuned"]
+    # A run with tuned settings accepts the same list.
+    assert "--methods constant,vanilla " in done.stderr.partition("Next: ")[2]
 
 
 def test_the_commands(suite: Path, tmp_path: Path) -> None:
@@ -359,5 +392,17 @@ def test_the_commands(suite: Path, tmp_path: Path) -> None:
     assert "learning_rate_factor" in done.output
     done = CliRunner().invoke(app, ["tune", str(suite), "--methods", "vanilla", "--trials", "2", "--out", out])
     assert "Ran 0 trials." in done.output
-    done = CliRunner().invoke(app, ["run", str(suite), "--settings", "tuned", "--out", out])
-    assert done.exit_code == 0, done.output
+
+
+def test_the_next_command_can_be_pasted(suite: Path, tmp_path: Path, fragile: str, tiny_backbone: Path) -> None:
+    out, methods = tmp_path / "an out", "vanilla,fragile:strength=0.25"
+    backbone = f"other={tiny_backbone}"
+    words = ["--methods", methods, "--trials", "1", "--out", out, "--plugin", fragile, "--backbone", backbone]
+    done = temper("tune", suite, *words, COLUMNS="40")
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Next: ")]
+    done = temper(*shlex.split(line.removeprefix("Next: temper ")))
+    assert done.returncode == 0, done.stderr
+    rows = sorted(path.parent.relative_to(out).as_posix() for path in out.rglob("seed-0.jsonl"))
+    name = benchmark.schema.method_slug("fragile", "strength=0.25", tuned=True)
+    assert rows == [f"results/tiny@1/{name}/other", "results/tiny@1/vanilla@tuned/other"]
