@@ -21,7 +21,7 @@ from benchmark.cli.options import (
 )
 from benchmark.cli.progress import CellDisplay, resumable
 from benchmark.execution.plan import Settings, parse_methods, plan, require_writable
-from benchmark.schema import TemperError, method_slug
+from benchmark.schema import SANITY_CHECKS, TemperError, method_slug
 from benchmark.schema.errors import counted
 
 if TYPE_CHECKING:
@@ -155,10 +155,17 @@ def status(
     *,
     plugin: PluginOption = None,
     protocol: ProtocolOption = "",
+    settings: SettingsOption = "defaults",
 ) -> None:
     """Show which stages of a run are done, started or missing."""
     requests = parse_methods(methods, plugin or ())
-    each_suite(suite, lambda one: _status(_plan(one, requests, seeds, backbone, out, protocol=protocol)))
+
+    def status_one(one: "Suite") -> None:
+        planned = _plan(one, requests, seeds, backbone, out, protocol=protocol, settings=settings, partly_tuned=True)
+        _status(planned)
+        _print_trials(planned, requests, backbone, out)
+
+    each_suite(suite, status_one)
 
 
 def _status(planned: "Plan") -> None:
@@ -169,6 +176,9 @@ def _status(planned: "Plan") -> None:
     lines: list[tuple[str, str, str]] = []
     models = []
     for row in rows:
+        if row.failure:
+            lines.append((row.label, "trials", "all failed"))
+            continue
         for cell in cells_of(row, work, store):
             name, state = f"{cell.kind} {cell.subject}".rstrip(), state_of(cell, store)
             lines.append((row.label, name, state))
@@ -176,7 +186,8 @@ def _status(planned: "Plan") -> None:
                 models.append(f"Model of {row.label}: {store.folder(cell.kind, cell.key) / MODEL}")
     for subject in work.missing:
         lines.append(("all rows", subject, "unavailable"))
-    print_table(("Row", "Stage", "State"), lines)
+    if lines:
+        print_table(("Row", "Stage", "State"), lines)
     for model in models:
         show(model)
 
@@ -190,18 +201,29 @@ def explain(
     *,
     plugin: PluginOption = None,
     protocol: ProtocolOption = "",
+    settings: SettingsOption = "defaults",
 ) -> None:
     """Say why stages would be computed. Lists what differs from the nearest finished stage."""
     requests = parse_methods(methods, plugin or ())
-    each_suite(suite, lambda one: _explain(_plan(one, requests, seeds, backbone, out, protocol=protocol)))
+
+    def explain_one(one: "Suite") -> None:
+        planned = _plan(one, requests, seeds, backbone, out, protocol=protocol, settings=settings, partly_tuned=True)
+        _explain(planned)
+        if settings == "tuned":
+            _print_trials(planned, requests, backbone, out)
+
+    each_suite(suite, explain_one)
 
 
 def _explain(planned: "Plan") -> None:
     from benchmark.execution.explanation import explain as explanations
 
     rows, work, store = planned.rows, planned.work, planned.store
-    count = 0
-    for found in explanations(rows, work, store):
+    count = len(planned.untuned)
+    for row in rows:
+        if row.failure:
+            show(f"{row.label}: {row.failure}")
+    for found in explanations([row for row in rows if not row.failure], work, store):
         count += 1
         show(f"{found.label}: missing.")
         if not found.nearest:
@@ -217,6 +239,31 @@ def _explain(planned: "Plan") -> None:
         show("Every stage whose inputs are known is done.")
 
 
+def _print_trials(planned: "Plan", requests: "Sequence[MethodRequest]", backbone: str | None, out: Path) -> None:
+    """Print how many trials of each method are done, and which methods are not tuned; nothing if nobody tunes."""
+    from benchmark.schema.trial import read_trials, selected
+    from benchmark.tuning.study import plan_tuning
+
+    if all(request.name in SANITY_CHECKS for request in requests):
+        return
+    tuning = plan_tuning(planned.work.suite, requests, backbone, out, work=planned.work)
+    known = [tuning.finished(study, CellDisplay()) for study in tuning.studies]
+    lines = []
+    for study, trials in zip(tuning.studies, known, strict=True):
+        failed = sum(trial["status"] == "failed" for trial in trials.values())
+        begun = ", ".join(f"trial {number}" for number in tuning.begun(study, trials))
+        chosen = "not yet"
+        if trials and study.file.is_file():
+            trial = selected(read_trials(study.file))
+            chosen = "none" if trial is None else f"trial {trial['trial']}"
+        lines.append((study.row.method.label, str(len(trials)), str(failed), begun or "-", chosen))
+    if planned.untuned or any(known):
+        show("")
+        print_table(("Method", "Trials done", "Failed", "Begun", "Selected"), lines, right=("Trials done", "Failed"))
+    for sentence in planned.untuned:
+        show(sentence)
+
+
 def _plan(
     suite: "Suite",
     requests: "Sequence[MethodRequest]",
@@ -226,7 +273,9 @@ def _plan(
     *,
     protocol: str,
     settings: Settings = "defaults",
+    partly_tuned: bool = False,
 ) -> "Plan":
     """Check the whole request before training starts."""
     with console.status("Reading the suite's data"):
-        return plan(suite, requests, seeds, backbone, out, protocol=protocol, settings=settings)
+        options = (suite, requests, seeds, backbone, out)
+        return plan(*options, protocol=protocol, settings=settings, partly_tuned=partly_tuned)

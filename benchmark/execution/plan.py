@@ -44,12 +44,14 @@ class Plan:
         work: The suite's data.
         store: Where artifacts are kept.
         results: Folder of the records.
+        untuned: A sentence for each method that is not tuned yet and whose rows are left out for that.
     """
 
     rows: "list[Row]"
     work: "Workload"
     store: "Store"
     results: Path
+    untuned: Sequence[str] = ()
 
     def execute(self, observer: "Observer | None" = None, jobs: int = 1) -> "RunReport":
         """Compute what is missing, `jobs` rows at a time, and write the records.
@@ -147,8 +149,11 @@ def plan(
     *,
     protocol: str,
     settings: Settings = "defaults",
+    partly_tuned: bool = False,
 ) -> Plan:
     """Read the suite's data and check the whole request before anything long starts.
+
+    With `partly_tuned`, methods that are not tuned yet are left out.
 
     Raises:
         UsageError: an option is invalid, two requests would write the same records, or a method is not tuned yet.
@@ -169,14 +174,19 @@ def plan(
     work = materialise(suite)
     work.selection(options)
     firsts = [Row(method, resolved, 0, options) for method in configured]
+    untuned: list[str] = []
     if settings == TUNED:
-        from benchmark.execution.tuned_row import tuned_rows
+        from benchmark.execution.tuned_row import tuned_rows, tuned_so_far
 
         tunable = [row for row in firsts if row.method.name not in SANITY_CHECKS]
-        tuned = tuned_rows(tunable, work, out / "results", partial(tuning_command, suite, backbone=backbone, out=out))
+        shown = partial(tuning_command, suite, backbone=backbone, out=out)
+        if partly_tuned:
+            tuned, untuned = tuned_so_far(tunable, work, out / "results", shown)
+        else:
+            tuned = tuned_rows(tunable, work, out / "results", shown)
         firsts = [*tuned, *(row for row in firsts if row.method.name in SANITY_CHECKS)]
     rows = [replace(first, seed=seed) for seed in range(seeds) for first in firsts]
-    return Plan(rows, work, Store(out / "store"), out / "results")
+    return Plan(rows, work, Store(out / "store"), out / "results", untuned)
 
 
 def tuning_command(

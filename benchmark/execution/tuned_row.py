@@ -63,6 +63,25 @@ def tuned_rows(rows: Sequence[Row], work: Workload, results: Path, command: Tuni
     return [_tuned(row, trials[row.method.label], paths[row.method.label]) for row in rows]
 
 
+def tuned_so_far(
+    rows: Sequence[Row], work: Workload, results: Path, command: TuningCommand
+) -> tuple[list[Row], list[str]]:
+    """Return the rows that are tuned, and a sentence for each of the others; arguments as in `tuned_rows`.
+
+    Raises:
+        IntegrityError: a file of trials is invalid.
+    """
+    paths = (results / trials_path(row, work.suite) for row in rows)
+    most = max((len(read_trials(path)) for path in paths if path.is_file()), default=None)
+    tuned, untuned = list[Row](), list[str]()
+    for row in rows:
+        try:
+            tuned += tuned_rows([row], work, results, lambda methods, _=None: command(methods, most))
+        except UsageError as error:
+            untuned.append(str(error))
+    return tuned, untuned
+
+
 def _tuned(row: Row, trials: Sequence[Trial], path: Path) -> Row:
     chosen = selected(trials)
     tuning = tuning_of(chosen, trials, file_fingerprint(path))

@@ -16,6 +16,7 @@ from benchmark.evaluation.parquet import read_predictions
 from benchmark.execution.cards import replace_text
 from benchmark.execution.cells import PREDICTIONS, TRAINING, Row, cells_of
 from benchmark.execution.costs import Costs, over_vanilla
+from benchmark.execution.explanation import state_of
 from benchmark.execution.local import require_trainable
 from benchmark.execution.method_registry import MethodRequest, registered
 from benchmark.execution.plan import command, configure_all, require_resources, require_writable
@@ -192,6 +193,12 @@ class TuningPlan:
                 return {trial["trial"]: trial for trial in trials}
         return {}
 
+    def begun(self, study: Study, known: Mapping[int, Trial]) -> list[int]:
+        """Return the numbers of the trials whose training was started and is not finished."""
+        rows = [study.trial_row(number) for number in range(self.trials) if number not in known]
+        firsts = [next(cells_of(row, self.work, self.store)) for row in rows if not row.failure]
+        return [cell.row.trial or 0 for cell in firsts if state_of(cell, self.store) == "begun"]
+
     def _fits(self, trial: Trial, study: Study) -> bool:
         """Return whether a trial is the one with its number in a study."""
         stated = {**trial, "status": None, "reason": None, "validation": None, "typos": None, "cost": None}
@@ -276,7 +283,13 @@ class _Clock:
 
 
 def plan_tuning(
-    suite: Suite, requests: Sequence[MethodRequest], backbone: str | None, out: Path, trials: int | None = None
+    suite: Suite,
+    requests: Sequence[MethodRequest],
+    backbone: str | None,
+    out: Path,
+    trials: int | None = None,
+    *,
+    work: Workload | None = None,
 ) -> TuningPlan:
     """Read the suite's training data and check the whole request before anything long starts.
 
@@ -286,6 +299,7 @@ def plan_tuning(
         backbone: As in `benchmark.run`; the suite's by default.
         out: Folder of artifacts (``out/store``) and of trials (``out/results``).
         trials: Number of trials per method; the suite's by default.
+        work: The suite's data, if it has been read already.
 
     Raises:
         UsageError: an option or a search space is invalid, or no method can be tuned.
@@ -302,8 +316,8 @@ def plan_tuning(
     methods = configure_all(requests)
     place = resolve_backbone(backbone or suite.backbone)
     spaces = [space_of(method, rule) for method in methods]
-    work = materialise(training)
-    work = replace(work, tasks={TYPOS: typo_dataset(work.splits.validation)})
+    work = work or materialise(training)
+    work = replace(work, suite=training, tasks={TYPOS: typo_dataset(work.splits.validation)})
     store, studies = Store(out / "store"), []
     for method, space in zip(methods, spaces, strict=True):
         row = Row(method, place, SEED)

@@ -20,6 +20,7 @@ from benchmark.schema.trial import read_trials, selected, trial_line
 from benchmark.suites import load_suite
 from benchmark.tuning.study import TuningReport, plan_tuning
 from tests.support.command import temper
+from tests.support.plugins import forget_plugins
 from tests.support.tiny_suite import write_tiny_suite
 
 PLUGIN = """
@@ -88,6 +89,20 @@ class Killing(Quiet):
 
     def end(self, label: str, seconds: float) -> None:
         self._count()
+
+
+class KillingAt(Quiet):
+    """Kill the process in the first step of a stage."""
+
+    def __init__(self, label: str) -> None:
+        self.label, self.begun = label, ""
+
+    def begin(self, label: str) -> None:
+        self.begun = label
+
+    def advance(self, done: int, total: int) -> None:
+        if self.begun == self.label:
+            raise KilledError
 
 
 def test_trials_are_run_once_and_shared_with_a_run(suite: Path, tmp_path: Path) -> None:
@@ -406,3 +421,46 @@ def test_the_next_command_can_be_pasted(suite: Path, tmp_path: Path, fragile: st
     rows = sorted(path.parent.relative_to(out).as_posix() for path in out.rglob("seed-0.jsonl"))
     name = benchmark.schema.method_slug("fragile", "strength=0.25", tuned=True)
     assert rows == [f"results/tiny@1/{name}/other", "results/tiny@1/vanilla@tuned/other"]
+
+
+def test_status_and_explain_say_how_far_tuning_is(suite: Path, tmp_path: Path, fragile: str) -> None:
+    out, words = tmp_path / "out", [suite, "--methods", "vanilla,fragile,constant", "--out", tmp_path / "out"]
+    assert "Trials done" not in temper("status", *words, "--plugin", fragile).stdout
+    with pytest.raises(KilledError):
+        tune(suite, out, "vanilla,fragile", 4, plugins=[fragile], observer=KillingAt("fragile, trial 3: train"))
+    benchmark.run(suite, "vanilla", out=out, settings="tuned")
+    forget_plugins()
+    words += ["--plugin", fragile]
+    rows = [
+        "Method   Trials done  Failed  Begun    Selected",
+        "vanilla            4       0  -        trial 0",
+        "fragile            3       2  trial 3  not yet",
+    ]
+    default = temper("status", *words).stdout
+    assert default.splitlines()[-3:] == rows
+    tuned = temper("status", *words, "--settings", "tuned", "--seeds", 2).stdout
+    assert re.search(r"^vanilla \[tuned\], seed 0 +score home +done$", tuned, re.MULTILINE)
+    assert re.search(r"^vanilla \[tuned\], seed 1 +train +missing$", tuned, re.MULTILINE)
+    assert tuned.splitlines()[-4:-1] == rows
+    explained = temper("explain", *words, "--settings", "tuned", "--seeds", 2).stdout
+    difference = """vanilla [tuned], seed 1: train: missing.
+  The nearest finished stage, of vanilla, seed 0, differs in:
+    /seed: requested 1, stored 0
+"""
+    assert difference in explained
+    assert explained.splitlines()[-4:-1] == rows
+    assert "Trials done" not in temper("explain", *words).stdout
+    for last in (tuned.splitlines()[-1], explained.splitlines()[-1]):
+        assert last.startswith("fragile is not tuned: ")
+        # The command gives the missing trial, no more than the other method has.
+        arguments = ["tune", str(suite), "--methods", "fragile", "--trials", "4", "--out", str(out)]
+        assert commanded(last)[: len(arguments)] == arguments
+
+
+def test_status_and_explain_of_a_row_whose_trials_all_failed(suite: Path, tmp_path: Path, fragile: str) -> None:
+    words = [suite, "--methods", "fragile:strength=2.0", "--out", tmp_path / "out", "--plugin", fragile]
+    assert temper("tune", *words, "--trials", 1).returncode == 1
+    shown = temper("status", *words, "--settings", "tuned").stdout
+    assert re.search(r"^fragile \(strength=2.0\) \[tuned\], seed 0 +trials +all failed$", shown, re.MULTILINE)
+    assert shown.splitlines()[-1].split()[-4:] == ["1", "1", "-", "none"]
+    assert "seed 0: All 1 trials failed. " in temper("explain", *words, "--settings", "tuned").stdout
