@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from benchmark.schema import DroppedItem
 from benchmark.schema.errors import counted
+from benchmark.schema.trial import Trial
 from leaderboard import definitions
 from leaderboard.columns import COLUMNS, GROUP_TITLES, Column, Measurement, Row
 from leaderboard.figures import Figure, cost_figure, decimal, metric_figure, points_figure, share_figure, unit_label
@@ -19,6 +20,7 @@ from leaderboard.masking import checks
 from leaderboard.ranking import ENOUGH_SEEDS, RankedRow, detectable, ranking, section_at_chance
 from leaderboard.results import PUBLISHED, SectionResults, dropped, headline, inputs, read_sections
 from leaderboard.scores import RowScores, SectionScores
+from leaderboard.trial_notes import steps, tuning_gain
 
 _LISTED = 8
 """Maximum number of differences that a finding lists."""
@@ -63,7 +65,8 @@ class Section:
     def own_columns(self, entry: Column | Literal["perspectives", "gains", "tasks"]) -> tuple[Column, ...]:
         """List the columns of this section that an entry of `COLUMNS` expands to."""
         if isinstance(entry, Column):
-            return (entry,)
+            left_out = entry.optional and all(entry.cell(row) in ("", Figure("")) for row in self.rows)
+            return () if left_out else (entry,)
         return {"perspectives": self.perspectives, "gains": self.gains, "tasks": self.tasks}[entry]
 
     @property
@@ -347,11 +350,19 @@ def _row(scores: SectionScores, ranked: RankedRow, anchor: str) -> Row:
         measurements=tuple(_measurements(scores, ranked)),
         p="" if ranked.p is None else decimal(ranked.p, 4),
         robustness=points_figure(compared.robustness),
+        tuning_gain=_tuning_gain(row.trials),
+        tuning_steps=tuple(steps(row.trials)),
         checks=checks(scores, row),
         summary=row.summary,
         paper=row.paper,
         examples=tuple((titles[attack], texts) for attack, texts in row.examples.items()),
     )
+
+
+def _tuning_gain(trials: Sequence[Trial]) -> Figure:
+    """Format what tuning gained on the validation part."""
+    gain, reason = tuning_gain(trials)
+    return Figure("" if gain is None else decimal(100 * gain, 1, signed=True), reason=reason)
 
 
 def _gain(compared: RowScores, name: str) -> Figure:

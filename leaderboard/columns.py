@@ -9,6 +9,7 @@ from leaderboard.figures import Figure
 from leaderboard.masking import Check
 from leaderboard.ranking import APART, ORDERED, RANKED, SANITY
 from leaderboard.results import PUBLISHED
+from leaderboard.trial_notes import Step
 
 GROUP_TITLES = {
     RANKED: "Ranked",
@@ -47,6 +48,8 @@ class Row:
         tasks: In the order of the section's task columns.
         p: Corrected p-value of the difference from vanilla; empty if not compared.
         robustness: Overall without the in-distribution perspective.
+        tuning_gain: Gain of tuning in clean validation accuracy; empty if the row is not tuned.
+        tuning_steps: The state of tuning after each trial.
         verification: The lowest level among its records; empty where nothing was measured.
         checks: The gradient-masking checks for which the row has values.
         summary: Description of the method; empty if the results have none. `paper` is its citation.
@@ -75,6 +78,8 @@ class Row:
     measurements: tuple[Measurement, ...]
     p: str
     robustness: Figure
+    tuning_gain: Figure
+    tuning_steps: tuple[Step, ...]
     checks: tuple[Check, ...]
     summary: str
     paper: str
@@ -114,6 +119,7 @@ class Column:
         kind: How the page shows the cells; a "score" has its spread, change and seeds below it.
         on_page: Whether the page has the column; `in_tables` likewise for Markdown, LaTeX and the terminal.
         absent: Text in tables for an empty cell.
+        optional: Whether a section leaves the column out if all of its cells are empty.
         csv: Its columns in CSV; by default the text, or the figure and the ends of its interval.
         json: Its keys in JSON; by default the text or the figure.
         metric: Title of the metric, for a column of scores; `perspective` is the title of its perspective.
@@ -129,6 +135,7 @@ class Column:
     on_page: bool = True
     in_tables: bool = True
     absent: str = "-"
+    optional: bool = False
     csv: Fields | None = None
     json: Fields | None = None
     metric: str = ""
@@ -208,6 +215,10 @@ COLUMNS: list[Column | Literal["perspectives", "gains", "tasks"]] = [
     Column(
         "relative", "Relative", lambda row: row.relative, "%", "up", definitions.RELATIVE,
         csv={"relative_percent": lambda row: row.relative.text},
+    ),
+    Column(
+        "tuning_gain", "Tuning", lambda row: row.tuning_gain, "points", "up", definitions.TUNING_GAIN,
+        csv={"tuning_gain_points": lambda row: row.tuning_gain.text}, optional=True,
     ),
     Column(
         "cost", "Cost", lambda row: row.cost, "×", definition=definitions.COST,

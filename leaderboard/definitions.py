@@ -28,6 +28,10 @@ RELATIVE = (
     "Mean, over the perspectives, of the relative change against vanilla in percent, as RoAST reports it. It rewards "
     "gains where vanilla is near 0, so rows are not ranked by it."
 )
+TUNING_GAIN = (
+    "Clean validation accuracy of the trial that tuning selected minus that of the defaults, in points. It may be "
+    "negative: selection gives up to one standard error of it for accuracy on texts with typos."
+)
 GAIN = "Gain over vanilla in points, signed so that up is better, with its 95 % paired bootstrap interval."
 SPREAD = (
     "± is half the width of a 95 % bootstrap interval over seeds and examples. Metrics without replicates have a "

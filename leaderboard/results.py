@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
@@ -26,6 +26,7 @@ from benchmark.schema import (
     read_results,
     suite_of,
 )
+from benchmark.schema.trial import Trial
 from leaderboard.trial_notes import tuning_facts, tuning_notes, unequal_trials
 
 Item: TypeAlias = tuple[str, str, str]
@@ -166,7 +167,7 @@ class RowResults:
         revision: The backbone revision, if a record has one.
         facts: (name, text) pairs on the sources of the row.
         tuned: Whether tuning selected its settings.
-        notes: What tuning gained on the validation part, for a tuned row.
+        trials: Its trials, for a tuned row; `notes` say what tuning gained on the validation part.
         unequal: Why its tuning cannot be compared with other rows'; empty if it can.
         summary: Description of the method, if the results have one.
         paper: Citation of the method, if the results have one.
@@ -188,6 +189,7 @@ class RowResults:
     revision: str | None
     facts: tuple[tuple[str, str], ...]
     tuned: bool = False
+    trials: Sequence[Trial] = ()
     notes: tuple[str, ...] = ()
     unequal: str = ""
     summary: str = ""
@@ -336,6 +338,7 @@ def _row(number: int, records: list[ResultRecord], suite: SuiteFolder) -> RowRes
         revision=next((r.backbone_revision for r in records if r.backbone_revision is not None), None),
         facts=(*_facts(records, runs, costs, files), *(tuning_facts(trials) if first.tuned else ())),
         tuned=first.tuned,
+        trials=trials if first.tuned else (),
         notes=tuple(tuning_notes(trials)) if first.tuned else (),
         unequal=unequal_trials(len(trials), wanted) if first.tuned else "",
         **attachments,

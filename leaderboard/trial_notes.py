@@ -1,6 +1,7 @@
-"""Notes on the trials of a tuned row: gain over the defaults on the validation part, and the best so far."""
+"""The trials of a tuned row: gain over the defaults on the validation part, notes, and the best so far."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from benchmark.schema.trial import Trial, at_edge, selected, values_of
 
@@ -8,6 +9,26 @@ from benchmark.schema.trial import Trial, at_edge, selected, values_of
 def unequal_trials(count: int, wanted: int) -> str:
     """Say that a row was tuned with another number of trials than the suite gives every method; empty if not."""
     return "" if count == wanted else f"tuned with {count} trials; the suite gives every method {wanted}"
+
+
+BEST_SO_FAR = "Best so far, by training passes"
+"""Name of the detail that the page draws as a curve."""
+
+
+def tuning_gain(trials: Sequence[Trial]) -> tuple[float | None, str]:
+    """Return the gain of the selected trial over trial 0 in clean validation accuracy, or None and why it is missing.
+
+    The reason is empty for a row without trials.
+    """
+    if not trials:
+        return None, ""
+    first, chosen = trials[0], selected(trials)
+    if chosen is None:
+        return None, "all trials failed"
+    if first["status"] != "ok":
+        return None, "training failed with the defaults"
+    answers = chosen["validation"]
+    return (answers["correct"] - first["validation"]["correct"]) / answers["n"], ""
 
 
 def tuning_notes(trials: Sequence[Trial]) -> Iterator[str]:
@@ -37,29 +58,39 @@ def tuning_facts(trials: Sequence[Trial]) -> Iterator[tuple[str, str]]:
     if chosen is not None:
         settings = ", ".join(f"{name}={value}" for name, value in values_of(chosen).items())
         yield "Tuned settings", settings
-        yield "Best so far, by training passes", best_so_far(trials)
+        yield BEST_SO_FAR, best_so_far(trials)
 
 
-def best_so_far(trials: Sequence[Trial]) -> str:
-    """Write the accuracies of the trial that is selected after each trial, and the passes spent until then.
+class Step(NamedTuple):
+    """The state of tuning after a trial.
 
-    Passes are examples passed forward and backward. A failed trial has no count.
+    Attributes:
+        passes: Examples passed forward and backward until then. A failed trial has no count.
+        clean: Validation accuracy of the trial that is selected until then.
+        typos: The same on the texts with typos.
     """
-    spent, steps = 0, list[str]()
+
+    passes: int
+    clean: float
+    typos: float
+
+
+def steps(trials: Sequence[Trial]) -> Iterator[Step]:
+    """Yield the state after each trial, from the first one that did not fail."""
+    spent = 0
     for number, trial in enumerate(trials, start=1):
         spent += sum((trial["cost"] or {}).values())
         best = selected(trials[:number])
         if best is not None:
-            shares = (_percent(best, part) for part in _PARTS)
-            steps.append(f"{spent}: {' / '.join(shares)} %")
-    return "; ".join(steps)
+            yield Step(spent, *(best[part]["correct"] / best[part]["n"] for part in _PARTS))
+
+
+def best_so_far(trials: Sequence[Trial]) -> str:
+    """Write the accuracies of the trial that is selected after each trial, and the passes spent until then."""
+    return "; ".join(f"{s.passes}: {100 * s.clean:.1f} / {100 * s.typos:.1f} %" for s in steps(trials))
 
 
 _PARTS = {"validation": "clean", "typos": "with typos"}
-
-
-def _percent(trial: Trial, part: str) -> str:
-    return f"{100 * trial[part]['correct'] / trial[part]['n']:.1f}"
 
 
 def _gain(first: Trial, chosen: Trial, part: str) -> str:

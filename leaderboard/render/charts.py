@@ -1,4 +1,4 @@
-"""Charts of a section: a forest plot of gains, robustness against clean accuracy, and gain against cost."""
+"""Charts: a section's forest plot, robustness against clean accuracy and gain against cost, and a row's tuning."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,7 @@ from typing import TypeAlias
 from leaderboard.board import Section
 from leaderboard.columns import Row
 from leaderboard.figures import Figure, decimal, true_minus
+from leaderboard.trial_notes import BEST_SO_FAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,46 @@ def _bar(row: Row, number: int, figure: Figure, axis: "_Axis") -> Bar:
         side=side if figure.low else "same",
         title=f"{name} {true_minus(figure.text)} ({true_minus(figure.low)} to {true_minus(figure.high)})",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The accuracy of the trial selected so far against the passes spent, as step curves; ticks are (place, text).
+
+    Attributes:
+        clean: Path of the curve on the validation part; `typos` likewise on the texts with typos.
+        points: The ends of all trials on both curves.
+    """
+
+    frame: Frame
+    description: str
+    x_ticks: tuple[tuple[str, str], ...]
+    y_ticks: tuple[tuple[str, str], ...]
+    clean: str
+    typos: str
+    points: tuple[tuple[str, str], ...]
+
+
+_CURVE_FRAME = Frame(height=190, bottom=150)
+
+
+def curve(row: Row) -> Curve | None:
+    """Draw how tuning went on; None if fewer than two trials of a row have a selection."""
+    if len(row.tuning_steps) < 2:
+        return None
+    passes = [step.passes / 1000 for step in row.tuning_steps]
+    clean, typos = ([100 * step[place] for step in row.tuning_steps] for place in (1, 2))
+    across = _Axis.over([0.0, *passes], _CURVE_FRAME.left, _CURVE_FRAME.right)
+    up = _Axis.over([*clean, *typos], _CURVE_FRAME.bottom, _CURVE_FRAME.top)
+    paths, points = [], []
+    for values in (clean, typos):
+        first, *others = [(across.place(x), up.place(y)) for x, y in zip(passes, values, strict=True)]
+        paths.append(f"M{' '.join(first)}{''.join(f'H{x}V{y}' for x, y in others)}")
+        points += [first, *others]
+    description = dict(row.facts).get(BEST_SO_FAR, "")
+    clean_path, typos_path = paths
+    axes = (across.ticks(), up.ticks())
+    return Curve(_CURVE_FRAME, description, *axes, clean_path, typos_path, tuple(points))
 
 
 @dataclass(frozen=True, slots=True)

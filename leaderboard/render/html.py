@@ -15,8 +15,9 @@ from leaderboard import definitions
 from leaderboard.board import Board, Glossary, Section, distinct, slug
 from leaderboard.columns import GROUP_TITLES, Column, Measurement, Row
 from leaderboard.figures import Figure, decimal, true_minus
-from leaderboard.render.charts import FRAME, charts, forest
+from leaderboard.render.charts import FRAME, charts, curve, forest
 from leaderboard.render.text_diff import attacked_text
+from leaderboard.trial_notes import BEST_SO_FAR
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -45,6 +46,8 @@ def page(board: Board, exports: Mapping[str, str]) -> str:
         general=_general(board),
         charts=charts,
         forest=forest,
+        curve=curve,
+        best_so_far=BEST_SO_FAR,
         frame=FRAME,
         seed_strips={section.anchor: strips(section) for section in board.sections},
         task_cards=_task_cards(board),

@@ -119,7 +119,9 @@ def csv_table(board: Board) -> str:
         column
         for entry in COLUMNS
         for column in (
-            (entry,) if isinstance(entry, Column) else (c for s in board.sections for c in s.own_columns(entry))
+            (entry,)
+            if isinstance(entry, Column) and not entry.optional
+            else (c for s in board.sections for c in s.own_columns(entry))
         )
     ]
     names = list(dict.fromkeys(name for column in columns for name in column.csv_fields()))
