@@ -31,9 +31,9 @@ class Section:
     """One suite version on one backbone; an empty backbone when the suite has no records yet.
 
     `chance` states that vanilla is at chance, so that no row is ranked; empty otherwise. `rule` is that
-    sentence, or says how the rows are ordered; `finding` says which of them differ from vanilla. `detectable` has
-    the smallest difference that the section detects, in points by perspective, and `detectable_rule` says it in a
-    sentence.
+    sentence and what to do, or says how the rows are ordered; `finding` says which of them differ from vanilla.
+    `detectable` has the smallest difference that the section detects, in points by perspective, and `detectable_rule`
+    says it in a sentence.
     """
 
     anchor: str
@@ -173,7 +173,7 @@ def _section(results: SectionResults, anchor: str) -> Section:
         note=card["note"],
         ranked=ranked,
         chance=chance,
-        rule=chance or _rule(card["minimum_seeds"], ranked=ranked),
+        rule=f"{chance} {_next_step(scores)}" if chance else _rule(card["minimum_seeds"], ranked=ranked),
         finding=_finding(scores, rows),
         detectable=tuple((name, decimal(100 * value, 1)) for name, value in smallest.items()),
         detectable_rule=_detectable_rule(scores, smallest),
@@ -182,6 +182,12 @@ def _section(results: SectionResults, anchor: str) -> Section:
         tasks=tuple(_task_column(results, place, entry) for place, entry in enumerate(results.entries())),
         rows=tuple(_row(scores, row, row_anchor) for row, row_anchor in zip(rows, anchors, strict=True)),
     )
+
+
+def _next_step(scores: SectionScores) -> str:
+    """Say what to do where vanilla is at chance."""
+    tuned = scores.vanilla is not None and scores.vanilla.tuned
+    return definitions.LEARN_MORE_TUNED if tuned else definitions.LEARN_MORE
 
 
 def _rule(seeds: int, *, ranked: bool) -> str:

@@ -24,6 +24,14 @@ EQUIVALENT = (
     "yes: the 90 % bootstrap interval of Overall lies within 1 point of vanilla's, so a larger difference is excluded "
     "at 5 % on either side. no: a larger difference is not excluded, which does not mean that there is one."
 )
+LEARN_MORE = (
+    "Give vanilla more epochs or a larger learning rate in a copy of the suite, or let `temper tune` choose the "
+    "learning rate."
+)
+LEARN_MORE_TUNED = (
+    "Give vanilla more epochs in a copy of the suite, or a range of larger learning rates to `temper tune`, under "
+    "[tuning]."
+)
 RELATIVE = (
     "Mean, over the perspectives, of the relative change against vanilla in percent, as RoAST reports it. It rewards "
     "gains where vanilla is near 0, so rows are not ranked by it."

@@ -21,6 +21,10 @@ NO_ROW = (
     "No row is ranked, because vanilla is at chance: its in-distribution accuracy, 39.33 %, is not significantly above "
     "the share of the largest class, 34.00 %."
 )
+NEXT_STEP = (
+    " Give vanilla more epochs or a larger learning rate in a copy of the suite, or let `temper tune` choose the "
+    "learning rate."
+)
 LEARNT = {"accuracy": 0.60, "accuracy_under_attack": 0.12, "ece": 0.07}
 
 
@@ -75,7 +79,7 @@ def test_a_row_at_chance_is_not_ranked_and_says_so(tmp_path):
 def test_a_section_whose_vanilla_is_at_chance_is_not_ranked_and_says_so(tmp_path):
     section, rows = board(tmp_path / "results", VANILLA, LEARNT)
     assert {row.group for row in rows.values()} == {"apart"}
-    assert (section.rule, section.ranked, section.finding) == (NO_ROW, False, "")
+    assert (section.rule, section.ranked, section.finding) == (NO_ROW + NEXT_STEP, False, "")
     assert "vanilla, the reference, is at chance" in " ".join(rows["mvp"].notes)
     # By name: in an order by Overall the constant answer would be first.
     assert list(rows) == ["mvp", "vanilla"]
@@ -85,12 +89,13 @@ def test_a_section_whose_vanilla_is_at_chance_is_not_ranked_and_says_so(tmp_path
     )
     assert page.index(NO_ROW) < page.index('<table class="board')
     assert text.index(NO_ROW) < text.index("| Rank")
+    assert NEXT_STEP in page
     assert NO_ROW.replace("%", r"\%") in tex
     # Neither the rule of ranks nor a claim that rows are ranked.
     assert "Ranked by Overall" not in page + text
     assert "Rank is 1 plus" not in tex
     (described,) = json.loads((tmp_path / "site" / "board.json").read_text("utf-8"))["sections"]
-    assert (described["rule"], described["ranked"]) == (NO_ROW, False)
+    assert (described["rule"], described["ranked"]) == (NO_ROW + NEXT_STEP, False)
     with (tmp_path / "site" / "board.csv").open(encoding="utf-8", newline="") as file:
         assert all(line["notes"].startswith(NO_ROW) for line in csv.DictReader(file))
 
@@ -99,7 +104,7 @@ def test_board_build_prints_the_sentence_above_the_table(tmp_path, capsys):
     board(tmp_path / "results", VANILLA, CONSTANT)
     build_command(tmp_path / "results", site=tmp_path / "site")
     shown = " ".join(capsys.readouterr().out.split())
-    assert shown.index(NO_ROW) < shown.index("mvp")
+    assert shown.index(NO_ROW + NEXT_STEP) < shown.index("mvp")
 
 
 @pytest.mark.parametrize(("right", "above"), [(118, False), (119, True)])

@@ -7,7 +7,7 @@ import re
 
 from benchmark.schema import file_fingerprint
 from benchmark.schema.trial import TRIALS_FILE, selected, trial_line, tuning_of
-from leaderboard import load_board, text_tables
+from leaderboard import definitions, load_board, text_tables
 from leaderboard.render.charts import curve
 from leaderboard.site_files import render_all
 from leaderboard.trial_notes import best_so_far, tuning_facts, tuning_gain, tuning_notes, unequal_trials
@@ -157,3 +157,13 @@ def test_the_page_draws_the_best_so_far_as_step_curves(tmp_path):
     assert texts["board.json"].count("Best so far, by training passes") == 2
     assert "<dt>Best so far, by training passes</dt><dd>250: 75.0 / 60.0 %</dd>" in texts["index.html"]
     assert texts["index.html"].count("<dt>Best so far, by training passes</dt>") == 1
+
+
+def test_tuned_rows_at_chance_need_another_range(tmp_path):
+    root, suite = tmp_path / "results", card() | {"largest_class": {"reviews": 0.99}}
+    write_card(root, suite)
+    write_tuned(root, suite, "vanilla", [(150, 120)])
+    write_records(root, records(suite, Method(), 0))
+    tuned, defaults = load_board(root).sections
+    assert tuned.rule.endswith("%. " + definitions.LEARN_MORE_TUNED)
+    assert defaults.rule.endswith("%. " + definitions.LEARN_MORE)
