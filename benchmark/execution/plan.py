@@ -44,7 +44,7 @@ class Plan:
         work: The suite's data.
         store: Where artifacts are kept.
         results: Folder of the records.
-        untuned: A sentence for each method that is not tuned yet and whose rows are left out for that.
+        untuned: Sentences on the methods that are not tuned yet and whose rows are left out for that.
     """
 
     rows: "list[Row]"

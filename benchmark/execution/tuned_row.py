@@ -49,7 +49,7 @@ def tuned_rows(rows: Sequence[Row], work: Workload, results: Path, command: Tuni
         names = " and ".join(method.label for method in untuned)
         are = "is" if len(untuned) == 1 else "are"
         raise UsageError(
-            f"{names} {are} not tuned: {paths[untuned[0].label]} is missing. "
+            f"{names} {are} not tuned yet: {paths[untuned[0].label]} is missing. "
             f"Run `{command(untuned, max(counts, default=None))}`."
         )
     for row in rows:
@@ -66,17 +66,19 @@ def tuned_rows(rows: Sequence[Row], work: Workload, results: Path, command: Tuni
 def tuned_so_far(
     rows: Sequence[Row], work: Workload, results: Path, command: TuningCommand
 ) -> tuple[list[Row], list[str]]:
-    """Return the rows that are tuned, and a sentence for each of the others; arguments as in `tuned_rows`.
+    """Return the rows that are tuned, and sentences on the others; arguments as in `tuned_rows`.
 
     Raises:
         IntegrityError: a file of trials is invalid.
     """
-    paths = (results / trials_path(row, work.suite) for row in rows)
+    paths = [results / trials_path(row, work.suite) for row in rows]
     most = max((len(read_trials(path)) for path in paths if path.is_file()), default=None)
+    known = [[row] for row, path in zip(rows, paths, strict=True) if path.is_file()]
+    missing = [row for row, path in zip(rows, paths, strict=True) if not path.is_file()]
     tuned, untuned = list[Row](), list[str]()
-    for row in rows:
+    for group in (*known, missing):
         try:
-            tuned += tuned_rows([row], work, results, lambda methods, _=None: command(methods, most))
+            tuned += tuned_rows(group, work, results, lambda methods, _=None: command(methods, most))
         except UsageError as error:
             untuned.append(str(error))
     return tuned, untuned

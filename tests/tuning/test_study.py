@@ -182,6 +182,7 @@ def test_tuning_that_is_killed_and_resumed_gives_the_same_bytes(
     assert not list((tmp_path / "killed/store/trials").iterdir())
 
 
+@pytest.mark.slow
 def test_two_trials_at_a_time_write_the_bytes_of_one(suite: Path, tmp_path: Path, fragile: str) -> None:
     methods, plugins = "vanilla,fragile", [fragile]
     tune(suite, tmp_path / "one", methods, plugins=plugins)
@@ -222,6 +223,7 @@ def test_trials_that_finish_before_an_earlier_one_are_kept(suite: Path, tmp_path
     assert not list((tmp_path / "out/store/trials").iterdir())
 
 
+@pytest.mark.slow
 def test_the_death_of_a_trials_process_stops_no_other_trial(suite: Path, tmp_path: Path) -> None:
     plugin = tmp_path / "fragile.py"
     dying = (
@@ -366,11 +368,11 @@ def commanded(message: str) -> list[str]:
 
 def test_untuned_methods_and_unequal_numbers_of_trials_are_refused(suite: Path, tmp_path: Path) -> None:
     out = tmp_path / "out of the way"
-    with pytest.raises(UsageError, match="vanilla is not tuned: "):
+    with pytest.raises(UsageError, match="vanilla is not tuned yet: "):
         benchmark.run(suite, out=out, settings="tuned")
     tune(suite, out, "vanilla", trials=1)
     with pytest.raises(
-        UsageError, match=r"worddrop and roast \(alpha=0.7\) are not tuned: .*trials.jsonl is missing"
+        UsageError, match=r"worddrop and roast \(alpha=0.7\) are not tuned yet: .*jsonl is missing"
     ) as bad:
         benchmark.run(suite, "vanilla,worddrop,roast:alpha=0.7", out=out, settings="tuned")
     arguments = ["tune", str(suite), "--methods", "worddrop,roast:alpha=0.7", "--trials", "1", "--out", str(out)]
@@ -405,14 +407,17 @@ def test_the_commands(suite: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "Ran 2 trials." in done.output
     assert "learning_rate_factor" in done.output
-    done = CliRunner().invoke(app, ["tune", str(suite), "--methods", "vanilla", "--trials", "2", "--out", out])
+    done = CliRunner().invoke(app, ["tune", str(suite), "--trials", "2", "--out", out, "--jobs", "2"])
     assert "Ran 0 trials." in done.output
+    assert done.output.rstrip().endswith(
+        f"--settings tuned --seeds {load_suite(str(suite)).minimum_seeds} --jobs 2 --out {out}"
+    )
 
 
 def test_the_next_command_can_be_pasted(suite: Path, tmp_path: Path, fragile: str, tiny_backbone: Path) -> None:
     out, methods = tmp_path / "an out", "vanilla,fragile:strength=0.25"
     backbone = f"other={tiny_backbone}"
-    words = ["--methods", methods, "--trials", "1", "--out", out, "--plugin", fragile, "--backbone", backbone]
+    words = ["--methods", methods, "--trials", 1, "--out", out, "--plugin", fragile, "--backbone", backbone]
     done = temper("tune", suite, *words, COLUMNS="40")
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("Next: ")]
@@ -424,7 +429,8 @@ def test_the_next_command_can_be_pasted(suite: Path, tmp_path: Path, fragile: st
 
 
 def test_status_and_explain_say_how_far_tuning_is(suite: Path, tmp_path: Path, fragile: str) -> None:
-    out, words = tmp_path / "out", [suite, "--methods", "vanilla,fragile,constant", "--out", tmp_path / "out"]
+    out, untuned = tmp_path / "out", "fragile,fragile:strength=0.25"
+    words = [suite, "--methods", f"vanilla,{untuned},constant", "--out", out]
     assert "Trials done" not in temper("status", *words, "--plugin", fragile).stdout
     with pytest.raises(KilledError):
         tune(suite, out, "vanilla,fragile", 4, plugins=[fragile], observer=KillingAt("fragile, trial 3: train"))
@@ -432,28 +438,29 @@ def test_status_and_explain_say_how_far_tuning_is(suite: Path, tmp_path: Path, f
     forget_plugins()
     words += ["--plugin", fragile]
     rows = [
-        "Method   Trials done  Failed  Begun    Selected",
-        "vanilla            4       0  -        trial 0",
-        "fragile            3       2  trial 3  not yet",
+        "Method                   Trials done  Failed  Begun    Selected",
+        "vanilla                            4       0  -        trial 0",
+        "fragile                            3       2  trial 3  not yet",
+        "fragile (strength=0.25)            0       0  -        not yet",
     ]
     default = temper("status", *words).stdout
-    assert default.splitlines()[-3:] == rows
+    assert default.splitlines()[-4:] == rows
     tuned = temper("status", *words, "--settings", "tuned", "--seeds", 2).stdout
     assert re.search(r"^vanilla \[tuned\], seed 0 +score home +done$", tuned, re.MULTILINE)
     assert re.search(r"^vanilla \[tuned\], seed 1 +train +missing$", tuned, re.MULTILINE)
-    assert tuned.splitlines()[-4:-1] == rows
+    assert tuned.splitlines()[-5:-1] == rows
     explained = temper("explain", *words, "--settings", "tuned", "--seeds", 2).stdout
     difference = """vanilla [tuned], seed 1: train: missing.
   The nearest finished stage, of vanilla, seed 0, differs in:
     /seed: requested 1, stored 0
 """
     assert difference in explained
-    assert explained.splitlines()[-4:-1] == rows
+    assert explained.splitlines()[-5:-1] == rows
     assert "Trials done" not in temper("explain", *words).stdout
     for last in (tuned.splitlines()[-1], explained.splitlines()[-1]):
-        assert last.startswith("fragile is not tuned: ")
-        # The command gives the missing trial, no more than the other method has.
-        arguments = ["tune", str(suite), "--methods", "fragile", "--trials", "4", "--out", str(out)]
+        assert last.startswith("fragile and fragile (strength=0.25) are not tuned yet: ")
+        # The command gives the missing trials, no more than the other method has.
+        arguments = ["tune", str(suite), "--methods", untuned, "--trials", "4", "--out", str(out)]
         assert commanded(last)[: len(arguments)] == arguments
 
 
