@@ -242,21 +242,22 @@ def _explain(planned: "Plan") -> None:
 def _print_trials(planned: "Plan", requests: "Sequence[MethodRequest]", backbone: str | None, out: Path) -> None:
     """Print how many trials of each method are done, and which methods are not tuned; nothing if nobody tunes."""
     from benchmark.schema.trial import read_trials, selected
-    from benchmark.tuning.study import plan_tuning
+    from benchmark.tuning.study import TRIALS, plan_tuning
 
-    if all(request.name in SANITY_CHECKS for request in requests):
+    begun = planned.untuned or (planned.store.root / TRIALS).is_dir()
+    if not begun or all(request.name in SANITY_CHECKS for request in requests):
         return
     tuning = plan_tuning(planned.work.suite, requests, backbone, out, work=planned.work)
     known = [tuning.finished(study, CellDisplay()) for study in tuning.studies]
     lines = []
     for study, trials in zip(tuning.studies, known, strict=True):
         failed = sum(trial["status"] == "failed" for trial in trials.values())
-        begun = ", ".join(f"trial {number}" for number in tuning.begun(study, trials))
+        under_way = ", ".join(f"trial {number}" for number in tuning.begun(study, trials))
         chosen = "not yet"
         if trials and study.file.is_file():
             trial = selected(read_trials(study.file))
             chosen = "none" if trial is None else f"trial {trial['trial']}"
-        lines.append((study.row.method.label, str(len(trials)), str(failed), begun or "-", chosen))
+        lines.append((study.row.method.label, str(len(trials)), str(failed), under_way or "-", chosen))
     if planned.untuned or any(known):
         show("")
         print_table(("Method", "Trials done", "Failed", "Begun", "Selected"), lines, right=("Trials done", "Failed"))

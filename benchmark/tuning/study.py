@@ -44,6 +44,8 @@ SEED = 0
 """Seed of all trials. It is a row's first seed, so a row's settings and its first seed share one training run."""
 
 TYPOS = "validation-typos"
+TRIALS = "trials"
+"""Folder of unfinished studies in the store."""
 
 Progress = Callable[[int, int, float | None], None]
 """Called with the finished trials, all trials, and the seconds left, or None if they cannot be estimated yet."""
@@ -323,6 +325,6 @@ def plan_tuning(
         row = Row(method, place, SEED)
         slug = method_slug(method.name, method.configuration, tuned=True)
         name = fingerprint([suite.name, suite.version, slug, place.identity()]).removeprefix("sha256:")
-        unfinished = store.root / "trials" / f"{name}.jsonl"
+        unfinished = store.root / TRIALS / f"{name}.jsonl"
         studies.append(Study(row, space, out / "results" / trials_path(row, suite), unfinished))
     return TuningPlan(studies, trials or rule.trials, work, store, sanity)

@@ -466,8 +466,8 @@ def test_status_and_explain_say_how_far_tuning_is(suite: Path, tmp_path: Path, f
 
 def test_status_and_explain_of_a_row_whose_trials_all_failed(suite: Path, tmp_path: Path, fragile: str) -> None:
     words = [suite, "--methods", "fragile:strength=2.0", "--out", tmp_path / "out", "--plugin", fragile]
-    assert temper("tune", *words, "--trials", 1).returncode == 1
+    assert temper("tune", *words, "--trials", 2).returncode == 1
     shown = temper("status", *words, "--settings", "tuned").stdout
     assert re.search(r"^fragile \(strength=2.0\) \[tuned\], seed 0 +trials +all failed$", shown, re.MULTILINE)
-    assert shown.splitlines()[-1].split()[-4:] == ["1", "1", "-", "none"]
-    assert "seed 0: All 1 trials failed. " in temper("explain", *words, "--settings", "tuned").stdout
+    assert shown.splitlines()[-1].split()[-4:] == ["2", "2", "-", "none"]
+    assert "seed 0: All 2 trials failed. " in temper("explain", *words, "--settings", "tuned").stdout
