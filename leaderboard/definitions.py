@@ -25,12 +25,12 @@ EQUIVALENT = (
     "at 5 % on either side. no: a larger difference is not excluded, which does not mean that there is one."
 )
 LEARN_MORE = (
-    "Give vanilla more epochs or a larger learning rate in a copy of the suite, or let `temper tune` choose the "
-    "learning rate."
+    "Give vanilla more epochs or a larger learning rate in a copy of the suite, or let the command temper tune choose "
+    "the learning rate."
 )
 LEARN_MORE_TUNED = (
-    "Give vanilla more epochs in a copy of the suite, or a range of larger learning rates to `temper tune`, under "
-    "[tuning]."
+    "In a copy of the suite, give vanilla more epochs, or raise the upper end of learning_rate_factor, which temper "
+    "tune searches."
 )
 RELATIVE = (
     "Mean, over the perspectives, of the relative change against vanilla in percent, as RoAST reports it. It rewards "

@@ -22,8 +22,8 @@ NO_ROW = (
     "the share of the largest class, 34.00 %."
 )
 NEXT_STEP = (
-    " Give vanilla more epochs or a larger learning rate in a copy of the suite, or let `temper tune` choose the "
-    "learning rate."
+    " Give vanilla more epochs or a larger learning rate in a copy of the suite, or let the command temper tune choose "
+    "the learning rate."
 )
 LEARNT = {"accuracy": 0.60, "accuracy_under_attack": 0.12, "ece": 0.07}
 
