@@ -82,6 +82,15 @@ def _no_plugin_stays() -> Iterator[None]:
     forget_plugins()
 
 
+@pytest.fixture()
+def _preloaded_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the engine's workers as copies of a process that has imported the libraries, which saves seconds each."""
+    from benchmark import worker_processes
+    from tests.support.processes import PROCESSES
+
+    monkeypatch.setattr(worker_processes, "CONTEXT", PROCESSES)
+
+
 @pytest.fixture(scope="session")
 def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A two-layer BERT with random weights and a word-level vocabulary, in a folder as the Hub would have it."""

@@ -1,9 +1,6 @@
 """Tuning on the tiny suite: trials, failures, resuming, and the rows that use them."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +14,7 @@ from benchmark.schema import IntegrityError, UsageError, read_records, read_resu
 from benchmark.schema.trial import read_trials, selected, trial_line
 from benchmark.suites import load_suite
 from benchmark.tuning.study import TuningReport, plan_tuning
+from tests.support.processes import python
 from tests.support.tiny_suite import write_tiny_suite
 
 PLUGIN = """
@@ -166,8 +164,8 @@ def test_tuning_that_is_killed_and_resumed_gives_the_same_bytes(
 
 @pytest.mark.slow
 def test_tuning_that_is_killed_ten_times_at_random_gives_the_same_bytes(suite: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.tuning.kill_script", str(suite), str(tmp_path), "15"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=500, env={**os.environ})
+    done = python("-m", "tests.tuning.kill_script", suite, tmp_path, 15)
+    assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
     assert outcome == {"killed": outcome["killed"], "same": True, "status": 0, "files": 2}
     assert outcome["killed"] >= 5, done.stderr
