@@ -47,6 +47,7 @@ def spec(tmp_path):
     return attack(write_lexicon(tmp_path / "tiny.tsv.gz"))
 
 
+@pytest.mark.usefixtures("_preloaded_workers")
 def test_rows_do_not_depend_on_the_number_of_workers(tiny_model, tmp_path):
     spec = attack(write_lexicon(tmp_path / "words.tsv.gz", TINY), similarity_threshold=0.5, window=4)
     labelled = [Example(str(i), (text,), label) for i, (text, label) in enumerate(sentences(24, seed=9))]

@@ -14,7 +14,7 @@ from benchmark.execution import method_registry
 from benchmark.execution.plan import parse_methods, plan
 from benchmark.schema import TemperError, UsageError
 from benchmark.suites import load_suite
-from tests.support.processes import python
+from tests.support.command import temper
 from tests.support.tiny_suite import write_tiny_suite
 
 PLUGIN = '''
@@ -107,6 +107,7 @@ def test_a_method_that_changes_during_the_run_is_refused(suite: Path, plugin: Pa
         planned.execute(jobs=2)
 
 
+@pytest.mark.usefixtures("_preloaded_workers")
 def test_ctrl_c_stops_all_processes_and_the_same_command_resumes(suite: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "benchmark.cli.main", "run", suite, "--methods", "vanilla,roast", "--jobs", "2"]
     out = tmp_path / "out"
@@ -120,7 +121,8 @@ def test_ctrl_c_stops_all_processes_and_the_same_command_resumes(suite: Path, tm
     assert process.returncode == 130, told
     assert "rerun the same command to resume" in " ".join(told.split())
     assert "Traceback" not in told
-    assert python(*words[1:], "--out", out).returncode == 0
+    again = temper(*words[3:], "--out", out)
+    assert again.returncode == 0, again.stderr
     run(suite, "vanilla,roast", out=tmp_path / "whole")
     assert tree(out / "results") == tree(tmp_path / "whole/results")
 

@@ -54,6 +54,8 @@ def _main(words: Sequence[str], folder: Path, environment: Mapping[str, str], ou
     for number, path in enumerate(outputs, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     os.chdir(folder)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
+        del sys.modules[name]
     os.environ.update(environment)
     # As Python sets it: the folder, and what the variable names.
     sys.path[:0] = [str(folder), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
