@@ -20,7 +20,7 @@ demo: $(VENV)/.demo-installed
 	@$(BIN)/temper board build --results runs/results --site runs/site
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(PYTEST_OPTIONS)
 
 quick: $(VENV)/.dev-installed
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow"

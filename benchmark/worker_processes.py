@@ -11,12 +11,13 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
+CONTEXT = multiprocessing.get_context("spawn")
+
 
 def start_worker(target: Callable[..., None], *arguments: object) -> tuple[Connection, SpawnProcess]:
     """Start a process whose function gets the sending end of a pipe and then the arguments; return the other end."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=target, args=(sender, *arguments), daemon=True)
+    receiver, sender = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=target, args=(sender, *arguments), daemon=True)
     with _interrupts_held():
         process.start()
     sender.close()

@@ -28,7 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that read shared data, so that `-m "not shared"` runs the others."""
+    """Mark the tests that read shared data, so that `-m "not shared"` runs the others; start with the longest test."""
+    # Last, it would leave the other worker of pytest-xdist without work for minutes.
+    items.sort(key=lambda item: item.path.name != "test_contributing.py")
     for item in items:
         if "shared" in getattr(item, "fixturenames", ()):
             item.add_marker("shared")
@@ -80,6 +82,15 @@ def _no_plugin_stays() -> Iterator[None]:
     """A plugin that a test loads is registered for its process, and would be there for the tests that follow."""
     yield
     forget_plugins()
+
+
+@pytest.fixture()
+def _preloaded_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the engine's workers as copies of a process that has imported the libraries, which saves seconds each."""
+    from benchmark import worker_processes
+    from tests.support.processes import PROCESSES
+
+    monkeypatch.setattr(worker_processes, "CONTEXT", PROCESSES)
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,7 @@
 
 import json
 import random
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +12,7 @@ from benchmark.schema.errors import IntegrityError
 from benchmark.testing.subject import Killed
 from tests.attacks.fakes import attack, dataset, parts, victim, write_lexicon
 from tests.attacks.kill_script import SENTENCES
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.processes import python
 
 
 def killed_after(calls):
@@ -63,8 +59,7 @@ def test_killed_ten_times_and_resumed_with_another_number_in_flight(spec, tmp_pa
 
 @pytest.mark.slow
 def test_a_process_killed_ten_times_at_any_moment_ends_byte_for_byte_alike(tmp_path):
-    command = [sys.executable, "-m", "tests.attacks.kill_script", str(tmp_path), "5"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = python("-m", "tests.attacks.kill_script", tmp_path, 5)
     assert done.returncode == 0, done.stderr
     left = json.loads((tmp_path / "left.json").read_text())
     assert len(left) == 10

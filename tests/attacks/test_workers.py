@@ -47,6 +47,7 @@ def spec(tmp_path):
     return attack(write_lexicon(tmp_path / "tiny.tsv.gz"))
 
 
+@pytest.mark.usefixtures("_preloaded_workers")
 def test_rows_do_not_depend_on_the_number_of_workers(tiny_model, tmp_path):
     spec = attack(write_lexicon(tmp_path / "words.tsv.gz", TINY), similarity_threshold=0.5, window=4)
     labelled = [Example(str(i), (text,), label) for i, (text, label) in enumerate(sentences(24, seed=9))]
@@ -59,6 +60,7 @@ def test_rows_do_not_depend_on_the_number_of_workers(tiny_model, tmp_path):
     assert {row.outcome for row in rows[1]} == {"skipped", "flipped", "survived"}
 
 
+@pytest.mark.usefixtures("_preloaded_workers")
 def test_another_number_of_workers_goes_on(spec, tmp_path):
     examples, journal = dataset(*SENTENCES), tmp_path / "journal.jsonl"
     expected = run_attack(spec, examples, victim, tmp_path / "undisturbed.jsonl", parts=parts())
@@ -78,6 +80,7 @@ def test_another_number_of_workers_goes_on(spec, tmp_path):
     assert run_attack(spec, examples, victim, journal, parts=parts(), workers=2) == expected
 
 
+@pytest.mark.usefixtures("_preloaded_workers")
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [(dying, r"A worker of the attack died \(exit code 7\).* are kept. Run again"), (refusing, "out of answers")],

@@ -309,8 +309,8 @@ def test_from_the_command_line_it_trains_and_a_failure_exits_with_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(method_check, "train_a_minute", trial_run.train_a_minute)
-    monkeypatch.setattr(trial_run, "MOST", trial_run.LEAST)
-    monkeypatch.setattr(trial_run, "VALIDATION", 16)
+    for name, value in {"MOST": 32, "LEAST": 32, "VALIDATION": 8, "EPOCHS": 2}.items():
+        monkeypatch.setattr(trial_run, name, value)
     text = PLUGIN.replace("NAME", "cli_mine")
     for key, value in {**HONEST, "PAPER": "FILL IN"}.items():
         text = text.replace(key, value)

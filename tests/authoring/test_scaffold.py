@@ -17,6 +17,7 @@ from benchmark.authoring.scaffold import (
 )
 from benchmark.schema import UsageError
 from tests.support.command import temper
+from tests.support.processes import python
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECTION = '[project.entry-points."temper.methods"]'
@@ -96,10 +97,9 @@ def test_what_is_written_passes_its_own_tests(tmp_path: Path, package: bool) -> 
     """As it is, before anything is filled in: the example that a template holds is a method that runs."""
     (begin_package if package else _begin_beside)("my_method", tmp_path)
     path = tmp_path / ("temper-my-method" if package else "")
-    environment = {"PYTHONPATH": f"{path}:{REPOSITORY}", "PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1"}
     test = next(path.rglob("test_my_method.py"))
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", str(test)]
-    done = subprocess.run(command, cwd=path, env=environment, capture_output=True, text=True, check=False)
+    command = ["-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", test]
+    done = python(*command, folder=path, PYTHONPATH=f"{path}:{REPOSITORY}", PATH="/usr/bin:/bin")
     assert done.returncode == 0, done.stdout
     assert ("11 passed" if package else "12 passed") in done.stdout
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import REPOSITORY, temper
+from tests.support.processes import python
 from tests.support.tiny_suite import write_tiny_suite
 
 HEAVY = ("torch", "transformers", "textattack", "datasets", "pandas", "sklearn", "pyarrow", "numpy")
@@ -135,8 +136,7 @@ def test_a_full_disk_is_one_sentence_and_the_same_command_goes_on(tmp_path: Path
         "from benchmark.cli.main import main\n"
         "main()"
     )
-    command = [sys.executable, "-c", script, "run", suite, "--out", out]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=600, check=False)
+    done = python("-c", script, "run", suite, "--out", out)
     assert done.returncode == 1
     assert "Writing under" in done.stderr
     assert "File too large. Free space there" in done.stderr

@@ -14,6 +14,7 @@ from benchmark.execution import method_registry
 from benchmark.execution.plan import parse_methods, plan
 from benchmark.schema import TemperError, UsageError
 from benchmark.suites import load_suite
+from tests.support.command import temper
 from tests.support.tiny_suite import write_tiny_suite
 
 PLUGIN = '''
@@ -68,6 +69,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.usefixtures("_preloaded_workers")
 def test_two_jobs_write_the_bytes_of_one(suite: Path, tmp_path: Path) -> None:
     # Without a pull, wconsol is vanilla: two rows then share the stages after training.
     methods = "vanilla,wconsol:strength=0.0,sam+roast"
@@ -79,6 +81,7 @@ def test_two_jobs_write_the_bytes_of_one(suite: Path, tmp_path: Path) -> None:
     assert (again.computed, again.reused) == (0, 3 * 8)
 
 
+@pytest.mark.usefixtures("_preloaded_workers")
 def test_a_row_that_fails_or_dies_stops_no_other(suite: Path, plugin: Path, tmp_path: Path) -> None:
     methods = "unlucky,unlucky:dies=true,vanilla"
     with pytest.raises(TemperError, match=r"process of unlucky \(dies=True\), seed 0 \(exit code 9\) died; the other"):
@@ -94,6 +97,7 @@ def test_a_row_that_fails_or_dies_stops_no_other(suite: Path, plugin: Path, tmp_
     assert (report.failures, report.computed, report.reused) == ([], 2, 3 * 8 - 2)
 
 
+@pytest.mark.usefixtures("_preloaded_workers")
 def test_a_method_that_changes_during_the_run_is_refused(suite: Path, plugin: Path, tmp_path: Path) -> None:
     (tmp_path / "cured").touch()
     requests = parse_methods("unlucky,unlucky:dies=true", [str(plugin)])
@@ -103,6 +107,7 @@ def test_a_method_that_changes_during_the_run_is_refused(suite: Path, plugin: Pa
         planned.execute(jobs=2)
 
 
+@pytest.mark.usefixtures("_preloaded_workers")
 def test_ctrl_c_stops_all_processes_and_the_same_command_resumes(suite: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "benchmark.cli.main", "run", suite, "--methods", "vanilla,roast", "--jobs", "2"]
     out = tmp_path / "out"
@@ -116,8 +121,9 @@ def test_ctrl_c_stops_all_processes_and_the_same_command_resumes(suite: Path, tm
     assert process.returncode == 130, told
     assert "rerun the same command to resume" in " ".join(told.split())
     assert "Traceback" not in told
-    subprocess.run([*words, "--out", out], check=True, capture_output=True)
-    run(suite, "vanilla,roast", out=tmp_path / "whole", jobs=2)
+    again = temper(*words[3:], "--out", out)
+    assert again.returncode == 0, again.stderr
+    run(suite, "vanilla,roast", out=tmp_path / "whole")
     assert tree(out / "results") == tree(tmp_path / "whole/results")
 
 

@@ -1,6 +1,5 @@
 """From a suite file to records: idempotent, explained, resumable to the same bytes, failures kept in their row."""
 
-import multiprocessing
 import signal
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from benchmark.suites import load_suite
 from methods.vanilla import Vanilla
 from tests.support.command import temper
 from tests.support.needs import ATTACK
+from tests.support.processes import PROCESSES
 from tests.support.tiny_suite import write_tiny_suite
 
 
@@ -213,11 +213,6 @@ def test_a_precision_that_is_missing_here_stops_before_any_row(
     with pytest.raises(UnavailableError, match="this CPU has neither"):
         run(suite, tmp_path / "out", methods="vanilla,roast")
     assert tree(tmp_path / "out/results") == before
-
-
-PROCESSES = multiprocessing.get_context("forkserver")
-"""Each child is a copy of one process that has imported the libraries, and has its own seed of hashes."""
-PROCESSES.set_forkserver_preload(["torch", "transformers.models.auto.auto_factory", "transformers.models.bert"])
 
 
 def command(suite: Path, out: Path, methods: str) -> None:

@@ -3,7 +3,6 @@
 import io
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -11,10 +10,7 @@ from pathlib import Path
 
 from benchmark.cli.main import main
 from tests.support.plugins import forget_plugins
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-Done = subprocess.CompletedProcess[str]
+from tests.support.processes import REPOSITORY, Done, python
 
 
 def temper(*arguments: object, folder: Path = REPOSITORY, **environment: str) -> Done:
@@ -32,12 +28,8 @@ def temper(*arguments: object, folder: Path = REPOSITORY, **environment: str) ->
 
 
 def temper_process(*arguments: object, **environment: str) -> Done:
-    """Run a command in a new process, which sees another PYTHONPATH and has an empty `sys.modules`."""
-    command = [sys.executable, "-m", "benchmark.cli.main", *map(str, arguments)]
-    variables = {**os.environ, **environment}
-    return subprocess.run(
-        command, cwd=REPOSITORY, env=variables, capture_output=True, text=True, timeout=600, check=False
-    )
+    """Run a command in a new process, which sees another PYTHONPATH and imports Temper itself."""
+    return python("-m", "benchmark.cli.main", *arguments, **environment)
 
 
 @contextmanager

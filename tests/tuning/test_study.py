@@ -1,11 +1,8 @@
 """Tuning on the tiny suite: trials, failures, resuming, and the rows that use them."""
 
 import json
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +18,7 @@ from benchmark.suites import load_suite
 from benchmark.tuning.study import TuningReport, plan_tuning
 from tests.support.command import temper
 from tests.support.plugins import forget_plugins
+from tests.support.processes import python
 from tests.support.tiny_suite import write_tiny_suite
 
 PLUGIN = """
@@ -247,8 +245,8 @@ def test_the_death_of_a_trials_process_stops_no_other_trial(suite: Path, tmp_pat
 
 @pytest.mark.slow
 def test_tuning_that_is_killed_ten_times_at_random_gives_the_same_bytes(suite: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.tuning.kill_script", str(suite), str(tmp_path), "15"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=500, env={**os.environ})
+    done = python("-m", "tests.tuning.kill_script", suite, tmp_path, 15)
+    assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
     assert outcome == {"killed": outcome["killed"], "same": True, "status": 0, "files": 2}
     assert outcome["killed"] >= 5, done.stderr
