@@ -12,11 +12,14 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from benchmark.submission.read import row_folder
+from benchmark.schema import method_slug
+from benchmark.schema.record import TUNED, row_folder
 
 NAME = "[A-Za-z0-9][A-Za-z0-9._+~=,-]*"
 _METHOD = re.compile(r"methods/([a-z][a-z0-9_]*)\.py")
-_SUBMISSION = re.compile(rf"(submissions/({NAME}@[0-9]+)/({NAME})/{NAME})/.+", re.DOTALL)
+_SUBMISSION = re.compile(
+    rf"(submissions/({NAME}@[0-9]+)/({NAME}(?:@{TUNED}(?:~[A-Za-z0-9._+~=,-]*)?)?)/{NAME})/.+", re.DOTALL
+)
 _OWN = re.compile(r"methods/([a-z][a-z0-9_]*)\.py|tests/methods/test_([a-z][a-z0-9_]*)\.py")
 _LISTS = ("pyproject.toml", "methods/temper_costs.json")
 """Files with a line per method."""
@@ -53,8 +56,8 @@ def misplaced(files: Iterable[str]) -> list[str]:
 
 
 def _members(row: str) -> list[str]:
-    """Return the methods of a row's folder: ``a+b~alpha=0.6`` has a and b."""
-    return row.partition("~")[0].split("+")
+    """Return the methods of a row's folder: ``a+b~alpha=0.6`` and ``a+b@tuned`` have a and b."""
+    return re.split("[~@]", row)[0].split("+")
 
 
 def _belongs(name: str, submitted: Collection[str]) -> bool:
@@ -70,7 +73,8 @@ def strayed(folder: str) -> bool:
     try:
         manifest = json.loads(Path(folder, "submission.json").read_text(encoding="utf-8"))
         suite, method = manifest["suite"], manifest["method"]
-        row = row_folder(suite["name"], suite["version"], method["name"], method["configuration"], manifest["backbone"])
+        slug = method_slug(method["name"], method["configuration"], tuned=method.get("tuned", False))
+        row = row_folder(suite["name"], suite["version"], slug, manifest["backbone"])
         return str(Path("submissions") / row) != folder
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return True

@@ -98,7 +98,9 @@ def test_submission_must_not_change_its_checks() -> None:
     assert ci_checks.misplaced(["benchmark/cli/main.py"]) == []
 
 
-def test_all_checks_run_and_one_failure_fails(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_checks_run_and_one_failure_fails(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     commit({"methods/my_method.py": "2", "tests/methods/test_my_method.py": "2", f"{FOLDER}/submission.json": MANIFEST})
     ran: list[list[str]] = []
     real = subprocess.run
@@ -123,6 +125,18 @@ def test_all_checks_run_and_one_failure_fails(repository: Path, monkeypatch: pyt
         ["tests/methods/test_contract.py", "-k", "Test_my_method"],
     ]
     assert Path("preview/results/x").is_file()
+    assert capsys.readouterr().out == f"failed: 'temper' 'verify' '{FOLDER}' '--write' 'preview/results'\n"
+
+
+def test_a_tuned_row_is_a_submission_in_its_place(repository: Path) -> None:
+    folder = "submissions/offline@1/my_method@tuned~alpha=0.6/minilm"
+    tuned = json.loads(MANIFEST)
+    tuned["method"]["tuned"] = True
+    commit({"methods/my_method.py": "2", f"{folder}/submission.json": json.dumps(tuned)})
+    files = ci_checks.touched_files("main")
+    assert ci_checks.touched_submissions(files) == [(folder, "offline@1")]
+    assert ci_checks.misplaced(files) == []
+    assert not ci_checks.strayed(folder)
 
 
 def test_a_misplaced_file_fails_the_check(
