@@ -54,7 +54,7 @@ def _suites() -> str:
         trained = f"**Trained on** {suite.training.title}. {suite.training.description}"
         ranked = "ranked" if suite.ranked else "not ranked"
         state = f"Backbone `{suite.backbone}`; {ranked}; at least {suite.minimum_seeds} seeds."
-        tasks = [(f"`{t.id}`", t.perspective, t.title, t.description) for t in suite.tasks]
+        tasks: list[tuple[str, ...]] = [(f"`{t.id}`", t.perspective, t.title, t.description) for t in suite.tasks]
         tasks += [(f"`{a.id}`", f"attack on `{a.on}`", a.title, a.description) for a in suite.attacks]
         table = _table(("task", "perspective", "title", "data"), tasks)
         parts += [heading, suite.title, suite.note, trained, state, table]
