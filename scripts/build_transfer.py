@@ -16,7 +16,7 @@ from benchmark.evaluation.parquet import read_attack
 from benchmark.schema import UsageError, read_records
 
 CLASSES = ("negative", "positive")
-RECORDS, ATTACK = "results/offline@1/vanilla/minilm/seed-0.jsonl", "textfooler"
+RECORDS, ATTACK = "results/offline@2/vanilla/minilm/seed-0.jsonl", "textfooler"
 
 
 def rows_of(runs: Path) -> list[tuple[str, str]]:

@@ -61,7 +61,9 @@ def fork_of(folder: Path) -> Path:
     # What a ranked suite declares.
     counts = "train_rows = 60, validation_limit = 16, validation_rows = 16, test_limit = 16, test_rows = 16"
     text = text.replace("validation_limit = 16, test_limit = 16", counts)
-    (work / "benchmark/suites/offline.toml").write_text(text)
+    (work / "benchmark/suites/offline.toml").write_text(
+        text.replace("[[tasks]]", "[tuning]\ntrials = 2\n\n[[tasks]]", 1)
+    )
     tiny.unlink()
     # A minute of training is for methods; the command needs a few steps.
     trial = work / "benchmark/authoring/trial_run.py"
@@ -121,7 +123,15 @@ def test_there_are_ten_steps_and_each_is_a_command() -> None:
     found = steps()
     assert len(found) == 10
     assert all(found)
-    for command in ("temper new", "temper check", "temper run", "temper submit", "temper verify", "temper board build"):
+    for command in (
+        "temper new",
+        "temper check",
+        "temper tune",
+        "temper run",
+        "temper submit",
+        "temper verify",
+        "temper board build",
+    ):
         assert any(command in step for step in found), command
 
 
@@ -153,7 +163,7 @@ def test_the_ten_steps_lead_from_a_clone_to_a_sound_branch(tmp_path: Path) -> No
     again = [run(f". .venv/bin/activate\n{step}", clone) for step in (steps()[3], *steps()[6:])]
     for outputs in (ran, again):
         assert any("(rescored)" in output for output in outputs)
-    assert any("my_method, seed 2: train" in output for output in again)
+    assert any("my_method [tuned], seed 2: train" in output for output in again)
     assert not (clone / "preview/results").exists()
     assert "my\\_method" in (clone / "preview-site/board.md").read_text()
     pushed = subprocess.run(
@@ -161,7 +171,7 @@ def test_the_ten_steps_lead_from_a_clone_to_a_sound_branch(tmp_path: Path) -> No
         cwd=tmp_path / "fork.git", capture_output=True, text=True, check=True,
     ).stdout.split()  # fmt: skip
     assert {"methods/my_method.py", "methods/temper_costs.json", "pyproject.toml"} <= set(pushed)
-    assert "submissions/offline@1/my_method/minilm/tables/seed-2/home.parquet" in pushed
+    assert "submissions/offline@1/my_method@tuned/minilm/tables/seed-2/home.parquet" in pushed
     assert not [name for name in pushed if not re.match(r"methods/|tests/methods/|submissions/|pyproject", name)]
 
 

@@ -89,7 +89,7 @@ def test_two_way_sets_merge_neutral_and_contradiction() -> None:
 def test_the_suite_of_the_board_materialises_and_was_not_trained_on() -> None:
     with skipped_if_unavailable():
         work = materialise(load_suite("offline"))
-    assert (len(work.splits.train), len(work.splits.validation)) == (1000, 300)
+    assert (len(work.splits.train), len(work.splits.validation)) == (2000, 1500)
     assert {task: overlap.exact for task, overlap in work.overlaps().items() if overlap.exact} == {}
 
 
