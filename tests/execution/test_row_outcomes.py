@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmark import run
 from benchmark.execution import method_registry
@@ -65,6 +67,15 @@ def _registry() -> None:
     method_registry.registered.cache_clear()
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Use as many threads here as in each of two processes: weights depend on them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
@@ -107,7 +118,15 @@ def test_a_method_that_changes_during_the_run_is_refused(suite: Path, plugin: Pa
         planned.execute(jobs=2)
 
 
-@pytest.mark.usefixtures("_preloaded_workers")
+@pytest.fixture()
+def _interruptible() -> Iterator[None]:
+    """Let children take Ctrl-C; a test run that a shell started in the background hands down an ignored signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_preloaded_workers", "_interruptible")
 def test_ctrl_c_stops_all_processes_and_the_same_command_resumes(suite: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "benchmark.cli.main", "run", suite, "--methods", "vanilla,roast", "--jobs", "2"]
     out = tmp_path / "out"
@@ -123,7 +142,7 @@ def test_ctrl_c_stops_all_processes_and_the_same_command_resumes(suite: Path, tm
     assert "Traceback" not in told
     again = temper(*words[3:], "--out", out)
     assert again.returncode == 0, again.stderr
-    run(suite, "vanilla,roast", out=tmp_path / "whole")
+    run(suite, "vanilla,roast", out=tmp_path / "whole", jobs=2)
     assert tree(out / "results") == tree(tmp_path / "whole/results")
 
 
