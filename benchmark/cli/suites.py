@@ -50,11 +50,17 @@ def _show_group(group: "Group") -> None:
 def _show_suite(loaded: "Suite") -> None:
     from dataclasses import asdict
 
+    from benchmark.schema.errors import counted
+    from benchmark.suites import TuningRule
+
     show(f"{loaded.name}@{loaded.version}: {loaded.title}", "bold")
     show(loaded.note)
     show(f"\nTraining: {loaded.training.title}. {loaded.training.description}")
     recipe = ", ".join(f"{key}={value}" for key, value in asdict(loaded.recipe).items())
-    show(f"Recipe: {recipe}\nBackbone: {loaded.backbone}\n")
+    rule = loaded.tuning or TuningRule()
+    low, high = rule.learning_rate_factor
+    tuning = f"{counted(rule.trials, 'trial')} per method, learning rate times {low:g} to {high:g}"
+    show(f"Recipe: {recipe}\nTuning: {tuning}\nBackbone: {loaded.backbone}\n")
     rows = [(task.id, task.perspective, str(task.rows), f"{task.weight:g}", task.title) for task in loaded.tasks]
     rows += [
         (attack.id, "adversarial", str(attack.subset), f"{attack.weight:g}", f"{attack.title} on {attack.on}")

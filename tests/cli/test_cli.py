@@ -183,6 +183,11 @@ def test_suite_show_prints_all_parameters_of_an_attack(tmp_path: Path) -> None:
     assert "  given:" not in shown
 
 
+def test_suite_show_has_the_rule_of_tuning() -> None:
+    assert "Tuning: 4 trials per method, learning rate times 0.25 to 4" in temper("suite", "show", "offline").stdout
+    assert "Tuning: 8 trials per method" in temper("suite", "show", "demo").stdout
+
+
 def test_suite_show_says_what_protocol_options_there_are() -> None:
     shown = temper("suite", "show", "demo").stdout
     for name in ("padding-attended", "select-on-reported", "ece-index-bug", "ece-unmerged", "merge-after-argmax"):
