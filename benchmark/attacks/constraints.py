@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from benchmark.attacks.engine.case import Case, ScoredItem, above
 from benchmark.attacks.engine.questions import ENCODER, Answer, Ask
 from benchmark.attacks.tagger import Tagger
 from benchmark.lexicons import Lexicon
+
+Rule = Callable[[AttackedText, AttackedText], bool]
+"""Returns whether a candidate (second) is allowed for an original (first)."""
 
 _BEFORE, _AFTER = 4, 3
 """Number of words before and after a word in the tagger's input."""
@@ -61,6 +65,11 @@ def few_enough(share: float, original: AttackedText, candidate: AttackedText) ->
     """Return whether at most a share of the words, rounded up, differ from the original's."""
     words = min(len(original.words), len(candidate.words))
     return candidate.differing(original) <= math.ceil(words * share)
+
+
+def share_rules(share: float | None) -> list[Rule]:
+    """Return the rule on the share of changed words; an empty list for no bound."""
+    return [] if share is None else [partial(few_enough, share)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +130,6 @@ class Similarity:
 
 _SAME = ScoredItem(ENCODER, None, None, Answer(np.ones(1, dtype=np.float32), 0.0, 0))
 """Similarity 1, which TextAttack assigns to texts that are too short to be compared."""
-
-Rule = Callable[[AttackedText, AttackedText], bool]
-"""Returns whether a candidate (second) is allowed for an original (first)."""
 
 
 def allowed(original: AttackedText, texts: Sequence[AttackedText], rules: Sequence[Rule]) -> list[AttackedText]:

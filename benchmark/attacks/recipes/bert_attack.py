@@ -1,6 +1,5 @@
 """BERT-Attack (Li et al., EMNLP 2020), with the decisions of TextAttack's recipe of that name."""
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from textattack import Attack as TextAttackAttack
 
     from benchmark.attacks.attacked_text import AttackedText
-    from benchmark.attacks.constraints import Candidate, Rule
+    from benchmark.attacks.constraints import Candidate
     from benchmark.attacks.engine import Ask, Case, ScoredItem, Search, SearchResult
     from benchmark.attacks.parts import Parts
     from benchmark.attacks.textattack.components import VictimWrapper
@@ -53,14 +52,14 @@ class BertAttack(AttackRecipe):
 
     def search(self, parts: "Parts") -> "Search":
         """Replace words by a masked LM's predictions, in the order of the drop in p(label) without each word."""
-        from benchmark.attacks.constraints import Similarity, allowed, few_enough, modifiable
+        from benchmark.attacks.constraints import Similarity, allowed, modifiable, share_rules
         from benchmark.attacks.greedy_search import UNKNOWN, by_importance, greedy
         from benchmark.attacks.parts import required
         from benchmark.attacks.token_predictions import MaskedLMSubstitutes
         from benchmark.attacks.transformations import swaps
 
         model = required(parts.masked_lm, "masked LM")
-        rules: list[Rule] = [] if self.max_share is None else [partial(few_enough, self.max_share)]
+        rules = share_rules(self.max_share)
         similarity = Similarity(self.similarity_threshold, self.similarity_metric, window=None)
 
         def search(case: "Case", start: "ScoredItem") -> "Ask[SearchResult]":

@@ -1,6 +1,5 @@
 """PWWS (Ren et al., ACL 2019), with the decisions of TextAttack's recipe of that name: no named entities."""
 
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from benchmark.attacks.attack_recipe import AttackRecipe, Budget, Lexicon, ReportedEncoder, Share, Stopwords, attack
@@ -9,7 +8,7 @@ if TYPE_CHECKING:
     from textattack import Attack as TextAttackAttack
 
     from benchmark.attacks.attacked_text import AttackedText
-    from benchmark.attacks.constraints import Candidate, Rule
+    from benchmark.attacks.constraints import Candidate
     from benchmark.attacks.engine import Ask, Case, ScoredItem, Search, SearchResult
     from benchmark.attacks.parts import Parts
     from benchmark.attacks.textattack.components import VictimWrapper
@@ -29,14 +28,14 @@ class PWWS(AttackRecipe):
 
     def search(self, parts: "Parts") -> "Search":
         """Replace words by synonyms, written as the lexicon has them, in the order of weighted saliency."""
-        from benchmark.attacks.constraints import Candidate, allowed, few_enough, modifiable
+        from benchmark.attacks.constraints import Candidate, allowed, modifiable, share_rules
         from benchmark.attacks.greedy_search import greedy
         from benchmark.attacks.parts import required
         from benchmark.attacks.transformations import swaps
         from benchmark.attacks.weighted_saliency import by_weighted_saliency
 
         lexicon = required(parts.lexicon, "lexicon")
-        rules: list[Rule] = [] if self.max_share is None else [partial(few_enough, self.max_share)]
+        rules = share_rules(self.max_share)
 
         def propose(case: "Case", text: "AttackedText", index: int) -> "Ask[list[Candidate]]":
             yield from ()

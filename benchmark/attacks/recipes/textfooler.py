@@ -60,12 +60,15 @@ class Substitution(AttackRecipe):
 
     def rules(self, parts: "Parts") -> "list[Rule]":
         """Return the constraints on a substitute, cheapest first, without the constraint on sentence similarity."""
-        from benchmark.attacks.constraints import few_enough, near_enough, same_part_of_speech
+        from benchmark.attacks.constraints import near_enough, same_part_of_speech, share_rules
         from benchmark.attacks.parts import required
 
         lexicon, tagger = required(parts.lexicon, "lexicon"), required(parts.tagger, "tagger")
-        share: list[Rule] = [] if self.max_share is None else [partial(few_enough, self.max_share)]
-        return [*share, partial(near_enough, lexicon, self.min_cosine), partial(same_part_of_speech, tagger)]
+        return [
+            *share_rules(self.max_share),
+            partial(near_enough, lexicon, self.min_cosine),
+            partial(same_part_of_speech, tagger),
+        ]
 
     def similarity(self) -> "Similarity":
         """Return the constraint on sentence similarity."""
