@@ -27,8 +27,7 @@ def tuning_gain(trials: Sequence[Trial]) -> tuple[float | None, str]:
         return None, "all trials failed"
     if first["status"] != "ok":
         return None, "training failed with the defaults"
-    answers = chosen["validation"]
-    return (answers["correct"] - first["validation"]["correct"]) / answers["n"], ""
+    return _gain(first, chosen, "validation"), ""
 
 
 def tuning_notes(trials: Sequence[Trial]) -> Iterator[str]:
@@ -42,7 +41,7 @@ def tuning_notes(trials: Sequence[Trial]) -> Iterator[str]:
     elif first["status"] != "ok":
         yield f"tuning chose trial {chosen['trial']}; with the defaults, training failed"
     else:
-        gains = (f"{_gain(first, chosen, part)} points {what}" for part, what in _PARTS.items())
+        gains = (f"{100 * _gain(first, chosen, part):+.1f} points {what}" for part, what in _PARTS.items())
         yield f"on validation, tuning gained {' and '.join(gains)}"
     edges = [name for name, value in values_of(chosen).items() if at_edge(chosen["space"][name], value)]
     if edges:
@@ -93,5 +92,6 @@ def best_so_far(trials: Sequence[Trial]) -> str:
 _PARTS = {"validation": "clean", "typos": "with typos"}
 
 
-def _gain(first: Trial, chosen: Trial, part: str) -> str:
-    return f"{100 * (chosen[part]['correct'] - first[part]['correct']) / first[part]['n']:+.1f}"
+def _gain(first: Trial, chosen: Trial, part: str) -> float:
+    share: float = (chosen[part]["correct"] - first[part]["correct"]) / first[part]["n"]
+    return share
