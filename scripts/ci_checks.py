@@ -15,11 +15,11 @@ from pathlib import Path
 from benchmark.schema import method_slug
 from benchmark.schema.record import TUNED, row_folder
 
-NAME = "[A-Za-z0-9][A-Za-z0-9._+~=,-]*"
+_LETTERS = "[A-Za-z0-9._+~=,-]"
+NAME = f"[A-Za-z0-9]{_LETTERS}*"
 _METHOD = re.compile(r"methods/([a-z][a-z0-9_]*)\.py")
-_SUBMISSION = re.compile(
-    rf"(submissions/({NAME}@[0-9]+)/({NAME}(?:@{TUNED}(?:~[A-Za-z0-9._+~=,-]*)?)?)/{NAME})/.+", re.DOTALL
-)
+_ROW = f"{NAME}(?:@{TUNED}(?:~{_LETTERS}*)?)?"
+_SUBMISSION = re.compile(rf"(submissions/({NAME}@[0-9]+)/({_ROW})/{NAME})/.+", re.DOTALL)
 _OWN = re.compile(r"methods/([a-z][a-z0-9_]*)\.py|tests/methods/test_([a-z][a-z0-9_]*)\.py")
 _LISTS = ("pyproject.toml", "methods/temper_costs.json")
 """Files with a line per method."""
