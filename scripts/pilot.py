@@ -29,7 +29,7 @@ from benchmark.suites import Attack, load_suite, training_splits
 from benchmark.tuning.study import TYPOS
 from benchmark.tuning.typos import typo_dataset
 
-VALIDATION_TEXTS, ATTACKED_TEXTS = 1_500, 300
+ATTACKED_TEXTS = 300
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,11 @@ class Point:
         examples: Number of training examples.
         epochs: Passes over them.
         learning_rate: Peak learning rate.
-        batch_size: Examples of a step.
-        seed: Seed of the training run.
     """
 
     examples: int
     epochs: int
     learning_rate: float
-    batch_size: int = 16
-    seed: int = 0
 
 
 TRAINING = (
@@ -80,29 +76,18 @@ ATTACKS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 
 def workload(point: Point, attacks: tuple[Attack, ...] = ()) -> tuple[Workload, Row]:
-    """Return vanilla's row at a point, and as its data the validation texts, with typos and under attacks."""
+    """Return vanilla's row at a point, and as its data the validation texts, with typos and under attacks.
+
+    The rest of the recipe and the validation part are those of the suite.
+    """
     suite = load_suite("offline")
-    split = replace(
-        suite.training.split,
-        train_limit=point.examples,
-        train_rows=point.examples,
-        validation_limit=VALIDATION_TEXTS,
-        validation_rows=VALIDATION_TEXTS,
-    )
-    recipe = replace(
-        suite.recipe,
-        epochs=point.epochs,
-        learning_rate=point.learning_rate,
-        batch_size=point.batch_size,
-        batching="length",
-    )
-    suite = replace(
-        suite, training=replace(suite.training, split=split), recipe=recipe, tasks=(), attacks=attacks, tuning=None
-    )
+    split = replace(suite.training.split, train_limit=point.examples, train_rows=point.examples)
+    recipe = replace(suite.recipe, epochs=point.epochs, learning_rate=point.learning_rate)
+    suite = replace(suite, training=replace(suite.training, split=split), recipe=recipe, tasks=(), attacks=attacks)
     splits = training_splits(suite)
     attacked = {attack.id: limited(splits.validation, attack.subset) for attack in attacks}
     work = Workload(suite, splits, {TYPOS: typo_dataset(splits.validation)}, attacked)
-    return work, Row(configure(MethodRequest.parse("vanilla")), resolve_backbone(suite.backbone), point.seed)
+    return work, Row(configure(MethodRequest.parse("vanilla")), resolve_backbone(suite.backbone), seed=0)
 
 
 def measured(point: Point, store: Store, attacks: tuple[Attack, ...] = ()) -> dict[str, Any]:
