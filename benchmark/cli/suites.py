@@ -51,13 +51,12 @@ def _show_suite(loaded: "Suite") -> None:
     from dataclasses import asdict
 
     from benchmark.schema.errors import counted
-    from benchmark.suites import TuningRule
 
     show(f"{loaded.name}@{loaded.version}: {loaded.title}", "bold")
     show(loaded.note)
     show(f"\nTraining: {loaded.training.title}. {loaded.training.description}")
     recipe = ", ".join(f"{key}={value}" for key, value in asdict(loaded.recipe).items())
-    rule = loaded.tuning or TuningRule()
+    rule = loaded.tuning_rule
     low, high = rule.learning_rate_factor
     tuning = f"{counted(rule.trials, 'trial')} per method, learning rate times {low:g} to {high:g}"
     show(f"Recipe: {recipe}\nTuning: {tuning}\nBackbone: {loaded.backbone}\n")

@@ -44,7 +44,6 @@ from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.suite_card import card_identity
 from benchmark.schema.trial import TRIALS_FILE, Trial
 from benchmark.submission.read import MANIFEST, Run, Submission, TableData, read_table, shown_sentence, table_path
-from benchmark.suites import TuningRule
 from benchmark.tuning.space import point_problems
 
 if TYPE_CHECKING:
@@ -175,7 +174,7 @@ class Verification:
         trials, suite = self._trials, self.work.suite
         if not trials:
             return
-        rule, validation = suite.tuning or TuningRule(), self.work.splits.validation.content_hash
+        rule, validation = suite.tuning_rule, self.work.splits.validation.content_hash
         yield from point_problems(trials, rule)
         if suite.tuning is not None and len(trials) != rule.trials:
             yield f"{TRIALS_FILE} holds {len(trials)} trials; {suite.name} gives every method {rule.trials}."

@@ -220,6 +220,11 @@ class Suite:
         doc("How `temper tune` tunes every method.", absent="8 trials, and a factor from 0.25 to 4"),
     ] = None
 
+    @property
+    def tuning_rule(self) -> TuningRule:
+        """Return the rule of tuning that applies, which is the default where the suite has none."""
+        return self.tuning or TuningRule()
+
 
 def _split_problems(split: SplitSpec) -> Iterator[Problem]:
     if split.test_data is not None and split.test:

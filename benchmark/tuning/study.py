@@ -36,7 +36,7 @@ from benchmark.schema.trial import (
     selected,
     trial_line,
 )
-from benchmark.suites import Suite, TuningRule
+from benchmark.suites import Suite
 from benchmark.tuning.space import Space, point, space_of
 from benchmark.tuning.typos import typo_dataset
 
@@ -312,7 +312,7 @@ def plan_tuning(
     if not requests:
         instead = command("run", suite, ",".join(sanity), backbone, out)
         raise UsageError(f"Sanity checks have nothing to tune: {', '.join(sanity)}. Run `{instead}` instead.")
-    rule = suite.tuning or TuningRule()
+    rule = suite.tuning_rule
     training = replace(suite, tasks=(), attacks=())
     require_resources(training, backbone or suite.backbone)
     methods = configure_all(requests)
