@@ -42,25 +42,15 @@ def tuned_rows(rows: Sequence[Row], work: Workload, results: Path, command: Tuni
             the other rows.
         IntegrityError: a file of trials is invalid.
     """
-    paths = {row.method.label: results / trials_path(row, work.suite) for row in rows}
-    trials = {label: read_trials(path) for label, path in paths.items() if path.is_file()}
-    counts = {len(known): label for label, known in reversed(trials.items())}
-    if untuned := [row.method for row in rows if row.method.label not in trials]:
-        names = " and ".join(method.label for method in untuned)
-        are = "is" if len(untuned) == 1 else "are"
-        raise UsageError(
-            f"{names} {are} not tuned yet: {paths[untuned[0].label]} is missing. "
-            f"Run `{command(untuned, max(counts, default=None))}`."
-        )
-    for row in rows:
-        if part := _another(trials[row.method.label][0], row, work):
-            again = command([row.method], max(counts))
-            raise UsageError(f"{paths[row.method.label]}: the trials are of another {part}. Run `{again}` again.")
+    tuned, problems = tuned_so_far(rows, work, results, command)
+    if problems:
+        raise UsageError(problems[0])
+    counts = {row.tuning["count"]: row.method.label for row in reversed(tuned) if row.tuning}
     if len(counts) > 1:
         numbers = " and ".join(f"{label} {count}" for count, label in sorted(counts.items()))
         more = command([row.method for row in rows], max(counts))
         raise UsageError(f"The numbers of trials differ: {numbers}. Run `{more}` first.")
-    return [_tuned(row, trials[row.method.label], paths[row.method.label]) for row in rows]
+    return tuned
 
 
 def tuned_so_far(
@@ -72,16 +62,22 @@ def tuned_so_far(
         IntegrityError: a file of trials is invalid.
     """
     paths = [results / trials_path(row, work.suite) for row in rows]
-    most = max((len(read_trials(path)) for path in paths if path.is_file()), default=None)
-    known = [[row] for row, path in zip(rows, paths, strict=True) if path.is_file()]
-    missing = [row for row, path in zip(rows, paths, strict=True) if not path.is_file()]
-    tuned, untuned = list[Row](), list[str]()
-    for group in (*known, missing):
-        try:
-            tuned += tuned_rows(group, work, results, lambda methods, _=None: command(methods, most))
-        except UsageError as error:
-            untuned.append(str(error))
-    return tuned, untuned
+    known = [(row, path, read_trials(path)) for row, path in zip(rows, paths, strict=True) if path.is_file()]
+    missing = [(row.method, path) for row, path in zip(rows, paths, strict=True) if not path.is_file()]
+    most = max((len(trials) for _, _, trials in known), default=None)
+    tuned, problems = list[Row](), list[str]()
+    if missing:
+        methods = [method for method, _ in missing]
+        names = " and ".join(method.label for method in methods)
+        are = "is" if len(missing) == 1 else "are"
+        problems.append(f"{names} {are} not tuned yet: {missing[0][1]} is missing. Run `{command(methods, most)}`.")
+    for row, path, trials in known:
+        if part := _another(trials[0], row, work):
+            again = command([row.method], most)
+            problems.append(f"{path}: the trials are of another {part}. Run `{again}` again.")
+        else:
+            tuned.append(_tuned(row, trials, path))
+    return tuned, problems
 
 
 def _tuned(row: Row, trials: Sequence[Trial], path: Path) -> Row:
