@@ -20,10 +20,19 @@ from benchmark.training.method import Method
 
 T = TypeVar("T")
 
-EXCLUSIVE = ("build_model", "encode_example", "phases", "build_optimizer", "batches", "loss", "backward")
+EXCLUSIVE = (
+    "build_model",
+    "encode_example",
+    "phases",
+    "build_optimizer",
+    "batches",
+    "loss",
+    "backward",
+    "evaluation_weights",
+)
 """Hooks that return a result or train; only one member can provide each of them."""
 
-TOGETHER = ("setup", "transform_batch", "transform_gradients", "after_step", "on_epoch_end")
+TOGETHER = ("setup", "transform_batch", "transform_gradients", "after_step", "on_epoch_end", "finish")
 """Hooks that run one member after the other."""
 
 
@@ -73,6 +82,11 @@ class Composition(Method):
         """Call every member's hook, in order."""
         for part in self._parts.values():
             part.on_epoch_end(ctx)
+
+    def finish(self, ctx: Context) -> None:
+        """Call every member's hook, in order."""
+        for part in self._parts.values():
+            part.finish(ctx)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Every member's, under its name."""

@@ -164,14 +164,22 @@ class Context:
         Args:
             deltas: Shaped as their parameters. Their memory becomes that of the moved weights.
         """
-        moved: list[Tensor] = list(deltas)
-        here, elsewhere = [weight.data for weight in moved], [delta.detach() for delta in deltas.values()]
-        torch._foreach_add_(elsewhere, here)
-        _put(moved, elsewhere)
-        try:
+        elsewhere = [delta.detach() for delta in deltas.values()]
+        torch._foreach_add_(elsewhere, [weight.data for weight in deltas])
+        with _moved(list(deltas), elsewhere):
             yield
-        finally:
-            _put(moved, here)
+
+    @contextmanager
+    def replaced(self, values: Mapping[str, Tensor]) -> Iterator[None]:
+        """Replace parameters' values by name in the block, then restore the originals.
+
+        Args:
+            values: Shaped as their parameters. Their memory becomes that of the weights.
+        """
+        named = dict(self.model.named_parameters())
+        weights: list[Tensor] = [named[name] for name in values]
+        with _moved(weights, [value.to(weight) for weight, value in zip(weights, values.values(), strict=True)]):
+            yield
 
     @contextmanager
     def same_dropout(self) -> Iterator[None]:
@@ -243,6 +251,17 @@ def _require_loss(loss: object) -> None:
         raise TemperError(f"loss returned a tensor of shape {tuple(loss.shape)}; {wanted}.")
     if not loss.requires_grad:
         raise TemperError(f"loss returned a tensor without a graph, so that nothing can be trained; {wanted}.")
+
+
+@contextmanager
+def _moved(weights: Sequence[Tensor], values: Sequence[Tensor]) -> Iterator[None]:
+    """Give weights other values in the block, then restore their own."""
+    own = [weight.data for weight in weights]
+    _put(weights, values)
+    try:
+        yield
+    finally:
+        _put(weights, own)
 
 
 def _put(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:

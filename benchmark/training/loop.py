@@ -137,10 +137,10 @@ class Trainer:
         for phase in self.phases[self._position.phase :]:
             self._run_phase(phase)
         if self.phases:
-            self.model.requires_grad_(True)
             best = self.folder / f"best-{self._position.best_epoch}.safetensors"
             load_model(self.model, str(best))
-        else:
+        self._finish()
+        if not self.phases:
             self._position.best_accuracy = self._validate()
         self._position.passes = self.model.passes.counts()
         return self.model.eval(), self._position
@@ -241,18 +241,19 @@ class Trainer:
             raise NonFiniteLossError(f"The gradient norm is {norm} at step {self.context.step} (seed {self.seed}).")
 
     def _end_epoch(self, windows: int) -> None:
-        """Validate, keep the weights if they are the best so far, call `on_epoch_end`, and checkpoint.
+        """Validate, keep the weights to evaluate if they are the best so far, call `on_epoch_end`, and checkpoint.
 
         A run that was killed in here resumes from the checkpoint after the last step, or from an earlier one.
         """
         position, context = self._position, self.context
-        accuracy = self._validate()
-        context.epoch += 1
-        row = {"epoch": context.epoch, "loss": position.losses / windows, "validation_accuracy": accuracy}
-        position.log.append(row)
-        if accuracy > position.best_accuracy:
-            position.best_accuracy, position.best_epoch = accuracy, context.epoch
-            self._save_best(context.epoch)
+        with context.replaced(self._hooks.evaluation_weights(context)):
+            accuracy = self._validate()
+            context.epoch += 1
+            row = {"epoch": context.epoch, "loss": position.losses / windows, "validation_accuracy": accuracy}
+            position.log.append(row)
+            if accuracy > position.best_accuracy:
+                position.best_accuracy, position.best_epoch = accuracy, context.epoch
+                self._save_best(context.epoch)
         self.model.train()
         seed_everything(self.seed, "epoch-end", context.epoch)
         with context.autocast():
@@ -260,6 +261,17 @@ class Trainer:
         position.epoch, position.window, position.losses = position.epoch + 1, 0, 0.0
         if context.epoch < context.epochs:
             self._save_checkpoint()
+
+    def _finish(self) -> None:
+        """Let the method make its last change to the weights of the best epoch."""
+        seed_everything(self.seed, "finish")
+        self.model.train().requires_grad_(True)
+        with self.context.autocast():
+            self._hooks.finish(self.context)
+        self.model.requires_grad_(True)
+        for name, parameter in self.model.named_parameters():
+            if not bool(parameter.isfinite().all()):
+                raise NonFiniteLossError(f"{name} is not finite after the hook finish (seed {self.seed}).")
 
     def _save_best(self, epoch: int) -> None:
         """Save this epoch's weights as the best so far."""

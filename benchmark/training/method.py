@@ -43,15 +43,16 @@ class Method:
     ``variant: Literal["paper", "released"] = "paper"``, and `__post_init__` checks them. One instance serves one
     training run, so it may keep state. State that a resumed run cannot derive again goes through `state_dict`.
 
-    Weights: `build_model` makes them, and `setup`, the optimizer's step, `after_step` and `on_epoch_end` may move them.
-    Every other hook leaves them as they were. After the last step of an epoch the loop validates the model, saves its
-    weights if they are the best so far, and only then calls `on_epoch_end`. The run ends with the weights of the best
-    epoch. So weights that should be evaluated must be in the model when `after_step` returns; weights that
-    `on_epoch_end` moves are where the next epoch starts, and are lost after the last epoch.
+    Weights: `build_model` makes them, and `setup`, the optimizer's step, `after_step`, `on_epoch_end` and `finish` may
+    move them. Every other hook leaves them as they were. After the last step of an epoch the loop validates the model,
+    saves its weights if they are the best so far, and only then calls `on_epoch_end`. Where `evaluation_weights`
+    returns others, such as a moving average, those are validated and saved instead. After the last epoch the loop loads
+    the saved weights of the best epoch, and `finish` makes the last change. Weights that `on_epoch_end` moves are where
+    the next epoch starts, and are lost after the last epoch.
 
-    Hooks leave no torch hook on the model, replace no module outside `build_model`, and give `requires_grad`, the train
-    and eval modes and torch's random state back as they were. The contract (`benchmark.testing.MethodContract`) checks
-    all of this.
+    Hooks leave no torch hook on the model, replace no module outside `build_model` and `finish`, and give
+    `requires_grad`, the train and eval modes and torch's random state back as they were. The contract
+    (`benchmark.testing.MethodContract`) checks all of this.
     """
 
     name: ClassVar[str] = ""
@@ -118,17 +119,32 @@ class Method:
         """Change gradients in place, after clipping and before the optimizer's step."""
 
     def after_step(self, ctx: "Context") -> None:
-        """React to an optimizer step: EMA teachers, pulls towards an origin.
+        """React to an optimizer step: moving averages, pulls towards an origin.
 
         May move weights. The next step starts from them, and after the last step of an epoch they are the weights that
         are validated, saved and evaluated.
         """
+
+    def evaluation_weights(self, ctx: "Context") -> Mapping[str, Tensor]:
+        """Return values, by parameter name, to validate and save in place of the model's own: by default none.
+
+        It is called at the end of every epoch, for averages such as EMA and SWA. Training continues from the model's
+        own weights, which the hook leaves alone.
+        """
+        return {}
 
     def on_epoch_end(self, ctx: "Context") -> None:
         """React to the end of an epoch, after its weights were validated and saved.
 
         May move weights before the last epoch: the next epoch starts from them. The saved weights do not change, so
         after the last epoch (``ctx.epoch == ctx.epochs``) a moved weight would be lost, and the contract refuses it.
+        """
+
+    def finish(self, ctx: "Context") -> None:
+        """Make the last change to the trained model: interpolate its weights, merge adapters.
+
+        It runs once, on the weights of the best epoch, with every parameter trainable and in training mode. May move
+        weights and replace modules. What it leaves in the model is saved and evaluated.
         """
 
     # -- state and identity -------------------------------------------------------------------------------------

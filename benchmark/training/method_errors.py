@@ -135,10 +135,22 @@ class GuardedMethod:
         with self.guard("after_step"):
             self._method.after_step(ctx)
 
+    def evaluation_weights(self, ctx: Context) -> dict[str, Tensor]:
+        """Return weights by parameter name that can be stored as they are."""
+        with self.guard("evaluation_weights"):
+            named = dict(ctx.model.named_parameters())
+            return storable(checked_weights(self._method.evaluation_weights(ctx), named))
+
     def on_epoch_end(self, ctx: Context) -> None:
         """React to the end of an epoch."""
         with self.guard("on_epoch_end"):
             self._method.on_epoch_end(ctx)
+
+    def finish(self, ctx: Context) -> None:
+        """Make the last change to the trained model; its parameters are contiguous in memory afterwards."""
+        with self.guard("finish"):
+            self._method.finish(ctx)
+            checked_model(ctx.model, ctx.model.classes)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return dense, detached tensors by name that can be stored as they are."""
@@ -258,6 +270,26 @@ def checked_batch(value: object) -> Batch:
     if not isinstance(value, Batch):
         raise _wrong(value, "the Batch, or one made of it, such as batch.with_tokens(input_ids=...)")
     return value
+
+
+def checked_weights(value: object, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    """Check the result of `evaluation_weights`.
+
+    Raises:
+        TemperError: it is not tensors by parameter name, each of its parameter's shape.
+    """
+    wanted = "a dict of tensors by parameter name; {} where the model's own weights are evaluated"
+    if not isinstance(value, Mapping):
+        raise _wrong(value, wanted)
+    for name, tensor in value.items():
+        if name not in parameters:
+            raise TemperError(f"returned a value for {name!r}, which is no parameter of the model; return {wanted}.")
+        if not isinstance(tensor, Tensor):
+            raise _wrong(tensor, wanted, f"under {name!r} ")
+        if tensor.shape != parameters[name].shape:
+            shapes = f"{tuple(tensor.shape)} under {name!r}, whose parameter has {tuple(parameters[name].shape)}"
+            raise TemperError(f"returned a tensor of shape {shapes}; return {wanted}.")
+    return dict(value)
 
 
 def checked_state(value: object) -> dict[str, Tensor]:

@@ -94,7 +94,7 @@ def test_weights_moved_after_the_last_epoch_are_named_since_they_are_lost() -> N
             self._start = state["start"]
 
     said = sentence(Interpolates, "every_hook_leaves_the_model_as_it_was")
-    assert "and on_epoch_end except after the last epoch': in step 10, on_epoch_end changed network.classifier" in said
+    assert "and on_epoch_end before the last epoch': in step 10, on_epoch_end changed network.classifier" in said
     assert EFFECT in sentence(Interpolates, "it_changes_the_trained_model")
 
 
@@ -248,7 +248,7 @@ class StopsGradients(Trace):
         (LeaksGradientHook, "no torch hook is left behind", "network.classifier.weight._backward_hooks"),
         (LeaksGlobalHook, "no torch hook is left behind", "torch._forward_pre_hooks"),
         (Freezes, "requires_grad is restored", "network.classifier.bias"),
-        (Perturbs, "only the optimizer, setup and after_step move weights", "network.classifier.bias"),
+        (Perturbs, "only setup, the optimizer, after_step and finish move weights", "network.classifier.bias"),
         (Replaces, "no module is replaced", "network.dropout"),
         (StaysInEval, "train and eval modes are restored", "network.bert.encoder.layer.0.training"),
         (Reseeds, "seed and settings", "torch.initial_seed()"),
@@ -262,7 +262,14 @@ def test_what_a_hook_leaves_behind(method: type[Method], rule: str, thing: str) 
     assert f"in step 2, backward changed {thing}" in said
 
 
-WHEN = {"setup": 0, "transform_batch": 0, "transform_gradients": 0, "after_step": 0, "on_epoch_end": 5}
+WHEN = {
+    "setup": 0,
+    "transform_batch": 0,
+    "transform_gradients": 0,
+    "after_step": 0,
+    "evaluation_weights": 5,
+    "on_epoch_end": 5,
+}
 """The step that the first call of a hook is told to be in."""
 
 
@@ -292,7 +299,38 @@ def test_a_trace_is_found_in_whichever_hook_leaves_it(hook: str, leave: Any, rul
     assert f"in step {WHEN[hook]}, {hook} changed network." in said
 
 
-@pytest.mark.parametrize("hook", ["setup", "transform_batch", "transform_gradients", "on_epoch_end", "state_dict"])
+def test_evaluation_weights_that_move_the_weights_in_training() -> None:
+    class Averages(Mine):
+        def evaluation_weights(self, ctx: Context) -> dict[str, torch.Tensor]:
+            with torch.no_grad():
+                ctx.model.output_layer.bias.mul_(0.5)
+            return {}
+
+    said = sentence(Averages, "every_hook_leaves_the_model_as_it_was")
+    assert "in step 5, evaluation_weights changed network.classifier.bias" in said
+
+
+def test_finish_may_replace_modules_and_leaves_no_torch_hook() -> None:
+    class Merges(Mine):
+        def finish(self, ctx: Context) -> None:
+            head = ctx.model.output_layer
+            ctx.model.network.classifier = nn.Linear(head.in_features, head.out_features)
+            ctx.model.network.classifier.load_state_dict({n: v / 2 for n, v in head.state_dict().items()})
+
+    class Leaks(Merges):
+        def finish(self, ctx: Context) -> None:
+            super().finish(ctx)
+            ctx.model.output_layer.register_forward_hook(lambda *_: None)
+
+    assert broken_rules(Merges) == []
+    said = sentence(Leaks, "every_hook_leaves_the_model_as_it_was")
+    assert "no torch hook is left behind': in step 10, finish changed network.classifier._forward_hooks" in said
+
+
+@pytest.mark.parametrize(
+    "hook",
+    ["setup", "transform_batch", "transform_gradients", "evaluation_weights", "on_epoch_end", "finish", "state_dict"],
+)
 def test_a_hook_that_raises_is_named_with_its_place(hook: str) -> None:
     def raising(self: Method, *_arguments: Any) -> Any:
         raise LookupError("gone")

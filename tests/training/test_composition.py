@@ -70,6 +70,9 @@ class Recorder(Method):
     def on_epoch_end(self, ctx: Context) -> None:
         CALLS.append(f"{self.name} on_epoch_end")
 
+    def finish(self, ctx: Context) -> None:
+        CALLS.append(f"{self.name} finish")
+
 
 @dataclass(kw_only=True, eq=False)
 class First(Recorder):

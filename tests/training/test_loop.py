@@ -120,6 +120,82 @@ def test_the_best_epoch_on_validation_is_what_comes_back(tiny_backbone: Path, tm
     assert same(weights(model), snapshots[1])
 
 
+class Halves(Vanilla):
+    """Evaluates half of each weight."""
+
+    def evaluation_weights(self, ctx: Context) -> dict[str, torch.Tensor]:
+        return {name: value.detach() / 2 for name, value in ctx.model.named_parameters()}
+
+
+def test_evaluation_weights_are_validated_and_saved_and_training_continues_from_its_own(
+    tiny_backbone: Path, tmp_path: Path
+) -> None:
+    run, plain = (trainer(make(), tiny_backbone, tmp_path / make.__name__, epochs=3) for make in (Halves, Vanilla))
+    validated: list[dict[str, torch.Tensor]] = []
+    trained: list[dict[str, torch.Tensor]] = []
+    for each, seen in ((run, validated), (plain, trained)):
+        accuracies = iter([0.5, 0.9, 0.1])
+        each._validate = lambda each=each, seen=seen, given=accuracies: seen.append(weights(each.model)) or next(given)
+    halved, _ = run.run()
+    whole, _ = plain.run()
+    names = dict(whole.named_parameters()).keys()
+    for half, full in zip(validated, trained, strict=True):
+        assert all(torch.equal(half[name], full[name] / 2) for name in names)
+    assert same(weights(halved), validated[1])
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (None, "returned None; return a dict of tensors by parameter name"),
+        ({"head": torch.zeros(2)}, "returned a value for 'head', which is no parameter of the model"),
+        ({"network.classifier.bias": 0.5}, "under 'network.classifier.bias' returned a value of type float"),
+        (
+            {"network.classifier.bias": torch.zeros(3)},
+            r"returned a tensor of shape \(3,\) under 'network.classifier.bias', whose parameter has \(2,\)",
+        ),
+    ],
+)
+def test_evaluation_weights_that_fit_no_parameter_are_named(
+    answer, said: str, tiny_backbone: Path, tmp_path: Path
+) -> None:
+    method = Vanilla()
+    method.evaluation_weights = lambda ctx: answer
+    with pytest.raises(MethodError, match=f"Method 'vanilla', evaluation_weights: {said}"):
+        trainer(method, tiny_backbone, tmp_path).run()
+
+
+class Swaps(Vanilla):
+    """Replaces the head at the end by twice the best epoch's."""
+
+    def finish(self, ctx: Context) -> None:
+        head, network = ctx.model.output_layer, ctx.model.network
+        network.classifier = torch.nn.Linear(head.in_features, head.out_features)
+        network.classifier.load_state_dict({name: 2 * value for name, value in head.state_dict().items()})
+
+
+def test_finish_changes_the_weights_of_the_best_epoch_and_may_replace_modules(
+    tiny_backbone: Path, tmp_path: Path
+) -> None:
+    runs = [trainer(make(), tiny_backbone, tmp_path / make.__name__, epochs=3) for make in (Swaps, Vanilla)]
+    for run in runs:
+        run._validate = iter([0.5, 0.9, 0.1]).__next__
+    (swapped, _), (plain, _) = (run.run() for run in runs)
+    doubled = {name: 2 * value if "classifier" in name else value for name, value in weights(plain).items()}
+    assert same(weights(swapped), doubled)
+    assert not swapped.training
+    assert all(parameter.requires_grad for parameter in swapped.parameters())
+
+
+def test_a_weight_that_finish_makes_infinite_is_named(tiny_backbone: Path, tmp_path: Path) -> None:
+    class Overflows(Vanilla):
+        def finish(self, ctx: Context) -> None:
+            ctx.model.output_layer.bias.data.fill_(float("inf"))
+
+    with pytest.raises(NonFiniteLossError, match=r"network.classifier.bias is not finite after the hook finish"):
+        trainer(Overflows(), tiny_backbone, tmp_path).run()
+
+
 def test_a_loss_that_is_not_finite_stops_with_step_and_seed(tiny_backbone: Path, tmp_path: Path) -> None:
     @dataclass(kw_only=True, eq=False)
     class Diverging(Vanilla):
