@@ -35,7 +35,7 @@ TORCH_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_back
 
 RULES = {
     "hooks": "no torch hook is left behind",
-    "modules": "no module is replaced outside build_model and finish",
+    "modules": "no module is replaced outside build_model, adapt_model and finish",
     "requires_grad": "requires_grad is restored; phases says what is trained",
     "mode": "the modules' train and eval modes are restored",
     "weights": "only setup, the optimizer, after_step and finish move weights, and on_epoch_end before the last epoch",

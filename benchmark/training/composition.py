@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from benchmark.models.backbones import Backbone
 from benchmark.models.batch import Batch
+from benchmark.models.classifier import Classifier
 from benchmark.schema.errors import UsageError
 from benchmark.training.context import Context
 from benchmark.training.hyperparameters import Hyperparameter, HyperparameterField
@@ -32,7 +33,15 @@ EXCLUSIVE = (
 )
 """Hooks that return a result or train; only one member can provide each of them."""
 
-TOGETHER = ("setup", "transform_batch", "transform_gradients", "after_step", "on_epoch_end", "finish")
+TOGETHER = (
+    "adapt_model",
+    "setup",
+    "transform_batch",
+    "transform_gradients",
+    "after_step",
+    "on_epoch_end",
+    "finish",
+)
 """Hooks that run one member after the other."""
 
 
@@ -56,6 +65,11 @@ class Composition(Method):
         for part in (self, *self._parts.values()):
             if part is not owner:
                 setattr(part, hook, getattr(owner, hook))
+
+    def adapt_model(self, model: Classifier) -> None:
+        """Call every member's hook, in order."""
+        for part in self._parts.values():
+            part.adapt_model(model)
 
     def setup(self, ctx: Context) -> None:
         """Call every member's hook, in order."""

@@ -50,8 +50,8 @@ class Method:
     the saved weights of the best epoch, and `finish` makes the last change. Weights that `on_epoch_end` moves are where
     the next epoch starts, and are lost after the last epoch.
 
-    Hooks leave no torch hook on the model, replace no module outside `build_model` and `finish`, and give
-    `requires_grad`, the train and eval modes and torch's random state back as they were. The contract
+    Hooks leave no torch hook on the model, replace no module outside `build_model`, `adapt_model` and `finish`, and
+    give `requires_grad`, the train and eval modes and torch's random state back as they were. The contract
     (`benchmark.testing.MethodContract`) checks all of this.
     """
 
@@ -71,6 +71,13 @@ class Method:
         A model without parameters skips the epochs: it stays as `setup` leaves it.
         """
         return Classifier.from_pretrained(backbone.path, len(task.classes), task.max_length)
+
+    def adapt_model(self, model: Classifier) -> None:
+        """Change the built model in place, such as by inserting adapters; also on a resumed run.
+
+        In a composition every member adapts the model that the owner of `build_model` built. What is inserted must be
+        merged by `finish` unless the architecture's own class can load it.
+        """
 
     def encode_example(self, model: Classifier, example: Example) -> Encoded:
         """Tokenise one training example; the result is kept for all epochs."""

@@ -76,9 +76,12 @@ class GuardedMethod:
         return hook(self._method, place, self.step)
 
     def build_model(self, backbone: Backbone, task: TrainingTask) -> Classifier:
-        """Return the model, whose parameters are contiguous in memory."""
+        """Return the built and adapted model, whose parameters are contiguous in memory."""
         with self.guard("build_model"):
-            return checked_model(self._method.build_model(backbone, task), len(task.classes))
+            model = checked_model(self._method.build_model(backbone, task), len(task.classes))
+        with self.guard("adapt_model"):
+            self._method.adapt_model(model)
+            return checked_model(model, len(task.classes))
 
     def encode_example(self, model: Classifier, example: Example) -> Encoded:
         """Return the example with lists in place of tensors and arrays."""

@@ -54,6 +54,9 @@ class Prompted(Method):
 class Recorder(Method):
     """Notes its calls in every hook that runs side by side."""
 
+    def adapt_model(self, model: Classifier) -> None:
+        CALLS.append(f"{self.name} adapt_model")
+
     def setup(self, ctx: Context) -> None:
         CALLS.append(f"{self.name} setup")
 
@@ -187,7 +190,7 @@ def test_a_member_twice_is_refused() -> None:
 def test_verbs_side_by_side_run_in_the_order_of_the_names(tiny_backbone: Path, tmp_path: Path) -> None:
     CALLS.clear()
     trainer(compose([Second, First])(), tiny_backbone, tmp_path, epochs=1).run()
-    assert CALLS[:2] == ["second setup", "first setup"]
+    assert CALLS[:2] == ["second adapt_model", "first adapt_model"]
     assert CALLS[0::2] == [call.replace("first", "second") for call in CALLS[1::2]]
     assert {call.split()[1] for call in CALLS} == set(TOGETHER)
 

@@ -361,7 +361,7 @@ def test_a_full_disk_inside_a_hook_is_not_the_methods_fault(tiny_backbone: Path,
         trainer(Writing(), tiny_backbone, tmp_path).run()
 
 
-@pytest.mark.parametrize("hook", ["batches", "state_dict", "transform_batch"])
+@pytest.mark.parametrize("hook", ["adapt_model", "batches", "finish", "state_dict", "transform_batch"])
 def test_every_hook_that_raises_becomes_the_methods_failure(hook: str, tiny_backbone: Path, tmp_path: Path) -> None:
     def fail(*_arguments, **_named):
         raise UsageError("not like this")
