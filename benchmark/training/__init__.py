@@ -12,7 +12,7 @@ from benchmark.models.text_classifiers import (
     TextClassifier,
 )
 from benchmark.schema.errors import UsageError
-from benchmark.suites import TrainingTask
+from benchmark.suites import Recipe, TrainingTask
 from benchmark.training.context import Context, MethodError, NonFiniteLossError
 from benchmark.training.method import Method, Phase
 from benchmark.training.search import Search
@@ -31,6 +31,7 @@ __all__ = [
     "NonFiniteLossError",
     "Phase",
     "RandomClassifier",
+    "Recipe",
     "Search",
     "TextClassifier",
     "TrainingTask",

@@ -65,7 +65,7 @@ def test_the_examples_run_on_a_tiny_suite(document, tmp_path, monkeypatch, capsy
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["label_smoothing", "confidence_penalty", "noisy_embeddings"])
+@pytest.mark.parametrize("name", ["poly_1", "confidence_penalty", "noisy_embeddings"])
 def test_the_methods_of_the_examples_pass_the_contract(name, tmp_path) -> None:
     from benchmark.execution.plugins import read_plugin
     from benchmark.testing import broken_rules

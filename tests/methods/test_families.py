@@ -130,8 +130,17 @@ def probes_first(run: Run) -> None:
     assert {name for name in first if not torch.equal(first[name], run.start[name])} == probed
 
 
+def trains_biases_and_head(run: Run) -> None:
+    trained = {name for name in run.start if name not in run.body or name.endswith("bias")}
+    moved = {name for name, value in run.steps[-1].after.items() if not torch.equal(value, run.start[name])}
+    assert moved <= trained
+    assert {name for name in moved & run.blocks if "norm" not in name.lower()}
+    assert moved - run.body
+
+
 EFFECTS: dict[str, Callable[[Run], None]] = {
     "awp": moves_matrices,
+    "bitfit": trains_biases_and_head,
     "child_tuning": masks_blocks(0.65, 0.75),
     "child_tuning:mode=F": masks_everything,
     "lp_ft": probes_first,
@@ -147,8 +156,8 @@ EFFECTS: dict[str, Callable[[Run], None]] = {
     "sam:adaptive=true": moves_adaptively,
     "wconsol": pulls_the_body,
 }
-STILL = {"recadam"}
-"""Whose body stays where it was."""
+STILL = {"bitfit", "recadam"}
+"""Whose matrices in the body stay where they were."""
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -159,7 +168,8 @@ def test_every_method_trains_every_family(method: str, family: str, tiny_backbon
     assert run.passes == {"forward": forward, "backward": backward, "input_backward": inputs}
     after = run.steps[-1].after
     assert all(value.isfinite().all() for value in after.values())
-    assert any(bool(g.any()) for name, g in run.steps[0].raw.items() if "word" in name or "wte" in name)
+    if method != "bitfit":
+        assert any(bool(g.any()) for name, g in run.steps[0].raw.items() if "word" in name or "wte" in name)
     if method not in STILL:
         moved = {name for name in run.blocks if not torch.equal(run.start[name], after[name])}
         assert len(moved) > 0.5 * len(run.blocks)

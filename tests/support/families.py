@@ -72,15 +72,19 @@ def family_model(family: str, backbone: Path, *, types: bool = True) -> Classifi
 
 
 def run_steps(make: Callable[[], Method], model: Classifier) -> Run:
-    """Do what the loop does: set-up, an epoch of `STEPS` steps, its end, and one more step."""
+    """Do what the loop does: the first phase's set-up, an epoch of `STEPS` steps, its end, and one more step."""
     torch.manual_seed(5)
     method, batches = make(), list(_batches(model.train()))
+    method.adapt_model(model)
     context = Context(model, Recipe(epochs=2, batch_size=BATCH, learning_rate=1e-3), 0, 2, lambda _p: iter(batches))
     context.steps = STEPS + 1
     run = Run(model, method, _weights(model))
     groups = parameter_groups(model, context.recipe)
     context.optimizer = method.build_optimizer([{**g, "weight_decay": 0.0} for g in groups], context)
     method.setup(context)
+    trainable = method.phases(context.recipe)[0].trainable
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(trainable is None or trainable(name))
     before = model.passes.counts()
     with _watched(context, run):
         for number in range(STEPS):

@@ -19,14 +19,18 @@ FLOORS = {
     "adv_embed:variant=released": 8 / 3,
     "ascc": 9.0,  # ten iterations of F + Bx, a clean target, two passes
     "awp": 2.0,
+    "bitfit": 1.0,
     "child_tuning": 1.0,
     "child_tuning:mode=F": 1.0,
+    "ema": 1.0,
+    "focal": 1.0,
     "freelb": 2.0,
     f"freelb:steps={K}": float(K),
     "freelb:variant=released": 3.0,
     "freelb_pp": 5.0,
     "hiddencut": 2.0,
     "infobert": 4.0,  # three passes, each with a backward to the inputs that chooses the tokens
+    "label_smoothing": 1.0,
     "lp_ft": 1.0,
     "mixout": 1.0,
     "mvp": 4.0,  # one sequence for each of four templates
@@ -43,10 +47,12 @@ FLOORS = {
     "sam": 2.0,
     "smart": 3.0,
     "smart:variant=released": 8 / 3,
+    "swa": 1.0,
     f"tavat:steps={K}": float(K),
     "tavat": 2.0,
     "vanilla": 1.0,
     "wconsol": 1.0,
+    "wise_ft": 1.0,
     "worddrop": 2.0,
 }
 # The same for all that is done before the first step, in epochs of vanilla.

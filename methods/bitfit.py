@@ -1,0 +1,31 @@
+"""BitFit: train the biases and the head alone (Ben Zaken et al., ACL 2022)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from benchmark.training import Classifier, Method, Phase, Recipe, UsageError
+
+
+@dataclass(kw_only=True, eq=False)
+class BitFit(Method):
+    """Freeze the body but for its biases, those of the normalisation layers included (section 3); train the head.
+
+    The learning rate is the recipe's times what tuning chooses. The paper's are about ten times those of full
+    fine-tuning (1e-4 to 1e-3 for BERT), so untuned rows train less than the paper's.
+    """
+
+    name: ClassVar[str] = "bitfit"
+    paper: ClassVar[str] = "Ben Zaken et al., ACL 2022"
+
+    def adapt_model(self, model: Classifier) -> None:
+        """Note the names of the parameters to train."""
+        body = {id(parameter) for parameter in model.body.parameters()}
+        biases = {name for name, p in model.named_parameters() if id(p) in body and name.endswith("bias")}
+        if not biases:
+            raise UsageError("the backbone has no biases, so only the head would be trained; use another backbone.")
+        self._trained = biases | {name for name, p in model.named_parameters() if id(p) not in body}
+
+    def phases(self, recipe: Recipe) -> Sequence[Phase]:
+        """Train the noted parameters for the recipe's epochs."""
+        return [Phase("biases and head", recipe.epochs, self._trained.__contains__)]
