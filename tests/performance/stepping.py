@@ -51,15 +51,20 @@ class Stepper:
         self.method = configure(MethodRequest.parse(method)).make()
         spec = DataSpec(source="file", text=("text",), path="none", format="csv")
         task = TrainingTask("t", "d", CLASSES, shape.length, spec, SplitSpec("example", 0.1))
-        self.model = self.method.build_model(backbone, task).to(shape.device).train()
+        self.model = self.method.build_model(backbone, task)
+        self.method.adapt_model(self.model)
+        self.model.to(shape.device).train()
         self.examples = texts_of(self.model.tokenizer, 2 * shape.batch, shape.length)
         recipe = Recipe(epochs=1, batch_size=shape.batch, learning_rate=1e-6, clip=1.0)
         self.context = Context(self.model, recipe, 0, 1, self._batches, shape.autocast, steps=1000)
-        self.parameters = list(self.model.parameters())
         self.context.optimizer = self.method.build_optimizer(parameter_groups(self.model, recipe), self.context)
         self.batch = next(self._batches("epoch"))
         with self.context.autocast():
             self.method.setup(self.context)
+        trainable = self.method.phases(recipe)[0].trainable
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(trainable is None or trainable(name))
+        self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
     def _batches(self, _purpose: str) -> Iterator[Batch]:
         """One batch, for the importance pass too: only steps are timed."""
