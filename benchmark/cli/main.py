@@ -72,6 +72,7 @@ def _set_environment() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     # Hide notes about new classification heads and slow tokenizers, which are expected in fine-tuning.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     if offline():

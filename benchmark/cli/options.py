@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.cli.display import say, show
+from benchmark.execution.trackers import TrackerName
 from benchmark.schema import TemperError
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ PluginOption = Annotated[
     typer.Option("--plugin", help="A method of your own, as file.py or file.py:Class; may be repeated."),
 ]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder for artifacts and records.")]
+TrackOption = Annotated[
+    TrackerName | None,
+    typer.Option("--track", help="Send curves and scores to a tracker. It changes no result."),
+]
 PublishedOption = Annotated[Path, typer.Option("--published", help="Folder of numbers printed in papers.")]
 PUBLISHED = Path("leaderboard/published")
 

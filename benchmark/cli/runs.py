@@ -16,11 +16,13 @@ from benchmark.cli.options import (
     OutOption,
     PluginOption,
     SuiteArgument,
+    TrackOption,
     complete_methods,
     each_suite,
 )
 from benchmark.cli.progress import CellDisplay, resumable
 from benchmark.execution.plan import Settings, parse_methods, plan, require_writable
+from benchmark.execution.trackers import TrackerName
 from benchmark.schema import SANITY_CHECKS, TemperError, method_slug
 from benchmark.schema.errors import counted
 
@@ -86,17 +88,18 @@ def run(
     protocol: ProtocolOption = "",
     settings: SettingsOption = "defaults",
     jobs: JobsOption = 1,
+    track: TrackOption = None,
 ) -> None:
     """Train, predict, attack and score; compute only what is missing. The same command resumes."""
     requests = parse_methods(methods, plugin or ())
 
     def run_one(one: "Suite") -> None:
-        _run(_plan(one, requests, seeds, backbone, out, protocol=protocol, settings=settings), out, jobs)
+        _run(_plan(one, requests, seeds, backbone, out, protocol=protocol, settings=settings), out, jobs, track)
 
     each_suite(suite, run_one)
 
 
-def _run(planned: "Plan", out: Path, jobs: int) -> None:
+def _run(planned: "Plan", out: Path, jobs: int, track: TrackerName | None) -> None:
     """Run all rows of one suite and write their records."""
     rows, work = planned.rows, planned.work
     require_writable(out)
@@ -106,7 +109,7 @@ def _run(planned: "Plan", out: Path, jobs: int) -> None:
         say(f"note: {task}: {counted(count, 'example')} that training has seen dropped.")
 
     with resumable(), closing(CellDisplay(live=jobs == 1)) as display:
-        report = planned.execute(display, jobs)
+        report = planned.execute(display, jobs, track)
     if report.computed or report.failures:
         say(f"Computed {counted(report.computed, 'stage')}; {report.reused} reused.")
     else:

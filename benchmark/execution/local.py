@@ -20,6 +20,7 @@ from benchmark.execution.records import (
 from benchmark.execution.row_outcomes import compute_rows, report_notes
 from benchmark.execution.runner import Observer, Runner
 from benchmark.execution.store import Artifact, Store
+from benchmark.execution.trackers import Tracker
 from benchmark.execution.workload import Workload
 from benchmark.schema import IntegrityError, excerpt, fingerprint
 from benchmark.schema.record import LONGEST_SENTENCE
@@ -44,7 +45,14 @@ class RunReport:
 
 
 def run_rows(
-    rows: Sequence[Row], work: Workload, store: Store, results: Path, observer: Observer, *, jobs: int = 1
+    rows: Sequence[Row],
+    work: Workload,
+    store: Store,
+    results: Path,
+    observer: Observer,
+    *,
+    jobs: int = 1,
+    tracker: Tracker | None = None,
 ) -> RunReport:
     """Compute the missing cells of every row and write its records.
 
@@ -58,7 +66,7 @@ def run_rows(
     require_trainable(rows, work, store)
     with store.guarded():
         write_card(results, card, [file_of(row, card) for row in rows])
-    for row, outcome in compute_rows(rows, Runner(work, store, observer), 1 if len(rows) == 1 else jobs):
+    for row, outcome in compute_rows(rows, Runner(work, store, observer, tracker), 1 if len(rows) == 1 else jobs):
         report.computed += outcome.computed
         report.reused += outcome.reused
         if outcome.failure:

@@ -16,6 +16,7 @@ from benchmark.execution.method_registry import (
     loaded_plugins,
     registered,
 )
+from benchmark.execution.trackers import TrackerName, make_tracker
 from benchmark.schema import SANITY_CHECKS, method_slug
 from benchmark.schema.errors import UnavailableError, UsageError
 from benchmark.schema.protocol import parse_protocol
@@ -53,11 +54,13 @@ class Plan:
     results: Path
     untuned: Sequence[str] = ()
 
-    def execute(self, observer: "Observer | None" = None, jobs: int = 1) -> "RunReport":
+    def execute(
+        self, observer: "Observer | None" = None, jobs: int = 1, track: TrackerName | None = None
+    ) -> "RunReport":
         """Compute what is missing, `jobs` rows at a time, and write the records.
 
         Raises:
-            UsageError: the output folder is not writable.
+            UsageError: the output folder is not writable, or the tracker's library is not installed.
             UnavailableError: a part of an attack is missing on this machine.
         """
         from benchmark.attacks import require_parts
@@ -68,7 +71,9 @@ class Plan:
         for attack in self.work.suite.attacks:
             if attack.id not in self.work.missing:
                 require_parts(attack)
-        return run_rows(self.rows, self.work, self.store, self.results, observer or Quiet(), jobs=jobs)
+        tracker = make_tracker(track, self.results.parent)
+        observer = observer or Quiet()
+        return run_rows(self.rows, self.work, self.store, self.results, observer, jobs=jobs, tracker=tracker)
 
 
 def run(
@@ -83,6 +88,7 @@ def run(
     settings: Settings = "defaults",
     observer: "Observer | None" = None,
     jobs: int = 1,
+    track: TrackerName | None = None,
 ) -> "RunReport":
     """Train, predict, attack and score methods on a suite, and write their records.
 
@@ -102,6 +108,7 @@ def run(
         settings: ``"tuned"`` for the settings that `temper tune` selected in `out`.
         observer: Receives progress; nothing is shown by default. With several jobs, each has a pickled copy.
         jobs: Rows at a time, each in a process of its own. A script needs ``if __name__ == "__main__":`` then.
+        track: Tracker that curves and scores are sent to.
 
     Returns:
         The report: ``files``, the record files in the order of the rows; ``failures``, one sentence per failed row;
@@ -117,7 +124,7 @@ def run(
         raise UsageError(f"jobs is {jobs}; it must be at least 1.")
     requests = parse_methods(methods, plugins)
     planned = plan(load_suite(suite), requests, seeds, backbone, Path(out), protocol=protocol, settings=settings)
-    return planned.execute(observer, jobs)
+    return planned.execute(observer, jobs, track)
 
 
 def parse_methods(methods: str | Iterable[str], plugins: Iterable[str] = ()) -> list[MethodRequest]:

@@ -13,6 +13,7 @@ from benchmark.execution.method_registry import load_plugin, loaded_plugins, met
 from benchmark.execution.method_source import source_fingerprint
 from benchmark.execution.runner import Observer, Runner
 from benchmark.execution.store import Store
+from benchmark.execution.trackers import Tracker
 from benchmark.execution.workload import Workload
 from benchmark.schema.errors import TemperError
 from benchmark.training.context import MethodError
@@ -39,7 +40,7 @@ def compute_rows(rows: Sequence[Row], runner: Runner, jobs: int) -> Iterator[tup
 
     Args:
         rows: The rows; with one job they are computed in order.
-        runner: Computes the cells. Another process gets a copy of its observer.
+        runner: Computes the cells. Another process gets a copy of its observer and its tracker.
         jobs: Rows at a time. If it is more than one, each row has a process with an equal share of torch's threads.
 
     Raises:
@@ -87,6 +88,15 @@ def compute_row(row: Row, runner: Runner) -> Outcome:
     """Compute the row's missing cells. A finished cell completes the specs of later ones, so list them after each."""
     if row.failure:
         return Outcome(failure=row.failure)
+    outcome = Outcome(failure="It was interrupted.")
+    try:
+        outcome = _compute_cells(row, runner)
+    finally:
+        runner.tracking.end(failed=bool(outcome.failure))
+    return outcome
+
+
+def _compute_cells(row: Row, runner: Runner) -> Outcome:
     done: set[str] = set()
     while True:
         try:
@@ -96,6 +106,8 @@ def compute_row(row: Row, runner: Runner) -> Outcome:
         missing = next((c for c in cells if c.key is not None and runner.store.find(c.kind, c.key) is None), None)
         report_notes(runner.store, runner.observer)
         if missing is None:
+            if done and runner.tracker is not None:
+                runner.track_scores(cells)
             return Outcome(len(done), len(cells) - len(done))
         try:
             runner.run(missing)
@@ -124,7 +136,7 @@ def _needs_work(row: Row, runner: Runner) -> bool:
 def _portable(row: Row, runner: Runner) -> tuple[list[str], bytes]:
     """Pickle what another process needs, without the method's class: a plugin or a composition has no import path."""
     bare = replace(row, method=replace(row.method, plugin=None))
-    return loaded_plugins(), pickle.dumps((bare, runner.work, runner.store.root, runner.observer))
+    return loaded_plugins(), pickle.dumps((bare, runner.work, runner.store.root, runner.observer, runner.tracker))
 
 
 def _work(sender: Connection, threads: int, plugins: Sequence[str], pickled: bytes) -> None:
@@ -133,20 +145,20 @@ def _work(sender: Connection, threads: int, plugins: Sequence[str], pickled: byt
     try:
         for plugin in plugins:
             load_plugin(plugin)
-        row, work, root, observer = _unpickled(pickled)
-        sender.send(compute_row(row, Runner(work, Store(root, patient=True), observer)))
+        row, work, root, observer, tracker = _unpickled(pickled)
+        sender.send(compute_row(row, Runner(work, Store(root, patient=True), observer, tracker)))
     except TemperError as error:
         sender.send(error)
 
 
-def _unpickled(pickled: bytes) -> tuple[Row, Workload, Path, Observer]:
+def _unpickled(pickled: bytes) -> tuple[Row, Workload, Path, Observer, Tracker | None]:
     """Restore the work, and the class of its method.
 
     Raises:
         TemperError: the method's source has changed since the row's key was made from it.
     """
-    bare, work, root, observer = pickle.loads(pickled)  # noqa: S301 - from the process that started this one
+    bare, work, root, observer, tracker = pickle.loads(pickled)  # noqa: S301 - from the process that started this one
     cls = method_class(bare.method.name)
     if source_fingerprint(cls) != bare.method.source:
         raise TemperError(f"The source of {bare.method.name} changed during the run. Run the same command again.")
-    return replace(bare, method=replace(bare.method, plugin=cls)), work, root, observer
+    return replace(bare, method=replace(bare.method, plugin=cls)), work, root, observer, tracker

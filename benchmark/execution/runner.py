@@ -3,6 +3,7 @@
 import json
 import platform
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -33,6 +34,7 @@ from benchmark.evaluation.parquet import (
 )
 from benchmark.execution.cells import ATTACKED, INSPECTED, MEASURED, MODEL, PREDICTIONS, TRAINING, Cell, weights_hash
 from benchmark.execution.store import SCRATCH, Artifact, Store
+from benchmark.execution.trackers import RowTracker, Tracker, tracked_run
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.classifier import Classifier
 from benchmark.models.prompt_classifier import load_classifier
@@ -80,12 +82,19 @@ class Runner:
         work: The suite's data.
         store: The store for artifacts.
         observer: Receives progress.
+        tracker: Receives curves and scores.
+        tracking: Sends them to it.
     """
 
     work: Workload
     store: Store
     observer: Observer
+    tracker: Tracker | None = None
+    tracking: RowTracker = field(init=False)
     _loaded: tuple[str, Classifier] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.tracking = RowTracker(self.tracker, self.observer.note)
 
     def run(self, cell: Cell) -> None:
         """Compute a cell and store its artifact.
@@ -113,6 +122,8 @@ class Runner:
                 f"{cell.label}: out of memory. Free some, or lower batch_size and raise accumulation in a copy of the "
                 "suite; finished cells and checkpoints are kept."
             ) from error
+        if cell.kind == "train":
+            self.tracking.send(tracked_run(cell, self.work.suite))
         self.observer.end(cell.label, time.monotonic() - started)
 
     def _train(self, cell: Cell, folder: Path) -> None:
@@ -130,6 +141,8 @@ class Runner:
             seed=row.seed,
             folder=folder / SCRATCH,
             report=self.observer.advance,
+            log=self.tracking.add,
+            on_checkpoint=lambda: self.tracking.send(tracked_run(cell, suite)),
             attend_padding=PADDING_ATTENDED in row.protocol,
         )
         model, position = trainer.run()
@@ -181,6 +194,22 @@ class Runner:
             device=str(pick_device()),
         )
         write_attack(folder / ATTACKED, rows)
+
+    def track_scores(self, cells: Sequence[Cell]) -> None:
+        """Send the scores of a finished row to the tracker.
+
+        Args:
+            cells: All cells of the row.
+        """
+        scores: dict[str, float] = {}
+        for cell in cells:
+            artifact = None if cell.kind != "score" or cell.key is None else self.store.find(cell.kind, cell.key)
+            if artifact is not None:
+                measured = json.loads((artifact.folder / MEASURED).read_text(encoding="utf-8"))
+                values = {f"{cell.subject}/{name}": entry["value"] for name, entry in measured.items()}
+                scores |= {name: value for name, value in values.items() if value is not None}
+        if scores:
+            self.tracking.score(tracked_run(cells[0], self.work.suite), scores)
 
     def _score(self, cell: Cell, folder: Path) -> None:
         spec = cell.spec or {}

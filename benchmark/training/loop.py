@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,12 @@ SAVING = "build_model (saving its model)"
 Report = Callable[[int, int], None]
 """Called with the steps done and the steps of the run."""
 
+Log = Callable[[int, Mapping[str, float]], None]
+"""Called with a step and values of the curves there."""
+
+LOGGED_STEPS = 500
+"""Of a longer run, loss and learning rate are logged at regular intervals, for up to twice as many steps."""
+
 
 class Trainer:
     """One training run: method, backbone, task and seed to weights, through checkpoints in `folder`.
@@ -71,6 +77,8 @@ class Trainer:
         seed: int,
         folder: Path,
         report: Report = lambda done, total: None,
+        log: Log = lambda step, values: None,
+        on_checkpoint: Callable[[], None] = lambda: None,
         checkpoint_seconds: float = 60.0,
         device: torch.device | None = None,
         attend_padding: bool = False,
@@ -87,6 +95,8 @@ class Trainer:
             seed: All random draws depend on it alone.
             folder: For checkpoints and the best weights; a run that finds a checkpoint there resumes from it.
             report: Progress.
+            log: Receives the curves: loss and learning rate of steps, and the validation accuracy of epochs.
+            on_checkpoint: Called after each checkpoint. A resumed run logs none of the steps before it again.
             checkpoint_seconds: See the class.
             device: Where the model runs; by default the first accelerator, else the CPU.
             attend_padding: Whether the model attends to padding; see `Classifier`.
@@ -98,6 +108,7 @@ class Trainer:
         self.method, self.recipe, self.seed, self.folder = method, recipe, seed, folder
         self.train, self.validation = train, validation
         self.report, self.checkpoint_seconds = report, checkpoint_seconds
+        self._log, self._on_checkpoint = log, on_checkpoint
         self._classes = len(task.classes)
         self._device = device or pick_device()
         require_precision(recipe.precision, self._device)
@@ -229,8 +240,11 @@ class Trainer:
         optimizer.zero_grad(set_to_none=True)
         context.step += 1
         hooks.step = self._position.step = context.step
-        self._position.losses += context.take_loss()
+        loss = context.take_loss()
+        self._position.losses += loss
         hooks.after_step(context)
+        if context.step % max(1, context.steps // LOGGED_STEPS) == 0:
+            self._log(context.step, {"loss": loss, "learning_rate": rate})
         self.report(context.step, context.steps)
 
     def _clip(self) -> None:
@@ -251,6 +265,7 @@ class Trainer:
             context.epoch += 1
             row = {"epoch": context.epoch, "loss": position.losses / windows, "validation_accuracy": accuracy}
             position.log.append(row)
+            self._log(context.step, {"validation_accuracy": accuracy, "epoch": context.epoch})
             if accuracy > position.best_accuracy:
                 position.best_accuracy, position.best_epoch = accuracy, context.epoch
                 self._save_best(context.epoch)
@@ -313,6 +328,7 @@ class Trainer:
                 stale.unlink()
         self._last_saved = time.monotonic()
         self._saving_seconds = self._last_saved - started
+        self._on_checkpoint()
 
 
 def write_log(position: Position, path: Path) -> None:

@@ -23,6 +23,7 @@ from benchmark.execution.plan import command, configure_all, require_resources, 
 from benchmark.execution.row_outcomes import Outcome, compute_rows
 from benchmark.execution.runner import Observer, Quiet, Runner
 from benchmark.execution.store import Store
+from benchmark.execution.trackers import TrackerName, make_tracker
 from benchmark.execution.tuned_row import trials_path
 from benchmark.execution.workload import VALIDATION, Workload, materialise
 from benchmark.models.backbones import resolve_backbone
@@ -123,7 +124,11 @@ class TuningPlan:
     sanity: Sequence[str] = ()
 
     def execute(
-        self, observer: Observer | None = None, progress: Progress = lambda *_: None, jobs: int = 1
+        self,
+        observer: Observer | None = None,
+        progress: Progress = lambda *_: None,
+        jobs: int = 1,
+        track: TrackerName | None = None,
     ) -> TuningReport:
         """Run the missing trials and write the files of trials.
 
@@ -133,16 +138,18 @@ class TuningPlan:
             observer: Receives the progress of each stage. Another process gets a copy.
             progress: Called before the first trial and after each.
             jobs: Trials at a time, each in a process of its own if there is more than one; see `compute_rows`.
+            track: Tracker that curves are sent to.
 
         Raises:
-            UsageError: the output folder is not writable, or a backbone is not supported.
+            UsageError: the output folder is not writable, a backbone is not supported, or the tracker's library is
+                not installed.
             TemperError: something other than a method failed, such as a full disk or the death of a process.
         """
         observer = observer or Quiet()
         require_writable(self.store.root.parent)
         require_trainable([study.row for study in self.studies], self.work, self.store)
         report = TuningReport()
-        runner = Runner(self.work, self.store, observer)
+        runner = Runner(self.work, self.store, observer, make_tracker(track, self.store.root.parent))
         known = [self.finished(study, observer) for study in self.studies]
         missing = [
             (study, trials, study.trial_row(number))
