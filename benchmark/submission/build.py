@@ -50,7 +50,7 @@ class SubmissionSummary:
 
 
 @dataclass(frozen=True)
-class _Run:
+class FinishedSeed:
     """A finished seed: its stages, the artifact of each stage that wrote a file, and its records."""
 
     row: Row
@@ -81,10 +81,10 @@ def build(rows: Sequence[Row], work: Workload, store: Store, results: Path, subm
     """
     require_whole(work, "submitted")
     card = suite_card(work)
-    runs, problems = list[_Run](), list[str]()
+    runs, problems = list[FinishedSeed](), list[str]()
     for row in rows:
         try:
-            runs.append(_finished(row, work, store, results, card))
+            runs.append(finished_seed(row, work, store, results, card))
         except TemperError as error:
             problems += str(error).split("\n")
     if problems:
@@ -106,7 +106,7 @@ def build(rows: Sequence[Row], work: Workload, store: Store, results: Path, subm
     return SubmissionSummary(target, len(sizes), sum(sizes), idle)
 
 
-def _finished(row: Row, work: Workload, store: Store, results: Path, card: Mapping[str, Any]) -> _Run:
+def finished_seed(row: Row, work: Workload, store: Store, results: Path, card: Mapping[str, Any]) -> FinishedSeed:
     """Return a seed's stages, artifacts and records.
 
     Raises:
@@ -129,7 +129,7 @@ def _finished(row: Row, work: Workload, store: Store, results: Path, card: Mappi
             "Run `temper run` again, which rewrites the records and recomputes nothing."
         )
     artifacts = {cell.label: store.peek(cell.kind, cell.key or "") for cell in cells}
-    return _Run(row, cells, {label: artifact for label, artifact in artifacts.items() if artifact}, records)
+    return FinishedSeed(row, cells, {label: artifact for label, artifact in artifacts.items() if artifact}, records)
 
 
 def _missing(row: Row, absent: Sequence[Cell], work: Workload, store: Store) -> str:
@@ -144,7 +144,7 @@ def _missing(row: Row, absent: Sequence[Cell], work: Workload, store: Store) -> 
     return f"{absent[0].label} {state}{more}.\nRun `{command}`."
 
 
-def _write(folder: Path, runs: Sequence[_Run], results: Path, card: Mapping[str, Any]) -> None:
+def _write(folder: Path, runs: Sequence[FinishedSeed], results: Path, card: Mapping[str, Any]) -> None:
     """Write all files, then the manifest with their hashes."""
     row = runs[0].row
     method, name, version = row.method, card["name"], card["version"]
@@ -183,7 +183,7 @@ def _write(folder: Path, runs: Sequence[_Run], results: Path, card: Mapping[str,
     (folder / MANIFEST).write_text(_json(manifest), encoding="utf-8")
 
 
-def _entry(run: _Run) -> dict[str, Any]:
+def _entry(run: FinishedSeed) -> dict[str, Any]:
     """Return the manifest's entry of a seed."""
     train, model = run.cells[0], f"{MODEL}/"
     trained = run.artifacts[train.label]

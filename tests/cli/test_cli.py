@@ -41,6 +41,7 @@ def loaded_by(*arguments: str) -> list[str]:
         ["check", "--help"],
         ["submit", "--help"],
         ["verify", "--help"],
+        ["push", "--help"],
         ["list"],
         ["list", "--methods"],
         ["list", "--attacks"],
