@@ -9,6 +9,7 @@ from tests.attacks.random_cases import outcomes, spec
 
 RECIPES = {
     "pwws": {},
+    "deepwordbug": {},
     "genetic": {"population": 4, "generations": 3, "min_cosine": 0.5},
     "textbugger": {"similarity_threshold": -1},
     "random_swap": {"queries": 30},
