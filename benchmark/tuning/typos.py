@@ -1,4 +1,4 @@
-"""Keyboard typos: an operator that no attack of any suite uses, so that selection does not train for an attack.
+"""Keyboard typos: an operator that no attack of a packaged suite uses, so that selection does not train for an attack.
 
 Every fifth longer word, and at least one per text, gets one inner letter replaced by its neighbour on a QWERTY
 keyboard. A hash of the text decides which words and letters, so a text always gets the same typos.
@@ -9,28 +9,11 @@ from dataclasses import replace
 from hashlib import sha256
 
 from benchmark.data import Dataset
+from benchmark.keyboard import NEIGHBOURS
 
-_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _WORD = re.compile("[A-Za-z]{4,}")
 SHARE = 5
 """One in so many words of four or more letters gets a typo, rounded up."""
-
-
-def _neighbours() -> dict[str, str]:
-    """Return the keys next to each letter: left, right, and those above and below that touch it."""
-    keys: dict[str, str] = {}
-    for number, row in enumerate(_ROWS):
-        for column, letter in enumerate(row):
-            near = row[max(0, column - 1) : column] + row[column + 1 : column + 2]
-            if number > 0:
-                near += _ROWS[number - 1][column : column + 2]
-            if number + 1 < len(_ROWS):
-                near += _ROWS[number + 1][max(0, column - 1) : column + 1]
-            keys[letter] = near
-    return keys
-
-
-NEIGHBOURS = _neighbours()
 
 
 def with_typos(text: str) -> str:

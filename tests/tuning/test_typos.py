@@ -7,7 +7,9 @@ import pytest
 
 import benchmark.attacks
 from benchmark.data import Dataset, Example
-from benchmark.tuning.typos import NEIGHBOURS, typo_dataset, with_typos
+from benchmark.keyboard import NEIGHBOURS
+from benchmark.suites import load_suite, available_suites
+from benchmark.tuning.typos import typo_dataset, with_typos
 
 SENTENCE = "A masterpiece of cinema, moving and unforgettable, with a cast that never once disappoints ANYBODY."
 
@@ -60,6 +62,12 @@ def test_neighbours_are_mutual():
         assert all(letter in NEIGHBOURS[other] for other in near)
 
 
-def test_no_attack_uses_keyboard_typos():
+def test_no_attack_of_a_packaged_suite_uses_keyboard_typos():
     folder = Path(benchmark.attacks.__file__).parent
-    assert not [path for path in folder.rglob("*.py") if re.search("qwerty|keyboard", path.read_text(), re.IGNORECASE)]
+    users = {
+        path.stem for path in folder.rglob("*.py") if re.search("qwerty|keyboard", path.read_text(), re.IGNORECASE)
+    }
+    assert users == {"keyboard_typos"}
+    recipes = {attack.recipe for name in available_suites() for attack in load_suite(name).attacks}
+    assert recipes >= {"textfooler", "pwws"}
+    assert not recipes & users
