@@ -10,7 +10,7 @@ from tests.attacks.random_cases import outcomes, spec
 RECIPES = {
     "pwws": {},
     "deepwordbug": {},
-    "keyboard_typos": {"insertions": "all"},
+    "keyboard_typos": {},
     "genetic": {"population": 4, "generations": 3, "min_cosine": 0.5},
     "textbugger": {"similarity_threshold": -1},
     "random_swap": {"queries": 30},

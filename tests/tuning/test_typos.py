@@ -8,7 +8,7 @@ import pytest
 import benchmark.attacks
 from benchmark.data import Dataset, Example
 from benchmark.keyboard import NEIGHBOURS
-from benchmark.suites import load_suite, available_suites
+from benchmark.suites import available_suites, load_suite
 from benchmark.tuning.typos import typo_dataset, with_typos
 
 SENTENCE = "A masterpiece of cinema, moving and unforgettable, with a cast that never once disappoints ANYBODY."
