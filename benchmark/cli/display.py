@@ -10,6 +10,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from benchmark.schema.errors import visible
+
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 output = Console(highlight=False, soft_wrap=True)
 
@@ -42,7 +44,7 @@ def fitted(text: str, width: int | None, indent: str = "") -> str:
 
 def say(text: str, style: str = "") -> None:
     """Print progress, a note or a hint on standard error."""
-    console.print(Text(fitted(text, width_of(console)), style=style))
+    console.print(Text(fitted(visible(text), width_of(console)), style=style))
 
 
 def say_next(command: str) -> None:
@@ -52,7 +54,7 @@ def say_next(command: str) -> None:
 
 def show(text: str, style: str = "", indent: str = "") -> None:
     """Print a result on standard output."""
-    output.print(Text(fitted(text, width_of(output), indent), style=style))
+    output.print(Text(fitted(visible(text), width_of(output), indent), style=style))
 
 
 def print_table(
@@ -89,7 +91,7 @@ def table_lines(
     key: int = 0,
 ) -> Iterator[tuple[str, bool]]:
     """Yield the lines of a table, each with whether it is of the headings; for the arguments, see `print_table`."""
-    columns = [[row[number] for row in rows] for number in range(len(headings))]
+    columns = [[visible(row[number]) for row in rows] for number in range(len(headings))]
     widths = [max(map(cell_len, column)) for column in ((h, *c) for h, c in zip(headings, columns, strict=True))]
     below: list[int] = []
     parts = [list(range(len(headings)))]

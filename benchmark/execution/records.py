@@ -25,6 +25,7 @@ from benchmark.schema import (
     record_line,
     record_path,
     validate_record,
+    visible,
 )
 from benchmark.schema.attachments import (
     ATTACKS_FOLDER,
@@ -264,6 +265,6 @@ def _example(row: AttackRow, seed: int, table: str) -> dict[str, Any]:
         "predicted": max(logits, key=logits.__getitem__),
         "queries": row.queries,
         "similarity": None if row.similarity is None or not isfinite(row.similarity) else round(row.similarity, 4),
-        "original": excerpt(row.original, LONGEST_TEXT),
-        "perturbed": excerpt(row.perturbed or "", LONGEST_TEXT),
+        "original": excerpt(visible(row.original), LONGEST_TEXT),
+        "perturbed": excerpt(visible(row.perturbed or ""), LONGEST_TEXT),
     }

@@ -15,6 +15,7 @@ from benchmark.schema.errors import (
     excerpt,
     nearest,
     printable,
+    visible,
 )
 from benchmark.schema.migrations import CARD_SCHEMA_VERSION, RECORD_SCHEMA_VERSION, migrate, migrate_card
 from benchmark.schema.record import (
@@ -96,4 +97,5 @@ __all__ = [
     "suite_of",
     "validate_record",
     "validate_suite_card",
+    "visible",
 ]

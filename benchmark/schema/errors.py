@@ -5,6 +5,7 @@ A message says what is wrong, where, and what to do next.
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -24,6 +25,9 @@ UNPRINTABLE = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
 or make a page show something other than what is stored."""
 
 _REFUSED = re.compile(f"[{UNPRINTABLE}\ud800-\udfff]")
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode categories of controls, format characters, surrogates and separators of lines and paragraphs."""
+
 _CUT_NOTE = 40
 """Maximum length of the end of a cut text; limits are far above it."""
 
@@ -89,6 +93,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def printable(text: str) -> str:
     """Replace every character that a record refuses by U+FFFD, for text from other sources such as exceptions."""
     return _REFUSED.sub("\ufffd", text)
+
+
+def visible(text: str) -> str:
+    """Write every character that a reader would not see, such as U+200B, as ``<U+200B>``; tabs and line feeds stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        f"<U+{ord(char):04X}>" if unicodedata.category(char) in _UNSEEN and char not in "\t\n" else char
+        for char in text
+    )
 
 
 def excerpt(text: str, limit: int) -> str:

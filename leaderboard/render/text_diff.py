@@ -8,6 +8,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from benchmark.schema import visible
+
 # Maximum product of the texts' word counts for which words are compared.
 _COMPARABLE = 250_000
 
@@ -25,7 +27,7 @@ class AttackedText:
 
 def attacked_text(example: Mapping[str, Any]) -> AttackedText:
     """Describe an attacked text of the results and mark its changed words."""
-    original, perturbed = marked(example["original"], example["perturbed"])
+    original, perturbed = marked(visible(example["original"]), visible(example["perturbed"]))
     similarity = "" if example["similarity"] is None else f", similarity {example['similarity']:.2f}"
     mistake = f"class {example['label']} taken for {example['predicted']}"
     facts = f"seed {example['seed']}, {mistake}, {example['queries']} queries{similarity}"

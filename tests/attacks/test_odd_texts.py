@@ -11,6 +11,7 @@ RECIPES = {
     "pwws": {},
     "deepwordbug": {},
     "keyboard_typos": {},
+    "imperceptible": {"population": 4, "generations": 2},
     "genetic": {"population": 4, "generations": 3, "min_cosine": 0.5},
     "textbugger": {"similarity_threshold": -1},
     "random_swap": {"queries": 30},

@@ -46,7 +46,7 @@ def test_method_and_the_first_twenty_flipped_texts_are_written_and_read_back(tmp
     examples = found.examples["roast/minilm", "textfooler"]
     assert [example["id"] for example in examples] == [f"home-{number}" for number in range(1, 41, 2)]
     assert (examples[0]["label"], examples[0]["predicted"], examples[0]["similarity"]) == (1, 0, 0.8765)
-    assert examples[0]["perturbed"] == "bad \ufffd text 1"
+    assert examples[0]["perturbed"] == "bad <U+202E> text 1"
 
 
 def test_later_seeds_write_no_texts(tmp_path: Path) -> None:
