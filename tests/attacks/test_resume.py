@@ -10,6 +10,7 @@ from benchmark.attacks import run_attack
 from benchmark.evaluation.parquet import write_attack
 from benchmark.schema.errors import IntegrityError
 from benchmark.testing.subject import Killed
+from tests.attacks import random_cases
 from tests.attacks.fakes import attack, dataset, parts, victim, write_lexicon
 from tests.attacks.kill_script import SENTENCES
 from tests.support.processes import python
@@ -35,6 +36,18 @@ def spec(tmp_path):
 def table(folder, rows):
     write_attack(folder / "table.parquet", rows)
     return (folder / "table.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("recipe", ["deepwordbug", "keyboard_typos", "imperceptible"])
+def test_random_edits_are_the_same_after_a_kill(tmp_path, recipe):
+    attack, examples = random_cases.spec(recipe, query_budget=200), dataset(*SENTENCES)
+    expected = table(tmp_path, run_attack(attack, examples, victim, tmp_path / "undisturbed.jsonl", parts=parts()))
+    journal = tmp_path / "killed.jsonl"
+    for calls in (12, 5):
+        with pytest.raises(Killed):
+            run_attack(attack, examples, killed_after(calls), journal, parts=parts(), in_flight=1)
+    assert len(journal.read_bytes().splitlines()) > 2
+    assert table(tmp_path, run_attack(attack, examples, victim, journal, parts=parts())) == expected
 
 
 @pytest.mark.parametrize("seed", range(3))

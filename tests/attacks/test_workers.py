@@ -15,6 +15,7 @@ from benchmark.attacks import run_attack
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Dataset, Example
 from benchmark.schema.errors import TemperError, UsageError
+from tests.attacks import random_cases
 from tests.attacks.fakes import TINY, attack, dataset, parts, victim, write_lexicon
 from tests.attacks.kill_script import SENTENCES
 from tests.support.tiny import sentences
@@ -45,6 +46,20 @@ def slowly(texts):
 @pytest.fixture
 def spec(tmp_path):
     return attack(write_lexicon(tmp_path / "tiny.tsv.gz"))
+
+
+@pytest.mark.usefixtures("_preloaded_workers")
+@pytest.mark.parametrize("recipe", ["deepwordbug", "keyboard_typos", "imperceptible"])
+def test_random_edits_do_not_depend_on_the_number_of_workers(tiny_model, tmp_path, recipe):
+    attack = random_cases.spec(recipe, query_budget=80)
+    labelled = [Example(str(i), (text,), label) for i, (text, label) in enumerate(sentences(8, seed=9))]
+    examples, model = Dataset("tiny", tuple(labelled), ("negative", "positive")), ModelVictim(tiny_model)
+    one, two = (
+        run_attack(attack, examples, model, tmp_path / f"{workers}.jsonl", parts=parts({}), workers=workers)
+        for workers in (1, 2)
+    )
+    assert one == two
+    assert "flipped" in {row.outcome for row in one}
 
 
 @pytest.mark.usefixtures("_preloaded_workers")
