@@ -21,3 +21,16 @@ class Cut(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.moment} {self.number}"
+
+
+RESUMED = "a resumed run ends with the same weights, log and cost"
+"""The rule that several tests judge from one run."""
+
+CUTS = (
+    Cut("in step", 3),
+    Cut("after on_epoch_end of epoch", 1),
+    Cut("in step", 6),
+    Cut("in step", 9),
+    Cut("after on_epoch_end of epoch", 2),
+)
+"""Of a run of two epochs of five steps: inside an epoch, and between its last step and the checkpoint at its end."""

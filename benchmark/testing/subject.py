@@ -15,8 +15,9 @@ from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
 from benchmark.models.prompt_classifier import load_classifier
+from benchmark.schema import file_fingerprint, fingerprint
 from benchmark.schema.errors import TemperError, UsageError
-from benchmark.testing.rules import ContractError, Cut
+from benchmark.testing.rules import CUTS, RESUMED, ContractError, Cut
 from benchmark.testing.tiny import sentences, trainer, weights
 from benchmark.testing.watcher import Violation, Watcher
 from benchmark.training import Context, Method, MethodError
@@ -33,7 +34,7 @@ class CompletedRun:
     """A completed run.
 
     Attributes:
-        last: The weights after the last step, by name.
+        ends: The weights after the last step of each epoch since the run was resumed, by name.
         weights: The weights of the best epoch, which the run returns, by name.
         violations: Changes that its hooks left behind, if the run was watched.
         losses: Calls of its `loss`, if the run was watched.
@@ -42,7 +43,7 @@ class CompletedRun:
     method: Method
     model: Classifier
     position: Position
-    last: dict[str, Tensor]
+    ends: list[dict[str, Tensor]]
     violations: list[Violation] = field(default_factory=list)
     losses: int = 0
 
@@ -62,16 +63,20 @@ class CompletedRun:
 
     def first_weight_difference(self, other: "CompletedRun") -> str:
         """Return the name of the first weight that differs, of the best epoch or after the last step."""
-        for mine, theirs in ((self.weights, other.weights), (self.last, other.last)):
-            for name in mine | theirs:
-                if name not in mine or name not in theirs or not torch.equal(mine[name], theirs[name]):
-                    return name
-        return ""
+        pairs = ((self.weights, other.weights), *zip(self.ends[-1:], other.ends[-1:], strict=True))
+        return next(filter(None, (_first_difference(mine, theirs) for mine, theirs in pairs)), "")
 
     def suspects(self, other: "CompletedRun") -> str:
         """Return a sentence that names the attributes that differ between the two methods; empty if none."""
         names = sorted(_differing("self", vars(self.method), vars(other.method)))
         return f" Look at {', '.join(names[:5])}." if names else ""
+
+
+def _first_difference(mine: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> str:
+    for name in {**mine, **theirs}:
+        if name not in mine or name not in theirs or not torch.equal(mine[name], theirs[name]):
+            return name
+    return ""
 
 
 @dataclass
@@ -95,9 +100,29 @@ class Subject:
         """Run without interruption, with seed 0 and every hook watched."""
         return self.run("whole", "it trains to the end", watcher=Watcher())
 
+    @cached_property
+    def resumes(self) -> bool:
+        """Whether a run that is killed at all of `CUTS` and resumed ends as the run without interruption."""
+        try:
+            return not self.whole.first_difference(self.run("cut", RESUMED, cuts=CUTS))
+        except ContractError:
+            return False
+
+    def seed_matters(self) -> bool:
+        """Return whether another seed gives other weights, after the first epoch or else at the end."""
+        rule, epoch = "another seed gives other weights", Cut("before on_epoch_end of epoch", 1)
+        other = self.run("other", rule, seed=1, until=epoch)
+        if other.ends and _first_difference(self.whole.ends[0], other.ends[0]):
+            return True
+        return bool(self.whole.first_difference(self.run("other-whole", rule, seed=1)))
+
     def equals_vanilla(self) -> bool:
         """Return whether vanilla fine-tuning with the same seed gives the same weights and the same predictions."""
-        vanilla = Subject("vanilla", Method, Method, self.backbone, self.folder / "vanilla").run("run", "it trains")
+        files = {path.name: file_fingerprint(path) for path in sorted(self.backbone.iterdir())}
+        vanilla = _VANILLA.get(fingerprint(files))
+        if vanilla is None:
+            vanilla = Subject("vanilla", Method, Method, self.backbone, self.folder / "vanilla").run("run", "it trains")
+            _VANILLA[fingerprint(files)] = vanilla
         if self.whole.first_weight_difference(vanilla):
             return False
         texts = [(text,) for text, _ in sentences(16, seed=3)]
@@ -109,16 +134,17 @@ class Subject:
         rule: str,
         *,
         cuts: "tuple[Cut, ...]" = (),
+        until: Cut | None = None,
         seed: int = 0,
         watcher: Watcher | None = None,
         **recipe: object,
     ) -> CompletedRun:
-        """Train from the start to the end, killed at the given points and resumed.
+        """Train from the start to the end, or to an earlier point, killed at the given points and resumed.
 
         Raises:
             ContractError: a hook raised, or the loss or the method's state is invalid.
         """
-        for cut in (*cuts, None):
+        for cut in (*cuts, until):
             try:
                 method = self.make()
             except UsageError as error:
@@ -126,21 +152,22 @@ class Subject:
             self._check_state(method)
             if watcher is not None:
                 watcher.watch(method)
-            last: dict[str, Tensor] = {}
-            _wrap_epoch_end(method, cut, last)
+            ends: list[dict[str, Tensor]] = []
+            _wrap_epoch_end(method, cut, ends)
             try:
                 run = trainer(method, self.backbone, self.folder / folder, seed, **recipe)
                 run.report = _reporter(cut, watcher)
-                if cut is not None:
+                if cut is not until:
                     run.checkpoint_seconds = 0.0
-                model, position = run.run()
+                _, position = run.run()
             except Killed:
-                continue
+                position = Position()
             except MethodError as error:
                 raise ContractError(self.name, rule, str(error)) from error
-            break
+            else:
+                break
         watched = watcher or Watcher()
-        return CompletedRun(method, model, position, last, watched.violations, watched.losses)
+        return CompletedRun(method, run.model, position, ends, watched.violations, watched.losses)
 
     def _check_state(self, method: Method) -> None:
         """Check every state that `state_dict` returns."""
@@ -170,6 +197,10 @@ class Subject:
         return float(np.abs(predict_logits(model, texts) - predict_logits(loaded, texts)).max())
 
 
+_VANILLA: dict[str, CompletedRun] = {}
+"""Runs of vanilla by the fingerprint of their backbone, which the contracts of many methods share."""
+
+
 def subject_of(method: str | type[Method], backbone: Path, folder: Path) -> Subject:
     """Create the subject for a method's name or class."""
     if isinstance(method, str):
@@ -188,12 +219,12 @@ def _reporter(cut: Cut | None, watcher: Watcher | None) -> Callable[[int, int], 
     return report
 
 
-def _wrap_epoch_end(method: Method, cut: Cut | None, last: dict[str, Tensor]) -> None:
-    """Kill a method's `on_epoch_end` before or after its work if the cut is there, and keep the last weights."""
+def _wrap_epoch_end(method: Method, cut: Cut | None, ends: list[dict[str, Tensor]]) -> None:
+    """Kill a method's `on_epoch_end` before or after its work if the cut is there, and keep the epoch's weights."""
     work = method.on_epoch_end
 
     def on_epoch_end(ctx: Context) -> None:
-        last.update(weights(ctx.model))
+        ends.append(weights(ctx.model))
         if cut == ("before on_epoch_end of epoch", ctx.epoch):
             raise Killed
         work(ctx)
