@@ -28,7 +28,16 @@ def seed_everything(*parts: object) -> None:
     seed = derive_seed(*parts)
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    _seed_torch(seed)
+
+
+def _seed_torch(seed: int) -> None:
+    """Seed torch's generators as `torch.manual_seed` does, which takes milliseconds where there is no accelerator."""
+    if torch.accelerator.is_available():
+        torch.manual_seed(seed)
+    else:
+        # For each absent backend, `torch.manual_seed` would keep the text of the stack.
+        torch.default_generator.manual_seed(seed)
 
 
 class MethodError(TemperError):
@@ -189,7 +198,7 @@ class Context:
         seed = derive_seed(self.seed, "same-dropout", self.step, self._shared_draws)
 
         def reseed(_module: nn.Module, _inputs: object) -> None:
-            torch.manual_seed(seed)
+            _seed_torch(seed)
 
         with torch.random.fork_rng(devices=devices):
             handle = self.model.register_forward_pre_hook(reseed)
