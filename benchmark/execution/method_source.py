@@ -95,6 +95,7 @@ def texts_fingerprint(texts: Texts) -> str:
     )
 
 
+@cache
 def code_of(text: str) -> str:
     """Write the syntax tree of a source text as one line, without positions and without what does nothing.
 
@@ -269,7 +270,8 @@ def local_file(root: str, folder: Path) -> Path | None:
     return next((file for file in files if root != "benchmark" and file.is_file()), None)
 
 
-def _named(source: str, module: str, file: str = "<unknown>") -> set[str]:
+@cache
+def _named(source: str, module: str, file: str = "<unknown>") -> frozenset[str]:
     """Return the names that a source text imports, of modules and of their members, in every spelling."""
     package, named = module.rpartition(".")[0], set[str]()
     for node in ast.walk(ast.parse(source, file)):
@@ -279,7 +281,7 @@ def _named(source: str, module: str, file: str = "<unknown>") -> set[str]:
             start = package.rsplit(".", node.level - 1)[0] if node.level else ""
             base = ".".join(filter(None, (start, node.module)))
             named |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-    return named
+    return frozenset(named)
 
 
 def lineage(found: Found) -> Iterator[Found]:
