@@ -2,7 +2,9 @@
 
 import errno
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,8 +14,8 @@ import torch
 from benchmark.schema import UnavailableError
 from benchmark.suites import Recipe
 from benchmark.testing.subject import Killed
-from benchmark.training import Batch, Classifier, Context, MethodError, NonFiniteLossError, Phase, UsageError
-from benchmark.training.checkpoint import find_checkpoint
+from benchmark.training import Batch, Classifier, Context, Method, MethodError, NonFiniteLossError, Phase, UsageError
+from benchmark.training.checkpoint import Position, find_checkpoint
 from benchmark.training.composition import compose
 from benchmark.training.optimization import learning_rate, parameter_groups
 from methods.roast import RoAST
@@ -21,6 +23,7 @@ from methods.vanilla import Vanilla
 from tests.support.tiny import trainer, weights, without_dropout
 
 METHODS = [Vanilla, RoAST, lambda: RoAST(variant="released")]
+Run = tuple[dict[str, torch.Tensor], Position]
 
 
 def kill_at(step: int):
@@ -35,35 +38,47 @@ def same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
 
 
+@pytest.fixture(scope="module")
+def whole(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[], Method]], Run]:
+    """The weights and the position at the end of a run that nothing interrupts, trained once for all tests."""
+
+    @cache
+    def run(make: Callable[[], Method]) -> Run:
+        model, position = trainer(make(), tiny_backbone, tmp_path_factory.mktemp("whole")).run()
+        return weights(model), position
+
+    return run
+
+
 @pytest.mark.parametrize("make", METHODS)
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
-    make, tiny_backbone: Path, tmp_path: Path
+    make, whole, tiny_backbone: Path, tmp_path: Path
 ) -> None:
-    first, _ = trainer(make(), tiny_backbone, tmp_path / "a").run()
     second, _ = trainer(make(), tiny_backbone, tmp_path / "b").run()
     other, _ = trainer(make(), tiny_backbone, tmp_path / "c", seed=1).run()
-    assert same(weights(first), weights(second))
-    assert not same(weights(first), weights(other))
+    assert same(whole(make)[0], weights(second))
+    assert not same(weights(second), weights(other))
 
 
 @pytest.mark.parametrize("make", METHODS)
-@pytest.mark.parametrize("step", [1, 3, 5, 6, 9])
-def test_a_killed_run_goes_on_to_the_same_weights_log_and_cost(
-    make, step: int, tiny_backbone: Path, tmp_path: Path
+def test_a_run_that_is_killed_several_times_ends_with_the_same_weights_log_and_cost(
+    make, whole, tiny_backbone: Path, tmp_path: Path
 ) -> None:
-    whole, expected = trainer(make(), tiny_backbone, tmp_path / "whole").run()
-    first = trainer(make(), tiny_backbone, tmp_path / "cut")
-    first.checkpoint_seconds, first.report = 0.0, kill_at(step)
-    with pytest.raises(Killed):
-        first.run()
-    resumed, position = trainer(make(), tiny_backbone, tmp_path / "cut").run()
-    assert same(weights(whole), weights(resumed))
-    assert position.log == expected.log
-    assert position.passes == expected.passes
+    for step in (1, 3, 5, 6, 9):
+        first = trainer(make(), tiny_backbone, tmp_path)
+        first.checkpoint_seconds, first.report = 0.0, kill_at(step)
+        with pytest.raises(Killed):
+            first.run()
+    resumed, position = trainer(make(), tiny_backbone, tmp_path).run()
+    expected, undisturbed = whole(make)
+    assert same(expected, weights(resumed))
+    assert position.log == undisturbed.log
+    assert position.passes == undisturbed.passes
 
 
-def test_a_kill_between_the_two_renames_of_a_checkpoint_loses_nothing(tiny_backbone: Path, tmp_path: Path) -> None:
-    whole, _ = trainer(RoAST(), tiny_backbone, tmp_path / "whole").run()
+def test_a_kill_between_the_two_renames_of_a_checkpoint_loses_nothing(
+    whole, tiny_backbone: Path, tmp_path: Path
+) -> None:
     first = trainer(RoAST(), tiny_backbone, tmp_path / "cut")
     first.checkpoint_seconds, first.report = 0.0, kill_at(4)
     with pytest.raises(Killed):
@@ -72,7 +87,7 @@ def test_a_kill_between_the_two_renames_of_a_checkpoint_loses_nothing(tiny_backb
     (tmp_path / "cut/checkpoint.new").mkdir()
     assert find_checkpoint(tmp_path / "cut") is not None
     resumed, _ = trainer(RoAST(), tiny_backbone, tmp_path / "cut").run()
-    assert same(weights(whole), weights(resumed))
+    assert same(whole(RoAST)[0], weights(resumed))
 
 
 @pytest.mark.parametrize(("total", "size", "accumulation"), [(16, 4, 4), (40, 16, 3)])
@@ -285,8 +300,7 @@ def test_biases_and_layer_norms_are_spared_from_decay(tiny_backbone: Path) -> No
     assert len(decayed["params"]) + len(plain["params"]) == len(names)
 
 
-def test_a_broken_checkpoint_is_set_aside_and_the_run_starts_again(tiny_backbone: Path, tmp_path: Path) -> None:
-    whole, _ = trainer(RoAST(), tiny_backbone, tmp_path / "whole").run()
+def test_a_broken_checkpoint_is_set_aside_and_the_run_starts_again(whole, tiny_backbone: Path, tmp_path: Path) -> None:
     first = trainer(RoAST(), tiny_backbone, tmp_path / "cut")
     first.checkpoint_seconds, first.report = 0.0, kill_at(6)
     with pytest.raises(Killed):
@@ -294,7 +308,7 @@ def test_a_broken_checkpoint_is_set_aside_and_the_run_starts_again(tiny_backbone
     broken = tmp_path / "cut/checkpoint/optimizer.safetensors"
     broken.write_bytes(broken.read_bytes()[:-8])
     resumed, _ = trainer(RoAST(), tiny_backbone, tmp_path / "cut").run()
-    assert same(weights(whole), weights(resumed))
+    assert same(whole(RoAST)[0], weights(resumed))
 
 
 def test_the_order_at_a_step_is_clip_then_transform_then_step_then_after(tiny_backbone: Path, tmp_path: Path) -> None:
@@ -420,15 +434,15 @@ def test_batches_of_similar_length_hold_each_example_once_and_pad_less(tiny_back
     assert padding(lengths_of("length")) < padding(lengths_of("random")) / 2
 
 
-@pytest.mark.parametrize("step", [3, 6])
 def test_a_killed_run_in_batches_of_similar_length_resumes_to_the_same_weights(
-    step: int, tiny_backbone: Path, tmp_path: Path
+    tiny_backbone: Path, tmp_path: Path
 ) -> None:
     whole, expected = trainer(Vanilla(), tiny_backbone, tmp_path / "whole", batching="length").run()
-    first = trainer(Vanilla(), tiny_backbone, tmp_path / "cut", batching="length")
-    first.checkpoint_seconds, first.report = 0.0, kill_at(step)
-    with pytest.raises(Killed):
-        first.run()
+    for step in (3, 6):
+        first = trainer(Vanilla(), tiny_backbone, tmp_path / "cut", batching="length")
+        first.checkpoint_seconds, first.report = 0.0, kill_at(step)
+        with pytest.raises(Killed):
+            first.run()
     resumed, position = trainer(Vanilla(), tiny_backbone, tmp_path / "cut", batching="length").run()
     assert same(weights(whole), weights(resumed))
     assert position.log == expected.log
@@ -458,16 +472,16 @@ def test_bf16_is_refused_in_one_sentence_where_the_processor_would_emulate_it(
 
 
 def test_bf16_runs_the_passes_in_bfloat16_and_resumes_to_the_same_weights(
-    tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole, tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    full, _ = trainer(Vanilla(), tiny_backbone, tmp_path / "full").run()
-    whole, _ = trainer(Vanilla(), tiny_backbone, tmp_path / "whole", precision="bf16").run()
+    full, _ = whole(Vanilla)
+    undisturbed, _ = trainer(Vanilla(), tiny_backbone, tmp_path / "whole", precision="bf16").run()
     first = trainer(Vanilla(), tiny_backbone, tmp_path / "cut", precision="bf16")
     first.checkpoint_seconds, first.report = 0.0, kill_at(3)
     with pytest.raises(Killed):
         first.run()
     resumed, _ = trainer(Vanilla(), tiny_backbone, tmp_path / "cut", precision="bf16").run()
-    assert same(weights(whole), weights(resumed))
-    assert not same(weights(whole), weights(full))
-    assert {value.dtype for value in weights(whole).values() if value.is_floating_point()} == {torch.float32}
+    assert same(weights(undisturbed), weights(resumed))
+    assert not same(weights(undisturbed), full)
+    assert {value.dtype for value in weights(undisturbed).values() if value.is_floating_point()} == {torch.float32}

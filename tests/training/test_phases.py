@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -90,13 +91,34 @@ def moved(before: Weights, after: Weights) -> set[str]:
     return {name for name, value in before.items() if not torch.equal(value, after[name])}
 
 
+def begin(method: Method, backbone: Path, folder: Path) -> Weights:
+    """The weights when the first step begins."""
+    run = trainer(method, backbone, folder)
+    run._start()
+    return weights(run.model)
+
+
+@pytest.fixture(scope="module")
+def probed(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Weights]]:
+    """The steps of a method behind a probe, trained once for all tests."""
+    return cache(lambda member: train(made(Probed, member)(), tiny_backbone, tmp_path_factory.mktemp("probed")))
+
+
+@pytest.fixture(scope="module")
+def plain(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Weights]:
+    return train(Probed(), tiny_backbone, tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture(scope="module")
+def linear_probe(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Weights]:
+    return train(LPFT(), tiny_backbone, tmp_path_factory.mktemp("linear-probe"))
+
+
 @pytest.mark.parametrize("member", MEMBERS)
 def test_a_probe_before_it_freezes_the_body_and_changes_nothing_of_the_method(
-    member: str, tiny_backbone: Path, tmp_path: Path
+    member: str, probed: Callable[[str], list[Weights]], plain: list[Weights]
 ) -> None:
-    make = made(Probed, member)
-    steps = train(make(), tiny_backbone, tmp_path / "whole")
-    plain = train(Probed(), tiny_backbone, tmp_path / "plain")
+    steps = probed(member)
     assert all(all(v.isfinite().all() for v in step.values()) for step in steps)
     assert all(head(name) for name in moved(steps[0], steps[5]))
     assert moved(steps[0], steps[5])
@@ -107,27 +129,28 @@ def test_a_probe_before_it_freezes_the_body_and_changes_nothing_of_the_method(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kill", [3, 7])
 @pytest.mark.parametrize("member", MEMBERS)
-def test_it_is_resumed_in_either_phase(member: str, kill: int, tiny_backbone: Path, tmp_path: Path) -> None:
-    make = made(Probed, member)
-    whole = train(make(), tiny_backbone, tmp_path / "whole")
-    with pytest.raises(Killed):
-        train(make(), tiny_backbone, tmp_path / "cut", kill)
-    assert not moved(whole[-1], train(make(), tiny_backbone, tmp_path / "cut")[-1])
+def test_it_is_resumed_in_either_phase(
+    member: str, probed: Callable[[str], list[Weights]], tiny_backbone: Path, tmp_path: Path
+) -> None:
+    make, steps = made(Probed, member), probed(member)
+    for kill in (3, 7):
+        with pytest.raises(Killed):
+            train(make(), tiny_backbone, tmp_path, kill)
+    assert not moved(steps[-1], train(make(), tiny_backbone, tmp_path)[-1])
 
 
 @pytest.mark.parametrize("member", [name for name in MEMBERS if name != "lp_ft"])
-def test_linear_probing_goes_before_every_method(member: str, tiny_backbone: Path, tmp_path: Path) -> None:
+def test_linear_probing_goes_before_every_method(
+    member: str, linear_probe: list[Weights], tiny_backbone: Path, tmp_path: Path
+) -> None:
     """The probe is installed, the body as pre-trained when the first step begins; then the method trains both."""
     both = train(made("lp_ft", member)(), tiny_backbone, tmp_path / "both")
-    alone = train(made(Vanilla, member)() if member != "vanilla" else Vanilla(), tiny_backbone, tmp_path / "alone")
-    probe = train(LPFT(), tiny_backbone, tmp_path / "probe")
-    assert moved(alone[0], both[0]) == {"network.classifier.weight", "network.classifier.bias"}
-    assert not moved(probe[0], both[0])
+    alone = begin(made(Vanilla, member)() if member != "vanilla" else Vanilla(), tiny_backbone, tmp_path / "alone")
+    assert moved(alone, both[0]) == {"network.classifier.weight", "network.classifier.bias"}
+    assert not moved(linear_probe[0], both[0])
     assert {name.split(".")[1] for name in moved(both[0], both[10])} == {"bert", "classifier"}
-    assert moved(alone[10], both[10])
-    assert bool(moved(probe[10], both[10])) == (member != "vanilla")
+    assert bool(moved(linear_probe[10], both[10])) == (member != "vanilla")
 
 
 @pytest.mark.parametrize("member", ["child_tuning", "recadam", "roast", "rose-ensemble", "rose-second", "mixout"])
