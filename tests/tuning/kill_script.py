@@ -12,7 +12,7 @@ from benchmark.execution.plan import parse_methods
 from benchmark.suites import load_suite
 from benchmark.tuning.study import plan_tuning
 
-KILLS, TRIALS = 10, 3
+KILLS, TRIALS = 10, 2
 
 
 def tune(suite: str, out: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,17 +44,32 @@ class Fragile(Method):
 """
 
 
-@pytest.fixture()
-def suite(tmp_path: Path, tiny_backbone: Path) -> Path:
-    (tmp_path / "suite").mkdir()
-    return write_tiny_suite(tmp_path / "suite", tiny_backbone)
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Path:
+    return write_tiny_suite(tmp_path_factory.mktemp("suite"), tiny_backbone)
 
 
-@pytest.fixture()
-def fragile(tmp_path: Path) -> str:
-    path = tmp_path / "fragile.py"
+@pytest.fixture(scope="module")
+def fragile(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("plugin") / "fragile.py"
     path.write_text(PLUGIN.replace("LOW", "0.1").replace("HIGH", "10.0"))
     return str(path)
+
+
+@pytest.fixture(scope="module")
+def tuned(suite: Path, fragile: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with three trials of vanilla and RoAST and five of fragile, which no test changes."""
+    out = tmp_path_factory.mktemp("tuned")
+    assert tune(suite, out, "vanilla,roast").run == 6
+    assert tune(suite, out, "fragile", trials=5, plugins=[fragile]).run == 5
+    forget_plugins()
+    return out
+
+
+@pytest.fixture()
+def out(tuned: Path, tmp_path: Path) -> Path:
+    """A copy of the folder of `tuned`."""
+    return shutil.copytree(tuned, tmp_path / "out")
 
 
 def tune(suite: Path, out: Path, methods: str = "vanilla", trials: int = 3, plugins=(), observer=None) -> TuningReport:
@@ -62,6 +78,13 @@ def tune(suite: Path, out: Path, methods: str = "vanilla", trials: int = 3, plug
 
 def files(out: Path) -> dict[str, bytes]:
     return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("trials.jsonl"))}
+
+
+def first_trials(out: Path, *methods: str) -> dict[str, bytes]:
+    """The first three trials of some methods, in the form of `files`."""
+    texts = {name: text for name, text in files(out).items() if name.split("/")[2].removesuffix("@tuned") in methods}
+    assert len(texts) == len(methods)
+    return {name: b"".join(text.splitlines(keepends=True)[:3]) for name, text in texts.items()}
 
 
 class KilledError(BaseException):
@@ -103,39 +126,35 @@ class KillingAt(Quiet):
             raise KilledError
 
 
-def test_trials_are_run_once_and_shared_with_a_run(suite: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
+def test_trials_are_run_once_and_shared_with_a_run(suite: Path, tuned: Path, out: Path) -> None:
     report = tune(suite, out, "vanilla,roast")
-    assert (report.run, report.failed) == (6, 0)
+    assert (report.run, report.failed) == (0, 0)
+    assert files(out) == files(tuned)
     for file, chosen in zip(report.files, report.chosen, strict=True):
         trials = read_trials(file)
         assert [trial["trial"] for trial in trials] == [0, 1, 2]
         assert selected(trials) == chosen
         assert trials[0]["learning_rate_factor"] == 1.0
-    before = files(out)
-    assert tune(suite, out, "vanilla,roast").run == 0
-    assert files(out) == before
     # The training and the validation predictions of trial 0 are those of the default row's first seed.
     ran = benchmark.run(suite, "vanilla", out=out)
     assert (ran.computed, ran.reused) == (6, 2)
 
 
-def test_more_trials_begin_with_the_fewer(suite: Path, tmp_path: Path) -> None:
-    tune(suite, tmp_path / "grown", trials=2)
-    two = files(tmp_path / "grown")
-    assert tune(suite, tmp_path / "grown", trials=4).run == 2
-    tune(suite, tmp_path / "whole", trials=4)
-    four = files(tmp_path / "grown")
-    assert four == files(tmp_path / "whole")
-    assert all(four[name].startswith(two[name]) and four[name] != two[name] for name in two)
+def test_more_trials_begin_with_the_fewer(suite: Path, tuned: Path, tmp_path: Path) -> None:
+    tune(suite, tmp_path / "grown", trials=1)
+    one = files(tmp_path / "grown")
+    assert tune(suite, tmp_path / "grown", trials=3).run == 2
+    three = files(tmp_path / "grown")
+    assert three == first_trials(tuned, "vanilla")
+    assert all(three[name].startswith(one[name]) and three[name] != one[name] for name in one)
     # Fewer trials than there are already remove none.
-    assert tune(suite, tmp_path / "grown", trials=3).run == 0
-    assert files(tmp_path / "grown") == four
+    assert tune(suite, tmp_path / "grown", trials=2).run == 0
+    assert files(tmp_path / "grown") == three
 
 
-def test_a_failed_trial_is_spent(suite: Path, tmp_path: Path, fragile: str) -> None:
-    out = tmp_path / "out"
+def test_a_failed_trial_is_spent(suite: Path, out: Path, fragile: str) -> None:
     report = tune(suite, out, "fragile", trials=5, plugins=[fragile])
+    assert report.run == 0
     trials = read_trials(report.files[0])
     failed = [trial for trial in trials if trial["status"] == "failed"]
     strengths = {trial["trial"]: trial["method"]["hyperparameters"]["strength"] for trial in trials}
@@ -144,7 +163,6 @@ def test_a_failed_trial_is_spent(suite: Path, tmp_path: Path, fragile: str) -> N
     assert report.failed == len(failed)
     assert all("loss" in trial["reason"] for trial in failed)
     assert report.chosen[0]["status"] == "ok"
-    assert tune(suite, out, "fragile", trials=5).run == 0
 
 
 def test_a_row_whose_trials_all_failed_says_so(suite: Path, tmp_path: Path, fragile: str) -> None:
@@ -163,31 +181,29 @@ def test_a_row_whose_trials_all_failed_says_so(suite: Path, tmp_path: Path, frag
 
 @pytest.mark.parametrize("step", [7, 12])
 def test_tuning_that_is_killed_and_resumed_gives_the_same_bytes(
-    suite: Path, tmp_path: Path, fragile: str, step: int
+    suite: Path, tuned: Path, tmp_path: Path, fragile: str, step: int
 ) -> None:
     """Kill at every `step`-th moment of what is still to do, until nothing is left to kill."""
-    methods = "vanilla,fragile"
-    tune(suite, tmp_path / "whole", methods, plugins=[fragile])
+    parse_methods("fragile", [fragile])
     kills = 0
     while True:
         try:
-            tune(suite, tmp_path / "killed", methods, observer=Killing(step * (kills + 1)))
+            tune(suite, tmp_path / "killed", "vanilla,fragile", observer=Killing(step * (kills + 1)))
             break
         except KilledError:
             kills += 1
     assert kills >= 2
-    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+    assert files(tmp_path / "killed") == first_trials(tuned, "vanilla", "fragile")
     assert not list((tmp_path / "killed/store/trials").iterdir())
 
 
-@pytest.mark.slow
-def test_two_trials_at_a_time_write_the_bytes_of_one(suite: Path, tmp_path: Path, fragile: str) -> None:
-    methods, plugins = "vanilla,fragile", [fragile]
-    tune(suite, tmp_path / "one", methods, plugins=plugins)
+@pytest.mark.usefixtures("_preloaded_workers")
+def test_two_trials_at_a_time_write_the_bytes_of_one(suite: Path, tuned: Path, tmp_path: Path, fragile: str) -> None:
     seen = []
-    planned = plan_tuning(load_suite(str(suite)), parse_methods(methods), None, tmp_path / "two", 3)
+    methods = parse_methods("vanilla,fragile", [fragile])
+    planned = plan_tuning(load_suite(str(suite)), methods, None, tmp_path / "two", 3)
     report = planned.execute(None, lambda *state: seen.append(state), jobs=2)
-    assert files(tmp_path / "two") == files(tmp_path / "one")
+    assert files(tmp_path / "two") == first_trials(tuned, "vanilla", "fragile")
     assert [(done, total) for done, total, _ in seen] == [(done, 6) for done in range(7)]
     # The first two trials start at once, so that the first one alone says little.
     assert [left is None for _, _, left in seen[:3]] == [True, True, False]
@@ -201,27 +217,26 @@ def unfinished(out: Path) -> Path:
     return path
 
 
-def test_trials_that_finish_before_an_earlier_one_are_kept(suite: Path, tmp_path: Path, fragile: str) -> None:
+def test_trials_that_finish_before_an_earlier_one_are_kept(suite: Path, tuned: Path, out: Path, fragile: str) -> None:
     """A failed trial above all: nothing else in the store says that it is spent."""
-    tune(suite, tmp_path / "whole", "fragile", trials=5, plugins=[fragile])
-    (file,) = tune(suite, tmp_path / "out", "fragile", trials=5).files
+    plan = plan_tuning(load_suite(str(suite)), parse_methods("fragile", [fragile]), None, out, 5)
+    file, unfinished = plan.studies[0].file, plan.studies[0].unfinished
     lines = file.read_text().splitlines(keepends=True)
     failed = [number for number, trial in enumerate(read_trials(file)) if trial["status"] == "failed"]
     kept = [0, *(number for number in failed if number > 1)]
-    plan = plan_tuning(load_suite(str(suite)), parse_methods("fragile"), None, tmp_path / "out", 5)
-    plan.studies[0].unfinished.parent.mkdir(exist_ok=True)
-    plan.studies[0].unfinished.write_text("".join(lines[number] for number in kept))
+    unfinished.parent.mkdir(exist_ok=True)
+    unfinished.write_text("".join(lines[number] for number in kept))
     file.unlink()
     # Fewer trials take the first ones into the file, and the later ones stay in the store.
-    assert tune(suite, tmp_path / "out", "fragile", trials=1).run == 0
+    assert tune(suite, out, "fragile", trials=1).run == 0
     assert len(read_trials(file)) == 1
-    assert len(read_trials(unfinished(tmp_path / "out"), gaps=True)) == len(kept)
-    assert tune(suite, tmp_path / "out", "fragile", trials=5).run == 5 - len(kept)
-    assert files(tmp_path / "out") == files(tmp_path / "whole")
-    assert not list((tmp_path / "out/store/trials").iterdir())
+    assert len(read_trials(unfinished, gaps=True)) == len(kept)
+    assert tune(suite, out, "fragile", trials=5).run == 5 - len(kept)
+    assert files(out) == files(tuned)
+    assert not list((out / "store/trials").iterdir())
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("_preloaded_workers")
 def test_the_death_of_a_trials_process_stops_no_other_trial(suite: Path, tmp_path: Path) -> None:
     plugin = tmp_path / "fragile.py"
     dying = (
@@ -236,9 +251,8 @@ def test_the_death_of_a_trials_process_stops_no_other_trial(suite: Path, tmp_pat
     requests = parse_methods("fragile", [str(plugin)])
     with pytest.raises(TemperError, match=r"process of fragile, trial \d \(exit code 9\).* died; the other rows"):
         plan_tuning(load_suite(str(suite)), requests, None, tmp_path / "out", 4).execute(jobs=2)
-    strengths = [
-        trial["method"]["hyperparameters"]["strength"] for trial in read_trials(unfinished(tmp_path / "out"), gaps=True)
-    ]
+    (unfinished,) = (tmp_path / "out/store/trials").iterdir()
+    strengths = [trial["method"]["hyperparameters"]["strength"] for trial in read_trials(unfinished, gaps=True)]
     assert 0 < len(strengths) < 4
     assert max(strengths) <= 1
 
@@ -252,8 +266,7 @@ def test_tuning_that_is_killed_ten_times_at_random_gives_the_same_bytes(suite: P
     assert outcome["killed"] >= 5, done.stderr
 
 
-def test_a_tuned_row_has_the_selected_settings_and_its_own_place(suite: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
+def test_a_tuned_row_has_the_selected_settings_and_its_own_place(suite: Path, out: Path) -> None:
     report = tune(suite, out, "vanilla,roast")
     ran = benchmark.run(suite, "vanilla,roast", out=out, settings="tuned")
     benchmark.run(suite, "vanilla,roast", out=out)
@@ -278,25 +291,22 @@ def forced(out: Path, number: int) -> Path:
     return path
 
 
-def test_the_selected_learning_rate_is_used(suite: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    tune(suite, out)
+def test_the_selected_learning_rate_is_used(suite: Path, out: Path) -> None:
     path = forced(out, 1)
+    before = set((out / "store/train").glob("*/spec.json"))
     ran = benchmark.run(suite, out=out, settings="tuned")
     factor = read_trials(path)[1]["learning_rate_factor"]
     assert factor != 1.0
     record = read_records(ran.files[0])[0]
     assert record["tuning"]["learning_rate_factor"] == factor
-    specs = [json.loads(spec.read_text()) for spec in (out / "store/train").glob("*/spec.json")]
     # It is the training run of the trial: none was added.
-    assert len(specs) == 3
+    assert set((out / "store/train").glob("*/spec.json")) == before
+    specs = [json.loads(spec.read_text()) for spec in before]
     assert 1e-3 * factor in [spec["recipe"]["learning_rate"] for spec in specs]
     assert ran.reused == 2
 
 
-def test_a_record_whose_settings_were_not_selected_is_refused(suite: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    tune(suite, out)
+def test_a_record_whose_settings_were_not_selected_is_refused(suite: Path, out: Path) -> None:
     benchmark.run(suite, out=out, settings="tuned")
     path = forced(out, 1)
     with pytest.raises(IntegrityError, match=r"seed-0.jsonl:1: /tuning/trial: is 0, the trials give 1"):
@@ -322,27 +332,21 @@ def test_a_record_whose_settings_were_not_selected_is_refused(suite: Path, tmp_p
         (lambda trials: [], "holds no trial"),
     ],
 )
-def test_an_invalid_file_of_trials_is_refused(suite: Path, tmp_path: Path, change, message) -> None:
-    (path,) = tune(suite, tmp_path / "out").files
-    trials = read_trials(path)
+def test_an_invalid_file_of_trials_is_refused(tuned: Path, tmp_path: Path, change, message) -> None:
+    trials = read_trials(next(tuned.glob("results/*/vanilla@tuned/*/trials.jsonl")))
+    path = tmp_path / "trials.jsonl"
     path.write_text("".join(map(trial_line, change(trials))))
     with pytest.raises(IntegrityError, match=message):
         read_trials(path)
 
 
-def test_trials_of_another_space_are_run_again(suite: Path, tmp_path: Path, fragile: str) -> None:
-    out = tmp_path / "out"
-    tune(suite, out, "fragile", trials=2, plugins=[fragile])
-    (before,) = files(out).values()
-    Path(fragile).write_text(PLUGIN.replace("LOW", "0.2").replace("HIGH", "0.9"))
-    from benchmark.execution import method_registry as registry
-
-    registry._plugins.clear()
-    registry.registered.cache_clear()
-    report = tune(suite, out, "fragile", trials=2, plugins=[fragile])
+def test_trials_of_another_space_are_run_again(suite: Path, tuned: Path, out: Path, tmp_path: Path) -> None:
+    narrower = tmp_path / "fragile.py"
+    narrower.write_text(PLUGIN.replace("LOW", "0.2").replace("HIGH", "0.9"))
+    report = tune(suite, out, "fragile", trials=2, plugins=[str(narrower)])
     assert report.run == 2
-    (after,) = files(out).values()
-    assert after != before
+    (before,), (after,) = first_trials(tuned, "fragile").values(), first_trials(out, "fragile").values()
+    assert not set(before.splitlines()) & set(after.splitlines())
 
 
 def test_trials_on_other_data_are_run_again(suite: Path, tmp_path: Path) -> None:
