@@ -1,7 +1,7 @@
 """Training and held-out texts of the masked-LM head, from packaged resources."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from benchmark.data import DataSpec, load
@@ -69,7 +69,7 @@ SOURCES = (
 )
 
 
-def read_texts() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+def read_texts(sources: Iterable[Source] = SOURCES) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """Read training and held-out texts by source name, without duplicates, ordered by hashes.
 
     Nothing that the demonstration suite evaluates or attacks is trained on, nor are held-out films and articles.
@@ -77,7 +77,7 @@ def read_texts() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     evaluated = evaluated_keys()
     train: dict[str, list[str]] = {}
     judged: dict[str, list[str]] = {}
-    for source in SOURCES:
+    for source in sources:
         train[source.name] = []
         for text, group, key in _texts(source):
             if group is not None and share_of((group,)) < HELD_OUT:

@@ -155,27 +155,29 @@ def test_minilm_with_its_head_keeps_its_words():
 
 
 @pytest.fixture(scope="module")
-def corpus():
-    """Texts that the head was trained on, and texts to judge it by, by kind."""
-    from scripts.masked_lm.corpus import read_texts
+def judged():
+    """Tokenizer, texts to judge the packaged head by, and the content words by their frequency in its training text."""
+    from transformers import AutoTokenizer
 
-    return read_texts()
+    from scripts.judge_masked_lm_head import JUDGED, content_by_frequency
+    from scripts.masked_lm.corpus import SOURCES, read_texts
+
+    tokenizer = AutoTokenizer.from_pretrained(locate("minilm"))
+    train, held_out = read_texts([source for source in SOURCES if source.name in JUDGED])
+    return tokenizer, held_out, content_by_frequency(tokenizer, train["rt"] + train["nyt"])
 
 
 @pytest.mark.slow
 @pytest.mark.resources
 @pytest.mark.parametrize("kind", ["rt", "nyt"])
-def test_packaged_head_ranks_masked_words_of_unseen_text(corpus, kind):
+def test_packaged_head_ranks_masked_words_of_unseen_text(judged, kind):
     """Far above what the words' frequencies give, let alone chance (10 of 30,522); measured in full in its README."""
-    from transformers import AutoTokenizer
+    from scripts.judge_masked_lm_head import ask, frequency_ranks, head_ranks
 
-    from scripts.judge_masked_lm_head import ask, content_by_frequency, frequency_ranks, head_ranks
-
+    tokenizer, texts, by_frequency = judged
     backbone = resolve_backbone("minilm")
-    tokenizer = AutoTokenizer.from_pretrained(backbone.path)
-    train, judged = corpus
-    asked = ask(tokenizer, judged[kind], 200)
+    asked = ask(tokenizer, texts[kind], 200)
     ranks = head_ranks(load_masked_lm(backbone.path, packaged_head(backbone)), asked)
-    frequency = frequency_ranks(content_by_frequency(tokenizer, train["rt"] + train["nyt"]), asked)
+    frequency = frequency_ranks(by_frequency, asked)
     assert np.mean(ranks <= 10) > 0.1
     assert np.mean(1 / ranks) > 2 * np.mean(1 / frequency)
