@@ -11,16 +11,18 @@ COMPOSITIONS = (
     "wconsol+mixout",
     "mvp+roast",
 )
+# Two steps of their attacks instead of ten take a third of the time.
+SETTINGS = {"ascc": "ascc:steps=2", "rift": "rift:steps=2"}
 VARIANTS = (
     "roast:variant=released",
     "child_tuning:mode=F",
     "freelb:variant=released",
     "smart:variant=released",
-    "ascc:variant=released",
-    "rift:variant=released",
+    "ascc:variant=released:steps=2",
+    "rift:variant=released:steps=2",
     "mvp+adv_embed:space=words:norm=l2:epsilon=1:rate=1.5:random_start=true:clean=false",
 )
 
-for _method in (*registered(), *VARIANTS, *COMPOSITIONS):
+for _method in (*(SETTINGS.get(name, name) for name in registered()), *VARIANTS, *COMPOSITIONS):
     _name = "Test_" + "".join(c if c.isalnum() else "_" for c in _method)
     globals()[_name] = type(_name, (MethodContract,), {"method": _method, "__module__": __name__})

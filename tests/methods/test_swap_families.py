@@ -66,7 +66,7 @@ def test_every_family_is_trained_on_moved_words(
 
 class Contract(MethodContract):
     family: ClassVar[str]
-    method = "rift"
+    method = "rift:steps=2"
     __test__ = False
 
     @classmethod
