@@ -23,7 +23,7 @@ from methods.mvp import MVP
 from tests.support.families import run_steps
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer_from, word_vectors
 from tests.support.prompts import LABEL_WORDS, PROMPTED, PromptSetting, write_family, write_two_templates
-from tests.support.steps import accumulation_gap, check_run, check_step
+from tests.support.steps import accumulation_gap, check_step
 from tests.support.tiny import trainer, write_tiny_masked_lm
 from tests.support.tiny_suite import write_tiny_suite
 
@@ -107,10 +107,6 @@ def test_an_example_costs_a_pass_for_each_template(
 ) -> None:
     passes = PromptSetting(backbone, made(name)).passes()
     assert passes == {"forward": forward, "backward": backward, "input_backward": inputs}
-
-
-def test_runs_repeat_and_resume(backbone: Path, tmp_path: Path) -> None:
-    check_run(MVP, backbone, tmp_path)
 
 
 def test_accumulating_changes_nothing(backbone: Path, tmp_path: Path) -> None:
