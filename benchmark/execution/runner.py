@@ -256,6 +256,7 @@ class Runner:
             merge=spec.get("merge"),
             settings_bins=settings["ece_bins"],
             temperature=fit_temperature(held_out.logits, held_out.labels),
+            validation=(held_out.logits, held_out.labels),
             protocol=spec.get("protocol", ()),
             **shared,
         )

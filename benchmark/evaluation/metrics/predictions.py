@@ -36,6 +36,7 @@ class Predictions:
         seed_text: Seeds the resamples.
         temperature: Fitted on validation data, above 0, or None where none could be fitted.
         protocol: Names from `benchmark.schema.protocol.OPTIONS`.
+        validation: Logits and model classes of the validation split, for post-hoc calibration, or None.
     """
 
     logits: Floats
@@ -46,6 +47,7 @@ class Predictions:
     seed_text: str = ""
     temperature: float | None = None
     protocol: Collection[str] = ()
+    validation: tuple[Floats, Integers] | None = None
 
     @cached_property
     def labels(self) -> Integers:
@@ -83,6 +85,7 @@ def labelled_measurements(
     seed_text: str,
     temperature: float | None = None,
     protocol: Collection[str] = (),
+    validation: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> dict[str, Measurement]:
     """Measure one evaluation task with labels.
 
@@ -96,6 +99,7 @@ def labelled_measurements(
         seed_text: Seeds the resamples; the data hash of the task, so that they are the same for every method.
         temperature: Above 0, from `fit_temperature`, or None where none could be fitted.
         protocol: Names from `benchmark.schema.protocol.OPTIONS`; options without effect on scores are ignored.
+        validation: Logits and model classes of the validation split, for post-hoc calibration, or None.
 
     Returns:
         A measurement for each id, in the order of `metrics`; undefined ones have a reason.
@@ -114,7 +118,12 @@ def labelled_measurements(
     broken = non_finite_reason(table, "The model's logits")
     if broken:
         return undefined(metrics, f"{broken}; the model has diverged.")
-    predictions = Predictions(table, classes, merge, settings_bins, resamples, seed_text, temperature, protocol)
+    held_out = None
+    if validation is not None:
+        held_out_logits = checked_logits(validation[0], "The validation logits")
+        held_out = held_out_logits, checked_labels(validation[1], len(held_out_logits), table.shape[1])
+    settings = (merge, settings_bins, resamples, seed_text, temperature, protocol, held_out)
+    predictions = Predictions(table, classes, *settings)
     return {name: measure(name, predictions) for name in metrics}
 
 

@@ -46,7 +46,7 @@ def e_aurc(risk: Floats) -> float:
     """
     examples = len(risk)
     errors = round(float(risk[-1]) * examples)
-    best = risks(np.arange(examples), np.arange(examples) < examples - errors)
+    best = risks(np.arange(float(examples)), np.where(np.arange(examples) < examples - errors, 1.0, 0.0))
     return aurc(risk) - aurc(best)
 
 
