@@ -84,6 +84,37 @@ def test_scores_by_hand():
     assert_allclose(anomaly.energy(logits + 5), [-5, -5])
 
 
+@pytest.mark.parametrize("classes", [2, 4])
+def test_every_score_is_higher_for_anomalous_texts(classes):
+    """Each metric equals scikit-learn's area of the plain formula, signed as its paper has it."""
+    from scipy.special import logsumexp, softmax
+    from scipy.stats import entropy
+    from sklearn.metrics import roc_auc_score
+
+    random = np.random.default_rng(classes)
+    inside, outside = random.normal(0, 3, (150, classes)) + 1, random.normal(0, 1, (100, classes))
+    joined, is_inside = np.concatenate([inside, outside]), np.r_[np.ones(150), np.zeros(100)]
+    plain = {
+        "auroc": softmax(joined, axis=1).max(axis=1),
+        "auroc_max_logit": joined.max(axis=1),
+        "auroc_energy": logsumexp(joined, axis=1),
+        "auroc_entropy": -entropy(softmax(joined, axis=1), axis=1),
+    }
+    found = anomaly_measurements(inside, outside, metrics=[*plain], seed_text="p")
+    for name, score in plain.items():
+        assert found[name].value == pytest.approx(roc_auc_score(is_inside, score), abs=1e-12), name
+        assert found[name].value > 0.6, name
+
+
+def test_max_logit_is_another_order_than_msp():
+    """Adding a constant to all logits of a text changes max logit and energy alone."""
+    inside, outside = np.array([[2.0, 0.0], [2.0, 0.0]]), np.array([[9.0, 8.0]])
+    found = anomaly_measurements(
+        inside, outside, metrics=["auroc", "auroc_entropy", "auroc_max_logit", "auroc_energy"], seed_text="p"
+    )
+    assert [one.value for one in found.values()] == [1, 1, 0, 0]
+
+
 @given(st.lists(st.lists(st.floats(-30, 30), min_size=3, max_size=3), min_size=1, max_size=20).map(np.array))
 @settings(deadline=None, max_examples=40)
 def test_uncertainty_and_entropy_equal_the_plain_formulas(logits):
@@ -108,6 +139,14 @@ def test_very_confident_predictions_still_differ(score):
         assert (np.diff(found) < 0).all()
     two = np.stack([gaps, np.zeros_like(gaps)], axis=1)
     assert anomaly.uncertainty(two).tolist() == (-gaps).tolist()
+
+
+def test_fifteen_confident_texts_and_one_that_is_not():
+    """As in torchmetrics' issue 2819, where all scores near 98 saturate to one value and AUROC is .5."""
+    inside, outside = np.zeros((14, 2)), np.zeros((1, 2))
+    inside[:, 0], outside[:, 0] = np.linspace(980.0, 993.0, 14), 980.5
+    values = anomaly_measurements(inside, outside, metrics=["auroc"], seed_text="p")
+    assert values["auroc"].value == 13 / 14
 
 
 @pytest.mark.parametrize("metric", ["auroc", "aupr", "auroc_entropy"])

@@ -1,7 +1,9 @@
 """Anomaly detection: out-of-distribution (OOD) detection from the uncertainty of a classifier.
 
-Out-of-distribution texts are the positive class, and a higher score means more anomalous, throughout. Only the order of
-scores matters, so each score is on a scale on which high confidences do not round to the same number.
+Out-of-distribution texts are the positive class, and a higher score means more anomalous, throughout. So the scores
+that papers define as higher for in-distribution texts, the maximum softmax probability, the maximum logit and the
+log-sum-exp, have their sign changed here: `uncertainty`, `minus_max_logit` and `energy`. Only the order of scores
+matters, so each is on a scale on which high confidences do not round to the same number.
 """
 
 from collections.abc import Sequence
@@ -61,6 +63,11 @@ def log_entropy(logits: Floats) -> Floats:
 def energy(logits: Floats) -> Floats:
     """Compute minus the log-sum-exp of the logits (Liu et al., 2020, at temperature 1)."""
     return np.asarray(-np.logaddexp.reduce(logits, axis=1), dtype=np.float64)
+
+
+def minus_max_logit(logits: Floats) -> Floats:
+    """Compute minus the highest logit (Hendrycks et al., 2022)."""
+    return np.asarray(-logits.max(axis=1), dtype=np.float64)
 
 
 def auroc(inside: Floats, outside: Floats) -> float:
@@ -229,3 +236,17 @@ def _auroc_entropy(detection: Detection) -> float:
 )
 def _auroc_energy(detection: Detection) -> float:
     return auroc(energy(detection.inside), energy(detection.outside))
+
+
+@metric(
+    "auroc_max_logit",
+    version=1,
+    direction="up",
+    unit="fraction",
+    title="AUROC, max logit",
+    description="Probability that an out-of-distribution text has a lower highest logit than an in-distribution one; "
+    "ties count half (Hendrycks et al., 2022).",
+    table=Detection,
+)
+def _auroc_max_logit(detection: Detection) -> float:
+    return auroc(minus_max_logit(detection.inside), minus_max_logit(detection.outside))
