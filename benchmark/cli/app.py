@@ -9,6 +9,7 @@ from benchmark.cli import (
     attack,
     author,
     catalog,
+    details,
     leaderboard_commands,
     model_upload,
     reproduction,
@@ -52,6 +53,7 @@ app.command("run", epilog=runs.RUN_EXAMPLES)(runs.run)
 app.command("tune", epilog=tune.EXAMPLES)(tune.tune)
 app.command("status", epilog=runs.STATUS_EXAMPLES)(runs.status)
 app.command("explain", epilog=runs.EXPLAIN_EXAMPLES)(runs.explain)
+app.command("details", epilog=details.EXAMPLES)(details.details)
 app.command("reproduce", epilog=reproduction.EXAMPLES)(reproduction.reproduce)
 app.command("attack", epilog=attack.EXAMPLES)(attack.attack)
 app.command("compare", epilog=leaderboard_commands.COMPARE_EXAMPLES)(leaderboard_commands.compare)

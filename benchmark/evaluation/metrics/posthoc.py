@@ -103,6 +103,7 @@ def _ece_after(kind: Calibrator, predictions: Predictions) -> float:
     table=Predictions,
     calibration=True,
     protocol=(ECE_UNMERGED,),
+    library="netcal",
 )
 def _ece_isotonic(predictions: Predictions) -> float:
     return _ece_after("isotonic", predictions)
@@ -119,6 +120,7 @@ def _ece_isotonic(predictions: Predictions) -> float:
     table=Predictions,
     calibration=True,
     protocol=(ECE_UNMERGED,),
+    library="netcal",
 )
 def _ece_histogram(predictions: Predictions) -> float:
     return _ece_after("histogram", predictions)
@@ -135,6 +137,7 @@ def _ece_histogram(predictions: Predictions) -> float:
     table=Predictions,
     calibration=True,
     protocol=(ECE_UNMERGED,),
+    library="netcal",
 )
 def _ece_beta(predictions: Predictions) -> float:
     return _ece_after("beta", predictions)

@@ -45,6 +45,7 @@ class Metric:
         calibration: Whether it is listed under the calibration perspective and not under that of its task.
         headline: Whether it enters an aggregate, and so carries replicates.
         protocol: Options of `benchmark.schema.protocol` that change its value.
+        library: An optional library that it needs, by the name of its import; empty for none.
         function: Computes it from a table.
     """
 
@@ -58,6 +59,7 @@ class Metric:
     calibration: bool
     headline: bool
     protocol: tuple[str, ...]
+    library: str
     function: Callable[[Any], "float | Measurement"]
 
 
@@ -81,6 +83,7 @@ def metric(
     calibration: bool = False,
     headline: bool = False,
     protocol: tuple[str, ...] = (),
+    library: str = "",
 ) -> Callable[[Callable[[Table], "float | Measurement"]], Callable[[Table], "float | Measurement"]]:
     """Register the function below as a metric; see `Metric` for the arguments.
 
@@ -92,7 +95,7 @@ def metric(
         if id_ in METRICS:
             raise TemperError(f"Two functions have the metric id {id_!r}: {METRICS[id_].function}, {function}.")
         METRICS[id_] = Metric(
-            id_, version, direction, title, description, unit, table, calibration, headline, protocol, function
+            id_, version, direction, title, description, unit, table, calibration, headline, protocol, library, function
         )
         return function
 
