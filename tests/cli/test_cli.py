@@ -34,6 +34,7 @@ def loaded_by(*arguments: str) -> list[str]:
     [
         ["--help"],
         ["run", "--help"],
+        ["details", "--help"],
         ["attack", "--help"],
         ["reproduce", "--help"],
         ["published", "import", "--help"],
