@@ -167,7 +167,7 @@ class EvaluationTask:
     ] = None
     metrics: Annotated[
         tuple[str, ...],
-        doc("Ids of its metrics.", absent="all that fit the perspective"),
+        doc("Ids of its metrics.", absent="the default metrics of the perspective"),
     ] = ()
     max_overlap: Annotated[
         Real,

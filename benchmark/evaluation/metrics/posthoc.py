@@ -71,7 +71,7 @@ def _fitted(kind: Calibrator, bins: int, probabilities: Floats, labels: Integers
         from netcal.scaling import BetaCalibration
     except ImportError as error:
         raise UnavailableError(
-            f"Post-hoc calibration needs netcal ({error}). Install it: pip install 'temper-bench[calibration]'."
+            f"Post-hoc calibration needs netcal ({error}). Run: pip install -c constraints.txt -e '.[calibration]'"
         ) from error
     made = {"isotonic": IsotonicRegression, "histogram": lambda: HistogramBinning(bins), "beta": BetaCalibration}
     return made[kind]().fit(probabilities, labels)
