@@ -1,5 +1,7 @@
 """Results folders that several tests read."""
 
+import shutil
+
 import pytest
 
 from tests.leaderboard.synthetic import (
@@ -20,11 +22,17 @@ def results(tmp_path):
 
 
 @pytest.fixture
-def full_results(tmp_path):
+def full_results(shared_results, tmp_path):
+    """A copy of the shared results, which a test may change."""
+    return shutil.copytree(shared_results, tmp_path / "full")
+
+
+@pytest.fixture(scope="session")
+def shared_results(tmp_path_factory):
     """Every kind of row: ranked, tied, apart and published; two suites, two backbones, one suite not ranked."""
     suite = card()
     root = write_results(
-        tmp_path / "full",
+        tmp_path_factory.mktemp("results") / "full",
         suite,
         Method(),
         Method("roast", gain=0.06, cost=8000),

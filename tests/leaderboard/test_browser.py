@@ -22,10 +22,11 @@ def browser():
         launched.close()
 
 
-@pytest.fixture
-def site(full_results, tmp_path):
-    leaderboard.build(full_results, tmp_path / "site")
-    return tmp_path / "site"
+@pytest.fixture(scope="module")
+def site(shared_results, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    leaderboard.build(shared_results, folder)
+    return folder
 
 
 @pytest.fixture
@@ -75,9 +76,11 @@ def test_page_opens_from_a_file_and_asks_for_nothing_else(browser, site):
     page.close()
 
 
-def test_console_is_really_listened_to(browser, site):
-    path = site / "index.html"
-    path.write_text(path.read_text("utf-8").replace("</main>", "</main><script>1</script>"), encoding="utf-8")
+def test_console_is_really_listened_to(browser, site, tmp_path):
+    path = tmp_path / "index.html"
+    path.write_text(
+        (site / "index.html").read_text("utf-8").replace("</main>", "</main><script>1</script>"), encoding="utf-8"
+    )
     page, said = browser.new_page(), []
     page.on("console", lambda message: said.append(message.text))
     page.goto(path.as_uri())
