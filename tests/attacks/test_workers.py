@@ -3,14 +3,12 @@
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmark import worker_processes
 from benchmark.attacks import run_attack
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Dataset, Example
@@ -18,11 +16,10 @@ from benchmark.schema.errors import TemperError, UsageError
 from tests.attacks import random_cases
 from tests.attacks.fakes import TINY, attack, dataset, parts, victim, write_lexicon
 from tests.attacks.kill_script import SENTENCES
+from tests.support.processes import PROCESSES
 from tests.support.tiny import sentences
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def dying(texts):
@@ -126,35 +123,30 @@ def test_what_cannot_be_given_to_workers_is_refused(spec, tmp_path):
         run_attack(attack(tmp_path / "tiny.tsv.gz", "textattack"), examples, victim, tmp_path / "j", workers=2)
 
 
-SCRIPT = """
-import signal
-import sys
-from pathlib import Path
-from benchmark.attacks import run_attack
-from tests.attacks.fakes import attack, dataset, parts
-from tests.attacks.test_workers import SENTENCES, slowly
-
-if __name__ == "__main__":
-    # A test run that a shell started in the background hands down an ignored SIGINT.
+def command(folder, context):
+    """Attack with two workers as a command of a terminal does: in a process group of its own, with Ctrl-C."""
+    os.setsid()
+    os.dup2(os.open(folder / "stderr", os.O_WRONLY | os.O_CREAT), 2)
+    # A test run that a shell started in the background hands down an ignored SIGINT, the fork server a blocked one.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    folder = Path(sys.argv[1])
-    run_attack(attack(folder / "tiny.tsv.gz"), dataset(*SENTENCES * 4), slowly, folder / "j", parts=parts(), workers=2,
-               in_flight=2)
-"""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    worker_processes.CONTEXT = multiprocessing.get_context(context)
+    spec, examples = attack(folder / "tiny.tsv.gz"), dataset(*SENTENCES * 4)
+    run_attack(spec, examples, slowly, folder / "j", parts=parts(), workers=2, in_flight=2)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_workers_end_with_the_process_that_started_them(spec, tmp_path, how):
-    (tmp_path / "script.py").write_text(SCRIPT)
-    command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True, text=True)
-    journal = tmp_path / "j"
+# A spawned process is what users have, and costs an import of torch.
+@pytest.mark.parametrize(("how", "context"), [(signal.SIGINT, "spawn"), (signal.SIGKILL, "fork")])
+def test_workers_end_with_the_process_that_started_them(spec, tmp_path, how, context):
+    process, journal = PROCESSES.Process(target=command, args=(tmp_path, context)), tmp_path / "j"
+    process.start()
     _until(lambda: journal.exists() and journal.read_bytes().count(b"\n") > 2)
     # Ctrl-C goes to the whole group of a terminal; a kill to one process.
     os.killpg(process.pid, how) if how == signal.SIGINT else process.kill()
-    errors = process.communicate(timeout=600)[1]
+    process.join(600)
     _until(lambda: not _alive(process.pid))
+    errors = (tmp_path / "stderr").read_text()
+    assert process.exitcode == (1 if how == signal.SIGINT else -signal.SIGKILL)
     assert errors.count("Traceback") == (1 if how == signal.SIGINT else 0), errors
     assert journal.read_bytes().count(b"\n") < 4 * len(SENTENCES)
 

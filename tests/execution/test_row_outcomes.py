@@ -1,8 +1,8 @@
 """Rows in several processes: the bytes of one process, failures and deaths kept in their row, Ctrl-C, resume."""
 
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark import run
+from benchmark import run, worker_processes
+from benchmark.cli.main import main
 from benchmark.execution import method_registry
 from benchmark.execution.plan import parse_methods, plan
 from benchmark.schema import TemperError, UsageError
 from benchmark.suites import load_suite
 from tests.support.command import temper
+from tests.support.processes import PROCESSES
 from tests.support.tiny_suite import write_tiny_suite
 
 PLUGIN = '''
@@ -118,31 +120,38 @@ def test_a_method_that_changes_during_the_run_is_refused(suite: Path, plugin: Pa
         planned.execute(jobs=2)
 
 
-@pytest.fixture()
-def _interruptible() -> Iterator[None]:
-    """Let children take Ctrl-C; a test run that a shell started in the background hands down an ignored signal."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+def command(suite: Path, out: Path) -> None:
+    """Run two rows at a time as a command of a terminal does: in a process group of its own, with Ctrl-C."""
+    os.setsid()
+    os.dup2(os.open(out.with_name("stderr"), os.O_WRONLY | os.O_CREAT), 2)
+    # A test run that a shell started in the background hands down an ignored SIGINT, the fork server a blocked one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    # Copies of this process, which has imported the libraries.
+    worker_processes.CONTEXT = multiprocessing.get_context("fork")
+    sys.argv = ["temper", "run", str(suite), "--methods", "vanilla,roast", "--jobs", "2", "--out", str(out)]
+    main()
 
 
-@pytest.mark.usefixtures("_preloaded_workers", "_interruptible")
+@pytest.mark.usefixtures("_preloaded_workers")
 def test_ctrl_c_stops_all_processes_and_the_same_command_resumes(suite: Path, tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "benchmark.cli.main", "run", suite, "--methods", "vanilla,roast", "--jobs", "2"]
     out = tmp_path / "out"
-    process = subprocess.Popen([*words, "--out", out], stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = PROCESSES.Process(target=command, args=(suite, out))
+    process.start()
     deadline = time.monotonic() + 120
     while not list((out / "store").glob("partial/train-*/spec.json")) and time.monotonic() < deadline:
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGINT)
-    # Rows' processes share the pipe of standard error, so its end means that all of them are gone.
-    _, told = process.communicate(timeout=120)
-    assert process.returncode == 130, told
+    process.join(120)
+    told = (tmp_path / "stderr").read_text()
+    assert process.exitcode == 130, told
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
     assert "rerun the same command to resume" in " ".join(told.split())
     assert "Traceback" not in told
-    again = temper(*words[3:], "--out", out)
+    again = temper("run", suite, "--methods", "vanilla,roast", "--jobs", "2", "--out", out)
     assert again.returncode == 0, again.stderr
-    run(suite, "vanilla,roast", out=tmp_path / "whole", jobs=2)
+    run(suite, "vanilla,roast", out=tmp_path / "whole")
     assert tree(out / "results") == tree(tmp_path / "whole/results")
 
 
