@@ -58,7 +58,10 @@ def _folded(text: str) -> str:
 
 
 def _words_and_pictures(text: str) -> list[str]:
-    parts = _WORD_OR_SIGN.findall(_folded(text))
+    folded = _folded(text)
+    if folded.isascii():  # pictures are not, and most texts are
+        return _WORD.findall(folded)
+    parts = _WORD_OR_SIGN.findall(folded)
     return [part for part in parts if _WORD.match(part) or unicodedata.category(part) == "So"]
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from benchmark.data import DataSpec, load
 from benchmark.data.text_normalisation import share_of, text_key
@@ -87,12 +88,13 @@ def read_texts(sources: Iterable[Source] = SOURCES) -> tuple[dict[str, list[str]
     return train, judged
 
 
-def evaluated_keys() -> set[str]:
+@cache
+def evaluated_keys() -> frozenset[str]:
     """Return the keys of all texts of the suite's evaluation tasks and attacks."""
     suite = load_suite(SUITE)
     splits = training_splits(suite)
     examples = [example for task in suite.tasks for example in task_dataset(suite, task, splits).examples]
-    return {text_key((text,)) for example in examples for text in example.texts}
+    return frozenset(text_key((text,)) for example in examples for text in example.texts)
 
 
 def sentences(text: str) -> list[str]:
