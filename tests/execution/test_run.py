@@ -1,5 +1,6 @@
 """From a suite file to records: idempotent, explained, resumable to the same bytes, failures kept in their row."""
 
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -50,8 +51,37 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def test_a_run_fills_every_record_of_the_card_and_a_second_computes_nothing(suite: Path, tmp_path: Path) -> None:
-    report = run(suite, tmp_path / "out")
+@dataclass
+class Finished:
+    """A suite and its finished run of vanilla and roast, in one folder."""
+
+    folder: Path
+    report: RunReport
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Finished:
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "suite").mkdir()
+    return Finished(folder, run(write_tiny_suite(folder / "suite", tiny_backbone), folder / "out"))
+
+
+@pytest.fixture()
+def ran(finished: Finished, tmp_path: Path) -> Path:
+    """The suite of a copy of the finished run, which is in `out`."""
+    shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "suite/tiny.toml"
+
+
+def weights_of_vanilla(out: Path) -> Path:
+    (spec,) = (path for path in (out / "store/train").glob("*/spec.json") if '"vanilla"' in path.read_text())
+    return spec.parent / "model/model.safetensors"
+
+
+def test_a_run_fills_every_record_of_the_card_and_a_second_computes_nothing(
+    finished: Finished, ran: Path, tmp_path: Path
+) -> None:
+    report = finished.report
     assert (report.computed, report.reused, report.failures) == (2 * 8, 0, [])
     (folder,) = read_results(tmp_path / "out/results")
     assert not folder.dropped
@@ -59,24 +89,22 @@ def test_a_run_fills_every_record_of_the_card_and_a_second_computes_nothing(suit
     assert len(folder.records) == 2 * wanted
     assert all(r.record["status"] == "ok" for r in folder.records)
     before = tree(tmp_path / "out/results")
-    again = run(suite, tmp_path / "out")
+    again = run(ran, tmp_path / "out")
     assert (again.computed, again.reused) == (0, 16)
     assert tree(tmp_path / "out/results") == before
 
 
-def test_records_carry_measured_passes(suite: Path, tmp_path: Path) -> None:
-    run(suite, tmp_path / "out")
-    (folder,) = read_results(tmp_path / "out/results")
+def test_records_carry_measured_passes(finished: Finished) -> None:
+    (folder,) = read_results(finished.folder / "out/results")
     cost = {r.record["method"]["name"]: r.record["cost"] for r in folder.records}
     n = folder.card["training"]["n"]
     assert cost["vanilla"] == {"forward": 2 * n, "backward": 2 * n, "input_backward": 0}
     assert cost["roast"] == {"forward": 5 * n, "backward": 5 * n, "input_backward": 2 * n}
 
 
-def test_more_ece_bins_only_score_again_and_explain_says_so(suite: Path, tmp_path: Path) -> None:
-    run(suite, tmp_path / "out")
-    copied = suite.with_name("copied.toml")
-    copied.write_text(suite.read_text().replace("ece_bins = 10", "ece_bins = 15"))
+def test_more_ece_bins_only_score_again_and_explain_says_so(ran: Path, tmp_path: Path) -> None:
+    copied = ran.with_name("copied.toml")
+    copied.write_text(ran.read_text().replace("ece_bins = 10", "ece_bins = 15"))
     rows, work = rows_of(copied)
     store = Store(tmp_path / "out/store")
     explanations = list(explain(rows, work, store))
@@ -99,14 +127,13 @@ def test_cells_wait_for_what_they_read(suite: Path, tmp_path: Path) -> None:
     assert (explanation.label, explanation.nearest) == ("vanilla, seed 0: train", "")
 
 
-def test_a_flipped_byte_in_the_weights_is_refused_and_made_again(suite: Path, tmp_path: Path) -> None:
-    run(suite, tmp_path / "out", methods="vanilla")
+def test_a_flipped_byte_in_the_weights_is_refused_and_made_again(ran: Path, tmp_path: Path) -> None:
     before = tree(tmp_path / "out/results")
-    (weights,) = (tmp_path / "out/store/train").glob("*/model/model.safetensors")
+    weights = weights_of_vanilla(tmp_path / "out")
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
     weights.write_bytes(bytes(data))
-    report = run(suite, tmp_path / "out", methods="vanilla")
+    report = run(ran, tmp_path / "out", methods="vanilla")
     assert report.computed == 1
     assert tree(tmp_path / "out/results") == before
 
@@ -154,22 +181,20 @@ def test_a_raising_plugin_is_a_row_with_verb_and_line(suite: Path, tmp_path: Pat
     assert (report.computed, report.reused) == (8, 0)
 
 
-def test_rows_of_another_state_of_the_suite_are_not_left_behind(suite: Path, tmp_path: Path) -> None:
-    run(suite, tmp_path / "out")
-    copied = suite.with_name("copied.toml")
-    copied.write_text(suite.read_text().replace("ece_bins = 10", "ece_bins = 15"))
+def test_rows_of_another_state_of_the_suite_are_not_left_behind(ran: Path, tmp_path: Path) -> None:
+    copied = ran.with_name("copied.toml")
+    copied.write_text(ran.read_text().replace("ece_bins = 10", "ece_bins = 15"))
     before = tree(tmp_path / "out/results")
     with pytest.raises(UsageError, match=r"rows of another state of tiny@1, such as tiny@1/roast/"):
         run(copied, tmp_path / "out", methods="vanilla")
     assert tree(tmp_path / "out/results") == before
 
 
-def test_looking_moves_nothing_and_calls_a_broken_cell_broken(suite: Path, tmp_path: Path) -> None:
-    run(suite, tmp_path / "out", methods="vanilla")
-    (weights,) = (tmp_path / "out/store/train").glob("*/model/model.safetensors")
+def test_looking_moves_nothing_and_calls_a_broken_cell_broken(ran: Path, tmp_path: Path) -> None:
+    weights = weights_of_vanilla(tmp_path / "out")
     weights.write_bytes(weights.read_bytes()[:-1])
     before = tree(tmp_path / "out")
-    rows, work = rows_of(suite, methods="vanilla")
+    rows, work = rows_of(ran, methods="vanilla")
     store = Store(tmp_path / "out/store")
     states = [state_of(c, store) for c in cells_of(rows[0], work, store)]
     assert states == ["broken"] + ["waiting"] * 7

@@ -1,12 +1,14 @@
 """A submission of a tuned row: its trials travel with it, and their points and the selection are recomputed."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from benchmark.execution.plan import parse_methods, plan
 from benchmark.execution.runner import Quiet
+from benchmark.execution.workload import Workload
 from benchmark.schema import IntegrityError, file_fingerprint, read_records, record_line
 from benchmark.schema.trial import read_trials, selected, trial_line, tuning_of
 from benchmark.submission.build import build
@@ -18,16 +20,23 @@ from benchmark.tuning.study import plan_tuning
 from tests.support.tiny_suite import write_tiny_suite
 
 
-@pytest.fixture()
-def submission(tmp_path: Path, tiny_backbone: Path) -> tuple[Path, object]:
-    (tmp_path / "suite").mkdir()
-    suite = load_suite(str(write_tiny_suite(tmp_path / "suite", tiny_backbone)))
-    requests, out = parse_methods("worddrop"), tmp_path / "out"
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> tuple[Path, Workload]:
+    folder = tmp_path_factory.mktemp("tuned")
+    suite = load_suite(str(write_tiny_suite(folder, tiny_backbone)))
+    requests, out = parse_methods("worddrop"), folder / "out"
     plan_tuning(suite, requests, None, out, 3).execute()
     planned = plan(suite, requests, 1, None, out, protocol="", settings="tuned")
     planned.execute(Quiet())
-    built = build(planned.rows, planned.work, planned.store, planned.results, tmp_path / "submissions")
+    built = build(planned.rows, planned.work, planned.store, planned.results, folder / "submissions")
     return built.folder, planned.work
+
+
+@pytest.fixture()
+def submission(tuned: tuple[Path, Workload], tmp_path: Path) -> tuple[Path, Workload]:
+    """A copy of the submission, to break; its place names the method and the backbone."""
+    folder, work = tuned
+    return shutil.copytree(folder, tmp_path.joinpath("submissions", *folder.parts[-3:])), work
 
 
 def problems(folder: Path, work, scratch: Path) -> list[str]:
