@@ -38,7 +38,7 @@ def python(*arguments: object, folder: Path = REPOSITORY, **environment: str) ->
         paths = [str(Path(outputs, name)) for name in ("stdout", "stderr")]
         process = PROCESSES.Process(target=_main, args=(words, folder, environment, paths))
         process.start()
-        process.join(600)
+        process.join(1800)
         process.kill()
         process.join()
         return Done([sys.executable, *words], process.exitcode, *(Path(path).read_text() for path in paths))
