@@ -8,7 +8,6 @@ import pytest
 from benchmark.attacks import load_parts, parameters_of
 from benchmark.attacks.suite_attack import Attack
 from benchmark.data import Dataset, Example
-from benchmark.resources import locate
 from benchmark.suites import load_suite, training_splits
 from tests.attacks.conftest import with_textattack
 from tests.support.needs import require, skipped_if_unavailable
@@ -28,17 +27,19 @@ def splits(demo):
 
 
 @pytest.fixture(scope="module")
-def victim(splits):
-    """MiniLM with an output layer fitted to snippets about films."""
+def victim(splits, tmp_path_factory):
+    """The first two layers of MiniLM with an output layer fitted to snippets about films."""
     import torch
 
     from benchmark.models.classifier import Classifier
+    from scripts.prove_attacks import SETS, backbone_of
     from tests.support.probing import fit_output_layer
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
     known = splits.train.examples[:300]
-    model = Classifier.from_pretrained(locate("minilm"), 2, 64)
+    backbone = backbone_of(SETS["reviews"], tmp_path_factory.mktemp("victim"))
+    model = Classifier.from_pretrained(backbone.path, 2, 64)
     return fit_output_layer(model, [e.texts[0] for e in known], [e.label for e in known])
 
 
@@ -60,14 +61,14 @@ def compared(attack, examples, victim, folder):
 @pytest.mark.parametrize(("more", "outcome"), [({}, "flipped"), ({"max_share": 0.1}, "survived")])
 def test_the_demos_attack(demo, splits, victim, tmp_path, more, outcome):
     attack = replace(demo.attacks[0], parameters={**demo.attacks[0].parameters, **more})
-    outcomes = compared(attack, replace(splits.test, examples=splits.test.examples[:14]), victim, tmp_path)
+    outcomes = compared(attack, replace(splits.test, examples=splits.test.examples[:7]), victim, tmp_path)
     assert {outcome, "skipped"} <= set(outcomes)
 
 
 def test_pairs_and_a_budget(demo, splits, victim, tmp_path):
     from benchmark.models.inference import predict_logits
 
-    texts = [example.texts[0] for example in splits.test.examples[30:44]]
+    texts = [example.texts[0] for example in splits.test.examples[30:36]]
     pairs = list(zip(texts[::2], texts[1::2], strict=True))
     labels = predict_logits(victim, pairs).argmax(axis=1).tolist()
     examples = tuple(Example(str(i), pair, label) for i, (pair, label) in enumerate(zip(pairs, labels, strict=True)))
@@ -78,6 +79,8 @@ def test_pairs_and_a_budget(demo, splits, victim, tmp_path):
 
 @pytest.mark.parametrize("recipe", ["textfooler", "bert_attack", "pwws"])
 def test_recipes_with_their_own_numbers(recipe, splits, victim, tmp_path):
-    attack = Attack(id=recipe, version=1, title="-", description="-", on="-", subset=6, recipe=recipe)
-    examples = replace(splits.test, examples=splits.test.examples[20:26])
-    assert compared(attack, examples, victim, tmp_path).total() == 6
+    attack = Attack(id=recipe, version=1, title="-", description="-", on="-", subset=3, recipe=recipe)
+    examples = replace(splits.test, examples=splits.test.examples[20:23])
+    outcomes = compared(attack, examples, victim, tmp_path)
+    assert outcomes.total() == 3
+    assert outcomes["skipped"] < 2, outcomes

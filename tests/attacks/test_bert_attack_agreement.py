@@ -20,8 +20,7 @@ pytestmark = with_textattack
 
 REVIEWS = (
     "It's a charming , often affecting journey of a little film .",
-    "Unflinchingly bleak and desperate; the cast mumbles through it all .",
-    "Allows us to hope that this well-crafted thriller is poised to embark on a major career !",
+    "The cast mumbles through it all .",
     "The acting, costumes, music and cinematography are all astounding given the low budget",
 )
 
@@ -142,7 +141,7 @@ def test_searches_with_minilm_are_the_same(both):
     spec = masked.attack("minilm")
     with skipped_if_unavailable():
         made = load_parts(parameters_of(spec))
-    examples = masked.dataset(*REVIEWS, *SENTENCES, ("A charming journey .", REVIEWS[3]))
+    examples = masked.dataset(*REVIEWS[:2], *SENTENCES[:3], ("A charming journey .", REVIEWS[2]))
     ours, theirs = both(examples, made)
     assert ours == theirs
-    assert sum(row[2] for row in ours) > 100
+    assert sum(row[2] for row in ours) > 50
