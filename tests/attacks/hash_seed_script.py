@@ -13,6 +13,16 @@ def no_network(*_, **__):
     raise AssertionError("the network was asked for")
 
 
+def attacked(folder: Path) -> list[str]:
+    """Attack in a folder; return the rows as texts."""
+    from benchmark.attacks import run_attack
+    from tests.attacks.fakes import attack, dataset, parts, victim, write_lexicon
+
+    examples = dataset("good good good film film to watch", "a bad film and a bad movie", "great charming film")
+    spec = attack(write_lexicon(folder / "tiny.tsv.gz"), "textattack")
+    return [repr(row) for row in run_attack(spec, examples, victim, folder / "j", parts=parts())]
+
+
 def main(folder: Path) -> None:
     socket.socket.connect = socket.getaddrinfo = no_network
     os.umask(0o002)
@@ -20,9 +30,7 @@ def main(folder: Path) -> None:
     import sklearn  # noqa: F401  # it sets OpenMP variables on import, which is not a trace of TextAttack
 
     before = dict(os.environ)
-    from benchmark.attacks import run_attack
     from benchmark.attacks.textattack.offline_import import load_textattack
-    from tests.attacks.fakes import attack, dataset, parts, victim, write_lexicon
 
     load_textattack()
     import huggingface_hub.constants
@@ -30,11 +38,8 @@ def main(folder: Path) -> None:
 
     searched = list(nltk.data.path)
     changed = sorted(name for name in before.keys() | os.environ.keys() if before.get(name) != os.environ.get(name))
-    examples = dataset("good good good film film to watch", "a bad film and a bad movie", "great charming film")
-    spec = attack(write_lexicon(folder / "tiny.tsv.gz"), "textattack")
-    rows = run_attack(spec, examples, victim, folder / "j", parts=parts())
     report = {
-        "rows": [repr(row) for row in rows],
+        "rows": attacked(folder),
         "changed": changed,
         "disabled": mine.disabled,
         "hub": huggingface_hub.constants.HF_HOME,
