@@ -18,7 +18,7 @@ from benchmark.models.inference import predict_logits
 from benchmark.models.prompt_classifier import load_classifier
 from benchmark.schema.errors import TemperError, UsageError
 from tests.attacks.fakes import TINY, write_lexicon
-from tests.support.command import temper, temper_process
+from tests.support.command import temper
 from tests.support.needs import ATTACK, require
 from tests.support.tiny import sentences
 
@@ -276,11 +276,12 @@ def test_labels_that_are_swapped_are_suspected(named_model: Path, parts: list[st
 
 @pytest.mark.slow
 @pytest.mark.resources
+@pytest.mark.usefixtures("_preloaded_workers")
 def test_the_command_itself_with_two_workers(model: Path, data: Path, parts: list[str], tmp_path: Path) -> None:
     command = ["attack", "--attack", "textfooler"]
     common = ["--model", model, "--data", data, *parts]
     one = attack(*common, "--out", tmp_path / "one")
-    two = temper_process(*command, *common, "--out", tmp_path / "two", "--workers", 2)
+    two = temper(*command, *common, "--out", tmp_path / "two", "--workers", 2)
     assert (one.exit_code, two.returncode) == (0, 0), two.stderr
     assert "Accuracy under attack" in two.stdout
     tables = [next((tmp_path / folder).glob("*.parquet")).read_bytes() for folder in ("one", "two")]

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -16,49 +17,78 @@ from tests.support.tiny_suite import write_tiny_suite
 HEAVY = ("torch", "transformers", "textattack", "datasets", "pandas", "sklearn", "pyarrow", "numpy")
 
 
-def loaded_by(*arguments: str) -> list[str]:
-    script = (
-        "import sys, json; sys.argv = ['temper', *json.loads(sys.argv[1])]\n"
-        "from benchmark.cli.main import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        f"print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
-    )
-    command = [sys.executable, "-c", script, json.dumps(arguments)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+LIGHT = [
+    "--help",
+    "run --help",
+    "details --help",
+    "attack --help",
+    "reproduce --help",
+    "published import --help",
+    "new --help",
+    "check --help",
+    "submit --help",
+    "verify --help",
+    "push --help",
+    "list",
+    "list --methods",
+    "list --attacks",
+    "suite show demo",
+    "suite check --help",
+    "resources list",
+]
+BOARD = "board build --results results --site site"
+# Each command runs in a copy of a process that has imported the command line and nothing else.
+LOADED = """
+import json, os, sys
+import benchmark.cli.app, rich.console, rich.table
+from benchmark.cli.main import main
+
+heavy, *commands = json.loads(sys.argv[1])
+for command in commands:
+    sys.stdout.flush()
+    if os.fork() == 0:
+        sys.argv, code = ["temper", *command.split()], "raised"
+        try:
+            code = main()
+        except SystemExit as stop:
+            code = stop.code
+        finally:
+            print(json.dumps([command, code, [name for name in heavy if name in sys.modules]]), flush=True)
+            os._exit(0)
+    os.wait()
+"""
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        ["run", "--help"],
-        ["details", "--help"],
-        ["attack", "--help"],
-        ["reproduce", "--help"],
-        ["published", "import", "--help"],
-        ["new", "--help"],
-        ["check", "--help"],
-        ["submit", "--help"],
-        ["verify", "--help"],
-        ["push", "--help"],
-        ["list"],
-        ["list", "--methods"],
-        ["list", "--attacks"],
-        ["suite", "show", "demo"],
-        ["suite", "check", "--help"],
-        ["resources", "list"],
-    ],
-)
-def test_help_and_lists_load_nothing_heavy(arguments: list[str]) -> None:
-    assert loaded_by(*arguments) == []
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """The heavy libraries that each command has imported at its end."""
+    folder = tmp_path_factory.mktemp("commands")
+    (folder / "results").mkdir()
+    command = [sys.executable, "-c", LOADED, json.dumps([HEAVY, *LIGHT, BOARD])]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    reports = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('["')]
+    assert {code for _, code, _ in reports} <= {0, None}, reports
+    return {name: libraries for name, _, libraries in reports}
 
 
-def test_the_leaderboard_loads_numpy_and_pandas_and_nothing_heavier(tmp_path: Path) -> None:
-    (tmp_path / "results").mkdir()
-    loaded = loaded_by("board", "build", "--results", str(tmp_path / "results"), "--site", str(tmp_path / "site"))
-    assert {"numpy", "pandas"} <= set(loaded) <= {"numpy", "pandas", "pyarrow"}
+@pytest.mark.parametrize("command", LIGHT)
+def test_help_and_lists_load_nothing_heavy(loaded: dict[str, list[str]], command: str) -> None:
+    assert loaded[command] == []
+
+
+def test_the_leaderboard_loads_numpy_and_pandas_and_nothing_heavier(loaded: dict[str, list[str]]) -> None:
+    assert {"numpy", "pandas"} <= set(loaded[BOARD]) <= {"numpy", "pandas", "pyarrow"}
+
+
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+def test_a_worker_that_imports_the_main_module_again_runs_no_command(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that multiprocessing starts does that."""
+    monkeypatch.setattr(sys, "argv", ["temper", "list"])
+    runpy.run_module("benchmark.cli.main", run_name="__mp_main__")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_list_shows_methods_suites_and_backbones() -> None:

@@ -2,8 +2,6 @@
 
 import json
 import shlex
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from typer.testing import CliRunner
 from benchmark.cli.app import app
 from benchmark.execution.plan import require_writable
 from benchmark.suites import load_suite, training_splits
+from tests.support.processes import python
 from tests.support.tiny_suite import write_tiny_suite
 
 
@@ -77,5 +76,5 @@ for module in pkgutil.walk_packages(benchmark.__path__, "benchmark."):
     if ".textattack" not in module.name and not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = python("-c", script)
     assert done.returncode == 0, done.stderr
