@@ -40,9 +40,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Ran:
     folder = tmp_path_factory.mktemp("ran")
     suite = write_tiny_suite(folder, tiny_backbone, attack=not missing(*ATTACK))
     # So long that the model has learned something that an attack can take away.
-    text = (
-        suite.read_text().replace("epochs = 2", "epochs = 12").replace("learning_rate = 1e-3", "learning_rate = 3e-3")
-    )
+    text = suite.read_text().replace("epochs = 2", "epochs = 5").replace("learning_rate = 1e-3", "learning_rate = 1e-2")
     suite.write_text(text + CHECK)
     loaded = load_suite(str(suite))
     work = materialise(loaded)
