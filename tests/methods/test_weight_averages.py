@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from benchmark.training import Method
-from methods.ema import EMA
-from methods.swa import SWA
+from methods.weight_averages import EMA, SWA
 from tests.support.steps import Setting, check_run
 from tests.support.updates import (
     Gradients,
