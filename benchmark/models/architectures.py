@@ -31,6 +31,8 @@ class Architecture:
         attention: Pattern of the path inside a block of the module that returns attention probabilities.
         feedforward: Pattern of the path inside a block of the dropout after the feed-forward layer or, if the family
             has no such module, of the linear layer at its end.
+        query_value: Patterns of the paths inside a block of the linear layers that compute queries and values; one
+            layer where the family computes them, and the keys, together.
         intermediate: Whether each block has weights of its own and BERT's parts `intermediate` and `output`.
         positions_after_padding: Whether positions are counted from after the padding token's id, so that the first
             rows of the table are unused.
@@ -50,6 +52,7 @@ class Architecture:
     padding_side: Literal["left", "right"] = "right"
     attention: str | None = None
     feedforward: str | None = None
+    query_value: tuple[str, ...] = ()
     intermediate: bool = False
     positions_after_padding: bool = False
     token_types_are_words: bool = False
@@ -62,7 +65,13 @@ class Architecture:
 _COMMON = Architecture(embedding="embeddings", words="embeddings.word_embeddings", blocks="encoder.layer")
 """Attribute paths of BERT, which are tried for a family without a row."""
 
-_LIKE_BERT = replace(_COMMON, attention="attention.self", feedforward="output.dropout", intermediate=True)
+_LIKE_BERT = replace(
+    _COMMON,
+    attention="attention.self",
+    feedforward="output.dropout",
+    query_value=("attention.self.query", "attention.self.value"),
+    intermediate=True,
+)
 
 _LIKE_DEBERTA = replace(
     _LIKE_BERT,
@@ -77,13 +86,14 @@ ARCHITECTURES: dict[str, Architecture] = {
     "roberta": replace(_LIKE_BERT, positions_after_padding=True, begins_word="Ġ"),
     "xlm-roberta": replace(_LIKE_BERT, positions_after_padding=True),
     "electra": replace(_LIKE_BERT, continues_word="##"),
-    "deberta": _LIKE_DEBERTA,
-    "deberta-v2": _LIKE_DEBERTA,
+    "deberta": replace(_LIKE_DEBERTA, query_value=("attention.self.in_proj",)),
+    "deberta-v2": replace(_LIKE_DEBERTA, query_value=("attention.self.query_proj", "attention.self.value_proj")),
     "distilbert": replace(
         _COMMON,
         blocks="transformer.layer",
         attention="attention",
         feedforward="ffn.dropout",
+        query_value=("attention.q_lin", "attention.v_lin"),
         continues_word="##",
     ),
     # ALBERT shares one group of weights between its layers, so that group is its only block.
@@ -92,6 +102,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         blocks="encoder.albert_layer_groups",
         attention="albert_layers.*.attention",
         feedforward="albert_layers.*.ffn_output",
+        query_value=("albert_layers.*.attention.query", "albert_layers.*.attention.value"),
     ),
     "xlnet": Architecture(
         embedding="word_embedding",
@@ -110,6 +121,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         summary="last",
         attention="attn",
         feedforward="mlp.dropout",
+        query_value=("attn.c_attn",),
         token_types_are_words=True,
         causal=True,
     ),

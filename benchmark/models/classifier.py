@@ -1,9 +1,10 @@
 """Classifier: the interface of every model to training, attacks and evaluation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +16,14 @@ from benchmark.models.forward_hooks import (
     HiddenStates,
     at_least_float32,
     first_output,
+    first_outputs,
     replaced,
+    replaying,
     watching,
 )
 from benchmark.models.pass_counter import Passes
 from benchmark.models.pretrained import load_config, load_tokenizer, load_with_head, placeholder_token
+from benchmark.schema.errors import UsageError
 
 
 class Classifier(nn.Module):
@@ -150,6 +154,24 @@ class Classifier(nn.Module):
         positions = torch.arange(hidden.shape[1], device=hidden.device) * batch.attention_mask
         return hidden[torch.arange(len(batch), device=hidden.device), positions.argmax(dim=1)]
 
+    def forward_edited(self, batch: Batch, layer: int, edit: Callable[[Tensor], Tensor], after: Tensor) -> Tensor:
+        """Compute logits from hidden states that are changed after a layer; float32, shape (batch, classes).
+
+        Args:
+            batch: Tokenised examples.
+            layer: Number of transformer layers before the change, from 1 to `depth`.
+            edit: Gets the layer's output, shape (batch, length, width), and returns the new one.
+            after: Attention mask of the layers after the change, shape (batch, length).
+        """
+        outputs = first_outputs(self.blocks, layer, lambda: self.network(**self._inputs(batch)))
+        # Most families' blocks return a tuple that begins with the hidden states.
+        last = (outputs[-1],) if isinstance(outputs[-1], Tensor) else outputs[-1]
+        edited = (self._batch_major(edit(self._batch_major(last[0]))), *last[1:])
+        outputs[-1] = edited[0] if isinstance(outputs[-1], Tensor) else edited
+        with replaying(self.blocks, outputs):
+            logits: Tensor = self(batch.with_tokens(attention_mask=after))
+        return logits
+
     def watching_hidden(self) -> AbstractContextManager[HiddenStates]:
         """Record the first and last hidden states of each pass, with their graph, in the yielded object."""
         return watching(getattr(*self._embedding), self.body, self._batch_major)
@@ -173,6 +195,39 @@ class Classifier(nn.Module):
     def blocks(self) -> list[nn.Module]:
         """Transformer blocks, first to last; ALBERT's shared group counts once."""
         return list(getattr(*submodule(self.body, self._architecture.blocks)))
+
+    @property
+    def depth(self) -> int:
+        """Number of transformer layers that a pass goes through; more than `blocks` in ALBERT."""
+        return int(self._config.num_hidden_layers)
+
+    @property
+    def reads_first_token(self) -> bool:
+        """Whether the head reads the first token of every text."""
+        return self._architecture.summary == "first"
+
+    def linear_layers(self, part: Literal["query_value", "linear"]) -> list[str]:
+        """Return the names in `network` of the blocks' linear layers: of queries and values, or all.
+
+        Raises:
+            UsageError: the family has no such layers, or they are unknown.
+        """
+        patterns = self._architecture.query_value if part == "query_value" else ("*",)
+        chosen = {
+            layer
+            for block in self.blocks
+            for name, layer in block.named_modules()
+            # GPT-2 has the library's Conv1D, which is a linear layer with its weight transposed.
+            if isinstance(layer, nn.Linear) or type(layer).__name__ == "Conv1D"
+            if any(fnmatchcase(name, pattern) for pattern in patterns)
+        }
+        if not chosen:
+            raise UsageError(
+                f"Model family {self.family!r} has no linear layers that are known to compute queries and values. "
+                "Choose all linear layers of the blocks, or add `query_value` to its row in "
+                "benchmark/models/architectures.py."
+            )
+        return [name for name, layer in self.network.named_modules() if layer in chosen]
 
     @property
     def word_table(self) -> Tensor:

@@ -1,6 +1,6 @@
 """Temporary changes of a network during a pass: replace modules, and record their outputs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -36,26 +36,55 @@ class _Reached(Exception):  # noqa: N818 - a signal, not an error
     """Ends a forward pass once the module has returned."""
 
 
-def first_output(module: nn.Module, run: Callable[[], object]) -> Tensor:
+def first_output(module: nn.Module, run: Callable[[], object]) -> Any:
     """Return the output of the first call of `module` within `run`; the rest of `run` is skipped.
 
     Raises:
         RuntimeError: `run` does not call the module.
     """
-    outputs: list[Tensor] = []
+    return first_outputs([module], 1, run)[0]
 
-    def stop(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+
+def first_outputs(modules: Sequence[nn.Module], count: int, run: Callable[[], object]) -> list[Any]:
+    """Return the outputs of the first `count` calls of any of `modules` within `run`; the rest of `run` is skipped.
+
+    Raises:
+        RuntimeError: `run` makes fewer calls.
+    """
+    outputs: list[Any] = []
+
+    def record(_module: nn.Module, _inputs: object, output: Any) -> None:
         outputs.append(output)
-        raise _Reached
+        if len(outputs) == count:
+            raise _Reached
 
-    handle = module.register_forward_hook(stop)
-    try:
-        run()
-    except _Reached:
-        return outputs[0]
-    finally:
-        handle.remove()
-    raise RuntimeError(f"The pass does not call {type(module).__name__}.")
+    with ExitStack() as stack:
+        for module in modules:
+            stack.callback(module.register_forward_hook(record).remove)
+        try:
+            run()
+        except _Reached:
+            return outputs
+    names = ", ".join(sorted({type(module).__name__ for module in modules}))
+    raise RuntimeError(f"The pass calls {names} {len(outputs)} times, and not {count} times.")
+
+
+@contextmanager
+def replaying(modules: Sequence[nn.Module], outputs: Sequence[Any]) -> Iterator[None]:
+    """Let the next calls of any of `modules` return `outputs` in order, without computing; later calls compute."""
+    left = list(outputs)
+    with ExitStack() as stack:
+        for module in modules:
+            stack.callback(delattr, module, "forward")
+            vars(module)["forward"] = _replay(left, module.forward)
+        yield
+
+
+def _replay(left: list[Any], forward: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*inputs: Any, **named: Any) -> Any:
+        return left.pop(0) if left else forward(*inputs, **named)
+
+    return call
 
 
 @dataclass

@@ -130,6 +130,11 @@ class PromptClassifier(Classifier):
         )
 
     @property
+    def reads_first_token(self) -> bool:
+        """The head reads the slot, whose place depends on the text."""
+        return False
+
+    @property
     def classes(self) -> int:
         """Number of classes."""
         return len(self.prompt.words)

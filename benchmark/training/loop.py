@@ -232,7 +232,7 @@ class Trainer:
                 hooks.backward(self.model, batch, context)
         self._clip()
         hooks.transform_gradients(self._trainable, context)
-        rate = learning_rate(self.recipe, done, total)
+        rate = phase.rate_factor * learning_rate(self.recipe, done, total)
         for group in optimizer.param_groups:
             group["lr"] = rate
         with hooks.guard("build_optimizer (the optimizer's step)"):

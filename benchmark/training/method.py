@@ -27,11 +27,13 @@ class Phase:
         name: Shown in the log.
         epochs: Passes over the training set, at least 1.
         trainable: Whether the parameter of a name is trained; None trains all.
+        rate_factor: Multiplies the recipe's learning rate, above 0.
     """
 
     name: str
     epochs: int
     trainable: Callable[[str], bool] | None = None
+    rate_factor: float = 1.0
 
 
 @dataclass(kw_only=True, eq=False)

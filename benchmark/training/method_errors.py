@@ -1,5 +1,6 @@
 """Errors of a method's hooks: exceptions and wrong return values, with the method, hook, and line or fix."""
 
+import math
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -226,6 +227,8 @@ def checked_phases(value: object) -> list[Phase]:
             raise TemperError(f"gives the phase {phase.name!r} {phase.epochs!r} epochs; give it 1 or more.")
         if phase.trainable is not None and not callable(phase.trainable):
             raise _wrong(phase.trainable, "a function of a parameter's name, or None", "as a phase's `trainable` ")
+        if not isinstance(phase.rate_factor, int | float) or not 0 < phase.rate_factor < math.inf:
+            raise TemperError(f"gives the phase {phase.name!r} the rate_factor {phase.rate_factor!r}; give it above 0.")
     return phases
 
 

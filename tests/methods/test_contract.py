@@ -10,6 +10,8 @@ COMPOSITIONS = (
     "sam+roast",
     "wconsol+mixout",
     "mvp+roast",
+    "mvp+lora",
+    "lora+freelb",
 )
 # Two steps of their attacks instead of ten take a third of the time.
 SETTINGS = {"ascc": "ascc:steps=2", "rift": "rift:steps=2"}

@@ -15,14 +15,16 @@ POSITIVE, WEIGHT, RATIO, SHARE, BELOW_ONE = "> 0", ">= 0", "> 0 and <= 1", "> 0 
 A share that may be all. A share that would keep or drop everything at its ends. A momentum or mixing probability."""
 
 RANGES = {
-    "alpha": WEIGHT, "beta": WEIGHT, "bregman": WEIGHT, "ce_weight": WEIGHT, "epsilon": POSITIVE,
+    "alpha": WEIGHT, "beta": WEIGHT, "bregman": WEIGHT, "ce_weight": WEIGHT, "dropout": BELOW_ONE, "epsilon": POSITIVE,
     "gamma": ">= 0 and <= 1", "high": RATIO, "inverse_strength": POSITIVE, "js_weight": WEIGHT, "kl_weight": WEIGHT,
     "late_momentum": BELOW_ONE, "low": BELOW_ONE, "lower": BELOW_ONE, "mi_weight": WEIGHT, "midpoint": WEIGHT,
     "min_cosine": ">= -1 and <= 1", "momentum": BELOW_ONE, "p": BELOW_ONE, "probability": SHARE, "pull": WEIGHT,
+    "rank": ">= 1", "rate_factor": POSITIVE,
     "radius": WEIGHT, "rate": POSITIVE, "ratio": RATIO, "reserve": SHARE, "rho": POSITIVE, "sigma": POSITIVE,
     "sparsity": WEIGHT, "start": WEIGHT, "step_size": WEIGHT, "steps": ">= 1", "strength": WEIGHT,
     "temperature": POSITIVE, "top": RATIO, "upper": RATIO,
-    "awp.gamma": POSITIVE, "roast.alpha": SHARE, "roast.beta": POSITIVE,
+    "awp.gamma": POSITIVE, "dora.alpha": POSITIVE, "lora.alpha": POSITIVE, "mixup.alpha": POSITIVE,
+    "roast.alpha": SHARE, "roast.beta": POSITIVE,
 }  # fmt: skip
 """The legal values of every numeric hyper-parameter; ``method.name`` where a method means something else by a name."""
 

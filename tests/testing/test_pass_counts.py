@@ -22,6 +22,7 @@ FLOORS = {
     "bitfit": 1.0,
     "child_tuning": 1.0,
     "child_tuning:mode=F": 1.0,
+    "dora": 1.0,
     "ema": 1.0,
     "focal": 1.0,
     "freelb": 2.0,
@@ -31,8 +32,10 @@ FLOORS = {
     "hiddencut": 2.0,
     "infobert": 4.0,  # three passes, each with a backward to the inputs that chooses the tokens
     "label_smoothing": 1.0,
+    "lora": 1.0,
     "lp_ft": 1.0,
     "mixout": 1.0,
+    "mixup": 1.0,
     "mvp": 4.0,  # one sequence for each of four templates
     "mvp+adv_embed:space=words:norm=l2:epsilon=1:rate=1.5:random_start=true:clean=false": 20 / 3,
     "r3f": 2.0,
