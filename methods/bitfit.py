@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from annotated_types import Gt
 
 from benchmark.training import Classifier, Method, Phase, Recipe, UsageError
 
@@ -11,12 +13,14 @@ from benchmark.training import Classifier, Method, Phase, Recipe, UsageError
 class BitFit(Method):
     """Freeze the body but for its biases, those of the normalisation layers included (section 3); train the head.
 
-    The learning rate is the recipe's times what tuning chooses. The paper's are about ten times those of full
-    fine-tuning (1e-4 to 1e-3 for BERT), so untuned rows train less than the paper's.
+    `rate_factor` multiplies the recipe's learning rate, which suits full fine-tuning. The paper's rates for BERT, 1e-4
+    to 1e-3, are about ten times those of its full fine-tuning.
     """
 
     name: ClassVar[str] = "bitfit"
     paper: ClassVar[str] = "Ben Zaken et al., ACL 2022"
+
+    rate_factor: Annotated[float, Gt(0)] = 10.0
 
     def adapt_model(self, model: Classifier) -> None:
         """Note the names of the parameters to train."""
@@ -28,4 +32,4 @@ class BitFit(Method):
 
     def phases(self, recipe: Recipe) -> Sequence[Phase]:
         """Train the noted parameters for the recipe's epochs."""
-        return [Phase("biases and head", recipe.epochs, self._trained.__contains__)]
+        return [Phase("biases and head", recipe.epochs, self._trained.__contains__, self.rate_factor)]
