@@ -24,7 +24,8 @@ RANGES = {
     "sparsity": WEIGHT, "start": WEIGHT, "step_size": WEIGHT, "steps": ">= 1", "strength": WEIGHT,
     "temperature": POSITIVE, "top": RATIO, "upper": RATIO,
     "awp.gamma": POSITIVE, "dora.alpha": POSITIVE, "lora.alpha": POSITIVE, "mixup.alpha": POSITIVE,
-    "roast.alpha": SHARE, "roast.beta": POSITIVE,
+    "roast.alpha": SHARE, "roast.beta": POSITIVE, "decay": SHARE, "smoothing": BELOW_ONE, "focal.gamma": WEIGHT,
+    "swa.start": BELOW_ONE, "wise_ft.alpha": ">= 0 and <= 1",
 }  # fmt: skip
 """The legal values of every numeric hyper-parameter; ``method.name`` where a method means something else by a name."""
 
