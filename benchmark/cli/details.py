@@ -41,7 +41,10 @@ def details(
     protocol: ProtocolOption = "",
     settings: SettingsOption = "defaults",
 ) -> None:
-    """Measure stored predictions by every metric: selective prediction, OOD scores, post-hoc calibration."""
+    """Measure stored predictions by every metric.
+
+    Shown are selective prediction, calibration before and after post-hoc calibrators, and OOD scores.
+    """
     named = parse_methods(methods, plugin or ())
     requests = named if any(one.name == VANILLA for one in named) else [*parse_methods(VANILLA), *named]
 

@@ -66,7 +66,9 @@ def test_the_registry_is_complete_and_readable():
 
 
 def test_all_labelled_metrics_at_once():
-    results = labelled_measurements(LOGITS, LABELS, metrics=metrics_of(Predictions), seed_text="p", temperature=2.0)
+    results = labelled_measurements(
+        LOGITS, LABELS, metrics=metrics_of(Predictions), seed_text="p", temperature=2.0, validation=(LOGITS, LABELS)
+    )
     assert tuple(results) == metrics_of(Predictions)
     assert all(type(result.value) is float and result.reason is None for result in results.values())
     assert {name for name, result in results.items() if result.replicates} == {"accuracy", "ece"}
