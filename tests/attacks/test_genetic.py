@@ -171,7 +171,7 @@ class TestAgainstTextAttack:
     def test_outcomes_and_queries_agree_in_distribution(self, tmp_path, pair, numbers):
         """Over 60 seeds an example: mean queries within 4 standard errors, the share of flips within 0.15."""
         asked, made = random_cases.victim(2, seed=1), random_cases.parts(1)
-        originals = random_cases.examples(2, (6, 9), asked, 1, pair).examples
+        originals = random_cases.examples(2, (6, 14), asked, 1, pair).examples
         seeds = tuple(Example(f"{e.id}-{seed}", e.texts, e.label) for e in originals for seed in range(60))
         examples = Dataset("seeds", seeds, ("a", "b"))
         ours, theirs = (
