@@ -19,7 +19,7 @@ def test_pass_ends_after_the_module() -> None:
 
 def test_a_module_that_is_never_called_is_named() -> None:
     unused = nn.Tanh()
-    with pytest.raises(RuntimeError, match="does not call Tanh"):
+    with pytest.raises(RuntimeError, match="calls Tanh 0 times, and not 1 times"):
         first_output(unused, lambda: None)
     assert not unused._forward_hooks
 
