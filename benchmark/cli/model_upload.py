@@ -10,7 +10,7 @@ import typer
 from benchmark.cli.display import examples, say, show
 from benchmark.cli.options import BackboneOption, MethodArgument, OutOption, PluginOption, complete_suites
 from benchmark.cli.runs import ProtocolOption, SettingsOption
-from benchmark.execution.plan import plan
+from benchmark.execution.plan import parse_method, plan
 
 EXAMPLES = examples(
     ("Write a trained model and its card into a folder", "temper push roast --suite demo --to ./roast-demo"),
@@ -41,14 +41,10 @@ def push(
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
 ) -> None:
     """Write a trained model with a model card, or upload both."""
-    from benchmark.execution.method_registry import MethodRequest, load_plugin
     from benchmark.submission.model_card import upload_model, write_model
     from benchmark.suites import load_suite
 
-    loaded, request = load_suite(suite), MethodRequest.parse(method)
-    for text in plugin or ():
-        load_plugin(text)
-    request.require_known()
+    loaded, request = load_suite(suite), parse_method(method, plugin or ())
     planned = plan(loaded, [request], 1, backbone, out, protocol=protocol, settings=settings)
     row = replace(planned.rows[0], seed=seed)
     planned = replace(planned, rows=[row])

@@ -14,7 +14,7 @@ from benchmark.cli.display import examples, print_table, say, show
 from benchmark.cli.options import BackboneOption, MethodArgument, OutOption, PluginOption, complete_suites
 from benchmark.cli.progress import CellDisplay
 from benchmark.cli.runs import SettingsOption
-from benchmark.execution.plan import plan, require_resources, require_writable
+from benchmark.execution.plan import parse_method, plan, require_resources, require_writable
 from benchmark.schema.errors import IntegrityError, TemperError, UsageError
 
 if TYPE_CHECKING:
@@ -54,15 +54,11 @@ def submit(
 ) -> None:
     """Gather a finished run into one folder for a pull request. Refuses incomplete runs."""
     from benchmark.execution.cards import suite_card
-    from benchmark.execution.method_registry import MethodRequest, load_plugin
     from benchmark.submission.build import build, seeds_to_submit
     from benchmark.suites import load_suite
     from benchmark.suites.suite_files import is_path
 
-    loaded, request = load_suite(suite), MethodRequest.parse(method)
-    for text in plugin or ():
-        load_plugin(text)
-    request.require_known()
+    loaded, request = load_suite(suite), parse_method(method, plugin or ())
     planned = plan(loaded, [request], 1, backbone, out, protocol="", settings=settings)
     (row,), work, results = planned.rows, planned.work, planned.results
     seeds = seeds_to_submit(row, work, results, suite_card(work))

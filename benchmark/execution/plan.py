@@ -137,13 +137,28 @@ def parse_methods(methods: str | Iterable[str], plugins: Iterable[str] = ()) -> 
     names: list[str] = []
     for name in (part.strip() for text in texts for part in text.split(",")):
         names += registered(sanity=name == "sanity") if name in ("all", "sanity") else [name]
-    requests = [MethodRequest.parse(name) for name in names if name]
+    requests = _known((MethodRequest.parse(name) for name in names if name), plugins)
+    if not requests:
+        raise UsageError("--methods names no method; `temper list --methods` shows them.")
+    return requests
+
+
+def parse_method(method: str, plugins: Iterable[str] = ()) -> MethodRequest:
+    """Parse one method as `parse_methods` does; ``all`` and lists are no method.
+
+    Raises:
+        UsageError: no such method, or an invalid hyper-parameter or plugin file.
+    """
+    return _known([MethodRequest.parse(method)], plugins)[0]
+
+
+def _known(parsed: Iterable[MethodRequest], plugins: Iterable[str]) -> list[MethodRequest]:
+    """Load plugins, and check that every method exists."""
+    requests = list(parsed)
     for plugin in plugins:
         load_plugin(plugin)
     for request in requests:
         request.require_known()
-    if not requests:
-        raise UsageError("--methods names no method; `temper list --methods` shows them.")
     return requests
 
 
