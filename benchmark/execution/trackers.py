@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from benchmark.schema import fingerprint
-from benchmark.schema.errors import TemperError, UsageError, excerpt
+from benchmark.schema.errors import TemperError, UsageError, on_one_line
 
 if TYPE_CHECKING:
     from benchmark.execution.cells import Cell
@@ -181,7 +181,7 @@ class MLflow:
             experiment = client.get_experiment_by_name(name)
             self._experiment = experiment.experiment_id if experiment else client.create_experiment(name)
         except (MlflowException, OSError) as error:
-            raise TemperError(f"--track mlflow: {self._uri} cannot be used: {_line(error)}") from error
+            raise TemperError(f"--track mlflow: {self._uri} cannot be used: {on_one_line(error)}") from error
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
@@ -295,13 +295,8 @@ class RowTracker:
                 self._run = run
             send(tracker)
         except tracker.errors as error:
-            self._note(f"{run.name}: tracking stopped, and the row is computed without it. {_line(error)}")
+            self._note(f"{run.name}: tracking stopped, and the row is computed without it. {on_one_line(error)}")
             if self._run is not None:
                 with suppress(*tracker.errors):
                     tracker.close(failed=True)
             self._run, self._stopped = None, True
-
-
-def _line(error: Exception) -> str:
-    """Write an error on one line."""
-    return excerpt(" ".join(f"{type(error).__name__}: {error}".split()), 300)

@@ -114,6 +114,11 @@ def excerpt(text: str, limit: int) -> str:
     return f"{text[:kept]}… ({len(text) - kept:,} more characters)"
 
 
+def on_one_line(error: Exception, limit: int = 300) -> str:
+    """Write the type and message of an error of another library on one line."""
+    return excerpt(" ".join(f"{type(error).__name__}: {error}".split()), limit)
+
+
 def describe(value: object) -> str:
     """Name a value of JSON or TOML in an error: its type, and the value itself if it is short."""
     names = {dict: "an object", list: "a list", type(None): "null"}

@@ -14,7 +14,8 @@ from benchmark.execution.plan import Plan
 from benchmark.execution.workload import Workload
 from benchmark.models.backbones import Backbone
 from benchmark.resources import load_manifest
-from benchmark.schema import TemperError, UsageError, excerpt
+from benchmark.schema import TemperError, UsageError
+from benchmark.schema.errors import on_one_line
 from benchmark.submission.build import FinishedSeed, finished_seed
 
 README = "README.md"
@@ -83,9 +84,8 @@ def upload_model(planned: Plan, repository: str, licence: str | None, *, private
         except HFValidationError as error:
             raise UsageError(f"--to {repository}: not of the form owner/name. A folder starts with ./ or /.") from error
         except network_errors as error:
-            line = excerpt(" ".join(f"{type(error).__name__}: {error}".split()), 300)
             raise TemperError(
-                f"--to {repository}: the upload failed ({line}).\n"
+                f"--to {repository}: the upload failed ({on_one_line(error)}).\n"
                 "Check the token with `hf auth whoami`, and the network. Then run the same command again."
             ) from error
     return str(commit)
