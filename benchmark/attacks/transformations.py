@@ -54,6 +54,11 @@ HOMOGLYPHS: Mapping[str, str] = dict(zip("-9876543210'abcdefghijklmnopqrstuvwxyz
 """Characters and similar-looking ones, paired as in TextAttack 0.3.11; TextBugger's paper shows three pairs."""
 
 
+def swapped_at(word: str, at: int) -> str:
+    """Swap the characters at a place of a word and after it."""
+    return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+
+
 def misspellings(word: str, rng: random.Random) -> list[str]:
     """Return TextBugger's misspellings of a word, as TextAttack makes them.
 
@@ -66,7 +71,6 @@ def misspellings(word: str, rng: random.Random) -> list[str]:
         gap, hole = rng.randrange(1, last), rng.randrange(1, last)
         edits += [f"{word[:gap]} {word[gap:]}", word[:hole] + word[hole + 1 :]]
     if last > 2:
-        at = rng.randrange(1, last - 1)
-        edits.append(word[:at] + word[at + 1] + word[at] + word[at + 2 :])
+        edits.append(swapped_at(word, rng.randrange(1, last - 1)))
     swapped = (word[:at] + HOMOGLYPHS[char] + word[at + 1 :] for at, char in enumerate(word) if char in HOMOGLYPHS)
     return [*edits, *swapped]

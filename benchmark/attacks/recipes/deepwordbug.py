@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from benchmark.attacks.attack_recipe import AttackRecipe, Budget, Count, ReportedEncoder, Share, Stopwords, attack
+from benchmark.attacks.transformations import swapped_at
 from benchmark.schema.base import doc
 
 if TYPE_CHECKING:
@@ -94,8 +95,7 @@ def edited_words(word: str, operators: str, rng: random.Random) -> list[str]:
         return []
     if operators == "substitution":
         return [_substituted(word, rng)]
-    at = rng.randrange(length - 1)
-    swapped = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    swapped = swapped_at(word, rng.randrange(length - 1))
     substituted = _substituted(word, rng)
     at = rng.randrange(length)
     deleted = word[:at] + word[at + 1 :]

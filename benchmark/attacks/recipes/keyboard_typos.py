@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from benchmark.attacks.attack_recipe import AttackRecipe, Budget, Count, ReportedEncoder, Share, Stopwords, attack
+from benchmark.attacks.transformations import swapped_at
 from benchmark.keyboard import NEIGHBOURS
 from benchmark.schema.base import Integer, doc
 
@@ -117,7 +118,7 @@ def misspellings(word: str, insertions: str, rng: random.Random) -> list[str]:
         rng: Source of the random letters.
     """
     last = len(word) - 1
-    swapped = (word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(1, last - 1))
+    swapped = (swapped_at(word, at) for at in range(1, last - 1))
     deleted = (word[:at] + word[at + 1 :] for at in range(1, last))
     mistyped = (word[:at] + key + word[at + 1 :] for at in range(1, last) for key in _keys(word[at]))
     inserted = (
