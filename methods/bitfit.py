@@ -24,11 +24,10 @@ class BitFit(Method):
 
     def adapt_model(self, model: Classifier) -> None:
         """Note the names of the parameters to train."""
-        body = {id(parameter) for parameter in model.body.parameters()}
-        biases = {name for name, p in model.named_parameters() if id(p) in body and name.endswith("bias")}
-        if not biases:
+        body = set(model.body.parameters())
+        if not any(name.endswith("bias") for name, _ in model.body.named_parameters()):
             raise UsageError("the backbone has no biases, so only the head would be trained; use another backbone.")
-        self._trained = biases | {name for name, p in model.named_parameters() if id(p) not in body}
+        self._trained = {name for name, p in model.named_parameters() if p not in body or name.endswith("bias")}
 
     def phases(self, recipe: Recipe) -> Sequence[Phase]:
         """Train the noted parameters for the recipe's epochs."""

@@ -88,11 +88,12 @@ def compute_row(row: Row, runner: Runner) -> Outcome:
     """Compute the row's missing cells. A finished cell completes the specs of later ones, so list them after each."""
     if row.failure:
         return Outcome(failure=row.failure)
-    outcome = Outcome(failure="It was interrupted.")
+    failed = True
     try:
         outcome = _compute_cells(row, runner)
+        failed = bool(outcome.failure)
     finally:
-        runner.tracking.end(failed=bool(outcome.failure))
+        runner.tracking.end(failed=failed)
     return outcome
 
 
