@@ -172,27 +172,35 @@ def status(
 
 
 def _status(planned: "Plan") -> None:
+    from benchmark.execution.cards import suite_card
     from benchmark.execution.cells import MODEL, cells_of
     from benchmark.execution.explanation import state_of
+    from benchmark.execution.records import failure_of
 
     rows, work, store = planned.rows, planned.work, planned.store
     lines: list[tuple[str, str, str]] = []
-    models = []
+    models, running, failures = [], [], []
+    card = suite_card(work)
     for row in rows:
         if row.failure:
             lines.append((row.label, "trials", "all failed"))
             continue
+        if reason := failure_of(row, card, planned.results):
+            failures.append(f"Failed: {reason}")
         for cell in cells_of(row, work, store):
             name, state = f"{cell.kind} {cell.subject}".rstrip(), state_of(cell, store)
             lines.append((row.label, name, state))
             if cell.kind == "train" and cell.key is not None and state == "done":
                 models.append(f"Model of {row.label}: {store.folder(cell.kind, cell.key) / MODEL}")
+            if cell.key is not None and state == "running":
+                owner = store.owner(cell.kind, cell.key) or "a process that has just ended"
+                running.append(f"Running: {cell.label}, by {owner}")
     for subject in work.missing:
         lines.append(("all rows", subject, "unavailable"))
     if lines:
         print_table(("Row", "Stage", "State"), lines)
-    for model in models:
-        show(model)
+    for line in (*running, *failures, *models):
+        show(line)
 
 
 def explain(

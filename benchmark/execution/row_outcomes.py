@@ -1,6 +1,11 @@
-"""Compute the missing cells of rows, one row after the other or several in processes that share the store."""
+"""Compute the missing cells of rows, one row after the other or several in processes that share the store.
+
+Other commands, also on other machines, may work on the same store. A row whose next cell another process is computing
+is left for later, so two commands for the same rows share the work.
+"""
 
 import pickle
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +14,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from benchmark.execution.cells import Row, cells_of
+from benchmark.execution.claims import ClaimedError
 from benchmark.execution.method_registry import load_plugin, loaded_plugins, method_class
 from benchmark.execution.method_source import source_fingerprint
 from benchmark.execution.runner import Observer, Runner
@@ -19,6 +25,9 @@ from benchmark.schema.errors import TemperError
 from benchmark.training.context import MethodError
 from benchmark.worker_processes import end_workers, received, set_up_worker, start_worker, threads_per_worker
 
+POLL_SECONDS = 4.0
+"""Time after which a row that waits for another process is looked at again."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -28,11 +37,13 @@ class Outcome:
         computed: Number of cells computed.
         reused: Number of cells that existed already.
         failure: Why the row cannot be measured; empty if all its cells are done.
+        claimed: Which cell another process is computing, if nothing else is left to do; empty if the row is done.
     """
 
     computed: int = 0
     reused: int = 0
     failure: str = ""
+    claimed: str = ""
 
 
 def compute_rows(rows: Sequence[Row], runner: Runner, jobs: int) -> Iterator[tuple[Row, Outcome]]:
@@ -46,35 +57,46 @@ def compute_rows(rows: Sequence[Row], runner: Runner, jobs: int) -> Iterator[tup
     Raises:
         TemperError: an error that stops all rows, or, after the other rows, the death of a row's process.
     """
-    if jobs == 1:
-        for row in rows:
-            yield row, compute_row(row, runner)
-        return
-    waiting, dead = deque(rows), list[str]()
-    running: dict[Connection, tuple[SpawnProcess, Row]] = {}
-    threads = threads_per_worker(jobs)
+    waiting, dead = deque(map(_Pending, rows)), list[str]()
+    running: dict[Connection, tuple[SpawnProcess, _Pending]] = {}
+    threads, noted = threads_per_worker(jobs), set[str]()
+
+    def ended(pending: _Pending, outcome: Outcome) -> Iterator[tuple[Row, Outcome]]:
+        if not outcome.claimed:
+            earlier = pending.computed
+            yield pending.row, replace(outcome, computed=outcome.computed + earlier, reused=outcome.reused - earlier)
+            return
+        waiting.append(_Pending(pending.row, pending.computed + outcome.computed, time.monotonic() + POLL_SECONDS))
+        if outcome.claimed not in noted:
+            noted.add(outcome.claimed)
+            runner.observer.note(outcome.claimed)
+
     try:
         while waiting or running:
-            if waiting and len(running) < jobs:
-                row = waiting.popleft()
-                if _needs_work(row, runner):
-                    receiver, process = start_worker(_work, threads, *_portable(row, runner))
-                    running[receiver] = (process, row)
+            pending = next((one for one in waiting if one.due <= time.monotonic()), None)
+            if pending is not None and len(running) < jobs:
+                waiting.remove(pending)
+                if jobs == 1 or not _needs_work(pending.row, runner):
+                    yield from ended(pending, compute_row(pending.row, runner))
                 else:
-                    yield row, compute_row(row, runner)
+                    receiver, process = start_worker(_work, threads, *_portable(pending.row, runner))
+                    running[receiver] = (process, pending)
                 continue
-            ready = wait(list(running))
+            if not running:
+                time.sleep(POLL_SECONDS / 4)
+                continue
+            ready = wait(list(running), POLL_SECONDS / 4 if waiting else None)
             for receiver in [connection for connection in running if connection in ready]:
                 message = received(receiver)
-                process, row = running.pop(receiver)
+                process, pending = running.pop(receiver)
                 process.join()
                 if isinstance(message, TemperError):
                     raise message
                 if isinstance(message, Outcome):
-                    yield row, message
+                    yield from ended(pending, message)
                 else:
-                    dead.append(f"{row.label} (exit code {process.exitcode})")
-                    runner.observer.note(f"{row.label}: its process died with exit code {process.exitcode}.")
+                    dead.append(f"{pending.row.label} (exit code {process.exitcode})")
+                    runner.observer.note(f"{pending.row.label}: its process died with exit code {process.exitcode}.")
     finally:
         end_workers((receiver, process) for receiver, (process, _) in running.items())
     if dead:
@@ -82,6 +104,21 @@ def compute_rows(rows: Sequence[Row], runner: Runner, jobs: int) -> Iterator[tup
             f"The process of {', '.join(dead)} died; the other rows are done. Run the same command again to resume, "
             "with fewer --jobs if memory was short."
         )
+
+
+@dataclass(eq=False)
+class _Pending:
+    """A row that is to be started.
+
+    Attributes:
+        row: The row.
+        computed: Number of its cells that were computed before it had to wait for another process.
+        due: When to start it, by the monotonic clock.
+    """
+
+    row: Row
+    computed: int = 0
+    due: float = 0.0
 
 
 def compute_row(row: Row, runner: Runner) -> Outcome:
@@ -98,23 +135,30 @@ def compute_row(row: Row, runner: Runner) -> Outcome:
 
 
 def _compute_cells(row: Row, runner: Runner) -> Outcome:
-    done: set[str] = set()
+    done = 0
     while True:
         try:
             cells = list(cells_of(row, runner.work, runner.store))
         except MethodError as error:
-            return Outcome(len(done), failure=f"{row.label}: {error}")
-        missing = next((c for c in cells if c.key is not None and runner.store.find(c.kind, c.key) is None), None)
+            return Outcome(done, failure=f"{row.label}: {error}")
+        missing = [c for c in cells if c.key is not None and runner.store.find(c.kind, c.key) is None]
         report_notes(runner.store, runner.observer)
-        if missing is None:
+        if not missing:
             if done and runner.tracker is not None:
                 runner.track_scores(cells)
-            return Outcome(len(done), len(cells) - len(done))
-        try:
-            runner.run(missing)
-        except MethodError as error:
-            return Outcome(len(done), failure=f"{missing.label}: {error}")
-        done.add(missing.label)
+            return Outcome(done, len(cells) - done)
+        claimed = ""
+        for cell in missing:
+            try:
+                done += runner.run(cell)
+            except ClaimedError as error:
+                claimed = claimed or str(error)
+                continue
+            except MethodError as error:
+                return Outcome(done, failure=f"{cell.label}: {error}")
+            break
+        else:
+            return Outcome(done, claimed=claimed)
 
 
 def report_notes(store: Store, observer: Observer) -> None:
@@ -124,14 +168,15 @@ def report_notes(store: Store, observer: Observer) -> None:
 
 
 def _needs_work(row: Row, runner: Runner) -> bool:
-    """Return whether a row has a missing cell; starting a process for one without takes seconds."""
+    """Return whether a cell of a row can be computed now; starting a process for another row takes seconds."""
     if row.failure:
         return False
+    store = runner.store
     try:
-        cells = list(cells_of(row, runner.work, runner.store))
+        cells = [cell for cell in cells_of(row, runner.work, store) if cell.key is not None]
     except MethodError:
         return False
-    return any(c.key is None or runner.store.find(c.kind, c.key) is None for c in cells)
+    return any(store.find(c.kind, c.key) is None and store.owner(c.kind, c.key) is None for c in cells if c.key)
 
 
 def _portable(row: Row, runner: Runner) -> tuple[list[str], bytes]:
@@ -147,7 +192,7 @@ def _work(sender: Connection, threads: int, plugins: Sequence[str], pickled: byt
         for plugin in plugins:
             load_plugin(plugin)
         row, work, root, observer, tracker = _unpickled(pickled)
-        sender.send(compute_row(row, Runner(work, Store(root, patient=True), observer, tracker)))
+        sender.send(compute_row(row, Runner(work, Store(root), observer, tracker)))
     except TemperError as error:
         sender.send(error)
 

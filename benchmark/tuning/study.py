@@ -206,7 +206,7 @@ class TuningPlan:
         """Return the numbers of the trials whose training was started and is not finished."""
         rows = [study.trial_row(number) for number in range(self.trials) if number not in known]
         firsts = [next(cells_of(row, self.work, self.store)) for row in rows if not row.failure]
-        return [cell.row.trial or 0 for cell in firsts if state_of(cell, self.store) == "begun"]
+        return [cell.row.trial or 0 for cell in firsts if state_of(cell, self.store) in ("running", "begun")]
 
     def _fits(self, trial: Trial, study: Study) -> bool:
         """Return whether a trial is the one with its number in a study."""

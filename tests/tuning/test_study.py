@@ -259,9 +259,7 @@ def test_the_death_of_a_trials_process_stops_no_other_trial(suite: Path, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_tuning_that_is_killed_ten_times_at_random_gives_the_same_bytes(
-    suite: Path, tmp_path: Path, jobs: int
-) -> None:
+def test_tuning_that_is_killed_ten_times_at_random_gives_the_same_bytes(suite: Path, tmp_path: Path, jobs: int) -> None:
     done = python("-m", "tests.tuning.kill_script", suite, tmp_path, 15, jobs)
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
