@@ -13,6 +13,7 @@ from benchmark.cli.display import console, examples, print_table, say, say_next,
 from benchmark.cli.leaderboard_commands import print_section
 from benchmark.cli.options import (
     BackboneOption,
+    ExecutorOption,
     OutOption,
     PluginOption,
     SuiteArgument,
@@ -21,6 +22,7 @@ from benchmark.cli.options import (
     each_suite,
 )
 from benchmark.cli.progress import CellDisplay, resumable
+from benchmark.execution.executors import Place, place_of_rows
 from benchmark.execution.plan import Settings, parse_methods, plan, require_writable
 from benchmark.execution.trackers import TrackerName
 from benchmark.schema import SANITY_CHECKS, TemperError, method_slug
@@ -88,18 +90,19 @@ def run(
     protocol: ProtocolOption = "",
     settings: SettingsOption = "defaults",
     jobs: JobsOption = 1,
+    executor: ExecutorOption = "local",
     track: TrackOption = None,
 ) -> None:
     """Train, predict, attack and score; compute only what is missing. The same command resumes."""
-    requests = parse_methods(methods, plugin or ())
+    requests, place = parse_methods(methods, plugin or ()), place_of_rows(executor, jobs)
 
     def run_one(one: "Suite") -> None:
-        _run(_plan(one, requests, seeds, backbone, out, protocol=protocol, settings=settings), out, jobs, track)
+        _run(_plan(one, requests, seeds, backbone, out, protocol=protocol, settings=settings), out, place, track)
 
     each_suite(suite, run_one)
 
 
-def _run(planned: "Plan", out: Path, jobs: int, track: TrackerName | None) -> None:
+def _run(planned: "Plan", out: Path, place: Place, track: TrackerName | None) -> None:
     """Run all rows of one suite and write their records."""
     rows, work = planned.rows, planned.work
     require_writable(out)
@@ -108,8 +111,8 @@ def _run(planned: "Plan", out: Path, jobs: int, track: TrackerName | None) -> No
     for task, count in work.excluded().items():
         say(f"note: {task}: {counted(count, 'example')} that training has seen dropped.")
 
-    with resumable(), closing(CellDisplay(live=jobs == 1)) as display:
-        report = planned.execute(display, jobs, track)
+    with resumable(), closing(CellDisplay(live=place.alone)) as display:
+        report = planned.execute(display, place, track)
     if report.computed or report.failures:
         say(f"Computed {counted(report.computed, 'stage')}; {report.reused} reused.")
     else:

@@ -16,6 +16,7 @@ from benchmark import run, worker_processes
 from benchmark.cli.main import main
 from benchmark.execution import method_registry
 from benchmark.execution.cells import cells_of
+from benchmark.execution.executors import Local
 from benchmark.execution.plan import parse_methods, plan
 from benchmark.schema import TemperError, UsageError
 from benchmark.suites import load_suite
@@ -119,7 +120,7 @@ def test_a_method_that_changes_during_the_run_is_refused(suite: Path, plugin: Pa
     planned = plan(load_suite(str(suite)), requests, 1, None, tmp_path / "out", protocol="")
     plugin.write_text(PLUGIN.replace("== 3", "== 4"))
     with pytest.raises(TemperError, match="source of unlucky changed during the run"):
-        planned.execute(jobs=2)
+        planned.execute(place=Local(jobs=2))
 
 
 def test_the_status_names_who_computes_what_and_which_rows_failed(suite: Path, plugin: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from benchmark import worker_processes
+from benchmark.execution.executors import Local
 from benchmark.execution.plan import parse_methods
 from benchmark.suites import load_suite
 from benchmark.tuning.study import plan_tuning
@@ -18,7 +19,7 @@ KILLS, TRIALS = 10, 2
 
 
 def tune(suite: str, out: Path, jobs: int) -> None:
-    plan_tuning(load_suite(suite), parse_methods("vanilla,roast"), None, out, TRIALS).execute(jobs=jobs)
+    plan_tuning(load_suite(suite), parse_methods("vanilla,roast"), None, out, TRIALS).execute(place=Local(jobs=jobs))
 
 
 def child(suite: str, out: Path, jobs: int = 1) -> int:
