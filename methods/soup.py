@@ -16,25 +16,26 @@ class Soup(TrialAverage):
     the earlier trial comes first. uniform averages all of them. `of` names the method whose trials are averaged.
 
     All ingredients of a row are trained with its seed, so they start from the same weights, the random initialisation
-    of the head included, and see the same batches. The paper shares the head as well, as a linear probe or zero-shot
-    classifier, but its ingredients differ in data order and augmentation, and ours in the settings that tuning varies
-    alone. The paper sorts and selects on held-out data, as here, and of each ingredient we take the best epoch.
+    of the head included, and see the same batches in the same order. They differ by what tuning varies and nothing
+    else. The paper's differ in more, such as augmentation, and share a head that is a linear probe or zero-shot.
 
-    A row costs one training per trial that did not fail, and shares those of seed 0 with tuning.
+    A row costs one training per trial that did not fail, and shares those of seed 0 with tuning. Variants: ``paper`` is
+    the above. ``released`` adds an ingredient only if the average becomes more accurate.
     """
 
     name: ClassVar[str] = "soup"
     paper: ClassVar[str] = "Wortsman et al., ICML 2022"
 
     kind: Literal["greedy", "uniform"] = "greedy"
+    variant: Literal["paper", "released"] = "paper"
 
     def choose(self, count: int, judge: Judge) -> Sequence[int]:
         """Choose the ingredients."""
         if self.kind == "uniform":
             return range(count)
         order = sorted(range(count), key=lambda place: -judge([place]))
-        chosen = order[:1]
+        chosen, least_gain = order[:1], 1 if self.variant == "released" else 0
         for place in order[1:]:
-            if judge([*chosen, place]) >= judge(chosen):
+            if judge([*chosen, place]) - judge(chosen) >= least_gain:
                 chosen.append(place)
         return sorted(chosen)

@@ -8,7 +8,7 @@ from dataclasses import MISSING
 from benchmark.execution.costs import Cost, Costs, over_vanilla
 from benchmark.execution.method_registry import method_class, registered
 from benchmark.execution.method_source import summary
-from benchmark.training import Method
+from benchmark.training import Method, TrialAverage
 
 INTRODUCTION = """\
 # Methods
@@ -42,14 +42,18 @@ def methods_page(families: Sequence[str], refused: Mapping[str, Sequence[str]]) 
         read = summary(point)
         cost = Costs.for_method(point).methods.get(name)
         hooks = ", ".join(f"`{hook}`" for hook in read.hooks) or "none"
-        own = ", ".join(f"`{key}: {legal}`".replace("|", "or") for key, _, legal, _ in read.hyperparameters) or "none"
+        short_cost, long_cost = _short_cost(cost), _cost(cost)
         trained = _trained(families, refused.get(name, ()))
-        rows.append((f"[`{name}`](#{name})", escaped(cls.paper) or "-", hooks, own, _short_cost(cost), trained))
+        if issubclass(cls, TrialAverage):
+            # It overrides a hook of training only to refuse it.
+            hooks, short_cost, long_cost, trained = "none", *["a training per trial"] * 2, "those of `of`"
+        own = ", ".join(f"`{key}: {legal}`".replace("|", "or") for key, _, legal, _ in read.hyperparameters) or "none"
+        rows.append((f"[`{name}`](#{name})", escaped(cls.paper) or "-", hooks, own, short_cost, trained))
         facts = (
             ("Paper", escaped(cls.paper) or "-"),
             ("Version", escaped(cls.version)),
             ("Hooks", hooks),
-            ("Cost", _cost(cost)),
+            ("Cost", long_cost),
             ("Families", trained),
         )
         sections += [f"## {name}", prose(inspect.getdoc(cls) or ""), "\n".join(f"- {a}: {b}" for a, b in facts)]

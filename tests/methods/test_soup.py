@@ -133,27 +133,28 @@ def test_models_that_do_not_fit_are_refused(tmp_path: Path, change: dict, senten
     with pytest.raises(MethodError, match=sentence):
         average_models(folders, tmp_path / "mean")
     (tmp_path / "b/more.txt").write_text("")
-    with pytest.raises(MethodError, match="the models differ in more.txt"):
+    with pytest.raises(MethodError, match=r"the models differ in more\.txt"):
         average_models(folders, tmp_path / "mean")
 
 
 # -- the choice -------------------------------------------------------------------------------------------------
 
 
-def recipe_1(table: dict[frozenset[int], int], count: int) -> list[int]:
-    """Recipe 1 of the paper, by pseudo-code: every step looks at what is in, and nothing is kept but that."""
+def recipe_1(table: dict[frozenset[int], int], count: int, *, released: bool = False) -> list[int]:
+    """Recipe 1 of the paper, in which every step looks at the ingredients anew; the released code has > for >=."""
     ranked = [place for _, place in sorted((-table[frozenset({p})], p) for p in range(count))]
     ingredients: set[int] = set()
     while ranked:
         candidate = ranked.pop(0)
         before = table[frozenset(ingredients)] if ingredients else -1
-        if table[frozenset(ingredients | {candidate})] >= before:
+        after = table[frozenset(ingredients | {candidate})]
+        if after > before if released else after >= before:
             ingredients |= {candidate}
     return sorted(ingredients)
 
 
 def test_greedy_is_recipe_1_on_any_accuracies() -> None:
-    rng, sizes = random.Random(0), set()
+    rng, sizes, differing = random.Random(0), set(), 0
     for count in (1, 2, 3, 5, 6):
         for _ in range(60):
             subsets = itertools.chain.from_iterable(
@@ -161,10 +162,15 @@ def test_greedy_is_recipe_1_on_any_accuracies() -> None:
             )
             # Few different values, so that ties decide often.
             table = {frozenset(subset): rng.randrange(4) for subset in subsets}
-            chosen = list(Soup().choose(count, lambda places, table=table: table[frozenset(places)]))
+            judge = lambda places, table=table: table[frozenset(places)]  # noqa: E731
+            chosen = list(Soup().choose(count, judge))
             assert chosen == recipe_1(table, count)
+            strict = list(Soup(variant="released").choose(count, judge))
+            assert strict == recipe_1(table, count, released=True)
+            differing += strict != chosen
             sizes.add(len(chosen))
     assert sizes >= {1, 2, 3, 4}
+    assert differing > 20
 
 
 def test_uniform_asks_nobody_and_takes_all() -> None:
@@ -413,7 +419,7 @@ def test_what_cannot_be_averaged_is_refused(suite: Path, tmp_path: Path, method:
 
 
 def test_options_of_released_code_are_refused(suite: Path, cooked: Path) -> None:
-    with pytest.raises(UsageError, match="--protocol reproduces papers' code with their settings. Leave out soup"):
+    with pytest.raises(UsageError, match=r"--protocol reproduces papers' code with their settings. Leave out soup"):
         planned(suite, cooked, protocol="ece-index-bug")
 
 
@@ -421,7 +427,7 @@ def test_nothing_is_trained_or_checked_without_trials(tiny_backbone: Path, tmp_p
     from benchmark.authoring.method_check import check_method
     from tests.support.tiny import trainer
 
-    with pytest.raises(MethodError, match="soup trains no model; it averages the trials of vanilla. Run `temper tune"):
+    with pytest.raises(MethodError, match=r"soup trains no model; it averages the trials of vanilla. Run `temper tune"):
         trainer(Soup(), tiny_backbone, tmp_path)
     with pytest.raises(UsageError, match="soup averages models that tuning trained, so the checks of methods do not"):
         list(check_method("soup"))
