@@ -8,7 +8,7 @@ from dataclasses import MISSING
 from benchmark.execution.costs import Cost, Costs, over_vanilla
 from benchmark.execution.method_registry import method_class, registered
 from benchmark.execution.method_source import summary
-from benchmark.training import Method, TrialAverage
+from benchmark.training import Method
 
 INTRODUCTION = """\
 # Methods
@@ -44,9 +44,8 @@ def methods_page(families: Sequence[str], refused: Mapping[str, Sequence[str]]) 
         hooks = ", ".join(f"`{hook}`" for hook in read.hooks) or "none"
         short_cost, long_cost = _short_cost(cost), _cost(cost)
         trained = _trained(families, refused.get(name, ()))
-        if issubclass(cls, TrialAverage):
-            # It overrides a hook of training only to refuse it.
-            hooks, short_cost, long_cost, trained = "none", *["a training per trial"] * 2, "those of `of`"
+        if read.averages_trials:
+            short_cost, long_cost, trained = "a training per trial", "a training per trial", "those of `of`"
         own = ", ".join(f"`{key}: {legal}`".replace("|", "or") for key, _, legal, _ in read.hyperparameters) or "none"
         rows.append((f"[`{name}`](#{name})", escaped(cls.paper) or "-", hooks, own, short_cost, trained))
         facts = (

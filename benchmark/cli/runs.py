@@ -223,7 +223,7 @@ def explain(
     def explain_one(one: "Suite") -> None:
         planned = _plan(one, requests, seeds, backbone, out, protocol=protocol, settings=settings, partly_tuned=True)
         _explain(planned)
-        if settings == "tuned":
+        if settings == "tuned" or planned.untuned:
             _print_trials(planned, requests, backbone, out)
 
     each_suite(suite, explain_one)

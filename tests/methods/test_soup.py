@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
+from typer.testing import CliRunner
 
 import benchmark
+from benchmark.cli.app import app
 from benchmark.execution.cells import Row, cells_of
 from benchmark.execution.plan import Plan, parse_methods, plan
 from benchmark.execution.row_outcomes import _portable, _unpickled
@@ -21,6 +24,7 @@ from benchmark.execution.runner import Quiet, Runner
 from benchmark.schema import UsageError, read_records, read_results
 from benchmark.schema.trial import read_trials, trial_line
 from benchmark.submission.build import build
+from benchmark.submission.model_card import write_model
 from benchmark.submission.read import read_submission
 from benchmark.submission.verify import Verification, rerun
 from benchmark.suites import load_suite
@@ -90,7 +94,7 @@ def outcome(folder: Path) -> dict:
 # -- the arithmetic ---------------------------------------------------------------------------------------------
 
 
-def write_model(folder: Path, seed: int, *, width: int = 4, config: str = "{}", number: int = 7) -> Path:
+def saved_model(folder: Path, seed: int, *, width: int = 4, config: str = "{}", number: int = 7) -> Path:
     folder.mkdir()
     generator = torch.Generator().manual_seed(seed)
     half = torch.randn(3, generator=generator).bfloat16()
@@ -101,11 +105,9 @@ def write_model(folder: Path, seed: int, *, width: int = 4, config: str = "{}", 
 
 
 def test_an_average_is_the_mean_in_float64_rounded_once(tmp_path: Path) -> None:
-    folders = [write_model(tmp_path / str(seed), seed) for seed in range(7)]
+    folders = [saved_model(tmp_path / str(seed), seed) for seed in range(7)]
     average_models(folders, tmp_path / "mean")
     average_models(folders, tmp_path / "mean")
-    from safetensors import safe_open
-
     with safe_open(tmp_path / "mean/model.safetensors", framework="pt") as mean:
         assert mean.metadata() == {"format": "pt"}
         for name in ("a", "half"):
@@ -129,7 +131,7 @@ def test_an_average_is_the_mean_in_float64_rounded_once(tmp_path: Path) -> None:
     ],
 )
 def test_models_that_do_not_fit_are_refused(tmp_path: Path, change: dict, sentence: str) -> None:
-    folders = [write_model(tmp_path / "a", 0), write_model(tmp_path / "b", 1, **change)]
+    folders = [saved_model(tmp_path / "a", 0), saved_model(tmp_path / "b", 1, **change)]
     with pytest.raises(MethodError, match=sentence):
         average_models(folders, tmp_path / "mean")
     (tmp_path / "b/more.txt").write_text("")
@@ -325,10 +327,13 @@ def test_a_submission_is_verified_and_trained_again(suite: Path, cooked: Path, t
     submission = read_submission(folder)
     (tmp_path / "scratch").mkdir()
     checks = Verification(submission, made.work, tmp_path / "scratch").checks()
-    # The tiny suite wants three seeds, of no matter which method.
     problems = [problem for _, problems in checks for problem in problems]
     assert problems == []
-    assert all(difference.holds for difference in rerun(submission, made.work, 1, tmp_path / "again", Quiet()))
+    write_model(planned(suite, cooked, "soup:kind=uniform"), tmp_path / "model", None)
+    card = (tmp_path / "model/README.md").read_text()
+    assert "average of the weights of trials 0, 1" in card
+    assert "Learning rate" not in card
+    assert all(one.submitted == one.again for one in rerun(submission, made.work, 1, tmp_path / "again", Quiet()))
 
 
 # -- what is refused --------------------------------------------------------------------------------------------
@@ -339,6 +344,8 @@ def test_without_trials_the_command_that_makes_them_is_named(suite: Path, tmp_pa
         UsageError, match=r"soup is not tuned yet: .*vanilla@tuned.* is missing. Run `temper tune .*soup"
     ):
         planned(suite, tmp_path)
+    told = CliRunner().invoke(app, ["explain", str(suite), "--methods", "soup", "--out", str(tmp_path)])
+    assert "soup is not tuned yet" in told.output
     tune(suite, tmp_path, "soup,vanilla")
     assert [path.parts[-3] for path in tmp_path.rglob("results/**/trials.jsonl")] == ["vanilla@tuned"]
     assert len(planned(suite, tmp_path).rows[0].ingredients) == 2
