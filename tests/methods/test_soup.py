@@ -19,8 +19,9 @@ import benchmark
 from benchmark.cli.app import app
 from benchmark.execution.cells import Row, cells_of
 from benchmark.execution.plan import Plan, parse_methods, plan
-from benchmark.execution.row_outcomes import _portable, _unpickled
+from benchmark.execution.row_outcomes import Task
 from benchmark.execution.runner import Quiet, Runner
+from benchmark.execution.trackers import RowTracker, TrackedRun
 from benchmark.schema import UsageError, read_records, read_results
 from benchmark.schema.trial import read_trials, trial_line
 from benchmark.submission.build import build
@@ -317,8 +318,7 @@ def test_a_missing_ingredient_is_trained_again_first(suite: Path, tuned: Path) -
 
 def test_another_process_gets_the_ingredients_too(suite: Path, tuned: Path) -> None:
     made = planned(suite, tuned)
-    _, pickled = _portable(made.rows[0], Runner(made.work, made.store, Quiet()))
-    assert _unpickled(pickled)[0] == made.rows[0]
+    assert Task.of(made.rows, Runner(made.work, made.store, Quiet())).unpack()[0] == made.rows
 
 
 def test_a_submission_is_verified_and_trained_again(suite: Path, cooked: Path, tmp_path: Path) -> None:
@@ -334,6 +334,37 @@ def test_a_submission_is_verified_and_trained_again(suite: Path, cooked: Path, t
     assert "average of the weights of trials 0, 1" in card
     assert "Learning rate" not in card
     assert all(one.submitted == one.again for one in rerun(submission, made.work, 1, tmp_path / "again", Quiet()))
+
+
+def test_each_training_of_a_row_has_a_run_of_its_own_in_a_tracker() -> None:
+    calls: list[object] = []
+
+    class Recording:
+        errors = ()
+
+        def open(self, run: TrackedRun) -> None:
+            calls.append(f"open {run.id}")
+
+        def log(self, points: list) -> None:
+            calls.append(points)
+
+        def score(self, scores: dict) -> None:
+            calls.append(scores)
+
+        def close(self, *, failed: bool) -> None:
+            calls.append(f"close {failed}")
+
+    rows = RowTracker(Recording(), calls.append)  # type: ignore[arg-type]
+    for name in ("a", "b"):
+        for step in (1, 2):
+            rows.add(step, {})
+            rows.send(TrackedRun(name, name, {}, {}))
+    rows.score(TrackedRun("soup", "soup", {}, {}), {"x": 1.0})
+    rows.end(failed=True)
+    assert calls == [
+        "open a", [(1, {})], [(2, {})], "close False", "open b", [(1, {})], [(2, {})], "close False",
+        "open soup", {"x": 1.0}, "close True",
+    ]  # fmt: skip
 
 
 # -- what is refused --------------------------------------------------------------------------------------------
