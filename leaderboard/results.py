@@ -27,7 +27,7 @@ from benchmark.schema import (
     suite_of,
 )
 from benchmark.schema.trial import Trial
-from leaderboard.trial_notes import tuning_facts, tuning_notes, unequal_trials
+from leaderboard.trial_notes import average_note, tuning_facts, tuning_notes, unequal_trials
 
 Item: TypeAlias = tuple[str, str, str]
 """Item of a suite card: (task, perspective, metric)."""
@@ -322,6 +322,14 @@ def _row(number: int, records: list[ResultRecord], suite: SuiteFolder) -> RowRes
         attachments["examples"] = _attacked_texts(suite, f"{folder}/{backbone}", records)
         trials = suite.attachments.trials.get(f"{folder}/{backbone}", [])
         wanted = suite.card.get("tuning", {}).get("trials", len(trials))
+    unequal = unequal_trials(len(trials), wanted) if first.tuned else ""
+    notes: tuple[str, ...] = ()
+    details: tuple[tuple[str, str], ...] = ()
+    if first.tuned and trials and (of := trials[0]["method"]["name"]) != first.method:
+        # The row averages another method's trials and selects none, so it has no gain of tuning.
+        notes, details, trials = (average_note(of, len(trials)),), (("Trials of", of),), []
+    elif first.tuned:
+        notes, details = tuple(tuning_notes(trials)), tuple(tuning_facts(trials))
     return RowResults(
         number=number,
         kind=first.kind,
@@ -336,11 +344,11 @@ def _row(number: int, records: list[ResultRecord], suite: SuiteFolder) -> RowRes
         mixed=tuple(_mixed(records)),
         costs=costs,
         revision=next((r.backbone_revision for r in records if r.backbone_revision is not None), None),
-        facts=(*_facts(records, runs, costs, files), *(tuning_facts(trials) if first.tuned else ())),
+        facts=(*_facts(records, runs, costs, files), *details),
         tuned=first.tuned,
         trials=trials if first.tuned else (),
-        notes=tuple(tuning_notes(trials)) if first.tuned else (),
-        unequal=unequal_trials(len(trials), wanted) if first.tuned else "",
+        notes=notes,
+        unequal=unequal,
         **attachments,
     )
 

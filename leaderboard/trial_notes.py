@@ -11,6 +11,11 @@ def unequal_trials(count: int, wanted: int) -> str:
     return "" if count == wanted else f"tuned with {count} trials; the suite gives every method {wanted}"
 
 
+def average_note(of: str, count: int) -> str:
+    """Say whose trials a row averages; its records name those that it uses."""
+    return f"averages the weights of trials of {of}, of which there are {count}, and costs all their trainings"
+
+
 BEST_SO_FAR = "Best so far, by training passes"
 """Name of the detail that the page draws as a curve."""
 

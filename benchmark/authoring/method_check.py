@@ -17,6 +17,7 @@ from benchmark.authoring.scaffold import MARK
 from benchmark.authoring.trial_run import Report, TrialResult, train_a_minute
 from benchmark.execution.costs import Cost, Costs, over_vanilla
 from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure, registered
+from benchmark.execution.tuned_row import averages_trials
 from benchmark.resources.cache import cache_root
 from benchmark.schema import SANITY_CHECKS, IntegrityError, TemperError, UnavailableError, UsageError
 from benchmark.testing import ContractError, MethodContract
@@ -54,7 +55,8 @@ def check_method(text: str, report: Report = lambda *_: None) -> Iterator[CheckR
         report: Progress.
 
     Raises:
-        UsageError: there is no such method, its entry point is not installed yet, or it is a sanity check.
+        UsageError: there is no such method, its entry point is not installed yet, or it is a sanity check or averages
+            trials.
     """
     request = MethodRequest.parse(text)
     for name in request.members:
@@ -70,6 +72,8 @@ def check_method(text: str, report: Report = lambda *_: None) -> Iterator[CheckR
     except TemperError as error:
         yield CheckResult("import and hyper-parameters", "failed", str(error), "fix it; nothing else can be checked")
         return
+    if averages_trials(method):
+        raise UsageError(f"{request.name} averages models that tuning trained, so the checks of methods do not apply.")
     values = ", ".join(f"{key}={value}" for key, value in method.hyperparameters.items())
     yield CheckResult("import and hyper-parameters", "passed", values or "no hyper-parameters")
     if len(request.members) == 1:

@@ -88,7 +88,7 @@ def _show_costs() -> None:
     _print("Methods", ("Name", "Floor", "Once", "Measured", "Hooks overridden", "Paper"), rows)
     settings = sorted({cost.setting for cost in known.values() if cost and cost.setting})
     notes = [_COLUMNS, *(f"Measured: {setting}." for setting in settings)]
-    unmeasured = [name for name, cost in known.items() if cost is None]
+    unmeasured = [name for name, cost in known.items() if cost is None and not summaries[name].averages_trials]
     if unmeasured:
         command = f"python -m benchmark.testing.pass_counts {' '.join(unmeasured)}"
         notes.append(f"Not measured: {', '.join(unmeasured)}. `{command}` counts their passes.")

@@ -46,7 +46,7 @@ def push(
 
     loaded, request = load_suite(suite), parse_method(method, plugin or ())
     planned = plan(loaded, [request], 1, backbone, out, protocol=protocol, settings=settings)
-    row = replace(planned.rows[0], seed=seed)
+    row = planned.rows[0].with_seed(seed)
     planned = replace(planned, rows=[row])
     if to.startswith(("./", "../", "~")) or to in (".", "..") or Path(to).is_absolute():
         folder = Path(to).expanduser()

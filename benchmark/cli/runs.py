@@ -192,9 +192,9 @@ def _status(planned: "Plan") -> None:
             failures.append(f"Failed: {reason}")
         for cell in cells_of(row, work, store):
             name, state = f"{cell.kind} {cell.subject}".rstrip(), state_of(cell, store)
-            lines.append((row.label, name, state))
+            lines.append((cell.row.label, name, state))
             if cell.kind == "train" and cell.key is not None and state == "done":
-                models.append(f"Model of {row.label}: {store.folder(cell.kind, cell.key) / MODEL}")
+                models.append(f"Model of {cell.row.label}: {store.folder(cell.kind, cell.key) / MODEL}")
             if cell.key is not None and state == "running":
                 owner = store.owner(cell.kind, cell.key) or "a process that has just ended"
                 running.append(f"Running: {cell.label}, by {owner}")
@@ -223,7 +223,7 @@ def explain(
     def explain_one(one: "Suite") -> None:
         planned = _plan(one, requests, seeds, backbone, out, protocol=protocol, settings=settings, partly_tuned=True)
         _explain(planned)
-        if settings == "tuned":
+        if settings == "tuned" or planned.untuned:
             _print_trials(planned, requests, backbone, out)
 
     each_suite(suite, explain_one)

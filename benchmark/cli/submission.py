@@ -4,7 +4,6 @@ import secrets
 import shlex
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,7 +62,7 @@ def submit(
     (row,), work, results = planned.rows, planned.work, planned.results
     seeds = seeds_to_submit(row, work, results, suite_card(work))
     require_writable(to, "--to")
-    built = build([replace(row, seed=seed) for seed in seeds], work, planned.store, results, to)
+    built = build([row.with_seed(seed) for seed in seeds], work, planned.store, results, to)
     for line in submitted_lines(built, len(seeds), suite if is_path(suite) else ""):
         say(line)
 

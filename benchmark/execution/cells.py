@@ -43,6 +43,7 @@ class Row:
         tuning: The block of a tuned row's records that says how its settings were selected.
         failure: Why the row cannot be run, for its records: all trials of its tuning failed.
         trial: Number of the trial that the row is, in tuning.
+        ingredients: The rows whose trained weights this row averages, for a `TrialAverage`.
     """
 
     method: ConfiguredMethod
@@ -53,6 +54,7 @@ class Row:
     tuning: Mapping[str, Any] | None = None
     failure: str = ""
     trial: int | None = None
+    ingredients: "tuple[Row, ...]" = ()
 
     @property
     def label(self) -> str:
@@ -60,7 +62,13 @@ class Row:
         options = f" [{', '.join(self.protocol)}]" if self.protocol else ""
         tuned = " [tuned]" if self.tuning is not None else ""
         number = f"seed {self.seed}" if self.trial is None else f"trial {self.trial}"
+        if self.trial is not None and self.seed:
+            number += f" with seed {self.seed}"
         return f"{self.method.label}{options}{tuned}, {number}"
+
+    def with_seed(self, seed: int) -> "Row":
+        """Return the row with another seed, which its ingredients are trained with too."""
+        return replace(self, seed=seed, ingredients=tuple(one.with_seed(seed) for one in self.ingredients))
 
     def recipe(self, recipe: Recipe) -> Recipe:
         """Return a suite's recipe with the row's learning rate."""
@@ -107,9 +115,14 @@ def table_kind(artifact: Artifact) -> Kind:
 
 
 def cells_of(row: Row, work: Workload, store: Store) -> Iterator[Cell]:
-    """Return the cells of a row in the order of execution, with specs as far as finished cells allow."""
-    train = Cell("train", "", train_spec(row, work), {}, row)
+    """Return the cells of a row, with specs as far as finished cells allow, in the order in which they can be computed.
+
+    The row's training comes first. In a row with ingredients it waits for theirs, which come next.
+    """
+    parts = [Cell("train", "", train_spec(one, work), {}, one) for one in row.ingredients]
+    train = _averaged(row, parts, work, store) if parts else Cell("train", "", train_spec(row, work), {}, row)
     yield train
+    yield from parts
     trained = _artifact(train, store)
     tables: dict[str, Artifact | None] = {}
     for name, data in {VALIDATION: work.splits.validation, **work.tasks}.items():
@@ -134,6 +147,17 @@ def cells_of(row: Row, work: Workload, store: Store) -> Iterator[Cell]:
         yield _score_attack(live, attack, work, store)
     for task in (p for p in work.suite.tasks if p.id not in work.missing):
         yield _score_task(task, work, tables, features, row)
+
+
+def _averaged(row: Row, parts: Iterable[Cell], work: Workload, store: Store) -> Cell:
+    """Return the training cell of a row that averages others: its method reads their weights."""
+    trained = {f"trial-{part.row.trial}": _artifact(part, store) for part in parts}
+    known = _known(**trained)
+    if len(known) < len(trained):
+        return Cell("train", "", None, {}, row)
+    reads = {name: weights_hash(artifact) for name, artifact in known.items()}
+    read = replace(row, method=replace(row.method, reads=reads))
+    return Cell("train", "", train_spec(read, work), known, row)
 
 
 def train_spec(row: Row, work: Workload) -> dict[str, Any]:

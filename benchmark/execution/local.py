@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from benchmark.execution.cards import suite_card, write_card
-from benchmark.execution.cells import Cell, Row, cells_of, train_spec
+from benchmark.execution.cards import replace_text, suite_card, write_card
+from benchmark.execution.cells import Cell, Row, cells_of
 from benchmark.execution.executors import LOCAL, Place
 from benchmark.execution.explanation import state_of
 from benchmark.execution.method_registry import MethodRequest, configure, registered
@@ -22,8 +22,9 @@ from benchmark.execution.row_outcomes import compute_rows, report_notes
 from benchmark.execution.runner import Observer, Runner
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.trackers import Tracker
+from benchmark.execution.tuned_row import trials_path, tuned_method
 from benchmark.execution.workload import Workload
-from benchmark.schema import IntegrityError, excerpt, fingerprint
+from benchmark.schema import IntegrityError, excerpt
 from benchmark.schema.record import LONGEST_SENTENCE
 from benchmark.training.context import MethodError
 
@@ -81,6 +82,11 @@ def run_rows(
             with store.guarded():
                 _write_attachments(cells, results / file_of(row, card), results, observer)
         with store.guarded():
+            if "ingredients" in (row.tuning or {}):
+                # Its records are checked against the trials next to them.
+                source = replace(row, method=tuned_method(row.method))
+                text = (results / trials_path(source, work.suite)).read_text(encoding="utf-8")
+                replace_text(results / trials_path(row, work.suite), text)
             report.files.append(write_records(results, records))
         report_notes(store, observer)
     report.files.sort(key=[results / file_of(row, card) for row in rows].index)
@@ -129,7 +135,8 @@ def has_vanilla_weights(row: Row, work: Workload, store: Store) -> bool:
 
     Return False if either is missing in the store.
     """
-    if row.method.name == VANILLA or VANILLA not in registered():
+    # A row that averages trials may well choose one of vanilla's alone.
+    if row.method.name == VANILLA or VANILLA not in registered() or row.ingredients:
         return False
     vanilla = replace(row, method=configure(MethodRequest(VANILLA, {})))
     own, other = _trained(row, work, store), _trained(vanilla, work, store)
@@ -150,6 +157,7 @@ def _weights(trained: Artifact) -> Mapping[str, str]:
 
 def _trained(row: Row, work: Workload, store: Store) -> Artifact | None:
     try:
-        return store.peek("train", fingerprint(train_spec(row, work)))
+        train = next(cells_of(row, work, store))
+        return None if train.key is None else store.peek("train", train.key)
     except (IntegrityError, MethodError):
         return None

@@ -234,8 +234,16 @@ def method_class(name: str) -> "type[Method]":
     if len(members) == 1:
         return _load(name)
     from benchmark.training.composition import compose
+    from benchmark.training.trial_average import TrialAverage
 
-    return compose([_load(member) for member in members])
+    classes = [_load(member) for member in members]
+    if averages := next((cls for cls in classes if issubclass(cls, TrialAverage)), None):
+        others = "+".join(member for member in members if member != averages.name)
+        raise UsageError(
+            f"{name} cannot be composed: {averages.name} averages the trials of a method. Write "
+            f"{averages.name}:of={others}."
+        )
+    return compose(classes)
 
 
 def _full_key(method: str, key: str, known: Iterable[str]) -> str:

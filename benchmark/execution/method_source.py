@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TOOLBOX = "benchmark.training.toolbox"
 BASE = "benchmark.training.method"
+TRIAL_AVERAGE = "benchmark.training.trial_average", "TrialAverage"
 
 PLUGIN = "temper_plugin_"
 """Prefix of the module names of a user's plugin files."""
@@ -36,6 +37,7 @@ class Summary:
         text: First sentence of the docstring, or why the source cannot be read.
         paper: The paper that the class states; empty if it states none.
         hooks: Hooks that the class or one of its bases overrides, in the order of a run.
+        averages_trials: Whether it is a `TrialAverage`, which has no step whose cost could be counted, and no hooks.
         hyperparameters: Name, default, legal values and search space of each hyper-parameter, as the class declares
             them; the last is empty for one that is not tuned.
     """
@@ -44,6 +46,7 @@ class Summary:
     paper: str = ""
     hooks: tuple[str, ...] = ()
     hyperparameters: tuple[tuple[str, str, str, str], ...] = ()
+    averages_trials: bool = False
 
 
 def summary(point: EntryPoint) -> Summary:
@@ -61,8 +64,9 @@ def summary(point: EntryPoint) -> Summary:
     paper = next((value for _, cls in classes for value in class_texts(cls, "paper")), "")
     text = " ".join((ast.get_docstring(definition[1]) or "").partition("\n\n")[0].split())
     fields = {field[0]: field for _, cls in reversed(classes) for field in _fields(cls)}
-    overridden = tuple(hook for hook in hooks() if hook in defined)
-    return Summary(text.partition("\n")[0], paper, overridden, tuple(fields.values()))
+    averages = any((module, cls.name) == TRIAL_AVERAGE for module, cls in classes)
+    overridden = tuple(hook for hook in hooks() if hook in defined and not averages)
+    return Summary(text.partition("\n")[0], paper, overridden, tuple(fields.values()), averages)
 
 
 @cache

@@ -3,7 +3,7 @@
 import shlex
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -184,32 +184,38 @@ def plan(
         UnavailableError: the backbone, training data or a part of an attack is missing.
     """
     options = parse_protocol(protocol)
+    tuned_only = "--protocol reproduces papers' code with their settings. Leave out"
     if options and settings == TUNED:
-        raise UsageError("--protocol reproduces papers' code with their settings. Leave out --settings tuned.")
+        raise UsageError(f"{tuned_only} --settings tuned.")
     require_resources(suite, backbone or suite.backbone)
 
     from benchmark.execution.cells import Row
     from benchmark.execution.store import Store
+    from benchmark.execution.tuned_row import averages_trials, tuned_rows, tuned_so_far
     from benchmark.execution.workload import materialise
     from benchmark.models.backbones import resolve_backbone
 
     configured = configure_all(requests)
+    if options and (averages := [method.label for method in configured if averages_trials(method)]):
+        raise UsageError(f"{tuned_only} {' and '.join(averages)}.")
     resolved = resolve_backbone(backbone or suite.backbone)
     work = materialise(suite)
     work.selection(options)
     firsts = [Row(method, resolved, 0, options) for method in configured]
     untuned: list[str] = []
-    if settings == TUNED:
-        from benchmark.execution.tuned_row import tuned_rows, tuned_so_far
-
-        tunable = [row for row in firsts if row.method.name not in SANITY_CHECKS]
+    # A method that averages trials needs them, whatever the settings of the other rows.
+    tunable = [
+        row for row in firsts
+        if averages_trials(row.method) or (settings == TUNED and row.method.name not in SANITY_CHECKS)
+    ]  # fmt: skip
+    if tunable:
         shown = partial(tuning_command, suite, backbone=backbone, out=out)
         if partly_tuned:
             tuned, untuned = tuned_so_far(tunable, work, out / "results", shown)
         else:
             tuned = tuned_rows(tunable, work, out / "results", shown)
-        firsts = [*tuned, *(row for row in firsts if row.method.name in SANITY_CHECKS)]
-    rows = [replace(first, seed=seed) for seed in range(seeds) for first in firsts]
+        firsts = [*tuned, *(row for row in firsts if row not in tunable)]
+    rows = [first.with_seed(seed) for seed in range(seeds) for first in firsts]
     return Plan(rows, work, Store(out / "store"), out / "results", untuned)
 
 

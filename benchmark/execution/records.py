@@ -51,6 +51,8 @@ def records_of(
         raise ValueError(f"{train.label} is not finished.")
     training = json.loads((trained.folder / TRAINING).read_text(encoding="utf-8"))
     base = _base(row, card) | {"cost": training["cost"], "environment": training["environment"]}
+    if training.get("ingredients"):
+        base["tuning"] = {**base["tuning"], "ingredients": training["ingredients"]}
     records = []
     for cell in (c for c in cells if c.kind == "score"):
         values = _measurements(cell, store)

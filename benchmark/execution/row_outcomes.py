@@ -238,7 +238,7 @@ class Task:
     @classmethod
     def of(cls, rows: Sequence[Row], runner: Runner, observer: Observer | None = None) -> "Task":
         """Pack rows; with an observer in place of the runner's, if one is given."""
-        bare = [replace(row, method=replace(row.method, plugin=None)) for row in rows]
+        bare = list(map(_without_class, rows))
         shared = (runner.work, runner.store.root, observer or runner.observer, runner.tracker)
         return cls(loaded_plugins(), pickle.dumps(bare), pickle.dumps(shared))
 
@@ -252,12 +252,17 @@ class Task:
             load_plugin(plugin)
         bare = pickle.loads(self.rows)  # noqa: S301 - from the process that started this one
         work, root, observer, tracker = pickle.loads(self.shared)  # noqa: S301
-        rows = []
-        for row in bare:
-            cls = method_class(row.method.name)
-            if source_fingerprint(cls) != row.method.source:
-                raise TemperError(
-                    f"The source of {row.method.name} changed during the run. Run the same command again."
-                )
-            rows.append(replace(row, method=replace(row.method, plugin=cls)))
-        return rows, Runner(work, Store(root), observer, tracker)
+        return list(map(_with_class, bare)), Runner(work, Store(root), observer, tracker)
+
+
+def _without_class(row: Row) -> Row:
+    ingredients = tuple(map(_without_class, row.ingredients))
+    return replace(row, method=replace(row.method, plugin=None), ingredients=ingredients)
+
+
+def _with_class(bare: Row) -> Row:
+    cls = method_class(bare.method.name)
+    if source_fingerprint(cls) != bare.method.source:
+        raise TemperError(f"The source of {bare.method.name} changed during the run. Run the same command again.")
+    ingredients = tuple(map(_with_class, bare.ingredients))
+    return replace(bare, method=replace(bare.method, plugin=cls), ingredients=ingredients)

@@ -290,6 +290,10 @@ class RowTracker:
         if tracker is None or self._stopped:
             return
         try:
+            if self._run is not None and self._run.id != run.id:
+                # A row that averages trials trains several models, each with a run of its own.
+                tracker.close(failed=False)
+                self._run = None
             if self._run is None:
                 tracker.open(run)
                 self._run = run

@@ -146,6 +146,8 @@ class Tuning(TypedDict):
     """Number of the selected trial; null if all failed."""
     learning_rate_factor: Number | None
     """Its factor on the recipe's learning rate."""
+    ingredients: NotRequired[list[Whole]]
+    """Numbers of the trials whose weights are averaged, in a row that selects none; empty in one without a value."""
 
 
 class PrintedPlace(TypedDict):
@@ -395,8 +397,10 @@ def _tuned_is_measured(record: Mapping[str, Any]) -> Iterator[Problem]:
         return
     if (tuning.get("trial") is None) != (tuning.get("learning_rate_factor") is None):
         yield Problem("/tuning/learning_rate_factor", "must be null if /tuning/trial is null, and only then.")
-    if tuning.get("trial") is None and record.get("status") == "ok":
+    if tuning.get("trial") is None and not tuning.get("ingredients") and record.get("status") == "ok":
         yield Problem("/tuning/trial", "is null although /status is ok; name the selected trial.")
+    if tuning.get("trial") is not None and "ingredients" in tuning:
+        yield Problem("/tuning/ingredients", "is given although a trial is selected; keep one of the two.")
 
 
 def _protocol_is_in_order(record: Mapping[str, Any]) -> Iterator[Problem]:

@@ -222,17 +222,32 @@ def tuning_problems(record: Mapping[str, Any], trials: Sequence[Trial], digest: 
         trials: The trials next to it.
         digest: The hash of their file.
     """
-    chosen = selected(trials)
-    wanted = tuning_of(chosen, trials, digest)
     fix = "run `temper run --settings tuned` again."
-    for field, value in wanted.items():
-        if record["tuning"][field] != value:
-            yield Problem(f"/tuning/{field}", f"is {record['tuning'][field]}, the trials give {value}; {fix}")
-    stated, tuned = record["method"], (chosen or trials[0])["method"]
-    for field in ("name", "version", "configuration", "source") if chosen is None else tuned:
-        if stated[field] != tuned[field]:
-            yield Problem(f"/method/{field}", f"is {stated[field]}, the selected trial has {tuned[field]}; {fix}")
     suite, backbone = record["suite"], record["backbone"]
     here = {"name": suite["name"], "version": suite["version"]}, backbone
     if here != (trials[0]["suite"], trials[0]["backbone"]):
         yield Problem("/backbone", "or /suite is not that of the trials; tune on the suite and backbone that are run.")
+    averages = "ingredients" in record["tuning"]
+    chosen = None if averages else selected(trials)
+    wanted = tuning_of(chosen, trials, digest)
+    for field, value in wanted.items():
+        if record["tuning"][field] != value:
+            yield Problem(f"/tuning/{field}", f"is {record['tuning'][field]}, the trials give {value}; {fix}")
+    if averages:
+        yield from _ingredient_problems(record, trials)
+        return
+    stated, tuned = record["method"], (chosen or trials[0])["method"]
+    for field in ("name", "version", "configuration", "source") if chosen is None else tuned:
+        if stated[field] != tuned[field]:
+            yield Problem(f"/method/{field}", f"is {stated[field]}, the selected trial has {tuned[field]}; {fix}")
+
+
+def _ingredient_problems(record: Mapping[str, Any], trials: Sequence[Trial]) -> Iterator[Problem]:
+    """Yield what is wrong with the ingredients of a row that averages trials."""
+    of, name = record["method"]["hyperparameters"].get("of"), trials[0]["method"]["name"]
+    if of != name:
+        yield Problem("/method/hyperparameters/of", f"is {of}; the trials next to the record are of {name}.")
+    finished = [trial["trial"] for trial in trials if trial["status"] == "ok"]
+    numbers = record["tuning"]["ingredients"]
+    if numbers != sorted(set(numbers) & set(finished)):
+        yield Problem("/tuning/ingredients", f"is {numbers}; name trials that did not fail, {finished}, in order.")

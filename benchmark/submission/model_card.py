@@ -166,6 +166,9 @@ def _body(run: FinishedSeed, card: Mapping[str, Any], work: Workload, config: Ma
         "Settings": "selected by tuning" if row.tuning else "defaults and what was asked for",
         **{f"Environment: {name}": value for name, value in records[0]["environment"].items()},
     }
+    if averaged := records[0].get("tuning", {}).get("ingredients"):
+        del values["Learning rate"]
+        values["Settings"] = f"average of the weights of trials {', '.join(map(str, averaged))}"
     yield from _table(("Setting", "Value"), [(name, str(value)) for name, value in values.items()])
     yield "\n## Results\n\n"
     tasks = {task["id"]: task for task in card["tasks"]}

@@ -102,6 +102,7 @@ class Outcome(_Part):
     cost: dict[str, Whole]
     environment: dict[str, str]
     best_epoch: Whole
+    ingredients: list[Whole] | None = None
 
 
 class Run(_Part):

@@ -17,7 +17,7 @@ from benchmark.attacks.attacked_text import words_changed, words_of
 from benchmark.data import Dataset
 from benchmark.evaluation.metrics import HEADLINES
 from benchmark.evaluation.parquet import InspectionTable, PredictionTable
-from benchmark.execution.cards import suite_card
+from benchmark.execution.cards import replace_text, suite_card
 from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of, reads_features, train_spec
 from benchmark.execution.explanation import differences
 from benchmark.execution.local import run_rows
@@ -27,6 +27,7 @@ from benchmark.execution.plugins import place_of
 from benchmark.execution.records import records_of
 from benchmark.execution.runner import Observer, Quiet, Runner
 from benchmark.execution.store import Artifact, Store
+from benchmark.execution.tuned_row import average_of, averages_trials, trials_path, tuned_method
 from benchmark.execution.workload import VALIDATION, Workload
 from benchmark.models.backbones import Backbone, resolve_backbone
 from benchmark.schema import (
@@ -42,7 +43,7 @@ from benchmark.schema import (
 )
 from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.suite_card import card_identity
-from benchmark.schema.trial import TRIALS_FILE, Trial
+from benchmark.schema.trial import TRIALS_FILE, Trial, trial_line
 from benchmark.submission.read import MANIFEST, Run, Submission, TableData, read_table, shown_sentence, table_path
 from benchmark.tuning.space import point_problems
 
@@ -165,9 +166,10 @@ class Verification:
     def _method(self) -> Problems:
         method = self._stated["method"]
         yield from source_problems(method["name"], method["source"], self.submission.sources)
-        # A tuned value is checked against the trials.
+        # A tuned value is checked against the trials. A row that averages trials has its own settings.
         trials = self._trials
-        yield from setting_problems(trials[0]["method"] if trials else method)
+        selects = trials and "ingredients" not in self._stated["tuning"]
+        yield from setting_problems(trials[0]["method"] if selects else method)
 
     def _tuning(self) -> Problems:
         """Recompute the points of the trials. Reading the submission has compared its records with the selection."""
@@ -650,6 +652,8 @@ def rerun(submission: Submission, work: Workload, seed: int, out: Path, observer
         UsageError: there is no such method.
     """
     row = _registered_row(submission, work, seed)
+    if averages_trials(row.method):
+        row = _with_ingredients(row, submission, work, out / "results")
     report = run_rows([row], work, Store(out / "store"), out / "results", observer)
     if report.failures:
         raise TemperError(f"Trained again, the row failed: {report.failures[0]}")
@@ -665,6 +669,15 @@ def rerun(submission: Submission, work: Workload, seed: int, out: Path, observer
         names = record["task"]["id"], record["metric"]["id"]
         compared.append(Difference(*names, record["value"], other["value"], tolerance))
     return compared
+
+
+def _with_ingredients(row: Row, submission: Submission, work: Workload, results: Path) -> Row:
+    """Return a row that averages trials with those that the submission states, and write their file."""
+    source = replace(row, method=tuned_method(row.method))
+    trials = next(iter(submission.results.attachments.trials.values()))
+    path = results / trials_path(source, work.suite)
+    replace_text(path, "".join(map(trial_line, trials)))
+    return average_of(row, source, trials, path)
 
 
 def _registered_row(submission: Submission, work: Workload, seed: int) -> Row:

@@ -16,6 +16,7 @@ from benchmark.suites import Recipe, TrainingTask
 from benchmark.training.context import Context, MethodError, NonFiniteLossError
 from benchmark.training.method import Method, Phase
 from benchmark.training.search import Search
+from benchmark.training.trial_average import Judge, TrialAverage
 
 __all__ = [
     "Backbone",
@@ -26,6 +27,7 @@ __all__ = [
     "Context",
     "Encoded",
     "Example",
+    "Judge",
     "Method",
     "MethodError",
     "NonFiniteLossError",
@@ -35,6 +37,7 @@ __all__ = [
     "Search",
     "TextClassifier",
     "TrainingTask",
+    "TrialAverage",
     "UsageError",
     "editing_feedforward",
     "require_feedforward",

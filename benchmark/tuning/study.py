@@ -25,7 +25,7 @@ from benchmark.execution.row_outcomes import Outcome, compute_rows
 from benchmark.execution.runner import Observer, Quiet, Runner
 from benchmark.execution.store import Store
 from benchmark.execution.trackers import TrackerName, make_tracker
-from benchmark.execution.tuned_row import trials_path
+from benchmark.execution.tuned_row import trials_path, tuned_method
 from benchmark.execution.workload import VALIDATION, Workload, materialise
 from benchmark.models.backbones import resolve_backbone
 from benchmark.schema import SANITY_CHECKS, IntegrityError, TemperError, UsageError, excerpt, fingerprint, method_slug
@@ -324,7 +324,8 @@ def plan_tuning(
     rule = suite.tuning_rule
     training = replace(suite, tasks=(), attacks=())
     require_resources(training, backbone or suite.backbone)
-    methods = configure_all(requests)
+    methods = [tuned_method(method) for method in configure_all(requests)]
+    methods = list({method.label: method for method in methods}.values())
     place = resolve_backbone(backbone or suite.backbone)
     spaces = [space_of(method, rule) for method in methods]
     work = work or materialise(training)

@@ -26,6 +26,7 @@ def test_floor_and_once_stand_beside_the_method(monkeypatch: pytest.MonkeyPatch)
     assert row(text, "roast")[1:3] == ["2.33", "1.00"]
     assert row(text, "lp_ft")[1:3] == ["1.00", "0.33"]
     assert row(text, "freelb_pp")[1] == "5.00"
+    assert row(text, "soup")[1] == "-"
     assert "Not measured" not in text
 
 

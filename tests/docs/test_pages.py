@@ -56,11 +56,10 @@ def test_the_results_in_the_readme_are_those_of_the_committed_leaderboard() -> N
     assert [(rank, name, values.split(" | ")) for rank, name, values in rows] == shown
 
 
-def test_every_registered_method_is_in_the_readme_and_has_a_reference() -> None:
+def test_every_registered_method_is_in_the_readme() -> None:
     text = (REPOSITORY / "README.md").read_text()
     in_tree = {name for name, point in registered().items() if point.value.startswith("methods.")}
     assert set(re.findall(r"`([\w-]+)`", text)) >= in_tree
-    assert set(re.findall(r"^## ([\w-]+)$", pages()["reference/methods.md"], re.MULTILINE)) == in_tree
 
 
 def test_the_reference_has_every_suite_attack_and_metric() -> None:

@@ -10,8 +10,8 @@ import torch
 from benchmark.execution.method_registry import MethodRequest, configure, registered
 from tests.support.families import FAMILIES, Run, family_model, run_steps
 
-ELSEWHERE = {"ascc", "dora", "lora", "mixup", "mvp", "rift"}
-"""Have suites of their own: they need a lexicon or a masked LM, freeze the body, or refuse a family."""
+ELSEWHERE = {"ascc", "dora", "lora", "mixup", "mvp", "rift", "soup"}
+"""Have suites of their own: they need a lexicon, a masked LM or trials, freeze the body, or refuse a family."""
 
 VARIANTS = (
     "adv_embed:space=words:norm=l2:epsilon=1.0:rate=1.5:random_start=true:clean=false",

@@ -54,7 +54,7 @@ def test_every_field_declares_its_range_or_choices() -> None:
     free = {(key, field.legal) for method, key, field in FIELDS if (method, key, field) not in [*NUMERIC, *CHOICES]}
     assert free == {
         ("adaptive", "true or false"), ("clean", "true or false"), ("random_start", "true or false"),
-        ("unbiased", "true or false"), ("lexicon", "text"), ("templates", "text"),
+        ("unbiased", "true or false"), ("lexicon", "text"), ("of", "text"), ("templates", "text"),
     }  # fmt: skip
     for method, key, field in NUMERIC:
         kind = "an integer" if isinstance(field.default, int) else "a finite number"

@@ -120,7 +120,7 @@ def test_it_learns(backbone: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in registered() if n not in {"mvp", "lp_ft", "mixup"}])
+@pytest.mark.parametrize("name", [n for n in registered() if n not in {"mvp", "lp_ft", "mixup", "soup"}])
 def test_it_composes_with_every_method_that_leaves_the_model_alone(backbone: Path, tmp_path: Path, name: str) -> None:
     settings = f":{ADV}" if name == "adv_embed" else ""
     model, position = trainer(made(f"mvp+{name}{settings}"), backbone, tmp_path, epochs=1, batch_size=8).run()

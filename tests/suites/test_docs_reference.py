@@ -15,7 +15,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "suites.md"
 
 def test_the_reference_in_the_docs_is_current() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
-    assert with_reference(text) == text, "run python scripts/docs_reference.py"
+    assert with_reference(text) == text, "run python -m scripts.docs_reference"
 
 
 def test_every_table_and_every_key_is_in_the_reference() -> None:
@@ -32,7 +32,7 @@ def test_every_table_and_every_key_is_in_the_reference() -> None:
 def test_the_json_schemas_are_current() -> None:
     folder = DOCUMENT.parent / "schema"
     stored = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
-    assert stored == json_schemas(), "run python scripts/docs_reference.py"
+    assert stored == json_schemas(), "run python -m scripts.docs_reference"
 
 
 def test_every_key_has_a_meaning_and_no_key_is_the_loaders_own() -> None:

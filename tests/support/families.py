@@ -17,6 +17,9 @@ from tests.models.test_classifier import tiny_network
 from tests.support.tiny import WORDS, sentences
 
 FAMILIES = ("albert", "bert", "deberta", "deberta-v2", "distilbert", "electra", "gpt2", "roberta", "xlnet")
+REFUSED = {"dora": ("xlnet",), "lora": ("xlnet",), "mixup": ("gpt2", "xlnet"), "mvp": ("xlnet",)}
+"""Families that a method refuses with its defaults. The methods' tests train the others; docs/methods.md shows both."""
+
 _WITHOUT_TYPES = {"distilbert", "gpt2", "roberta"}
 BATCH, BATCHES, STEPS = 4, 3, 3
 

@@ -67,8 +67,10 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_masked_lm(tmp_path_factory.mktemp("tiny-masked-lm"))
 
 
-OWN = {name: point for name, point in registered().items() if point.value.startswith("methods.")}
-"""A new method need not have a floor here: its own test says which passes a step needs."""
+OWN = {
+    name: point for name, point in registered().items() if point.value.startswith("methods.") and name != "soup"
+}  # fmt: skip
+"""A new method need not have a floor here: its own test says which passes a step needs. A soup has no steps."""
 
 
 @pytest.mark.parametrize("method", dict.fromkeys([*FLOORS, *OWN]))

@@ -20,8 +20,8 @@ from methods.roast import RoAST
 from methods.vanilla import Vanilla
 from tests.support.tiny import trainer, weights
 
-ELSEWHERE = {"ascc", "mvp", "rift"}
-"""Need a lexicon or a masked LM, which the tiny backbone here is not."""
+ELSEWHERE = {"ascc", "mvp", "rift", "soup"}
+"""Need a lexicon, trials, or a masked LM, which the tiny backbone here is not."""
 
 MEMBERS = [
     name for name, point in registered().items()
