@@ -17,6 +17,7 @@ from benchmark.execution.method_registry import (
     loaded_plugins,
     registered,
 )
+from benchmark.execution.method_source import summary
 from benchmark.execution.trackers import TrackerName, make_tracker
 from benchmark.schema import SANITY_CHECKS, method_slug
 from benchmark.schema.errors import UnavailableError, UsageError
@@ -100,8 +101,8 @@ def run(
     Args:
         suite: Name of a packaged suite, such as ``"demo"`` or ``"demo@2"``, or the path of a suite file.
         methods: Names of methods. ``"roast:variant=released"`` sets a hyper-parameter, ``"sam+roast"`` composes, and
-            ``"all"`` is every registered method, and ``"sanity"`` the sanity checks. One string may hold several names,
-            separated by commas.
+            ``"all"`` is every registered method that trains, and ``"sanity"`` the sanity checks. One string may hold
+            several names, separated by commas.
         seeds: Number of seeds: 3 means seeds 0, 1 and 2.
         backbone: Packaged name, Hub id or folder; ``NAME=...`` sets the name in the records. The suite's by default.
         out: Folder for artifacts (``out/store``) and records (``out/results``).
@@ -138,7 +139,11 @@ def parse_methods(methods: str | Iterable[str], plugins: Iterable[str] = ()) -> 
     texts = [methods] if isinstance(methods, str) else methods
     names: list[str] = []
     for name in (part.strip() for text in texts for part in text.split(",")):
-        names += registered(sanity=name == "sanity") if name in ("all", "sanity") else [name]
+        if name == "all":
+            # A method that averages trials can be run only after tuning.
+            names += (name for name, point in registered().items() if not summary(point).averages_trials)
+        else:
+            names += registered(sanity=True) if name == "sanity" else [name]
     requests = _known((MethodRequest.parse(name) for name in names if name), plugins)
     if not requests:
         raise UsageError("--methods names no method; `temper list --methods` shows them.")
