@@ -7,18 +7,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from benchmark.schema import DroppedItem
 from benchmark.schema.errors import counted
 from benchmark.schema.trial import Trial
 from leaderboard import definitions
-from leaderboard.columns import COLUMNS, GROUP_TITLES, Column, Measurement, Row
+from leaderboard.columns import COLUMNS, GROUP_TITLES, Column, ColumnGroup, Measurement, Row
 from leaderboard.figures import Figure, cost_figure, decimal, metric_figure, points_figure, share_figure, unit_label
 from leaderboard.intervals import Estimate
 from leaderboard.masking import checks
 from leaderboard.ranking import ENOUGH_SEEDS, RankedRow, detectable, ranking, section_at_chance
-from leaderboard.results import PUBLISHED, SectionResults, dropped, headline, inputs, read_sections
+from leaderboard.results import PUBLISHED, Item, SectionResults, dropped, headline, inputs, read_sections
 from leaderboard.scores import RowScores, SectionScores
 from leaderboard.trial_notes import steps, tuning_gain
 
@@ -50,6 +50,7 @@ class Section:
     perspectives: tuple[Column, ...]
     gains: tuple[Column, ...]
     tasks: tuple[Column, ...]
+    alternatives: tuple[Column, ...]
     rows: tuple[Row, ...]
 
     @property
@@ -59,15 +60,26 @@ class Section:
         return f"{self.title} ({where})"
 
     def columns(self) -> list[Column]:
-        """List the columns of the main table; those of evaluation tasks have a table of their own."""
-        return [c for entry in COLUMNS if entry != "tasks" for c in self.own_columns(entry)]
+        """List the columns of the main table; those of evaluation tasks and alternatives have tables of their own."""
+        return [c for entry in COLUMNS if entry not in ("tasks", "alternatives") for c in self.own_columns(entry)]
 
-    def own_columns(self, entry: Column | Literal["perspectives", "gains", "tasks"]) -> tuple[Column, ...]:
+    def own_columns(self, entry: Column | ColumnGroup) -> tuple[Column, ...]:
         """List the columns of this section that an entry of `COLUMNS` expands to."""
         if isinstance(entry, Column):
             left_out = entry.optional and all(entry.cell(row) in ("", Figure("")) for row in self.rows)
             return () if left_out else (entry,)
-        return {"perspectives": self.perspectives, "gains": self.gains, "tasks": self.tasks}[entry]
+        return {
+            "perspectives": self.perspectives,
+            "gains": self.gains,
+            "tasks": self.tasks,
+            "alternatives": self.alternatives,
+        }[entry]
+
+    def alternative_tables(self) -> Iterator[tuple[str, definitions.Alternatives, list[Column]]]:
+        """Yield the tables of alternatives: perspective, heading and rule, and columns."""
+        for name, known in definitions.ALTERNATIVES.items():
+            if columns := [column for column in self.alternatives if column.key.startswith(f"{name}/")]:
+                yield name, known, columns
 
     @property
     def above(self) -> str:
@@ -165,6 +177,7 @@ def _section(results: SectionResults, anchor: str) -> Section:
     smallest = {} if chance else detectable(scores, rows)
     names = [(row.scores.row.name, row.scores.row.settings, row.scores.row.source) for row in rows]
     anchors = distinct(f"{anchor}--{slug(' '.join(filter(None, name)))}" for name in names)
+    shown = tuple(_row(scores, row, row_anchor) for row, row_anchor in zip(rows, anchors, strict=True))
     return Section(
         anchor=anchor,
         suite=results.suite,
@@ -180,7 +193,8 @@ def _section(results: SectionResults, anchor: str) -> Section:
         perspectives=tuple(_perspective_columns(results)),
         gains=tuple(_gain_column(place, name) for place, name in enumerate(scores.perspectives)),
         tasks=tuple(_task_column(results, place, entry) for place, entry in enumerate(results.entries())),
-        rows=tuple(_row(scores, row, row_anchor) for row, row_anchor in zip(rows, anchors, strict=True)),
+        alternatives=tuple(_alternative_columns(results, shown)),
+        rows=shown,
     )
 
 
@@ -301,6 +315,42 @@ def _task_column(results: SectionResults, place: int, entry: Mapping[str, Any]) 
     )
 
 
+def _alternatives(results: SectionResults) -> dict[str, tuple[str, tuple[Item, ...]]]:
+    """Return the metric and the averaged items of each column of alternatives, by its key."""
+    found = {}
+    for name, entries in results.perspectives().items():
+        known = definitions.ALTERNATIVES.get(name)
+        for metric in known.metrics if known else ():
+            if all(metric in entry["metrics"] for entry in entries):
+                found[f"{name}/{metric}"] = (metric, tuple((entry["id"], name, metric) for entry in entries))
+    return found
+
+
+def _alternative_columns(results: SectionResults, rows: Sequence[Row]) -> Iterator[Column]:
+    """Describe the columns of alternatives that have values, if a perspective has more than its headline metric."""
+    metrics = {key: metric for key, (metric, _) in _alternatives(results).items()}
+    valued = [key for key in metrics if any(row.alternatives[key].text for row in rows)]
+    for name, known in definitions.ALTERNATIVES.items():
+        keys = [key for key in valued if key.startswith(f"{name}/")]
+        for key in keys if len(keys) > 1 else ():
+            metric = results.card["metrics"][metrics[key]]
+            yield Column(
+                key=key,
+                title=known.metrics[metrics[key]],
+                cell=partial(_alternative_figure, key),
+                unit=unit_label(metric["unit"]),
+                better=metric["direction"],
+                definition=metric["description"],
+                kind="score",
+                metric=metric["title"],
+                perspective=definitions.PERSPECTIVES[name][0],
+            )
+
+
+def _alternative_figure(key: str, row: Row) -> Figure:
+    return row.alternatives[key]
+
+
 def _perspective_figure(place: int, row: Row) -> Figure:
     return row.perspectives[place]
 
@@ -348,6 +398,14 @@ def _row(scores: SectionScores, ranked: RankedRow, anchor: str) -> Row:
             )
             for entry in section.entries()
         ),
+        alternatives={
+            key: metric_figure(
+                scores.estimate(row, *items),
+                section.card["metrics"][metric]["unit"],
+                scores.gain(compared, metric, *items),
+            )
+            for key, (metric, items) in _alternatives(section).items()
+        },
         cost=cost_figure(compared.cost),
         seeds=tuple(str(seed) for seed in row.measured_seeds if seed >= 0),
         verification="published" if row.kind == PUBLISHED else level,

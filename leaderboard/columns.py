@@ -46,6 +46,7 @@ class Row:
         perspectives: In the order of the section's perspective columns.
         gains: The gain over vanilla in each perspective, in the same order.
         tasks: In the order of the section's task columns.
+        alternatives: By the key of the section's columns of `definitions.ALTERNATIVES`.
         p: Corrected p-value of the difference from vanilla; empty if not compared.
         robustness: Overall without the in-distribution perspective.
         tuning_gain: Gain of tuning in clean validation accuracy; empty if the row is not tuned.
@@ -70,6 +71,7 @@ class Row:
     perspectives: tuple[Figure, ...]
     gains: tuple[Figure, ...]
     tasks: tuple[Figure, ...]
+    alternatives: Mapping[str, Figure]
     cost: Figure
     seeds: tuple[str, ...]
     verification: str
@@ -182,7 +184,9 @@ def _notes(row: Row) -> str:
     return "; ".join(filter(None, (*row.notes, flags)))
 
 
-COLUMNS: list[Column | Literal["perspectives", "gains", "tasks"]] = [
+ColumnGroup: TypeAlias = Literal["perspectives", "gains", "tasks", "alternatives"]
+
+COLUMNS: list[Column | ColumnGroup] = [
     Column(
         "rank", "Rank", _rank_interval, definition=definitions.RANK, kind="rank",
         csv={"rank": lambda row: row.rank, "rank_worst": lambda row: row.worst_rank},
@@ -212,6 +216,7 @@ COLUMNS: list[Column | Literal["perspectives", "gains", "tasks"]] = [
     "perspectives",
     "gains",
     "tasks",
+    "alternatives",
     Column(
         "relative", "Relative", lambda row: row.relative, "%", "up", definitions.RELATIVE,
         csv={"relative_percent": lambda row: row.relative.text},
@@ -244,7 +249,7 @@ COLUMNS: list[Column | Literal["perspectives", "gains", "tasks"]] = [
         csv={}, json={"notes": lambda row: list(row.notes)},
     ),
 ]  # fmt: skip
-"""Every column, in the order of all files; the three names are the section's own columns of scores.
+"""Every column, in the order of all files; the four names are the section's own columns of scores.
 
 A new column is one entry here: `leaderboard.render` writes all columns of this list.
 """

@@ -1,5 +1,7 @@
 """Definitions shown in all files of the leaderboard."""
 
+from typing import NamedTuple
+
 RANK = (
     "A row is better than another when the 95 % bootstrap interval of their paired difference in Overall lies above 0, "
     "whatever the random numbers of the draws. "
@@ -110,6 +112,47 @@ PERSPECTIVES = {
     "anomaly": ("Anomaly", "How well does its confidence separate the task's text from out-of-distribution text?"),
     "masking": ("Gradient-masking checks", MASKING),
 }
+
+
+class Alternatives(NamedTuple):
+    """A table of one perspective by several metrics of the same model: heading, rule, and headings by metric."""
+
+    title: str
+    rule: str
+    metrics: dict[str, str]
+
+
+_CHANGE_OF_ITS_COLUMN = "The small signed number compares a row with vanilla in the same column"
+
+ALTERNATIVES = {
+    "calibration": Alternatives(
+        "Calibration: what remains of the gain after post-hoc calibration",
+        "ECE of the same models, averaged over the tasks of this perspective: as trained, and after a calibrator that "
+        "is fitted on the validation part of each row, vanilla's included. Only the first counts for Overall. "
+        f"{_CHANGE_OF_ITS_COLUMN}, in points, + is better: it is what remains of the gain once both are calibrated.",
+        {
+            "ece": "As trained",
+            "ece_temperature": "Temperature",
+            "ece_isotonic": "Isotonic",
+            "ece_histogram": "Histogram",
+            "ece_beta": "Beta",
+        },
+    ),
+    "anomaly": Alternatives(
+        "Anomaly detection: same model, other scores",
+        "AUROC of several scores of the same models, averaged over the anomaly tasks; only MSP counts for Overall. "
+        f"{_CHANGE_OF_ITS_COLUMN}, in points: a gain that another score gives vanilla too is not the method's.",
+        {
+            "auroc": "MSP",
+            "auroc_entropy": "Entropy",
+            "auroc_energy": "Energy",
+            "auroc_max_logit": "Max logit",
+            "auroc_mahalanobis": "Mahalanobis",
+            "auroc_knn": "k-NN",
+        },
+    ),
+}
+"""By perspective. A metric is a column where every task of the perspective lists it and a row has a value."""
 
 
 def reading(*, ranked: bool) -> list[tuple[str, str]]:

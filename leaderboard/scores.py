@@ -145,7 +145,7 @@ class SectionScores:
         values: All values: a line per row and seed, a column per task, perspective and metric.
         perspectives: The headline items that each perspective averages.
         headlines: The headline items of all perspectives.
-        weights: The weight of each of them in the mean of its perspective.
+        weights: The weight of each item in a mean over the tasks of its perspective.
         signs: 1 for a perspective in which more is better, -1 for one in which less is.
     """
 
@@ -154,7 +154,11 @@ class SectionScores:
         self.vanilla = section.vanilla()
         self.perspectives = {name: tuple(map(headline, found)) for name, found in section.perspectives().items()}
         self.headlines = tuple(item for items in self.perspectives.values() for item in items)
-        self.weights = {headline(entry): float(entry.get("weight", 1)) for entry in section.entries()}
+        self.weights = {
+            (entry["id"], entry["perspective"], metric): float(entry.get("weight", 1))
+            for entry in section.entries()
+            for metric in entry["metrics"]
+        }
         self.signs = {
             name: -1 if section.metric(entries[0])["direction"] == "down" else 1
             for name, entries in section.perspectives().items()
@@ -183,7 +187,7 @@ class SectionScores:
         return self._points[items].get(row.number, [])
 
     def weights_of(self, items: Iterable[Item]) -> list[float]:
-        """List the weights of items; a metric that is not a headline enters no mean, and has 1."""
+        """List the weights of items; one that the card does not list has 1."""
         return [self.weights.get(item, 1.0) for item in items]
 
     def estimate(self, row: RowResults, *items: Item) -> Estimate:
@@ -209,6 +213,19 @@ class SectionScores:
         """Average items by weight per seed, then over the seeds that have all of them; None if no seed has."""
         points = self.points(row, *items)
         return mean([value for _, value in points]) if points else None
+
+    def gain(self, compared: "RowScores", metric: str, *items: Item) -> float | None:
+        """Compute a row's gain over vanilla in the mean of items of one metric, signed so that up is better.
+
+        The seeds are the shared ones for which both have all items. None without such a seed, and for vanilla.
+        """
+        if self.vanilla is None or compared.row is self.vanilla:
+            return None
+        mine, theirs = (dict(self.points(row, *items)) for row in (compared.row, self.vanilla))
+        seeds = tuple(seed for seed in compared.shared if seed in mine and seed in theirs)
+        sign = -1 if self.section.card["metrics"][metric]["direction"] == "down" else 1
+        means = (self._mean(row, items, seeds) for row in (compared.row, self.vanilla)) if seeds else None
+        return None if means is None else sign * (next(means) - next(means))
 
     def complete_seeds(self, row: RowResults) -> tuple[int, ...]:
         """List the seeds of a row that have every headline value of the suite."""

@@ -1,12 +1,14 @@
 """`temper details`: every metric of the predictions that a run stored."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, TypeAlias
 
 from benchmark.cli.display import console, examples, print_table, say, say_next, show
 from benchmark.cli.options import BackboneOption, OutOption, PluginOption, SuiteArgument, each_suite
+from benchmark.cli.progress import CellDisplay, resumable
 from benchmark.cli.runs import MethodsOption, ProtocolOption, SeedsOption, SettingsOption
 from benchmark.execution.plan import command, parse_methods, plan
 from benchmark.schema.errors import counted
@@ -43,7 +45,8 @@ def details(
 ) -> None:
     """Measure stored predictions by every metric.
 
-    Shown are selective prediction, calibration before and after post-hoc calibrators, and OOD scores.
+    Shown are selective prediction, calibration before and after post-hoc calibrators, and OOD scores. For two of those,
+    Mahalanobis and k-NN, the stored models compute features of the training, in-distribution and OOD texts once.
     """
     named = parse_methods(methods, plugin or ())
     requests = named if any(one.name == VANILLA for one in named) else [*parse_methods(VANILLA), *named]
@@ -61,15 +64,19 @@ def details(
 
 def _details(planned: "Plan") -> list[str]:
     """Print the tables of every method, and return the labels of rows without any stored prediction."""
-    from benchmark.execution.every_metric import measurements_of, with_every_metric
+    from benchmark.execution.every_metric import measurements_of, with_every_metric, with_features
 
     work = with_every_metric(planned.work)
     of_vanilla: Values = {}
     missing = []
     for name in dict.fromkeys(row.method.label for row in planned.rows):
         rows = [row for row in planned.rows if row.method.label == name and not row.failure]
+        with resumable(), closing(CellDisplay()) as display:
+            works = [with_features(row, work, planned.store, display) for row in rows]
         with console.status(f"Measuring {name}"):
-            measured = {row.label: measurements_of(row, work, planned.store) for row in rows}
+            measured = {
+                row.label: measurements_of(row, of_row, planned.store) for row, of_row in zip(rows, works, strict=True)
+            }
         missing += [label for label, by_task in measured.items() if not by_task]
         values = _means(measured.values())
         if values:

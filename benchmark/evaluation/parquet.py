@@ -1,4 +1,4 @@
-"""Tables of predictions, inspections and attacks as Parquet files, written deterministically and read strictly."""
+"""Tables of predictions, inspections, features and attacks as Parquet, written deterministically, read strictly."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,12 +17,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-Kind: TypeAlias = Literal["prediction", "inspection", "attack"]
+Kind: TypeAlias = Literal["prediction", "inspection", "feature", "attack"]
 
 _OPTIONAL = {"label", "perturbed", "similarity", "reason", "logits_final"}
 """Columns that may hold nulls, except the labels of attacks and inspections (see their readers)."""
 
-_COMMANDS: Mapping[Kind, str] = {"prediction": "predict", "inspection": "inspect", "attack": "attack"}
+_COMMANDS: Mapping[Kind, str] = {
+    "prediction": "predict",
+    "inspection": "inspect",
+    "feature": "compute it",
+    "attack": "attack",
+}
 
 
 def _schema(kind: Kind) -> "pa.Schema":
@@ -32,6 +37,9 @@ def _schema(kind: Kind) -> "pa.Schema":
     types = {"id": pa.string(), "label": pa.int32(), "logits": logits}
     if kind == "inspection":
         types |= {"again": logits, "gradient": pa.float32()}
+    elif kind == "feature":
+        types["features"] = pa.list_(pa.field("element", pa.float16(), nullable=False))
+        del types["logits"]
     elif kind == "attack":
         types = {
             "id": pa.string(),
@@ -86,6 +94,11 @@ def read_columns(path: Path, kind: Kind) -> dict[str, list[Any]]:
     Raises:
         IntegrityError: the file is missing, broken, or not a table of that kind.
     """
+    table = _read_table(path, kind)
+    return {name: table.column(name).to_pylist() for name in table.column_names}
+
+
+def _read_table(path: Path, kind: Kind) -> "pa.Table":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -98,7 +111,7 @@ def read_columns(path: Path, kind: Kind) -> dict[str, list[Any]]:
         problem = _schema_problem(table, _schema(kind))
         if problem:
             raise IntegrityError(f"{path}: not a {kind} table, {problem}; delete the file and {command} again.")
-        return {name: table.column(name).to_pylist() for name in table.column_names}
+        return table
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise IntegrityError(f"{path}: not a readable {kind} table ({error}); {command} again.") from error
 
@@ -135,9 +148,7 @@ class PredictionTable:
         if self.logits.ndim != 2 or len(self.logits) != rows or self.logits.dtype != np.float32:
             shape = f"{self.logits.dtype} of shape {self.logits.shape}"
             raise TemperError(f"The logits of {rows} examples must be float32 of shape ({rows}, classes), not {shape}.")
-        if self.labels is not None and (self.labels.shape != (rows,) or self.labels.dtype != np.int32):
-            shape = f"{self.labels.dtype} of shape {self.labels.shape}"
-            raise TemperError(f"The labels of {rows} examples must be int32 of shape ({rows},), not {shape}.")
+        _check_labels(self.labels, rows)
         _require_unique(self.ids)
 
 
@@ -231,6 +242,68 @@ def read_inspection(path: Path) -> InspectionTable:
         raise IntegrityError(f"{path}: {error}") from error
 
 
+@dataclass(frozen=True)
+class FeatureTable:
+    """Features of a model on every example of an evaluation task or of the training part.
+
+    Attributes:
+        ids: Unique ids of the examples.
+        labels: int32, shape (examples,); None for a task without labels.
+        features: float16, shape (examples, width); width 0 for a model without features.
+    """
+
+    ids: tuple[str, ...]
+    labels: NDArray[np.int32] | None
+    features: NDArray[np.float16]
+
+    def __post_init__(self) -> None:
+        """Check that the shapes and types fit together."""
+        rows, features = len(self.ids), self.features
+        if features.ndim != 2 or len(features) != rows or features.dtype != np.float16:
+            shape = f"{features.dtype} of shape {features.shape}"
+            raise TemperError(f"The features of {rows} examples must be float16 of shape ({rows}, width), not {shape}.")
+        _check_labels(self.labels, rows)
+        _require_unique(self.ids)
+
+
+def write_features(path: Path, table: FeatureTable) -> None:
+    """Write a feature table atomically.
+
+    Raises:
+        TemperError: the file cannot be written.
+    """
+    import pyarrow as pa
+
+    rows, width = table.features.shape
+    # Python lists of millions of numbers would take seconds and gigabytes.
+    lists = pa.ListArray.from_arrays(
+        pa.array(np.arange(rows + 1, dtype=np.int32) * width),
+        pa.array(table.features.ravel()),
+        type=_schema("feature").field("features").type,
+    )
+    labels = [None] * rows if table.labels is None else table.labels
+    write_columns(path, {"id": table.ids, "label": labels, "features": lists}, "feature")
+
+
+def read_features(path: Path) -> FeatureTable:
+    """Read a feature table.
+
+    Raises:
+        IntegrityError: the file is missing, broken, or not a feature table.
+    """
+    table = _read_table(path, "feature")
+    ids, labels, lists = (table.column(name).combine_chunks() for name in ("id", "label", "features"))
+    widths = set(lists.value_lengths().to_pylist())
+    if len(widths) > 1 or labels.null_count not in {0, len(labels)}:
+        problem = "features of different lengths" if len(widths) > 1 else "labels for only a part of its rows"
+        raise IntegrityError(f"{path}: the feature table has {problem}; delete the file and compute it again.")
+    features = lists.flatten().to_numpy(zero_copy_only=False).reshape(len(ids), max(widths, default=0))
+    try:
+        return FeatureTable(tuple(ids.to_pylist()), None if labels.null_count else labels.to_numpy(), features)
+    except TemperError as error:
+        raise IntegrityError(f"{path}: {error}") from error
+
+
 def write_attack(path: Path, rows: Sequence[AttackRow]) -> None:
     """Write an attack table atomically, with rows in the given order.
 
@@ -258,6 +331,12 @@ def read_attack(path: Path) -> list[AttackRow]:
         return [AttackRow(*values) for values in zip(*columns.values(), strict=True)]
     except TemperError as error:
         raise IntegrityError(f"{path}: {error}") from error
+
+
+def _check_labels(labels: NDArray[np.int32] | None, rows: int) -> None:
+    if labels is not None and (labels.shape != (rows,) or labels.dtype != np.int32):
+        shape = f"{labels.dtype} of shape {labels.shape}"
+        raise TemperError(f"The labels of {rows} examples must be int32 of shape ({rows},), not {shape}.")
 
 
 def _require_unique(ids: Sequence[str]) -> None:

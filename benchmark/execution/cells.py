@@ -10,16 +10,16 @@ from typing import Any, Literal
 
 from benchmark.attacks import attack_identity
 from benchmark.data import Dataset
-from benchmark.evaluation.metrics import METRICS, Predictions
+from benchmark.evaluation.metrics import METRICS, FeatureDetection, Predictions
 from benchmark.execution.method_registry import ConfiguredMethod
 from benchmark.execution.store import Artifact, Store
-from benchmark.execution.workload import VALIDATION, Workload
+from benchmark.execution.workload import TRAINING_PART, VALIDATION, Workload
 from benchmark.models.backbones import Backbone
 from benchmark.schema import IntegrityError, TemperError, fingerprint
 from benchmark.schema.protocol import ECE_UNMERGED, MERGE_AFTER_ARGMAX, of_training
 from benchmark.suites import Attack, EvaluationTask, Recipe
 
-Kind = Literal["train", "predict", "inspect", "attack", "score"]
+Kind = Literal["train", "predict", "inspect", "features", "attack", "score"]
 
 KEY_VERSION = 1
 """Increased when the meaning of any spec changes."""
@@ -29,7 +29,8 @@ LOOP_VERSION = 1
 
 MODEL, TRAINING, MEASURED = "model", "training.json", "measurements.json"
 PREDICTIONS, INSPECTED, ATTACKED = "predictions.parquet", "inspected.parquet", "attacked.parquet"
-TABLES: Mapping[Kind, str] = {"predict": PREDICTIONS, "inspect": INSPECTED, "attack": ATTACKED}
+FEATURES = "features.parquet"
+TABLES: Mapping[Kind, str] = {"predict": PREDICTIONS, "inspect": INSPECTED, "features": FEATURES, "attack": ATTACKED}
 """The table that each kind of cell writes; scores are computed from these tables only."""
 
 
@@ -97,7 +98,12 @@ class Cell:
     @property
     def scored(self) -> Kind:
         """Return the kind of cell whose table this score cell reads."""
-        return next(kind for kind, file in TABLES.items() if file in self.reads["table"].files)
+        return table_kind(self.reads["table"])
+
+
+def table_kind(artifact: Artifact) -> Kind:
+    """Return the kind of cell that wrote a table."""
+    return next(kind for kind, file in TABLES.items() if file in artifact.files)
 
 
 def cells_of(row: Row, work: Workload, store: Store) -> Iterator[Cell]:
@@ -112,13 +118,22 @@ def cells_of(row: Row, work: Workload, store: Store) -> Iterator[Cell]:
         asked = Cell(kind, name, spec, _known(model=trained), row)
         yield asked
         tables[name] = _artifact(asked, store)
+    # Features have cells of their own, and are not stored with the predictions. So they are computed only where a
+    # metric reads them, and the keys of predictions and scores that exist without them stay.
+    features: dict[str, Artifact | None] = {}
+    with_features = [task.id for task in work.suite.tasks if reads_features(task) and task.id not in work.missing]
+    for name in (TRAINING_PART, work.in_distribution, *with_features) if with_features else ():
+        spec = None if trained is None else table_spec("features", trained, work.examples(name))
+        asked = Cell("features", name, spec, _known(model=trained), row)
+        yield asked
+        features[name] = _artifact(asked, store)
     for attack in (a for a in work.suite.attacks if a.id not in work.missing):
         spec = None if trained is None else attack_spec(trained, attack, work.attacked[attack.id])
         live = Cell("attack", attack.id, spec, _known(model=trained), row)
         yield live
         yield _score_attack(live, attack, work, store)
     for task in (p for p in work.suite.tasks if p.id not in work.missing):
-        yield _score_task(task, work, tables, row)
+        yield _score_task(task, work, tables, features, row)
 
 
 def train_spec(row: Row, work: Workload) -> dict[str, Any]:
@@ -172,7 +187,7 @@ def _reads(row: Row) -> dict[str, str]:
 
 
 def table_spec(kind: Kind, trained: Artifact, data: Dataset) -> dict[str, Any]:
-    """Build the spec of a prediction or inspection: everything that determines its logits and input gradients."""
+    """Build the spec of a prediction, an inspection or features: everything that determines the table's numbers."""
     return {"kind": kind, "key_version": KEY_VERSION, "weights": weights_hash(trained), "data": data.content_hash}
 
 
@@ -199,18 +214,31 @@ def task_metrics(task: EvaluationTask) -> tuple[str, ...]:
     return tuple(sorted(task.metrics))
 
 
-def _score_task(task: EvaluationTask, work: Workload, tables: Mapping[str, Artifact | None], row: Row) -> Cell:
-    reads, file = {"table": tables[task.id]}, PREDICTIONS
-    if task.id in work.inspected:
-        file = INSPECTED
-    elif task.perspective == "anomaly":
+def reads_features(task: EvaluationTask) -> bool:
+    """Return whether a metric of an evaluation task is computed from features."""
+    return any(METRICS[name].table is FeatureDetection for name in task.metrics)
+
+
+def _score_task(
+    task: EvaluationTask,
+    work: Workload,
+    tables: Mapping[str, Artifact | None],
+    features: Mapping[str, Artifact | None],
+    row: Row,
+) -> Cell:
+    reads = {"table": tables[task.id]}
+    if task.perspective == "anomaly":
         reads["inside"] = tables[work.in_distribution]
-    else:
+        if reads_features(task):
+            reads["features"] = features[task.id]
+            reads["inside_features"] = features[work.in_distribution]
+            reads["training_features"] = features[TRAINING_PART]
+    elif task.id not in work.inspected:
         reads["validation"] = tables[VALIDATION]
     if any(artifact is None for artifact in reads.values()):
         return Cell("score", task.id, None, {}, row)
     known = _known(**reads)
-    spec = _score_spec(task_metrics(task), work, known, file, work.tasks[task.id])
+    spec = _score_spec(task_metrics(task), work, known, work.tasks[task.id])
     if task.merge is not None:
         spec["merge"] = list(task.merge)
     if options := _that_matter(row.protocol, task):
@@ -232,12 +260,12 @@ def _score_attack(live: Cell, attack: Attack, work: Workload, store: Store) -> C
     if done is None:
         return Cell("score", attack.id, None, {}, live.row)
     known = _known(table=done)
-    spec = _score_spec(tuple(sorted(attack.metrics)), work, known, ATTACKED, work.attacked[attack.id])
+    spec = _score_spec(tuple(sorted(attack.metrics)), work, known, work.attacked[attack.id])
     return Cell("score", attack.id, spec, known, live.row)
 
 
 def _score_spec(
-    metrics: tuple[str, ...], work: Workload, reads: Mapping[str, Artifact], file: str, data: Dataset
+    metrics: tuple[str, ...], work: Workload, reads: Mapping[str, Artifact], data: Dataset
 ) -> dict[str, Any]:
     """Build the spec of a score: the tables it reads, the metrics' versions and their settings."""
     settings: dict[str, int] = {"resamples": work.suite.metrics.resamples}
@@ -246,7 +274,7 @@ def _score_spec(
     return {
         "kind": "score",
         "key_version": KEY_VERSION,
-        "tables": {role: artifact.files[file] for role, artifact in reads.items()},
+        "tables": {role: artifact.files[TABLES[table_kind(artifact)]] for role, artifact in reads.items()},
         "metrics": {metric: METRICS[metric].version for metric in metrics},
         "settings": settings,
         "resample_seed": data.content_hash,

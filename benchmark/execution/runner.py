@@ -15,27 +15,43 @@ from numpy.typing import NDArray
 
 from benchmark.data import Dataset
 from benchmark.evaluation.metrics import (
+    METRICS,
+    FeatureDetection,
     Measurement,
     anomaly_measurements,
     attack_measurements,
+    feature_measurements,
     fit_temperature,
     inspection_measurements,
     labelled_measurements,
 )
 from benchmark.evaluation.parquet import (
+    FeatureTable,
     InspectionTable,
     PredictionTable,
     read_attack,
+    read_features,
     read_inspection,
     read_predictions,
     write_attack,
+    write_features,
     write_inspection,
     write_predictions,
 )
-from benchmark.execution.cells import ATTACKED, INSPECTED, MEASURED, MODEL, PREDICTIONS, TRAINING, Cell, weights_hash
+from benchmark.execution.cells import (
+    ATTACKED,
+    FEATURES,
+    INSPECTED,
+    MEASURED,
+    MODEL,
+    PREDICTIONS,
+    TRAINING,
+    Cell,
+    weights_hash,
+)
 from benchmark.execution.store import SCRATCH, Artifact, Store
 from benchmark.execution.trackers import RowTracker, Tracker, tracked_run
-from benchmark.execution.workload import VALIDATION, Workload
+from benchmark.execution.workload import Workload
 from benchmark.models.classifier import Classifier
 from benchmark.models.prompt_classifier import load_classifier
 from benchmark.schema.errors import TemperError
@@ -108,6 +124,7 @@ class Runner:
             "train": self._train,
             "predict": self._predict,
             "inspect": self._inspect,
+            "features": self._features,
             "attack": self._attack,
             "score": self._score,
         }
@@ -161,21 +178,25 @@ class Runner:
     def _predict(self, cell: Cell, folder: Path) -> None:
         from benchmark.models.inference import predict_logits
 
-        data = self._data(cell)
+        data = self.work.examples(cell.subject)
         logits = predict_logits(self._model(cell), [e.texts for e in data.examples], report=self.observer.advance)
         write_predictions(folder / PREDICTIONS, _table(data, logits))
 
     def _inspect(self, cell: Cell, folder: Path) -> None:
         from benchmark.models.input_gradients import inspect_model
 
-        data = self._data(cell)
+        data = self.work.examples(cell.subject)
         texts, labels = [e.texts for e in data.examples], [e.label or 0 for e in data.examples]
         inspection = inspect_model(self._model(cell), texts, labels, report=self.observer.advance)
         table = InspectionTable(_table(data, inspection.logits), inspection.again, inspection.gradients)
         write_inspection(folder / INSPECTED, table)
 
-    def _data(self, cell: Cell) -> Dataset:
-        return self.work.splits.validation if cell.subject == VALIDATION else self.work.tasks[cell.subject]
+    def _features(self, cell: Cell, folder: Path) -> None:
+        from benchmark.models.inference import summary_features
+
+        data = self.work.examples(cell.subject)
+        features = summary_features(self._model(cell), [e.texts for e in data.examples], report=self.observer.advance)
+        write_features(folder / FEATURES, FeatureTable(tuple(e.id for e in data.examples), _labels(data), features))
 
     def _attack(self, cell: Cell, folder: Path) -> None:
         from benchmark.attacks import run_attack
@@ -238,7 +259,9 @@ class Runner:
         )
 
     def _measure(self, cell: Cell, spec: dict[str, Any]) -> dict[str, Measurement]:
-        tables = {role: read_predictions(a.folder / PREDICTIONS) for role, a in cell.reads.items()}
+        tables = {
+            role: read_predictions(a.folder / PREDICTIONS) for role, a in cell.reads.items() if PREDICTIONS in a.files
+        }
         table, settings = tables["table"], spec["settings"]
         shared = {
             "metrics": list(spec["metrics"]),
@@ -246,7 +269,7 @@ class Runner:
             "seed_text": spec["resample_seed"],
         }
         if "inside" in tables:
-            return anomaly_measurements(tables["inside"].logits, table.logits, **shared)
+            return self._measure_anomaly(cell, tables["inside"].logits, table.logits, shared)
         held_out = tables["validation"]
         if table.labels is None or held_out.labels is None:
             raise TemperError(f"{cell.label}: the table has no labels to score against.")
@@ -260,6 +283,21 @@ class Runner:
             protocol=spec.get("protocol", ()),
             **shared,
         )
+
+    def _measure_anomaly(
+        self, cell: Cell, inside: NDArray[np.float32], outside: NDArray[np.float32], settings: dict[str, Any]
+    ) -> dict[str, Measurement]:
+        of_features = [name for name in settings["metrics"] if METRICS[name].table is FeatureDetection]
+        of_logits = [name for name in settings["metrics"] if name not in of_features]
+        measured = anomaly_measurements(inside, outside, **{**settings, "metrics": of_logits})
+        if of_features:
+            roles = ("training_features", "inside_features", "features")
+            training, *texts = (read_features(cell.reads[role].folder / FEATURES) for role in roles)
+            if training.labels is None:
+                raise TemperError(f"{cell.label}: the features of the training part have no labels.")
+            near, far = (table.features for table in texts)
+            measured |= feature_measurements(training.features, training.labels, near, far, metrics=of_features)
+        return measured
 
     def _model(self, cell: Cell) -> Classifier:
         """Return the cell's model in eval mode; keep the last loaded model for the next cell."""
@@ -275,8 +313,11 @@ class Runner:
 
 
 def _table(data: Dataset, logits: NDArray[np.float32]) -> PredictionTable:
-    labels = None if data.examples[0].label is None else np.array([e.label for e in data.examples], dtype=np.int32)
-    return PredictionTable(tuple(e.id for e in data.examples), labels, logits)
+    return PredictionTable(tuple(e.id for e in data.examples), _labels(data), logits)
+
+
+def _labels(data: Dataset) -> NDArray[np.int32] | None:
+    return None if data.examples[0].label is None else np.array([e.label for e in data.examples], dtype=np.int32)
 
 
 _LIBRARIES = ("torch", "transformers", "tokenizers", "datasets", "numpy", "scikit-learn", "textattack", "textblob")

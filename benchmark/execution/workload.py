@@ -11,6 +11,9 @@ from benchmark.suites import EvaluationTask, Suite, attack_subset, task_dataset,
 VALIDATION = "validation"
 """Name under which the predictions on the validation split are kept; an evaluation task may not have this name."""
 
+TRAINING_PART = "training part"
+"""Name under which the features of the training split are kept; no evaluation task has a name with a space."""
+
 
 @dataclass(frozen=True)
 class Absence:
@@ -67,6 +70,10 @@ class Workload:
                 f"{reported or 'none'} is not here; leave the option out, or get the data."
             )
         return self.tasks[reported]
+
+    def examples(self, subject: str) -> Dataset:
+        """Return the examples of an evaluation task that can be measured here, or of the part of that name."""
+        return {VALIDATION: self.splits.validation, TRAINING_PART: self.splits.train, **self.tasks}[subject]
 
     def content_hash(self, subject: str) -> str:
         """Return the hash of the examples of an evaluation task or attack that can be measured here."""

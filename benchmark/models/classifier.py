@@ -182,6 +182,11 @@ class Classifier(nn.Module):
             return self.forward(batch)
 
     @property
+    def feature_width(self) -> int:
+        """Width of the features of `penultimate`."""
+        return int(getattr(*self._output).in_features)
+
+    @property
     def output_layer(self) -> nn.Linear:
         """Last linear layer of the head, whose outputs are the logits."""
         return cast(nn.Linear, getattr(*self._output))

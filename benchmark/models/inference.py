@@ -1,4 +1,4 @@
-"""Compute the logits of many texts, in batches of texts of similar length."""
+"""Compute the logits or the features of many texts, in batches of texts of similar length."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -6,8 +6,9 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from benchmark.models.batch import Encoded
+from benchmark.models.batch import Batch, Encoded
 from benchmark.models.classifier import Classifier
 
 TOKENS_PER_BATCH = 2048
@@ -29,16 +30,42 @@ def predict_logits(
     The model runs in eval mode and fp32, its previous mode is restored, and its passes are not counted. A model that
     attends to padding reads the texts in order, `PADDED_BATCH` at a time, because its logits depend on the batch.
     """
-    encoded = [model.tokenise(t) for t in texts]
     logits = np.zeros((len(texts), model.classes), dtype=np.float32)
+    _fill(logits, model, model, texts, tokens_per_batch=tokens_per_batch, report=report)
+    return logits
+
+
+def summary_features(
+    model: Classifier, texts: Sequence[Sequence[str]], *, report: Callable[[int, int], None] | None = None
+) -> NDArray[np.float16]:
+    """Compute the inputs of the last linear layer, float16 of shape (len(texts), width); see `Classifier.penultimate`.
+
+    The model runs as in `predict_logits`. A feature beyond 65,504, the largest number in 16 bits, becomes infinite.
+    """
+    features = np.zeros((len(texts), model.feature_width), dtype=np.float32)
+    _fill(features, model, model.penultimate, texts, report=report)
+    with np.errstate(over="ignore"):
+        return features.astype(np.float16)
+
+
+def _fill(
+    values: NDArray[np.float32],
+    model: Classifier,
+    function: Callable[[Batch], Tensor],
+    texts: Sequence[Sequence[str]],
+    *,
+    tokens_per_batch: int = TOKENS_PER_BATCH,
+    report: Callable[[int, int], None] | None = None,
+) -> None:
+    """Fill an array of shape (texts, width) with the values of a function of the model on every text."""
+    encoded = [model.tokenise(t) for t in texts]
     done = 0
     with at_rest(model), torch.inference_mode():
         for rows in batches_of(model, encoded, tokens_per_batch):
-            logits[rows] = model(model.collate([encoded[r] for r in rows])).cpu().numpy()
+            values[rows] = function(model.collate([encoded[r] for r in rows])).cpu().numpy()
             done += len(rows)
             if report is not None:
                 report(done, len(texts))
-    return logits
 
 
 @contextmanager

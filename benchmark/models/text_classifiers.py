@@ -86,6 +86,15 @@ class TextClassifier(Classifier):
             raise ValueError(f"A {self.kind} classifier has no embeddings.")
         return self.passes.watch(torch.from_numpy(self.scores(self.texts(batch)).astype(np.float32)))
 
+    def penultimate(self, batch: Batch) -> Tensor:
+        """Return features of width 0, since there is no last linear layer; shape (batch, 0)."""
+        return torch.zeros(len(batch), self.feature_width)
+
+    @property
+    def feature_width(self) -> int:
+        """Always 0."""
+        return 0
+
     def name_classes(self, names: Sequence[str]) -> None:
         """Store the class names, which `save` writes."""
         self._names = list(names)

@@ -15,7 +15,7 @@ from benchmark.execution.costs import Cost, Costs, over_vanilla
 from benchmark.execution.explanation import state_of
 from benchmark.execution.method_registry import MethodRequest, configure, registered
 from benchmark.execution.store import Store
-from benchmark.execution.workload import VALIDATION, Workload
+from benchmark.execution.workload import Workload
 from benchmark.models.backbones import Backbone
 
 VANILLA = 3
@@ -49,8 +49,8 @@ class Effort:
             epochs = work.suite.recipe.epochs
             self.passes += VANILLA * (step * epochs + once) * len(work.splits.train)
             self.passes += epochs * len(work.splits.validation)
-        elif cell.kind == "predict":
-            self.passes += len(work.splits.validation if cell.subject == VALIDATION else work.tasks[cell.subject])
+        elif cell.kind in ("predict", "features"):
+            self.passes += len(work.examples(cell.subject))
         elif cell.kind == "attack":
             self.attacked += len(work.attacked[cell.subject])
 

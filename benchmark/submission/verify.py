@@ -18,7 +18,7 @@ from benchmark.data import Dataset
 from benchmark.evaluation.metrics import HEADLINES
 from benchmark.evaluation.parquet import InspectionTable, PredictionTable
 from benchmark.execution.cards import suite_card
-from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of, train_spec
+from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of, reads_features, train_spec
 from benchmark.execution.explanation import differences
 from benchmark.execution.local import run_rows
 from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure, registered
@@ -239,11 +239,20 @@ class Verification:
 
 
 def require_whole(work: Workload, purpose: str) -> None:
-    """Refuse a suite if some of its data is missing here.
+    """Refuse a suite if some of its data is missing here, or if a submission cannot hold all of its tables.
+
+    Features are not part of a submission: those of the training part alone can be larger than all other tables.
 
     Raises:
+        UsageError: an evaluation task lists a metric that is computed from features.
         UnavailableError: one sentence per evaluation task, with the command that gets its data.
     """
+    if of_features := [task.id for task in work.suite.tasks if reads_features(task)]:
+        raise UsageError(
+            f"{work.suite.name} cannot be {purpose}: {', '.join(of_features)} lists a metric of features "
+            "(auroc_mahalanobis or auroc_knn), and a submission holds no features. Remove the metric from the suite; "
+            "`temper details` computes it from the stored models."
+        )
     if work.missing:
         sentences = [f"{name} cannot be {purpose} here: {absence.here}" for name, absence in work.missing.items()]
         raise UnavailableError("\n".join(sentences))
@@ -530,8 +539,7 @@ def replay_problems(verification: Verification, given: Mapping[int, Path], salt:
             if isinstance(content, list):
                 problem = _attack_difference(model, work, subject, content, random)
             else:
-                data = work.splits.validation if subject == VALIDATION else work.tasks[subject]
-                problem = _table_difference(model, content, data, random)
+                problem = _table_difference(model, content, work.examples(subject), random)
             if problem:
                 yield f"seed {number}, {subject}: {problem}"
 

@@ -249,7 +249,7 @@ class TuningPlan:
 
     def _answers(self, key: str, subject: str) -> dict[str, Any]:
         """Count the right answers in a table of predictions."""
-        data = self.work.splits.validation if subject == VALIDATION else self.work.tasks[subject]
+        data = self.work.examples(subject)
         artifact = self.store.find("predict", key)
         if artifact is None:
             raise TemperError(f"The predictions on {subject} were removed while they were used. Run the command again.")

@@ -258,7 +258,7 @@ def _json_section(section: Section) -> dict[str, Any]:
         "smallest_detectable_points": {name: float(text) for name, text in section.detectable},
         "columns": {
             column.key: {name: getattr(column, name) for name in names}
-            for column in (*section.perspectives, *section.gains, *section.tasks)
+            for column in (*section.perspectives, *section.gains, *section.tasks, *section.alternatives)
         },
         "rows": [_json_row(section, row) for row in section.rows],
     }

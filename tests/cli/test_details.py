@@ -16,13 +16,14 @@ from benchmark.execution.plan import run
 from benchmark.schema import read_results
 from tests.support.tiny_suite import write_tiny_suite
 
-SCORES = ("AUROC", "AUROC, entropy", "AUROC, energy", "AUROC, max logit")
+SCORES = ("AUROC", "AUROC, entropy", "AUROC, energy", "AUROC, max logit", "AUROC, Mahalanobis", "AUROC, k-NN")
 
 
 def details(*arguments: str) -> str:
     done = CliRunner().invoke(app, ["details", *arguments], env={"COLUMNS": "200"})
     assert done.exit_code == 0, done.output
-    return done.output
+    # The progress of features is on standard error.
+    return done.stdout + "".join(line for line in done.stderr.splitlines(keepends=True) if ": features " not in line)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

@@ -8,10 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmark.evaluation.parquet import (
+    FeatureTable,
     PredictionTable,
     read_attack,
+    read_features,
     read_predictions,
     write_attack,
+    write_columns,
+    write_features,
     write_predictions,
 )
 from benchmark.schema.attack_outcome import AttackRow
@@ -42,6 +46,42 @@ def test_unlabelled_predictions_round_trip(tmp_path):
     path = tmp_path / "predictions.parquet"
     write_predictions(path, PredictionTable(TABLE.ids, None, TABLE.logits))
     assert read_predictions(path).labels is None
+
+
+@pytest.mark.parametrize("labels", [np.array([0, 1], np.int32), None])
+@pytest.mark.parametrize("width", [3, 0])
+def test_features_round_trip(tmp_path, labels, width):
+    features = np.array([[1.5, -65504, 6e-8], [0.1, np.inf, np.nan]], np.float16)[:, :width]
+    path = tmp_path / "features.parquet"
+    write_features(path, FeatureTable(TABLE.ids, labels, features))
+    back = read_features(path)
+    assert back.ids == TABLE.ids
+    np.testing.assert_array_equal(back.features, features)
+    assert back.features.dtype == np.float16
+    assert (back.labels is None) if labels is None else (back.labels.tolist() == [0, 1])
+    with pytest.raises(IntegrityError, match="not a prediction table"):
+        read_predictions(path)
+
+
+def test_features_take_two_bytes_each(tmp_path):
+    random = np.random.default_rng(0)
+    ids = tuple(map(str, range(1000)))
+    write_features(tmp_path / "f", FeatureTable(ids, None, random.normal(size=(1000, 100)).astype(np.float16)))
+    assert (tmp_path / "f").stat().st_size < 2.1 * 100 * 1000
+
+
+def test_broken_feature_tables_are_refused(tmp_path):
+    path, lists = tmp_path / "features.parquet", pa.list_(pa.field("element", pa.float16(), nullable=False))
+    for features, labels, problem in (
+        ([[1.0], [1.0, 2.0]], [0, 1], "features of different lengths"),
+        ([[1.0], [2.0]], [0, None], "labels for only a part of its rows"),
+    ):
+        column = pa.array([[np.float16(x) for x in row] for row in features], lists)
+        write_columns(path, {"id": ["a", "b"], "label": labels, "features": column}, "feature")
+        with pytest.raises(IntegrityError, match=f"{problem}; delete the file and compute it again"):
+            read_features(path)
+    with pytest.raises(TemperError, match="must be float16 of shape"):
+        FeatureTable(("a",), None, np.ones((1, 2), np.float32))
 
 
 def test_attacks_round_trip(tmp_path):

@@ -12,7 +12,7 @@ from torch import nn
 
 from benchmark.models.backbones import Backbone
 from benchmark.models.classifier import Classifier
-from benchmark.models.inference import predict_logits
+from benchmark.models.inference import predict_logits, summary_features
 from benchmark.models.prompt import Prompt
 from benchmark.models.prompt_classifier import PromptClassifier, load_classifier
 from benchmark.schema.errors import UsageError
@@ -77,7 +77,9 @@ def test_every_family_has_the_interface_of_a_classifier(
         features = model.features(batch)
     assert features.shape == (3, 32)
     torch.testing.assert_close(model.summary(batch, seen.last), features)
-    assert len(model.penultimate(batch)) == 3
+    stored = summary_features(model, TEXTS)
+    assert stored.shape == (3, model.feature_width)
+    np.testing.assert_allclose(stored, model.penultimate(batch).detach(), rtol=2e-3, atol=1e-4)
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
     model.save(tmp_path)
     again = load_classifier(tmp_path).eval()

@@ -92,8 +92,8 @@ MISTAKES: list[tuple[str, str, tuple[str, ...]]] = [
     ("rows = 20\n", "rows = 20\nmax_overlap = 1.5\n", ("tasks[shop].max_overlap: is the number 1.5; write a number from 0 to 1.",)),
     ("rows = 20\n", "rows = 20\nmax_overlp = 0\n", ("tasks[shop].max_overlp: is an unknown key; remove it. Did you mean 'max_overlap'? Known: ",)),
     # metrics
-    ('"fpr95"', '"fpr59"', ("tasks[foreign].metrics: unknown metric 'fpr59'. Did you mean 'fpr95'? Known: aupr, auroc, auroc_energy, auroc_entropy, auroc_max_logit, fpr95.",)),
-    ('"fpr95"', '"accuracy"', ("tasks[foreign].metrics: 'accuracy' does not fit perspective 'anomaly'; use auroc, aupr, fpr95, auroc_entropy, auroc_energy, auroc_max_logit.",)),
+    ('"fpr95"', '"fpr59"', ("tasks[foreign].metrics: unknown metric 'fpr59'. Did you mean 'fpr95'? Known: aupr, auroc, auroc_energy, auroc_entropy, auroc_knn, auroc_mahalanobis, auroc_max_logit, fpr95.",)),
+    ('"fpr95"', '"accuracy"', ("tasks[foreign].metrics: 'accuracy' does not fit perspective 'anomaly'; use auroc, aupr, fpr95, auroc_entropy, auroc_energy, auroc_max_logit, auroc_mahalanobis, auroc_knn.",)),
     ('"fpr95"', '"auroc"', ("tasks[foreign].metrics: duplicate metric 'auroc'; remove one.",)),
     # attacks
     ('on = "reviews"', 'on = "review"', ("attacks[fooler].on: there is no task 'review'. Did you mean 'reviews'? Known: foreign, glue, reviews, shop.",)),

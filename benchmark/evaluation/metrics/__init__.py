@@ -1,4 +1,4 @@
-"""Metrics as pure functions of prediction and attack tables: numpy and scikit-learn, no torch."""
+"""Metrics as pure functions of tables of predictions, features and attacks: numpy and scikit-learn, no torch."""
 
 from importlib import import_module
 from pkgutil import iter_modules
@@ -6,6 +6,7 @@ from pkgutil import iter_modules
 from benchmark.evaluation.metrics.adversarial import AttackOutcomes, attack_measurements
 from benchmark.evaluation.metrics.anomaly import Detection, anomaly_measurements
 from benchmark.evaluation.metrics.calibration import fit_temperature
+from benchmark.evaluation.metrics.feature_scores import FeatureDetection, feature_measurements
 from benchmark.evaluation.metrics.gradient_masking import Inspection, inspection_measurements
 from benchmark.evaluation.metrics.predictions import Predictions, labelled_measurements
 from benchmark.evaluation.metrics.registry import METRICS, Measurement, Metric, UndefinedError, metric, metrics_of
@@ -18,12 +19,16 @@ def import_all() -> None:
 
 
 import_all()
-_TABLES = {"anomaly": Detection, "masking": Inspection, "attack": AttackOutcomes}
+_TABLES: dict[str, tuple[type, ...]] = {
+    "anomaly": (Detection, FeatureDetection),
+    "masking": (Inspection,),
+    "attack": (AttackOutcomes,),
+}
 
 
 def metrics_for(kind: str) -> tuple[str, ...]:
     """List the metrics of the evaluation tasks of a perspective, or of an ``attack``."""
-    own = metrics_of(_TABLES.get(kind, Predictions))
+    own = tuple(name for table in _TABLES.get(kind, (Predictions,)) for name in metrics_of(table))
     return ("accuracy", *own) if kind == "masking" else own
 
 
@@ -35,6 +40,7 @@ __all__ = [
     "METRICS",
     "AttackOutcomes",
     "Detection",
+    "FeatureDetection",
     "Inspection",
     "Measurement",
     "Metric",
@@ -42,6 +48,7 @@ __all__ = [
     "UndefinedError",
     "anomaly_measurements",
     "attack_measurements",
+    "feature_measurements",
     "fit_temperature",
     "inspection_measurements",
     "labelled_measurements",
