@@ -1,6 +1,7 @@
 """Retention: features of another task before and after training, from a suite to records and the leaderboard."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -159,6 +160,33 @@ def test_the_leaderboard_has_a_column_next_to_cost(ran: tuple[Workload, Path, di
     shown = {row.method: row.retention.text for row in section.rows}
     assert (shown["still"], shown["forgetful"], shown["constant"]) == ("0.00", "-50.00", "")
     assert float(shown["vanilla"]) == pytest.approx(100 * records["vanilla"]["value"], abs=0.006)
+
+
+def test_the_table_of_the_docs_fits_a_suite(tiny_backbone: Path, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/suites.md").read_text(encoding="utf-8")
+    table = next(b for b in re.findall(r"```toml\n(.*?)```", page, re.DOTALL) if 'perspective = "retention"' in b)
+    path = write_tiny_suite(tmp_path, tiny_backbone)
+    path.write_text(path.read_text() + table)
+    task = load_suite(str(path)).tasks[-1]
+    assert task.metrics == ("probe_change",)
+    assert task.data is not None
+    assert task.data.text == ("question", "context")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        ("rows = 40\n", "rows = 40\nweight = 0.5\n", "a retention task enters no mean; remove it."),
+        ("rows = 40\n", "rows = 40\nmerge = [0, 1]\n", "a retention task takes the task's classes as they are"),
+        ("rows = 40\n", 'rows = 40\nmetrics = ["accuracy"]\n', "'accuracy' does not fit perspective 'retention'"),
+        (', label = { column = "long", map = { false = 0, true = 1 } }', "", "perspective 'retention' needs labels"),
+    ],
+)
+def test_mistakes_are_named(tiny_backbone: Path, tmp_path: Path, before: str, after: str, sentence: str) -> None:
+    path = suite_of(tmp_path, tiny_backbone)
+    path.write_text(path.read_text().replace(TASK, TASK.replace(before, after)))
+    with pytest.raises(UsageError, match=sentence):
+        load_suite(str(path))
 
 
 def test_a_submission_is_refused(ran: tuple[Workload, Path, dict[str, Any]]) -> None:
