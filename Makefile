@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export OMP_WAIT_POLICY ?= PASSIVE
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: setup demo test quick lint board docs clean
+.PHONY: setup demo test quick lint board docs gpu-check clean
 
 setup: $(VENV)/.dev-installed
 	@$(BIN)/temper resources fetch --suite demo
@@ -33,6 +33,9 @@ lint: $(VENV)/.dev-installed
 
 board: $(VENV)/.dev-installed
 	$(BIN)/temper board build
+
+gpu-check: $(VENV)/.dev-installed
+	@$(BIN)/python -m scripts.gpu_check
 
 docs: $(VENV)/.docs-installed
 	$(BIN)/mkdocs build --strict

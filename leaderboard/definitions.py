@@ -133,7 +133,7 @@ ALTERNATIVES = {
     "calibration": Alternatives(
         "Calibration: what remains of the gain after post-hoc calibration",
         "ECE of the same models, averaged over the tasks of this perspective: as trained, and after a calibrator that "
-        "is fitted on the validation part of each row, vanilla's included. Only the first counts for Overall. "
+        "is fitted on the validation part for each row, vanilla included. Only the first counts for Overall. "
         f"{_CHANGE_OF_ITS_COLUMN}, in points, + is better: it is what remains of the gain once both are calibrated.",
         {
             "ece": "As trained",

@@ -56,7 +56,7 @@ class Rose(Method):
         """Keep the tensors whose gradient is like their momentum; all of them until each has one."""
         saliency = self._optimizer.departures(tensors)
         if saliency is None:
-            return torch.ones(len(tensors))
+            return torch.ones(len(tensors), device=tensors[0].device)
         return within_quantiles(saliency, self.lower, self.upper).to(saliency.dtype)
 
 

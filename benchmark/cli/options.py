@@ -79,6 +79,13 @@ TrackOption = Annotated[
     TrackerName | None,
     typer.Option("--track", help="Send curves and scores to a tracker. It changes no result."),
 ]
+ExecutorOption = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        help="Where rows are computed: local, ray or slurm, with settings as in ray:address=auto,gpus=1.",
+    ),
+]
 PublishedOption = Annotated[Path, typer.Option("--published", help="Folder of numbers printed in papers.")]
 PUBLISHED = Path("leaderboard/published")
 

@@ -13,6 +13,7 @@ from benchmark.cli.display import console, examples, print_table, say, say_next,
 from benchmark.cli.leaderboard_commands import print_section
 from benchmark.cli.options import (
     BackboneOption,
+    ExecutorOption,
     OutOption,
     PluginOption,
     SuiteArgument,
@@ -21,6 +22,7 @@ from benchmark.cli.options import (
     each_suite,
 )
 from benchmark.cli.progress import CellDisplay, resumable
+from benchmark.execution.executors import Place, place_of_rows
 from benchmark.execution.plan import Settings, parse_methods, plan, require_writable
 from benchmark.execution.trackers import TrackerName
 from benchmark.schema import SANITY_CHECKS, TemperError, method_slug
@@ -88,18 +90,19 @@ def run(
     protocol: ProtocolOption = "",
     settings: SettingsOption = "defaults",
     jobs: JobsOption = 1,
+    executor: ExecutorOption = "local",
     track: TrackOption = None,
 ) -> None:
     """Train, predict, attack and score; compute only what is missing. The same command resumes."""
-    requests = parse_methods(methods, plugin or ())
+    requests, place = parse_methods(methods, plugin or ()), place_of_rows(executor, jobs)
 
     def run_one(one: "Suite") -> None:
-        _run(_plan(one, requests, seeds, backbone, out, protocol=protocol, settings=settings), out, jobs, track)
+        _run(_plan(one, requests, seeds, backbone, out, protocol=protocol, settings=settings), out, place, track)
 
     each_suite(suite, run_one)
 
 
-def _run(planned: "Plan", out: Path, jobs: int, track: TrackerName | None) -> None:
+def _run(planned: "Plan", out: Path, place: Place, track: TrackerName | None) -> None:
     """Run all rows of one suite and write their records."""
     rows, work = planned.rows, planned.work
     require_writable(out)
@@ -108,8 +111,8 @@ def _run(planned: "Plan", out: Path, jobs: int, track: TrackerName | None) -> No
     for task, count in work.excluded().items():
         say(f"note: {task}: {counted(count, 'example')} that training has seen dropped.")
 
-    with resumable(), closing(CellDisplay(live=jobs == 1)) as display:
-        report = planned.execute(display, jobs, track)
+    with resumable(), closing(CellDisplay(live=place.alone)) as display:
+        report = planned.execute(display, place, track)
     if report.computed or report.failures:
         say(f"Computed {counted(report.computed, 'stage')}; {report.reused} reused.")
     else:
@@ -172,27 +175,35 @@ def status(
 
 
 def _status(planned: "Plan") -> None:
+    from benchmark.execution.cards import suite_card
     from benchmark.execution.cells import MODEL, cells_of
     from benchmark.execution.explanation import state_of
+    from benchmark.execution.records import failure_of
 
     rows, work, store = planned.rows, planned.work, planned.store
     lines: list[tuple[str, str, str]] = []
-    models = []
+    models, running, failures = [], [], []
+    card = suite_card(work)
     for row in rows:
         if row.failure:
             lines.append((row.label, "trials", "all failed"))
             continue
+        if reason := failure_of(row, card, planned.results):
+            failures.append(f"Failed: {reason}")
         for cell in cells_of(row, work, store):
             name, state = f"{cell.kind} {cell.subject}".rstrip(), state_of(cell, store)
             lines.append((row.label, name, state))
             if cell.kind == "train" and cell.key is not None and state == "done":
                 models.append(f"Model of {row.label}: {store.folder(cell.kind, cell.key) / MODEL}")
+            if cell.key is not None and state == "running":
+                owner = store.owner(cell.kind, cell.key) or "a process that has just ended"
+                running.append(f"Running: {cell.label}, by {owner}")
     for subject in work.missing:
         lines.append(("all rows", subject, "unavailable"))
     if lines:
         print_table(("Row", "Stage", "State"), lines)
-    for model in models:
-        show(model)
+    for line in (*running, *failures, *models):
+        show(line)
 
 
 def explain(

@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.cli.display import examples, print_table, say, say_next, show
-from benchmark.cli.options import BackboneOption, OutOption, PluginOption, SuiteArgument, TrackOption, each_suite
+from benchmark.cli.options import (
+    BackboneOption,
+    ExecutorOption,
+    OutOption,
+    PluginOption,
+    SuiteArgument,
+    TrackOption,
+    each_suite,
+)
 from benchmark.cli.progress import CellDisplay, resumable
 from benchmark.cli.runs import MethodsOption
+from benchmark.execution.executors import Place, place_of_rows
 from benchmark.execution.plan import command, parse_methods
 from benchmark.execution.trackers import TrackerName
 from benchmark.schema.errors import counted
@@ -49,19 +58,21 @@ def tune(
             "about 1 GiB for MiniLM.",
         ),
     ] = 1,
+    executor: ExecutorOption = "local",
     track: TrackOption = None,
 ) -> None:
     """Try settings on the validation part. The same command resumes."""
-    requests = parse_methods(methods, plugin or ())
+    requests, place = parse_methods(methods, plugin or ()), place_of_rows(executor, jobs)
 
     def tune_one(one: "Suite") -> None:
         from benchmark.tuning.study import plan_tuning
 
         planned = plan_tuning(one, requests, backbone, out, trials)
-        chosen = _tune(planned, jobs, track)
+        chosen = _tune(planned, place, track)
         say(f"Trials: {out / 'results' / f'{one.name}@{one.version}'}")
         options = ["--settings", "tuned", "--seeds", str(one.minimum_seeds)]
         options += ["--jobs", str(jobs)] if jobs > 1 else []
+        options += ["--executor", executor] if executor != "local" else []
         say_next(command("run", one, methods, backbone, out, *options))
         if None in chosen:
             raise typer.Exit(1)
@@ -69,12 +80,12 @@ def tune(
     each_suite(suite, tune_one)
 
 
-def _tune(planned: "TuningPlan", jobs: int, track: TrackerName | None) -> "Sequence[Trial | None]":
+def _tune(planned: "TuningPlan", place: Place, track: TrackerName | None) -> "Sequence[Trial | None]":
     """Run the missing trials of one suite, print what was selected, and return it."""
     if planned.sanity:
         say(f"note: not tuned, since sanity checks have nothing to tune: {', '.join(planned.sanity)}.")
-    with resumable("trials"), closing(CellDisplay(live=jobs == 1)) as display:
-        report = planned.execute(display, _print_progress, jobs, track)
+    with resumable("trials"), closing(CellDisplay(live=place.alone)) as display:
+        report = planned.execute(display, _print_progress, place, track)
     _print(planned, report)
     return report.chosen
 

@@ -9,7 +9,7 @@ from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import Workload
 from benchmark.schema import IntegrityError, canonical_json
 
-State = Literal["done", "broken", "begun", "missing", "waiting"]
+State = Literal["done", "broken", "running", "begun", "missing", "waiting"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Explanation:
 
 
 def state_of(cell: Cell, store: Store) -> State:
-    """Return whether a cell is done, corrupt, started, missing, or waiting for an unfinished cell."""
+    """Return whether a cell is done, corrupt, being computed, interrupted, missing, or waiting for another cell."""
     if cell.key is None:
         return "waiting"
     try:
@@ -53,6 +53,8 @@ def state_of(cell: Cell, store: Store) -> State:
             return "done"
     except IntegrityError:
         return "broken"
+    if store.owner(cell.kind, cell.key) is not None:
+        return "running"
     return "begun" if store.is_partial(cell.kind, cell.key) else "missing"
 
 

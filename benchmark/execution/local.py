@@ -1,4 +1,4 @@
-"""The local executor: run rows on this machine, compute only missing cells, and write the records."""
+"""Run rows: compute only missing cells, here or where an executor does it, and write the records."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmark.execution.cards import suite_card, write_card
 from benchmark.execution.cells import Cell, Row, cells_of, train_spec
+from benchmark.execution.executors import LOCAL, Place
 from benchmark.execution.explanation import state_of
 from benchmark.execution.method_registry import MethodRequest, configure, registered
 from benchmark.execution.records import (
@@ -51,14 +52,13 @@ def run_rows(
     results: Path,
     observer: Observer,
     *,
-    jobs: int = 1,
+    place: Place = LOCAL,
     tracker: Tracker | None = None,
 ) -> RunReport:
     """Compute the missing cells of every row and write its records.
 
     A row that fails on its own (its loss diverged, its plugin raised) becomes records with that reason,
     and the other rows are computed. An error that stops all rows (a full disk, a missing resource) is raised.
-    `jobs` rows are computed at a time; see `compute_rows`.
     """
     report = RunReport()
     card = suite_card(work)
@@ -66,7 +66,8 @@ def run_rows(
     require_trainable(rows, work, store)
     with store.guarded():
         write_card(results, card, [file_of(row, card) for row in rows])
-    for row, outcome in compute_rows(rows, Runner(work, store, observer, tracker), 1 if len(rows) == 1 else jobs):
+    runner = Runner(work, store, observer, tracker)
+    for row, outcome in compute_rows(rows, runner, place.executor(runner, len(rows))):
         report.computed += outcome.computed
         report.reused += outcome.reused
         if outcome.failure:

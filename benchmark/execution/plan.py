@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from benchmark.execution.executors import LOCAL, Place, place_of_rows
 from benchmark.execution.method_registry import (
     ConfiguredMethod,
     MethodRequest,
@@ -55,9 +56,9 @@ class Plan:
     untuned: Sequence[str] = ()
 
     def execute(
-        self, observer: "Observer | None" = None, jobs: int = 1, track: TrackerName | None = None
+        self, observer: "Observer | None" = None, place: Place = LOCAL, track: TrackerName | None = None
     ) -> "RunReport":
-        """Compute what is missing, `jobs` rows at a time, and write the records.
+        """Compute what is missing, and write the records.
 
         Raises:
             UsageError: the output folder is not writable, or the tracker's library is not installed.
@@ -73,7 +74,7 @@ class Plan:
                 require_parts(attack)
         tracker = make_tracker(track, self.results.parent)
         observer = observer or Quiet()
-        return run_rows(self.rows, self.work, self.store, self.results, observer, jobs=jobs, tracker=tracker)
+        return run_rows(self.rows, self.work, self.store, self.results, observer, place=place, tracker=tracker)
 
 
 def run(
@@ -88,6 +89,7 @@ def run(
     settings: Settings = "defaults",
     observer: "Observer | None" = None,
     jobs: int = 1,
+    executor: str = "local",
     track: TrackerName | None = None,
 ) -> "RunReport":
     """Train, predict, attack and score methods on a suite, and write their records.
@@ -108,6 +110,7 @@ def run(
         settings: ``"tuned"`` for the settings that `temper tune` selected in `out`.
         observer: Receives progress; nothing is shown by default. With several jobs, each has a pickled copy.
         jobs: Rows at a time, each in a process of its own. A script needs ``if __name__ == "__main__":`` then.
+        executor: Where rows are computed, such as ``"ray:address=auto,gpus=1"``; see `docs/scale.md`.
         track: Tracker that curves and scores are sent to.
 
     Returns:
@@ -120,11 +123,10 @@ def run(
     """
     if seeds < 1:
         raise UsageError(f"seeds is {seeds}; it must be at least 1.")
-    if jobs < 1:
-        raise UsageError(f"jobs is {jobs}; it must be at least 1.")
+    place = place_of_rows(executor, jobs)
     requests = parse_methods(methods, plugins)
     planned = plan(load_suite(suite), requests, seeds, backbone, Path(out), protocol=protocol, settings=settings)
-    return planned.execute(observer, jobs, track)
+    return planned.execute(observer, place, track)
 
 
 def parse_methods(methods: str | Iterable[str], plugins: Iterable[str] = ()) -> list[MethodRequest]:

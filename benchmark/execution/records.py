@@ -22,6 +22,7 @@ from benchmark.schema import (
     excerpt,
     line_order,
     method_card_text,
+    read_records,
     record_line,
     record_path,
     validate_record,
@@ -171,6 +172,13 @@ def write_attachments(results: Path, attachments: Iterable[tuple[str, str]]) -> 
 def file_of(row: Row, card: Mapping[str, Any]) -> str:
     """Return the path of a row's records below the results folder."""
     return record_path(_base(row, card))
+
+
+def failure_of(row: Row, card: Mapping[str, Any], results: Path) -> str:
+    """Return why a row's last run failed, by its records; empty if it did not, or has none."""
+    path = results / file_of(row, card)
+    records = read_records(path) if path.is_file() else []
+    return next((record["reason"] for record in records if record["status"] == "failed"), "")
 
 
 def _base(row: Row, card: Mapping[str, Any]) -> dict[str, Any]:

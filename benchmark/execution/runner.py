@@ -113,10 +113,11 @@ class Runner:
     def __post_init__(self) -> None:
         self.tracking = RowTracker(self.tracker, self.observer.note)
 
-    def run(self, cell: Cell) -> None:
-        """Compute a cell and store its artifact.
+    def run(self, cell: Cell) -> bool:
+        """Compute a cell and store its artifact; return False if another process has just finished it.
 
         Raises:
+            ClaimedError: another process is computing it.
             TemperError: the cell failed; its partial work is kept for the next attempt.
         """
         if cell.spec is None:
@@ -130,11 +131,12 @@ class Runner:
             "score": self._score,
         }
         started = time.monotonic()
-        self.observer.begin(cell.label)
         try:
             with self.store.work(cell.kind, cell.spec, cell.label) as folder:
-                if folder is not None:
-                    compute[cell.kind](cell, folder)
+                if folder is None:
+                    return False
+                self.observer.begin(cell.label)
+                compute[cell.kind](cell, folder)
         except (MemoryError, torch.OutOfMemoryError) as error:
             raise TemperError(
                 f"{cell.label}: out of memory. Free some, or lower batch_size and raise accumulation in a copy of the "
@@ -143,6 +145,7 @@ class Runner:
         if cell.kind == "train":
             self.tracking.send(tracked_run(cell, self.work.suite))
         self.observer.end(cell.label, time.monotonic() - started)
+        return True
 
     def _train(self, cell: Cell, folder: Path) -> None:
         from benchmark.training.loop import SAVING, Trainer, write_log

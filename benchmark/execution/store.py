@@ -1,22 +1,25 @@
 """The artifact store: the output of each cell, stored under the key of its spec and verified before use.
 
 <root>/<kind>/<64 hexadecimal digits of the key>/   spec.json, receipt.json and the cell's files
-<root>/partial/<kind>-<digits>/                     an unfinished cell; survives a kill, so that the cell can resume
+<root>/attempts/<kind>-<digits>/<n>/                an unfinished cell; survives a kill, so that the cell can resume
 <root>/set-aside/<kind>-<digits>-<n>/               quarantined artifacts, whose files do not match their hashes
+
+Several processes, also on several machines, may share a store. `benchmark.execution.claims` says who computes a cell.
 """
 
 import contextlib
+import errno
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
+from benchmark.execution.claims import ClaimedError, Claims, Owner
 from benchmark.schema import file_fingerprint, fingerprint
 from benchmark.schema.atomic_io import error_number, is_disk_error, sync
 from benchmark.schema.errors import IntegrityError, TemperError
@@ -41,13 +44,13 @@ class Store:
     """Artifacts under one root folder, which is created with the first cell.
 
     Attributes:
-        patient: Whether to wait for a cell that another process is computing, rather than to raise an error.
-        notes: One sentence per quarantined artifact.
+        notes: One sentence per quarantined artifact, and per cell that two processes computed differently.
     """
 
-    def __init__(self, root: Path, *, patient: bool = False) -> None:
-        self.root, self.patient = root, patient
+    def __init__(self, root: Path) -> None:
+        self.root = root
         self.notes: list[str] = []
+        self._claims = Claims(root / "attempts")
         self._seen: dict[Path, Artifact] = {}
 
     def folder(self, kind: str, key: str) -> Path:
@@ -60,8 +63,9 @@ class Store:
         try:
             return self.peek(kind, key)
         except IntegrityError as error:
-            aside = self._set_aside(folder, f"{kind}-{_digits(key)}")
-            self.notes.append(f"{error} It was quarantined as {aside.name} and will be computed again.")
+            with contextlib.suppress(FileNotFoundError):  # another process quarantines it
+                aside = self._set_aside(folder, _cell(kind, key))
+                self.notes.append(f"{error} It was quarantined as {aside.name} and will be computed again.")
             return None
 
     def peek(self, kind: str, key: str) -> Artifact | None:
@@ -83,7 +87,12 @@ class Store:
 
     def is_partial(self, kind: str, key: str) -> bool:
         """Return whether a cell was started and not finished."""
-        return (self.root / "partial" / f"{kind}-{_digits(key)}" / SPEC).is_file()
+        work = self._claims.work(_cell(kind, key))
+        return work is not None and (work / SPEC).is_file()
+
+    def owner(self, kind: str, key: str) -> Owner | Literal["unknown"] | None:
+        """Return the process that is computing a cell, ``unknown`` if it has not written its name, or None."""
+        return self._claims.owner(_cell(kind, key))
 
     def specs(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield key and spec of every artifact of a kind, sorted by key; add a note for an unreadable spec."""
@@ -107,7 +116,7 @@ class Store:
     def work(self, kind: str, spec: Mapping[str, Any], label: str = "") -> Iterator[Path | None]:
         """Yield the folder in which to compute a cell; turn it into an artifact if the block ends without an error.
 
-        The folder of an interrupted run is used again. Its ``scratch`` folder is removed at the end.
+        What an interrupted run left is in it. Its ``scratch`` folder is removed at the end.
         None is yielded if another process has finished the cell in the meantime.
 
         Args:
@@ -116,20 +125,29 @@ class Store:
             label: The cell's name in messages.
 
         Raises:
-            TemperError: another process works on the same cell and the store is not patient, or the disk is full.
+            ClaimedError: another process is computing the cell.
+            TemperError: the disk is full.
         """
         key = fingerprint(spec)
-        folder = self.root / "partial" / f"{kind}-{_digits(key)}"
-        with self.guarded():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(folder.with_suffix(".lock"), label or kind, patient=self.patient):
-                if self.find(kind, key) is not None:
-                    yield None
-                    return
-                (folder / SCRATCH).mkdir(parents=True, exist_ok=True)
-                _write_json(folder / SPEC, spec)
+        with self.guarded(), self._claims.claim(_cell(kind, key), label or kind) as attempt:
+            # A client of a network disk remembers that a name was missing; listing the folder refreshes it.
+            with contextlib.suppress(FileNotFoundError):
+                list((self.root / kind).iterdir())
+            if self.find(kind, key) is not None:
+                attempt.finished = True
+                yield None
+                return
+            folder = attempt.work()
+            (folder / SCRATCH).mkdir(exist_ok=True)
+            _write_json(folder / SPEC, spec)
+            try:
                 yield folder
-                self._commit(folder, self.folder(kind, key))
+                self._commit(folder, kind, key)
+            except Exception as error:
+                if folder.is_dir():
+                    raise
+                raise ClaimedError(f"{label or kind}: another process took it over, as this one was silent.") from error
+            attempt.finished = True
 
     @contextlib.contextmanager
     def guarded(self) -> Iterator[None]:
@@ -148,13 +166,24 @@ class Store:
                 "choose another --out, and run the same command: finished cells and checkpoints are kept."
             ) from error
 
-    def _commit(self, folder: Path, target: Path) -> None:
+    def _commit(self, folder: Path, kind: str, key: str) -> None:
         files = {str(p.relative_to(folder)): p for p in sorted(folder.rglob("*")) if p.is_file()}
         kept = {name: p for name, p in files.items() if name != RECEIPT and not name.startswith(f"{SCRATCH}/")}
         receipt = {name: {"sha256": file_fingerprint(p), "size": p.stat().st_size} for name, p in kept.items()}
         _write_json(folder / RECEIPT, receipt)
+        target = self.folder(kind, key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        folder.rename(target)
+        try:
+            folder.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+            # The claim was taken over while this process was silent, and the other process finished first.
+            first = self.find(kind, key)
+            if first is None:
+                folder.rename(target)
+            elif first.files != {name: entry["sha256"] for name, entry in receipt.items()}:
+                self.notes.append(f"{target} was computed twice with different bytes; the first result is kept.")
         sync(target.parent)
         # Delete only after the rename: after a kill before it, the next run needs the checkpoints and the journal.
         # Another process that reads the artifact may delete it first.
@@ -173,6 +202,10 @@ def _digits(key: str) -> str:
     return key.removeprefix("sha256:")
 
 
+def _cell(kind: str, key: str) -> str:
+    return f"{kind}-{_digits(key)}"
+
+
 def _verify(folder: Path, key: str) -> Artifact:
     """Check the spec against the key and every file against the receipt."""
     try:
@@ -188,22 +221,6 @@ def _verify(folder: Path, key: str) -> Artifact:
     # Remove the checkpoints that a kill right after the rename leaves behind.
     shutil.rmtree(folder / SCRATCH, ignore_errors=True)
     return Artifact(folder, {name: expected["sha256"] for name, expected in receipt.items()})
-
-
-@contextlib.contextmanager
-def _locked(path: Path, label: str, *, patient: bool) -> Iterator[None]:
-    """Hold a lock that the system releases whenever the process ends."""
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=-1 if patient else 0)
-    except Timeout:
-        raise TemperError(
-            f"Another process is working on {label} ({path}). Wait until it ends, then run the same command again."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -13,7 +13,7 @@ from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_
 from benchmark.execution.explanation import explain, state_of
 from benchmark.execution.local import has_vanilla_weights
 from benchmark.execution.method_source import source_texts
-from benchmark.execution.records import file_of, records_of
+from benchmark.execution.records import failure_of, file_of, records_of
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import Workload
 from benchmark.schema import (
@@ -22,7 +22,6 @@ from benchmark.schema import (
     card_fingerprint,
     file_fingerprint,
     method_slug,
-    read_records,
     record_line,
     suite_card_text,
 )
@@ -113,11 +112,8 @@ def finished_seed(row: Row, work: Workload, store: Store, results: Path, card: M
         TemperError: it is not finished; the message says what is missing and what to do.
     """
     path = results / file_of(row, card)
-    for record in read_records(path) if path.is_file() else []:
-        if record["status"] == "failed":
-            raise TemperError(
-                f"{row.label} failed: {record['reason']}\nA failed row cannot be submitted. Fix it and run it again."
-            )
+    if reason := failure_of(row, card, results):
+        raise TemperError(f"{row.label} failed: {reason}\nA failed row cannot be submitted. Fix it and run it again.")
     cells = list(cells_of(row, work, store))
     if absent := [cell for cell in cells if state_of(cell, store) != "done"]:
         raise TemperError(_missing(row, absent, work, store))
@@ -137,7 +133,7 @@ def _missing(row: Row, absent: Sequence[Cell], work: Workload, store: Store) -> 
     changed = [found.pointer for one in explain([row], work, store) for found in one.differences][:3]
     if "/method/source" in changed:
         return f"{row.label}: the method's source changed after the run.\nRun `temper run` again with this source."
-    what = {"broken": "does not match its checksum", "begun": "is not finished"}
+    what = {"broken": "does not match its checksum", "begun": "is not finished", "running": "is being computed"}
     state = what.get(state_of(absent[0], store), "is missing")
     more = f", and {len(absent) - 1} stages after it" if len(absent) > 1 else ""
     command = f"temper run {work.suite.name} --methods {row.method.name} --seeds {row.seed + 1}"

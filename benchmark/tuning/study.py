@@ -16,6 +16,7 @@ from benchmark.evaluation.parquet import read_predictions
 from benchmark.execution.cards import replace_text
 from benchmark.execution.cells import PREDICTIONS, TRAINING, Row, cells_of
 from benchmark.execution.costs import Costs, over_vanilla
+from benchmark.execution.executors import LOCAL, Place
 from benchmark.execution.explanation import state_of
 from benchmark.execution.local import require_trainable
 from benchmark.execution.method_registry import MethodRequest, registered
@@ -127,7 +128,7 @@ class TuningPlan:
         self,
         observer: Observer | None = None,
         progress: Progress = lambda *_: None,
-        jobs: int = 1,
+        place: Place = LOCAL,
         track: TrackerName | None = None,
     ) -> TuningReport:
         """Run the missing trials and write the files of trials.
@@ -137,7 +138,7 @@ class TuningPlan:
         Args:
             observer: Receives the progress of each stage. Another process gets a copy.
             progress: Called before the first trial and after each.
-            jobs: Trials at a time, each in a process of its own if there is more than one; see `compute_rows`.
+            place: Where the trials are run.
             track: Tracker that curves are sent to.
 
         Raises:
@@ -159,12 +160,13 @@ class TuningPlan:
         ]
         done = sum(map(len, known))
         total = done + len(missing)
-        clock = _Clock(sum(study.cost for study, _, _ in missing), first=min(jobs, total))
+        executor = place.executor(runner, len(missing))
+        clock = _Clock(sum(study.cost for study, _, _ in missing), first=min(executor.slots, len(missing)))
         for study, trials in zip(self.studies, known, strict=True):
             self._write(study, trials)
         progress(done, total, clock.seconds_left())
         places = {id(row): (study, trials) for study, trials, row in missing}
-        for row, outcome in compute_rows([row for _, _, row in missing], runner, min(jobs, total)):
+        for row, outcome in compute_rows([row for _, _, row in missing], runner, executor):
             study, trials = places[id(row)]
             trials[row.trial or 0] = self._trial(study, row, outcome)
             self._write(study, trials)
@@ -206,7 +208,7 @@ class TuningPlan:
         """Return the numbers of the trials whose training was started and is not finished."""
         rows = [study.trial_row(number) for number in range(self.trials) if number not in known]
         firsts = [next(cells_of(row, self.work, self.store)) for row in rows if not row.failure]
-        return [cell.row.trial or 0 for cell in firsts if state_of(cell, self.store) == "begun"]
+        return [cell.row.trial or 0 for cell in firsts if state_of(cell, self.store) in ("running", "begun")]
 
     def _fits(self, trial: Trial, study: Study) -> bool:
         """Return whether a trial is the one with its number in a study."""

@@ -81,7 +81,7 @@ def test_a_suite_that_lists_the_metrics_has_features(tiny_backbone: Path, tmp_pa
     assert {name: one.value for name, one in measured.items()} == {k: v for k, v in found.items() if k != "auroc"}
     assert run_rows([row], work, store, tmp_path / "out/results", Quiet()).computed == 0
 
-    with pytest.raises(UsageError, match=r"tiny cannot be submitted: foreign lists a metric of features"):
+    with pytest.raises(UsageError, match=r"tiny cannot be submitted: metrics of foreign are computed from features"):
         require_whole(work, "submitted")
 
 

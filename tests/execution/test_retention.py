@@ -190,7 +190,7 @@ def test_mistakes_are_named(tiny_backbone: Path, tmp_path: Path, before: str, af
 
 
 def test_a_submission_is_refused(ran: tuple[Workload, Path, dict[str, Any]]) -> None:
-    with pytest.raises(UsageError, match="tiny cannot be submitted: other lists a metric of features"):
+    with pytest.raises(UsageError, match="tiny cannot be submitted: metrics of other are computed from features"):
         require_whole(ran[0], "submitted")
 
 

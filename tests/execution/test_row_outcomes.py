@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import platform
 import signal
 import sys
 import time
@@ -14,6 +15,8 @@ import torch
 from benchmark import run, worker_processes
 from benchmark.cli.main import main
 from benchmark.execution import method_registry
+from benchmark.execution.cells import cells_of
+from benchmark.execution.executors import Local
 from benchmark.execution.plan import parse_methods, plan
 from benchmark.schema import TemperError, UsageError
 from benchmark.suites import load_suite
@@ -117,7 +120,59 @@ def test_a_method_that_changes_during_the_run_is_refused(suite: Path, plugin: Pa
     planned = plan(load_suite(str(suite)), requests, 1, None, tmp_path / "out", protocol="")
     plugin.write_text(PLUGIN.replace("== 3", "== 4"))
     with pytest.raises(TemperError, match="source of unlucky changed during the run"):
-        planned.execute(jobs=2)
+        planned.execute(place=Local(jobs=2))
+
+
+def test_the_status_names_who_computes_what_and_which_rows_failed(suite: Path, plugin: Path, tmp_path: Path) -> None:
+    run(suite, "unlucky", out=tmp_path / "out", plugins=[str(plugin)])
+    planned = plan(load_suite(str(suite)), parse_methods("vanilla"), 1, None, tmp_path / "out", protocol="")
+    train = next(cells_of(planned.rows[0], planned.work, planned.store))
+    with planned.store.work("train", train.spec):
+        options = ["--methods", "vanilla,unlucky", "--out", tmp_path / "out"]
+        status = temper("status", suite, *options)
+    assert status.returncode == 0, status.stderr
+    shown = " ".join(status.stdout.split())
+    assert "vanilla, seed 0 train running" in shown
+    assert f"Running: vanilla, seed 0: train, by process {os.getpid()} on {platform.node()}, since 20" in shown
+    assert "Failed: unlucky, seed 0: train: " in shown
+
+
+def reported(suite: Path, out: Path, place: Path) -> None:
+    report = run(suite, "vanilla,roast", seeds=2, out=out)
+    place.write_text(f"{report.computed} {report.reused}")
+
+
+def test_two_runs_share_the_work(suite: Path, tmp_path: Path) -> None:
+    """Both end with all records, and no stage is computed twice."""
+    whole = run(suite, "vanilla,roast", seeds=2, out=tmp_path / "whole")
+    places = [tmp_path / "first", tmp_path / "second"]
+    processes = [PROCESSES.Process(target=reported, args=(suite, tmp_path / "out", place)) for place in places]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(300)
+    (first, reused), (second, others) = (map(int, place.read_text().split()) for place in places)
+    assert first + reused == second + others == first + second == whole.computed
+    assert min(first, second) > 0
+    assert tree(tmp_path / "out/results") == tree(tmp_path / "whole/results")
+    assert not list((tmp_path / "out/store/attempts").iterdir())
+
+
+def test_a_run_takes_over_what_a_killed_one_was_computing(suite: Path, tmp_path: Path) -> None:
+    run(suite, "vanilla,roast", seeds=2, out=tmp_path / "whole")
+    out, places = tmp_path / "out", [tmp_path / "first", tmp_path / "second"]
+    processes = [PROCESSES.Process(target=reported, args=(suite, out, place)) for place in places]
+    for process in processes:
+        process.start()
+    deadline = time.monotonic() + 120
+    while len(list((out / "store").glob("attempts/*/*/work/spec.json"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    processes[0].kill()
+    for process in processes:
+        process.join(300)
+    assert [place.exists() for place in places] == [False, True]
+    assert tree(out / "results") == tree(tmp_path / "whole/results")
+    assert not list((out / "store/attempts").iterdir())
 
 
 def command(suite: Path, out: Path) -> None:
@@ -139,7 +194,7 @@ def test_ctrl_c_stops_all_processes_and_the_same_command_resumes(suite: Path, tm
     process = PROCESSES.Process(target=command, args=(suite, out))
     process.start()
     deadline = time.monotonic() + 120
-    while not list((out / "store").glob("partial/train-*/spec.json")) and time.monotonic() < deadline:
+    while not list((out / "store").glob("attempts/train-*/*/work/spec.json")) and time.monotonic() < deadline:
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGINT)
     process.join(120)

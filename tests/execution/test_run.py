@@ -263,9 +263,13 @@ def killed_when(condition: Callable[[], bool], *arguments: object) -> bool:
 @pytest.mark.slow()
 def test_a_run_killed_in_any_cell_resumes_to_the_same_bytes(suite: Path, tmp_path: Path) -> None:
     command(suite, tmp_path / "whole", "roast")
-    partial = tmp_path / "cut/store/partial"
-    for glob in ("train-*/scratch/checkpoint/state.json", "predict-*/spec.json", "score-*/spec.json"):
-        assert killed_when(lambda glob=glob: any(partial.glob(glob)), suite, tmp_path / "cut", "roast"), glob
+    attempts = tmp_path / "cut/store/attempts"
+    for glob in (
+        "train-*/*/work/scratch/checkpoint/state.json",
+        "predict-*/*/work/spec.json",
+        "score-*/*/work/spec.json",
+    ):
+        assert killed_when(lambda glob=glob: any(attempts.glob(glob)), suite, tmp_path / "cut", "roast"), glob
     command(suite, tmp_path / "cut", "roast")
     assert tree(tmp_path / "cut/results") == tree(tmp_path / "whole/results")
 
@@ -278,7 +282,7 @@ def test_a_run_killed_in_the_attack_resumes_to_the_same_bytes(tmp_path: Path, ti
     suite = write_tiny_suite(tmp_path / "suite", tiny_backbone, attack=True)
 
     def journalled() -> bool:
-        journals = (tmp_path / "cut/store/partial").glob("attack-*/scratch/journal.jsonl")
+        journals = (tmp_path / "cut/store/attempts").glob("attack-*/*/work/scratch/journal.jsonl")
         return any(len(journal.read_bytes().splitlines()) > 3 for journal in journals)
 
     command(suite, tmp_path / "whole", "vanilla")

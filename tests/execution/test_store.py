@@ -1,8 +1,7 @@
-"""The store: atomic, verified, resumable, one process a cell."""
+"""The store: atomic, verified and resumable."""
 
 import errno
 import json
-import multiprocessing
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,7 @@ def test_an_artifact_is_found_with_its_hashes_and_without_scratch(tmp_path: Path
     assert found is not None
     assert sorted(found.files) == ["model/file.txt", "spec.json"]
     assert not (folder / SCRATCH).exists()
-    assert [path.suffix for path in (tmp_path / "partial").iterdir()] == [".lock"]
+    assert not list((tmp_path / "attempts").iterdir())
 
 
 def test_nothing_is_there_before_the_block_ends_well(tmp_path: Path) -> None:
@@ -104,39 +103,6 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path) -> None:
 def test_other_os_errors_keep_their_own_words(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), Store(tmp_path).work("predict", SPEC):
         Path(tmp_path / "absent").read_text()
-
-
-def _hold(root: str, ready, done) -> None:
-    with Store(Path(root)).work("predict", SPEC):
-        ready.set()
-        done.wait(20)
-
-
-def test_two_processes_never_work_on_one_cell(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    ready, done = context.Event(), context.Event()
-    other = context.Process(target=_hold, args=(str(tmp_path), ready, done))
-    other.start()
-    assert ready.wait(20)
-    with (
-        pytest.raises(TemperError, match=r"Another process is working on predict \("),
-        Store(tmp_path).work("predict", SPEC),
-    ):
-        pass
-    done.set()
-    other.join(20)
-    assert Store(tmp_path).find("predict", KEY) is not None
-
-
-def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    ready, done = context.Event(), context.Event()
-    other = context.Process(target=_hold, args=(str(tmp_path), ready, done))
-    other.start()
-    assert ready.wait(20)
-    other.kill()
-    other.join(20)
-    make(Store(tmp_path))
 
 
 def test_specs_are_listed_by_key(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from pathlib import Path
 from statistics import fmean
 
 import pytest
@@ -122,3 +123,9 @@ def test_without_values_there_is_nothing(suite, tmp_path, change):
     assert board.sections[0].alternatives == ()
     page = render_all(board)["index.html"]
     assert not [known.title for known in ALTERNATIVES.values() if known.title in page]
+
+
+def test_the_docs_list_the_metrics_of_the_tables():
+    text = (Path(__file__).parents[2] / "docs/suites.md").read_text(encoding="utf-8")
+    for known, more in ((ALTERNATIVES["anomaly"], []), (ALTERNATIVES["calibration"], ["accuracy"])):
+        assert f"metrics = {json.dumps([*more, *known.metrics])}\n" in text

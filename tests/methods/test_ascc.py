@@ -11,7 +11,7 @@ from benchmark.training.toolbox.convex_hull import Hull, SparseAttack
 from benchmark.training.toolbox.substitutes import Substitutes
 from methods.ascc import ASCC
 from tests.support.plain_bert import Weights, cross_entropy, word_vectors
-from tests.support.steps import Setting, check_run, check_step
+from tests.support.steps import Setting, check_step
 from tests.support.swaps import (
     attacked_shares,
     divergence,
@@ -123,10 +123,6 @@ def test_without_substitutes_the_adversarial_text_is_the_clean_one(tiny_backbone
     s = marked_setting(tiny_backbone, ASCC(lexicon=str(tmp_path / "none.json")))
     check_step(s, lambda w: cross_entropy(plain_logits(w, word_vectors(w, s.ids), s.mask), s.labels))
     assert s.passes() == {"forward": 2, "backward": 2, "input_backward": 0}
-
-
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, lexicon: str) -> None:
-    check_run(lambda: ASCC(steps=2, lexicon=lexicon), tiny_backbone, tmp_path)
 
 
 def test_an_unknown_lexicon_names_the_nearest(tiny_backbone: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from benchmark.schema.errors import UsageError
 from methods.bitfit import BitFit
-from tests.support.steps import Setting, check_run
+from tests.support.steps import Setting
 from tests.support.tiny import trainer
 from tests.support.updates import PlainAdamW, assert_equal, batches_of, current, gradients, one_step, plain_loss, start
 
@@ -40,10 +40,6 @@ def test_a_body_without_biases_is_refused(tiny_backbone: Path, tmp_path: Path) -
             module.bias = None
     with pytest.raises(UsageError, match="the backbone has no biases, so only the head would be trained"):
         BitFit().adapt_model(model)
-
-
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path) -> None:
-    check_run(BitFit, tiny_backbone, tmp_path)
 
 
 def test_the_untrained_weights_are_those_of_the_backbone(tiny_backbone: Path, tmp_path: Path) -> None:

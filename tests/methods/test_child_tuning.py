@@ -8,7 +8,7 @@ import torch
 
 from benchmark.training import Context
 from methods.child_tuning import ChildTuning, keep_largest, thin_gradients
-from tests.support.steps import Setting, check_run
+from tests.support.steps import Setting
 from tests.support.updates import (
     PlainAdamW,
     assert_equal,
@@ -119,11 +119,6 @@ def test_passes_are_those_of_the_cost_table(tiny_backbone: Path, mode: str) -> N
     setup = s.model.passes.counts()
     assert setup == {"forward": 6 * (mode == "D"), "backward": 6 * (mode == "D"), "input_backward": 0}
     assert s.passes() == {"forward": 1, "backward": 1, "input_backward": 0}
-
-
-@pytest.mark.parametrize("mode", ["D", "F"])
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, mode: str) -> None:
-    check_run(lambda: ChildTuning(mode=mode), tiny_backbone, tmp_path)
 
 
 @pytest.mark.parametrize("mode", ["D", "F"])

@@ -7,7 +7,7 @@ import torch
 
 from methods.focal import Focal
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer, logits_from
-from tests.support.steps import Setting, accumulation_gap, check_run, check_step
+from tests.support.steps import Setting, accumulation_gap, check_step
 
 
 @pytest.mark.parametrize("gamma", [0.5, 2.0, 5.0])
@@ -38,10 +38,6 @@ def test_a_certain_and_right_example_has_a_finite_gradient(tiny_backbone: Path, 
 
 def test_passes_are_those_of_the_cost_table(tiny_backbone: Path) -> None:
     assert Setting(tiny_backbone, Focal()).passes() == {"forward": 1, "backward": 1, "input_backward": 0}
-
-
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path) -> None:
-    check_run(Focal, tiny_backbone, tmp_path)
 
 
 def test_accumulating_changes_nothing(tiny_backbone: Path, tmp_path: Path) -> None:

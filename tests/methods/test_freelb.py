@@ -12,7 +12,7 @@ from benchmark.training import Method
 from methods.freelb import FreeLB
 from methods.freelb_pp import FreeLBPlusPlus
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer_from, logits_from, word_vectors
-from tests.support.steps import Setting, accumulation_gap, check_run, check_step
+from tests.support.steps import Setting, accumulation_gap, check_step
 from tests.support.updates import split_and_whole
 
 VARIANTS = ["paper", "released"]
@@ -135,11 +135,6 @@ def test_the_passes_share_their_dropout_but_in_textdefender(tiny_backbone: Path,
 @pytest.mark.parametrize(("method", "passes"), [(FreeLB(), 2), (FreeLB(variant="released"), 3), (FreeLBPlusPlus(), 5)])
 def test_passes_are_those_of_the_cost_table(tiny_backbone: Path, method: object, passes: int) -> None:
     assert Setting(tiny_backbone, method).passes() == {"forward": passes, "backward": passes, "input_backward": 0}
-
-
-@pytest.mark.parametrize("make", [FreeLB, lambda: FreeLB(variant="released"), lambda: FreeLBPlusPlus(steps=2)])
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, make: type) -> None:
-    check_run(make, tiny_backbone, tmp_path)
 
 
 @pytest.mark.parametrize("make", [FreeLB, lambda **own: FreeLB(variant="released", **own), FreeLBPlusPlus])

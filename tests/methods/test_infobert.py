@@ -9,7 +9,7 @@ from torch import Tensor
 
 from methods.infobert import InfoBERT, bottleneck, middle_ranked
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer_from, logits_from, word_vectors
-from tests.support.steps import Setting, check_run, check_step
+from tests.support.steps import Setting, check_step
 
 LARGE = {"alpha": 0.5, "beta": 0.02, "rate": 0.3, "start": 0.4, "radius": 0.5}
 
@@ -108,7 +108,3 @@ def test_passes_of_a_step(tiny_backbone: Path) -> None:
     s.method._critic_of(s.context)
     assert s.passes() == {"forward": 3, "backward": 3, "input_backward": 3}
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in s.model.modules())
-
-
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path) -> None:
-    check_run(lambda: InfoBERT(steps=2), tiny_backbone, tmp_path)

@@ -6,7 +6,7 @@ import torch
 
 from methods.label_smoothing import LabelSmoothing
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer, logits_from
-from tests.support.steps import Setting, accumulation_gap, check_run, check_step
+from tests.support.steps import Setting, accumulation_gap, check_step
 
 
 def test_one_step(tiny_backbone: Path) -> None:
@@ -26,10 +26,6 @@ def test_one_step(tiny_backbone: Path) -> None:
 
 def test_passes_are_those_of_the_cost_table(tiny_backbone: Path) -> None:
     assert Setting(tiny_backbone, LabelSmoothing()).passes() == {"forward": 1, "backward": 1, "input_backward": 0}
-
-
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path) -> None:
-    check_run(LabelSmoothing, tiny_backbone, tmp_path)
 
 
 def test_accumulating_changes_nothing(tiny_backbone: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from methods.dora import DoRA
 from methods.lora import LoRA
 from tests.support.families import FAMILIES, family_model
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer, logits_from
-from tests.support.steps import Setting, check_run
+from tests.support.steps import Setting
 from tests.support.tiny import sentences, trainer, weights
 
 QUERIES_AND_VALUES = [
@@ -199,8 +199,3 @@ def test_prompts_are_adapted_and_their_tied_table_is_frozen(tmp_path: Path) -> N
     model, _ = run.run()
     assert torch.equal(model.word_table, table)
     assert not any(type(part).__module__.startswith("peft") for part in model.modules())
-
-
-@pytest.mark.parametrize("cls", [LoRA, DoRA])
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, cls: type[LoRA]) -> None:
-    check_run(lambda: cls(dropout=0.1), tiny_backbone, tmp_path)

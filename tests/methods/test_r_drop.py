@@ -58,9 +58,8 @@ def test_passes_are_those_of_the_cost_table(tiny_backbone: Path, variant: str) -
     assert passes == {"forward": 2, "backward": 2, "input_backward": 0}
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, variant: str) -> None:
-    check_run(lambda: RDrop(variant=variant), tiny_backbone, tmp_path)
+def test_runs_of_the_released_variant_repeat_and_resume(tiny_backbone: Path, tmp_path: Path) -> None:
+    check_run(lambda: RDrop(variant="released"), tiny_backbone, tmp_path)
 
 
 def test_accumulating_changes_nothing(tiny_backbone: Path, tmp_path: Path) -> None:

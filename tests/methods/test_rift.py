@@ -15,7 +15,7 @@ from benchmark.training.toolbox.convex_hull import Hull
 from benchmark.training.toolbox.substitutes import Substitutes
 from methods.rift import RIFT, Teacher, info_nce
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer_from, logits_from, word_vectors
-from tests.support.steps import Killed, Setting, check_run, check_step
+from tests.support.steps import Killed, Setting, check_step
 from tests.support.swaps import (
     attacked_shares,
     divergence,
@@ -235,10 +235,6 @@ def test_an_epoch_of_the_release_ends_with_its_smallest_class() -> None:
 def test_a_batch_without_two_of_each_class_is_refused() -> None:
     with pytest.raises(UsageError, match="3 classes need batch_size >= 6"):
         list(RIFT().batches(labelled({0: 4, 1: 4, 2: 4}), 5, np.random.default_rng(0)))
-
-
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, lexicon: str) -> None:
-    check_run(lambda: RIFT(steps=1, lexicon=lexicon), tiny_backbone, tmp_path)
 
 
 def test_a_resumed_run_has_the_teacher_without_storing_it(tiny_backbone: Path, tmp_path: Path, lexicon: str) -> None:

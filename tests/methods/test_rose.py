@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmark.training import Context
 from methods.rose import Rose, RoseEnsemble, RoseFirst, RoseSecond, within_quantiles
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer, logits_from
-from tests.support.steps import Setting, check_run
+from tests.support.steps import Setting
 from tests.support.tiny import trainer
 from tests.support.updates import (
     BETA1,
@@ -139,11 +139,6 @@ def test_the_divergence_selects_and_trains_nothing(tiny_backbone: Path) -> None:
 def test_passes_are_those_of_the_cost_table(tiny_backbone: Path, make, forward: int, backward: int) -> None:
     passes = Setting(tiny_backbone, make()).passes()
     assert passes == {"forward": forward, "backward": backward, "input_backward": 0}
-
-
-@pytest.mark.parametrize("make", [RoseFirst, RoseSecond, RoseEnsemble])
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, make) -> None:
-    check_run(make, tiny_backbone, tmp_path)
 
 
 @pytest.mark.parametrize("make", FORMS)

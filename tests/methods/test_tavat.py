@@ -69,6 +69,5 @@ def test_passes_are_those_of_the_cost_table(tiny_backbone: Path, steps: int) -> 
     assert s.passes() == {"forward": steps, "backward": steps, "input_backward": 0}
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, variant: str) -> None:
-    check_run(lambda: TAVAT(variant=variant), tiny_backbone, tmp_path)
+def test_runs_of_the_released_variant_repeat_and_resume(tiny_backbone: Path, tmp_path: Path) -> None:
+    check_run(lambda: TAVAT(variant="released"), tiny_backbone, tmp_path)

@@ -8,7 +8,7 @@ import torch
 from benchmark.training.composition import compose
 from methods.mvp import MVP
 from methods.wise_ft import WiSEFT
-from tests.support.steps import Setting, check_run
+from tests.support.steps import Setting
 from tests.support.tiny import trainer, weights, write_tiny_masked_lm
 from tests.support.updates import assert_equal, batches_of, current, one_step, start
 
@@ -44,10 +44,6 @@ def test_a_pretrained_head_is_interpolated_too(tmp_path: Path) -> None:
     for name, value in got.items():
         torch.testing.assert_close(value, (pretrained[name] + tuned[name]) / 2, rtol=1e-6, atol=1e-7)
     assert any(not torch.equal(pretrained[name], tuned[name]) for name in tuned if "predictions.transform" in name)
-
-
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path) -> None:
-    check_run(lambda: WiSEFT(alpha=0.4), tiny_backbone, tmp_path)
 
 
 def test_passes_are_those_of_the_cost_table(tiny_backbone: Path) -> None:

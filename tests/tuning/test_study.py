@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import benchmark
 from benchmark.cli.app import app
+from benchmark.execution.executors import Local
 from benchmark.execution.plan import parse_methods
 from benchmark.execution.runner import Quiet
 from benchmark.schema import IntegrityError, TemperError, UsageError, read_records, read_results
@@ -202,7 +203,7 @@ def test_two_trials_at_a_time_write_the_bytes_of_one(suite: Path, tuned: Path, t
     seen = []
     methods = parse_methods("vanilla,fragile", [fragile])
     planned = plan_tuning(load_suite(str(suite)), methods, None, tmp_path / "two", 3)
-    report = planned.execute(None, lambda *state: seen.append(state), jobs=2)
+    report = planned.execute(None, lambda *state: seen.append(state), Local(jobs=2))
     assert files(tmp_path / "two") == first_trials(tuned, "vanilla", "fragile")
     assert [(done, total) for done, total, _ in seen] == [(done, 6) for done in range(7)]
     # The first two trials start at once, so that the first one alone says little.
@@ -250,7 +251,7 @@ def test_the_death_of_a_trials_process_stops_no_other_trial(suite: Path, tmp_pat
     plugin.write_text(dying)
     requests = parse_methods("fragile", [str(plugin)])
     with pytest.raises(TemperError, match=r"process of fragile, trial \d \(exit code 9\).* died; the other rows"):
-        plan_tuning(load_suite(str(suite)), requests, None, tmp_path / "out", 4).execute(jobs=2)
+        plan_tuning(load_suite(str(suite)), requests, None, tmp_path / "out", 4).execute(place=Local(jobs=2))
     (unfinished,) = (tmp_path / "out/store/trials").iterdir()
     strengths = [trial["method"]["hyperparameters"]["strength"] for trial in read_trials(unfinished, gaps=True)]
     assert 0 < len(strengths) < 4
@@ -258,8 +259,9 @@ def test_the_death_of_a_trials_process_stops_no_other_trial(suite: Path, tmp_pat
 
 
 @pytest.mark.slow
-def test_tuning_that_is_killed_ten_times_at_random_gives_the_same_bytes(suite: Path, tmp_path: Path) -> None:
-    done = python("-m", "tests.tuning.kill_script", suite, tmp_path, 15)
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_tuning_that_is_killed_ten_times_at_random_gives_the_same_bytes(suite: Path, tmp_path: Path, jobs: int) -> None:
+    done = python("-m", "tests.tuning.kill_script", suite, tmp_path, 15, jobs)
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
     assert outcome == {"killed": outcome["killed"], "same": True, "status": 0, "files": 2}
