@@ -18,7 +18,7 @@ from leaderboard.figures import Figure, cost_figure, decimal, metric_figure, poi
 from leaderboard.intervals import Estimate
 from leaderboard.masking import checks
 from leaderboard.ranking import ENOUGH_SEEDS, RankedRow, detectable, ranking, section_at_chance
-from leaderboard.results import PUBLISHED, Item, SectionResults, dropped, headline, inputs, read_sections
+from leaderboard.results import PUBLISHED, Item, RowResults, SectionResults, dropped, headline, inputs, read_sections
 from leaderboard.scores import RowScores, SectionScores
 from leaderboard.trial_notes import steps, tuning_gain
 
@@ -407,6 +407,7 @@ def _row(scores: SectionScores, ranked: RankedRow, anchor: str) -> Row:
             for key, (metric, items) in _alternatives(section).items()
         },
         cost=cost_figure(compared.cost),
+        retention=_retention(scores, row),
         seeds=tuple(str(seed) for seed in row.measured_seeds if seed >= 0),
         verification="published" if row.kind == PUBLISHED else level,
         notes=(*ranked.notes, *row.notes),
@@ -429,6 +430,12 @@ def _tuning_gain(trials: Sequence[Trial]) -> Figure:
     return Figure("" if gain is None else decimal(100 * gain, 1, signed=True), reason=reason)
 
 
+def _retention(scores: SectionScores, row: RowResults) -> Figure:
+    """Format what a row's probes gained or lost, as the mean over the retention tasks."""
+    items = tuple(map(headline, scores.section.retention()))
+    return points_figure(scores.estimate(row, *items)) if items else Figure("")
+
+
 def _gain(compared: RowScores, name: str) -> Figure:
     """Format the gain in one perspective, with its interval if there is one."""
     if (test := compared.tests.get(name)) is not None:
@@ -440,7 +447,7 @@ def _gain(compared: RowScores, name: str) -> Figure:
 def _measurements(scores: SectionScores, ranked: RankedRow) -> Iterator[Measurement]:
     """Yield every metric the card lists; a published row has only the printed ones."""
     section, row = scores.section, ranked.scores.row
-    for entry in (*section.entries(), *section.checks()):
+    for entry in (*section.entries(), *section.checks(), *section.retention()):
         for name in entry["metrics"]:
             item = (entry["id"], entry["perspective"], name)
             if row.kind == PUBLISHED and not scores.points(row, item):

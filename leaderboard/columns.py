@@ -49,6 +49,7 @@ class Row:
         alternatives: By the key of the section's columns of `definitions.ALTERNATIVES`.
         p: Corrected p-value of the difference from vanilla; empty if not compared.
         robustness: Overall without the in-distribution perspective.
+        retention: Change of a probe's accuracy on other tasks; empty if the suite measures none.
         tuning_gain: Gain of tuning in clean validation accuracy; empty if the row is not tuned.
         tuning_steps: The state of tuning after each trial.
         verification: The lowest level among its records; empty where nothing was measured.
@@ -73,6 +74,7 @@ class Row:
     tasks: tuple[Figure, ...]
     alternatives: Mapping[str, Figure]
     cost: Figure
+    retention: Figure
     seeds: tuple[str, ...]
     verification: str
     notes: tuple[str, ...]
@@ -228,6 +230,9 @@ COLUMNS: list[Column | ColumnGroup] = [
     Column(
         "cost", "Cost", lambda row: row.cost, "×", definition=definitions.COST,
         csv={"cost_relative": lambda row: row.cost.text},
+    ),
+    Column(
+        "retention", "Retention", lambda row: row.retention, "points", "up", definitions.RETENTION, optional=True,
     ),
     Column(
         "seeds", "Seeds", lambda row: Figure(str(len(row.seeds) or "")), definition=definitions.SEEDS,

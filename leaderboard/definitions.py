@@ -63,6 +63,10 @@ DETECTABLE = (
     "significant difference says nothing about smaller ones."
 )
 COST = "Training passes (forward 1, backward 2, backward to the inputs alone 1) as a multiple of vanilla's."
+RETENTION = (
+    "Accuracy of a linear probe of the fine-tuned encoder on another task, minus that of the pre-trained encoder, in "
+    "points; the mean over the suite's retention tasks. Below 0, fine-tuning forgot something. It enters no score."
+)
 METHOD = "Name and settings that differ from the defaults."
 SEEDS = "Number of seeds that have a value."
 VERIFICATION = (
@@ -111,6 +115,7 @@ PERSPECTIVES = {
     "calibration": ("Calibration", "How far is its confidence from its accuracy?"),
     "anomaly": ("Anomaly", "How well does its confidence separate the task's text from out-of-distribution text?"),
     "masking": ("Gradient-masking checks", MASKING),
+    "retention": ("Retention", "What has the encoder forgotten of another task?"),
 }
 
 

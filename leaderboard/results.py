@@ -14,7 +14,9 @@ import pandas as pd
 from benchmark.schema import (
     MASKING,
     PERSPECTIVES,
+    RETENTION,
     SANITY_CHECKS,
+    UNSCORED,
     VERIFICATIONS,
     Card,
     DroppedItem,
@@ -234,12 +236,16 @@ class SectionResults:
 
     def entries(self) -> list[dict[str, Any]]:
         """List the card's entries that score, by perspective as `PERSPECTIVES` lists them, then as the card does."""
-        scoring = [entry for entry in self.card["tasks"] if entry["perspective"] != MASKING]
+        scoring = [entry for entry in self.card["tasks"] if entry["perspective"] not in UNSCORED]
         return sorted(scoring, key=lambda entry: PERSPECTIVES.index(entry["perspective"]))
 
     def checks(self) -> list[dict[str, Any]]:
         """List the card's entries that check for gradient masking; they enter no score."""
         return [entry for entry in self.card["tasks"] if entry["perspective"] == MASKING]
+
+    def retention(self) -> list[dict[str, Any]]:
+        """List the card's entries that show what fine-tuning forgot; they enter no score."""
+        return [entry for entry in self.card["tasks"] if entry["perspective"] == RETENTION]
 
     def perspectives(self) -> dict[str, list[dict[str, Any]]]:
         """Group the card's entries that score by perspective, in the order of the leaderboard's columns."""

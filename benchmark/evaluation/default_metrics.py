@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from benchmark.schema.errors import nearest
 
-Perspective: TypeAlias = Literal["in-distribution", "shift", "adversarial", "anomaly", "masking"]
+Perspective: TypeAlias = Literal["in-distribution", "shift", "adversarial", "anomaly", "masking", "retention"]
 
 ACCURACY_METRICS: Final = ("accuracy",)
 CALIBRATION_METRICS: Final = ("ece", "ece_adaptive", "brier", "nll", "ece_temperature", "ece_roast")
@@ -26,15 +26,18 @@ ATTACK_METRICS: Final = (
 
 MASKING_METRICS: Final = (*ACCURACY_METRICS, "zero_gradient_share", "stochastic_share")
 
+RETENTION_METRICS: Final = ("probe_change",)
+
 TASK_METRICS: Final[Mapping[Perspective, tuple[str, ...]]] = {
     "in-distribution": ACCURACY_METRICS + CALIBRATION_METRICS,
     "shift": ACCURACY_METRICS + CALIBRATION_METRICS,
     "adversarial": ACCURACY_METRICS + CALIBRATION_METRICS,
     "anomaly": ANOMALY_METRICS,
     "masking": MASKING_METRICS,
+    "retention": RETENTION_METRICS,
 }
 """Default metrics of evaluation tasks: accuracy and calibration for labelled data, anomaly metrics for OOD
-data, and signs of masking for gradient-masking checks, which enter no score."""
+data, signs of masking for gradient-masking checks, and what a probe loses for retention, which enter no score."""
 
 
 def metric_problems(metrics: Sequence[str], reported: Sequence[str], kind: str) -> Iterator[tuple[str, str]]:

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from benchmark.attacks import attack_identity
 from benchmark.data import Dataset
-from benchmark.evaluation.metrics import METRICS, FeatureDetection, Predictions
+from benchmark.evaluation.metrics import METRICS, FeatureDetection, Predictions, Retention
 from benchmark.execution.method_registry import ConfiguredMethod
 from benchmark.execution.store import Artifact, Store
-from benchmark.execution.workload import TRAINING_PART, VALIDATION, Workload
+from benchmark.execution.workload import BEFORE, TRAINING_PART, VALIDATION, Workload
 from benchmark.models.backbones import Backbone
 from benchmark.schema import IntegrityError, TemperError, fingerprint
 from benchmark.schema.protocol import ECE_UNMERGED, MERGE_AFTER_ARGMAX, of_training
@@ -125,7 +125,8 @@ def cells_of(row: Row, work: Workload, store: Store) -> Iterator[Cell]:
     yield from parts
     trained = _artifact(train, store)
     tables: dict[str, Artifact | None] = {}
-    for name, data in {VALIDATION: work.splits.validation, **work.tasks}.items():
+    predicted = {name: data for name, data in work.tasks.items() if name not in work.retained}
+    for name, data in {VALIDATION: work.splits.validation, **predicted}.items():
         kind: Kind = "inspect" if name in work.inspected else "predict"
         spec = None if trained is None else table_spec(kind, trained, data)
         asked = Cell(kind, name, spec, _known(model=trained), row)
@@ -134,12 +135,17 @@ def cells_of(row: Row, work: Workload, store: Store) -> Iterator[Cell]:
     # Features have cells of their own, and are not stored with the predictions. So they are computed only where a
     # metric reads them, and the keys of predictions and scores that exist without them stay.
     features: dict[str, Artifact | None] = {}
-    with_features = [task.id for task in work.suite.tasks if reads_features(task) and task.id not in work.missing]
+    with_features = [task.id for task in work.suite.tasks if task.id in predicted and reads_features(task)]
     for name in (TRAINING_PART, work.in_distribution, *with_features) if with_features else ():
         spec = None if trained is None else table_spec("features", trained, work.examples(name))
         asked = Cell("features", name, spec, _known(model=trained), row)
         yield asked
         features[name] = _artifact(asked, store)
+    for name in work.retained:
+        for subject, spec in body_specs(name, row, work, trained):
+            asked = Cell("features", subject, spec, {} if subject != name else _known(model=trained), row)
+            yield asked
+            features[subject] = _artifact(asked, store)
     for attack in (a for a in work.suite.attacks if a.id not in work.missing):
         spec = None if trained is None else attack_spec(trained, attack, work.attacked[attack.id])
         live = Cell("attack", attack.id, spec, _known(model=trained), row)
@@ -215,6 +221,20 @@ def table_spec(kind: Kind, trained: Artifact, data: Dataset) -> dict[str, Any]:
     return {"kind": kind, "key_version": KEY_VERSION, "weights": weights_hash(trained), "data": data.content_hash}
 
 
+def body_specs(
+    name: str, row: Row, work: Workload, trained: Artifact | None
+) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Yield subject and spec of an encoder's features on a retention task, before training and after it.
+
+    The features before training are the same for all methods and seeds, so their spec names the backbone alone.
+    """
+    data = work.tasks[name].content_hash
+    body = {"max_length": work.suite.training.max_length}
+    common = {"kind": "features", "key_version": KEY_VERSION, "data": data, "body": body}
+    yield f"{name}{BEFORE}", {**common, "backbone": row.backbone.content()}
+    yield name, None if trained is None else {**common, "weights": weights_hash(trained)}
+
+
 def attack_spec(trained: Artifact, attack: Attack, data: Dataset) -> dict[str, Any]:
     """Build the spec of an attack: the victim, the texts, and all parameters and resources of the attack."""
     return {
@@ -240,7 +260,7 @@ def task_metrics(task: EvaluationTask) -> tuple[str, ...]:
 
 def reads_features(task: EvaluationTask) -> bool:
     """Return whether a metric of an evaluation task is computed from features."""
-    return any(METRICS[name].table is FeatureDetection for name in task.metrics)
+    return any(METRICS[name].table in (FeatureDetection, Retention) for name in task.metrics)
 
 
 def _score_task(
@@ -250,8 +270,11 @@ def _score_task(
     features: Mapping[str, Artifact | None],
     row: Row,
 ) -> Cell:
-    reads = {"table": tables[task.id]}
-    if task.perspective == "anomaly":
+    retained = task.id in work.retained
+    reads = {"table": features[task.id] if retained else tables[task.id]}
+    if retained:
+        reads["before"] = features[f"{task.id}{BEFORE}"]
+    elif task.perspective == "anomaly":
         reads["inside"] = tables[work.in_distribution]
         if reads_features(task):
             reads["features"] = features[task.id]

@@ -24,6 +24,7 @@ from benchmark.evaluation.metrics import (
     fit_temperature,
     inspection_measurements,
     labelled_measurements,
+    retention_measurements,
 )
 from benchmark.evaluation.parquet import (
     FeatureTable,
@@ -241,10 +242,15 @@ class Runner:
         write_inspection(folder / INSPECTED, table)
 
     def _features(self, cell: Cell, folder: Path) -> None:
-        from benchmark.models.inference import summary_features
+        from benchmark.models.inference import body_features, summary_features
 
         data = self.work.examples(cell.subject)
-        features = summary_features(self._model(cell), [e.texts for e in data.examples], report=self.observer.advance)
+        model = self._model(cell) if "model" in cell.reads else self._pretrained(cell)
+        texts, body = [e.texts for e in data.examples], (cell.spec or {}).get("body")
+        if body is None:
+            features = summary_features(model, texts, report=self.observer.advance)
+        else:
+            features = body_features(model, texts, body["max_length"], report=self.observer.advance)
         write_features(folder / FEATURES, FeatureTable(tuple(e.id for e in data.examples), _labels(data), features))
 
     def _attack(self, cell: Cell, folder: Path) -> None:
@@ -283,7 +289,12 @@ class Runner:
 
     def _score(self, cell: Cell, folder: Path) -> None:
         spec = cell.spec or {}
-        measure = {"attack": self._measure_attack, "inspect": self._measure_inspection, "predict": self._measure}
+        measure = {
+            "attack": self._measure_attack,
+            "features": self._measure_retention,
+            "inspect": self._measure_inspection,
+            "predict": self._measure,
+        }
         values = measure[cell.scored](cell, spec)
         text = json.dumps({name: asdict(m) for name, m in values.items()}, sort_keys=True, allow_nan=False)
         (folder / MEASURED).write_text(text + "\n", encoding="utf-8")
@@ -293,6 +304,19 @@ class Runner:
         resamples = spec["settings"]["resamples"]
         metrics = list(spec["metrics"])
         return attack_measurements(rows, metrics=metrics, resamples=resamples, seed_text=spec["resample_seed"])
+
+    def _measure_retention(self, cell: Cell, spec: dict[str, Any]) -> dict[str, Measurement]:
+        before, after = (read_features(cell.reads[role].folder / FEATURES) for role in ("before", "table"))
+        if after.labels is None:
+            raise TemperError(f"{cell.label}: the table has no labels to probe.")
+        return retention_measurements(
+            before.features,
+            after.features,
+            after.labels,
+            metrics=list(spec["metrics"]),
+            resamples=spec["settings"]["resamples"],
+            seed_text=spec["resample_seed"],
+        )
 
     def _measure_inspection(self, cell: Cell, spec: dict[str, Any]) -> dict[str, Measurement]:
         table = read_inspection(cell.reads["table"].folder / INSPECTED)
@@ -347,6 +371,14 @@ class Runner:
             near, far = (table.features for table in texts)
             measured |= feature_measurements(training.features, training.labels, near, far, metrics=of_features)
         return measured
+
+    def _pretrained(self, cell: Cell) -> Classifier:
+        """Load the row's backbone as it is before training; its head is not used."""
+        from benchmark.training.optimization import pick_device
+
+        task = self.work.suite.training
+        model = Classifier.from_pretrained(cell.row.backbone.path, len(task.classes), task.max_length)
+        return model.to(pick_device()).eval()
 
     def _model(self, cell: Cell) -> Classifier:
         """Return the cell's model in eval mode; keep the last loaded model for the next cell."""

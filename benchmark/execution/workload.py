@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from benchmark.data import Dataset, Overlap, Splits, TrainingIndex, missing_reason
-from benchmark.schema import MASKING, UnavailableError, UsageError
+from benchmark.schema import MASKING, RETENTION, UnavailableError, UsageError
 from benchmark.schema.protocol import SELECT_ON_REPORTED
 from benchmark.suites import EvaluationTask, Suite, attack_subset, task_dataset, training_splits
 
@@ -13,6 +13,9 @@ VALIDATION = "validation"
 
 TRAINING_PART = "training part"
 """Name under which the features of the training split are kept; no evaluation task has a name with a space."""
+
+BEFORE = " before training"
+"""Follows the name of a retention task where the features are those of the pre-trained encoder."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,11 @@ class Workload:
         """Return the ids of the gradient-masking checks, whose examples are inspected and not only predicted."""
         return frozenset(task.id for task in self.suite.tasks if task.perspective == MASKING)
 
+    @property
+    def retained(self) -> tuple[str, ...]:
+        """Return the ids of the retention tasks that can be measured here, whose features are probed."""
+        return tuple(t.id for t in self.suite.tasks if t.perspective == RETENTION and t.id not in self.missing)
+
     def selection(self, protocol: Collection[str]) -> Dataset:
         """Return the examples on which the best epoch is chosen.
 
@@ -73,7 +81,8 @@ class Workload:
 
     def examples(self, subject: str) -> Dataset:
         """Return the examples of an evaluation task that can be measured here, or of the part of that name."""
-        return {VALIDATION: self.splits.validation, TRAINING_PART: self.splits.train, **self.tasks}[subject]
+        known = {VALIDATION: self.splits.validation, TRAINING_PART: self.splits.train, **self.tasks}
+        return known[subject.removesuffix(BEFORE)]
 
     def content_hash(self, subject: str) -> str:
         """Return the hash of the examples of an evaluation task or attack that can be measured here."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import numpy as np
 import torch
@@ -46,6 +47,49 @@ def summary_features(
     _fill(features, model, model.penultimate, texts, report=report)
     with np.errstate(over="ignore"):
         return features.astype(np.float16)
+
+
+def body_features(
+    model: Classifier,
+    texts: Sequence[Sequence[str]],
+    max_length: int,
+    *,
+    report: Callable[[int, int], None] | None = None,
+) -> NDArray[np.float16]:
+    """Average the encoder's last hidden states over the tokens of each text, float16 of shape (len(texts), width).
+
+    The head plays no part, and texts are read without a prompt and with their padding masked, so that models of
+    different methods are asked alike. The model runs as in `predict_logits`. A feature beyond 65,504 becomes infinite.
+
+    Args:
+        model: Its width is 0 if it has no encoder.
+        texts: Examples of one or two texts.
+        max_length: Maximum input length in tokens; longer texts are truncated.
+        report: Receives how many texts are done, and their number.
+    """
+    if not model.feature_width:
+        return np.zeros((len(texts), 0), dtype=np.float16)
+
+    def pooled(batch: Batch) -> Tensor:
+        hidden: Tensor = model.body(**batch.tokens).last_hidden_state.float()
+        mask = batch.attention_mask.unsqueeze(-1)
+        mean: Tensor = (hidden * mask).sum(dim=1) / mask.sum(dim=1)
+        return mean
+
+    encoded = [cast(Encoded, dict(model.tokenizer(*t, truncation=True, max_length=max_length))) for t in texts]
+    features: list[NDArray[np.float32]] = [np.zeros(0, dtype=np.float32)] * len(texts)
+    done = 0
+    with at_rest(model), torch.inference_mode():
+        for rows in _pack(encoded, TOKENS_PER_BATCH):
+            # The class's own method, because a prompt classifier's puts the texts into templates.
+            values = pooled(Classifier.collate(model, [encoded[r] for r in rows])).cpu().numpy()
+            for row, value in zip(rows, values, strict=True):
+                features[row] = value
+            done += len(rows)
+            if report is not None:
+                report(done, len(texts))
+    with np.errstate(over="ignore"):
+        return np.stack(features).astype(np.float16)
 
 
 def _fill(

@@ -31,7 +31,15 @@ LONGEST_SENTENCE = 4_000
 MASKING: Final = "masking"
 """The perspective of gradient-masking checks: it shows whether the other values are credible, and enters no score."""
 
-Perspective: TypeAlias = Literal["in-distribution", "shift", "adversarial", "calibration", "anomaly", "masking"]
+RETENTION: Final = "retention"
+"""The perspective of what fine-tuning forgot of another task: it is shown next to the cost, and enters no score."""
+
+UNSCORED: Final = (MASKING, RETENTION)
+"""The perspectives that enter no score."""
+
+Perspective: TypeAlias = Literal[
+    "in-distribution", "shift", "adversarial", "calibration", "anomaly", "masking", "retention"
+]
 Direction: TypeAlias = Literal["up", "down", "none"]
 Verification: TypeAlias = Literal["self-reported", "rescored", "rerun"]
 
@@ -42,7 +50,7 @@ PERSPECTIVES: tuple[str, ...] = get_args(Perspective)
 VERIFICATIONS: tuple[str, ...] = get_args(Verification)
 """From the weakest to the strongest: computed by the submitter, recomputed from the tables, trained again."""
 
-SCORED_CELLS = ("predict", "inspect", "attack")
+SCORED_CELLS = ("predict", "inspect", "features", "attack")
 """The stages that write a table to score."""
 
 Configuration: TypeAlias = Annotated[
@@ -131,6 +139,7 @@ class Keys(TypedDict):
     train: NotRequired[Hash]
     predict: NotRequired[Hash]
     inspect: NotRequired[Hash]
+    features: NotRequired[Hash]
     attack: NotRequired[Hash]
     score: NotRequired[Hash]
 
@@ -361,7 +370,8 @@ def _measured_is_traceable(record: Mapping[str, Any]) -> Iterator[Problem]:
             yield Problem(f"/{part}/{field}".rstrip("/"), "is missing; a measured value needs it.")
     keys = record.get("keys")
     if record.get("status") == "ok" and isinstance(keys, dict) and sum(kind in keys for kind in SCORED_CELLS) != 1:
-        yield Problem("/keys", "needs the key of the table that was scored: one of predict, inspect and attack.")
+        kinds = f"{', '.join(SCORED_CELLS[:-1])} and {SCORED_CELLS[-1]}"
+        yield Problem("/keys", f"needs the key of the table that was scored: one of {kinds}.")
     if record.get("source") is not None:
         yield Problem("/source", "is given although /kind is measured; write null, or kind published.")
 

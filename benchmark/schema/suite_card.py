@@ -11,7 +11,7 @@ from benchmark.schema.base import STRICT, Count, Hash, Key, Name, Number, Prose,
 from benchmark.schema.canonical import canonical_line, fingerprint, parse_json
 from benchmark.schema.errors import IntegrityError, Problem, nearest
 from benchmark.schema.migrations import CARD_SCHEMA_VERSION, migrate_card
-from benchmark.schema.record import MASKING, Direction, Perspective
+from benchmark.schema.record import UNSCORED, Direction, Perspective
 
 Unit: TypeAlias = Literal["fraction", "score", "nats", "count"]
 UNITS: tuple[str, ...] = get_args(Unit)
@@ -223,7 +223,7 @@ def _headline_agrees(
 ) -> Iterator[Problem]:
     """Check that a perspective's headlines share direction and unit, since its score is their mean."""
     headline = metrics.get(task["headline"])
-    if headline is None or task["perspective"] == MASKING:
+    if headline is None or task["perspective"] in UNSCORED:
         return
     if headline["direction"] == "none":
         yield Problem(f"{pointer}/headline", "has no better direction; choose a metric with direction up or down.")

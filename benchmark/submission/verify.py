@@ -252,8 +252,8 @@ def require_whole(work: Workload, purpose: str) -> None:
     if of_features := [task.id for task in work.suite.tasks if reads_features(task)]:
         raise UsageError(
             f"{work.suite.name} cannot be {purpose}: metrics of {', '.join(of_features)} are computed from features, "
-            "which a submission does not hold. Remove auroc_mahalanobis and auroc_knn from the suite; `temper details` "
-            "computes them from the stored models."
+            "which a submission does not hold. Remove auroc_mahalanobis, auroc_knn and retention tasks from the suite; "
+            "`temper details` computes the first two from the stored models."
         )
     if work.missing:
         sentences = [f"{name} cannot be {purpose} here: {absence.here}" for name, absence in work.missing.items()]

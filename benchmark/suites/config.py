@@ -150,7 +150,9 @@ class EvaluationTask:
         Perspective,
         doc(
             "What it measures. All but `anomaly` need labels, and are scored for accuracy and calibration; `masking` "
-            "looks for signs that attacks are misled, which are shown next to the scores and enter none."
+            "looks for signs that attacks are misled, which are shown next to the scores and enter none. "
+            "`retention` is another task, on which a linear probe of the encoder is compared before and after "
+            "fine-tuning; it enters no score either."
         ),
     ]
     title: Annotated[Text, doc("Short title on the leaderboard.")]
@@ -257,10 +259,11 @@ def _task_problems(task: EvaluationTask) -> Iterator[Problem]:
         yield "rows", f"{task.rows} is more than data.limit = {task.data.limit}; correct one of the two."
     if anomaly and task.merge is not None:
         yield "merge", "an anomaly task has no classes to merge; remove it."
-    if task.perspective == "masking" and task.merge is not None:
-        yield "merge", "a masking check takes the task's classes as they are; remove it."
-    if task.perspective == "masking" and task.weight != 1:
-        yield "weight", "a masking check enters no mean; remove it."
+    what = {"masking": "a masking check", "retention": "a retention task"}.get(task.perspective)
+    if what and task.merge is not None:
+        yield "merge", f"{what} takes the task's classes as they are; remove it."
+    if what and task.weight != 1:
+        yield "weight", f"{what} enters no mean; remove it."
     yield from metric_problems(task.metrics, TASK_METRICS[task.perspective], task.perspective)
 
 

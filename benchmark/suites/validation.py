@@ -5,10 +5,15 @@ from itertools import chain
 
 from benchmark.evaluation.default_metrics import repeated
 from benchmark.schema.errors import nearest
+from benchmark.schema.record import UNSCORED
 from benchmark.suites.config import Problem, Suite, has_test
 
 RESERVED_IDS = ("validation",)
 """Names that an evaluation task or attack may not have: results on the validation part are kept under them."""
+
+
+_OTHER_TEXTS = ("anomaly", "retention")
+"""Perspectives whose texts may be single where training has pairs, and the other way round."""
 
 
 def check_suite(suite: Suite) -> Iterator[Problem]:
@@ -47,7 +52,7 @@ def _check_tasks(suite: Suite) -> Iterator[Problem]:
         where = f"tasks[{task.id}]"
         if task.data is None and not has_test(suite.training.split):
             yield f"{where}.data", "missing; the training task has no test part to take (see training.split.test)."
-        if task.data is not None and task.perspective != "anomaly" and len(task.data.text) != texts:
+        if task.data is not None and task.perspective not in _OTHER_TEXTS and len(task.data.text) != texts:
             yield (
                 f"{where}.data.text",
                 f"names {len(task.data.text)} columns, the training task {texts}; name as many.",
@@ -76,8 +81,8 @@ def _check_attacks(suite: Suite) -> Iterator[Problem]:
             continue
         if task.perspective == "anomaly":
             yield f"{where}.on", f"task {attack.on!r} has no labels; attack a labelled one."
-        if task.perspective == "masking":
-            yield f"{where}.on", f"task {attack.on!r} is a masking check; attack one that scores."
+        if task.perspective in UNSCORED:
+            yield f"{where}.on", f"task {attack.on!r} enters no score; attack one that scores."
         if task.merge is not None:
             yield f"{where}.on", f"task {attack.on!r} merges classes, which a search cannot; attack one that does not."
         if attack.subset > task.rows:

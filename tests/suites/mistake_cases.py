@@ -49,7 +49,7 @@ MISTAKES: list[tuple[str, str, tuple[str, ...]]] = [
     ('perspective = "adversarial"', 'perspective = "masking"\nweight = 2', ("tasks[glue].weight: a masking check enters no mean; remove it.",)),
     ("at_most = 2", "at_most = nan", ("tasks[shop].data.label.thresholds.at_most: is nan, which is not a value; write a finite number.",)),
     # choices
-    ('perspective = "shift"', 'perspective = "shfit"', ("tasks[shop].perspective: is the text 'shfit'. Did you mean 'shift'? Known: adversarial, anomaly, in-distribution, masking, shift.",)),
+    ('perspective = "shift"', 'perspective = "shfit"', ("tasks[shop].perspective: is the text 'shfit'. Did you mean 'shift'? Known: adversarial, anomaly, in-distribution, masking, retention, shift.",)),
     ('recipe = "textfooler"', 'recipe = "textfooled"', ("attacks[fooler].recipe: is the text 'textfooled'. Did you mean 'textfooler'? Known: bert_attack, deepwordbug, genetic, imperceptible, keyboard_typos, pwws, random_swap, textbugger, textfooler, transfer.",)),
     ('source = "hub"', 'source = "hugh"', ("tasks[glue].data.source: is the text 'hugh'. Did you mean 'hub'? Known: artifact, file, hub, mirror.",)),
     # data

@@ -10,6 +10,7 @@ from benchmark.evaluation.metrics.feature_scores import FeatureDetection, featur
 from benchmark.evaluation.metrics.gradient_masking import Inspection, inspection_measurements
 from benchmark.evaluation.metrics.predictions import Predictions, labelled_measurements
 from benchmark.evaluation.metrics.registry import METRICS, Measurement, Metric, UndefinedError, metric, metrics_of
+from benchmark.evaluation.metrics.retention import Retention, retention_measurements
 
 
 def import_all() -> None:
@@ -22,6 +23,7 @@ import_all()
 _TABLES: dict[str, tuple[type, ...]] = {
     "anomaly": (Detection, FeatureDetection),
     "masking": (Inspection,),
+    "retention": (Retention,),
     "attack": (AttackOutcomes,),
 }
 
@@ -45,6 +47,7 @@ __all__ = [
     "Measurement",
     "Metric",
     "Predictions",
+    "Retention",
     "UndefinedError",
     "anomaly_measurements",
     "attack_measurements",
@@ -55,4 +58,5 @@ __all__ = [
     "metric",
     "metrics_for",
     "metrics_of",
+    "retention_measurements",
 ]

@@ -1,9 +1,9 @@
 """The registry of metrics: a metric is a function under `@metric`, with its identity and its description.
 
-A function takes one kind of table: `Predictions`, `Detection`, `FeatureDetection`, `AttackOutcomes` or `Inspection`.
-It returns a number or a `Measurement` with replicates, or raises `UndefinedError`. Every module of this package is
-imported, so a metric in a file of its own needs no other edit. A suite reports the metrics that it lists, so a new one
-changes no suite.
+A function takes one kind of table: `Predictions`, `Detection`, `FeatureDetection`, `AttackOutcomes`, `Inspection`
+or `Retention`. It returns a number or a `Measurement` with replicates, or raises `UndefinedError`. Every module of this
+package is imported, so a metric in a file of its own needs no other edit. A suite reports the metrics that it lists,
+so a new one changes no suite.
 """
 
 from collections.abc import Callable, Iterable, Sequence
