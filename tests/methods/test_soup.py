@@ -473,3 +473,9 @@ def test_nothing_is_trained_or_checked_without_trials(tiny_backbone: Path, tmp_p
 
 def teardown_module() -> None:
     forget_plugins()
+
+
+def test_all_methods_are_those_that_train() -> None:
+    names = {request.name for request in parse_methods("all")}
+    assert "soup" not in names
+    assert {"vanilla", "roast"} <= names
