@@ -52,8 +52,8 @@ def resolve_backbone(reference: str) -> Backbone:
     """Find a backbone by packaged name, folder or Hub id, and download it from the Hub if necessary.
 
     Args:
-        reference: ``minilm``, ``smollm2``, a folder, or ``owner/name``, with ``@revision`` to pin a commit, tag or branch. A prefix
-            ``NAME=`` sets the name in records.
+        reference: ``minilm``, ``smollm2``, a folder, or ``owner/name``, with ``@revision`` to pin a commit, tag or
+            branch. A prefix ``NAME=`` sets the name in records.
 
     Raises:
         UnavailableError: it is not on this machine and cannot be downloaded.

@@ -104,8 +104,8 @@ def _weights(reader: "GGUFReader", fields: dict[str, Any], progress: Progress) -
 
 def _name(name: str) -> str:
     """Return the name in ``LlamaForCausalLM`` of a tensor such as ``blk.0.attn_q.weight``."""
-    block, part, last = name.rpartition(".")[0].rpartition(".")[0], name.split(".")[-2], name.split(".")[-1]
-    inside = f"layers.{block.removeprefix('blk.')}.{_BLOCK[part]}" if block else _OUTSIDE[part]
+    *block, part, last = name.split(".")
+    inside = f"layers.{block[1]}.{_BLOCK[part]}" if block else _OUTSIDE[part]
     return f"model.{inside}.{last}"
 
 

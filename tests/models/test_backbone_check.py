@@ -56,7 +56,9 @@ def edit(folder: Path, name: str, **changes: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-@pytest.mark.parametrize("family", ["bert", "deberta-v2", "gpt2", "roberta", "xlnet"])
+@pytest.mark.parametrize(
+    "family", ["bert", "deberta-v2", "gemma2", "gpt2", "llama", "modernbert", "mpnet", "qwen3", "roberta", "xlnet"]
+)
 def test_padding_side_and_batch_change_no_logit(family: str) -> None:
     models = []
     for side in ("left", "right"):
