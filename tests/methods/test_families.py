@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from benchmark.execution.method_registry import MethodRequest, configure, registered
+from benchmark.schema.errors import UsageError
 from tests.support.families import FAMILIES, Run, family_model, run_steps
 
 ELSEWHERE = {"ascc", "dora", "lora", "mixup", "mvp", "rift"}
@@ -163,13 +164,18 @@ STILL = {"bitfit", "recadam"}
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_trains_every_family(method: str, family: str, tiny_backbone: Path) -> None:
-    run = run_steps(configure(MethodRequest.parse(method)).make, family_model(family, tiny_backbone))
+    make, model = configure(MethodRequest.parse(method)).make, family_model(family, tiny_backbone)
+    if method == "bitfit" and family in {"gemma2", "llama", "modernbert"}:
+        with pytest.raises(UsageError, match="the backbone has no biases"):
+            run_steps(make, model)
+        return
+    run = run_steps(make, model)
     forward, backward, inputs = PASSES.get(method, (1, 1, 0))
     assert run.passes == {"forward": forward, "backward": backward, "input_backward": inputs}
     after = run.steps[-1].after
     assert all(value.isfinite().all() for value in after.values())
     if method != "bitfit":
-        assert any(bool(g.any()) for name, g in run.steps[0].raw.items() if "word" in name or "wte" in name)
+        assert run.steps[0].raw[run.table].any()
     if method not in STILL:
         moved = {name for name in run.blocks if not torch.equal(run.start[name], after[name])}
         assert len(moved) > 0.5 * len(run.blocks)
