@@ -230,6 +230,22 @@ class Classifier(nn.Module):
         """Whether the head reads the first token of every text."""
         return self._architecture.summary == "first" and not self._reads_mean
 
+    def require_dropout(self, method: str) -> None:
+        """Check that two passes in train mode can differ.
+
+        Args:
+            method: Name of the method that compares them, for the message.
+
+        Raises:
+            UsageError: the configuration has no dropout, as those of ModernBERT and of most decoders.
+        """
+        settings: dict[str, Any] = self._config.to_dict()
+        if not any("drop" in name and isinstance(value, float) and value > 0 for name, value in settings.items()):
+            raise UsageError(
+                f"{method} compares two passes that differ in their dropout, and this {self.family} model has none. "
+                "Use another method, or set a dropout probability, such as attention_dropout, in its config.json."
+            )
+
     def linear_layers(self, part: Literal["query_value", "linear"]) -> list[str]:
         """Return the names in `network` of the blocks' linear layers: of queries and values, or all.
 
