@@ -18,9 +18,9 @@ class LoRA(Method):
     some families keep in it, since most pre-trained models come without one. After the last epoch the adapters of the
     best one are merged into the weights, so that the saved model is a plain one.
 
-    `targets` query_value adapts the attention's queries and values, as in the paper; GPT-2 and DeBERTa compute them in
-    one layer with the keys, which is adapted as a whole. XLNet computes them without a linear layer, so it is refused.
-    linear adapts every linear layer of the blocks.
+    `targets` query_value adapts the attention's queries and values, as in the paper; GPT-2, DeBERTa and ModernBERT
+    compute them in one layer with the keys, which is adapted as a whole. XLNet computes them without a linear layer, so
+    it is refused. linear adapts every linear layer of the blocks.
 
     Defaults: RoBERTa base in the paper's Table 9. `rate_factor` multiplies the recipe's learning rate, which suits full
     fine-tuning. The paper's rate is 4e-4 to 5e-4, where RoBERTa's is 1e-5 to 3e-5; 10 is the ratio of the best rates

@@ -23,7 +23,7 @@ class Mixup(Method):
     as it is; after the mixture, attention is to the tokens of both. So padding never enters. The release pads all texts
     to one length and attends to the padding.
 
-    The texts are mixed position by position, so the head must read the first token. GPT-2 reads the last one, before
+    The texts are mixed position by position, so the head must read the first token. Decoders read the last one, before
     which a mixture would hold two texts of different lengths; XLNet feeds the token types of one text into every layer;
     prompts are read at a place that depends on the text. These are refused.
 

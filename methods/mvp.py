@@ -20,8 +20,8 @@ class MVP(Method):
     topic and question are the paper's), or the path of a TOML file.
 
     Texts are lower-cased and token types are left out, as in the release. The backbone must have a head that predicts
-    words: masked language models and GPT-2. The release has templates of its own for GPT-2, which are used for topics
-    and questions. The other sets are put behind the text and cut at the slot.
+    words: masked language models and decoders. The release has templates of its own for GPT-2, which are used for
+    topics and questions. The other sets are put behind the text and cut at the slot.
     """
 
     name: ClassVar[str] = "mvp"

@@ -28,6 +28,14 @@ class RDrop(Method):
     kl_weight: Annotated[float, Ge(0), Search.log(0.1, 10.0, source="ours: a decade either side of the default")] = 1.0
     variant: Literal["paper", "released"] = "paper"
 
+    def setup(self, ctx: Context) -> None:
+        """Check that the passes can differ.
+
+        Raises:
+            UsageError: the model has no dropout.
+        """
+        ctx.model.require_dropout(self.name)
+
     def transform_batch(self, batch: Batch, ctx: Context) -> Batch:
         """Attend to the padding if RoAST's code does."""
         return attend_padding(batch) if self.variant == "released" else batch

@@ -104,6 +104,14 @@ class RoseFirst(Rose):
 
     _sensitivity: dict[nn.Parameter, Tensor] = field(default_factory=dict, init=False)
 
+    def setup(self, ctx: Context) -> None:
+        """Check that the passes can differ.
+
+        Raises:
+            UsageError: the model has no dropout.
+        """
+        ctx.model.require_dropout(self.name)
+
     def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
         """Compute the gradients of the KL for the selection, then those of the cross-entropy."""
         first, second = model(batch), model(batch)

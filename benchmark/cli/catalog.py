@@ -55,8 +55,9 @@ def show_catalog(
             "Backbones",
             ("Name", "What it is"),
             [
-                ("minilm", "all-MiniLM-L6-v2, packaged"),
-                ("OWNER/NAME", "an encoder of the Hub in safetensors; @REVISION pins it"),
+                ("minilm", "all-MiniLM-L6-v2, an encoder, packaged"),
+                ("smollm2", "SmolLM2-135M-Instruct, a decoder, packaged"),
+                ("OWNER/NAME", "an encoder or a decoder of the Hub in safetensors; @REVISION pins it"),
                 ("FOLDER", "a local folder"),
             ],
         )

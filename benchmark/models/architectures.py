@@ -1,7 +1,7 @@
 """Table of model families: everything that the code knows about one.
 
-There is one row per family: the six of the RoAST paper, DistilBERT and GPT-2. Families with BERT's attribute names need
-no row, but some methods and attacks need what only a row says. Nothing else tests for a family by its name.
+There is one row per family: the six of the RoAST paper, further encoders, and decoders. Families with BERT's attribute
+names need no row, but some methods and attacks need what only a row says. Nothing else tests for a family by its name.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,8 @@ class Architecture:
         embedding: Path in the base model of the module whose output is the embedding layer's output.
         words: Path of the table of word embeddings, before positions, token types and normalisation are added.
         blocks: Path of the list of transformer blocks.
-        summary: Token that the classification head reads.
+        scaled_words: Whether the embedding layer multiplies word embeddings by the square root of the width.
+        summary: Token that the classification head reads, unless the configuration says that it reads their mean.
         time_major: Whether hidden states are (length, batch, width) inside the family's code.
         padding_side: Side on which the family's code expects padding; it overrides the tokenizer's setting. Absolute
             positions are counted from the first token, so padding belongs on the right.
@@ -37,7 +38,8 @@ class Architecture:
         positions_after_padding: Whether positions are counted from after the padding token's id, so that the first
             rows of the table are unused.
         token_types_are_words: Whether token types are embedded with the table of words, so that they cannot be used.
-        causal: Whether a prompt's language model predicts the next word; otherwise it fills a mask.
+        causal: Whether the model is a decoder: a token sees only the tokens before it, the classification head is the
+            linear layer `score`, and a prompt's language model predicts the next word instead of filling a mask.
         masked_lm_keys: Names of the published masked-LM head, as patterns, and their replacements in the library's
             older class, because the newer class ties the wrong weights; None where the newer class is right.
         continues_word: Mark of tokens that continue a word.
@@ -47,6 +49,7 @@ class Architecture:
     embedding: str
     words: str
     blocks: str
+    scaled_words: bool = False
     summary: Literal["first", "last"] = "first"
     time_major: bool = False
     padding_side: Literal["left", "right"] = "right"
@@ -79,6 +82,17 @@ _LIKE_DEBERTA = replace(
         r"^lm_predictions\.lm_head\.(dense|LayerNorm)\.": r"cls.predictions.transform.\1.",
         r"^lm_predictions\.lm_head\.bias$": "cls.predictions.bias",
     },
+)
+
+_LIKE_LLAMA = Architecture(
+    embedding="embed_tokens",
+    words="embed_tokens",
+    blocks="layers",
+    summary="last",
+    attention="self_attn",
+    feedforward="mlp.down_proj",
+    query_value=("self_attn.q_proj", "self_attn.v_proj"),
+    causal=True,
 )
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -125,6 +139,27 @@ ARCHITECTURES: dict[str, Architecture] = {
         token_types_are_words=True,
         causal=True,
     ),
+    "mpnet": replace(
+        _LIKE_BERT,
+        attention="attention.attn",
+        query_value=("attention.attn.q", "attention.attn.v"),
+        continues_word="##",
+    ),
+    "modernbert": Architecture(
+        embedding="embeddings",
+        words="embeddings.tok_embeddings",
+        blocks="layers",
+        attention="attn",
+        feedforward="mlp.Wo",
+        query_value=("attn.Wqkv",),
+        begins_word="Ġ",
+    ),
+    "llama": _LIKE_LLAMA,
+    "qwen2": _LIKE_LLAMA,
+    "qwen3": _LIKE_LLAMA,
+    "gemma": replace(_LIKE_LLAMA, scaled_words=True),
+    "gemma2": replace(_LIKE_LLAMA, scaled_words=True),
+    "gemma3_text": replace(_LIKE_LLAMA, scaled_words=True),
 }
 
 _POSITIONS_AFTER_PADDING = (

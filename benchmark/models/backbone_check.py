@@ -21,12 +21,17 @@ _ODD_TEXTS: tuple[tuple[str, ...], ...] = (
 )
 _LONG_TEXT = ("word, " * 5000,)
 
-_TOLERANCE = 1e-3
-"""Maximum difference of two logits that counts as rounding, relative to the largest logit if that is above 1."""
+_TOLERANCE = 1e-4
+"""Maximum difference of two outputs that counts as rounding, relative to the largest; MiniLM has 1e-6."""
+
+_GRADIENT_NEEDED = (
+    "Methods that perturb inputs would do nothing, and the gradient-masking checks would be void. Use another "
+    "backbone, or remove a classification head of zeros from its weights."
+)
 
 
 def require_supported(backbone: Backbone, classes: int, max_length: int) -> None:
-    """Load a backbone, encode a few unusual texts, and run them alone and in one batch.
+    """Load a backbone, encode a few unusual texts, run them alone and in one batch, and differentiate its loss.
 
     Otherwise its faults would appear in training and be attributed to every method. torch's random state is kept.
 
@@ -41,6 +46,7 @@ def require_supported(backbone: Backbone, classes: int, max_length: int) -> None
         model = _model(backbone, classes, max_length)
         _require_inputs(backbone, model)
         _require_independence(backbone, model)
+        _require_gradient(backbone, model)
 
 
 def _read_config(backbone: Backbone) -> dict[str, Any]:
@@ -167,34 +173,62 @@ def _names_of_inputs() -> str:
 
 
 def _require_independence(backbone: Backbone, model: Any) -> None:
-    """Compare the logits of single texts with those of the same texts in one padded batch."""
+    """Compare the outputs for single texts with those for the same texts in one padded batch.
+
+    Outputs are logits and, since a new head may hardly depend on it, the hidden state that the head reads.
+    """
     import numpy as np
 
     try:
-        alone = np.concatenate([_logits(model, [texts]) for texts in _ODD_TEXTS])
-        together = _logits(model, _ODD_TEXTS)
-        longest = _logits(model, [_LONG_TEXT])
+        alone = [np.concatenate(outputs) for outputs in zip(*(_outputs(model, [t]) for t in _ODD_TEXTS), strict=True)]
+        together = _outputs(model, _ODD_TEXTS)
+        longest = _outputs(model, [_LONG_TEXT])
     except (RuntimeError, IndexError, ValueError, TypeError) as error:
         raise UsageError(
             f"Backbone {backbone.name!r} cannot process a text that its own tokenizer encoded: {_first_line(error)}. "
             "Check that its tokenizer fits its config.json."
         ) from error
-    if not (np.isfinite(together).all() and np.isfinite(longest).all()):
+    if not all(np.isfinite(output).all() for output in (*together, *longest)):
         raise UsageError(
             f"Backbone {backbone.name!r} returns logits that are not finite: its weights are damaged. Fetch it again."
         )
-    if np.abs(alone - together).max() > _TOLERANCE * max(1.0, np.abs(alone).max()):
-        raise UsageError(
-            f"Backbone {backbone.name!r} returns other logits if a text is padded, so results would depend on "
-            "the batch. Choose another backbone, or one whose code masks padding."
-        )
+    for single, batched in zip(alone, together, strict=True):
+        if np.abs(single - batched).max() > _TOLERANCE * np.abs(single).max():
+            raise UsageError(
+                f"Backbone {backbone.name!r} returns other logits if a text is padded, so results would depend on the "
+                "batch: its code lets padding reach real tokens, as MobileBERT's does, which embeds every token with "
+                "its neighbours. Choose another backbone."
+            )
 
 
-def _logits(model: Any, texts: Sequence[Sequence[str]]) -> Any:
+def _outputs(model: Any, texts: Sequence[Sequence[str]]) -> tuple[Any, Any]:
+    """Return logits and the hidden states that the head reads."""
     import torch
 
-    with torch.inference_mode():
-        return model(model.encode(texts)).numpy()
+    batch = model.encode(texts)
+    with torch.inference_mode(), model.watching_hidden() as seen:
+        logits = model(batch)
+        return logits.numpy(), model.summary(batch, seen.last).numpy()
+
+
+def _require_gradient(backbone: Backbone, model: Any) -> None:
+    """Check that the loss of each text has a finite gradient by its embeddings that is not zero."""
+    import numpy as np
+
+    from benchmark.models.input_gradients import inspect_model
+
+    try:
+        largest = inspect_model(model, _ODD_TEXTS, [0] * len(_ODD_TEXTS)).gradients
+    except RuntimeError as error:
+        raise UsageError(
+            f"Backbone {backbone.name!r}: its logits have no gradient by the embeddings ({_first_line(error)}). "
+            f"{_GRADIENT_NEEDED}"
+        ) from error
+    if not np.isfinite(largest).all() or not largest.all():
+        kind = "zero" if np.isfinite(largest).all() else "not finite"
+        raise UsageError(
+            f"Backbone {backbone.name!r}: the gradient of the loss by the embeddings is {kind}. {_GRADIENT_NEEDED}"
+        )
 
 
 def _first_line(error: Exception) -> str:

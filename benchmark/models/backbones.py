@@ -11,7 +11,7 @@ from benchmark.schema.base import NAME_LIMIT, Name, Schema
 from benchmark.schema.canonical import file_fingerprint, fingerprint
 from benchmark.schema.errors import UnavailableError, UsageError, nearest
 
-PACKAGED = {"minilm": "minilm"}
+PACKAGED = {"minilm": "minilm", "smollm2": "smollm2"}
 _HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 
 
@@ -52,8 +52,8 @@ def resolve_backbone(reference: str) -> Backbone:
     """Find a backbone by packaged name, folder or Hub id, and download it from the Hub if necessary.
 
     Args:
-        reference: ``minilm``, a folder, or ``owner/name``, with ``@revision`` to pin a commit, tag or branch. A prefix
-            ``NAME=`` sets the name in records.
+        reference: ``minilm``, ``smollm2``, a folder, or ``owner/name``, with ``@revision`` to pin a commit, tag or
+            branch. A prefix ``NAME=`` sets the name in records.
 
     Raises:
         UnavailableError: it is not on this machine and cannot be downloaded.

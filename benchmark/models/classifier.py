@@ -1,5 +1,7 @@
 """Classifier: the interface of every model to training, attacks and evaluation."""
 
+import inspect
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from fnmatch import fnmatchcase
@@ -27,7 +29,10 @@ from benchmark.schema.errors import UsageError
 
 
 class Classifier(nn.Module):
-    """A Hugging Face encoder with its family's own classification head.
+    """A Hugging Face encoder or decoder with its family's own classification head.
+
+    The head of a decoder reads the last token of the attention mask. The library's code looks for the last token that
+    is not the padding token, which skips a real end-of-text token if the tokenizer pads with it.
 
     Attributes:
         passes: Counters of the passes through the model.
@@ -47,6 +52,12 @@ class Classifier(nn.Module):
         self.passes = Passes()
         self.attend_padding = False
         self._architecture = architecture_of(self._config.model_type, self.body)
+        # Positions follow the mask, so that padding on the left changes nothing.
+        accepted = inspect.signature(network.forward).parameters
+        self._takes_positions = self._architecture.causal and "position_ids" in accepted
+        if self._architecture.causal:
+            # Padding gets no gradient, and the padding token may also be a real one, which learns.
+            getattr(*self._words).padding_idx = None
 
     @classmethod
     def from_pretrained(cls, folder: Path, classes: int, max_length: int) -> Self:
@@ -118,14 +129,15 @@ class Classifier(nn.Module):
     def embed(self, batch: Batch) -> Tensor:
         """Compute the output of the embedding layer, shape (batch, length, width), with its graph.
 
-        It includes the normalisation and dropout of the embedding layer (in all families but XLNet).
+        It includes the scale, normalisation and dropout of the embedding layer (in all families but XLNet).
         """
-        return self._batch_major(first_output(getattr(*self._embedding), lambda: self.network(**self._inputs(batch))))
+        return self._embedded(first_output(getattr(*self._embedding), lambda: self.network(**self._inputs(batch))))
 
     def embed_words(self, batch: Batch) -> Tensor:
-        """Look up the tokens' word embeddings, before positions and normalisation, shape (batch, length, width)."""
+        """Look up the tokens' word embeddings, before scale, positions and normalisation, (batch, length, width)."""
         embedded: Tensor = getattr(*self._words)(batch.tokens["input_ids"])
-        return embedded
+        inside, _ = self._scales
+        return embedded if inside == 1.0 else embedded / inside
 
     def forward(self, batch: Batch, embeds: Tensor | None = None, words: Tensor | None = None) -> Tensor:
         """Compute logits in float32 (float64 for a model in float64), shape (batch, classes).
@@ -137,17 +149,27 @@ class Classifier(nn.Module):
             words: Word embeddings to start from, of the same shape; the rest of the embedding layer still runs.
         """
         with self._starting_from(embeds, words):
-            logits: Tensor = self.network(**self._inputs(batch)).logits
+            if self._architecture.causal:
+                hidden: Tensor = self.body(**self._inputs(batch)).last_hidden_state
+                logits: Tensor = cast(Any, self.network).score(self.summary(batch, hidden))
+            else:
+                logits = self.network(**self._inputs(batch)).logits
         return self.passes.watch(at_least_float32(logits))
 
     def features(self, batch: Batch, embeds: Tensor | None = None, words: Tensor | None = None) -> Tensor:
-        """Compute the last hidden state of the token that the head reads, float32, shape (batch, width)."""
+        """Compute the last hidden state of the token (or the mean) that the head reads, float32, (batch, width)."""
         with self._starting_from(embeds, words):
             hidden: Tensor = self.body(**self._inputs(batch)).last_hidden_state
         return self.passes.watch(at_least_float32(self.summary(batch, hidden)))
 
     def summary(self, batch: Batch, hidden: Tensor) -> Tensor:
-        """Select the head's token from hidden states of shape (batch, length, width); returns (batch, width)."""
+        """Select the head's token from hidden states of shape (batch, length, width); returns (batch, width).
+
+        It is the mean over the tokens if the configuration says so (`classifier_pooling` of ModernBERT).
+        """
+        if self._reads_mean:
+            mask = self._inputs(batch)["attention_mask"].unsqueeze(-1)
+            return (hidden * mask).sum(dim=1) / mask.sum(dim=1)
         if self._architecture.summary == "first":
             return hidden[:, 0]
         # Find the last real token; padding may be on either side.
@@ -174,7 +196,7 @@ class Classifier(nn.Module):
 
     def watching_hidden(self) -> AbstractContextManager[HiddenStates]:
         """Record the first and last hidden states of each pass, with their graph, in the yielded object."""
-        return watching(getattr(*self._embedding), self.body, self._batch_major)
+        return watching(getattr(*self._embedding), self.body, self._embedded)
 
     def penultimate(self, batch: Batch) -> Tensor:
         """Compute the input of the output layer, float32, shape (batch, width): the features of a linear probe."""
@@ -193,8 +215,10 @@ class Classifier(nn.Module):
 
     @property
     def body(self) -> nn.Module:
-        """Pre-trained encoder without the head."""
-        return cast(nn.Module, cast(Any, self.network).base_model)
+        """Pre-trained encoder or decoder without the head."""
+        network = cast(Any, self.network)
+        # The language model of Gemma 3 declares another name for its body than it has.
+        return cast(nn.Module, network.model if network.base_model is network else network.base_model)
 
     @property
     def blocks(self) -> list[nn.Module]:
@@ -209,7 +233,23 @@ class Classifier(nn.Module):
     @property
     def reads_first_token(self) -> bool:
         """Whether the head reads the first token of every text."""
-        return self._architecture.summary == "first"
+        return self._architecture.summary == "first" and not self._reads_mean
+
+    def require_dropout(self, method: str) -> None:
+        """Check that two passes in train mode can differ.
+
+        Args:
+            method: Name of the method that compares them, for the message.
+
+        Raises:
+            UsageError: the configuration has no dropout, as those of ModernBERT and of most decoders.
+        """
+        settings: dict[str, Any] = self._config.to_dict()
+        if not any("drop" in name and isinstance(value, float) and value > 0 for name, value in settings.items()):
+            raise UsageError(
+                f"{method} compares two passes that differ in their dropout, and this {self.family} model has none. "
+                "Use another method, or set a dropout probability, such as attention_dropout, in its config.json."
+            )
 
     def linear_layers(self, part: Literal["query_value", "linear"]) -> list[str]:
         """Return the names in `network` of the blocks' linear layers: of queries and values, or all.
@@ -260,6 +300,21 @@ class Classifier(nn.Module):
         return cast(Any, self.network).config
 
     @property
+    def _reads_mean(self) -> bool:
+        return getattr(self._config, "classifier_pooling", None) == "mean"
+
+    @property
+    def _scales(self) -> tuple[float, float]:
+        """Factors of the word embeddings inside the family's embedding module, and after it.
+
+        The scale of Gemma is in the code of the model, that of Gemma 3 in its embedding module.
+        """
+        if not self._architecture.scaled_words:
+            return 1.0, 1.0
+        scale = math.sqrt(self._config.hidden_size)
+        return (scale, 1.0) if hasattr(getattr(*self._embedding), "embed_scale") else (1.0, scale)
+
+    @property
     def _embedding(self) -> ChildModule:
         return submodule(self.body, self._architecture.embedding)
 
@@ -282,9 +337,18 @@ class Classifier(nn.Module):
 
     def _inputs(self, batch: Batch) -> dict[str, Tensor]:
         """Return the network's inputs."""
-        if not self.attend_padding:
-            return batch.tokens
-        return {**batch.tokens, "attention_mask": torch.ones_like(batch.attention_mask)}
+        tokens = batch.tokens
+        if self.attend_padding:
+            tokens = {**tokens, "attention_mask": torch.ones_like(batch.attention_mask)}
+        if self._takes_positions:
+            tokens = {**tokens, "position_ids": (tokens["attention_mask"].cumsum(dim=1) - 1).clamp(min=0)}
+        return tokens
+
+    def _embedded(self, output: Tensor) -> Tensor:
+        """Convert the output of the embedding module to that of the embedding layer, (batch, length, width)."""
+        _, after = self._scales
+        embeds = self._batch_major(output)
+        return embeds if after == 1.0 else embeds * after
 
     def _batch_major(self, embeds: Tensor) -> Tensor:
         """Convert between (batch, length, width) and the family's own order; the function is its own inverse."""
@@ -296,8 +360,10 @@ class Classifier(nn.Module):
 
         This also skips the unnecessary look-up and its dropout.
         """
+        inside, after = self._scales
         with ExitStack() as stack:
-            for child, tensor in ((self._embedding, embeds), (self._words, words)):
+            for child, tensor, factor in ((self._embedding, embeds, 1.0 / after), (self._words, words, inside)):
                 if tensor is not None:
-                    stack.enter_context(replaced(*child, ConstantOutput(self._batch_major(tensor))))
+                    output = tensor if factor == 1.0 else tensor * factor
+                    stack.enter_context(replaced(*child, ConstantOutput(self._batch_major(output))))
             yield

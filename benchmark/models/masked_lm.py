@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from benchmark.models.architectures import family_facts
 from benchmark.models.backbones import Backbone
+from benchmark.models.pretrained import load_config, without_value
 from benchmark.resources import load_manifest, locate, resource_fingerprint
 from benchmark.schema.errors import IntegrityError, UsageError, nearest
 
@@ -53,9 +54,9 @@ def load_masked_lm(folder: Path, head: Path | None = None) -> nn.Module:
         UsageError: the family has no masked-LM class, or neither the checkpoint nor `head` has a head.
         IntegrityError: the head does not fit this backbone.
     """
-    from transformers import AutoConfig, AutoModelForMaskedLM
+    from transformers import AutoModelForMaskedLM
 
-    config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+    config = load_config(folder)
     _require_family(config, folder)
     keys = family_facts(config.model_type).masked_lm_keys
     if keys is not None:
@@ -71,7 +72,7 @@ def load_masked_lm(folder: Path, head: Path | None = None) -> nn.Module:
             key_mapping=None if keys is None else dict(keys),
         )
     replaced = set() if head is None else _apply_head(network, head)
-    missing = _without_value(network, set(loading["missing_keys"]) - replaced)
+    missing = without_value(network, set(loading["missing_keys"]) - replaced)
     if missing:
         raise UsageError(
             f"The backbone in {folder} is not a masked LM: its checkpoint has no masked-LM head ({missing[0]!r} is one "
@@ -158,13 +159,6 @@ def _apply_head(network: nn.Module, head: Path) -> set[str]:
             f"The masked-LM head {head} has a tensor {unknown[0]!r} that {type(network).__name__} lacks."
         )
     return set(tensors)
-
-
-def _without_value(network: nn.Module, missing: set[str]) -> list[str]:
-    """Return the missing parameters that are not tied to a loaded one."""
-    named = dict(network.named_parameters(remove_duplicate=False))
-    valued = {id(value) for name, value in named.items() if name not in missing}
-    return sorted(name for name in missing if name in named and id(named[name]) not in valued)
 
 
 def _require_family(config: Any, folder: Path) -> None:

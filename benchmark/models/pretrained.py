@@ -6,6 +6,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from benchmark.models.architectures import family_facts
 from benchmark.schema.errors import UsageError
 
 
@@ -33,10 +34,19 @@ def placeholder_token(tokenizer: Any) -> int:
 
 
 def load_config(folder: Path, **settings: object) -> Any:
-    """Load the folder's configuration, with some settings replaced."""
+    """Load the folder's configuration, with some settings replaced.
+
+    ModernBERT is not compiled on a GPU, because a compiled module would not notice that a method replaces a part of it.
+    Decoders keep no keys and values for further tokens.
+    """
     from transformers import AutoConfig
 
-    return AutoConfig.from_pretrained(str(folder), trust_remote_code=False, **settings)
+    config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, **settings)
+    if hasattr(config, "reference_compile"):
+        config.reference_compile = False
+    if family_facts(config.model_type).causal:
+        config.use_cache = False
+    return config
 
 
 def load_with_head(folder: Path, config: Any) -> nn.Module:
@@ -50,10 +60,31 @@ def load_with_head(folder: Path, config: Any) -> nn.Module:
 
 
 def load_causal_lm(folder: Path) -> nn.Module:
-    """Load a causal language model in eval mode; its output layer is the table of word embeddings."""
+    """Load a causal language model in eval mode; its output layer is `lm_head`, often the table of word embeddings.
+
+    Raises:
+        UsageError: the checkpoint has no output layer.
+    """
     from transformers import AutoModelForCausalLM
 
-    network = AutoModelForCausalLM.from_pretrained(
-        str(folder), trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+    network, loading = AutoModelForCausalLM.from_pretrained(
+        str(folder),
+        config=load_config(folder),
+        trust_remote_code=False,
+        use_safetensors=True,
+        dtype=torch.float32,
+        output_loading_info=True,
     )
+    if missing := without_value(network, set(loading["missing_keys"])):
+        raise UsageError(
+            f"The backbone in {folder} is not a language model: its checkpoint has no {missing[0]!r}. Use a backbone "
+            "that was published with its head."
+        )
     return cast(nn.Module, network)
+
+
+def without_value(network: nn.Module, missing: set[str]) -> list[str]:
+    """Return the missing parameters that are not tied to a loaded one."""
+    named = dict(network.named_parameters(remove_duplicate=False))
+    valued = {id(value) for name, value in named.items() if name not in missing}
+    return sorted(name for name in missing if name in named and id(named[name]) not in valued)

@@ -148,7 +148,10 @@ class PromptClassifier(Classifier):
         if words is None:
             return hidden
         table: Tensor = cast(Any, self.network).lm_head.weight
-        return nn.functional.linear(hidden, table[words])
+        scores = nn.functional.linear(hidden, table[words])
+        # Gemma 2 bounds its logits.
+        bound = getattr(self._config, "final_logit_softcapping", None)
+        return scores if bound is None else bound * torch.tanh(scores / bound)
 
     def _read(self, batch: Batch) -> Tensor:
         """Return a mask of the position that is read in each sequence, shape (sequences, length)."""

@@ -71,12 +71,13 @@ class TemplateEncoder:
 def label_tokens(tokenizer: Any, prompt: Prompt, *, causal: bool) -> list[list[int]]:
     """Look up the token ids of each class's label words, and keep only words that are a single token.
 
-    In a byte-level vocabulary a mask represents a word with its leading space. A causal model has already read it.
+    Where spaces are part of tokens, a mask represents a word with its leading space, which a causal model has already
+    read.
 
     Raises:
         UsageError: a class has no such word, or two classes share one.
     """
-    space = " " if _is_byte_level(tokenizer) and not causal else ""
+    space = " " if _keeps_spaces(tokenizer) and not causal else ""
     kept: list[list[int]] = []
     owner: dict[int, str] = {}
     for name, words in prompt.words:
@@ -96,7 +97,7 @@ def label_tokens(tokenizer: Any, prompt: Prompt, *, causal: bool) -> list[list[i
 
 def _masked(tokenizer: Any, template: Template) -> _Piece:
     front = template.place == "front"
-    if _is_byte_level(tokenizer):
+    if _keeps_spaces(tokenizer):
         # As in MVP's released code: a space token before every template, and the template's own spaces unchanged.
         ids = [*_ids(tokenizer, " "), *_ids(tokenizer, template.text.replace(SLOT, tokenizer.mask_token))]
         return _Piece(front, tuple(ids), ids.index(tokenizer.mask_token_id))
@@ -106,13 +107,14 @@ def _masked(tokenizer: Any, template: Template) -> _Piece:
 
 def _causal(tokenizer: Any, template: Template) -> _Piece:
     before, _ = template.around
-    ids = _ids(tokenizer, before if _is_byte_level(tokenizer) else before.strip())
+    ids = _ids(tokenizer, before if _keeps_spaces(tokenizer) else before.strip())
     return _Piece(False, tuple(ids), len(ids) - 1)
 
 
-def _is_byte_level(tokenizer: Any) -> bool:
-    """Return whether a space is part of the tokens, as in the vocabularies of RoBERTa and GPT-2."""
-    return "".join(tokenizer.tokenize(" a")).startswith("Ġ")
+def _keeps_spaces(tokenizer: Any) -> bool:
+    """Return whether a space is part of the next token and never added, as in RoBERTa's, GPT-2's and Gemma's."""
+    bare, spaced = ("".join(tokenizer.tokenize(text)) for text in ("a", " a"))
+    return spaced.startswith("Ġ") or (spaced.startswith("▁") and not bare.startswith("▁"))
 
 
 def _ids(tokenizer: Any, text: str) -> list[int]:

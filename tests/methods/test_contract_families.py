@@ -1,4 +1,4 @@
-"""The contract on the two families that differ most from BERT: GPT-2 (causal) and XLNet (padded left, time first)."""
+"""The contract on families that differ most from BERT: decoders, and XLNet (padded left, time first)."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -7,9 +7,15 @@ import pytest
 
 from benchmark.testing import MethodContract
 from tests.support.families import write_tiny_family
+from tests.support.prompts import write_family
 
 pytestmark = pytest.mark.slow
-METHODS = ("freelb", "hiddencut", "lp_ft", "mixout", "roast", "rose-ensemble", "sam")
+COMMON = ("freelb", "hiddencut", "lp_ft", "mixout", "roast", "sam")
+METHODS = {
+    **dict.fromkeys(("gpt2", "xlnet"), (*COMMON, "rose-ensemble")),
+    # As published they have no dropout, so rose-ensemble and r_drop refuse them.
+    **dict.fromkeys(("gemma", "llama"), (*COMMON, "lora", "mvp", "rose-second", "smart")),
+}
 
 
 class Contract(MethodContract):
@@ -21,8 +27,14 @@ class Contract(MethodContract):
         return write_tiny_family(cls.family, folder)
 
 
-for _family in ("gpt2", "xlnet"):
-    for _method in METHODS:
+class PromptContract(Contract):
+    @classmethod
+    def write_backbone(cls, folder: Path) -> Path:
+        return write_family(folder, cls.family, folder)
+
+
+for _family, _methods in METHODS.items():
+    for _method in _methods:
         _name = f"Test_{_family}_{_method.replace('-', '_')}"
         _body = {"method": _method, "family": _family, "__test__": True, "__module__": __name__}
-        globals()[_name] = type(_name, (Contract,), _body)
+        globals()[_name] = type(_name, (PromptContract if _method == "mvp" else Contract,), _body)

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.models.architectures import ARCHITECTURES
 from benchmark.models.backbone_check import require_supported
 from benchmark.models.backbones import Backbone
 from benchmark.models.classifier import Classifier
@@ -56,7 +54,9 @@ def edit(folder: Path, name: str, **changes: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-@pytest.mark.parametrize("family", ["bert", "deberta-v2", "gpt2", "roberta", "xlnet"])
+@pytest.mark.parametrize(
+    "family", ["bert", "deberta-v2", "gemma2", "gpt2", "llama", "modernbert", "mpnet", "qwen3", "roberta", "xlnet"]
+)
 def test_padding_side_and_batch_change_no_logit(family: str) -> None:
     models = []
     for side in ("left", "right"):
@@ -189,11 +189,55 @@ def test_damaged_weights_name_the_backbone(tmp_path: Path) -> None:
         require_supported(backbone, 2, 32)
 
 
-def test_logits_that_depend_on_the_batch_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    backbone = backbone_in(tmp_path, initializer_range=0.2)
-    monkeypatch.setitem(ARCHITECTURES, "gpt2", replace(ARCHITECTURES["gpt2"], padding_side="left"))
-    with pytest.raises(UsageError, match="returns other logits if a text is padded"):
+@pytest.mark.parametrize("published", [True, False])
+def test_mobilebert_is_refused_because_padding_reaches_real_tokens(tmp_path: Path, published: bool) -> None:
+    from transformers import MobileBertConfig, MobileBertModel
+
+    tokenizer = tokenizer_of("mobilebert")
+    width = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    narrow = {"embedding_size": 16, "intra_bottleneck_size": 16, "num_feedforward_networks": 1}
+    sizes = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id, "initializer_range": 0.2}
+    torch.manual_seed(0)
+    model = MobileBertModel(MobileBertConfig(**sizes, **width, **narrow))
+    if published:  # a new model's vector of the padding token is zero, and a trained one's is not
+        model.embeddings.word_embeddings.weight.data[tokenizer.pad_token_id] = 0.1 * torch.randn(16)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    backbone = Backbone("tiny", "folder:tiny", "0", tmp_path)
+    if not published:
         require_supported(backbone, 2, 32)
+        return
+    with pytest.raises(UsageError, match=r"returns other logits if a text is padded.*lets padding reach real tokens"):
+        require_supported(backbone, 2, 32)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        (lambda logits: 0 * logits, "is zero"),
+        (lambda logits: logits + (logits - logits.detach()).abs().sqrt(), "is not finite"),
+        (lambda logits: logits.detach(), "have no gradient by the embeddings"),
+    ],
+)
+def test_an_input_gradient_that_is_zero_or_not_finite_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Any, kind: str
+) -> None:
+    backbone = backbone_in(tmp_path)
+    require_supported(backbone, 2, 32)
+    forward = Classifier.forward
+    monkeypatch.setattr(Classifier, "forward", lambda *args, **named: spoil(forward(*args, **named)))
+    with pytest.raises(UsageError, match=f"^Backbone 'tiny': .*{kind}.*gradient-masking checks"):
+        require_supported(backbone, 2, 32)
+
+
+def test_a_head_of_zeros_is_refused(tmp_path: Path) -> None:
+    tokenizer = tokenizer_of("llama")
+    network = network_of("llama", tokenizer)
+    torch.nn.init.zeros_(network.score.weight)
+    network.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(UsageError, match=r"by the embeddings is zero.*remove a classification head of zeros"):
+        require_supported(Backbone("tiny", "folder:tiny", "0", tmp_path), 2, 32)
 
 
 def test_check_keeps_the_random_state(tiny_backbone: Path) -> None:

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
 from benchmark.models.packed_linear import PackedLinear, packed, summary_only
+from tests.models.test_classifier import tiny_network
 from tests.support.tiny import sentences
 
 pytestmark = pytest.mark.needs("oneDNN")
@@ -83,6 +85,18 @@ def test_head_reads_only_the_first_token(tiny_model: Classifier) -> None:
     assert set(seen) == {1}
     assert batch.tokens["input_ids"].shape[1] > 1
     torch.testing.assert_close(told, wanted, rtol=1e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("family", ["gemma2", "llama", "modernbert", "mpnet", "qwen3"])
+def test_other_families_have_equal_logits(family: str) -> None:
+    model = Classifier(tiny_network(family), None, 16).eval()
+    ids = torch.randint(5, 39, (3, 7), generator=torch.Generator().manual_seed(0))
+    mask = torch.tensor([[1] * 7, [1] * 4 + [0] * 3, [1] * 6 + [0]])
+    batch, short = Batch({"input_ids": ids, "attention_mask": mask}), summary_only(packed(model))
+    with torch.inference_mode():
+        torch.testing.assert_close(packed(model)(batch), model(batch), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(short(batch), model(batch), rtol=1e-4, atol=1e-5)
+    assert sum(isinstance(part, PackedLinear) for part in short.modules()) > 2 * len(model.blocks)
 
 
 def test_other_heads_are_not_changed(tiny_model: Classifier) -> None:

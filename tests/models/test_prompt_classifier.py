@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from benchmark.models.architectures import ARCHITECTURES
 from benchmark.models.backbones import Backbone
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits, summary_features
@@ -53,7 +54,7 @@ def test_logits_equal_those_of_the_full_language_model(family_folders: dict[str,
     batch = model.encode(TEXTS, [0, 1, 2])
     assert (len(batch), batch.sequences, len(batch.attention_mask)) == (3, 3, 9)
     whole = model.network(**batch.tokens).logits[batch.marks["read"].bool()]
-    number, before = model.tokenizer.convert_tokens_to_ids, "" if family == "gpt2" else before_words(family)
+    number, before = model.tokenizer.convert_tokens_to_ids, "" if ARCHITECTURES[family].causal else before_words(family)
     negative, bad, positive, true = (
         whole[:, number(f"{before}{word}")] for word in ("negative", "bad", "positive", "true")
     )

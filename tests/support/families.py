@@ -16,11 +16,19 @@ from benchmark.training.optimization import parameter_groups
 from tests.models.test_classifier import tiny_network
 from tests.support.tiny import WORDS, sentences
 
-FAMILIES = ("albert", "bert", "deberta", "deberta-v2", "distilbert", "electra", "gpt2", "roberta", "xlnet")
-REFUSED = {"dora": ("xlnet",), "lora": ("xlnet",), "mixup": ("gpt2", "xlnet"), "mvp": ("xlnet",)}
+FAMILIES = (
+    "albert", "bert", "deberta", "deberta-v2", "distilbert", "electra", "gemma", "gpt2", "llama", "modernbert",
+    "mpnet", "roberta", "xlnet",
+)  # fmt: skip
+REFUSED = {
+    "dora": ("xlnet",),
+    "lora": ("xlnet",),
+    "mixup": ("gemma", "gpt2", "llama", "xlnet"),
+    "mvp": ("xlnet",),
+}
 """Families that a method refuses with its defaults. The methods' tests train the others; docs/methods.md shows both."""
 
-_WITHOUT_TYPES = {"distilbert", "gpt2", "roberta"}
+_WITHOUT_TYPES = {"distilbert", "gemma", "gpt2", "llama", "modernbert", "mpnet", "roberta"}
 BATCH, BATCHES, STEPS = 4, 3, 3
 
 Values = dict[str, Tensor]
@@ -53,6 +61,11 @@ class Run:
     passes: dict[str, float] = field(default_factory=dict)
 
     @property
+    def table(self) -> str:
+        """Name of the table of word embeddings."""
+        return table_name(self.model)
+
+    @property
     def blocks(self) -> set[str]:
         """Names of the blocks' parameters."""
         inside = {p for block in self.model.blocks for p in block.parameters()}
@@ -72,6 +85,12 @@ def family_model(family: str, backbone: Path, *, types: bool = True) -> Classifi
     tokenizer.model_input_names = names[: 3 if types and family not in _WITHOUT_TYPES else 2]
     tokenizer.padding_side = "left" if family == "xlnet" else "right"
     return Classifier(tiny_network(family), tokenizer, 16)
+
+
+def table_name(model: Classifier) -> str:
+    """Return the name of the table of word embeddings among a model's parameters."""
+    place = model.word_table.data_ptr()
+    return next(name for name, p in model.named_parameters() if p.data_ptr() == place)
 
 
 def run_steps(make: Callable[[], Method], model: Classifier) -> Run:
@@ -157,7 +176,7 @@ def write_tiny_family(family: str, folder: Path) -> Path:
     special = {"unk_token": "<unk>", "cls_token": "<cls>", "sep_token": "<sep>", "pad_token": "<pad>"}
     words = Tokenizer(models.WordLevel({w: i for i, w in enumerate([*special.values(), *WORDS])}, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
-    layout = {"xlnet": "$A:0 <sep>:0 <cls>:2", "gpt2": "$A:0"}[family]
+    layout = {"xlnet": "$A:0 <sep>:0 <cls>:2"}.get(family, "$A:0")
     words.post_processor = processors.TemplateProcessing(single=layout, special_tokens=[("<cls>", 1), ("<sep>", 2)])
     names = ["input_ids", "attention_mask", *(["token_type_ids"] if family == "xlnet" else [])]
     side = "left" if family == "xlnet" else "right"

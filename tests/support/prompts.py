@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from benchmark.models.architectures import ARCHITECTURES
 from benchmark.models.backbones import Backbone
 from benchmark.models.prompt_encoding import READ
 from benchmark.suites import Recipe
@@ -15,7 +16,7 @@ from tests.support.steps import Setting
 from tests.support.tiny import sentences, without_dropout
 from tests.support.vocabularies import byte_level, pieces
 
-PROMPTED = ("albert", "bert", "deberta", "deberta-v2", "distilbert", "electra", "gpt2", "roberta", "xlm-roberta")
+PROMPTED = tuple(sorted(set(ARCHITECTURES) - {"xlnet"}))
 """Families with a language model that can fill a slot; ELECTRA's is its generator."""
 
 TWO_TEMPLATES = """
@@ -39,23 +40,27 @@ def write_family(folder: Path, family: str, bert: Path) -> Path:
     """A tiny random language model of a family, with a tiny tokenizer of its kind."""
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
 
+    causal = ARCHITECTURES[family].causal
+    without_types = {"model_input_names": ["input_ids", "attention_mask"]} if family == "mpnet" else {}
     tokenizer = {
-        "": lambda: AutoTokenizer.from_pretrained(bert),
-        "▁": pieces,
-        "Ġ": lambda: byte_level(special=family != "gpt2"),
+        "": lambda: AutoTokenizer.from_pretrained(bert, **without_types),
+        "▁": lambda: pieces(added=not causal),
+        "Ġ": lambda: byte_level(special=not causal),
     }[before_words(family)]()
     tokenizer.save_pretrained(folder)
     config = tiny_network(family).config
     config.vocab_size, config.pad_token_id = len(tokenizer), tokenizer.pad_token_id
     torch.manual_seed(0)
-    (AutoModelForCausalLM if family == "gpt2" else AutoModelForMaskedLM).from_config(config).save_pretrained(folder)
+    (AutoModelForCausalLM if causal else AutoModelForMaskedLM).from_config(config).save_pretrained(folder)
     return folder
 
 
 def before_words(family: str) -> str:
     """Return the character that a family's tokens have for a space."""
-    pieces, byte_level = ("albert", "deberta-v2", "xlm-roberta"), ("deberta", "distilbert", "gpt2", "roberta")
-    return "▁" if family in pieces else "Ġ" if family in byte_level else ""
+    if family in ("albert", "deberta-v2", "gemma", "gemma2", "gemma3_text", "xlm-roberta"):
+        return "▁"
+    byte_level = ("deberta", "distilbert", "gpt2", "llama", "modernbert", "qwen2", "qwen3", "roberta")
+    return "Ġ" if family in byte_level else ""
 
 
 class PromptSetting(Setting):

@@ -37,20 +37,29 @@ def byte_level(*, special: bool = True) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>", model_input_names=inputs, **roles)
 
 
-def pieces() -> Any:
-    """Like ALBERT's and XLM-R's: a mark in front of every word, the first one too."""
+def pieces(*, added: bool = True) -> Any:
+    """Like ALBERT's and XLM-R's: a mark in front of every word, the first one too.
+
+    Or, without added marks, like Gemma's: a mark for each space, a start token, and words with and without a mark.
+    """
     from tokenizers import Tokenizer, models, pre_tokenizers
     from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
 
     names = ["<unk>", "[CLS]", "[SEP]", "<pad>", "[MASK]"]
     words = sorted({f"▁{word}" for line in TEXT for word in line.split()})
+    if not added:
+        words += [word.removeprefix("▁") for word in words]
     scored = [(name, 0.0) for name in names] + [(word, -2.0) for word in words] + [("▁", -9.0)]
     backend = Tokenizer(models.Unigram(scored, unk_id=0))
-    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always" if added else "never")
     around = [("[CLS]", 1), ("[SEP]", 2)]
     backend.post_processor = TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=around
     )
     roles = {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "<pad>", "mask_token": "[MASK]"}
+    if not added:
+        backend.post_processor = TemplateProcessing(single="[CLS] $A", pair="[CLS] $A $B", special_tokens=around)
+        roles = {"bos_token": "[CLS]", "eos_token": "[SEP]", "pad_token": "<pad>"}
+        roles["model_input_names"] = ["input_ids", "attention_mask"]
     return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>", **roles)
