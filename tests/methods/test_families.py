@@ -9,7 +9,7 @@ import torch
 
 from benchmark.execution.method_registry import MethodRequest, configure, registered
 from benchmark.schema.errors import UsageError
-from tests.support.families import FAMILIES, Run, family_model, run_steps
+from tests.support.families import FAMILIES, REFUSED, Run, family_model, run_steps
 
 ELSEWHERE = {"ascc", "dora", "lora", "mixup", "mvp", "rift", "soup"}
 """Have suites of their own: they need a lexicon, a masked LM or trials, freeze the body, or refuse a family."""
@@ -157,10 +157,8 @@ EFFECTS: dict[str, Callable[[Run], None]] = {
     "sam:adaptive=true": moves_adaptively,
     "wconsol": pulls_the_body,
 }
-BARE = {"gemma", "llama", "modernbert"}
-"""Families without biases and without dropout."""
 DROPOUT = "compares two passes that differ in their dropout, and this .* model has none"
-REFUSED = {
+REASONS = {
     "bitfit": "the backbone has no biases",
     **dict.fromkeys(("r_drop", "rose-ensemble", "rose-first"), DROPOUT),
 }
@@ -172,7 +170,7 @@ STILL = {"bitfit", "recadam"}
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_trains_every_family(method: str, family: str, tiny_backbone: Path) -> None:
     make, model = configure(MethodRequest.parse(method)).make, family_model(family, tiny_backbone)
-    sentence = REFUSED.get(method) if family in BARE else None
+    sentence = REASONS.get(method) if family in REFUSED.get(method, ()) else None
     if sentence is not None:
         with pytest.raises(UsageError, match=sentence):
             run_steps(make, model)

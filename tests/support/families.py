@@ -20,7 +20,10 @@ FAMILIES = (
     "albert", "bert", "deberta", "deberta-v2", "distilbert", "electra", "gemma", "gpt2", "llama", "modernbert",
     "mpnet", "roberta", "xlnet",
 )  # fmt: skip
+BARE = ("gemma", "llama", "modernbert")
+"""Families without biases and without dropout."""
 REFUSED = {
+    **dict.fromkeys(("bitfit", "r_drop", "rose-ensemble", "rose-first"), BARE),
     "dora": ("xlnet",),
     "lora": ("xlnet",),
     "mixup": ("gemma", "gpt2", "llama", "xlnet"),
