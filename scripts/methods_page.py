@@ -62,7 +62,7 @@ def methods_page(families: Sequence[str], refused: Mapping[str, Sequence[str]]) 
 
 
 def _trained(families: Sequence[str], refused: Sequence[str]) -> str:
-    return f"all but {' and '.join(refused)}" if refused else f"all {len(families)}"
+    return f"all but {', '.join(refused)}" if refused else f"all {len(families)}"
 
 
 def _short_cost(cost: Cost | None) -> str:

@@ -33,10 +33,10 @@ def test_a_row_and_a_section_state_a_methods_facts() -> None:
     search = SAM.hyperparameter_fields()["rho"].search
     assert isinstance(search, Search)
     assert row == (
-        "| [`sam`](#sam) | Foret et al., ICLR 2021 | `backward` | `rho: float > 0`, `adaptive: bool` | 2.00 | all 9 |"
+        "| [`sam`](#sam) | Foret et al., ICLR 2021 | `backward` | `rho: float > 0`, `adaptive: bool` | 2.00 | all 13 |"
     )
     assert f"| `rho` | `0.05` | a finite number > 0 | {search} | {escaped(search.source)} |" in text
-    assert "| 1.00 | all but gpt2 and xlnet |" in text
+    assert "| 1.00 | all but gemma, gpt2, llama, xlnet |" in text
 
 
 def test_families_are_those_of_the_prompts_tests() -> None:

@@ -21,6 +21,7 @@ ON_THE_CPU = {
     "benchmark/models/text_classifiers.py: torch.from_numpy(self.scores(self.texts(batch)).astype(np.float32))": (
         "a classifier without a network"
     ),
+    "benchmark/models/text_classifiers.py: torch.zeros(len(batch), self.feature_width)": "has no network",
     "benchmark/attacks/precision.py: torch.ones(_SHAPE[:2], dtype=next(layer.parameters()).dtype)": (
         "times layers of the CPU"
     ),
