@@ -171,12 +171,12 @@ class Claims:
         # The next number is that of the list that was judged: then an attempt that is made meanwhile has it already.
         last = max(_numbers(folder), default=-1)
         if last >= 0 and self._state(folder / str(last)) == "alive":
-            raise _claimed(label, folder / str(last))
+            raise claimed_error(label, _read_owner(folder / str(last)))
         attempt = folder / str(last + 1)
         try:
             attempt.mkdir(parents=True)
         except FileExistsError:
-            raise _claimed(label, attempt) from None
+            raise claimed_error(label, _read_owner(attempt)) from None
         try:
             held = Attempt(attempt)
         except BaseException:
@@ -221,8 +221,9 @@ class Claims:
         return "alive"
 
 
-def _claimed(label: str, attempt: Path) -> ClaimedError:
-    who = _read_owner(attempt) or "another process"
+def claimed_error(label: str, owner: Owner | Literal["unknown"] | None) -> ClaimedError:
+    """Return the error that names the owner of a cell's claim, if it is known."""
+    who = owner if isinstance(owner, Owner) else "another process"
     return ClaimedError(f"{label} is being computed by {who}. Wait until it ends, then run the same command again.")
 
 
