@@ -9,6 +9,7 @@ name of its own, so that Temper takes it for another machine and judges its clai
 """
 
 import argparse
+import contextlib
 import os
 import secrets
 import shlex
@@ -53,9 +54,9 @@ def start(folder: Path, nodes: int, port: int, cpus: int, *, hosts: bool) -> dic
 
 def kill(folder: Path, node: str) -> None:
     """Kill all processes of a node."""
-    group = int((folder / f"{node}.pid").read_text(encoding="ascii"))
-    for process in _family(group):
-        os.kill(process, signal.SIGKILL)
+    for process in processes(folder, node):
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            os.kill(process, signal.SIGKILL)
 
 
 def stop(folder: Path) -> None:
@@ -104,15 +105,14 @@ def _count_nodes(address: str) -> int:
     return int(done.stdout) if done.returncode == 0 else 0
 
 
-def _family(root: int) -> list[int]:
-    """Return a process and all its descendants, also those that have a session of their own."""
+def processes(folder: Path, node: str) -> list[int]:
+    """Return the ids of a node's processes, also of those that have a session of their own."""
     parents: dict[int, int] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
+        with contextlib.suppress(OSError):  # it has ended
             fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        except OSError:  # it has ended
-            continue
-        parents[int(path.parent.name)] = int(fields[1])
+            parents[int(path.parent.name)] = int(fields[1])
+    root = int((folder / f"{node}.pid").read_text(encoding="ascii"))
     family = [root] if root in parents else []
     for member in family:
         family += [child for child, parent in parents.items() if parent == member]

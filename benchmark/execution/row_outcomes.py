@@ -27,6 +27,9 @@ from benchmark.training.optimization import pick_device, resolve_precision
 POLL_SECONDS = 4.0
 """Time after which a row that waits for another process is looked at again."""
 
+UNSEEN = 5
+"""Times that a row is started again whose cells cannot be found where the command runs."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -117,6 +120,7 @@ def compute_rows(rows: Sequence[Row], runner: Runner, executor: Executor) -> Gen
     Raises:
         TemperError: an error that stops all rows, or, after the other rows, the death of a row's process.
     """
+    is_here = isinstance(executor, InProcess)
     waiting, noted, lost = deque(_Pending(row) for row in rows), set[str](), list[str]()
     running: dict[int, _Pending] = {}
 
@@ -127,6 +131,15 @@ def compute_rows(rows: Sequence[Row], runner: Runner, executor: Executor) -> Gen
             runner.observer.note(f"{pending.row.label}: its process died ({result}).")
         elif not isinstance(result, Outcome):
             raise result
+        elif not (result.claimed or result.failure or is_here or _is_done(pending.row, runner)):
+            # A network disk may show what another machine has written some seconds later.
+            if pending.unseen == UNSEEN:
+                raise TemperError(
+                    f"{pending.row.label} was computed elsewhere, but {runner.store.root} does not hold it. "
+                    "The folder of --out must be on a disk that all machines share."
+                )
+            due = time.monotonic() + POLL_SECONDS
+            waiting.append(_Pending(pending.row, earlier + result.computed, due, pending.unseen + 1))
         elif not result.claimed:
             yield pending.row, replace(result, computed=result.computed + earlier, reused=result.reused - earlier)
         else:
@@ -141,7 +154,7 @@ def compute_rows(rows: Sequence[Row], runner: Runner, executor: Executor) -> Gen
             started: dict[int, _Pending] = {}
             for pending in due[: executor.slots - len(running)]:
                 waiting.remove(pending)
-                outcome = None if isinstance(executor, InProcess) else _settled(pending.row, runner)
+                outcome = None if is_here else _settled(pending.row, runner)
                 if outcome is None:
                     started[id(pending)] = pending
                 else:
@@ -174,11 +187,13 @@ class _Pending:
         row: The row.
         computed: Number of its cells that were computed before it had to wait for another process.
         due: When to start it, by the monotonic clock.
+        unseen: How often another machine has said that it is done while this one did not find its cells.
     """
 
     row: Row
     computed: int = 0
     due: float = 0.0
+    unseen: int = 0
 
 
 def compute_row(row: Row, runner: Runner) -> Outcome:
@@ -235,6 +250,7 @@ def _settled(row: Row, runner: Runner) -> Outcome | None:
     if row.failure:
         return Outcome(failure=row.failure)
     store = runner.store
+    store.refresh()
     try:
         cells = list(cells_of(row, runner.work, store))
     except MethodError as error:
@@ -245,6 +261,11 @@ def _settled(row: Row, runner: Runner) -> Outcome | None:
         return Outcome(reused=len(cells))
     owners = [store.owner(cell.kind, cell.key) for cell in missing if cell.key is not None]
     return None if None in owners else Outcome(claimed=str(claimed_error(missing[0].label, owners[0])))
+
+
+def _is_done(row: Row, runner: Runner) -> bool:
+    outcome = _settled(row, runner)
+    return outcome is not None and not outcome.claimed
 
 
 def compute_alone(row: Row, runner: Runner) -> Outcome | TemperError:
