@@ -10,6 +10,7 @@ name of its own, so that Temper takes it for another machine and judges its clai
 
 import argparse
 import contextlib
+import json
 import os
 import secrets
 import shlex
@@ -25,7 +26,9 @@ START_SECONDS = 180.0
 PORTS_PER_NODE = 40
 
 
-def start(folder: Path, nodes: int, port: int, cpus: int, *, hosts: bool) -> dict[str, str]:
+def start(
+    folder: Path, nodes: int, port: int, *, cpus: int = 1, head_cpus: int = 1, hosts: bool = False
+) -> dict[str, str]:
     """Start the nodes, wait until the cluster has all of them.
 
     Returns:
@@ -41,10 +44,12 @@ def start(folder: Path, nodes: int, port: int, cpus: int, *, hosts: bool) -> dic
     token.write_text(secrets.token_hex(32), encoding="ascii")
     settings = {"RAY_ADDRESS": address, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token.absolute())}
     os.environ |= settings
+    os.environ.setdefault("RAY_worker_niceness", "0")
     deadline = time.monotonic() + START_SECONDS
     for number in range(nodes):
         # One after the other: nodes that start at once take the same names for their files.
-        process = _start_node(folder, f"node{number}", address, port + 1 + number * PORTS_PER_NODE, cpus, hosts=hosts)
+        ports = port + 1 + number * PORTS_PER_NODE
+        process = _start_node(folder, f"node{number}", address, ports, cpus if number else head_cpus, hosts=hosts)
         while _count_nodes(address) <= number:
             if time.monotonic() > deadline or process.poll() is not None:
                 raise SystemExit(f"node{number} did not join {address}; see the logs in {folder}.")
@@ -71,16 +76,9 @@ def _start_node(
 ) -> "subprocess.Popen[bytes]":
     head = name == "node0"
     command = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats"]
-    command += (
-        [
-            "--head",
-            f"--port={address.partition(':')[2]}",
-            "--include-dashboard=false",
-            f"--ray-client-server-port={port + 7}",
-        ]
-        if head
-        else []
-    )
+    if head:
+        client = f"--ray-client-server-port={port + 7}"
+        command += ["--head", f"--port={address.partition(':')[2]}", "--include-dashboard=false", client]
     # The paths of Ray's sockets must be short.
     command += [f"--temp-dir={folder / 'r'}"] if head else [f"--address={address}"]
     command += ["--node-ip-address=127.0.0.1", f"--num-cpus={cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}"]
@@ -90,7 +88,12 @@ def _start_node(
     if hosts:
         unshare = shutil.which("unshare") or "unshare"
         command = [unshare, "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', name, *command]
-    with (folder / f"{name}.log").open("w") as log:
+    (folder / f"{name}.json").write_text(json.dumps(command), encoding="utf-8")
+    return _spawn(folder, name, command)
+
+
+def _spawn(folder: Path, name: str, command: list[str]) -> "subprocess.Popen[bytes]":
+    with (folder / f"{name}.log").open("a") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     (folder / f"{name}.pid").write_text(str(process.pid), encoding="ascii")
     return process
@@ -103,6 +106,12 @@ def _count_nodes(address: str) -> int:
     command = [sys.executable, "-c", f"{script}; print(sum(one.state == 0 for one in n))"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return int(done.stdout) if done.returncode == 0 else 0
+
+
+def start_again(folder: Path, node: str) -> None:
+    """Start a node that was killed; it joins in its own time."""
+    command = json.loads((folder / f"{node}.json").read_text(encoding="utf-8"))
+    _spawn(folder, node, command)
 
 
 def processes(folder: Path, node: str) -> list[int]:
@@ -128,10 +137,13 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--port", type=int, default=6390)
     parser.add_argument("--cpus", type=int, default=1, help="processors of a node")
+    parser.add_argument("--head-cpus", type=int, default=1, help="processors of the first node")
     parser.add_argument("--hosts", action="store_true", help="give every node a host name")
     given = parser.parse_args()
     if given.command == "start":
-        settings = start(given.folder, given.nodes, given.port, given.cpus, hosts=given.hosts)
+        settings = start(
+            given.folder, given.nodes, given.port, cpus=given.cpus, head_cpus=given.head_cpus, hosts=given.hosts
+        )
         print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in settings.items()))
     elif given.command == "kill":
         kill(given.folder, given.node)
