@@ -2,9 +2,9 @@
 
     python -m scripts.fault_table FOLDER [--only ray] > faults.md
 
-It starts three Ray nodes with host names of their own, which needs root and Linux, and two Slurm nodes. Every fault hits
-a run of two rows of a tiny suite while it is in a stage; a run that ends with an error is started again. The records are
-compared with those of an undisturbed run in one process, byte for byte.
+It starts three Ray nodes with host names of their own, which needs root and Linux, and two Slurm nodes. Every fault
+hits a run of two rows of a tiny suite while it is in a stage; a run that ends with an error is started again. The
+records are compared with those of an undisturbed run in one process, byte for byte.
 """
 
 import argparse

@@ -82,7 +82,7 @@ def test_a_missing_library_is_named_with_its_command(suite: Path, monkeypatch: p
     [
         ("127.0.0.1:1", r"127\.0\.0\.1:1 cannot be reached \(.*refused\)\. Check the address"),
         ("127.0.0.1:x", "127.0.0.1:x cannot be reached"),
-        ("headnode", r"headnode has no port\. Write headnode:6379, or auto\."),
+        ("headnode", "headnode has no port. Write HOST:PORT, such as headnode:6379, or auto"),
         ("ray://headnode:10001", "is one of Ray Client"),
     ],
 )
