@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import socket
 import sys
 import threading
@@ -13,13 +14,14 @@ import pytest
 import torch
 
 from benchmark import run
+from benchmark.cli.main import main
 from benchmark.execution.executors import Ray, parse_place
 from benchmark.execution.executors.ray_tasks import _require_reachable
 from benchmark.schema import UsageError
 from scripts import ray_cluster
 from tests.support.command import temper
 from tests.support.halting import Journal, write_plugin
-from tests.support.processes import REPOSITORY
+from tests.support.processes import PROCESSES, REPOSITORY
 from tests.support.tiny_suite import write_tiny_suite
 
 METHODS = "vanilla,roast"
@@ -117,6 +119,40 @@ def test_the_row_of_a_dead_worker_goes_on_in_another(suite: Path, tmp_path: Path
     assert len(journal.stages()) == 9  # The weights are vanilla's, so only the training is another stage.
     run(suite, "halting,vanilla", out=tmp_path / "one")
     assert tree(tmp_path / "one/results") == tree(tmp_path / "ray/results")
+
+
+def command(suite: Path, out: Path, plugin: Path) -> None:
+    """Run a row as a command of a terminal does."""
+    os.setsid()
+    os.dup2(os.open(out.with_name("stderr"), os.O_WRONLY | os.O_CREAT), 2)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    arguments = ["--methods", "halting", "--plugin", str(plugin), "--executor", "ray", "--out", str(out)]
+    sys.argv = ["temper", "run", str(suite), *arguments]
+    main()
+
+
+@pytest.mark.slow
+@pytest.mark.needs("ray")
+@on_a_cluster
+def test_ctrl_c_cancels_the_tasks(suite: Path, tmp_path: Path) -> None:
+    plugin = write_plugin(tmp_path / "plugin", waits=True)
+    process = PROCESSES.Process(target=command, args=(suite, tmp_path / "out", plugin))
+    process.start()
+    deadline = time.monotonic() + 240
+    while not plugin.with_name("halted").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    process.join(120)
+    told = " ".join((tmp_path / "stderr").read_text().split())
+    assert process.exitcode == 130, told
+    assert "The tasks of Ray are cancelled." in told
+    assert "rerun the same command to resume" in told
+    worker = int(plugin.with_name("halted").read_text())
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.kill(worker, 0)
+            time.sleep(0.05)
 
 
 @pytest.mark.slow

@@ -173,7 +173,7 @@ def test_ctrl_c_leaves_the_jobs_and_the_same_command_waits_for_them(suite: Path,
     told = " ".join((tmp_path / "stderr").read_text().split())
     assert process.exitcode == 130, told
     job = (await_file(out / "store/slurm/outcomes", "*.job")).read_text()
-    assert f"The Slurm jobs go on. The same command waits for them again; `scancel {job}` cancels them." in told
+    assert f"The Slurm jobs go on. The same command waits for them; `scancel {job}` cancels them." in told
     assert "Traceback" not in told
     report = run(suite, METHODS, out=out, executor="slurm", observer=journal)
     # The first command's jobs have computed all.
@@ -186,15 +186,17 @@ def test_ctrl_c_leaves_the_jobs_and_the_same_command_waits_for_them(suite: Path,
 @pytest.mark.slow
 @pytest.mark.needs("submitit", "slurm")
 @on_a_cluster
-def test_a_job_that_is_queued_again_resumes(suite: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("reason", ["scontrol", "limit"])
+def test_a_job_that_is_queued_again_resumes(suite: Path, tmp_path: Path, reason: str) -> None:
     plugin, journal = write_plugin(tmp_path / "plugin", waits=True), Journal(tmp_path / "journal")
     out = tmp_path / "out"
-    requeue = f"""
-        while [ ! -f {plugin.with_name("halted")} ]; do sleep 0.1; done
-        scontrol requeue $(squeue --me --noheader --format=%A)
-    """
-    queued = subprocess.Popen(["bash", "-c", requeue])
-    report = run(suite, "halting", out=out, plugins=[str(plugin)], executor="slurm", observer=journal)
+    executor, script = "slurm:time=1", "true"
+    if reason == "scontrol":
+        executor, halted = "slurm", plugin.with_name("halted")
+        job = "$(squeue --me --noheader --format=%A)"
+        script = f"while [ ! -f {halted} ]; do sleep 0.1; done; scontrol requeue {job}"
+    queued = subprocess.Popen(["bash", "-c", script])
+    report = run(suite, "halting", out=out, plugins=[str(plugin)], executor=executor, observer=journal)
     assert queued.wait(60) == 0
     assert report.failures == []
     assert sorted(journal.stages()) == sorted(set(journal.stages()))

@@ -139,7 +139,7 @@ class SlurmJobs:
         """Let the jobs go on, and say how to cancel them."""
         self._left = True
         jobs = _ids(awaited.job for awaited in self._running.values())
-        return f"The Slurm jobs go on. The same command waits for them again; `scancel {jobs}` cancels them."
+        return f"The Slurm jobs go on. The same command waits for them; `scancel {jobs}` cancels them." if jobs else ""
 
     def close(self) -> None:
         """Cancel the jobs that were submitted here, unless the command leaves them."""
