@@ -186,17 +186,15 @@ def test_ctrl_c_leaves_the_jobs_and_the_same_command_waits_for_them(suite: Path,
 @pytest.mark.slow
 @pytest.mark.needs("submitit", "slurm")
 @on_a_cluster
-@pytest.mark.parametrize("reason", ["scontrol", "limit"])
-def test_a_job_that_is_queued_again_resumes(suite: Path, tmp_path: Path, reason: str) -> None:
+@pytest.mark.parametrize("stop", ["scontrol requeue", "scancel --signal=USR2"])
+def test_a_job_that_is_queued_again_resumes(suite: Path, tmp_path: Path, stop: str) -> None:
+    """By Slurm, as for a preempted job, or by submitit at the signal that announces the time limit."""
     plugin, journal = write_plugin(tmp_path / "plugin", waits=True), Journal(tmp_path / "journal")
     out = tmp_path / "out"
-    executor, script = "slurm:time=1", "true"
-    if reason == "scontrol":
-        executor, halted = "slurm", plugin.with_name("halted")
-        job = "$(squeue --me --noheader --format=%A)"
-        script = f"while [ ! -f {halted} ]; do sleep 0.1; done; scontrol requeue {job}"
+    job = "$(squeue --me --noheader --format=%A)"
+    script = f"while [ ! -f {plugin.with_name('halted')} ]; do sleep 0.1; done; {stop} {job}"
     queued = subprocess.Popen(["bash", "-c", script])
-    report = run(suite, "halting", out=out, plugins=[str(plugin)], executor=executor, observer=journal)
+    report = run(suite, "halting", out=out, plugins=[str(plugin)], executor="slurm", observer=journal)
     assert queued.wait(60) == 0
     assert report.failures == []
     assert sorted(journal.stages()) == sorted(set(journal.stages()))
