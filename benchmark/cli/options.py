@@ -79,6 +79,15 @@ TrackOption = Annotated[
     TrackerName | None,
     typer.Option("--track", help="Send curves and scores to a tracker. It changes no result."),
 ]
+JobsOption = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        min=1,
+        help="Rows (method and seed) at a time, in processes that share torch's threads. Each holds its own model and "
+        "optimizer: about 1 GiB for MiniLM.",
+    ),
+]
 ExecutorOption = Annotated[
     str,
     typer.Option(

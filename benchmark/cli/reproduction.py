@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from benchmark.cli.display import console, examples, output, say
-from benchmark.cli.options import PUBLISHED, PublishedOption, complete_tables
+from benchmark.cli.options import PUBLISHED, ExecutorOption, JobsOption, PublishedOption, complete_tables
 from benchmark.cli.progress import CellDisplay, resumable
+from benchmark.execution.executors import Place, place_of_rows
 from benchmark.execution.plan import require_resources, require_writable
 from benchmark.schema import UnavailableError, read_published
 
@@ -50,6 +51,8 @@ def reproduce(
         int | None, typer.Option("--limit", min=16, help="At most this many examples in training and in each set.")
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for artifacts and records.")] = Path("runs"),
+    jobs: JobsOption = 1,
+    executor: ExecutorOption = "local",
     published: PublishedOption = PUBLISHED,
     form: Annotated[Format, typer.Option("--format", help="Format of the table.")] = "text",
     plan: Annotated[bool, typer.Option("--plan", help="Only show what would run and what it costs.")] = False,
@@ -60,19 +63,20 @@ def reproduce(
     from benchmark.execution.store import Store
     from benchmark.reproduction import choose_rows, load_reproduction
 
+    place = place_of_rows(executor, jobs)
     whole = load_reproduction(table)
     read = choose_rows(whole, methods)
     count = seeds or read.seeds
     # Read the published records now: an invalid file must stop the command before hours of training.
     read_published(published)
     with resumable():
-        jobs, name = _planned(read, backbone or read.backbone, count, limit)
+        planned, name = _planned(read, backbone or read.backbone, count, limit)
         store = Store(out / "store")
-        failed = _run(jobs, out, store, only_plan=plan, yes=yes)
+        failed = _run(planned, out, store, place, only_plan=plan, yes=yes)
         if not plan:
-            made = paper_table(read, jobs, Cut(whole, name, count, limit))
-            _print(made, _results(out), published, form, _fold_remarks(read, jobs, store))
-    if failed or all(job.work is None for job in jobs):
+            made = paper_table(read, planned, Cut(whole, name, count, limit))
+            _print(made, _results(out), published, form, _fold_remarks(read, planned, store))
+    if failed or all(job.work is None for job in planned):
         raise typer.Exit(1)
 
 
@@ -106,7 +110,7 @@ def _backbone(reference: str) -> "Backbone | str":
         return str(error)
 
 
-def _run(jobs: "Sequence[Job]", out: Path, store: "Store", *, only_plan: bool, yes: bool) -> int:
+def _run(jobs: "Sequence[Job]", out: Path, store: "Store", place: Place, *, only_plan: bool, yes: bool) -> int:
     """Show the plan, ask for confirmation, run every row, and return the number of rows that failed."""
     from benchmark.cli.reproduction_tables import show_plan
 
@@ -117,7 +121,7 @@ def _run(jobs: "Sequence[Job]", out: Path, store: "Store", *, only_plan: bool, y
         say("Nothing was started.")
         raise typer.Exit(0)
     require_writable(out)
-    return sum(_run_job(job, store, _results(out)) for job in jobs)
+    return sum(_run_job(job, store, _results(out), place) for job in jobs)
 
 
 def _on_terminal() -> bool:
@@ -125,7 +129,7 @@ def _on_terminal() -> bool:
     return console.is_terminal and sys.stdin.isatty()
 
 
-def _run_job(job: "Job", store: "Store", results: Path) -> int:
+def _run_job(job: "Job", store: "Store", results: Path, place: Place) -> int:
     from benchmark.attacks import require_parts
     from benchmark.execution.local import run_rows
     from benchmark.reproduction.jobs import forget_other_state
@@ -137,8 +141,8 @@ def _run_job(job: "Job", store: "Store", results: Path) -> int:
             require_parts(attack)
     if forget_other_state(results, job.work):
         say(f"note: the data of {job.suite.name} has changed; its records here are rewritten.")
-    with closing(CellDisplay()) as display:
-        report = run_rows(job.all_rows(), job.work, store, results, display)
+    with closing(CellDisplay(live=place.alone)) as display:
+        report = run_rows(job.all_rows(), job.work, store, results, display, place=place)
     return len(report.failures)
 
 

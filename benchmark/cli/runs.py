@@ -14,6 +14,7 @@ from benchmark.cli.leaderboard_commands import print_section
 from benchmark.cli.options import (
     BackboneOption,
     ExecutorOption,
+    JobsOption,
     OutOption,
     PluginOption,
     SuiteArgument,
@@ -58,15 +59,6 @@ MethodsOption = Annotated[
     ),
 ]
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds: 3 means seeds 0, 1 and 2.")]
-JobsOption = Annotated[
-    int,
-    typer.Option(
-        "--jobs",
-        min=1,
-        help="Rows (method and seed) at a time, in processes that share torch's threads. Each holds its own model and "
-        "optimizer: about 1 GiB for MiniLM.",
-    ),
-]
 ProtocolOption = Annotated[
     str,
     typer.Option(

@@ -17,6 +17,7 @@ long as it lives, and whoever watches measures with its own clock how long that 
 
 import contextlib
 import json
+import math
 import os
 import platform
 import shutil
@@ -32,11 +33,14 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from benchmark.schema.errors import TemperError
+from benchmark.schema.errors import TemperError, UsageError
 
 BEAT_SECONDS = 10.0
 STALE_SECONDS = 120.0
-"""Time without a beat after which another machine's claim is taken over."""
+"""Time without a beat after which another machine's claim is taken over, unless `STALE_VARIABLE` states another."""
+
+STALE_VARIABLE = "TEMPER_STALE_SECONDS"
+LEAST_STALE_SECONDS = 2.0
 
 OWNER, LOCK, BEAT, RELEASED, STALE, WORK = "owner.json", "lock", "beat", "released", "stale", "work"
 
@@ -139,7 +143,7 @@ class Attempt:
 
     def _beat(self) -> None:
         beats = 0
-        while not self._end.wait(BEAT_SECONDS):
+        while not self._end.wait(min(BEAT_SECONDS, stale_seconds() / 4)):
             beats += 1
             with contextlib.suppress(OSError):  # a full disk; the next beat tries again
                 _write(self.folder / BEAT, str(beats))
@@ -154,6 +158,7 @@ class Claims:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._stale_seconds = stale_seconds()
         self._watched: dict[Path, tuple[str, float]] = {}
 
     @contextlib.contextmanager
@@ -171,12 +176,12 @@ class Claims:
         # The next number is that of the list that was judged: then an attempt that is made meanwhile has it already.
         last = max(_numbers(folder), default=-1)
         if last >= 0 and self._state(folder / str(last)) == "alive":
-            raise _claimed(label, folder / str(last))
+            raise claimed_error(label, _read_owner(folder / str(last)))
         attempt = folder / str(last + 1)
         try:
             attempt.mkdir(parents=True)
         except FileExistsError:
-            raise _claimed(label, attempt) from None
+            raise claimed_error(label, _read_owner(attempt)) from None
         try:
             held = Attempt(attempt)
         except BaseException:
@@ -214,15 +219,32 @@ class Claims:
         last, since = self._watched.setdefault(attempt, (beat, now))
         if beat != last:
             self._watched[attempt] = (beat, now)
-        elif now - since >= STALE_SECONDS:
+        elif now - since >= self._stale_seconds:
             with contextlib.suppress(FileNotFoundError):  # it ended well this moment
                 (attempt / STALE).touch()
             return "silent"
         return "alive"
 
 
-def _claimed(label: str, attempt: Path) -> ClaimedError:
-    who = _read_owner(attempt) or "another process"
+def stale_seconds() -> float:
+    """Return the time without a beat after which another machine's claim is taken over.
+
+    Raises:
+        UsageError: the environment variable is not a number, or too small.
+    """
+    text = os.environ.get(STALE_VARIABLE, "")
+    try:
+        seconds = float(text) if text else STALE_SECONDS
+    except ValueError:
+        seconds = math.nan
+    if not LEAST_STALE_SECONDS <= seconds < math.inf:
+        raise UsageError(f"{STALE_VARIABLE} is {text!r}; write a number of at least {LEAST_STALE_SECONDS:g} seconds.")
+    return seconds
+
+
+def claimed_error(label: str, owner: Owner | Literal["unknown"] | None) -> ClaimedError:
+    """Return the error that names the owner of a cell's claim, if it is known."""
+    who = owner if isinstance(owner, Owner) else "another process"
     return ClaimedError(f"{label} is being computed by {who}. Wait until it ends, then run the same command again.")
 
 

@@ -1,6 +1,7 @@
 """Run rows: compute only missing cells, here or where an executor does it, and write the records."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -68,27 +69,28 @@ def run_rows(
     with store.guarded():
         write_card(results, card, [file_of(row, card) for row in rows])
     runner = Runner(work, store, observer, tracker)
-    for row, outcome in compute_rows(rows, runner, place.executor(runner, len(rows))):
-        report.computed += outcome.computed
-        report.reused += outcome.reused
-        if outcome.failure:
-            failure = excerpt(outcome.failure, LONGEST_SENTENCE)
-            report.failures.append(failure)
-            observer.note(failure)
-            records = failed_records(row, card, failure)
-        else:
-            cells = list(cells_of(row, work, store))
-            records = records_of(row, cells, work, card, store)
+    with closing(compute_rows(rows, runner, place.executor(runner, len(rows)))) as outcomes:
+        for row, outcome in outcomes:
+            report.computed += outcome.computed
+            report.reused += outcome.reused
+            if outcome.failure:
+                failure = excerpt(outcome.failure, LONGEST_SENTENCE)
+                report.failures.append(failure)
+                observer.note(failure)
+                records = failed_records(row, card, failure)
+            else:
+                cells = list(cells_of(row, work, store))
+                records = records_of(row, cells, work, card, store)
+                with store.guarded():
+                    _write_attachments(cells, results / file_of(row, card), results, observer)
             with store.guarded():
-                _write_attachments(cells, results / file_of(row, card), results, observer)
-        with store.guarded():
-            if "ingredients" in (row.tuning or {}):
-                # Its records are checked against the trials next to them.
-                source = replace(row, method=tuned_method(row.method))
-                text = (results / trials_path(source, work.suite)).read_text(encoding="utf-8")
-                replace_text(results / trials_path(row, work.suite), text)
-            report.files.append(write_records(results, records))
-        report_notes(store, observer)
+                if "ingredients" in (row.tuning or {}):
+                    # Its records are checked against the trials next to them.
+                    source = replace(row, method=tuned_method(row.method))
+                    text = (results / trials_path(source, work.suite)).read_text(encoding="utf-8")
+                    replace_text(results / trials_path(row, work.suite), text)
+                report.files.append(write_records(results, records))
+            report_notes(store, observer)
     report.files.sort(key=[results / file_of(row, card) for row in rows].index)
     for sentence in vanilla_weight_notes(rows, work, store):
         observer.note(sentence)

@@ -4,24 +4,31 @@ Other commands, also on other machines, may work on the same store. A row whose 
 is left for later, so two commands for the same rows share the work.
 """
 
+import os
 import pickle
+import platform
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from benchmark.execution.cells import Row, cells_of
-from benchmark.execution.claims import ClaimedError
+from benchmark.execution.claims import ClaimedError, claimed_error
 from benchmark.execution.method_registry import load_plugin, loaded_plugins, method_class
 from benchmark.execution.method_source import source_fingerprint
 from benchmark.execution.runner import Observer, Runner
 from benchmark.execution.store import Store
 from benchmark.schema.errors import TemperError
 from benchmark.training.context import MethodError
+from benchmark.training.optimization import pick_device, resolve_precision
 
 POLL_SECONDS = 4.0
 """Time after which a row that waits for another process is looked at again."""
+
+UNSEEN = 5
+"""Times that a row is started again whose cells cannot be found where the command runs."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,13 @@ class Executor(Protocol):
             seconds: Time to wait for the first one; None to wait as long as it takes.
         """
 
+    def leave(self) -> str:
+        """Prepare `close` for the end of a command that was interrupted.
+
+        Returns:
+            A sentence on what becomes of the running rows, where they need not end with the command; else empty.
+        """
+
     def close(self) -> None:
         """Stop what is running."""
 
@@ -87,11 +101,15 @@ class InProcess:
         self._rows.clear()
         return outcomes
 
+    def leave(self) -> str:
+        """Return nothing to say."""
+        return ""
+
     def close(self) -> None:
         """Do nothing."""
 
 
-def compute_rows(rows: Sequence[Row], runner: Runner, executor: Executor) -> Iterator[tuple[Row, Outcome]]:
+def compute_rows(rows: Sequence[Row], runner: Runner, executor: Executor) -> Generator[tuple[Row, Outcome], None, None]:
     """Compute the missing cells of every row; yield each row when it is done.
 
     Args:
@@ -102,18 +120,33 @@ def compute_rows(rows: Sequence[Row], runner: Runner, executor: Executor) -> Ite
     Raises:
         TemperError: an error that stops all rows, or, after the other rows, the death of a row's process.
     """
+    is_here = isinstance(executor, InProcess)
     waiting, noted, lost = deque(_Pending(row) for row in rows), set[str](), list[str]()
     running: dict[int, _Pending] = {}
 
-    def ended(pending: _Pending, outcome: Outcome) -> Iterator[tuple[Row, Outcome]]:
+    def ended(pending: _Pending, result: Outcome | Exception) -> Iterator[tuple[Row, Outcome]]:
         earlier = pending.computed
-        if not outcome.claimed:
-            yield pending.row, replace(outcome, computed=outcome.computed + earlier, reused=outcome.reused - earlier)
-            return
-        waiting.append(_Pending(pending.row, earlier + outcome.computed, time.monotonic() + POLL_SECONDS))
-        if outcome.claimed not in noted:
-            noted.add(outcome.claimed)
-            runner.observer.note(outcome.claimed)
+        if isinstance(result, RowLostError):
+            lost.append(f"{pending.row.label} ({result})")
+            runner.observer.note(f"{pending.row.label}: its process died ({result}).")
+        elif not isinstance(result, Outcome):
+            raise result
+        elif not (result.claimed or result.failure or is_here or _is_done(pending.row, runner)):
+            # A network disk may show what another machine has written some seconds later.
+            if pending.unseen == UNSEEN:
+                raise TemperError(
+                    f"{pending.row.label} was computed elsewhere, but {runner.store.root} does not hold it. "
+                    "The folder of --out must be on a disk that all machines share."
+                )
+            due = time.monotonic() + POLL_SECONDS
+            waiting.append(_Pending(pending.row, earlier + result.computed, due, pending.unseen + 1))
+        elif not result.claimed:
+            yield pending.row, replace(result, computed=result.computed + earlier, reused=result.reused - earlier)
+        else:
+            waiting.append(_Pending(pending.row, earlier + result.computed, time.monotonic() + POLL_SECONDS))
+            if result.claimed not in noted:
+                noted.add(result.claimed)
+                runner.observer.note(result.claimed)
 
     try:
         while waiting or running:
@@ -121,24 +154,22 @@ def compute_rows(rows: Sequence[Row], runner: Runner, executor: Executor) -> Ite
             started: dict[int, _Pending] = {}
             for pending in due[: executor.slots - len(running)]:
                 waiting.remove(pending)
-                if isinstance(executor, InProcess) or _needs_work(pending.row, runner):
+                outcome = None if is_here else _settled(pending.row, runner)
+                if outcome is None:
                     started[id(pending)] = pending
                 else:
-                    yield from ended(pending, compute_row(pending.row, runner))
+                    yield from ended(pending, outcome)
             if started:
                 running |= started
                 executor.submit({number: pending.row for number, pending in started.items()})
             elif not running:
                 time.sleep(POLL_SECONDS / 4)
-            for number, outcome in executor.finished(POLL_SECONDS / 4 if waiting else None) if running else ():
-                pending = running.pop(number)
-                if isinstance(outcome, Outcome):
-                    yield from ended(pending, outcome)
-                elif isinstance(outcome, RowLostError):
-                    lost.append(f"{pending.row.label} ({outcome})")
-                    runner.observer.note(f"{pending.row.label}: its process died ({outcome}).")
-                else:
-                    raise outcome
+            for number, result in executor.finished(POLL_SECONDS / 4 if waiting else None) if running else ():
+                yield from ended(running.pop(number), result)
+    except (KeyboardInterrupt, GeneratorExit):
+        if running and (sentence := executor.leave()):
+            runner.observer.note(sentence)
+        raise
     finally:
         executor.close()
     if lost:
@@ -156,11 +187,13 @@ class _Pending:
         row: The row.
         computed: Number of its cells that were computed before it had to wait for another process.
         due: When to start it, by the monotonic clock.
+        unseen: How often another machine has said that it is done while this one did not find its cells.
     """
 
     row: Row
     computed: int = 0
     due: float = 0.0
+    unseen: int = 0
 
 
 def compute_row(row: Row, runner: Runner) -> Outcome:
@@ -209,16 +242,43 @@ def report_notes(store: Store, observer: Observer) -> None:
         observer.note(store.notes.pop(0))
 
 
-def _needs_work(row: Row, runner: Runner) -> bool:
-    """Return whether a cell of a row can be computed now; starting a process for another row takes seconds."""
+def _settled(row: Row, runner: Runner) -> Outcome | None:
+    """Return the outcome of a row that needs no process now, without computing anything; None if one has to start.
+
+    A row is settled if it has failed, if it is done, or if other processes are computing all that is left.
+    """
     if row.failure:
-        return False
+        return Outcome(failure=row.failure)
     store = runner.store
+    store.refresh()
     try:
-        cells = [cell for cell in cells_of(row, runner.work, store) if cell.key is not None]
-    except MethodError:
-        return False
-    return any(store.find(c.kind, c.key) is None and store.owner(c.kind, c.key) is None for c in cells if c.key)
+        cells = list(cells_of(row, runner.work, store))
+    except MethodError as error:
+        return Outcome(failure=f"{row.label}: {error}")
+    missing = [cell for cell in cells if cell.key is not None and store.find(cell.kind, cell.key) is None]
+    report_notes(store, runner.observer)
+    if not missing:
+        return Outcome(reused=len(cells))
+    owners = [store.owner(cell.kind, cell.key) for cell in missing if cell.key is not None]
+    return None if None in owners else Outcome(claimed=str(claimed_error(missing[0].label, owners[0])))
+
+
+def _is_done(row: Row, runner: Runner) -> bool:
+    outcome = _settled(row, runner)
+    return outcome is not None and not outcome.claimed
+
+
+def compute_alone(row: Row, runner: Runner) -> Outcome | TemperError:
+    """Compute a row in this process, and wait for the cells of it that others are computing.
+
+    Returns:
+        The outcome, or the error that stops all rows.
+    """
+    try:
+        ((_, outcome),) = compute_rows([row], runner, InProcess(runner))
+    except TemperError as error:
+        return error
+    return outcome
 
 
 @dataclass(frozen=True)
@@ -229,29 +289,47 @@ class Task:
         plugins: Files with methods of the user's.
         rows: The rows, pickled without their methods' classes: a plugin or a composition has no import path.
         shared: The suite's data, the store's folder, the observer and the tracker, pickled.
+        folder: The working folder, to which relative paths refer.
+        precision: The precision of training that the rows' keys hold.
     """
 
     plugins: Sequence[str]
     rows: bytes
     shared: bytes
+    folder: str
+    precision: str
 
     @classmethod
-    def of(cls, rows: Sequence[Row], runner: Runner, observer: Observer | None = None) -> "Task":
-        """Pack rows; with an observer in place of the runner's, if one is given."""
+    def of(cls, rows: Sequence[Row], runner: Runner, shared: bytes | None = None) -> "Task":
+        """Pack rows; with the shared part of another task, if one is given."""
         bare = list(map(_without_class, rows))
-        shared = (runner.work, runner.store.root, observer or runner.observer, runner.tracker)
-        return cls(loaded_plugins(), pickle.dumps(bare), pickle.dumps(shared))
+        if shared is None:
+            root = runner.store.root.absolute()
+            shared = pickle.dumps((runner.work, root, runner.observer, runner.tracker))
+        precision = resolve_precision(runner.work.suite.recipe.precision, pick_device())
+        return cls(loaded_plugins(), pickle.dumps(bare), shared, str(Path.cwd()), precision)
 
     def unpack(self) -> tuple[list[Row], Runner]:
-        """Restore the rows with their methods' classes, and a runner.
+        """Restore the rows with their methods' classes, and a runner. Change into the working folder if it is here.
 
         Raises:
-            TemperError: a method's source has changed since the row's key was made from it.
+            TemperError: a method's source has changed since the row's key was made from it, or the precision
+                ``auto`` means something else on this machine.
         """
+        if Path(self.folder).is_dir():
+            os.chdir(self.folder)
         for plugin in self.plugins:
-            load_plugin(plugin)
+            if plugin not in loaded_plugins():  # a process may unpack several tasks
+                load_plugin(plugin)
         bare = pickle.loads(self.rows)  # noqa: S301 - from the process that started this one
         work, root, observer, tracker = pickle.loads(self.shared)  # noqa: S301
+        precision = resolve_precision(work.suite.recipe.precision, pick_device())
+        if precision != self.precision:
+            raise TemperError(
+                f"{work.suite.name}: recipe.precision is auto, which is {self.precision} where the command was started "
+                f"and {precision} on {platform.node()}. Start it on a machine of the same kind, or state the precision "
+                "in a copy of the suite."
+            )
         return list(map(_with_class, bare)), Runner(work, Store(root), observer, tracker)
 
 
@@ -263,6 +341,9 @@ def _without_class(row: Row) -> Row:
 def _with_class(bare: Row) -> Row:
     cls = method_class(bare.method.name)
     if source_fingerprint(cls) != bare.method.source:
-        raise TemperError(f"The source of {bare.method.name} changed during the run. Run the same command again.")
+        raise TemperError(
+            f"The source of {bare.method.name} on {platform.node()} is not that of the start of the run. Run the same "
+            "command again; all machines need the same version of Temper and of plugins."
+        )
     ingredients = tuple(map(_with_class, bare.ingredients))
     return replace(bare, method=replace(bare.method, plugin=cls), ingredients=ingredients)

@@ -81,6 +81,12 @@ class Store:
             self._seen[folder] = _verify(folder, key)
         return self._seen[folder]
 
+    def refresh(self) -> None:
+        """List the folders: a client of a network disk remembers that a name was missing until its folder is listed."""
+        for folder in (self.root, *(path for path in self.root.glob("*") if path.is_dir())):
+            with contextlib.suppress(FileNotFoundError):
+                os.listdir(folder)  # noqa: PTH208
+
     def hold(self, kind: str, key: str, artifact: Artifact) -> None:
         """Register an artifact that is checked elsewhere, such as one of which only the hashes are known."""
         self._seen[self.root / kind / _digits(key)] = artifact
@@ -130,9 +136,7 @@ class Store:
         """
         key = fingerprint(spec)
         with self.guarded(), self._claims.claim(_cell(kind, key), label or kind) as attempt:
-            # A client of a network disk remembers that a name was missing; listing the folder refreshes it.
-            with contextlib.suppress(FileNotFoundError):
-                list((self.root / kind).iterdir())
+            self.refresh()
             if self.find(kind, key) is not None:
                 attempt.finished = True
                 yield None

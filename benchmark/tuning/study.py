@@ -7,6 +7,7 @@ those of `temper run`, so both use each other's. The trials of an unfinished stu
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import count, takewhile
 from pathlib import Path
@@ -166,13 +167,14 @@ class TuningPlan:
             self._write(study, trials)
         progress(done, total, clock.seconds_left())
         places = {id(row): (study, trials) for study, trials, row in missing}
-        for row, outcome in compute_rows([row for _, _, row in missing], runner, executor):
-            study, trials = places[id(row)]
-            trials[row.trial or 0] = self._trial(study, row, outcome)
-            self._write(study, trials)
-            clock.spend(study.cost, reused=outcome.reused > 0 and outcome.computed == 0)
-            report.run += 1
-            progress(done + report.run, total, clock.seconds_left())
+        with closing(compute_rows([row for _, _, row in missing], runner, executor)) as outcomes:
+            for row, outcome in outcomes:
+                study, trials = places[id(row)]
+                trials[row.trial or 0] = self._trial(study, row, outcome)
+                self._write(study, trials)
+                clock.spend(study.cost, reused=outcome.reused > 0 and outcome.computed == 0)
+                report.run += 1
+                progress(done + report.run, total, clock.seconds_left())
         for study, trials in zip(self.studies, known, strict=True):
             report.files.append(study.file)
             report.failed += sum(trial["status"] == "failed" for trial in trials.values())

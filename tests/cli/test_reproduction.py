@@ -45,6 +45,14 @@ def test_a_table_is_run_resumed_and_printed_with_gaps(reproduce, tmp_path: Path,
     assert not (tmp_path / "runs/results").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("_preloaded_workers")
+def test_two_jobs_print_the_table_of_one(reproduce, tmp_path: Path) -> None:
+    limits = ["--seeds", "1", "--limit", "20"]
+    shown = reproduce(*limits, "--jobs", "2")
+    assert reproduce(*limits, "--out", str(tmp_path / "one")) == shown
+
+
 def test_a_cut_table_says_in_its_title_what_was_cut(reproduce, tmp_path: Path) -> None:
     shown = reproduce("--seeds", "1", "--limit", "20", "--methods", "vanilla")
     title = shown.splitlines()[0]
@@ -167,6 +175,7 @@ def test_nothing_to_run_on_is_a_table_of_gaps_and_exit_code_1(reproduce, package
         (["reproduce", "roast-sst"], "There is no reproduction 'roast-sst'. Did you mean 'roast-sst2'?"),
         (["reproduce", "roast-sst2", "--methods", "raost"], "Did you mean 'roast'?"),
         (["reproduce", "roast-sst2", "--backbone", "minlm"], "Did you mean 'minilm'?"),
+        (["reproduce", "roast-sst2", "--executor", "locale"], "There is no executor 'locale'. Did you mean 'local'?"),
         (["published", "import", "none.csv"], "none.csv cannot be read"),
     ],
 )

@@ -14,7 +14,7 @@ from benchmark.execution import claims
 from benchmark.execution.claims import ClaimedError, Claims
 from benchmark.execution.store import SCRATCH, Store
 from benchmark.schema import fingerprint
-from benchmark.schema.errors import TemperError
+from benchmark.schema.errors import TemperError, UsageError
 
 SPEC = {"kind": "predict", "data": "x"}
 KEY = fingerprint(SPEC)
@@ -242,3 +242,22 @@ def test_a_claim_that_cannot_be_written_is_taken_back(tmp_path: Path, monkeypatc
     assert store.owner("predict", KEY) is None
     with store.work("predict", SPEC) as folder:
         assert folder is not None
+
+
+def test_the_time_of_silence_can_be_set(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    block, _ = begin(Store(tmp_path), "far")
+    monkeypatch.setenv("TEMPER_STALE_SECONDS", "30")
+    store = Store(tmp_path)
+    assert store.owner("predict", KEY) is not None
+    clock.now = 29
+    assert store.owner("predict", KEY) is not None
+    clock.now = 31
+    assert store.owner("predict", KEY) is None
+    block.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("text", ["soon", "1", "inf", "nan"])
+def test_a_time_of_silence_that_is_none_is_refused(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPER_STALE_SECONDS", text)
+    with pytest.raises(UsageError, match=f"TEMPER_STALE_SECONDS is '{text}'; write a number of at least 2 seconds"):
+        Store(tmp_path)

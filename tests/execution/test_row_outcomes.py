@@ -119,7 +119,7 @@ def test_a_method_that_changes_during_the_run_is_refused(suite: Path, plugin: Pa
     requests = parse_methods("unlucky,unlucky:dies=true", [str(plugin)])
     planned = plan(load_suite(str(suite)), requests, 1, None, tmp_path / "out", protocol="")
     plugin.write_text(PLUGIN.replace("== 3", "== 4"))
-    with pytest.raises(TemperError, match="source of unlucky changed during the run"):
+    with pytest.raises(TemperError, match=r"source of unlucky on .+ is not that of the start of the run"):
         planned.execute(place=Local(jobs=2))
 
 

@@ -1,7 +1,8 @@
 """Requirements of tests that a machine may lack: the only reason for which a test is skipped.
 
 A test says so with `@pytest.mark.needs(...)`, a fixture with `require(...)`. A need is `textattack`, `playwright`,
-`gguf`, `tensorboard`, `wandb`, `mlflow`, `chromium`, `oneDNN`, a path under `shared/`, or the name of a resource.
+`gguf`, `tensorboard`, `wandb`, `mlflow`, `ray`, `submitit`, `slurm`, `chromium`, `oneDNN`, a path under `shared/`, or a
+resource.
 `pytest --no-skips` reports a skip as a failure.
 """
 
@@ -32,8 +33,12 @@ def _missing(need: str) -> str:
     if need == "textattack":
         installed = all(importlib.util.find_spec(name) for name in ("textattack", "textblob"))
         return "" if installed else "The extra [textattack] is not installed."
-    if need in ("playwright", "gguf", "tensorboard", "wandb", "mlflow"):
+    if need in ("playwright", "gguf", "tensorboard", "wandb", "mlflow", "ray", "submitit"):
         return "" if importlib.util.find_spec(need) else f"{need} is not installed; it is in the extra [dev]."
+    if need == "slurm":
+        path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+        absent = [name for name in ("munged", "slurmctld", "slurmd", "sbatch") if shutil.which(name, path=path) is None]
+        return f"There is no {absent[0]}: apt-get install slurm-wlm munge." if absent else ""
     if need == "chromium":
         return "" if CHROMIUM else "There is no chromium or chrome on the PATH: apt-get install chromium."
     if need == "oneDNN":

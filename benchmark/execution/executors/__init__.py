@@ -4,6 +4,8 @@ The text of an executor is its name and its settings: ``local``, ``local:jobs=2`
 or ``slurm:partition=gpu,time=120``.
 """
 
+import importlib.util
+import shutil
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from benchmark.execution.runner import Runner
 
 AtLeastOne = Annotated[int, Ge(1)]
+AtLeastZero = Annotated[float, Ge(0)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +69,74 @@ class Local(Place):
         return self.jobs == 1
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ray(Place):
+    """A Ray cluster.
+
+    Attributes:
+        address: Address of the cluster, such as ``10.0.0.1:6379`` or ``auto``. If it is empty, the variable
+            ``RAY_ADDRESS`` holds it; if that is empty, too, a cluster of this machine is started.
+        cpus: Processors per row, and threads of torch.
+        gpus: GPUs per row; 0.5 lets two rows share one.
+    """
+
+    address: str = ""
+    cpus: AtLeastOne = 1
+    gpus: AtLeastZero = 0.0
+
+    def executor(self, runner: "Runner", rows: int) -> "Executor":
+        """Connect to the cluster when the first row is submitted."""
+        _require("ray", "Ray", "ray")
+        from benchmark.execution.executors.ray_tasks import RayTasks
+
+        return RayTasks(runner, rows, self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slurm(Place):
+    """Jobs of Slurm, several rows in each.
+
+    Attributes:
+        partition: As in `sbatch`; Slurm's default if it is empty. So are `account`, `qos` and `constraint`.
+        time: Minutes after which a job is ended and queued again.
+        cpus: Processors per job, and threads of torch.
+        gpus: GPUs per job.
+        memory: GiB per job; 0 for Slurm's default.
+        rows_per_job: Rows that a job computes one after the other; 0 for so many that it lasts ten minutes, as far as
+            the store knows how long rows take, and else 4.
+        jobs: Jobs that run at a time.
+    """
+
+    partition: str = ""
+    account: str = ""
+    qos: str = ""
+    constraint: str = ""
+    time: AtLeastOne = 60
+    cpus: AtLeastOne = 1
+    gpus: Annotated[int, Ge(0)] = 0
+    memory: AtLeastZero = 0.0
+    rows_per_job: Annotated[int, Ge(0)] = 0
+    jobs: AtLeastOne = 256
+
+    def executor(self, runner: "Runner", rows: int) -> "Executor":
+        """Check that jobs can be submitted from this machine."""
+        _require("submitit", "submitit", "slurm")
+        if shutil.which("sbatch") is None:
+            raise UsageError(
+                "There is no sbatch on the PATH. Run the command on a machine from which jobs are submitted."
+            )
+        from benchmark.execution.executors.slurm_jobs import SlurmJobs
+
+        return SlurmJobs(runner, rows, self)
+
+
+def _require(module: str, name: str, extra: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        raise UsageError(f"{name} is not installed. Run: pip install -c constraints.txt -e '.[{extra}]'")
+
+
 LOCAL = Local()
-PLACES: dict[str, type[Place]] = {"local": Local}
+PLACES: dict[str, type[Place]] = {"local": Local, "ray": Ray, "slurm": Slurm}
 
 
 def place_of_rows(executor: str, jobs: int) -> Place:

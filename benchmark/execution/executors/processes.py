@@ -47,6 +47,10 @@ class Processes:
             outcomes.append((number, message))
         return outcomes
 
+    def leave(self) -> str:
+        """Return nothing to say: the processes end with the command."""
+        return ""
+
     def close(self) -> None:
         """End the processes."""
         end_workers((receiver, process) for receiver, (process, _, _) in self._running.items())
