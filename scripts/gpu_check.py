@@ -28,7 +28,8 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 import numpy as np
 import torch
 
-from benchmark.execution.method_registry import MethodRequest, configure, registered
+from benchmark.execution.method_registry import MethodRequest, configure
+from benchmark.execution.plan import parse_methods
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
 from benchmark.models.prompt_classifier import load_classifier
@@ -204,7 +205,7 @@ def main() -> None:
     if not torch.cuda.is_available() and not options.cpu:
         sys.exit("gpu_check: torch sees no GPU. Run it on a machine with one, or add --cpu to try the checks here.")
     torch.use_deterministic_algorithms(True)
-    names = options.methods.split(",") if options.methods else list(registered())
+    names = options.methods.split(",") if options.methods else [request.name for request in parse_methods("all")]
     precisions = options.precisions.split(",")
     for precision in precisions:
         require_precision(precision, pick_device())

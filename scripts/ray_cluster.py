@@ -18,12 +18,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 OBJECT_STORE_BYTES = 100_000_000
 START_SECONDS = 180.0
 PORTS_PER_NODE = 40
+SESSION = "session"
+"""File with the path of the folder of Ray's own files."""
 
 
 def start(
@@ -42,6 +45,8 @@ def start(
     token = folder / "token"
     token.touch(mode=0o600)
     token.write_text(secrets.token_hex(32), encoding="ascii")
+    # The paths of Ray's sockets must be short, so its files cannot be in the folder.
+    (folder / SESSION).write_text(tempfile.mkdtemp(prefix="ray-"), encoding="utf-8")
     settings = {"RAY_ADDRESS": address, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token.absolute())}
     os.environ |= settings
     os.environ.setdefault("RAY_worker_niceness", "0")
@@ -69,6 +74,10 @@ def stop(folder: Path) -> None:
     for path in sorted(folder.glob("node*.pid"), reverse=True):
         kill(folder, path.stem)
         path.unlink()
+    session = folder / SESSION
+    if session.is_file():
+        shutil.rmtree(session.read_text(encoding="utf-8"), ignore_errors=True)
+        session.unlink()
 
 
 def _start_node(
@@ -79,8 +88,8 @@ def _start_node(
     if head:
         client = f"--ray-client-server-port={port + 7}"
         command += ["--head", f"--port={address.partition(':')[2]}", "--include-dashboard=false", client]
-    # The paths of Ray's sockets must be short.
-    command += [f"--temp-dir={folder / 'r'}"] if head else [f"--address={address}"]
+    session = (folder / SESSION).read_text(encoding="utf-8")
+    command += [f"--temp-dir={session}"] if head else [f"--address={address}"]
     command += ["--node-ip-address=127.0.0.1", f"--num-cpus={cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}"]
     names = ("node-manager", "object-manager", "dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent")
     command += [f"--{one}-port={port + offset}" for offset, one in enumerate((*names, "metrics-export"))]

@@ -109,7 +109,9 @@ def test_byte_level_tokens_begin_with_a_mark_unless_the_text_begins_with_them(mo
 
 def test_a_family_that_marks_words_in_another_way_is_refused(model):
     model.network.config.model_type = "albert"
-    with pytest.raises(UsageError, match=r"family 'albert' cannot attack.*Known: bert, distilbert, electra, roberta"):
+    with pytest.raises(
+        UsageError, match=r"family 'albert' cannot attack.*Known: bert, distilbert, electra, modernbert, mpnet, roberta"
+    ):
         MaskedLM(model.network, model.tokenizer)
 
 

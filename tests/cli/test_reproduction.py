@@ -145,7 +145,7 @@ def test_broken_published_numbers_are_told_before_anything_is_run(reproduce, tmp
 
 
 def test_an_interruption_says_that_it_goes_on(reproduce, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("benchmark.execution.local.run_rows", interrupt)

@@ -211,7 +211,9 @@ def test_what_a_list_shows_of_a_method_is_what_importing_it_shows() -> None:
     assert hooks()[0] == "build_model"
     for name, point in registered().items():
         cls = point.load()
-        assert (name, set(summary(point).hooks)) == (name, set(overridden(cls)))
+        # Nothing calls the hooks of a method that averages trials.
+        hooked = set() if summary(point).averages_trials else set(overridden(cls))
+        assert (name, set(summary(point).hooks)) == (name, hooked)
         assert summary(point).paper == cls.paper
         shown = {key: (default, legal) for key, default, legal, _ in summary(point).hyperparameters}
         declared = cls.hyperparameter_fields().items()

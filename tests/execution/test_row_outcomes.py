@@ -138,6 +138,7 @@ def test_the_status_names_who_computes_what_and_which_rows_failed(suite: Path, p
 
 
 def reported(suite: Path, out: Path, place: Path) -> None:
+    torch.set_num_threads(1)
     report = run(suite, "vanilla,roast", seeds=2, out=out)
     place.write_text(f"{report.computed} {report.reused}")
 

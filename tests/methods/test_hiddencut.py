@@ -102,13 +102,13 @@ def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, variant: st
 
 
 def test_a_family_whose_layers_are_not_known_is_told_before_the_first_step(tiny_backbone: Path, tmp_path: Path) -> None:
-    """MPNet is laid out like BERT, so other methods train it without a row of its own."""
+    """ERNIE is laid out like BERT, so other methods train it without a row of its own."""
     method, steps = HiddenCut(), []
     build = method.build_model
 
     def build_model(backbone: Backbone, task: TrainingTask) -> Classifier:
         model = build(backbone, task)
-        model.network.config.model_type = "mpnet"
+        model.network.config.model_type = "ernie"
         return model
 
     method.build_model = build_model  # type: ignore[method-assign]
@@ -118,6 +118,6 @@ def test_a_family_whose_layers_are_not_known_is_told_before_the_first_step(tiny_
         run.run()
     assert not steps
     assert str(caught.value).startswith(
-        "Method 'hiddencut', setup: The feed-forward layers of model family 'mpnet' are unknown. Add "
+        "Method 'hiddencut', setup: The feed-forward layers of model family 'ernie' are unknown. Add "
         "`attention` and `feedforward` to its row in benchmark/models/architectures.py."
     )

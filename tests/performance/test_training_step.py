@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmark.execution.costs import Cost, Costs
-from benchmark.execution.method_registry import registered
+from benchmark.execution.plan import parse_methods
 from benchmark.models.backbones import Backbone
 from tests.performance import training_step
 from tests.performance.stepping import Shape, Stepper, random_backbone
@@ -60,6 +60,6 @@ def test_only_counted_methods_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_every_method_can_be_timed(backbone: Backbone, precision: str) -> None:
-    names = [*registered(), *VARIANTS]
+    names = [*(request.name for request in parse_methods("all")), *VARIANTS]
     found, _ = measure(names, backbone, Shape(4, 16, precision=precision), rounds=1)
     assert list(found) == names

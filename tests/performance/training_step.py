@@ -25,6 +25,7 @@ import torch
 
 from benchmark.execution.costs import Costs
 from benchmark.execution.method_registry import registered
+from benchmark.execution.plan import parse_methods
 from benchmark.models.backbones import Backbone, resolve_backbone
 from tests.performance.stepping import Shape, Stepper, keep_freed_memory, random_backbone, stopwatch, time_parts
 
@@ -114,7 +115,11 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     keep_freed_memory()
     shape = Shape(options.batch, options.length, torch.device(options.device), options.precision)
-    names = options.methods.split(",") if options.methods else [*registered(), *VARIANTS]
+    names = (
+        options.methods.split(",")
+        if options.methods
+        else [*(request.name for request in parse_methods("all")), *VARIANTS]
+    )
     setting = (
         f"{options.backbone}, {shape.batch} x {shape.length} tokens, {shape.precision} on {options.device}, "
         f"{options.clock} time, {torch.get_num_threads()} threads, median of {options.rounds} rounds"
