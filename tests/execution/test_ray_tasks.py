@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from benchmark import run
 from benchmark.cli.main import main
@@ -20,10 +19,11 @@ from benchmark.execution.executors.ray_tasks import _require_reachable
 from benchmark.schema import UsageError
 from scripts import ray_cluster
 from tests.support.command import temper
+from tests.support.folders import tree
 from tests.support.halting import Journal, write_plugin
 from tests.support.processes import PROCESSES, REPOSITORY
-from tests.support.tiny_suite import write_tiny_suite
 
+pytestmark = pytest.mark.usefixtures("_one_thread")
 METHODS = "vanilla,roast"
 on_a_cluster = pytest.mark.usefixtures("cluster")
 
@@ -44,25 +44,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             yield folder
         finally:
             ray_cluster.stop(folder)
-
-
-@pytest.fixture()
-def suite(tmp_path: Path, tiny_backbone: Path) -> Path:
-    (tmp_path / "suite").mkdir()
-    return write_tiny_suite(tmp_path / "suite", tiny_backbone)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Use as many threads here as a task has: weights depend on them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def test_the_settings_are_read() -> None:

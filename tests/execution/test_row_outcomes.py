@@ -6,7 +6,6 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +20,8 @@ from benchmark.execution.plan import parse_methods, plan
 from benchmark.schema import TemperError, UsageError
 from benchmark.suites import load_suite
 from tests.support.command import temper
+from tests.support.folders import tree
 from tests.support.processes import PROCESSES
-from tests.support.tiny_suite import write_tiny_suite
 
 PLUGIN = '''
 import os
@@ -47,13 +46,7 @@ class Unlucky(Method):
             raise ZeroDivisionError("three")
 '''
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture()
-def suite(tmp_path: Path, tiny_backbone: Path) -> Path:
-    (tmp_path / "suite").mkdir()
-    return write_tiny_suite(tmp_path / "suite", tiny_backbone)
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("_one_thread")]
 
 
 @pytest.fixture()
@@ -70,19 +63,6 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _registry() -> None:
     yield
     method_registry.registered.cache_clear()
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Use as many threads here as in each of two processes: weights depend on them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 @pytest.mark.usefixtures("_preloaded_workers")

@@ -23,6 +23,7 @@ from benchmark.schema import UnavailableError, UsageError, read_results
 from benchmark.suites import load_suite
 from methods.vanilla import Vanilla
 from tests.support.command import temper
+from tests.support.folders import tree
 from tests.support.needs import ATTACK
 from tests.support.processes import PROCESSES
 from tests.support.tiny_suite import write_tiny_suite
@@ -45,10 +46,6 @@ def rows_of(suite: Path, methods: str = "vanilla,roast", seeds: int = 1) -> tupl
 def run(suite: Path, out: Path, **options) -> RunReport:
     rows, work = rows_of(suite, **options)
     return run_rows(rows, work, Store(out / "store"), out / "results", Quiet())
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 @dataclass

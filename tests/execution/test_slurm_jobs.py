@@ -23,10 +23,11 @@ from benchmark.execution.runner import Quiet, Runner
 from benchmark.schema import TemperError, UsageError
 from benchmark.suites import load_suite
 from tests.support.command import temper
+from tests.support.folders import tree
 from tests.support.halting import Journal, write_plugin
 from tests.support.processes import PROCESSES, REPOSITORY
-from tests.support.tiny_suite import write_tiny_suite
 
+pytestmark = pytest.mark.usefixtures("_one_thread")
 METHODS = "vanilla,roast"
 SCRIPT = REPOSITORY / "scripts" / "slurm_cluster.sh"
 on_a_cluster = pytest.mark.usefixtures("cluster")
@@ -47,25 +48,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             yield folder
         finally:
             subprocess.run([SCRIPT, "stop", folder], check=True, timeout=60)
-
-
-@pytest.fixture()
-def suite(tmp_path: Path, tiny_backbone: Path) -> Path:
-    (tmp_path / "suite").mkdir()
-    return write_tiny_suite(tmp_path / "suite", tiny_backbone)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Use as many threads here as a job has: weights depend on them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def await_file(path: Path, pattern: str = "") -> Path:

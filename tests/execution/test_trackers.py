@@ -15,6 +15,7 @@ from benchmark.execution.runner import Quiet
 from benchmark.execution.trackers import TRACKERS, Points, TrackedRun, make_tracker
 from benchmark.schema import TemperError
 from tests.support.command import temper
+from tests.support.folders import tree
 from tests.support.tiny_suite import write_tiny_suite
 
 pytestmark = pytest.mark.slow
@@ -77,10 +78,6 @@ class Interrupting(Quiet):
 
     def note(self, sentence: str) -> None:
         self.notes.append(sentence)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def steps_of(events: list[tuple], name: str) -> list[int]:
