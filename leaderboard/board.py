@@ -317,13 +317,13 @@ def _task_column(results: SectionResults, place: int, entry: Mapping[str, Any]) 
 
 def _alternatives(results: SectionResults) -> dict[str, tuple[str, tuple[Item, ...]]]:
     """Return the metric and the averaged items of each column of alternatives, by its key."""
-    found = {}
+    items = {}
     for name, entries in results.perspectives().items():
         known = definitions.ALTERNATIVES.get(name)
         for metric in known.metrics if known else ():
             if all(metric in entry["metrics"] for entry in entries):
-                found[f"{name}/{metric}"] = (metric, tuple((entry["id"], name, metric) for entry in entries))
-    return found
+                items[f"{name}/{metric}"] = (metric, tuple((entry["id"], name, metric) for entry in entries))
+    return items
 
 
 def _alternative_columns(results: SectionResults, rows: Sequence[Row]) -> Iterator[Column]:

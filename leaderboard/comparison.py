@@ -149,14 +149,14 @@ def _section_of_two(mine: _Place, theirs: _Place) -> SectionResults:
 def _differences(
     scores: SectionScores, one: RowResults, other: RowResults, seeds: tuple[int, ...]
 ) -> list[ScoreComparison]:
-    found = scores.compare(one, other, seeds)
-    overall = ScoreComparison("overall", "", "up", None, None, found.overall)
-    differences = [_tested(overall, found.tests.get("overall"), found.reason)]
+    comparison = scores.compare(one, other, seeds)
+    overall = ScoreComparison("overall", "", "up", None, None, comparison.overall)
+    differences = [_tested(overall, comparison.tests.get("overall"), comparison.reason)]
     for name, entries in scores.section.perspectives().items():
         metric = scores.section.metric(entries[0])
         label = (name, unit_label(metric["unit"]), metric["direction"])
-        plain = ScoreComparison(*label, *found.scores[name], found.gains[name])
-        differences.append(_tested(plain, found.tests.get(name), found.reason))
+        plain = ScoreComparison(*label, *comparison.scores[name], comparison.gains[name])
+        differences.append(_tested(plain, comparison.tests.get(name), comparison.reason))
     return differences
 
 

@@ -163,11 +163,11 @@ ALTERNATIVES = {
 def reading(*, ranked: bool) -> list[tuple[str, str]]:
     """List the definitions shown before the first table; the rule of ranks only if rows are ranked."""
     rank = [("Rank", RANK), ("Stars", STAR)] if ranked else []
-    found = [("Findings", FINDING)] if ranked else []
+    findings = [("Findings", FINDING)] if ranked else []
     return [
         ("Overall", OVERALL),
         *rank,
-        *found,
+        *findings,
         ("Detectable differences", DETECTABLE),
         ("P(better)", BETTER),
         ("Equivalent", EQUIVALENT),

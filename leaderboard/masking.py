@@ -9,7 +9,7 @@ from typing import Any
 
 from leaderboard.figures import decimal
 from leaderboard.results import PUBLISHED, RowResults, headline
-from leaderboard.scores import IN_DISTRIBUTION, SectionScores, accuracy_and_bound, exceeds, gives_up
+from leaderboard.scores import IN_DISTRIBUTION, SectionScores, accuracy_and_bound, exceeds, loses_accuracy
 
 UNDER_ATTACK = "accuracy_under_attack"
 # Allowance for chance, as a share of examples, between accuracies on different examples or under different attacks.
@@ -60,7 +60,7 @@ def _below_vanilla(scores: SectionScores, row: RowResults) -> Iterator[Check]:
     if (found := accuracy_and_bound(scores, row)) is not None:
         mine, least = found
         title = "Accuracy in distribution is not far below vanilla's"
-        yield Check(title, _percent(mine), f"above {_percent(least)}", _outcome(flagged=gives_up(mine, least)))
+        yield Check(title, _percent(mine), f"above {_percent(least)}", _outcome(flagged=loses_accuracy(mine, least)))
 
 
 def _clean(scores: SectionScores, row: RowResults, attack: Mapping[str, Any]) -> tuple[float | None, float]:

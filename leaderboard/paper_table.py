@@ -113,14 +113,14 @@ def fill(table: PaperTable, results: Path, published: Path | None) -> list[list[
     Raises:
         IntegrityError: a record is refused.
     """
-    found: dict[tuple[str, str, str], list[Record]] = {}
+    measured: dict[tuple[str, str, str], list[Record]] = {}
     for suite in read_results(results) if results.is_dir() else ():
         for record in (located.record for located in suite.records):
             if _counts(record, table):
                 method = record["method"]
-                found.setdefault((suite_of(record), method["name"], method["configuration"]), []).append(record)
+                measured.setdefault((suite_of(record), method["name"], method["configuration"]), []).append(record)
     printed = [located for located in read_published(published) if _is_printed_in(located, table)]
-    return [[_cell(row, column, found, printed) for column in table.columns] for row in table.rows]
+    return [[_cell(row, column, measured, printed) for column in table.columns] for row in table.rows]
 
 
 def _counts(record: Record, table: PaperTable) -> bool:
@@ -137,11 +137,11 @@ def _is_printed_in(located: LocatedRecord, table: PaperTable) -> bool:
 def _cell(
     row: PaperRow,
     column: PaperColumn,
-    found: Mapping[tuple[str, str, str], Sequence[Record]],
+    measured: Mapping[tuple[str, str, str], Sequence[Record]],
     printed: Iterable[LocatedRecord],
 ) -> Cell:
     place = row.places[column.suite]
-    records = found.get((place.folder, place.method, place.configuration), ())
+    records = measured.get((place.folder, place.method, place.configuration), ())
     estimate, missing = _measure(records, column)
     numbers = (p.record["value"] for p in printed if _is_printed_at(p.record, row.label, column))
     number = next(numbers, None)
@@ -208,15 +208,15 @@ def grid(table: PaperTable, cells: Sequence[Sequence[Cell]]) -> Grid:
     """Format every number, and number the notes of the cells."""
     numbers: dict[str, int] = {}
     lines: list[tuple[str, ...]] = []
-    for row, found in zip(table.rows, cells, strict=True):
-        pairs = list(zip(table.columns, found, strict=True))
+    for row, line in zip(table.rows, cells, strict=True):
+        pairs = list(zip(table.columns, line, strict=True))
         lines.append((row.label, MEASURED, *(_measured(column, cell, numbers) for column, cell in pairs)))
         lines.append(("", PUBLISHED, *(_number(cell.published, column) for column, cell in pairs)))
         lines.append(("", DIFFERENCE, *(_signed(cell.difference, column) for column, cell in pairs)))
     notes = [f"[{number}] {note}" for note, number in numbers.items()]
-    gaps = {f"{name}: {reason}": None for found in cells for cell in found for name, reason in cell.missing.items()}
+    gaps = {f"{name}: {reason}": None for line in cells for cell in line for name, reason in cell.missing.items()}
     spread = [definitions.SPREAD] if len(table.seeds) > 1 else []
-    if all(cell.published is None for found in cells for cell in found):
+    if all(cell.published is None for line in cells for cell in line):
         spread.append(NOTHING_PUBLISHED)
     headings = ("Method", "", *map(_heading, table.columns))
     return Grid(table.title, headings, tuple(lines), (*notes, *gaps, *spread, *table.notes))
@@ -249,8 +249,8 @@ def as_latex(shown: Grid) -> str:
 def as_json(table: PaperTable, cells: Sequence[Sequence[Cell]]) -> str:
     """Write the numbers in the metrics' own units, a fraction from 0 to 1."""
     rows = [
-        {"row": row.label, "cells": [_plain(c, cell) for c, cell in zip(table.columns, found, strict=True)]}
-        for row, found in zip(table.rows, cells, strict=True)
+        {"row": row.label, "cells": [_plain(c, cell) for c, cell in zip(table.columns, line, strict=True)]}
+        for row, line in zip(table.rows, cells, strict=True)
     ]
     value = {"title": table.title, "paper": table.paper, "backbone": table.backbone, "seeds": list(table.seeds)}
     whole = {**value, "rows": rows, "notes": list(table.notes)}

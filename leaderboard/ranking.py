@@ -14,12 +14,12 @@ from leaderboard.bootstrap import Distribution, pair_scales
 from leaderboard.intervals import NORMAL, contradictions, detectable_difference, holm, mean, variance, weighted_mean
 from leaderboard.results import PUBLISHED, Item, RowResults, headline
 from leaderboard.scores import (
-    GIVEN_UP,
+    ACCURACY_LOSS,
     RowScores,
     SectionScores,
     accuracy_and_bound,
     accuracy_items,
-    gives_up,
+    loses_accuracy,
     revisions_differ,
 )
 
@@ -153,7 +153,7 @@ def detectable(scores: SectionScores, rows: Sequence[RankedRow]) -> Mapping[str,
         }
         for name, points in by_seed.items():
             variances[name] = 2 * variance([points[seed] for seed in seeds]) / len(seeds)
-    return {name: detectable_difference(found, len(seeds)) for name, found in variances.items()}
+    return {name: detectable_difference(variance, len(seeds)) for name, variance in variances.items()}
 
 
 def _order(row: RankedRow, *, chance: bool) -> tuple[int, int, float, str, str, str]:
@@ -230,11 +230,11 @@ def _unranked(scores: SectionScores, compared: RowScores) -> Iterator[str]:
         seeds = counted(len(compared.shared), "seed")
         yield f"{seeds} complete and shared with vanilla; the suite asks for {needed}"
     # Exclude a row that loses too much accuracy: survived attacks could outweigh the loss.
-    found = accuracy_and_bound(scores, compared.row)
-    if found is not None and gives_up(*found):
+    accuracies = accuracy_and_bound(scores, compared.row)
+    if accuracies is not None and loses_accuracy(*accuracies):
         yield (
-            f"in-distribution accuracy, {100 * found[0]:.2f} %, is 5 points or more below vanilla's "
-            f"({100 * (found[1] + GIVEN_UP):.2f} %)"
+            f"in-distribution accuracy, {100 * accuracies[0]:.2f} %, is 5 points or more below vanilla's "
+            f"({100 * (accuracies[1] + ACCURACY_LOSS):.2f} %)"
         )
 
 

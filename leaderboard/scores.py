@@ -30,7 +30,7 @@ IN_DISTRIBUTION = "in-distribution"
 # inputs alone is about one.
 _PASSES = {"forward": 1, "backward": 2, "input_backward": 1}
 
-GIVEN_UP = 0.05
+ACCURACY_LOSS = 0.05
 """Smallest loss of in-distribution accuracy against vanilla with which a row is not ranked: 5 points."""
 
 _ROUNDING = 1e-9
@@ -152,7 +152,7 @@ class SectionScores:
     def __init__(self, section: SectionResults) -> None:
         self.section = section
         self.vanilla = section.vanilla()
-        self.perspectives = {name: tuple(map(headline, found)) for name, found in section.perspectives().items()}
+        self.perspectives = {name: tuple(map(headline, entries)) for name, entries in section.perspectives().items()}
         self.headlines = tuple(item for items in self.perspectives.values() for item in items)
         self.weights = {
             (entry["id"], entry["perspective"], metric): float(entry.get("weight", 1))
@@ -283,28 +283,28 @@ class SectionScores:
             zero, nothing = Estimate(0.0), np.zeros(self._resampling.count)
             distribution, score = Distribution(0.0, nothing, nothing, 0.0), Score(seeds, np.zeros(len(seeds)), {})
             return RowScores(row, zero, seeds, {}, {}, zero, zero, cost, distribution, score)
-        found = self.compare(row, self.vanilla, seeds)
-        test = found.tests.get("overall")
-        overall = Estimate(found.overall, reason=found.reason) if test is None else test.estimate
-        others = [found.gains[name] for name in self.perspectives if name != IN_DISTRIBUTION]
+        comparison = self.compare(row, self.vanilla, seeds)
+        test = comparison.tests.get("overall")
+        overall = Estimate(comparison.overall, reason=comparison.reason) if test is None else test.estimate
+        others = [comparison.gains[name] for name in self.perspectives if name != IN_DISTRIBUTION]
         return RowScores(
             row,
             overall,
             seeds,
-            found.gains,
-            found.tests,
-            relative=self._relative(found),
+            comparison.gains,
+            comparison.tests,
+            relative=self._relative(comparison),
             robustness=Estimate(mean(others)) if others else _NO_GAIN,
             cost=cost,
-            distribution=found.distribution,
-            score=found.score,
+            distribution=comparison.distribution,
+            score=comparison.score,
         )
 
-    def _relative(self, found: Comparison) -> Estimate:
+    def _relative(self, comparison: Comparison) -> Estimate:
         """Return the mean relative change, or the perspective in which vanilla is at 0."""
-        if found.relative is not None:
-            return Estimate(found.relative)
-        name = next(name for name, (_, theirs) in found.scores.items() if theirs == 0)
+        if comparison.relative is not None:
+            return Estimate(comparison.relative)
+        name = next(name for name, (_, theirs) in comparison.scores.items() if theirs == 0)
         return Estimate(None, reason=f"vanilla's {name} score is 0, so no relative change is defined")
 
     def _shared_seeds(self, row: RowResults) -> tuple[int, ...]:
@@ -365,7 +365,7 @@ def accuracy_items(section: SectionResults) -> tuple[Item, ...]:
 
 
 def accuracy_and_bound(scores: SectionScores, row: RowResults) -> tuple[float, float] | None:
-    """Compute a row's in-distribution accuracy and the one that it must exceed: vanilla's less `GIVEN_UP`.
+    """Compute a row's in-distribution accuracy and the one that it must exceed: vanilla's less `ACCURACY_LOSS`.
 
     None if the suite does not measure such an accuracy, or one of the two rows lacks it.
     """
@@ -373,10 +373,10 @@ def accuracy_and_bound(scores: SectionScores, row: RowResults) -> tuple[float, f
     if scores.vanilla is None or not items:
         return None
     vanilla, mine = (scores.value(one, *items) for one in (scores.vanilla, row))
-    return None if vanilla is None or mine is None else (mine, max(vanilla - GIVEN_UP, 0.0))
+    return None if vanilla is None or mine is None else (mine, max(vanilla - ACCURACY_LOSS, 0.0))
 
 
-def gives_up(accuracy: float, bound: float) -> bool:
+def loses_accuracy(accuracy: float, bound: float) -> bool:
     """Return whether an accuracy is at or below the bound of `accuracy_and_bound`."""
     return bound > 0 and not exceeds(accuracy, bound)
 

@@ -317,12 +317,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?", help="a new folder; its path must be short")
     parser.add_argument("--only", default="", help="beginning of engine, fault and stage, such as: ray kill")
     parser.add_argument("--drive", nargs=4, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.drive:
+    arguments = parser.parse_args()
+    if arguments.drive:
         # Not the function of this module, which is called __main__: other processes have to find the observer's class.
-        importlib.import_module("scripts.fault_table").drive(*given.drive)
+        importlib.import_module("scripts.fault_table").drive(*arguments.drive)
     else:
-        table(given.folder.absolute(), given.only)
+        table(arguments.folder.absolute(), arguments.only)
 
 
 if __name__ == "__main__":

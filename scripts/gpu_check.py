@@ -153,7 +153,7 @@ def timings(names: Sequence[str], precision: str, rounds: int) -> list[str]:
     device = pick_device()
     with tempfile.TemporaryDirectory() as scratch:
         backbone = random_backbone(Path(scratch), *RANDOM["roberta-base-random"])
-        found, price = measure(names, backbone, Shape(16, 128, device, precision), rounds)
+        times, price = measure(names, backbone, Shape(16, 128, device, precision), rounds)
         model = Classifier.from_pretrained(backbone.path, 2, 128).to(device).eval()
         texts = [example.texts for example in texts_of(model.tokenizer, 512, 64)]
         predict_logits(model, texts[:64])
@@ -167,7 +167,7 @@ def timings(names: Sequence[str], precision: str, rounds: int) -> list[str]:
         "",
         "| method | over vanilla | floor | over its floor |",
         "|---|--:|--:|--:|",
-        *(f"| `{name}` | {t.ratio:.2f} | {t.floor:.2f} | {t.excess:.2f} |" for name, t in found.items()),
+        *(f"| `{name}` | {t.ratio:.2f} | {t.floor:.2f} | {t.excess:.2f} |" for name, t in times.items()),
     ]
 
 

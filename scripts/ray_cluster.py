@@ -148,16 +148,21 @@ def main() -> None:
     parser.add_argument("--cpus", type=int, default=1, help="processors of a node")
     parser.add_argument("--head-cpus", type=int, default=1, help="processors of the first node")
     parser.add_argument("--hosts", action="store_true", help="give every node a host name")
-    given = parser.parse_args()
-    if given.command == "start":
+    arguments = parser.parse_args()
+    if arguments.command == "start":
         settings = start(
-            given.folder, given.nodes, given.port, cpus=given.cpus, head_cpus=given.head_cpus, hosts=given.hosts
+            arguments.folder,
+            arguments.nodes,
+            arguments.port,
+            cpus=arguments.cpus,
+            head_cpus=arguments.head_cpus,
+            hosts=arguments.hosts,
         )
         print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in settings.items()))
-    elif given.command == "kill":
-        kill(given.folder, given.node)
+    elif arguments.command == "kill":
+        kill(arguments.folder, arguments.node)
     else:
-        stop(given.folder)
+        stop(arguments.folder)
 
 
 if __name__ == "__main__":

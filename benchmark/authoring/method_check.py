@@ -37,13 +37,13 @@ class CheckResult:
     Attributes:
         about: Subject of the check.
         state: "not run" if something that the check needs is not on this machine; that counts as not passed.
-        found: Observation.
+        message: What was observed.
         advice: Next step; empty if the check passed.
     """
 
     about: str
     state: State
-    found: str
+    message: str
     advice: str = ""
 
 
@@ -187,8 +187,8 @@ def _lint(files: _Files, report: Report) -> Iterator[CheckResult]:
             continue
         shown = [word for word in command if not word.startswith(("--output-format", "--cache-dir"))]
         # The tool prints the problems first and their number last.
-        found = lines[-1] if code == 0 or len(lines) < 2 else f"{lines[0]} ({lines[-1]})"
-        yield _finding(about, code == 0, found, f"run `{shlex.join(shown)}` in {files.root}, and fix it")
+        message = lines[-1] if code == 0 or len(lines) < 2 else f"{lines[0]} ({lines[-1]})"
+        yield _finding(about, code == 0, message, f"run `{shlex.join(shown)}` in {files.root}, and fix it")
 
 
 def _killed(about: str, code: int) -> CheckResult:

@@ -59,7 +59,7 @@ def check(
             progress.close()
             count += 1
             wrong += finding.state != "passed"
-            show(f"{finding.state:8}{finding.about}: {finding.found}", _STYLES[finding.state], indent=" " * 10)
+            show(f"{finding.state:8}{finding.about}: {finding.message}", _STYLES[finding.state], indent=" " * 10)
             if finding.advice:
                 show(f"{'':8}Next: {finding.advice}", indent=" " * 10)
     finally:

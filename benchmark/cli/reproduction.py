@@ -74,8 +74,8 @@ def reproduce(
         store = Store(out / "store")
         failed = _run(planned, out, store, place, only_plan=plan, yes=yes)
         if not plan:
-            made = paper_table(read, planned, Cut(whole, name, count, limit))
-            _print(made, _results(out), published, form, _fold_remarks(read, planned, store))
+            measured = paper_table(read, planned, Cut(whole, name, count, limit))
+            _print(measured, _results(out), published, form, _fold_remarks(read, planned, store))
     if failed or all(job.work is None for job in planned):
         raise typer.Exit(1)
 

@@ -229,16 +229,16 @@ def _explain(planned: "Plan") -> None:
     for row in rows:
         if row.failure:
             show(f"{row.label}: {row.failure}")
-    for found in explanations([row for row in rows if not row.failure], work, store):
+    for explanation in explanations([row for row in rows if not row.failure], work, store):
         count += 1
-        show(f"{found.label}: missing.")
-        if not found.nearest:
+        show(f"{explanation.label}: missing.")
+        if not explanation.nearest:
             show("  No stage of this kind is finished yet.")
             continue
-        show(f"  The nearest finished stage, of {found.nearest_row or found.nearest}, differs in:")
-        for difference in found.differences:
-            wanted, there = difference.wanted or "nothing", difference.found or "nothing"
-            show(f"    {difference.pointer}: requested {wanted}, stored {there}")
+        show(f"  The nearest finished stage, of {explanation.nearest_row or explanation.nearest}, differs in:")
+        for difference in explanation.differences:
+            requested, stored = difference.expected or "nothing", difference.actual or "nothing"
+            show(f"    {difference.pointer}: requested {requested}, stored {stored}")
     for note in store.notes:
         say(f"note: {note}")
     if not count:

@@ -18,13 +18,13 @@ class Difference:
 
     Attributes:
         pointer: JSON pointer of the field.
-        wanted: Its value in the requested cell, as JSON; empty if that has no such field.
-        found: Its value in the nearest finished cell, likewise.
+        expected: Its value in the requested cell, as JSON; empty if that has no such field.
+        actual: Its value in the nearest finished cell, likewise.
     """
 
     pointer: str
-    wanted: str
-    found: str
+    expected: str
+    actual: str
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ def _row_of(kind: Kind, spec: Mapping[str, Any], store: Store) -> str:
     return next((_row_of("train", other, store) for other in models), "")
 
 
-def differences(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> Iterator[Difference]:
+def differences(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> Iterator[Difference]:
     """Yield the fields in which two specs differ, sorted by pointer."""
-    left, right = dict(_leaves(wanted, "")), dict(_leaves(present, ""))
+    left, right = dict(_leaves(expected, "")), dict(_leaves(actual, ""))
     for pointer in sorted(left | right):
         if left.get(pointer) != right.get(pointer):
             yield Difference(pointer, left.get(pointer, ""), right.get(pointer, ""))

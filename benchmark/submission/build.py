@@ -130,7 +130,7 @@ def finished_seed(row: Row, work: Workload, store: Store, results: Path, card: M
 
 def _missing(row: Row, absent: Sequence[Cell], work: Workload, store: Store) -> str:
     """Say which stages are missing; if one is missing because the method's source changed, say that."""
-    changed = [found.pointer for one in explain([row], work, store) for found in one.differences][:3]
+    changed = [difference.pointer for one in explain([row], work, store) for difference in one.differences][:3]
     if "/method/source" in changed:
         return f"{row.label}: the method's source changed after the run.\nRun `temper run` again with this source."
     what = {"broken": "does not match its checksum", "begun": "is not finished", "running": "is being computed"}

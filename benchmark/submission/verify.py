@@ -139,7 +139,7 @@ class Verification:
             yield f"The submission is of {stated.name}@{stated.version}, and this is {here['name']}@{here['version']}."
             return
         for difference in list(differences(_by_task(here), _by_task(theirs)))[:5]:
-            ours, stated_value = _cut(difference.wanted), _cut(difference.found)
+            ours, stated_value = _cut(difference.expected), _cut(difference.actual)
             yield f"suite.json: {difference.pointer} is {stated_value}; the suite here has {ours}."
         if stated.fingerprint != card_fingerprint(here):
             yield f"{MANIFEST}: /suite/fingerprint is not that of the suite here; run and submit again with this one."
@@ -445,8 +445,8 @@ def key_problems(seed: Seed, work: Workload) -> Problems:
     for difference in differences(expected, run.training):
         # A suite may leave the precision to the submitter's device.
         free = work.suite.recipe.precision == "auto" and difference.pointer == "/recipe/precision"
-        if not (free and difference.found in ('"fp32"', '"bf16"')):
-            here, there = _cut(difference.found), _cut(difference.wanted)
+        if not (free and difference.actual in ('"fp32"', '"bf16"')):
+            here, there = _cut(difference.actual), _cut(difference.expected)
             yield f"was trained with {difference.pointer} {here}; the suite and the records say {there}."
     (seed.folder / TRAINING).write_text(run.outcome.model_dump_json(), encoding="utf-8")
     trained = Artifact(seed.folder, {f"{MODEL}/{name}": digest for name, digest in run.weights.items()})
@@ -487,7 +487,7 @@ def record_problems(stated: Sequence[Mapping[str, Any]], computed: Sequence[Mapp
             rounding = (("value", EXACT), ("replicates", ROUNDED))
             close = {part: right[part] for part, gap in rounding if _close(record[part], right[part], gap)}
             for difference in differences(right, {**record, **close}):
-                here, there = _cut(difference.found), _cut(difference.wanted)
+                here, there = _cut(difference.actual), _cut(difference.expected)
                 yield f"{name}: {difference.pointer} is {here}; the manifest, the tables and the suite give {there}."
 
 

@@ -46,7 +46,7 @@ class Part:
         """Return whether the part is as declared, unavailable or wrong."""
         return "wrong" if self.problems else "unavailable" if self.get else "ok"
 
-    def found(self, dataset: Dataset) -> None:
+    def add(self, dataset: Dataset) -> None:
         """Store the size and the class counts of a data set."""
         self.rows, self.classes = len(dataset), class_counts(dataset)
 
@@ -82,7 +82,7 @@ def _training_parts(suite: Suite, whole: Part, test: Part, splits: Splits | None
         yield from (whole, test) if test.get or test.problems else (whole,)
         return
     for part, (dataset, declared, key) in zip(parts, declared_counts(suite, splits), strict=False):
-        part.found(dataset)
+        part.add(dataset)
         part.count(dataset, declared, key)
         for name in [name for name, count in part.classes.items() if not count and len(dataset)]:
             part.problems.append(
@@ -108,7 +108,7 @@ def _task_part(suite: Suite, task: EvaluationTask, splits: Splits | None, index:
     if excluded:
         text = "whose text is in the training or validation part"
         part.notes.append(f"{key}.exclude_training: {counted(excluded, 'example')} dropped, {text}.")
-    part.found(dataset)
+    part.add(dataset)
     part.count(dataset, task.rows, f"{key}.rows")
     if index is not None:
         part.leak = index.overlap(dataset)

@@ -84,7 +84,7 @@ def test_a_sound_plugin_passes_everything(tmp_path: Path) -> None:
     found = findings(tmp_path)
     assert failed(found) == []
     assert len([about for about in found if about.startswith("contract: ")]) == 10
-    assert found["cost in passes"].found == "1.00 of vanilla's per step, 0.00 once"
+    assert found["cost in passes"].message == "1.00 of vanilla's per step, 0.00 once"
     assert all(not finding.advice for finding in found.values())
 
 
@@ -128,13 +128,13 @@ def test_what_is_wrong_is_found_and_nothing_else_is_said_of_it(
 def test_a_method_that_raises_is_findings_and_no_traceback(tmp_path: Path) -> None:
     found = findings(tmp_path, LOSS="raise ZeroDivisionError('today')")
     assert "cost in passes" in failed(found)
-    assert "ZeroDivisionError" in found["cost in passes"].found
+    assert "ZeroDivisionError" in found["cost in passes"].message
 
 
 def test_a_hyperparameter_without_a_default_ends_it(tmp_path: Path) -> None:
     found = findings(tmp_path, MARK="x\n    bare: float")
     assert failed(found) == ["import and hyper-parameters"]
-    assert "no default for bare" in found["import and hyper-parameters"].found
+    assert "no default for bare" in found["import and hyper-parameters"].message
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_the_test_of_the_step_is_run(
     )
     findings = in_tree("stepped", tests, monkeypatch, tmp_path)
     assert findings["test of the step"].state == state
-    assert found in findings["test of the step"].found
+    assert found in findings["test of the step"].message
     assert bool(findings["test of the step"].advice) == (state == "failed")
 
 
@@ -223,17 +223,17 @@ def test_the_cost_of_an_in_tree_method_is_written(tmp_path: Path, monkeypatch: p
     own = tmp_path / "methods"
     found = in_tree("counted", "def test_one():\n    pass\n", monkeypatch, tmp_path)["cost in passes"]
     assert found.state == "passed"
-    assert found.found == "1.00 of vanilla's per step, 0.00 once; written to temper_costs.json"
+    assert found.message == "1.00 of vanilla's per step, 0.00 once; written to temper_costs.json"
     assert json.loads((own / "temper_costs.json").read_text())["counted"]["step"]["forward"] == 1.0
     again = method_check._passes(configure(MethodRequest("counted", {})), kept_in(Costs, own).methods["counted"])
-    assert again.found == "1.00 of vanilla's per step, 0.00 once"
+    assert again.message == "1.00 of vanilla's per step, 0.00 once"
 
 
 def test_the_cost_of_other_hyperparameters_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(method_check, "_contract", lambda *_: iter(()))
     found = {f.about: f for f in check_method("worddrop:kl_weight=0.5")}["cost in passes"]
     assert found.state == "passed"
-    assert "written" not in found.found
+    assert "written" not in found.message
 
 
 @pytest.mark.slow()
@@ -245,11 +245,11 @@ def test_ruff_and_mypy_are_run_where_they_are_installed(tmp_path: Path, monkeypa
     assert (clean["ruff"].state, clean["mypy"].state) == ("passed", "passed")
     unknown = findings(tmp_path, LOSS="return super().loss(model, batch, ctx if ctx else lost)")
     assert failed(unknown) == ["ruff"]
-    assert "F821" in unknown["ruff"].found
+    assert "F821" in unknown["ruff"].message
     assert "run `ruff check --select=E9,F mine" in unknown["ruff"].advice
     wrong = findings(tmp_path, MARK='x\n    limit: ClassVar[int] = "text"')
     assert failed(wrong) == ["mypy"]
-    assert 'has type "str", variable has type "int"' in wrong["mypy"].found
+    assert 'has type "str", variable has type "int"' in wrong["mypy"].message
     monkeypatch.setattr(
         importlib.util,
         "find_spec",
@@ -263,7 +263,7 @@ def test_a_tool_that_the_system_ended_found_nothing_out(tmp_path: Path, monkeypa
     found = in_tree("ended", "def test_one():\n    pass\n", monkeypatch, tmp_path)
     assert failed(found) == ["test of the step", "ruff", "ruff format", "mypy"]
     assert all(found[about].state == "not run" for about in failed(found))
-    assert found["mypy"].found == "ended by signal 9"
+    assert found["mypy"].message == "ended by signal 9"
 
 
 def test_in_the_checkout_its_own_rules_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

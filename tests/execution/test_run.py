@@ -109,7 +109,7 @@ def test_more_ece_bins_only_score_again_and_explain_says_so(ran: Path, tmp_path:
     assert {e.nearest_row for e in explanations} == {"vanilla, seed 0", "roast, seed 0"}
     for explanation in explanations:
         (difference,) = explanation.differences
-        assert (difference.pointer, difference.wanted, difference.found) == ("/settings/ece_bins", "15", "10")
+        assert (difference.pointer, difference.expected, difference.actual) == ("/settings/ece_bins", "15", "10")
     report = run(copied, tmp_path / "out")
     assert (report.computed, report.reused) == (4, 12)
 

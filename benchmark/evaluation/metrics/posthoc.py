@@ -73,8 +73,8 @@ def _fitted(kind: Calibrator, bins: int, probabilities: Floats, labels: Integers
         raise UnavailableError(
             f"Post-hoc calibration needs netcal ({error}). Run: pip install -c constraints.txt -e '.[calibration]'"
         ) from error
-    made = {"isotonic": IsotonicRegression, "histogram": lambda: HistogramBinning(bins), "beta": BetaCalibration}
-    return made[kind]().fit(probabilities, labels)
+    calibrators = {"isotonic": IsotonicRegression, "histogram": lambda: HistogramBinning(bins), "beta": BetaCalibration}
+    return calibrators[kind]().fit(probabilities, labels)
 
 
 def _ece_after(kind: Calibrator, predictions: Predictions) -> float:
