@@ -184,36 +184,19 @@ class Runner:
 
     def _average(self, cell: Cell, folder: Path) -> None:
         """Average the models of the row's ingredients that its method chooses. Its cost is that of all of them."""
-        from benchmark.models.inference import predict_logits
-        from benchmark.training.method_errors import hook
         from benchmark.training.optimization import pick_device, resolve_precision
-        from benchmark.training.trial_average import TrialAverage, average_models
+        from benchmark.training.trial_average import TrialAverage, choose_and_average
 
-        row, parts = cell.row, list(cell.reads.values())
-        examples, method = self.work.selection(row.protocol).examples, row.method.make()
+        row, parts, method = cell.row, list(cell.reads.values()), cell.row.method.make()
         if not isinstance(method, TrialAverage):
             raise TemperError(f"{cell.label}: {method.name} is not a TrialAverage, so it has no ingredients.")
-        labels = np.array([example.label for example in examples])
-        counted: dict[tuple[int, ...], int] = {}
-
-        def average(places: Sequence[int], target: Path) -> None:
-            average_models([parts[place].folder / MODEL for place in places], target)
-
-        def judge(places: Sequence[int]) -> int:
-            key = tuple(sorted(places))
-            if key not in counted:
-                average(key, folder / SCRATCH / MODEL)
-                model = load_classifier(folder / SCRATCH / MODEL).to(pick_device())
-                logits = predict_logits(model, [e.texts for e in examples], report=self.observer.advance)
-                counted[key] = int((logits.argmax(axis=1) == labels).sum())
-            return counted[key]
-
-        with hook(method, "choose", 0):
-            chosen = sorted(set(method.choose(len(parts), judge)))
-            average(chosen, folder / MODEL)
+        folders, examples = [part.folder / MODEL for part in parts], self.work.selection(row.protocol).examples
+        chosen, counted = choose_and_average(
+            method, folders, examples, folder / MODEL, folder / SCRATCH / MODEL, report=self.observer.advance
+        )
         outcomes = [json.loads((part.folder / TRAINING).read_text(encoding="utf-8")) for part in parts]
         trials = [one.trial for one in row.ingredients]
-        lines = ({"correct": n, "n": len(labels), "trials": [trials[p] for p in key]} for key, n in counted.items())
+        lines = ({"correct": n, "n": len(examples), "trials": [trials[p] for p in key]} for key, n in counted.items())
         text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
         (folder / "averages.jsonl").write_text(text, encoding="utf-8")
         outcome = {

@@ -14,12 +14,17 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from benchmark.data import Example
 from benchmark.models.backbones import Backbone
 from benchmark.models.classifier import Classifier
+from benchmark.models.inference import predict_logits
+from benchmark.models.prompt_classifier import load_classifier
 from benchmark.schema.errors import UsageError
 from benchmark.suites import TrainingTask
 from benchmark.training.context import MethodError
 from benchmark.training.method import Method
+from benchmark.training.method_errors import hook
+from benchmark.training.optimization import pick_device
 
 Judge: TypeAlias = Callable[[Sequence[int]], int]
 """Counts the right answers of the average of some ingredients, by their places, on the validation part."""
@@ -52,6 +57,45 @@ class TrialAverage(Method):
             f"{self.name} trains no model; it averages the trials of {self.of}. Run `temper tune SUITE --methods "
             f"{self.name}` and `temper run SUITE --methods {self.name}`."
         )
+
+
+def choose_and_average(
+    method: TrialAverage,
+    folders: Sequence[Path],
+    examples: Sequence[Example],
+    target: Path,
+    scratch: Path,
+    *,
+    report: Callable[[int, int], None] | None = None,
+) -> tuple[list[int], dict[tuple[int, ...], int]]:
+    """Write the average of the models that a method chooses.
+
+    Args:
+        method: Chooses them.
+        folders: Folders that `Classifier.save` wrote, one per ingredient.
+        examples: The validation part.
+        target: A folder to write.
+        scratch: A folder for averages that are only tried.
+        report: Called with the number of texts predicted and of all texts of one judgement.
+
+    Returns:
+        The chosen places, in ascending order, and the number of right answers of every average that was tried.
+    """
+    counted: dict[tuple[int, ...], int] = {}
+
+    def judge(places: Sequence[int]) -> int:
+        key = tuple(sorted(places))
+        if key not in counted:
+            average_models([folders[place] for place in key], scratch)
+            model = load_classifier(scratch).to(pick_device())
+            logits = predict_logits(model, [example.texts for example in examples], report=report)
+            counted[key] = int((logits.argmax(axis=1) == [example.label for example in examples]).sum())
+        return counted[key]
+
+    with hook(method, "choose", 0):
+        chosen = sorted(set(method.choose(len(folders), judge)))
+        average_models([folders[place] for place in chosen], target)
+    return chosen, counted
 
 
 def average_models(folders: Sequence[Path], target: Path) -> None:
