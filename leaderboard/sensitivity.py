@@ -86,14 +86,14 @@ def _agreements(scores: SectionScores, rows: Sequence[RowScores]) -> Iterator[Ag
     order = [_overall(scores, row, scores.perspectives) for row in rows]
     if len(rows) < _FEWEST_ROWS or len(set(order)) == 1:
         return
-    found: dict[str, list[Agreement]] = {}
+    by_kind: dict[str, list[Agreement]] = {}
     for kind, title, perspectives, left_out in _parts(scores, rows):
         seeds = [tuple(seed for seed in row.shared if seed != left_out) for row in rows]
         kept = [replace(row, shared=shared) for row, shared in zip(rows, seeds, strict=True)]
         other = [_overall(scores, row, perspectives) for row in kept]
         if None not in other:
-            found.setdefault(kind, []).append(Agreement(kind, title, _tau(order, other)))
-    yield from (min(agreements, key=lambda agreement: agreement.tau) for agreements in found.values())
+            by_kind.setdefault(kind, []).append(Agreement(kind, title, _tau(order, other)))
+    yield from (min(agreements, key=lambda agreement: agreement.tau) for agreements in by_kind.values())
 
 
 def _parts(

@@ -29,11 +29,11 @@ def write_values(root, suite, values):
     write_card(root, suite)
     for name, of_row in values.items():
         for seed in (0, 1):
-            found = records(suite, Method(name), seed)
-            for record in found:
+            of_seed = records(suite, Method(name), seed)
+            for record in of_seed:
                 chosen = of_row.get((record["task"]["id"], record["task"]["perspective"]))
                 record["value"] = record["value"] if chosen is None else chosen[seed]
-            write_records(root, found)
+            write_records(root, of_seed)
     return root
 
 
@@ -137,10 +137,10 @@ def test_another_computation_from_the_records_agrees(tmp_path):
         "seed": {seed: overall(frame, weights, without_seed=seed) for seed in (0, 1, 2)},
     }
     expected = {kind: min(tau_b(order, other) for other in of_kind.values()) for kind, of_kind in others.items()}
-    found = smallest(tmp_path)
-    assert {kind: tau for kind, (_, tau) in found.items()} == pytest.approx(expected)
+    computed = smallest(tmp_path)
+    assert {kind: tau for kind, (_, tau) in computed.items()} == pytest.approx(expected)
     assert max(expected.values()) < 1
-    task, perspective, seed = (found[kind][0] for kind in expected)
+    task, perspective, seed = (computed[kind][0] for kind in expected)
     by_title = {f"{f}: {t}".lower(): other for (f, t), other in others["task"].items()}
     named = (by_title[task.lower()], others["perspective"][perspective.lower()], others["seed"][int(seed[-1])])
     assert [tau_b(order, other) for other in named] == pytest.approx(list(expected.values()))
