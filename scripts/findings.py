@@ -34,8 +34,8 @@ ALL_ATTACKS = "mean of the attacks"
 
 _PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-_FEWEST_ROWS = 5
-"""Fewest rows whose perspectives are correlated."""
+_FEWEST_ROWS = 8
+"""Fewest rows that are correlated; p-values of fewer are too small."""
 
 
 @dataclass(frozen=True, slots=True)
