@@ -61,7 +61,7 @@ SENSITIVITY = (
     "The sentence below a table has the rank correlation (Kendall's tau-b) of the order by Overall with the order when "
     "one task, one perspective or one seed is left out: 1 if no two rows change places, 0 if the two orders have "
     "nothing in common. It is the smallest of all that can be left out. Stars and ranks are also computed with ten "
-    "times the draws."
+    "times the draws, which can decide what fewer draws leave open."
 )
 DETECTABLE = (
     "The smallest difference that a section detects is the true difference that a two-sided paired t-test at 5 % finds "

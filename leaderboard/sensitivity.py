@@ -21,6 +21,9 @@ MOST_ROWS = 50
 _FEWEST_ROWS = 3
 """Number of rows below which there is no order to correlate."""
 
+_LISTED = 8
+"""Number of changes that a sentence lists."""
+
 _DIGITS = 12
 """Decimals of a score that is put in order, so that equal rows tie whatever was left out."""
 
@@ -63,7 +66,8 @@ class Sensitivity:
             rule = "Kendall's tau-b of the order by Overall when one part is left out, at least"
             sentences.append(f"{rule}: {', '.join(parts)}.")
         if self.draws:
-            changed = "; ".join(self.changes) or "no star and no rank changes"
+            more = [f"and {len(self.changes) - _LISTED} more"] if len(self.changes) > _LISTED else []
+            changed = "; ".join([*self.changes[:_LISTED], *more]) or "no star and no rank changes"
             sentences.append(f"With {self.draws:,} bootstrap draws instead of {DRAWS:,}, {changed}.")
         return " ".join(sentences)
 

@@ -190,6 +190,8 @@ def test_changes_are_named(results, monkeypatch):
         "With 100 bootstrap draws instead of 20,000, roast has rank 1 (1 to 2) instead of 1; roast loses its star; "
         "vanilla has rank 1 (1 to 2) instead of 2."
     )
+    many = sensitivity.Sensitivity(draws=100, changes=tuple("abcdefghij")).text
+    assert many == "With 100 bootstrap draws instead of 20,000, a; b; c; d; e; f; g; h; and 2 more."
     monkeypatch.setattr(sensitivity, "MOST_ROWS", 1)
     assert section_of(results).sensitivity.text == ""
 
