@@ -20,6 +20,7 @@ from leaderboard.masking import checks
 from leaderboard.ranking import ENOUGH_SEEDS, RankedRow, detectable, ranking, section_at_chance
 from leaderboard.results import PUBLISHED, Item, RowResults, SectionResults, dropped, headline, inputs, read_sections
 from leaderboard.scores import RowScores, SectionScores
+from leaderboard.sensitivity import Sensitivity, sensitivity
 from leaderboard.trial_notes import steps, tuning_gain
 
 _LISTED = 8
@@ -33,7 +34,7 @@ class Section:
     `chance` states that vanilla is at chance, so that no row is ranked; empty otherwise. `rule` is that
     sentence and what to do, or says how the rows are ordered; `finding` says which of them differ from vanilla.
     `detectable` has the smallest difference that the section detects, in points by perspective, and `detectable_rule`
-    says it in a sentence.
+    says it in a sentence. `sensitivity` is shown below the table.
     """
 
     anchor: str
@@ -52,6 +53,7 @@ class Section:
     tasks: tuple[Column, ...]
     alternatives: tuple[Column, ...]
     rows: tuple[Row, ...]
+    sensitivity: Sensitivity
 
     @property
     def heading(self) -> str:
@@ -195,6 +197,7 @@ def _section(results: SectionResults, anchor: str) -> Section:
         tasks=tuple(_task_column(results, place, entry) for place, entry in enumerate(results.entries())),
         alternatives=tuple(_alternative_columns(results, shown)),
         rows=shown,
+        sensitivity=Sensitivity() if chance else sensitivity(scores, rows),
     )
 
 

@@ -9,6 +9,7 @@ other row's interval.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -50,6 +51,7 @@ def picks(purpose: str, of: object, choices: int, count: int) -> NDArray[np.intp
     return ((upper * np.uint64(choices)) >> np.uint64(32)).astype(np.intp)
 
 
+@lru_cache(maxsize=16)
 def stretches(seeds: tuple[int, ...], count: int) -> Draws:
     """Draw the factors that stretch resampled seed deviations: sqrt(n / chi-squared with n - 1 degrees of freedom).
 

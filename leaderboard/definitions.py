@@ -57,6 +57,12 @@ FINDING = (
     "Holm's correction for the number of ranked rows, of a perspective after Holm's correction for rows times "
     "perspectives."
 )
+SENSITIVITY = (
+    "The sentence below a table has the rank correlation (Kendall's tau-b) of the order by Overall with the order when "
+    "one task, one perspective or one seed is left out: 1 if no two rows change places, 0 if the two orders have "
+    "nothing in common. It is the smallest of all that can be left out. Stars and ranks are also computed with ten "
+    "times the draws, which can decide what fewer draws leave open."
+)
 DETECTABLE = (
     "The smallest difference that a section detects is the true difference that a two-sided paired t-test at 5 % finds "
     "with a probability of 80 %, given how much the differences from vanilla spread over seeds and examples. No "
@@ -169,6 +175,7 @@ def reading(*, ranked: bool) -> list[tuple[str, str]]:
         *rank,
         *findings,
         ("Detectable differences", DETECTABLE),
+        ("Sensitivity", SENSITIVITY),
         ("P(better)", BETTER),
         ("Equivalent", EQUIVALENT),
         ("Relative", RELATIVE),

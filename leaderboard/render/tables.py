@@ -11,8 +11,9 @@ from typing import Any
 from leaderboard import definitions
 from leaderboard.board import Board, Section
 from leaderboard.columns import COLUMNS, Column, Row
-from leaderboard.figures import Figure
+from leaderboard.figures import Figure, decimal
 from leaderboard.ranking import ORDERED, RANKED
+from leaderboard.sensitivity import Sensitivity
 
 FORMAT_VERSION = 3
 """Schema version of `board.json`."""
@@ -101,6 +102,7 @@ def _markdown_section(section: Section) -> Iterator[str]:
         cells = ([cell_text(column, row) for column in columns] for row in rows)
         left = (column.kind in ("method", "text") for column in columns)
         yield from (f"### {title}", "", *markdown_table([c.heading for c in columns], cells, left), "")
+    yield from (escape_markdown(section.sensitivity.text), "") if section.sensitivity.text else ()
     headings, lines = _task_table(section, section.rows)
     left = (number == 0 for number in range(len(headings)))
     yield from ("### Evaluation tasks", "", *markdown_table(headings, lines, left), "")
@@ -256,12 +258,24 @@ def _json_section(section: Section) -> dict[str, Any]:
         "rule": definitions.RANK if section.ranked else section.rule,
         "finding": section.finding,
         "smallest_detectable_points": {name: float(text) for name, text in section.detectable},
+        "sensitivity": {
+            "smallest_tau": {
+                a.kind: {"without": a.without, "tau": float(decimal(a.tau, 2))} for a in section.sensitivity.agreements
+            },
+            "draws": section.sensitivity.draws,
+            "changes": list(section.sensitivity.changes),
+        },
         "columns": {
             column.key: {name: getattr(column, name) for name in names}
             for column in (*section.perspectives, *section.gains, *section.tasks, *section.alternatives)
         },
         "rows": [_json_row(section, row) for row in section.rows],
     }
+
+
+def _json_sensitivity(sensitivity: Sensitivity) -> dict[str, Any]:
+    smallest = {a.kind: {"without": a.without, "tau": float(decimal(a.tau, 2))} for a in sensitivity.agreements}
+    return {"smallest_tau": smallest, "draws": sensitivity.draws, "changes": list(sensitivity.changes)}
 
 
 def _json_row(section: Section, row: Row) -> dict[str, Any]:
@@ -344,7 +358,7 @@ def _text_table(section: Section) -> TextTable:
             cells = [f"{title}: {cell}" if a else cell for (title, _), a, cell in zip(rows, apart, cells, strict=True)]
         if column.key not in ("rank", "notes") or set(cells) - {column.absent}:
             texts[column] = cells
-    notes = () if rows else ("No records yet.",)
+    notes = (section.sensitivity.text,) if rows else ("No records yet.",)
     return TextTable(
         section.heading,
         section.above if rows else "",
