@@ -106,7 +106,7 @@ def _existing(folder: Path) -> Path | None:
 
 
 def print_section(table: "TextTable") -> None:
-    """Print a table with its ranking rule above it and the notes of its rows below it."""
+    """Print a table with its ranking rule above it, and the notes of its rows and its picture below it."""
     show(table.title, "bold")
     if table.rule:
         show(table.rule)
@@ -126,6 +126,9 @@ def print_section(table: "TextTable") -> None:
     for sentence in table.notes:
         show(sentence, "dim")
     show("")
+    if table.picture:
+        show("\n".join(table.picture))
+        show("")
 
 
 COMPARE_EXAMPLES = examples(

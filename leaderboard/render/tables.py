@@ -13,6 +13,7 @@ from leaderboard.board import Board, Section
 from leaderboard.columns import COLUMNS, Column, Row
 from leaderboard.figures import Figure
 from leaderboard.ranking import ORDERED, RANKED
+from leaderboard.render.gain_bars import gain_bars
 
 FORMAT_VERSION = 3
 """Schema version of `board.json`."""
@@ -306,7 +307,8 @@ def _json_number(text: str) -> float | None:
 class TextTable:
     """A table of text for a terminal: `left` marks the columns to align to the left.
 
-    `rule` is for above the table, `notes` are sentences for below. The definitions are on the page.
+    `rule` is for above the table, `notes` are sentences for below. `picture` has the lines of `gain_bars`, for the end.
+    The definitions are on the page.
     """
 
     title: str
@@ -315,6 +317,7 @@ class TextTable:
     left: tuple[bool, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
+    picture: tuple[str, ...] = ()
 
 
 def text_tables(board: Board, *, tasks: bool = False) -> tuple[TextTable, ...]:
@@ -351,5 +354,6 @@ def _text_table(section: Section) -> TextTable:
         tuple(column.heading for column in texts),
         tuple(column.kind in ("method", "text") for column in texts),
         tuple(zip(*texts.values(), strict=True)),
-        tuple(filter(None, notes)),
+        notes,
+        gain_bars(section),
     )
