@@ -132,8 +132,8 @@ def print_section(table: "TextTable") -> None:
 
 
 COMPARE_EXAMPLES = examples(
-    ("Compare two rows of the leaderboard", "temper compare wise_ft vanilla --suite demo"),
-    ("Compare rows of your own runs", "temper compare wise_ft vanilla --results runs/results"),
+    ("Compare two rows of the leaderboard", "temper compare freelb vanilla --suite demo"),
+    ("Compare rows of your own runs", "temper compare freelb vanilla --results runs/results"),
     ("Write the comparison as JSON", "temper compare smart freelb --suite offline --json"),
 )
 

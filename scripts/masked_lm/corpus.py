@@ -11,7 +11,7 @@ from benchmark.suites import load_suite, task_dataset, training_splits
 
 SUITE = "demo"
 EVALUATED = {"in-distribution": 600, "shift": 600, "anomaly": 300}
-"""Examples per task that the head is not trained on, by perspective: those of `demo@2`. Its later versions have fewer."""
+"""Examples per task that the head is not trained on, by perspective: those of `demo@2`. `demo` has fewer now."""
 HELD_OUT = 0.2
 VADER = "additional_resources/hutto_ICWSM_2014.tar.gz!hutto_ICWSM_2014/{}_GroundTruth.txt"
 _SECTION = re.compile(r"Context \(\d+\): ?")
