@@ -16,7 +16,7 @@ setup: $(VENV)/.dev-installed
 
 demo: $(VENV)/.demo-installed
 	@$(BIN)/temper resources fetch --suite demo
-	@$(BIN)/temper run demo --methods vanilla,roast --seeds $(SEEDS)
+	@$(BIN)/temper run demo --methods vanilla,freelb --seeds $(SEEDS)
 	@$(BIN)/temper board build --results runs/results --site runs/site
 
 test: setup

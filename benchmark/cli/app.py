@@ -41,7 +41,7 @@ app = typer.Typer(
     help="A robustness benchmark for fine-tuning methods of pre-trained language models.",
     epilog=examples(
         ("Fetch the data and the model of the demonstration", "temper resources fetch --suite demo"),
-        ("Measure two methods on it", "temper run demo --methods vanilla,roast"),
+        ("Measure two methods on it", "temper run demo --methods vanilla,freelb"),
         ("See what else there is", "temper list"),
     ),
     no_args_is_help=True,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from benchmark.suites import Suite
 
 EXAMPLES = examples(
-    ("See what is left of a method's gain in ECE after post-hoc calibration", "temper details demo --methods roast"),
+    ("See what is left of a method's gain in ECE after post-hoc calibration", "temper details demo --methods freelb"),
     ("Compare tuned rows over five seeds", "temper details offline --methods freelb --settings tuned --seeds 5"),
 )
 VANILLA = "vanilla"

@@ -106,7 +106,7 @@ def _existing(folder: Path) -> Path | None:
 
 
 def print_section(table: "TextTable") -> None:
-    """Print a table with its ranking rule above it and the notes of its rows below it."""
+    """Print a table with its ranking rule above it, and the notes of its rows and its picture below it."""
     show(table.title, "bold")
     if table.rule:
         show(table.rule)
@@ -126,11 +126,14 @@ def print_section(table: "TextTable") -> None:
     for sentence in table.notes:
         show(sentence, "dim")
     show("")
+    if table.picture:
+        show("\n".join(table.picture))
+        show("")
 
 
 COMPARE_EXAMPLES = examples(
-    ("Compare two rows of the leaderboard", "temper compare roast vanilla --suite demo"),
-    ("Compare rows of your own runs", "temper compare roast vanilla --results runs/results"),
+    ("Compare two rows of the leaderboard", "temper compare freelb vanilla --suite demo"),
+    ("Compare rows of your own runs", "temper compare freelb vanilla --results runs/results"),
     ("Write the comparison as JSON", "temper compare smart freelb --suite offline --json"),
 )
 

@@ -13,8 +13,8 @@ from benchmark.cli.runs import ProtocolOption, SettingsOption
 from benchmark.execution.plan import parse_method, plan
 
 EXAMPLES = examples(
-    ("Write a trained model and its card into a folder", "temper push roast --suite demo --to ./roast-demo"),
-    ("Upload it to the Hub", "temper push roast --suite demo --seed 1 --to me/roast-demo --private"),
+    ("Write a trained model and its card into a folder", "temper push freelb --suite demo --to ./freelb-demo"),
+    ("Upload it to the Hub", "temper push freelb --suite demo --seed 1 --to me/freelb-demo --private"),
 )
 
 

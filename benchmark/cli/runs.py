@@ -37,16 +37,16 @@ if TYPE_CHECKING:
     from benchmark.suites import Suite
 
 RUN_EXAMPLES = examples(
-    ("Compare two methods on the demonstration", "temper run demo --methods vanilla,roast"),
+    ("Compare two methods on the demonstration", "temper run demo --methods vanilla,freelb"),
     ("Set a hyper-parameter, and run three seeds", "temper run demo --methods roast:variant=released --seeds 3"),
     ("Run a method from a file of your own", "temper run demo --plugin my_method.py --methods my_method"),
 )
 STATUS_EXAMPLES = examples(
-    ("See what is done of a run, and where its models are", "temper status demo --methods vanilla,roast"),
+    ("See what is done of a run, and where its models are", "temper status demo --methods vanilla,freelb"),
     ("Name the run's folder, if it is not runs", "temper status demo --methods roast --out other"),
 )
 EXPLAIN_EXAMPLES = examples(
-    ("See why stages would be computed", "temper explain demo --methods vanilla,roast"),
+    ("See why stages would be computed", "temper explain demo --methods vanilla,freelb"),
     ("See what another setting changes", "temper explain demo --methods roast:variant=released"),
 )
 

@@ -99,7 +99,7 @@ def run(
     returns at once. It is what ``temper run`` does, without the output on the terminal.
 
     Args:
-        suite: Name of a packaged suite, such as ``"demo"`` or ``"demo@2"``, or the path of a suite file.
+        suite: Name of a packaged suite, such as ``"demo"`` or ``"demo@3"``, or the path of a suite file.
         methods: Names of methods. ``"roast:variant=released"`` sets a hyper-parameter, ``"sam+roast"`` composes, and
             ``"all"`` is every registered method that trains, and ``"sanity"`` the sanity checks. One string may hold
             several names, separated by commas.

@@ -215,7 +215,7 @@ def _read_suite(folder: Path, published: Sequence[LocatedRecord]) -> SuiteFolder
 
 
 def suite_of(record: Mapping[str, Any]) -> str:
-    """Return the name of the folder of a record's suite: ``demo@2``."""
+    """Return the name of the folder of a record's suite: ``demo@3``."""
     return f"{record['suite']['name']}@{record['suite']['version']}"
 
 

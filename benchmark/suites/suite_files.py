@@ -52,7 +52,7 @@ def load_suite(name_or_path: str | Path) -> Suite:
     """Load a suite.
 
     Args:
-        name_or_path: a packaged suite (``demo``, or ``demo@2`` to insist on a version) or the path of a TOML file.
+        name_or_path: a packaged suite (``demo``, or ``demo@3`` to insist on a version) or the path of a TOML file.
 
     Raises:
         UsageError: there is no such suite or file, or not in that version.
@@ -79,7 +79,7 @@ def is_path(name_or_path: str | Path) -> bool:
 
 
 def split_version(text: str) -> tuple[str, int | None]:
-    """Split ``demo@2`` into name and version; the version is None if there is none."""
+    """Split ``demo@3`` into name and version; the version is None if there is none."""
     versioned = _VERSIONED.fullmatch(text)
     return (versioned["name"], int(versioned["version"])) if versioned else (text, None)
 

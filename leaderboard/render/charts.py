@@ -260,7 +260,7 @@ class _Axis:
     def over(cls, values: Sequence[float], start: float, end: float) -> "_Axis":
         """Choose round ends around all values, and about five ticks."""
         least, most = min(values, default=0.0), max(values, default=0.0)
-        step = _nice_step((most - least) or abs(most) or 1.0)
+        step = nice_step(((most - least) or abs(most) or 1.0) / 5)
         low, high = math.floor(least / step + 1e-9) * step, math.ceil(most / step - 1e-9) * step
         return cls(low, high if high > low else low + step, step, start, end)
 
@@ -277,9 +277,10 @@ class _Axis:
         return tuple((self.place(value), decimal(value, digits)) for value in values)
 
 
-def _nice_step(spread: float) -> float:
-    power = 10.0 ** math.floor(math.log10(spread / 5))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= spread / 5 * (1 - 1e-12))
+def nice_step(least: float) -> float:
+    """Return the smallest 1, 2 or 5 times a power of ten that is at least a positive number."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= least * (1 - 1e-12))
 
 
 def _with_interval(title: str, figure: Figure) -> str:

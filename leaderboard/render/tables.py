@@ -13,6 +13,7 @@ from leaderboard.board import Board, Section
 from leaderboard.columns import COLUMNS, Column, Row
 from leaderboard.figures import Figure, decimal
 from leaderboard.ranking import ORDERED, RANKED
+from leaderboard.render.gain_bars import gain_bars
 from leaderboard.sensitivity import Sensitivity
 
 FORMAT_VERSION = 3
@@ -258,13 +259,7 @@ def _json_section(section: Section) -> dict[str, Any]:
         "rule": definitions.RANK if section.ranked else section.rule,
         "finding": section.finding,
         "smallest_detectable_points": {name: float(text) for name, text in section.detectable},
-        "sensitivity": {
-            "smallest_tau": {
-                a.kind: {"without": a.without, "tau": float(decimal(a.tau, 2))} for a in section.sensitivity.agreements
-            },
-            "draws": section.sensitivity.draws,
-            "changes": list(section.sensitivity.changes),
-        },
+        "sensitivity": _json_sensitivity(section.sensitivity),
         "columns": {
             column.key: {name: getattr(column, name) for name in names}
             for column in (*section.perspectives, *section.gains, *section.tasks, *section.alternatives)
@@ -320,7 +315,8 @@ def _json_number(text: str) -> float | None:
 class TextTable:
     """A table of text for a terminal: `left` marks the columns to align to the left.
 
-    `rule` is for above the table, `notes` are sentences for below. The definitions are on the page.
+    `rule` is for above the table, `notes` are sentences for below. `picture` has the lines of `gain_bars`, for the end.
+    The definitions are on the page.
     """
 
     title: str
@@ -329,6 +325,7 @@ class TextTable:
     left: tuple[bool, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
+    picture: tuple[str, ...] = ()
 
 
 def text_tables(board: Board, *, tasks: bool = False) -> tuple[TextTable, ...]:
@@ -365,5 +362,6 @@ def _text_table(section: Section) -> TextTable:
         tuple(column.heading for column in texts),
         tuple(column.kind in ("method", "text") for column in texts),
         tuple(zip(*texts.values(), strict=True)),
-        tuple(filter(None, notes)),
+        notes,
+        gain_bars(section),
     )

@@ -14,6 +14,9 @@ from tests.support.needs import require, skipped_if_unavailable
 
 pytestmark = [*with_textattack, pytest.mark.resources]
 
+AS_TEXTATTACK = {"short_texts": "pass"}
+"""TextAttack lets short texts pass; the suite compares them."""
+
 
 @pytest.fixture(scope="module")
 def demo():
@@ -60,7 +63,7 @@ def compared(attack, examples, victim, folder):
 
 @pytest.mark.parametrize(("more", "outcome"), [({}, "flipped"), ({"max_share": 0.1}, "survived")])
 def test_the_demos_attack(demo, splits, victim, tmp_path, more, outcome):
-    attack = replace(demo.attacks[0], parameters={**demo.attacks[0].parameters, **more})
+    attack = replace(demo.attacks[0], parameters={**demo.attacks[0].parameters, **AS_TEXTATTACK, **more})
     outcomes = compared(attack, replace(splits.test, examples=splits.test.examples[:7]), victim, tmp_path)
     assert {outcome, "skipped"} <= set(outcomes)
 
@@ -72,7 +75,7 @@ def test_pairs_and_a_budget(demo, splits, victim, tmp_path):
     pairs = list(zip(texts[::2], texts[1::2], strict=True))
     labels = predict_logits(victim, pairs).argmax(axis=1).tolist()
     examples = tuple(Example(str(i), pair, label) for i, (pair, label) in enumerate(zip(pairs, labels, strict=True)))
-    attack = replace(demo.attacks[0], parameters={**demo.attacks[0].parameters, "query_budget": 45})
+    attack = replace(demo.attacks[0], parameters={**demo.attacks[0].parameters, **AS_TEXTATTACK, "query_budget": 45})
     outcomes = compared(attack, Dataset("pairs", examples, demo.training.classes), victim, tmp_path)
     assert "budget" in outcomes
 

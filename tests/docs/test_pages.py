@@ -1,11 +1,13 @@
 """Links, anchors, result tables and commands of the documentation are right."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from benchmark.execution.method_registry import registered
+from leaderboard import load_board, text_tables
 from scripts.docs_pages import pages
 
 REPOSITORY = Path(__file__).parents[2]
@@ -55,6 +57,14 @@ def test_the_results_in_the_readme_are_those_of_the_committed_leaderboard() -> N
         (row[0].split()[0], row[1], [cell.split(" ±")[0] for cell in (row[2], *row[5:10], row[12])]) for row in table
     ]
     assert [(rank, name, values.split(" | ")) for rank, name, values in rows] == shown
+
+
+def test_the_bars_in_the_quick_start_are_those_of_seed_0_of_the_committed_demo(tmp_path: Path) -> None:
+    (rows,) = (REPOSITORY / "leaderboard/results").glob("demo@*")
+    shutil.copytree(rows, tmp_path / rows.name, ignore=shutil.ignore_patterns("seed-[1-9]*"))
+    (table,) = text_tables(load_board(tmp_path))
+    assert table.picture
+    assert "\n".join(("```text", *table.picture, "```")) in (REPOSITORY / "docs/quickstart.md").read_text()
 
 
 def test_every_registered_method_is_in_the_readme() -> None:

@@ -40,7 +40,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_a_line_becomes_a_record_of_its_suite(tmp_path: Path) -> None:
     (record,) = read_printed(write(tmp_path, {}))
     assert record["value"] == 0.842
-    assert record["suite"] == {"name": "demo", "version": 2, "fingerprint": None}
+    assert record["suite"] == {"name": "demo", "version": 3, "fingerprint": None}
     assert record["task"]["perspective"] == "shift"
     assert record["source"] == {name: GOOD[name] for name in ("paper", "table", "row", "column")}
 
@@ -52,7 +52,7 @@ def test_a_line_becomes_a_record_of_its_suite(tmp_path: Path) -> None:
         ({"task": "textfooler", "metric": "accuracy_under_attack"}, ("textfooler", "adversarial")),
         ({"task": "shift"}, ("shift", "shift")),
         ({"task": "calibration", "metric": "ece_roast"}, ("calibration", "calibration")),
-        ({"suite": "demo@2", "value": "0.842"}, ("amazon", "shift")),
+        ({"suite": "demo@3", "value": "0.842"}, ("amazon", "shift")),
     ],
 )
 def test_task_and_metric_give_the_perspective(tmp_path: Path, change: dict[str, str], expected: tuple) -> None:
@@ -67,8 +67,8 @@ def test_settings_of_a_method_become_its_configuration(tmp_path: Path) -> None:
 
 MISTAKES = [
     ({"suite": "demmo"}, "line 2, column suite: there is no suite 'demmo'. Did you mean 'demo'"),
-    ({"suite": "demo@1"}, "line 2, column suite: is version '1', demo is at 2 here"),
-    ({"suite": "demo@\x1b[31m"}, "line 2, column suite: is version '\\x1b[31m', demo is at 2 here"),
+    ({"suite": "demo@1"}, "line 2, column suite: is version '1', demo is at 3 here"),
+    ({"suite": "demo@\x1b[31m"}, "line 2, column suite: is version '\\x1b[31m', demo is at 3 here"),
     ({"task": "amazn"}, "line 2, column task: demo has no task 'amazn'. Did you mean 'amazon'"),
     ({"metric": "acuracy"}, "line 2, column metric: there is no metric 'acuracy'. Did you mean 'accuracy'"),
     ({"metric": "auroc"}, "line 2, column metric: 'auroc' is not measured on amazon"),

@@ -28,7 +28,7 @@ def test_it_says_what_it_is(demo: Suite) -> None:
     assert "MiniLM, not by the Universal Sentence Encoder" in demo.note
     assert Counter(task.perspective for task in demo.tasks) == {"in-distribution": 1, "shift": 3, "anomaly": 5}
     (attack,) = demo.attacks
-    assert (attack.id, attack.version, attack.backend, attack.subset) == ("textfooler", 2, "engine", 240)
+    assert (attack.id, attack.version, attack.backend, attack.subset) == ("textfooler", 3, "engine", 100)
     assert attack.parameters["candidates"] == 16
 
 
@@ -53,13 +53,13 @@ def test_the_attack_understands_its_parameters(demo: Suite) -> None:
 def test_training_parts_are_disjoint_and_as_declared(demo: Suite) -> None:
     parts = training_splits(demo)
     three = (parts.train, parts.validation, parts.test)
-    assert [len(part) for part in three] == [1600, 300, 600]
+    assert [len(part) for part in three] == [800, 200, 400]
     films = [{example.group for example in part.examples} for part in three]
     texts = [{text_key(example.texts) for example in part.examples} for part in three]
     assert sum(map(len, films)) == len(set().union(*films))
     assert sum(map(len, texts)) == len(set().union(*texts))
-    assert Counter(example.label for example in parts.test.examples) == {1: 331, 0: 269}
-    assert parts.test.content_hash == "sha256:8b5c8e68f7165d52969baf3d05fe1b3d80668309b1a6c59c5d1b68213000fd5b"
+    assert Counter(example.label for example in parts.test.examples) == {1: 221, 0: 179}
+    assert parts.test.content_hash == "sha256:ae6e51933b54e7658030ab0696beb21933831196380093d3c1c6a531bd27811d"
 
 
 @pytest.mark.slow
@@ -74,4 +74,4 @@ def test_every_task_loads_with_its_declared_rows_and_hash_and_was_not_trained_on
         assert (seen.exact, seen.n) == (0, task.rows)
         assert seen.near <= 2
     subset = attack_subset(demo, demo.attacks[0])
-    assert Counter(example.label for example in subset.examples) == {1: 132, 0: 108}
+    assert Counter(example.label for example in subset.examples) == {1: 55, 0: 45}

@@ -62,8 +62,8 @@ def test_packaged_suites_by_name_and_version() -> None:
         ("dmeo", "There is no suite 'dmeo'. Did you mean 'demo'? Known: demo"),
         ("nothing@1", "There is no suite 'nothing'. "),
         (
-            "demo@3",
-            "Suite demo is at version 2 here, not 3; ask for demo@2, or install the release of Temper that has demo@3.",
+            "demo@4",
+            "Suite demo is at version 3 here, not 4; ask for demo@3, or install the release of Temper that has demo@4.",
         ),
         ("demo@", "There is no suite 'demo@'. Did you mean 'demo'?"),
         ("nowhere/my.toml", "There is no suite file nowhere/my.toml; correct it, or name a packaged suite: demo"),
