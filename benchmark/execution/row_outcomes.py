@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from benchmark.execution.attack_parts import owners
 from benchmark.execution.cells import Row, cells_of
 from benchmark.execution.claims import ClaimedError, claimed_error
 from benchmark.execution.method_registry import load_plugin, loaded_plugins, method_class
@@ -259,8 +260,8 @@ def _settled(row: Row, runner: Runner) -> Outcome | None:
     report_notes(store, runner.observer)
     if not missing:
         return Outcome(reused=len(cells))
-    owners = [store.owner(cell.kind, cell.key) for cell in missing if cell.key is not None]
-    return None if None in owners else Outcome(claimed=str(claimed_error(missing[0].label, owners[0])))
+    owned = [owner for cell in missing for owner in owners(cell, store)]
+    return None if None in owned else Outcome(claimed=str(claimed_error(missing[0].label, owned[0])))
 
 
 def _is_done(row: Row, runner: Runner) -> bool:
