@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from benchmark import run
+from benchmark.cli.app import app
 from benchmark.cli.main import main
 from benchmark.execution.executors import Slurm, parse_place, slurm_jobs
 from benchmark.execution.executors.slurm_jobs import SlurmJobs
@@ -22,10 +24,13 @@ from benchmark.execution.plan import parse_methods, plan
 from benchmark.execution.runner import Quiet, Runner
 from benchmark.schema import TemperError, UsageError
 from benchmark.suites import load_suite
+from tests.reproduction.conftest import packaged
 from tests.support.command import temper
 from tests.support.folders import tree
 from tests.support.halting import Journal, write_plugin
 from tests.support.processes import PROCESSES, REPOSITORY
+
+__all__ = ["packaged"]
 
 pytestmark = pytest.mark.usefixtures("_one_thread")
 METHODS = "vanilla,roast"
@@ -121,6 +126,37 @@ def test_two_nodes_write_the_bytes_of_one_process(suite: Path, tmp_path: Path) -
     again = run(suite, METHODS, seeds=2, out=tmp_path / "slurm", executor="slurm:partition=none")
     assert (again.computed, again.reused) == (0, 32)
     assert submissions(tmp_path / "slurm") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.needs("submitit", "slurm")
+@on_a_cluster
+def test_tuning_gives_the_trials_of_one_process(suite: Path, tmp_path: Path) -> None:
+    for out, executor in (("one", "local"), ("slurm", "slurm:rows_per_job=2")):
+        options = ["--methods", "vanilla", "--trials", 2, "--out", tmp_path / out, "--executor", executor]
+        done = temper("tune", suite, *options)
+        assert done.returncode == 0, done.stderr
+        assert "Ran 2 trials." in done.stderr + done.stdout
+    trials = tree(tmp_path / "slurm/results")
+    assert [Path(name).name for name in trials if "trials" in name] == ["trials.jsonl"]
+    assert trials == tree(tmp_path / "one/results")
+    assert submissions(tmp_path / "slurm") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.needs("submitit", "slurm")
+@pytest.mark.usefixtures("cluster", "packaged")
+def test_a_papers_table_is_that_of_one_process(tiny_backbone: Path, tmp_path: Path) -> None:
+    words = ["reproduce", "tiny-table", "--backbone", tiny_backbone, "--seeds", 1, "--limit", 20, "--yes"]
+    shown = []
+    for out, executor in (("one", "local"), ("slurm", "slurm:rows_per_job=1")):
+        options = map(str, [*words, "--out", tmp_path / out, "--executor", executor])
+        done = CliRunner().invoke(app, list(options), env={"COLUMNS": "200"}, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        shown.append(done.stdout)
+    assert shown[0] == shown[1]
+    assert "Vanilla" in shown[0]
+    assert submissions(tmp_path / "slurm") > 0
 
 
 @pytest.mark.slow
