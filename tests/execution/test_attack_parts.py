@@ -1,8 +1,9 @@
 """A long attack that processes share: every example is attacked once, and the table has the bytes of one process."""
 
 import multiprocessing
+import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from benchmark import run
+from benchmark import run, worker_processes
 from benchmark.attacks import AttackRow
 from benchmark.attacks import run as attack_run
 from benchmark.data import Dataset, Example
@@ -208,45 +209,52 @@ def test_an_attack_begun_without_parts_is_finished_so(
 
 
 class Slow(Quiet):
-    """Writes a letter per attacked example, and takes its time."""
+    """Writes its process id for each attacked example of a row, and takes its time."""
 
-    def __init__(self, file: Path) -> None:
-        self._file, self._label = file, ""
+    def __init__(self, file: Path, row: str, seconds: float) -> None:
+        self._file, self._row, self._seconds, self._label = file, row, seconds, ""
 
     def begin(self, label: str) -> None:
         self._label = label
 
     def advance(self, done: int, total: int) -> None:
-        if "attack" in self._label:
+        if self._label.startswith(f"{self._row}, seed 0: attack"):
             with self._file.open("a") as stream:
-                stream.write("x")
-            time.sleep(0.3)
+                stream.write(f"{os.getpid()}\n")
+            time.sleep(self._seconds)
 
 
-def share(suite: Path, out: Path, file: Path) -> None:
+def share(suite: Path, out: Path, methods: str, observer: Slow, jobs: int) -> None:
     torch.set_num_threads(1)
     cells.WHOLE_EXAMPLES, cells.PART_EXAMPLES, attack_run.IN_FLIGHT = 2, 2, 2
-    run(suite, out=out, observer=Slow(file))
+    # Copies of this process, with these numbers.
+    worker_processes.CONTEXT = multiprocessing.get_context("fork")
+    run(suite, methods, out=out, observer=observer, jobs=jobs)
 
 
 @pytest.mark.slow
 @pytest.mark.resources
 @pytest.mark.needs(*ATTACK)
 @pytest.mark.usefixtures("_one_thread")
-def test_two_runs_share_an_attack(suite: Path, tmp_path: Path, tiny_backbone: Path) -> None:
-    """A suite's attack in four parts of two examples, of which each of two runs attacks some."""
-    run(suite, out=tmp_path / "out")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_runs_and_jobs_share_an_attack(suite: Path, tmp_path: Path, tiny_backbone: Path, jobs: int) -> None:
+    """Two runs of a row, or the two processes of a run whose other row is done, attack two examples at a time."""
+    methods = ("roast", "vanilla,roast")[jobs - 1]
+    run(suite, methods, out=tmp_path / "out")
     (tmp_path / "attacked").mkdir()
     attacked = write_tiny_suite(tmp_path / "attacked", tiny_backbone, attack=True)
-    run(attacked, out=tmp_path / "whole")
-    files = [tmp_path / "first", tmp_path / "second"]
-    processes = [PROCESSES.Process(target=share, args=(attacked, tmp_path / "out", file)) for file in files]
+    run(attacked, methods, out=tmp_path / "whole")
+    slow = Slow(tmp_path / "asked", "roast", (0.5, 1.5)[jobs - 1])
+    arguments = (attacked, tmp_path / "out", methods, slow, jobs)
+    processes = [PROCESSES.Process(target=share, args=arguments) for _ in range(3 - jobs)]
     for process in processes:
         process.start()
     for process in processes:
         process.join(300)
-    assert [len(file.read_text()) for file in files] in ([2, 6], [4, 4], [6, 2])
-    name = "results/tiny@1/vanilla"
-    assert tree(tmp_path / "out" / name) == tree(tmp_path / "whole" / name)
+        assert process.exitcode == 0
+    shares = Counter((tmp_path / "asked").read_text().split())
+    assert sorted(shares.values()) in ([2, 6], [4, 4])
+    names = [f"results/tiny@1/{method}" for method in methods.split(",")]
+    assert all(tree(tmp_path / "out" / name) == tree(tmp_path / "whole" / name) for name in names)
     keys = [sorted(path.name for path in (tmp_path / out / "store/attack").iterdir()) for out in ("out", "whole")]
     assert keys[0] == keys[1]

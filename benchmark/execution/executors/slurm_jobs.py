@@ -76,6 +76,8 @@ class SlurmJobs:
         slots: Number of rows; the scheduler queues the jobs.
     """
 
+    helps = False
+
     def __init__(self, runner: Runner, rows: int, settings: "Slurm") -> None:
         self.slots = max(rows, 1)
         self._runner, self._settings = runner, settings
