@@ -1,5 +1,6 @@
 """Rows in Slurm jobs on two nodes: the bytes of a local run, jobs that go on alone, queue again or vanish."""
 
+import errno
 import importlib.util
 import json
 import os
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -110,6 +112,27 @@ def test_a_job_gets_as_many_rows_as_take_ten_minutes(suite: Path, tmp_path: Path
     assert rows_per_job() == 10
     # A job of 5 minutes has time for 4 of them.
     assert rows_per_job(time=5) == 4
+
+
+def test_a_lost_job_on_a_full_disk_is_reported_as_that(
+    suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan(load_suite(str(suite)), parse_methods("vanilla"), 1, None, tmp_path / "out", protocol="")
+    outcomes = planned.store.root / "slurm/outcomes"
+    outcomes.mkdir(parents=True)
+
+    def lost() -> object:
+        jobs = SlurmJobs(Runner(planned.work, planned.store, Quiet()), 1, Slurm())
+        jobs._running = {0: slurm_jobs._Awaited("row", "12", missing_since=-1e9)}
+        ((_, result),) = jobs.finished(0)
+        return result
+
+    assert "Slurm job 12 ended without a result" in str(lost())
+    assert not list(outcomes.iterdir())
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(slurm_jobs, "_write_bytes", mock.Mock(side_effect=full))
+    with pytest.raises(TemperError, match=r"out failed: No space left on device\. Free space there"):
+        lost()
 
 
 @pytest.mark.slow
