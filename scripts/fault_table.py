@@ -1,21 +1,22 @@
 """Break Ray and Slurm runs on purpose, and print a Markdown table of what was computed and whether the records agree.
 
-    python -m scripts.fault_table FOLDER [--only ray] > faults.md
+    python -m scripts.fault_table FOLDER [--only ray] [--rounds 8] > faults.md
 
-It starts three Ray nodes with host names of their own, which needs root and Linux, and two Slurm nodes. Every fault
-hits a run of two rows of a tiny suite while it is in a stage; a run that ends with an error is started again. The
-records are compared with those of an undisturbed run in one process, byte for byte.
+It starts three Ray nodes with host names of their own and disks in memory, which needs root and Linux, and two Slurm
+nodes. Every fault hits a run of two rows of a tiny suite while it is in a stage; a run that ends with an error is
+started again. The records are compared with those of an undisturbed run in one process, byte for byte.
 """
 
 import argparse
 import contextlib
+import errno
 import importlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 STALE_SECONDS = 10
 WAIT_SECONDS = 400.0
 SEEDS = 2
+STEPS = ("train", "attack")
+"""Stages in which a process stops after three steps or examples; in others it stops at their beginning."""
+
+DISK_MEGABYTES = 32
 EXECUTORS = {"ray": "ray", "slurm": "slurm:rows_per_job=1", "local": "local:jobs=2"}
 
 
@@ -38,14 +43,14 @@ class Halting:
         self._folder, self._stage, self._label = folder, stage, ""
 
     def begin(self, label: str) -> None:
-        """Stop in a stage other than training."""
+        """Stop at the beginning of a stage."""
         self._label = label
-        if self._stage != "train":
+        if self._stage not in STEPS:
             self._halt()
 
     def advance(self, done: int, _total: int) -> None:
-        """Stop in training."""
-        if self._stage == "train" and done >= 3:
+        """Stop within a stage."""
+        if self._stage in STEPS and done >= 3:
             self._halt()
 
     def end(self, label: str, _seconds: float) -> None:
@@ -68,6 +73,8 @@ class Halting:
         deadline = time.monotonic() + WAIT_SECONDS
         while not (self._folder / "released").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
+        if (self._folder / "no-room").exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._folder / "out"))
 
 
 @dataclass
@@ -136,6 +143,37 @@ def kill_driver(run: Run, _cluster: Path) -> None:
     run.release()
 
 
+def no_room(run: Run, _cluster: Path) -> None:
+    """Let the worker's next write fail, as a quota of its node does."""
+    run.halted()
+    (run.folder / "no-room").touch()
+    run.release()
+    _await_sentence(run)
+
+
+def full_disk(run: Run, _cluster: Path) -> None:
+    """Fill the disk of the store, and free it when the command has ended."""
+    run.halted()
+    filler = run.folder / "out/filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as stream:
+        while True:
+            stream.write(bytes(2**16))
+    with contextlib.suppress(OSError), filler.open("ab", buffering=0) as stream:
+        while True:
+            stream.write(b"0")
+    run.release()
+    _await_sentence(run)
+    filler.unlink()
+
+
+def _await_sentence(run: Run) -> None:
+    """Wait for the end of the command, which must say in one sentence that there is no space."""
+    code = run.drivers[0].wait()
+    told = " ".join((run.folder / "driver0.log").read_text(encoding="utf-8").split())
+    if not code or f"out failed: {os.strerror(errno.ENOSPC)}. Free space there" not in told:
+        raise SystemExit(f"The command of {run.folder} does not say that there is no space.")
+
+
 def kill_ray_node(run: Run, cluster: Path) -> None:
     """Kill the raylet and the workers of a node, and start it again."""
     node = _ray_node(run.halted(), cluster)
@@ -200,14 +238,20 @@ FAULTS: list[tuple[str, str, str, Fault]] = [
     ("ray", "kill -9 of a raylet; its workers notice", "train", kill_raylet),
     ("ray", "kill -9 of a node: raylet and workers", "train", kill_ray_node),
     ("ray", "kill -9 of a node: raylet and workers", "predict", kill_ray_node),
+    ("ray", "kill -9 of a node: raylet and workers", "attack", kill_ray_node),
     ("ray", "kill -9 of the command", "train", kill_driver),
+    ("ray", "no space for one of the nodes", "predict", no_room),
+    ("ray", "a full disk", "train", full_disk),
     ("ray", "two commands on one store: this and a local one", "", two_commands),
     ("slurm", "kill -9 of the worker", "train", kill_worker),
     ("slurm", "scontrol requeue, as preemption does", "train", requeue),
     ("slurm", "kill -9 of slurmd, which is started again", "train", kill_slurmd),
     ("slurm", "kill -9 of a node: slurmd and its jobs", "train", kill_slurm_node),
     ("slurm", "kill -9 of a node: slurmd and its jobs", "predict", kill_slurm_node),
+    ("slurm", "kill -9 of a node: slurmd and its jobs", "attack", kill_slurm_node),
     ("slurm", "kill -9 of the command", "train", kill_driver),
+    ("slurm", "no space for one of the nodes", "predict", no_room),
+    ("slurm", "a full disk", "train", full_disk),
     ("slurm", "two commands on one store: this and a local one", "", two_commands),
 ]
 
@@ -255,41 +299,65 @@ def drive(suite: str, folder: str, executor: str, stage: str) -> None:
     benchmark.run(suite, seeds=SEEDS, out=place / "out", executor=executor, observer=Halting(place, stage))
 
 
-def table(folder: Path, only: str) -> None:
-    """Break a run by every fault, and print a line for each."""
-    from tests.support.tiny import write_tiny_bert
-    from tests.support.tiny_suite import write_tiny_suite
-
+def table(folder: Path, only: str, rounds: int) -> None:
+    """Break a run by every fault, some times each, and print a line for each time."""
     os.environ |= {"TEMPER_STALE_SECONDS": str(STALE_SECONDS), "PYTHONPATH": str(REPOSITORY), "SLURM_CONF": ""}
-    (folder / "suite").mkdir(parents=True)
-    (folder / "bert").mkdir()
-    suite = write_tiny_suite(folder / "suite", write_tiny_bert(folder / "bert"))
-    whole = Run(folder / "whole", suite, "local", "")
-    whole.start()
-    whole.finish()
-    records, stages = tree(whole.folder / "out/results"), len(_lines(whole.folder / "stages"))
+    folder.mkdir(parents=True)
+    chosen = [one for one in FAULTS if " ".join(one[:3]).startswith(only) for _ in range(rounds)]
+    whole = {
+        attack: _whole(folder / f"whole{attack:d}", attack=attack) for attack in {f[2] == "attack" for f in chosen}
+    }
     print("| engine | fault | in | started again | stages | computed twice | same records | seconds |", flush=True)
     print("|---|---|---|--:|--:|--:|---|--:|", flush=True)
-    for engine in ("ray", "slurm"):
-        faults = [one for one in FAULTS if one[0] == engine and " ".join(one[:3]).startswith(only)]
-        if not faults:
-            continue
+    for engine in dict.fromkeys(fault[0] for fault in chosen):
         cluster = folder / engine
         _start(engine, cluster)
         try:
-            for number, (_, title, stage, fault) in enumerate(faults):
-                run, started = Run(folder / f"{engine}{number}", suite, EXECUTORS[engine], stage), time.monotonic()
-                run.start()
-                fault(run, cluster)
-                again = run.finish()
-                lines = _lines(run.folder / "stages")
-                same = "yes" if tree(run.folder / "out/results") == records else "NO"
+            for number, (_, title, stage, fault) in enumerate(one for one in chosen if one[0] == engine):
+                undisturbed = whole[stage == "attack"]
+                run = Run(folder / f"{engine}{number}", undisturbed.suite, EXECUTORS[engine], stage)
+                started = time.monotonic()
+                with _small_disk(run.folder / "out", wanted=fault is full_disk):
+                    run.start()
+                    fault(run, cluster)
+                    again = run.finish()
+                    records = tree(run.folder / "out/results")
+                lines, stages = _lines(run.folder / "stages"), len(_lines(undisturbed.folder / "stages"))
+                same = "yes" if records == tree(undisturbed.folder / "out/results") else "NO"
                 counts = f"{len(set(lines))} of {stages} | {len(lines) - len(set(lines))}"
                 seconds = round(time.monotonic() - started)
                 about = f"| {engine} | {title} | {stage or '-'}"
                 print(f"{about} | {again} | {counts} | {same} | {seconds} |", flush=True)
         finally:
             _stop(engine, cluster)
+
+
+def _whole(folder: Path, *, attack: bool) -> Run:
+    """Run a suite undisturbed."""
+    from tests.support.tiny import write_tiny_bert
+    from tests.support.tiny_suite import write_tiny_suite
+
+    (folder / "suite").mkdir(parents=True)
+    (folder / "bert").mkdir()
+    suite = write_tiny_suite(folder / "suite", write_tiny_bert(folder / "bert"), attack=attack)
+    whole = Run(folder, suite, "local", "")
+    whole.start()
+    whole.finish()
+    return whole
+
+
+@contextlib.contextmanager
+def _small_disk(place: Path, *, wanted: bool) -> Iterator[None]:
+    """Mount a small disk there, if it is wanted."""
+    if not wanted:
+        yield
+        return
+    place.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MEGABYTES}m", "tmpfs", place], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 def _start(engine: str, cluster: Path) -> None:
@@ -316,13 +384,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", help="a new folder; its path must be short")
     parser.add_argument("--only", default="", help="beginning of engine, fault and stage, such as: ray kill")
+    parser.add_argument("--rounds", type=int, default=1, help="times that each fault is tried")
     parser.add_argument("--drive", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.drive:
         # Not the function of this module, which is called __main__: other processes have to find the observer's class.
         importlib.import_module("scripts.fault_table").drive(*arguments.drive)
     else:
-        table(arguments.folder.absolute(), arguments.only)
+        table(arguments.folder.absolute(), arguments.only, arguments.rounds)
 
 
 if __name__ == "__main__":

@@ -56,8 +56,10 @@ def start(
         ports = port + 1 + number * PORTS_PER_NODE
         process = _start_node(folder, f"node{number}", address, ports, cpus if number else head_cpus, hosts=hosts)
         while _count_nodes(address) <= number:
-            if time.monotonic() > deadline or process.poll() is not None:
+            if time.monotonic() > deadline:
                 raise SystemExit(f"node{number} did not join {address}; see the logs in {folder}.")
+            if process.poll() is not None:  # Ray waits for 30 seconds, which a busy machine may exceed.
+                process = start_again(folder, f"node{number}")
             time.sleep(0.5)
     return settings
 
@@ -117,10 +119,10 @@ def _count_nodes(address: str) -> int:
     return int(done.stdout) if done.returncode == 0 else 0
 
 
-def start_again(folder: Path, node: str) -> None:
+def start_again(folder: Path, node: str) -> "subprocess.Popen[bytes]":
     """Start a node that was killed; it joins in its own time."""
     command = json.loads((folder / f"{node}.json").read_text(encoding="utf-8"))
-    _spawn(folder, node, command)
+    return _spawn(folder, node, command)
 
 
 def processes(folder: Path, node: str) -> list[int]:

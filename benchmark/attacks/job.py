@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -42,10 +42,8 @@ class Job:
     device: str
     in_flight: int
 
-    def __call__(self, examples: Sequence[Example], identity: str) -> Generator[AttackRow, None, None]:
-        """Yield the examples' rows, in the order in which the searches end."""
-        if not examples:
-            return
+    def __call__(self, examples: Iterable[Example], identity: str) -> Generator[AttackRow, None, None]:
+        """Yield the examples' rows, in the order in which the searches end; an example is asked for when it starts."""
         parts = self.parts or load_parts(parameters_of(self.attack), self.device)
         if self.attack.backend == "engine":
             yield from self._searched(examples, identity, parts)
@@ -54,7 +52,7 @@ class Job:
 
             yield from recipe_search(self.attack, parts, self.victim).all(examples, identity)
 
-    def _searched(self, examples: Sequence[Example], identity: str, parts: Parts) -> Generator[AttackRow, None, None]:
+    def _searched(self, examples: Iterable[Example], identity: str, parts: Parts) -> Generator[AttackRow, None, None]:
         recipe = parameters_of(self.attack)
         search = recipe.search(parts)
         oracles = {VICTIM: victim_oracle(self.victim), ENCODER: encoder_oracle(parts.encoder)}

@@ -199,7 +199,7 @@ def record(
         remaining = [example for example in dataset.examples if example.id not in log.done]
         # Close the generator even if this loop is interrupted: it may have worker processes.
         with closing(attack(remaining, identity)) as rows:
-            for row in rows:
+            for row in rows if remaining else ():
                 log.append(row)
                 if progress is not None:
                     progress(row, len(log.done), len(plan))

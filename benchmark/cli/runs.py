@@ -167,6 +167,7 @@ def status(
 
 
 def _status(planned: "Plan") -> None:
+    from benchmark.execution.attack_parts import owners
     from benchmark.execution.cards import suite_card
     from benchmark.execution.cells import MODEL, cells_of
     from benchmark.execution.explanation import state_of
@@ -188,8 +189,8 @@ def _status(planned: "Plan") -> None:
             if cell.kind == "train" and cell.key is not None and state == "done":
                 models.append(f"Model of {cell.row.label}: {store.folder(cell.kind, cell.key) / MODEL}")
             if cell.key is not None and state == "running":
-                owner = store.owner(cell.kind, cell.key) or "a process that has just ended"
-                running.append(f"Running: {cell.label}, by {owner}")
+                known = list(dict.fromkeys(filter(None, owners(cell, store)))) or ["a process that has just ended"]
+                running += [f"Running: {cell.label}, by {owner}" for owner in known]
     for subject in work.missing:
         lines.append(("all rows", subject, "unavailable"))
     if lines:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from benchmark.attacks import attack_identity
-from benchmark.data import Dataset
+from benchmark.data import Dataset, Example
 from benchmark.evaluation.metrics import METRICS, FeatureDetection, Predictions, Retention
 from benchmark.execution.method_registry import ConfiguredMethod
 from benchmark.execution.store import Artifact, Store
@@ -20,6 +20,12 @@ from benchmark.schema.protocol import ECE_UNMERGED, MERGE_AFTER_ARGMAX, of_train
 from benchmark.suites import Attack, EvaluationTask, Recipe
 
 Kind = Literal["train", "predict", "inspect", "features", "attack", "score"]
+PART = "part"
+"""Kind of a finished part of an attack, in the store."""
+
+PART_EXAMPLES = 32
+WHOLE_EXAMPLES = 128
+"""Maximum number of examples of an attack without parts: one process has so many of them under attack at once."""
 
 KEY_VERSION = 1
 """Increased when the meaning of any spec changes."""
@@ -76,6 +82,24 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A range of an attack's examples, which one of several processes attacks.
+
+    Attributes:
+        spec: The part's identity: that of the attack, and the range.
+        examples: The examples.
+    """
+
+    spec: dict[str, Any]
+    examples: tuple[Example, ...]
+
+    @property
+    def key(self) -> str:
+        """Return the key."""
+        return fingerprint(self.spec)
+
+
+@dataclass(frozen=True)
 class Cell:
     """One unit of work.
 
@@ -85,6 +109,7 @@ class Cell:
         spec: The cell's identity, or None until all cells that it reads from are finished.
         reads: The finished artifacts that the cell reads, by role.
         row: The row that the cell belongs to.
+        parts: The parts of a long attack, in the order of its examples; empty if one process computes the cell.
     """
 
     kind: Kind
@@ -92,6 +117,7 @@ class Cell:
     spec: dict[str, Any] | None
     reads: Mapping[str, Artifact]
     row: Row
+    parts: tuple[Part, ...] = ()
 
     @property
     def key(self) -> str | None:
@@ -148,7 +174,7 @@ def cells_of(row: Row, work: Workload, store: Store) -> Iterator[Cell]:
             features[subject] = _artifact(asked, store)
     for attack in (a for a in work.suite.attacks if a.id not in work.missing):
         spec = None if trained is None else attack_spec(trained, attack, work.attacked[attack.id])
-        live = Cell("attack", attack.id, spec, _known(model=trained), row)
+        live = Cell("attack", attack.id, spec, _known(model=trained), row, _parts(spec, work.attacked[attack.id]))
         yield live
         yield _score_attack(live, attack, work, store)
     for task in (p for p in work.suite.tasks if p.id not in work.missing):
@@ -246,6 +272,16 @@ def attack_spec(trained: Artifact, attack: Attack, data: Dataset) -> dict[str, A
         "examples": fingerprint([example.id for example in data.examples]),
         "attack": attack_identity(attack),
     }
+
+
+def _parts(spec: dict[str, Any] | None, data: Dataset) -> tuple[Part, ...]:
+    if spec is None or len(data) <= WHOLE_EXAMPLES:
+        return ()
+    attack = fingerprint(spec)
+    ranges = [(start, min(start + PART_EXAMPLES, len(data))) for start in range(0, len(data), PART_EXAMPLES)]
+    return tuple(
+        Part({"kind": PART, "attack": attack, "range": [start, end]}, data.examples[start:end]) for start, end in ranges
+    )
 
 
 def weights_hash(trained: Artifact) -> str:

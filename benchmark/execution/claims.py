@@ -119,8 +119,11 @@ class Attempt:
             earlier = self.folder.parent / str(number)
             if (earlier / WORK).is_dir():
                 if (earlier / STALE).is_file():
-                    shutil.copytree(earlier / WORK, self.folder / "copied")
-                    (self.folder / "copied").rename(work)
+                    # The owner may go on meanwhile: replace a file, or finish the cell.
+                    with contextlib.suppress(shutil.Error, FileNotFoundError):
+                        shutil.copytree(earlier / WORK, self.folder / "copied")
+                    with contextlib.suppress(FileNotFoundError):
+                        (self.folder / "copied").rename(work)
                 else:
                     (earlier / WORK).rename(work)
                 break

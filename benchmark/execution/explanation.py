@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from benchmark.execution.cells import TABLES, Cell, Kind, Row, cells_of, weights_hash
+from benchmark.execution.attack_parts import owners
+from benchmark.execution.cells import PART, TABLES, Cell, Kind, Row, cells_of, weights_hash
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import Workload
 from benchmark.schema import IntegrityError, canonical_json
@@ -53,9 +54,12 @@ def state_of(cell: Cell, store: Store) -> State:
             return "done"
     except IntegrityError:
         return "broken"
-    if store.owner(cell.kind, cell.key) is not None:
+    if any(owners(cell, store)):
         return "running"
-    return "begun" if store.is_partial(cell.kind, cell.key) else "missing"
+    begun = store.is_partial(cell.kind, cell.key) or any(
+        store.is_partial(PART, part.key) or store.folder(PART, part.key).is_dir() for part in cell.parts
+    )
+    return "begun" if begun else "missing"
 
 
 def explain(rows: Sequence[Row], work: Workload, store: Store) -> Iterator[Explanation]:

@@ -8,12 +8,13 @@ import os
 import pickle
 import platform
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from benchmark.execution.attack_parts import owners
 from benchmark.execution.cells import Row, cells_of
 from benchmark.execution.claims import ClaimedError, claimed_error
 from benchmark.execution.method_registry import load_plugin, loaded_plugins, method_class
@@ -57,9 +58,11 @@ class Executor(Protocol):
 
     Attributes:
         slots: Number of rows that it takes at a time.
+        helps: Whether it may be given a row once more, to share its attacks.
     """
 
     slots: int
+    helps: bool
 
     def submit(self, rows: Mapping[int, Row]) -> None:
         """Start rows, each with a number that stands for it."""
@@ -86,6 +89,7 @@ class InProcess:
     """Compute one row at a time in this process."""
 
     slots = 1
+    helps = False
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
@@ -122,11 +126,14 @@ def compute_rows(rows: Sequence[Row], runner: Runner, executor: Executor) -> Gen
     """
     is_here = isinstance(executor, InProcess)
     waiting, noted, lost = deque(_Pending(row) for row in rows), set[str](), list[str]()
-    running: dict[int, _Pending] = {}
+    running, helped = dict[int, _Pending](), Counter[int]()
 
     def ended(pending: _Pending, result: Outcome | Exception) -> Iterator[tuple[Row, Outcome]]:
-        earlier = pending.computed
-        if isinstance(result, RowLostError):
+        earlier = pending.computed + helped.pop(id(pending.row), 0)
+        if pending.helps and isinstance(result, Outcome | RowLostError):
+            # Whatever became of the helper, the row's own process goes on or reports why not.
+            helped[id(pending.row)] = earlier + (result.computed if isinstance(result, Outcome) else 0)
+        elif isinstance(result, RowLostError):
             lost.append(f"{pending.row.label} ({result})")
             runner.observer.note(f"{pending.row.label}: its process died ({result}).")
         elif not isinstance(result, Outcome):
@@ -149,7 +156,7 @@ def compute_rows(rows: Sequence[Row], runner: Runner, executor: Executor) -> Gen
                 runner.observer.note(result.claimed)
 
     try:
-        while waiting or running:
+        while waiting or any(not pending.helps for pending in running.values()):
             due = [pending for pending in waiting if pending.due <= time.monotonic()]
             started: dict[int, _Pending] = {}
             for pending in due[: executor.slots - len(running)]:
@@ -159,12 +166,12 @@ def compute_rows(rows: Sequence[Row], runner: Runner, executor: Executor) -> Gen
                     started[id(pending)] = pending
                 else:
                     yield from ended(pending, outcome)
+            if executor.helps and not due and len(running) + len(started) < executor.slots:
+                started |= {id(helper): helper for helper in _helpers(list(running.values()), runner)}
             if started:
                 running |= started
                 executor.submit({number: pending.row for number, pending in started.items()})
-            elif not running:
-                time.sleep(POLL_SECONDS / 4)
-            for number, result in executor.finished(POLL_SECONDS / 4 if waiting else None) if running else ():
+            for number, result in _results(executor, running, waits=bool(waiting)):
                 yield from ended(running.pop(number), result)
     except (KeyboardInterrupt, GeneratorExit):
         if running and (sentence := executor.leave()):
@@ -179,6 +186,17 @@ def compute_rows(rows: Sequence[Row], runner: Runner, executor: Executor) -> Gen
         )
 
 
+def _results(
+    executor: Executor, running: Mapping[int, object], *, waits: bool
+) -> Sequence[tuple[int, Outcome | Exception]]:
+    """Wait for a running row, but no longer than until another may start."""
+    seconds = POLL_SECONDS / 4 if waits else POLL_SECONDS if executor.helps and len(running) < executor.slots else None
+    if running:
+        return executor.finished(seconds)
+    time.sleep(POLL_SECONDS / 4)
+    return ()
+
+
 @dataclass(eq=False)
 class _Pending:
     """A row that is to be started.
@@ -188,12 +206,34 @@ class _Pending:
         computed: Number of its cells that were computed before it had to wait for another process.
         due: When to start it, by the monotonic clock.
         unseen: How often another machine has said that it is done while this one did not find its cells.
+        helps: Whether it is started next to the row's own process, to share its attacks.
     """
 
     row: Row
     computed: int = 0
     due: float = 0.0
     unseen: int = 0
+    helps: bool = False
+
+
+def _helpers(running: Sequence[_Pending], runner: Runner) -> Iterator[_Pending]:
+    """Yield a helper for the first row that has none, and an attack or a part of one that no process has."""
+    helped = {id(pending.row) for pending in running if pending.helps}
+    for pending in running:
+        if id(pending.row) not in helped and not pending.row.failure and _has_free_attack(pending.row, runner):
+            yield _Pending(pending.row, helps=True)
+            return
+
+
+def _has_free_attack(row: Row, runner: Runner) -> bool:
+    store = runner.store
+    store.refresh()
+    try:
+        attacks = [cell for cell in cells_of(row, runner.work, store) if cell.kind == "attack" and cell.key is not None]
+    except MethodError:  # its own process reports it
+        return False
+    owned = [o for cell in attacks if store.find(cell.kind, cell.key or "") is None for o in owners(cell, store)]
+    return any(owned) and None in owned
 
 
 def compute_row(row: Row, runner: Runner) -> Outcome:
@@ -259,8 +299,8 @@ def _settled(row: Row, runner: Runner) -> Outcome | None:
     report_notes(store, runner.observer)
     if not missing:
         return Outcome(reused=len(cells))
-    owners = [store.owner(cell.kind, cell.key) for cell in missing if cell.key is not None]
-    return None if None in owners else Outcome(claimed=str(claimed_error(missing[0].label, owners[0])))
+    owned = [owner for cell in missing for owner in owners(cell, store)]
+    return None if None in owned else Outcome(claimed=str(claimed_error(missing[0].label, owned[0])))
 
 
 def _is_done(row: Row, runner: Runner) -> bool:

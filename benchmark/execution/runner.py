@@ -3,9 +3,10 @@
 import json
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmark.data import Dataset
+from benchmark.data import Dataset, Example
 from benchmark.evaluation.metrics import (
     METRICS,
     FeatureDetection,
@@ -45,16 +46,19 @@ from benchmark.execution.cells import (
     INSPECTED,
     MEASURED,
     MODEL,
+    PART,
     PREDICTIONS,
     TRAINING,
     Cell,
     weights_hash,
 )
+from benchmark.execution.claims import ClaimedError
 from benchmark.execution.store import SCRATCH, Artifact, Store
 from benchmark.execution.trackers import RowTracker, Tracker, tracked_run
 from benchmark.execution.workload import Workload
 from benchmark.models.classifier import Classifier
 from benchmark.models.prompt_classifier import load_classifier
+from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.errors import TemperError
 from benchmark.schema.protocol import PADDING_ATTENDED
 
@@ -132,16 +136,22 @@ class Runner:
         }
         started = time.monotonic()
         try:
+            # An attack that was begun as a whole, by an earlier version, is finished as a whole.
+            shared = bool(cell.parts) and not self.store.is_partial(cell.kind, cell.key or "")
+            begun = shared and self._attack_parts(cell, started)
             with self.store.work(cell.kind, cell.spec, cell.label) as folder:
                 if folder is None:
                     return False
-                self.observer.begin(cell.label)
+                if not begun:
+                    self.observer.begin(cell.label)
                 compute[cell.kind](cell, folder)
         except (MemoryError, torch.OutOfMemoryError) as error:
             raise TemperError(
                 f"{cell.label}: out of memory. Free some, or lower batch_size and raise accumulation in a copy of the "
                 "suite; finished cells and checkpoints are kept."
             ) from error
+        for part in cell.parts:
+            self.store.remove(PART, part.key)
         if cell.kind == "train":
             self.tracking.send(tracked_run(cell, self.work.suite))
         self.observer.end(cell.label, time.monotonic() - started)
@@ -236,11 +246,42 @@ class Runner:
             features = body_features(model, texts, body["max_length"], report=self.observer.advance)
         write_features(folder / FEATURES, FeatureTable(tuple(e.id for e in data.examples), _labels(data), features))
 
+    def _attack_parts(self, cell: Cell, started: float) -> bool:
+        """Attack the parts of a long attack that no other process has; return whether there was one."""
+        from benchmark.attacks import attack_fingerprint
+        from benchmark.attacks.job import Job
+        from benchmark.attacks.run import IN_FLIGHT
+        from benchmark.attacks.victim import ModelVictim
+        from benchmark.execution.attack_parts import AttackParts
+        from benchmark.training.optimization import pick_device
+
+        attack = next(a for a in self.work.suite.attacks if a.id == cell.subject)
+        parts = AttackParts(cell, self.store, self.observer)
+
+        def rows(examples: Iterator[Example]) -> Generator[AttackRow, None, None]:
+            # Without a free part, no model is loaded.
+            if (first := next(examples, None)) is not None:
+                job = Job(attack, ModelVictim(self._model(cell)), None, str(pick_device()), IN_FLIGHT)
+                yield from job(chain([first], examples), attack_fingerprint(attack))
+
+        try:
+            parts.attack(rows)
+        except ClaimedError:
+            if parts.begun:
+                label = f"{cell.label}, {parts.attacked} of {parts.total} examples"
+                self.observer.end(label, time.monotonic() - started)
+            raise
+        return parts.begun
+
     def _attack(self, cell: Cell, folder: Path) -> None:
         from benchmark.attacks import run_attack
         from benchmark.attacks.victim import ModelVictim
+        from benchmark.execution.attack_parts import merged
         from benchmark.training.optimization import pick_device
 
+        if (rows := merged(cell, self.store)) is not None:
+            write_attack(folder / ATTACKED, rows)
+            return
         attack = next(a for a in self.work.suite.attacks if a.id == cell.subject)
         data = self.work.attacked[attack.id]
         # The journal is only needed to resume the attack, so it is in the scratch folder, which is dropped at the end.

@@ -1,6 +1,7 @@
 """The artifact store: the output of each cell, stored under the key of its spec and verified before use.
 
 <root>/<kind>/<64 hexadecimal digits of the key>/   spec.json, receipt.json and the cell's files
+<root>/part/<digits>/                               a finished part of an attack; removed when all are merged
 <root>/attempts/<kind>-<digits>/<n>/                an unfinished cell; survives a kill, so that the cell can resume
 <root>/set-aside/<kind>-<digits>-<n>/               quarantined artifacts, whose files do not match their hashes
 
@@ -119,16 +120,19 @@ class Store:
             return {}
 
     @contextlib.contextmanager
-    def work(self, kind: str, spec: Mapping[str, Any], label: str = "") -> Iterator[Path | None]:
+    def work(
+        self, kind: str, spec: Mapping[str, Any], label: str = "", whole: tuple[str, str] | None = None
+    ) -> Iterator[Path | None]:
         """Yield the folder in which to compute a cell; turn it into an artifact if the block ends without an error.
 
         What an interrupted run left is in it. Its ``scratch`` folder is removed at the end.
-        None is yielded if another process has finished the cell in the meantime.
+        None is yielded if another process has finished the cell, or the one that it is a part of, in the meantime.
 
         Args:
             kind: The kind of cell.
             spec: The cell's identity.
             label: The cell's name in messages.
+            whole: Kind and key of the cell that this one is a part of.
 
         Raises:
             ClaimedError: another process is computing the cell.
@@ -137,7 +141,7 @@ class Store:
         key = fingerprint(spec)
         with self.guarded(), self._claims.claim(_cell(kind, key), label or kind) as attempt:
             self.refresh()
-            if self.find(kind, key) is not None:
+            if self.find(kind, key) is not None or (whole is not None and self.find(*whole) is not None):
                 attempt.finished = True
                 yield None
                 return
@@ -152,6 +156,15 @@ class Store:
                     raise
                 raise ClaimedError(f"{label or kind}: another process took it over, as this one was silent.") from error
             attempt.finished = True
+
+    def remove(self, kind: str, key: str) -> None:
+        """Remove an artifact whose content another one holds. It disappears at once, as it appeared."""
+        folder = self.folder(kind, key)
+        self._seen.pop(folder, None)
+        gone = folder.with_suffix(".removed")
+        with contextlib.suppress(OSError):  # another process removes it, or has
+            folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
     @contextlib.contextmanager
     def guarded(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -142,6 +143,33 @@ def test_another_machines_claim_is_taken_over_only_after_its_silence(tmp_path: P
     with pytest.raises(ClaimedError, match="another process took it over, as this one was silent"):
         block.__exit__(FileNotFoundError, FileNotFoundError("journal"), None)
     assert not attempts(tmp_path)
+
+
+@pytest.mark.parametrize("gone", ["a file", "everything"])
+def test_files_that_the_silent_owner_removes_meanwhile_are_not_missed(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    block, first = begin(Store(tmp_path), "far")
+    store = Store(tmp_path)
+    assert store.owner("predict", KEY) is not None
+    clock.now = 121
+    copytree = shutil.copytree
+
+    def racing(source: Path, target: Path) -> None:
+        monkeypatch.setattr(shutil, "copytree", copytree)
+        if gone == "everything":
+            shutil.rmtree(first)
+        else:
+            (first / SCRATCH / "half").symlink_to("replaced")
+        copytree(source, target)
+
+    monkeypatch.setattr(shutil, "copytree", racing)
+    with store.work("predict", SPEC) as folder:
+        assert (folder / SCRATCH / "journal").exists() == (gone == "a file")
+        (folder / "result.txt").write_text("result")
+    assert result(tmp_path) == "result"
+    with pytest.raises(ClaimedError):
+        block.__exit__(FileNotFoundError, FileNotFoundError("journal"), None)
 
 
 @pytest.mark.parametrize(("text", "notes"), [("result", 0), ("another", 1)])

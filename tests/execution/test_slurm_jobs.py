@@ -1,5 +1,6 @@
 """Rows in Slurm jobs on two nodes: the bytes of a local run, jobs that go on alone, queue again or vanish."""
 
+import errno
 import importlib.util
 import json
 import os
@@ -10,11 +11,14 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from benchmark import run
+from benchmark.cli.app import app
 from benchmark.cli.main import main
 from benchmark.execution.executors import Slurm, parse_place, slurm_jobs
 from benchmark.execution.executors.slurm_jobs import SlurmJobs
@@ -22,10 +26,13 @@ from benchmark.execution.plan import parse_methods, plan
 from benchmark.execution.runner import Quiet, Runner
 from benchmark.schema import TemperError, UsageError
 from benchmark.suites import load_suite
+from tests.reproduction.conftest import packaged
 from tests.support.command import temper
 from tests.support.folders import tree
 from tests.support.halting import Journal, write_plugin
 from tests.support.processes import PROCESSES, REPOSITORY
+
+__all__ = ["packaged"]
 
 pytestmark = pytest.mark.usefixtures("_one_thread")
 METHODS = "vanilla,roast"
@@ -107,6 +114,27 @@ def test_a_job_gets_as_many_rows_as_take_ten_minutes(suite: Path, tmp_path: Path
     assert rows_per_job(time=5) == 4
 
 
+def test_a_lost_job_on_a_full_disk_is_reported_as_that(
+    suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan(load_suite(str(suite)), parse_methods("vanilla"), 1, None, tmp_path / "out", protocol="")
+    outcomes = planned.store.root / "slurm/outcomes"
+    outcomes.mkdir(parents=True)
+
+    def lost() -> object:
+        jobs = SlurmJobs(Runner(planned.work, planned.store, Quiet()), 1, Slurm())
+        jobs._running = {0: slurm_jobs._Awaited("row", "12", missing_since=-1e9)}
+        ((_, result),) = jobs.finished(0)
+        return result
+
+    assert "Slurm job 12 ended without a result" in str(lost())
+    assert not list(outcomes.iterdir())
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(slurm_jobs, "_write_bytes", mock.Mock(side_effect=full))
+    with pytest.raises(TemperError, match=r"out failed: No space left on device\. Free space there"):
+        lost()
+
+
 @pytest.mark.slow
 @pytest.mark.needs("submitit", "slurm")
 @on_a_cluster
@@ -121,6 +149,37 @@ def test_two_nodes_write_the_bytes_of_one_process(suite: Path, tmp_path: Path) -
     again = run(suite, METHODS, seeds=2, out=tmp_path / "slurm", executor="slurm:partition=none")
     assert (again.computed, again.reused) == (0, 32)
     assert submissions(tmp_path / "slurm") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.needs("submitit", "slurm")
+@on_a_cluster
+def test_tuning_gives_the_trials_of_one_process(suite: Path, tmp_path: Path) -> None:
+    for out, executor in (("one", "local"), ("slurm", "slurm:rows_per_job=2")):
+        options = ["--methods", "vanilla", "--trials", 2, "--out", tmp_path / out, "--executor", executor]
+        done = temper("tune", suite, *options)
+        assert done.returncode == 0, done.stderr
+        assert "Ran 2 trials." in done.stderr + done.stdout
+    trials = tree(tmp_path / "slurm/results")
+    assert [Path(name).name for name in trials if "trials" in name] == ["trials.jsonl"]
+    assert trials == tree(tmp_path / "one/results")
+    assert submissions(tmp_path / "slurm") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.needs("submitit", "slurm")
+@pytest.mark.usefixtures("cluster", "packaged")
+def test_a_papers_table_is_that_of_one_process(tiny_backbone: Path, tmp_path: Path) -> None:
+    words = ["reproduce", "tiny-table", "--backbone", tiny_backbone, "--seeds", 1, "--limit", 20, "--yes"]
+    shown = []
+    for out, executor in (("one", "local"), ("slurm", "slurm:rows_per_job=1")):
+        options = map(str, [*words, "--out", tmp_path / out, "--executor", executor])
+        done = CliRunner().invoke(app, list(options), env={"COLUMNS": "200"}, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        shown.append(done.stdout)
+    assert shown[0] == shown[1]
+    assert "Vanilla" in shown[0]
+    assert submissions(tmp_path / "slurm") > 0
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
-"""Time a large leaderboard, relative to reading the same lines as JSON: `python -m tests.performance.board_speed`.
+"""Measure a large leaderboard: `python -m tests.performance.board_speed`.
 
-The records are synthetic, in the shape of a real suite: thirteen tasks, sixty records a seed of which a quarter carry
-200 replicates, three seeds a row.
+It prints CPU times relative to reading the same lines as JSON, the peak of memory, and the sizes of the results and of
+the site. The records are synthetic, in the shape of a real suite: fourteen tasks, sixty records a seed of which a
+quarter carry 200 replicates, three seeds a row.
 """
 
 import argparse
@@ -10,9 +11,11 @@ import cProfile
 import json
 import pstats
 import random
+import resource
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ from benchmark.schema import card_fingerprint, fingerprint, record_line, record_
 from leaderboard.board import load_board
 from leaderboard.site_files import render_all
 
-SEEDS, RESAMPLES = 3, 200
+SEEDS, RESAMPLES, BACKBONE = 3, 200, "minilm"
 # Perspective -> tasks and metrics of each; the first metric is the headline.
 SHAPE = {
     "in-distribution": (1, ["accuracy"]),
@@ -62,21 +65,23 @@ def large_card() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write_large(root: Path, records: int) -> int:
-    """Write about that many records and return how many they are; vanilla is the first row."""
+def write_large(root: Path, records: int, backbones: int = 1) -> int:
+    """Write about that many records and return how many they are; vanilla is the first row on each backbone."""
     card = large_card()
     per_seed = sum(len(task["metrics"]) for task in card["tasks"])
-    rows = max(2, round(records / per_seed / SEEDS))
+    rows = max(2, round(records / per_seed / SEEDS / backbones))
     path = root / "large@1" / "suite.json"
     path.parent.mkdir(parents=True)
     path.write_text(suite_card_text(card), encoding="utf-8")
+    names = [BACKBONE, *(f"{BACKBONE}-{number}" for number in range(1, backbones))]
     for row in range(rows):
         for seed in range(SEEDS):
-            _write_seed(root, card, "vanilla" if row == 0 else f"method-{row:04}", row, seed)
-    return rows * SEEDS * per_seed
+            _write_seed(root, card, "vanilla" if row == 0 else f"method-{row:04}", names, row, seed)
+    return backbones * rows * SEEDS * per_seed
 
 
-def _write_seed(root: Path, card: dict[str, Any], name: str, row: int, seed: int) -> None:
+def _write_seed(root: Path, card: dict[str, Any], name: str, backbones: Sequence[str], row: int, seed: int) -> None:
+    """Write a row's seed, with the same values on all backbones."""
     chance = random.Random(row * SEEDS + seed)
     base = {
         "schema": 2, "kind": "measured",
@@ -85,7 +90,7 @@ def _write_seed(root: Path, card: dict[str, Any], name: str, row: int, seed: int
             "name": name, "version": "1", "configuration": "", "source": digest(name),
             "hyperparameters": {"alpha": 0.6, "beta": 1.0},
         },
-        "backbone": {"name": "minilm", "source": "artifact:minilm", "revision": digest("weights")},
+        "backbone": {"name": BACKBONE, "source": f"artifact:{BACKBONE}", "revision": digest("weights")},
         "seed": seed, "status": "ok", "reason": None, "verification": "self-reported", "source": None,
         "cost": {"forward": 4000 + row, "backward": 4000, "input_backward": 0},
         "environment": {"python": "3.11.7", "device": "cpu"},
@@ -105,9 +110,11 @@ def _write_seed(root: Path, card: dict[str, Any], name: str, row: int, seed: int
                     "replicates": replicates if metric == task["headline"] else None,
                 }
             )
-    path = root / record_path(lines[0])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(map(record_line, lines)), encoding="utf-8")
+    text = "".join(map(record_line, lines))
+    for backbone in backbones:
+        path = root / record_path({**lines[0], "backbone": {**base["backbone"], "name": backbone}})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace(f'"{BACKBONE}"', f'"{backbone}"'), encoding="utf-8")
 
 
 def read_json(root: Path) -> int:
@@ -127,11 +134,12 @@ def main() -> None:
     """Print the ratios, or with --profile what takes the time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--backbones", type=int, default=1, help="backbones that share the records, a section each")
     parser.add_argument("--profile", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root, site = Path(folder) / "results", Path(folder) / "site"
-        count = write_large(root, asked.records)
+        count = write_large(root, asked.records, asked.backbones)
         if asked.profile:
             profile = cProfile.Profile()
             profile.runcall(leaderboard.build, root, site)
@@ -139,11 +147,22 @@ def main() -> None:
             return
         floor = timed(lambda: read_json(root))
         boards: list[Any] = []
+        sites: list[dict[str, str]] = []
         loading = timed(lambda: boards.append(load_board(root)))
-        rendering = timed(lambda: render_all(boards[0]))
-        print(f"{count} records, {sum(path.stat().st_size for path in root.rglob('*.jsonl')) / 2**20:.0f} MiB")
-        print(f"loading and ranking {loading / floor:.2f}, rendering {rendering / floor:.2f}, "
-              f"together {(loading + rendering) / floor:.2f} times reading the lines ({floor:.1f} s)")  # fmt: skip
+        rendering = timed(lambda: sites.append(render_all(boards[0])))
+        sizes = {name: len(text.encode()) for name, text in sites[0].items()}
+        unit = 1 if sys.platform == "darwin" else 2**10
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        print(
+            f"{count} records on {asked.backbones} backbones, "
+            f"{sum(path.stat().st_size for path in root.rglob('*.jsonl')) / 2**20:.0f} MiB"
+        )
+        print(
+            f"loading and ranking {loading / floor:.2f}, rendering {rendering / floor:.2f}, "
+            f"together {(loading + rendering) / floor:.2f} times reading the lines ({floor:.1f} s)"
+        )
+        print(f"peak {peak / 2**30:.2f} GiB, page {sizes['index.html'] / 2**20:.1f} MiB, "
+              f"other files {(sum(sizes.values()) - sizes['index.html']) / 2**20:.1f} MiB")  # fmt: skip
 
 
 if __name__ == "__main__":

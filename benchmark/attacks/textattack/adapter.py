@@ -3,7 +3,7 @@
 import math
 import random
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -105,7 +105,7 @@ class TextAttackSearch:
         self._victim = victim
         self._encoder = encoder
 
-    def all(self, examples: Sequence[Example], identity: str) -> Generator[AttackRow, None, None]:
+    def all(self, examples: Iterable[Example], identity: str) -> Generator[AttackRow, None, None]:
         """Attack examples, each with random numbers seeded by `identity` and its id."""
         return (self.attack(example, f"{identity}/{example.id}") for example in examples)
 

@@ -19,6 +19,8 @@ class Processes:
         slots: Number of processes.
     """
 
+    helps = True
+
     def __init__(self, runner: Runner, jobs: int) -> None:
         self.slots = jobs
         self._runner = runner

@@ -37,6 +37,8 @@ class RayTasks:
         slots: Number of rows.
     """
 
+    helps = True
+
     def __init__(self, runner: Runner, rows: int, settings: "Ray") -> None:
         self.slots = max(rows, 1)
         self._runner, self._settings = runner, settings

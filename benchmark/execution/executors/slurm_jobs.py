@@ -76,6 +76,8 @@ class SlurmJobs:
         slots: Number of rows; the scheduler queues the jobs.
     """
 
+    helps = False
+
     def __init__(self, runner: Runner, rows: int, settings: "Slurm") -> None:
         self.slots = max(rows, 1)
         self._runner, self._settings = runner, settings
@@ -124,6 +126,7 @@ class SlurmJobs:
                 file = files.get(_file(awaited.row, awaited.job))
                 result: Outcome | Exception | None = None if file is None else _read_result(file)
                 if result is None and self._is_lost(awaited):
+                    self._require_room()
                     log = self._folder / SUBMITIT / f"{awaited.job}_0_log.err"
                     result = RowLostError(f"Slurm job {awaited.job} ended without a result; see {log}")
                 if result is not None:
@@ -232,6 +235,15 @@ class SlurmJobs:
                 awaited.missing_since = None
             elif awaited.missing_since is None:
                 awaited.missing_since = now
+
+    def _require_room(self) -> None:
+        """Raise the error of a full disk: a job that meets one can write down neither its result nor its log."""
+        probe = self._outcomes / f".{os.getpid()}.probe"
+        with self._runner.store.guarded():
+            try:
+                _write(probe, str(os.getpid()))
+            finally:
+                probe.unlink(missing_ok=True)
 
     def _is_lost(self, awaited: _Awaited) -> bool:
         return awaited.missing_since is not None and time.monotonic() - awaited.missing_since >= GRACE_SECONDS
