@@ -4,26 +4,32 @@
 
 Victims are MiniLM (its first two layers for the reviews), trained here for a few minutes and kept. TextAttack's search
 works with the same parts, which it asks about one text at a time on one thread: then what a model says about a text
-does not depend on its company, and neither search can differ by the last bits of a sum. The same command resumes
-everything.
+does not depend on its company, and neither search can differ by the last bits of a sum. Attacks with random edits get
+the same random numbers in both. The same command resumes everything.
 
 TEMPER_MIRROR names a mirror of the Hub's data sets; without it the Hub is asked.
 """
 
 import argparse
 import json
+import random
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 import torch
 
-from benchmark.attacks import AttackRow, Parts, Victim, load_parts, parameters_of, run_attack
+from benchmark.attacks import AttackRow, Parts, Victim, job, load_parts, parameters_of, run_attack
 from benchmark.attacks.attack_recipe import textattack_recipes
 from benchmark.attacks.encoder import Encoder, Vectors
+from benchmark.attacks.engine import Search
 from benchmark.attacks.suite_attack import Attack
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Dataset, DataSpec, Example, LabelSpec, load
@@ -96,6 +102,38 @@ SETS = {
 }  # fmt: skip
 
 
+PARAMETERS: Mapping[str, Mapping[str, Any]] = {"keyboard_typos": {"insertions": "all"}}
+"""Parameters of the attacks that are not compared with their defaults.
+
+TextAttack draws the letters of keyboard typos in the order of a set, which no random numbers can follow.
+"""
+
+
+@contextmanager
+def same_draws() -> Iterator[None]:
+    """Make both backends draw an example's random numbers from one generator, seeded by the example's id."""
+    from benchmark.attacks.textattack import adapter
+
+    drawn, new_attempt = random.Random(), job.new_attempt
+
+    def generator(seed: str) -> random.Random:
+        return random.Random(seed.rpartition("/")[2])
+
+    @contextmanager
+    def seeded(seed: str) -> Iterator[None]:
+        drawn.setstate(generator(seed).getstate())
+        with patch.object(np.random, "randint", drawn.randrange), patch.object(random, "choice", drawn.choice):
+            yield
+
+    def attempt(example: Example, search: Search, seed: str, budget: int | None) -> job.Attempt:
+        made = new_attempt(example, search, seed, budget)
+        made.case.rng = generator(seed)
+        return made
+
+    with patch.object(adapter, "_seeded", seeded), patch.object(job, "new_attempt", attempt):
+        yield
+
+
 @dataclass(frozen=True)
 class OneAtATimeEncoder:
     """An encoder that is asked about one text at a time."""
@@ -104,8 +142,6 @@ class OneAtATimeEncoder:
 
     def encode(self, sentences: Sequence[str]) -> Vectors:
         """Encode sentences as vectors of length 1, shape (sentences, dimensions)."""
-        import numpy as np
-
         return np.concatenate([self.encoder.encode([sentence]) for sentence in sentences])
 
 
@@ -131,23 +167,24 @@ class Comparison:
 
 
 def compare(attack: Attack, examples: Dataset, model: Classifier, parts: Parts, folder: Path) -> Comparison:
-    """Run an attack on the engine and through TextAttack; journals go into a folder."""
+    """Run an attack on the engine and through TextAttack, with the same random numbers; journals go into a folder."""
     victims: dict[str, Victim] = {
         "engine": ModelVictim(model),
         "textattack": partial(predict_logits, model, tokens_per_batch=1),
     }
     resources = {"engine": parts, "textattack": replace(parts, encoder=OneAtATimeEncoder(parts.encoder))}
-    results = [
-        run_attack(
-            replace(attack, backend=backend),
-            examples,
-            victims[backend],
-            folder / f"{attack.id}-{backend}.jsonl",
-            _progress(f"{attack.id} {backend}"),
-            parts=resources[backend],
-        )
-        for backend in ("engine", "textattack")
-    ]
+    with same_draws():
+        results = [
+            run_attack(
+                replace(attack, backend=backend),
+                examples,
+                victims[backend],
+                folder / f"{attack.id}-{backend}.jsonl",
+                _progress(f"{attack.id} {backend}"),
+                parts=resources[backend],
+            )
+            for backend in ("engine", "textattack")
+        ]
     return Comparison(list(zip(*results, strict=True)))
 
 
@@ -216,8 +253,9 @@ def main() -> None:
         model, examples = victim_of(proof, arguments.out / "victims" / name), examples_of(proof, arguments.examples)
         for recipe in arguments.recipes:
             attack = Attack(
-                id=recipe, version=1, title=recipe, description="-", on=name, subset=len(examples), recipe=recipe
-            )
+                id=recipe, version=1, title=recipe, description="-", on=name, subset=len(examples), recipe=recipe,
+                parameters=PARAMETERS.get(recipe, {}),
+            )  # fmt: skip
             folder = arguments.out / name / str(len(examples))
             folder.mkdir(parents=True, exist_ok=True)
             comparison = compare(attack, examples, model, load_parts(parameters_of(attack)), folder)
