@@ -2,6 +2,9 @@
 
     python -m scripts.prove_attacks textfooler bert_attack pwws --sets sst2,reviews,nli --out runs/proof
 
+`imperceptible`, which TextAttack does not search in this way, is compared with scipy's differential evolution: by the
+number of successes and of generations, since the two draw other random numbers.
+
 Victims are MiniLM (its first two layers for the reviews), trained here for a few minutes and kept. TextAttack's search
 works with the same parts, which it asks about one text at a time on one thread: then what a model says about a text
 does not depend on its company, and neither search can differ by the last bits of a sum. Attacks with random edits get
@@ -25,11 +28,13 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from benchmark.attacks import AttackRow, Parts, Victim, job, load_parts, parameters_of, run_attack
 from benchmark.attacks.attack_recipe import textattack_recipes
 from benchmark.attacks.encoder import Encoder, Vectors
 from benchmark.attacks.engine import Search
+from benchmark.attacks.recipes.imperceptible import Genome, Imperceptible, edited, places
 from benchmark.attacks.suite_attack import Attack
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Dataset, DataSpec, Example, LabelSpec, load
@@ -188,6 +193,44 @@ def compare(attack: Attack, examples: Dataset, model: Classifier, parts: Parts, 
     return Comparison(list(zip(*results, strict=True)))
 
 
+def generation_of_scipy(recipe: Imperceptible, victim: Victim, example: Example, seed: int) -> int | None:
+    """Return the generation, from 1, in which scipy's differential evolution misleads a victim; None if none does."""
+    from scipy.optimize import differential_evolution
+
+    *frozen, original = example.texts
+    genome = Genome(places(original, recipe.characters), recipe.perturbations)
+    misled: list[bool] = []
+
+    def lead(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        logits = victim([(*frozen, edited(original, genome.edits(list(vector)))) for vector in vectors.T])
+        misled.append(bool((logits.argmax(axis=1) != example.label).any()))
+        others = np.delete(logits, example.label or 0, axis=1).max(axis=1)
+        return np.asarray(logits[:, example.label or 0] - others, dtype=np.float64)
+
+    differential_evolution(
+        lead, [(0, 1)] * genome.length, maxiter=recipe.generations, popsize=recipe.population, tol=-1, polish=False,
+        updating="deferred", vectorized=True, seed=seed, callback=lambda *_, **__: any(misled),
+    )  # fmt: skip
+    return misled.index(True) + 1 if any(misled) else None
+
+
+def _show_evolution(label: str, attack: Attack, examples: Dataset, model: Classifier, folder: Path) -> None:
+    """Print how often and how soon the engine and scipy mislead the victim, of the examples that it has right."""
+    recipe, journal = Imperceptible(), folder / f"{attack.id}-engine.jsonl"
+    rows = run_attack(attack, examples, ModelVictim(model), journal, _progress(label), parts=load_parts(recipe))
+    right = [(row, example) for row, example in zip(rows, examples.examples, strict=True) if row.outcome != "skipped"]
+    ours: list[int | None] = []
+    for row, example in right:
+        genes = Genome(places(example.texts[-1], recipe.characters), recipe.perturbations).length
+        ours.append(-(-(row.queries - 1) // (recipe.population * genes)) if row.outcome == "flipped" else None)
+    victim = partial(predict_logits, model)
+    theirs = [generation_of_scipy(recipe, victim, example, seed) for seed, (_, example) in enumerate(right)]
+    for who, generations in (("engine", ours), ("scipy", theirs)):
+        known = [generation for generation in generations if generation is not None]
+        mean = np.mean(known) if known else float("nan")
+        print(f"{label}, {who}: {len(known)} of {len(right)} flipped, in generation {mean:.2f} on average", flush=True)
+
+
 def victim_of(proof: Proof, folder: Path) -> Classifier:
     """Return the set's victim: trained on one thread for two epochs, or loaded from an earlier run."""
     if not (folder / "model/config.json").is_file():
@@ -258,6 +301,9 @@ def main() -> None:
             )  # fmt: skip
             folder = arguments.out / name / str(len(examples))
             folder.mkdir(parents=True, exist_ok=True)
+            if recipe == "imperceptible":
+                _show_evolution(f"{recipe} on {name}", attack, examples, model, folder)
+                continue
             comparison = compare(attack, examples, model, load_parts(parameters_of(attack)), folder)
             unlike += len(comparison.different)
             _show(f"{recipe} on {name}", comparison)
@@ -280,7 +326,7 @@ _FIELDS = {"outcome": "outcomes", "perturbed": "texts", "queries": "query counts
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipes", nargs="+", choices=textattack_recipes())
+    parser.add_argument("recipes", nargs="+", choices=[*textattack_recipes(), "imperceptible"])
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--examples", type=int, help="of each set; else as many as the proof needs")
     parser.add_argument("--out", type=Path, default=Path("runs/proof"))

@@ -133,6 +133,7 @@ def lists(table: pa.Table, lengths: list[int], type_: pa.DataType) -> pa.ListArr
         (lambda t: lists(t, [8] * t.num_rows, pa.float32()), "its column 'features' is list<element: float not null>"),
         (lambda t: pa.array(["x"] * t.num_rows), "its column 'features' is string"),
         (lambda t: pa.nulls(t.num_rows, t.column("features").type), "not a feature table, its column 'features'"),
+        (lambda t: pa.array([[None] * 8] * t.num_rows, pa.list_(pa.float16())), "its column 'features' is list<"),
         (lambda t: lists(t, [7] + [8] * (t.num_rows - 1), pa.float16()), "has features of different lengths"),
         (lambda t: lists(t, [290_000] * t.num_rows, pa.float16()), "values; a table has at most"),
     ],
