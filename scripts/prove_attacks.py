@@ -131,9 +131,9 @@ def same_draws() -> Iterator[None]:
             yield
 
     def attempt(example: Example, search: Search, seed: str, budget: int | None) -> job.Attempt:
-        made = new_attempt(example, search, seed, budget)
-        made.case.rng = generator(seed)
-        return made
+        fresh = new_attempt(example, search, seed, budget)
+        fresh.case.rng = generator(seed)
+        return fresh
 
     with patch.object(adapter, "_seeded", seeded), patch.object(job, "new_attempt", attempt):
         yield

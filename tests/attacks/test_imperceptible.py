@@ -186,8 +186,8 @@ def test_the_search_is_as_good_as_scipys(tmp_path):
     partial = 0
     for example in originals:
         ours = [((row[3] - 1) // 9, row[1] == "flipped") for row in rows if row[0].split("-")[0] == example.id]
-        found = [generation_of_scipy(recipe, asked, example, seed) for seed in range(60)]
-        theirs = [(generation or 7, generation is not None) for generation in found]
+        generations = [generation_of_scipy(recipe, asked, example, seed) for seed in range(60)]
+        theirs = [(generation or 7, generation is not None) for generation in generations]
         for one, two in zip(zip(*ours, strict=True), zip(*theirs, strict=True), strict=True):
             error = np.hypot(np.std(one), np.std(two)) / 60**0.5
             assert abs(np.mean(one) - np.mean(two)) <= 4 * error + 1e-9

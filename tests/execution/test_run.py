@@ -176,14 +176,14 @@ def test_a_failed_training_is_not_tried_again_while_its_command_runs(suite: Path
     (row,), work = rows_of(suite, methods="vanilla")
     bad = replace(row, method=ConfiguredMethod.of(Counted, {}, "", "sha256:" + "0" * 64))
     runner, other = (Runner(work, Store(tmp_path / "store"), Quiet()) for _ in range(2))
-    found = [outcome for _, outcome in compute_rows([bad, bad], runner, InProcess(runner))]
-    found.append(compute_row(bad, other))
-    assert {outcome.failure for outcome in found} == {
+    outcomes = [outcome for _, outcome in compute_rows([bad, bad], runner, InProcess(runner))]
+    outcomes.append(compute_row(bad, other))
+    assert {outcome.failure for outcome in outcomes} == {
         "counted, seed 0: train: The loss is inf at step 0 (epoch 0, seed 0)."
     }
     assert Counted.trainings == 1
     report = run_rows([bad], work, Store(tmp_path / "store"), tmp_path / "results", Quiet())
-    assert report.failures == [found[0].failure]
+    assert report.failures == [outcomes[0].failure]
     assert Counted.trainings == 2
 
 

@@ -38,8 +38,8 @@ def featured(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> R
     rows = [row_of(work, "worddrop").with_seed(seed) for seed in range(2)]
     report = run_rows(rows, work, Store(folder / "out/store"), folder / "out/results", Quiet())
     assert not report.failures
-    made = building.build(rows, work, Store(folder / "out/store"), folder / "out/results", folder / "submissions")
-    return Ran(suite, work, rows, folder / "out", made.folder)
+    summary = building.build(rows, work, Store(folder / "out/store"), folder / "out/results", folder / "submissions")
+    return Ran(suite, work, rows, folder / "out", summary.folder)
 
 
 @pytest.fixture()
@@ -95,8 +95,8 @@ def test_features_beyond_16_bits_give_no_value(forgery: Forgery) -> None:
     forgery.edit_features(first(-np.inf), "other")
     forgery.reforge()
     assert forgery.problems() == []
-    found = values(forgery)
-    assert [found[name] for name in ("auroc_knn", "auroc_mahalanobis", "probe_change")] == [None] * 3
+    measured = values(forgery)
+    assert [measured[name] for name in ("auroc_knn", "auroc_mahalanobis", "probe_change")] == [None] * 3
 
 
 @pytest.mark.parametrize(
@@ -182,15 +182,17 @@ def test_the_stated_weights_give_the_features(featured: Ran, forgery: Forgery, s
         for seed in range(2):
             forgery.edit_features(lambda t: edited(t, features=t.features + np.float16(0.5)), subject, seed)
         forgery.reforge()
-    found = Verification(read_submission(forgery.folder), forgery.work, tmp_path / "scratch")
-    assert not [problem for _, problems in found.checks() for problem in problems]
-    models = {seed: featured.store.folder("train", row_key(found, seed)) / "model" for seed in found.seeds}
-    problems = list(replay_problems(found, models, salt=7))
+    verification = Verification(read_submission(forgery.folder), forgery.work, tmp_path / "scratch")
+    assert not [problem for _, problems in verification.checks() for problem in problems]
+    models = {
+        seed: featured.store.folder("train", row_key(verification, seed)) / "model" for seed in verification.seeds
+    }
+    problems = list(replay_problems(verification, models, salt=7))
     expected = [f"seed {seed}, {subject}: the weights give example" for seed in range(2) if subject]
     assert [problem.startswith(start) for problem, start in zip(problems, expected, strict=True)] == [True] * len(
         expected
     )
 
 
-def row_key(found: Verification, seed: int) -> str:
-    return found.seeds[seed].cells[0].key or ""
+def row_key(verification: Verification, seed: int) -> str:
+    return verification.seeds[seed].cells[0].key or ""
