@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.schema import LocatedRecord, Record, read_published, read_results, suite_of
+from benchmark.schema.markdown import escape_markdown
 from leaderboard import definitions
 from leaderboard.figures import decimal, metric_figure, unit_label
 from leaderboard.intervals import Estimate, mean, over_seeds
 from leaderboard.render.tables import (
     csv_text,
     escape_latex,
-    escape_markdown,
     figure_text,
     markdown_table,
 )

@@ -227,8 +227,9 @@ def _unranked(scores: SectionScores, compared: RowScores) -> Iterator[str]:
         yield compared.overall.reason
     needed = scores.section.card["minimum_seeds"]
     if compared.shared and len(compared.shared) < needed:
-        seeds = counted(len(compared.shared), "seed")
-        yield f"{seeds} complete and shared with vanilla; the suite asks for {needed}"
+        seeds = f"{counted(len(compared.shared), 'seed')} complete"
+        shared = "" if compared.row is scores.vanilla else " and shared with vanilla"
+        yield f"{seeds}{shared}; the suite asks for {needed}"
     # Exclude a row that loses too much accuracy: survived attacks could outweigh the loss.
     accuracies = accuracy_and_bound(scores, compared.row)
     if accuracies is not None and loses_accuracy(*accuracies):

@@ -58,7 +58,7 @@ def tuning_facts(trials: Sequence[Trial]) -> Iterator[tuple[str, str]]:
     chosen = selected(trials)
     failed = sum(trial["status"] == "failed" for trial in trials)
     number = "none" if chosen is None else f"trial {chosen['trial']}"
-    yield "Tuning", f"{number} of {len(trials)}" + (f", {failed} failed" if failed else "")
+    yield "Tuning", f"{number} of 0 to {len(trials) - 1}" + (f", {failed} failed" if failed else "")
     if chosen is not None:
         settings = ", ".join(f"{name}={value}" for name, value in values_of(chosen).items())
         yield "Tuned settings", settings

@@ -16,8 +16,8 @@ class DoRA(LoRA):
     m starts as the norms of W. No gradient goes through |V|, as in section 4.3 of the paper. The rest is as in LoRA.
 
     Defaults: the paper's and its code's for LLaMA (rank 32, alpha twice the rank, dropout 0.05), which adapt queries,
-    keys, values and both feed-forward layers; ``targets=linear`` adapts the attention's output layer, too. The recipe's
-    weight decay applies to m as to any weight.
+    keys, values and two of three feed-forward layers; ``targets=linear`` adapts the others and the attention's output
+    layer, too. The recipe's weight decay applies to m as to any weight.
     """
 
     name: ClassVar[str] = "dora"

@@ -22,9 +22,9 @@ class LoRA(Method):
     compute them in one layer with the keys, which is adapted as a whole. XLNet computes them without a linear layer, so
     it is refused. linear adapts every linear layer of the blocks.
 
-    Defaults: RoBERTa base in the paper's Table 9. `rate_factor` multiplies the recipe's learning rate, which suits full
-    fine-tuning. The paper's rate is 4e-4 to 5e-4, where RoBERTa's is 1e-5 to 3e-5; 10 is the ratio of the best rates
-    that Schulman et al. (2025, LoRA Without Regret) measured.
+    Defaults: RoBERTa base in the paper's Table 9; the released scripts have alpha 16. `rate_factor` multiplies the
+    recipe's learning rate, which suits full fine-tuning. The paper's rate is 4e-4 to 5e-4, where RoBERTa's is 1e-5 to
+    3e-5; 10 is the ratio of the best rates that Schulman et al. (2025, LoRA Without Regret) measured.
     """
 
     name: ClassVar[str] = "lora"

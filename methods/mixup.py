@@ -38,8 +38,10 @@ class Mixup(Method):
     alpha: Annotated[
         float,
         Gt(0),
-        Search.log(0.2, 16.0, source="ours: from hardly mixed to even; the release has 2 for TMix and 16 for MixText"),
-    ] = 2.0
+        Search.log(
+            0.2, 16.0, source="ours: from hardly mixed to the release's 16; an earlier README of it has 2 for TMix"
+        ),
+    ] = 16.0
     layers: Literal["7-9-12", "6-7-9", "3-4"] = "7-9-12"
 
     def setup(self, ctx: Context) -> None:

@@ -2,28 +2,39 @@
 
     python -m scripts.prove_attacks textfooler bert_attack pwws --sets sst2,reviews,nli --out runs/proof
 
+`imperceptible`, which TextAttack does not search in this way, is compared with scipy's differential evolution: by the
+number of successes and of generations, since the two draw other random numbers.
+
 Victims are MiniLM (its first two layers for the reviews), trained here for a few minutes and kept. TextAttack's search
 works with the same parts, which it asks about one text at a time on one thread: then what a model says about a text
-does not depend on its company, and neither search can differ by the last bits of a sum. The same command resumes
-everything.
+does not depend on its company, and neither search can differ by the last bits of a sum. Attacks with random edits get
+the same random numbers in both. The same command resumes everything.
 
 TEMPER_MIRROR names a mirror of the Hub's data sets; without it the Hub is asked.
 """
 
 import argparse
 import json
+import random
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from benchmark.attacks import AttackRow, Parts, Victim, load_parts, parameters_of, run_attack
+from benchmark.attacks import AttackRow, Parts, Victim, job, load_parts, parameters_of, run_attack
 from benchmark.attacks.attack_recipe import textattack_recipes
 from benchmark.attacks.encoder import Encoder, Vectors
+from benchmark.attacks.engine import Search
+from benchmark.attacks.recipes.imperceptible import Genome, Imperceptible, edited, places
 from benchmark.attacks.suite_attack import Attack
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Dataset, DataSpec, Example, LabelSpec, load
@@ -96,6 +107,38 @@ SETS = {
 }  # fmt: skip
 
 
+PARAMETERS: Mapping[str, Mapping[str, Any]] = {"keyboard_typos": {"insertions": "all"}}
+"""Parameters of the attacks that are not compared with their defaults.
+
+TextAttack draws the letters of keyboard typos in the order of a set, which no random numbers can follow.
+"""
+
+
+@contextmanager
+def same_draws() -> Iterator[None]:
+    """Make both backends draw an example's random numbers from one generator, seeded by the example's id."""
+    from benchmark.attacks.textattack import adapter
+
+    drawn, new_attempt = random.Random(), job.new_attempt
+
+    def generator(seed: str) -> random.Random:
+        return random.Random(seed.rpartition("/")[2])
+
+    @contextmanager
+    def seeded(seed: str) -> Iterator[None]:
+        drawn.setstate(generator(seed).getstate())
+        with patch.object(np.random, "randint", drawn.randrange), patch.object(random, "choice", drawn.choice):
+            yield
+
+    def attempt(example: Example, search: Search, seed: str, budget: int | None) -> job.Attempt:
+        fresh = new_attempt(example, search, seed, budget)
+        fresh.case.rng = generator(seed)
+        return fresh
+
+    with patch.object(adapter, "_seeded", seeded), patch.object(job, "new_attempt", attempt):
+        yield
+
+
 @dataclass(frozen=True)
 class OneAtATimeEncoder:
     """An encoder that is asked about one text at a time."""
@@ -104,8 +147,6 @@ class OneAtATimeEncoder:
 
     def encode(self, sentences: Sequence[str]) -> Vectors:
         """Encode sentences as vectors of length 1, shape (sentences, dimensions)."""
-        import numpy as np
-
         return np.concatenate([self.encoder.encode([sentence]) for sentence in sentences])
 
 
@@ -131,24 +172,63 @@ class Comparison:
 
 
 def compare(attack: Attack, examples: Dataset, model: Classifier, parts: Parts, folder: Path) -> Comparison:
-    """Run an attack on the engine and through TextAttack; journals go into a folder."""
+    """Run an attack on the engine and through TextAttack, with the same random numbers; journals go into a folder."""
     victims: dict[str, Victim] = {
         "engine": ModelVictim(model),
         "textattack": partial(predict_logits, model, tokens_per_batch=1),
     }
     resources = {"engine": parts, "textattack": replace(parts, encoder=OneAtATimeEncoder(parts.encoder))}
-    results = [
-        run_attack(
-            replace(attack, backend=backend),
-            examples,
-            victims[backend],
-            folder / f"{attack.id}-{backend}.jsonl",
-            _progress(f"{attack.id} {backend}"),
-            parts=resources[backend],
-        )
-        for backend in ("engine", "textattack")
-    ]
+    with same_draws():
+        results = [
+            run_attack(
+                replace(attack, backend=backend),
+                examples,
+                victims[backend],
+                folder / f"{attack.id}-{backend}.jsonl",
+                _progress(f"{attack.id} {backend}"),
+                parts=resources[backend],
+            )
+            for backend in ("engine", "textattack")
+        ]
     return Comparison(list(zip(*results, strict=True)))
+
+
+def generation_of_scipy(recipe: Imperceptible, victim: Victim, example: Example, seed: int) -> int | None:
+    """Return the generation, from 1, in which scipy's differential evolution misleads a victim; None if none does."""
+    from scipy.optimize import differential_evolution
+
+    *frozen, original = example.texts
+    genome = Genome(places(original, recipe.characters), recipe.perturbations)
+    misled: list[bool] = []
+
+    def lead(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+        logits = victim([(*frozen, edited(original, genome.edits(list(vector)))) for vector in vectors.T])
+        misled.append(bool((logits.argmax(axis=1) != example.label).any()))
+        others = np.delete(logits, example.label or 0, axis=1).max(axis=1)
+        return np.asarray(logits[:, example.label or 0] - others, dtype=np.float64)
+
+    differential_evolution(
+        lead, [(0, 1)] * genome.length, maxiter=recipe.generations, popsize=recipe.population, tol=-1, polish=False,
+        updating="deferred", vectorized=True, seed=seed, callback=lambda *_, **__: any(misled),
+    )  # fmt: skip
+    return misled.index(True) + 1 if any(misled) else None
+
+
+def _show_evolution(label: str, attack: Attack, examples: Dataset, model: Classifier, folder: Path) -> None:
+    """Print how often and how soon the engine and scipy mislead the victim, of the examples that it has right."""
+    recipe, journal = Imperceptible(), folder / f"{attack.id}-engine.jsonl"
+    rows = run_attack(attack, examples, ModelVictim(model), journal, _progress(label), parts=load_parts(recipe))
+    right = [(row, example) for row, example in zip(rows, examples.examples, strict=True) if row.outcome != "skipped"]
+    ours: list[int | None] = []
+    for row, example in right:
+        genes = Genome(places(example.texts[-1], recipe.characters), recipe.perturbations).length
+        ours.append(-(-(row.queries - 1) // (recipe.population * genes)) if row.outcome == "flipped" else None)
+    victim = partial(predict_logits, model)
+    theirs = [generation_of_scipy(recipe, victim, example, seed) for seed, (_, example) in enumerate(right)]
+    for who, generations in (("engine", ours), ("scipy", theirs)):
+        known = [generation for generation in generations if generation is not None]
+        mean = np.mean(known) if known else float("nan")
+        print(f"{label}, {who}: {len(known)} of {len(right)} flipped, in generation {mean:.2f} on average", flush=True)
 
 
 def victim_of(proof: Proof, folder: Path) -> Classifier:
@@ -216,10 +296,14 @@ def main() -> None:
         model, examples = victim_of(proof, arguments.out / "victims" / name), examples_of(proof, arguments.examples)
         for recipe in arguments.recipes:
             attack = Attack(
-                id=recipe, version=1, title=recipe, description="-", on=name, subset=len(examples), recipe=recipe
-            )
+                id=recipe, version=1, title=recipe, description="-", on=name, subset=len(examples), recipe=recipe,
+                parameters=PARAMETERS.get(recipe, {}),
+            )  # fmt: skip
             folder = arguments.out / name / str(len(examples))
             folder.mkdir(parents=True, exist_ok=True)
+            if recipe == "imperceptible":
+                _show_evolution(f"{recipe} on {name}", attack, examples, model, folder)
+                continue
             comparison = compare(attack, examples, model, load_parts(parameters_of(attack)), folder)
             unlike += len(comparison.different)
             _show(f"{recipe} on {name}", comparison)
@@ -242,7 +326,7 @@ _FIELDS = {"outcome": "outcomes", "perturbed": "texts", "queries": "query counts
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipes", nargs="+", choices=textattack_recipes())
+    parser.add_argument("recipes", nargs="+", choices=[*textattack_recipes(), "imperceptible"])
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--examples", type=int, help="of each set; else as many as the proof needs")
     parser.add_argument("--out", type=Path, default=Path("runs/proof"))

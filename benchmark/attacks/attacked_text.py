@@ -13,10 +13,10 @@ from functools import cached_property, lru_cache
 _EDGES = "'-_*@"
 """Characters that are part of a word inside it but not at its edges."""
 
-LOOKALIKES = "˗৭Ȣ𝟕бƼᏎƷᒿlO`ɑЬϲԁе𝚏ɡհіϳ𝒌ⅼｍոорԛⲅѕ𝚝սѵԝ×уᴢ"
+HOMOGLYPH_LETTERS = "˗৭Ȣ𝟕бƼᏎƷᒿlO`ɑЬϲԁе𝚏ɡհіϳ𝒌ⅼｍոорԛⲅѕ𝚝սѵԝ×уᴢ"
 """TextAttack's homoglyphs; some are not word characters for `re` and would split a word."""
 
-_WORD = re.compile(f"[\\w{LOOKALIKES}'\\-_*@]+")
+_WORD = re.compile(f"[\\w{HOMOGLYPH_LETTERS}'\\-_*@]+")
 
 Span = tuple[int, int]
 

@@ -60,9 +60,14 @@ class Journal:
         """Append a row and flush it to disk.
 
         Raises:
-            TemperError: the row cannot be written.
+            TemperError: the row cannot be written, or has a value that is not finite.
         """
-        self._write(canonical_json(asdict(row)))
+        # Canonical JSON has no -0.0, and a table has: a resumed run would write other bytes.
+        try:
+            line = json.dumps(asdict(row), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        except ValueError as error:
+            raise TemperError(f"{self._path}: the row of example {row.id!r} has a value that is not finite.") from error
+        self._write(line)
         self._rows[row.id] = row
 
     @property

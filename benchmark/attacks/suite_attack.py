@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, model_validator, with_config
 
 from benchmark.attacks.attack_recipe import AttackRecipe, Count
 from benchmark.attacks.recipes import ATTACKS
-from benchmark.evaluation.default_metrics import ATTACK_METRICS, metric_problems
+from benchmark.evaluation.default_metrics import ATTACK_METRICS, metric_problems, weight_problems
 from benchmark.schema.base import CLOSED, Identifier, Real, Schema, Setting, Words, doc, require
 from benchmark.schema.errors import Problem, UsageError, key_path, nearest
 
@@ -78,8 +78,7 @@ def _problems(attack: Attack) -> Iterator[tuple[str, str]]:
     _, problems = _read(attack)
     for problem in problems:
         yield f"parameters.{problem.pointer}", problem.message
-    if ATTACKS[attack.recipe].masking_check and attack.weight != 1:
-        yield "weight", "a masking check enters no mean; remove it."
+    yield from weight_problems(attack.weight, "a masking check" if ATTACKS[attack.recipe].masking_check else "")
     yield from metric_problems(attack.metrics, ATTACK_METRICS, "attack")
     if attack.backend == "textattack" and attack.parameters.get("short_texts", "pass") != "pass":
         yield "parameters.short_texts", 'TextAttack lets short texts pass. Remove the key, or use backend = "engine".'

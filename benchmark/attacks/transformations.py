@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice, product
 
-from benchmark.attacks.attacked_text import LOOKALIKES, AttackedText, words_of
+from benchmark.attacks.attacked_text import HOMOGLYPH_LETTERS, AttackedText, words_of
 from benchmark.lexicons import Lexicon
 
 
@@ -50,7 +50,7 @@ def swaps(text: AttackedText, index: int, words: Iterable[str]) -> list[Attacked
     return [candidate for candidate in changed if candidate.joined != text.joined]
 
 
-HOMOGLYPHS: Mapping[str, str] = dict(zip("-9876543210'abcdefghijklmnopqrstuvwxyz", LOOKALIKES, strict=True))
+HOMOGLYPHS: Mapping[str, str] = dict(zip("-9876543210'abcdefghijklmnopqrstuvwxyz", HOMOGLYPH_LETTERS, strict=True))
 """Characters and similar-looking ones, paired as in TextAttack 0.3.11; TextBugger's paper shows three pairs."""
 
 

@@ -104,7 +104,7 @@ def _print(planned: "TuningPlan", report: "TuningReport") -> None:
     headings = ("Method", "Selected", "Clean %", "Typos %", "Settings")
     print_table(headings, rows, right=("Clean %", "Typos %"), prose=("Settings",))
     failures = f" {counted(report.failed, 'trial')} failed." if report.failed else ""
-    show(f"Ran {counted(report.run, 'trial')}.{failures}")
+    show(f"Ran {counted(report.run, 'trial')}.{failures} Trial 0 has the defaults.")
 
 
 def _cells(trial: "Trial | None") -> tuple[str, str, str, str]:

@@ -56,6 +56,12 @@ def metric_problems(metrics: Sequence[str], reported: Sequence[str], kind: str) 
         yield "metrics", f"duplicate metric {metric!r}; remove one."
 
 
+def weight_problems(weight: float, unscored: str) -> Iterator[tuple[str, str]]:
+    """Refuse a weight of what enters no mean, such as "a masking check"; empty text stands for what enters one."""
+    if unscored and weight != 1:
+        yield "weight", f"{unscored} enters no mean; remove it."
+
+
 def repeated(names: Iterable[str]) -> list[str]:
     """List the duplicate names."""
     return [name for name, count in Counter(names).items() if count > 1]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from benchmark.attacks import attack_identity
 from benchmark.data import Dataset, Example
-from benchmark.evaluation.metrics import METRICS, FeatureDetection, Predictions, Retention
+from benchmark.evaluation.metrics import METRICS, FeatureDetection, Predictions
 from benchmark.execution.method_registry import ConfiguredMethod
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import BEFORE, TRAINING_PART, VALIDATION, Workload
@@ -295,8 +295,8 @@ def task_metrics(task: EvaluationTask) -> tuple[str, ...]:
 
 
 def reads_features(task: EvaluationTask) -> bool:
-    """Return whether a metric of an evaluation task is computed from features."""
-    return any(METRICS[name].table in (FeatureDetection, Retention) for name in task.metrics)
+    """Return whether a metric of an anomaly task is computed from features."""
+    return any(METRICS[name].table is FeatureDetection for name in task.metrics)
 
 
 def _score_task(

@@ -19,7 +19,7 @@ from benchmark.execution.records import (
     write_attachments,
     write_records,
 )
-from benchmark.execution.row_outcomes import compute_rows, report_notes
+from benchmark.execution.row_outcomes import compute_rows, forget_failures, report_notes
 from benchmark.execution.runner import Observer, Runner
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.trackers import Tracker
@@ -69,6 +69,7 @@ def run_rows(
     with store.guarded():
         write_card(results, card, [file_of(row, card) for row in rows])
     runner = Runner(work, store, observer, tracker)
+    forget_failures(rows, runner)
     with closing(compute_rows(rows, runner, place.executor(runner, len(rows)))) as outcomes:
         for row, outcome in outcomes:
             report.computed += outcome.computed

@@ -4,6 +4,7 @@ Other commands, also on other machines, may work on the same store. A row whose 
 is left for later, so two commands for the same rows share the work.
 """
 
+import contextlib
 import os
 import pickle
 import platform
@@ -197,6 +198,15 @@ def _results(
     return ()
 
 
+def forget_failures(rows: Sequence[Row], runner: Runner) -> None:
+    """Let a command try again what failed in an earlier one; call it once, before `compute_rows`."""
+    for row in (row for row in rows if not row.failure):
+        with contextlib.suppress(MethodError):  # the row fails later with its reason
+            for cell in cells_of(row, runner.work, runner.store):
+                if cell.key is not None:
+                    runner.store.forget_failure(cell.kind, cell.key)
+
+
 @dataclass(eq=False)
 class _Pending:
     """A row that is to be started.
@@ -264,13 +274,18 @@ def _compute_cells(row: Row, runner: Runner) -> Outcome:
             return Outcome(done, len(cells) - done)
         claimed = ""
         for cell in missing:
+            # Rows may share a cell, such as a training that two soups average.
+            if reason := runner.store.failure(cell.kind, cell.key or ""):
+                return Outcome(done, failure=reason)
             try:
                 done += runner.run(cell)
             except ClaimedError as error:
                 claimed = claimed or str(error)
                 continue
             except MethodError as error:
-                return Outcome(done, failure=f"{cell.label}: {error}")
+                reason = f"{cell.label}: {error}"
+                runner.store.note_failure(cell.kind, cell.key or "", reason)
+                return Outcome(done, failure=reason)
             break
         else:
             return Outcome(done, claimed=claimed)

@@ -4,6 +4,7 @@
 <root>/part/<digits>/                               a finished part of an attack; removed when all are merged
 <root>/attempts/<kind>-<digits>/<n>/                an unfinished cell; survives a kill, so that the cell can resume
 <root>/set-aside/<kind>-<digits>-<n>/               quarantined artifacts, whose files do not match their hashes
+<root>/failed/<kind>-<digits>                       why a cell failed, for the other rows of the running commands
 
 Several processes, also on several machines, may share a store. `benchmark.execution.claims` says who computes a cell.
 """
@@ -22,10 +23,10 @@ from safetensors import SafetensorError
 
 from benchmark.execution.claims import ClaimedError, Claims, Owner
 from benchmark.schema import file_fingerprint, fingerprint
-from benchmark.schema.atomic_io import error_number, is_disk_error, sync
+from benchmark.schema.atomic_io import error_number, is_disk_error, replace_file, sync
 from benchmark.schema.errors import IntegrityError, TemperError
 
-SPEC, RECEIPT, SCRATCH = "spec.json", "receipt.json", "scratch"
+SPEC, RECEIPT, SCRATCH, FAILED = "spec.json", "receipt.json", "scratch", "failed"
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,23 @@ class Store:
     def hold(self, kind: str, key: str, artifact: Artifact) -> None:
         """Register an artifact that is checked elsewhere, such as one of which only the hashes are known."""
         self._seen[self.root / kind / _digits(key)] = artifact
+
+    def failure(self, kind: str, key: str) -> str:
+        """Return why a cell failed in a running command; empty if it did not."""
+        with contextlib.suppress(FileNotFoundError):
+            return (self.root / FAILED / _cell(kind, key)).read_text(encoding="utf-8")
+        return ""
+
+    def note_failure(self, kind: str, key: str, reason: str) -> None:
+        """Keep the reason of a failed cell, so that no other row of a running command computes it."""
+        with self.guarded():
+            (self.root / FAILED).mkdir(parents=True, exist_ok=True)
+            replace_file(self.root / FAILED / _cell(kind, key), reason.encode())
+
+    def forget_failure(self, kind: str, key: str) -> None:
+        """Let a failed cell be computed again."""
+        with self.guarded():
+            (self.root / FAILED / _cell(kind, key)).unlink(missing_ok=True)
 
     def is_partial(self, kind: str, key: str) -> bool:
         """Return whether a cell was started and not finished."""

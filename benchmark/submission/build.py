@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmark.evaluation.metrics import METRICS, FeatureDetection
 from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of
 from benchmark.execution.explanation import explain, state_of
@@ -28,7 +29,10 @@ from benchmark.schema import (
 from benchmark.schema.record import row_folder
 from benchmark.schema.trial import TRIALS_FILE
 from benchmark.submission.read import (
+    LARGEST,
+    LARGEST_FOLDER,
     MANIFEST,
+    MEBIBYTE,
     RECORDS,
     SOURCE,
     SUBMISSION_SCHEMA_VERSION,
@@ -89,6 +93,7 @@ def build(rows: Sequence[Row], work: Workload, store: Store, results: Path, subm
     if problems:
         # Remove duplicates, since several seeds often need the same command.
         raise TemperError("\n".join(dict.fromkeys(problems)))
+    _require_small_features(runs, work)
     idle = tuple(row.seed for row in rows if has_vanilla_weights(row, work, store))
     if len(idle) == len(rows):
         raise TemperError(
@@ -128,6 +133,30 @@ def finished_seed(row: Row, work: Workload, store: Store, results: Path, card: M
     return FinishedSeed(row, cells, {label: artifact for label, artifact in artifacts.items() if artifact}, records)
 
 
+def _require_small_features(runs: Sequence[FinishedSeed], work: Workload) -> None:
+    """Refuse features that are too large for a submission, and say how to submit without them.
+
+    Raises:
+        TemperError: with their size.
+    """
+    cells = [(cell, run.artifacts[cell.label].folder) for run in runs for cell in run.cells if cell.kind in TABLES]
+    sizes = [(cell.kind, (folder / TABLES[cell.kind]).stat().st_size) for cell, folder in cells]
+    total, largest = (
+        sum(size for _, size in sizes),
+        max((size for kind, size in sizes if kind == "features"), default=0),
+    )
+    if largest and (largest > LARGEST[".parquet"] or total > LARGEST_FOLDER):
+        suite = work.suite
+        metrics = {name for task in suite.tasks for name in task.metrics if METRICS[name].table is FeatureDetection}
+        raise TemperError(
+            f"{suite.name} cannot be submitted: with the features for {', '.join((*sorted(metrics), *work.retained))} "
+            f"its tables have {total / MEBIBYTE:.1f} MiB, the largest {largest / MEBIBYTE:.1f} MiB. A submission has "
+            f"at most {LARGEST_FOLDER // MEBIBYTE} MiB, a table {LARGEST['.parquet'] // MEBIBYTE} MiB.\n"
+            "Remove these metrics and retention tasks from a copy of the suite with another name, and run it with the "
+            "same --out: nothing is trained again."
+        )
+
+
 def _missing(row: Row, absent: Sequence[Cell], work: Workload, store: Store) -> str:
     """Say which stages are missing; if one is missing because the method's source changed, say that."""
     changed = [difference.pointer for one in explain([row], work, store) for difference in one.differences][:3]
@@ -157,7 +186,7 @@ def _write(folder: Path, runs: Sequence[FinishedSeed], results: Path, card: Mapp
         text = "".join(record_line(record) for record in run.records)
         (records / f"seed-{run.row.seed}.jsonl").write_text(text, encoding="utf-8")
         for cell in (cell for cell in run.cells if cell.kind in TABLES):
-            target = folder / table_path(run.row.seed, cell.subject)
+            target = folder / table_path(run.row.seed, cell.kind, cell.subject)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(run.artifacts[cell.label].folder / TABLES[cell.kind], target)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -183,7 +212,7 @@ def _entry(run: FinishedSeed) -> dict[str, Any]:
     """Return the manifest's entry of a seed."""
     train, model = run.cells[0], f"{MODEL}/"
     trained = run.artifacts[train.label]
-    tables = sorted((cell for cell in run.cells if cell.kind in TABLES), key=lambda cell: cell.subject)
+    tables = sorted((cell for cell in run.cells if cell.kind in TABLES), key=lambda cell: (cell.subject, cell.kind))
     return {
         "seed": run.row.seed,
         "training": train.spec,

@@ -16,11 +16,11 @@ from benchmark.models.backbones import Backbone
 from benchmark.resources import load_manifest
 from benchmark.schema import TemperError, UsageError
 from benchmark.schema.errors import on_one_line
+from benchmark.schema.markdown import escape_cell, escape_markdown
 from benchmark.submission.build import FinishedSeed, finished_seed
 
 README = "README.md"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>()#+.!|~$&:@-]")
 
 
 def write_model(planned: Plan, folder: Path, licence: str | None) -> None:
@@ -147,11 +147,11 @@ def _body(run: FinishedSeed, card: Mapping[str, Any], work: Workload, config: Ma
     row, records = run.row, run.records
     method, recipe = records[0]["method"], work.suite.recipe
     suite = f"{card['name']}@{card['version']}"
-    yield f"# {_escaped(row.label)}\n\n"
+    yield f"# {escape_markdown(row.label)}\n\n"
     yield (
-        f"{_escaped(row.backbone.name)}, fine-tuned by the method {_escaped(method['name'])} on "
-        f"{_escaped(card['training']['title'])} and measured on the suite {_escaped(suite)} of Temper, a robustness "
-        f"benchmark for fine-tuning methods.\n\n{_escaped(card['training']['description'])}\n\n"
+        f"{escape_markdown(row.backbone.name)}, fine-tuned by the method {escape_markdown(method['name'])} on "
+        f"{escape_markdown(card['training']['title'])} and measured on the suite {escape_markdown(suite)} of Temper, "
+        f"a robustness benchmark for fine-tuning methods.\n\n{escape_markdown(card['training']['description'])}\n\n"
     )
     yield f"## Use\n\n```python\n{_usage(config)}\n```\n\n"
     yield "## Training\n\n"
@@ -184,7 +184,7 @@ def _body(run: FinishedSeed, card: Mapping[str, Any], work: Workload, config: Ma
             for record in records
         ],
     )
-    yield f"\nOne seed. The suite's note: {_escaped(card['note'])}\n"
+    yield f"\nOne seed. The suite's note: {escape_markdown(card['note'])}\n"
 
 
 def _usage(config: Mapping[str, Any]) -> str:
@@ -223,9 +223,4 @@ def _datasets(work: Workload) -> set[str]:
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(headings)} |\n|{' :-- |' * len(headings)}\n"
     for row in rows:
-        yield f"| {' | '.join(map(_escaped, row))} |\n"
-
-
-def _escaped(text: str) -> str:
-    """Escape text for Markdown and HTML, on one line."""
-    return _MARKDOWN.sub(r"\\\g<0>", " ".join(text.split()))
+        yield f"| {' | '.join(map(escape_cell, row))} |\n"

@@ -1,24 +1,27 @@
 """Read a submission from the outside in: files, sizes, hashes, manifest, source, records, tables. Nothing is executed.
 
-<folder>/submission.json                      the manifest: identity, keys, and a hash for every other file
-<folder>/source.json                          the source texts whose hash is the records' method source
-<folder>/records/<suite>@<version>/...        the suite card and the records, as in a results folder
-<folder>/tables/seed-<n>/<subject>.parquet    the tables that the records were computed from
+<folder>/submission.json                               the manifest: identity, keys, and a hash for every other file
+<folder>/source.json                                   the source texts whose hash is the records' method source
+<folder>/records/<suite>@<version>/...                 the suite card and the records, as in a results folder
+<folder>/tables/seed-<n>/<subject>.parquet             the tables that the records were computed from
+<folder>/tables/seed-<n>/features/<subject>.parquet    those of features, in suites with metrics of features
 """
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, StringConstraints
 
 from benchmark.evaluation.parquet import (
+    FeatureTable,
     InspectionTable,
     PredictionTable,
     read_attack,
+    read_features,
     read_inspection,
     read_predictions,
 )
@@ -35,7 +38,7 @@ from benchmark.schema import (
     read_results,
 )
 from benchmark.schema.attack_outcome import AttackRow
-from benchmark.schema.base import STRICT, Count, Hash, Name, Schema, Whole, refusal
+from benchmark.schema.base import NAME_LIMIT, STRICT, Count, Hash, Name, Schema, Whole, refusal
 from benchmark.schema.record import Configuration, row_folder
 from benchmark.schema.trial import TRIALS_FILE
 
@@ -51,18 +54,32 @@ _PLAIN_ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED"}
 """Encodings whose declared size is the size in memory. A dictionary's is not: each row may refer to one long text."""
 _MOST_SENTENCES, _LONGEST_SENTENCE = 50, 600
 
-TableData: TypeAlias = PredictionTable | InspectionTable | list[AttackRow]
+TableKind: TypeAlias = Literal["predict", "inspect", "features", "attack"]
+TableData: TypeAlias = PredictionTable | InspectionTable | FeatureTable | list[AttackRow]
+_READERS: Mapping[TableKind, Callable[[Path], TableData]] = {
+    "predict": read_predictions,
+    "inspect": read_inspection,
+    "features": read_features,
+    "attack": read_attack,
+}
+
+Subject: TypeAlias = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*( part| before training)?$", max_length=NAME_LIMIT + 16),
+    Field(title="a name as `temper submit` writes it"),
+]
+"""An evaluation task or attack, or what only features are of: the training part, a task "before training"."""
 
 
 # -- the manifest ---------------------------------------------------------------------------------------------------
 
 
-def _unique(field: str) -> AfterValidator:
-    """Refuse a list in which two items have the same value of a field."""
+def _unique(*fields: str) -> AfterValidator:
+    """Refuse a list in which two items have the same values of some fields."""
 
     def check(items: list[Any]) -> list[Any]:
-        if len({getattr(item, field) for item in items}) < len(items):
-            raise refusal([((), f"names a {field} twice; keep one entry of each.")])
+        if len({tuple(getattr(item, field) for field in fields) for item in items}) < len(items):
+            raise refusal([((), f"names a {' and '.join(fields)} twice; keep one entry of each.")])
         return items
 
     return AfterValidator(check)
@@ -91,8 +108,8 @@ class MethodIdentity(_Part):
 class Table(_Part):
     """A table of one seed: the evaluation task or attack that it is about, and the key of its stage."""
 
-    subject: Name
-    kind: Literal["predict", "inspect", "attack"]
+    subject: Subject
+    kind: TableKind
     key: Hash
 
 
@@ -112,7 +129,7 @@ class Run(_Part):
     training: dict[str, Any]
     outcome: Outcome
     weights: Annotated[dict[str, Hash], Field(max_length=200)]
-    tables: Annotated[list[Table], Field(min_length=1, max_length=500), _unique("subject")]
+    tables: Annotated[list[Table], Field(min_length=1, max_length=500), _unique("subject", "kind")]
 
 
 class FileEntry(_Part):
@@ -146,7 +163,7 @@ class Manifest(_Part):
             files.add(f"{RECORDS}/{self.row}/{TRIALS_FILE}")
         for run in self.runs:
             files.add(f"{RECORDS}/{self.row}/seed-{run.seed}.jsonl")
-            files |= {table_path(run.seed, table.subject) for table in run.tables}
+            files |= {table_path(run.seed, table.kind, table.subject) for table in run.tables}
         return files
 
 
@@ -160,9 +177,9 @@ class _Composed(_Part):
 _MANIFEST, _COMPOSED, _TEXTS = Schema(Manifest), Schema(_Composed), Schema(Annotated[dict[str, str], Strict()])
 
 
-def table_path(seed: int, subject: str) -> str:
+def table_path(seed: int, kind: str, subject: str) -> str:
     """Return the path of a table in the folder."""
-    return f"{TABLES}/seed-{seed}/{subject}.parquet"
+    return f"{TABLES}/seed-{seed}/{'features/' if kind == 'features' else ''}{subject}.parquet"
 
 
 # -- the folder -----------------------------------------------------------------------------------------------------
@@ -301,12 +318,12 @@ def shown_sentence(sentence: str) -> str:
 # -- tables ---------------------------------------------------------------------------------------------------------
 
 
-def read_table(path: Path, kind: str, rows: int, name: str) -> TableData:
+def read_table(path: Path, kind: TableKind, rows: int, name: str) -> TableData:
     """Read a table of a submission.
 
     Args:
         path: The file.
-        kind: "predict", "inspect" or "attack".
+        kind: The kind of stage that writes such a table.
         rows: The number of examples that it must hold.
         name: The table's name in messages.
 
@@ -335,8 +352,6 @@ def read_table(path: Path, kind: str, rows: int, name: str) -> TableData:
         what = f"is encoded as {min(odd)}" if odd else "carries metadata"
         raise IntegrityError(f"{name}: {what}; `temper submit` writes plain values and nothing else.")
     try:
-        if kind == "attack":
-            return read_attack(path)
-        return read_inspection(path) if kind == "inspect" else read_predictions(path)
+        return _READERS[kind](path)
     except IntegrityError as error:
         raise IntegrityError(shown_sentence(str(error).replace(str(path), name))) from error

@@ -7,18 +7,20 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmark.attacks.attacked_text import words_changed, words_of
 from benchmark.data import Dataset
 from benchmark.evaluation.metrics import HEADLINES
-from benchmark.evaluation.parquet import InspectionTable, PredictionTable
+from benchmark.evaluation.parquet import FeatureTable, InspectionTable, PredictionTable
 from benchmark.execution.cards import replace_text, suite_card
-from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of, reads_features, train_spec
+from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of, train_spec
 from benchmark.execution.explanation import differences
 from benchmark.execution.local import run_rows
 from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure, registered
@@ -28,7 +30,7 @@ from benchmark.execution.records import records_of
 from benchmark.execution.runner import Observer, Quiet, Runner
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.tuned_row import average_of, averages_trials, trials_path, tuned_method
-from benchmark.execution.workload import VALIDATION, Workload
+from benchmark.execution.workload import BEFORE, Workload
 from benchmark.models.backbones import Backbone, resolve_backbone
 from benchmark.schema import (
     IntegrityError,
@@ -59,6 +61,12 @@ SAME_LOGITS = 0.01
 EXACT, ROUNDED = 1e-9, 2e-6
 """Largest relative difference of a value (order of summation), and largest of a replicate (six decimals)."""
 
+SAME_FEATURES = 0.01
+"""Largest difference of a feature, plus this share of its size: tables keep 16 bits, and devices differ."""
+
+MOST_FEATURES = 8192
+"""Most features of a text. Without a bound, the covariance of a wide table of few texts would fill the memory."""
+
 REPLAYED, ATTACKED_AGAIN = 32, 4
 """Number of examples of a table that are predicted again, and number that are attacked again."""
 
@@ -77,7 +85,7 @@ class Seed:
         row: The row that its records state, without a method class.
         folder: Folder for copies of its tables and for scores.
         store: Holds the artifacts that the manifest states; scores are added to it.
-        tables: Its valid tables by subject.
+        tables: Its valid tables by kind and subject.
         cells: Its stages, set when its records are recomputed.
     """
 
@@ -85,7 +93,7 @@ class Seed:
     row: Row
     folder: Path
     store: Store
-    tables: dict[str, TableData] = field(default_factory=dict)
+    tables: dict[tuple[str, str], TableData] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
 
 
@@ -152,11 +160,14 @@ class Verification:
             yield f"seed {seed} is missing; {suite.name} needs at least {least}, numbered from 0 without a gap."
         for seed in sorted(runs.keys() - {located.record["seed"] for located in records}):
             yield f"seed {seed} has no records."
-        files, hashes = self.submission.manifest.files, dict[int, set[str]]()
+        files, hashes, features = self.submission.manifest.files, dict[int, set[str]](), dict[str, str]()
         for seed, run in runs.items():
-            tables = [table_path(seed, table.subject) for table in run.tables if table.kind == "predict"]
+            tables = [(table, files[table_path(seed, table.kind, table.subject)].sha256) for table in run.tables]
             weights = {digest for name, digest in run.weights.items() if name == WEIGHTS}
-            hashes[seed] = weights | {files[path].sha256 for path in tables}
+            hashes[seed] = weights | {digest for table, digest in tables if table.kind == "predict"}
+            for table, digest in tables:
+                if table.kind == "features" and features.setdefault(table.key, digest) != digest:
+                    yield f"seed {seed}: the features of {table.subject} differ from another seed's with the same key."
         for one, other in combinations(hashes, 2):
             if hashes[one] & hashes[other]:
                 yield f"seeds {one} and {other} have the same weights or predictions; each seed is a run of its own."
@@ -191,29 +202,34 @@ class Verification:
             yield f"The backbone {here['name']} is {here['source']} {here['revision']} here; the records say {theirs}."
 
     def _tables(self) -> Problems:
-        classes = len(self.work.suite.training.classes)
-        on = {attack.id: attack.on for attack in self.work.suite.attacks}
+        work, classes = self.work, len(self.work.suite.training.classes)
+        on = {attack.id: attack.on for attack in work.suite.attacks}
         for number, run in self.submission.runs.items():
             seed = self.seeds[number] = stated_seed(self.submission, number, self.scratch / f"seed-{number}")
+            asked = {(cell.kind, cell.subject) for cell in cells_of(seed.row, work, seed.store)}
             # Check attacks last, since they are compared with the predictions.
-            for table in sorted(run.tables, key=lambda table: (table.kind == "attack", table.subject)):
-                name = table_path(number, table.subject)
-                data = self.data_of(table.subject, table.kind)
-                if data is None:
-                    yield f"{name}: the suite has no {table.kind} table of {table.subject!r}; remove it."
+            for table in sorted(run.tables, key=lambda table: (table.kind == "attack", table.subject, table.kind)):
+                kind, subject = table.kind, table.subject
+                name = table_path(number, kind, subject)
+                if (kind, subject) not in asked:
+                    yield f"{name}: the suite has no {kind} table of {subject!r}; remove it."
                     continue
+                data = work.attacked[subject] if kind == "attack" else work.examples(subject)
                 try:
-                    content = read_table(self.submission.folder / name, table.kind, len(data), name)
+                    content = read_table(self.submission.folder / name, kind, len(data), name)
                 except IntegrityError as error:
                     yield str(error)
                     continue
                 if isinstance(content, list):
-                    problems = list(attack_problems(content, data, classes, seed.tables.get(on[table.subject])))
+                    predicted = seed.tables.get(("predict", on[subject]))
+                    problems = list(attack_problems(content, data, classes, predicted))
+                elif isinstance(content, FeatureTable):
+                    problems = list(feature_problems(content, data))
                 else:
                     problems = list(prediction_problems(content, data, classes))
                 yield from (f"{name}: {problem}" for problem in problems)
                 if not problems:
-                    seed.tables[table.subject] = content
+                    seed.tables[kind, subject] = content
 
     def _records(self) -> Problems:
         for number, seed in self.seeds.items():
@@ -222,14 +238,6 @@ class Verification:
             if not problems:
                 computed = rescore(seed, self.work, self.card)
                 yield from record_problems(self.submission.records(number), computed)
-
-    def data_of(self, subject: str, kind: str) -> Dataset | None:
-        """Return the examples that a table must hold; None for a table that the suite does not have."""
-        if kind == "attack":
-            return self.work.attacked.get(subject)
-        if (kind == "inspect") != (subject in self.work.inspected):
-            return None
-        return self.work.splits.validation if subject == VALIDATION else self.work.tasks.get(subject)
 
     @property
     def _trials(self) -> list[Trial]:
@@ -241,20 +249,11 @@ class Verification:
 
 
 def require_whole(work: Workload, purpose: str) -> None:
-    """Refuse a suite if some of its data is missing here, or if a submission cannot hold all of its tables.
-
-    Features are not part of a submission: those of the training part alone can be larger than all other tables.
+    """Refuse a suite if some of its data is missing here.
 
     Raises:
-        UsageError: an evaluation task lists a metric that is computed from features.
         UnavailableError: one sentence per evaluation task, with the command that gets its data.
     """
-    if of_features := [task.id for task in work.suite.tasks if reads_features(task)]:
-        raise UsageError(
-            f"{work.suite.name} cannot be {purpose}: metrics of {', '.join(of_features)} are computed from features, "
-            "which a submission does not hold. Remove auroc_mahalanobis, auroc_knn and retention tasks from the suite; "
-            "`temper details` computes the first two from the stored models."
-        )
     if work.missing:
         sentences = [f"{name} cannot be {purpose} here: {absence.here}" for name, absence in work.missing.items()]
         raise UnavailableError("\n".join(sentences))
@@ -324,8 +323,7 @@ def setting_problems(method: Mapping[str, Any]) -> Problems:
 def prediction_problems(table: PredictionTable | InspectionTable, data: Dataset, classes: int) -> Problems:
     """Yield problems of predictions or an inspection: wrong examples, labels or classes, or non-finite values."""
     predictions = _predictions(table)
-    labels = [None] * len(predictions.ids) if predictions.labels is None else predictions.labels.tolist()
-    yield from _example_problems(list(zip(predictions.ids, labels, strict=True)), data)
+    yield from _example_problems(_stated_examples(predictions), data)
     if predictions.logits.shape[1] != classes:
         yield f"has logits of {predictions.logits.shape[1]} classes; the task has {classes}."
     values = {"logits": predictions.logits}
@@ -339,6 +337,24 @@ def prediction_problems(table: PredictionTable | InspectionTable, data: Dataset,
 
 def _predictions(table: PredictionTable | InspectionTable) -> PredictionTable:
     return table.predictions if isinstance(table, InspectionTable) else table
+
+
+def feature_problems(table: FeatureTable, data: Dataset) -> Problems:
+    """Yield problems of features: wrong examples or labels, too many features, or values that are not numbers.
+
+    An infinite feature is one beyond the range of 16 bits. It is not refused, since it gives a metric no value.
+    """
+    yield from _example_problems(_stated_examples(table), data)
+    if (width := table.features.shape[1]) > MOST_FEATURES:
+        yield f"has {width} features of each text; at most {MOST_FEATURES} are read."
+    if (wrong := np.isnan(table.features).any(axis=1)).any():
+        name = table.ids[int(wrong.argmax())]
+        yield f"the features of example {name!a} are not numbers; a diverged run is not a result."
+
+
+def _stated_examples(table: PredictionTable | FeatureTable) -> list[tuple[str, int | None]]:
+    labels = [None] * len(table.ids) if table.labels is None else table.labels.tolist()
+    return list(zip(table.ids, labels, strict=True))
 
 
 def _example_problems(stated: Sequence[tuple[str, int | None]], data: Dataset) -> Problems:
@@ -364,7 +380,7 @@ def attack_problems(rows: list[AttackRow], data: Dataset, classes: int, predicte
     """
     wrong = list(_example_problems([(row.id, row.label) for row in rows], data))
     yield from wrong
-    if wrong or predicted is None or isinstance(predicted, list):
+    if wrong or not isinstance(predicted, PredictionTable | InspectionTable):
         return
     predictions = _predictions(predicted)
     logits = dict(zip(predictions.ids, predictions.logits, strict=True))
@@ -421,7 +437,8 @@ def stated_seed(submission: Submission, number: int, folder: Path) -> Seed:
     run = submission.runs[number]
     store, files = Store(folder / "store"), submission.manifest.files
     for table in run.tables:
-        path, copy = table_path(number, table.subject), folder / table.subject / TABLES[table.kind]
+        path = table_path(number, table.kind, table.subject)
+        copy = folder / table.subject / TABLES[table.kind]
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(submission.folder / path, copy)
         store.hold(table.kind, table.key, Artifact(copy.parent, {copy.name: files[path].sha256}))
@@ -453,12 +470,13 @@ def key_problems(seed: Seed, work: Workload) -> Problems:
     for spec in (expected, run.training):
         seed.store.hold("train", fingerprint(spec), trained)
     seed.cells = list(cells_of(seed.row, work, seed.store))
-    stated = {table.subject: f"{table.kind} key {table.key}" for table in run.tables}
-    computed = {cell.subject: f"{cell.kind} key {cell.key}" for cell in seed.cells if cell.kind in TABLES}
-    for subject in sorted(computed.keys() | stated.keys()):
-        here, there = stated.get(subject, "missing"), computed.get(subject, "none")
+    stated: dict[tuple[str, str], str] = {(one.subject, one.kind): f"{one.kind} key {one.key}" for one in run.tables}
+    cells = (cell for cell in seed.cells if cell.kind in TABLES)
+    computed: dict[tuple[str, str], str] = {(cell.subject, cell.kind): f"{cell.kind} key {cell.key}" for cell in cells}
+    for name in sorted(computed.keys() | stated.keys()):
+        here, there = stated.get(name, "missing"), computed.get(name, "none")
         if here != there:
-            yield f"the table of {subject} is {here}; the stated weights and the suite's data give {there}."
+            yield f"the table of {name[0]} is {here}; the stated weights and the suite's data give {there}."
 
 
 def rescore(seed: Seed, work: Workload, card: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -536,10 +554,13 @@ def replay_problems(verification: Verification, given: Mapping[int, Path], salt:
         except (ValueError, TypeError, KeyError, OSError, RuntimeError) as error:
             yield f"{folder.name}: the weights do not load: {type(error).__name__}: {str(error)[:300]}"
             continue
-        for subject, content in seed.tables.items():
+        for (_, subject), content in seed.tables.items():
             random = np.random.default_rng([salt, number, *subject.encode()])
             if isinstance(content, list):
                 problem = _attack_difference(model, work, subject, content, random)
+            elif isinstance(content, FeatureTable):
+                features = _extractor(model, seed.row.backbone, work, subject)
+                problem = _feature_difference(features, content, work.examples(subject), random)
             else:
                 problem = _table_difference(model, content, work.examples(subject), random)
             if problem:
@@ -589,6 +610,51 @@ def _table_difference(
             return f"the weights give example {example.id!a} logits that differ by {gap:.2g} from the table's."
         if not np.isclose(slope, gradient, rtol=0.1, atol=1e-6):
             return f"the weights give example {example.id!a} an input gradient of {slope:.2g}, not {gradient:.2g}."
+    return ""
+
+
+def _extractor(
+    model: "Classifier", backbone: Backbone, work: Workload, subject: str
+) -> Callable[[Sequence[Sequence[str]]], NDArray[np.float16]] | None:
+    """Return the function that computes the features of a table; None for those of a backbone that is not the suite's.
+
+    Args:
+        model: The trained model.
+        backbone: The backbone that it began with.
+        work: The suite's data.
+        subject: The subject of the table.
+    """
+    from benchmark.models.classifier import Classifier
+    from benchmark.models.inference import body_features, summary_features
+
+    task = work.suite.training
+    if subject.removesuffix(BEFORE) not in work.retained:
+        return partial(summary_features, model)
+    if subject.endswith(BEFORE):
+        here = resolve_backbone(work.suite.backbone)
+        if here.identity() != backbone.identity():
+            return None
+        model = Classifier.from_pretrained(here.path, len(task.classes), task.max_length).to(model.device).eval()
+    return partial(body_features, model, max_length=task.max_length)
+
+
+def _feature_difference(
+    features: Callable[[Sequence[Sequence[str]]], NDArray[np.float16]] | None,
+    table: FeatureTable,
+    data: Dataset,
+    random: np.random.Generator,
+) -> str:
+    """Compute the features of some examples again; return the first difference."""
+    if features is None:
+        return ""
+    rows = _sample(random, len(data))
+    again, stated = features([data.examples[row].texts for row in rows]), table.features[rows]
+    if again.shape != stated.shape:
+        return f"the weights give {again.shape[1]} features of each text; the table has {stated.shape[1]}."
+    same = np.isclose(again.astype(np.float32), stated.astype(np.float32), rtol=SAME_FEATURES, atol=SAME_FEATURES)
+    if not same.all():
+        name = data.examples[rows[int(same.all(axis=1).argmin())]].id
+        return f"the weights give example {name!a} other features than the table's."
     return ""
 
 

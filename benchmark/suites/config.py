@@ -10,7 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from benchmark.attacks.suite_attack import Attack
 from benchmark.data import DataSpec
-from benchmark.evaluation.default_metrics import TASK_METRICS, Perspective, metric_problems
+from benchmark.evaluation.default_metrics import TASK_METRICS, Perspective, metric_problems, weight_problems
 from benchmark.schema.base import CLOSED, Flag, Identifier, Integer, Real, Schema, Words, doc, require
 
 Text: TypeAlias = Words
@@ -259,11 +259,10 @@ def _task_problems(task: EvaluationTask) -> Iterator[Problem]:
         yield "rows", f"{task.rows} is more than data.limit = {task.data.limit}; correct one of the two."
     if anomaly and task.merge is not None:
         yield "merge", "an anomaly task has no classes to merge; remove it."
-    what = {"masking": "a masking check", "retention": "a retention task"}.get(task.perspective)
+    what = {"masking": "a masking check", "retention": "a retention task"}.get(task.perspective, "")
     if what and task.merge is not None:
         yield "merge", f"{what} takes the task's classes as they are; remove it."
-    if what and task.weight != 1:
-        yield "weight", f"{what} enters no mean; remove it."
+    yield from weight_problems(task.weight, what)
     yield from metric_problems(task.metrics, TASK_METRICS[task.perspective], task.perspective)
 
 

@@ -22,7 +22,7 @@ from benchmark.execution.explanation import state_of
 from benchmark.execution.local import require_trainable
 from benchmark.execution.method_registry import MethodRequest, registered
 from benchmark.execution.plan import command, configure_all, require_resources, require_writable
-from benchmark.execution.row_outcomes import Outcome, compute_rows
+from benchmark.execution.row_outcomes import Outcome, compute_rows, forget_failures
 from benchmark.execution.runner import Observer, Quiet, Runner
 from benchmark.execution.store import Store
 from benchmark.execution.trackers import TrackerName, make_tracker
@@ -159,6 +159,7 @@ class TuningPlan:
             for number in range(self.trials)
             if number not in trials
         ]
+        forget_failures([row for _, _, row in missing], runner)
         done = sum(map(len, known))
         total = done + len(missing)
         executor = place.executor(runner, len(missing))

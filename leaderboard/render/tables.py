@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from benchmark.schema.markdown import escape_cell, escape_markdown
 from leaderboard import definitions
 from leaderboard.board import Board, Section
 from leaderboard.columns import COLUMNS, Column, Row
@@ -53,10 +54,6 @@ def _task_table(section: Section, rows: Sequence[Row]) -> tuple[list[str], list[
 
 # Markdown
 
-# Match markup, texts that GitHub links automatically, and line starts that make a heading, list or rule.
-_MARKDOWN = re.compile(r"[\\`*_\[\]<>|~$&]|(?<=:)/(?=/)|(?<=\bwww)\.|@(?=\w)", re.IGNORECASE)
-_LINE_START = re.compile(r"^(\d*)([-+=.)#])")
-
 
 def markdown(board: Board) -> str:
     """Write board.md: for every section a table per group of rows, then a table of evaluation tasks."""
@@ -74,14 +71,9 @@ def markdown(board: Board) -> str:
     return "\n".join(lines)
 
 
-def escape_markdown(text: str) -> str:
-    """Escape text for Markdown, including links, HTML, line breaks and cell separators."""
-    return _LINE_START.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\g<0>", " ".join(text.split())))
-
-
 def markdown_cell(text: str) -> str:
-    """Escape a cell that is not a number with its interval; markup of whole lines cannot occur in a table."""
-    return text if _NUMBERS.fullmatch(text) else _MARKDOWN.sub(r"\\\g<0>", " ".join(text.split()))
+    """Escape a cell that is not a number with its interval."""
+    return text if _NUMBERS.fullmatch(text) else escape_cell(text)
 
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: Iterable[bool]) -> list[str]:

@@ -2,14 +2,13 @@
 
 import random
 import zlib
-from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from benchmark.attacks import Parts, job, run_attack
+from benchmark.attacks import Parts, run_attack
 from benchmark.attacks.suite_attack import Attack
 from benchmark.attacks.victim import ModelVictim
 from benchmark.data import Dataset, Example
@@ -103,30 +102,3 @@ def outcomes(folder, attack, dataset, asked, made, in_flight=64):
     journal.unlink(missing_ok=True)
     rows = run_attack(attack, dataset, asked, journal, parts=made, in_flight=in_flight)
     return [(row.id, row.outcome, row.perturbed, row.queries, row.reason) for row in rows]
-
-
-def same_draws(monkeypatch):
-    """Make both backends draw an example's random numbers from one generator, seeded by the example's id."""
-    from benchmark.attacks.textattack import adapter
-
-    drawn, new_attempt = random.Random(), job.new_attempt
-
-    @contextmanager
-    def seeded(text):
-        drawn.setstate(_generator(text).getstate())
-        with monkeypatch.context() as patched:
-            patched.setattr(np.random, "randint", drawn.randrange)
-            patched.setattr(random, "choice", drawn.choice)
-            yield
-
-    def attempt(example, search, seed, budget):
-        made = new_attempt(example, search, seed, budget)
-        made.case.rng = _generator(seed)
-        return made
-
-    monkeypatch.setattr(adapter, "_seeded", seeded)
-    monkeypatch.setattr(job, "new_attempt", attempt)
-
-
-def _generator(seed):
-    return random.Random(seed.rpartition("/")[2])

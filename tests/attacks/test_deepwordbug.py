@@ -7,10 +7,11 @@ import pytest
 
 from benchmark.attacks.recipes.deepwordbug import edit_distance, edited_words
 from benchmark.data import Dataset, Example
+from scripts.prove_attacks import same_draws
 from tests.attacks import random_cases
 from tests.attacks.conftest import with_textattack
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.random_cases import NoisyVictim, outcomes, same_draws, spec
+from tests.attacks.random_cases import NoisyVictim, outcomes, spec
 from tests.attacks.test_textbugger import assert_same_distribution
 
 
@@ -102,17 +103,17 @@ class TestAgainstTextAttack:
     @pytest.mark.parametrize(
         "parameters", [{}, {"operators": "substitution"}, {"max_edits": 4}, {"max_share": 0.2}], ids=str
     )
-    def test_the_same_draws_give_the_same_attack(self, tmp_path, monkeypatch, parameters, pair, budget):
+    def test_the_same_draws_give_the_same_attack(self, tmp_path, parameters, pair, budget):
         """TextAttack's operators get the engine's random numbers; all else is its own."""
-        same_draws(monkeypatch)
         asked, made = random_cases.victim(2, seed=1), random_cases.parts(1)
         examples = random_cases.examples(10, (1, 25), asked, 1, pair)
         if budget is not None:
             parameters = {**parameters, "query_budget": budget}
-        ours, theirs = (
-            outcomes(tmp_path, spec("deepwordbug", backend, **parameters), examples, asked, made)
-            for backend in ("engine", "textattack")
-        )
+        with same_draws():
+            ours, theirs = (
+                outcomes(tmp_path, spec("deepwordbug", backend, **parameters), examples, asked, made)
+                for backend in ("engine", "textattack")
+            )
         assert ours == theirs
         assert {row[1] for row in ours} & {"flipped", "survived"}
 

@@ -9,8 +9,17 @@ import pytest
 
 from benchmark.attacks import run_attack
 from benchmark.attacks.attacked_text import words_changed, words_of
-from benchmark.attacks.recipes.imperceptible import BACKSPACE, INVISIBLE, LOOKALIKES, Genome, edited, places
+from benchmark.attacks.recipes.imperceptible import (
+    BACKSPACE,
+    INVISIBLE,
+    LOOKALIKES,
+    Genome,
+    Imperceptible,
+    edited,
+    places,
+)
 from benchmark.data import Dataset, Example
+from scripts.prove_attacks import generation_of_scipy
 from tests.attacks import random_cases
 from tests.attacks.conftest import with_textattack
 from tests.attacks.fakes import dataset, parts, victim
@@ -168,35 +177,17 @@ def test_doubt_company_and_order_change_nothing(tmp_path, kind):
 
 def test_the_search_is_as_good_as_scipys(tmp_path):
     """Over 60 seeds for each of three texts, mean generations and share of successes are within 4 standard errors."""
-    from scipy.optimize import differential_evolution
-
     asked, made = random_cases.victim(2, seed=4), random_cases.parts()
     originals = random_cases.examples(3, (9, 12), asked, 4).examples
     seeds = tuple(Example(f"{e.id}-{seed}", e.texts, e.label) for e in originals for seed in range(60))
     attack = spec("imperceptible", perturbations=3, population=3, generations=6)
     rows = outcomes(tmp_path, attack, Dataset("seeds", seeds, ("a", "b")), asked, made)
-
-    def scipys(example, seed):
-        """Return the generation of scipy's search that misleads the victim, and whether one does."""
-        (original,) = example.texts
-        genome, generations = Genome(places(original, "homoglyphs"), 3), []
-
-        def objective(vectors):
-            texts = [(edited(original, genome.edits(list(vector))),) for vector in vectors.T]
-            logits = asked(texts)
-            generations.append(bool((logits.argmax(axis=1) != example.label).any()))
-            return logits[:, example.label] - logits[:, 1 - example.label]
-
-        differential_evolution(
-            objective, [(0, 1)] * genome.length, maxiter=6, popsize=3, tol=-1, polish=False, updating="deferred",
-            vectorized=True, seed=seed,
-        )  # fmt: skip
-        return (generations.index(True) + 1, True) if any(generations) else (7, False)
-
+    recipe = Imperceptible(perturbations=3, population=3, generations=6)
     partial = 0
     for example in originals:
         ours = [((row[3] - 1) // 9, row[1] == "flipped") for row in rows if row[0].split("-")[0] == example.id]
-        theirs = [scipys(example, seed) for seed in range(60)]
+        generations = [generation_of_scipy(recipe, asked, example, seed) for seed in range(60)]
+        theirs = [(generation or 7, generation is not None) for generation in generations]
         for one, two in zip(zip(*ours, strict=True), zip(*theirs, strict=True), strict=True):
             error = np.hypot(np.std(one), np.std(two)) / 60**0.5
             assert abs(np.mean(one) - np.mean(two)) <= 4 * error + 1e-9

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -35,6 +36,17 @@ def test_rows_come_back_and_the_rest_is_appended(path):
     with opened(path) as journal:
         assert [r.id for r in journal.rows] == PLAN
     assert len(path.read_text().split("\n")) == 5
+
+
+def test_the_sign_of_zero_comes_back(tmp_path):
+    """Tables keep it, so a resumed run would write other bytes without it."""
+    signed = replace(row("5"), logits_original=(-0.0, 0.2), logits_final=(0.0, -0.0))
+    with opened(tmp_path / "attack.jsonl") as journal:
+        journal.append(signed)
+        with pytest.raises(TemperError, match="the row of example '3' has a value that is not finite"):
+            journal.append(replace(row("3"), logits_final=(float("nan"), 0.0)))
+    with opened(tmp_path / "attack.jsonl") as journal:
+        assert repr(journal.rows) == repr([signed])
 
 
 @pytest.mark.parametrize("rest", [b'{"id":"9","la', b"\0\0\0\0", b"\0\0\0\0\n", b'{"id":\n'])

@@ -12,10 +12,11 @@ from benchmark.attacks.recipes.keyboard_typos import misspellings
 from benchmark.data import Dataset, Example
 from benchmark.keyboard import NEIGHBOURS
 from benchmark.schema.errors import UsageError
+from scripts.prove_attacks import same_draws
 from tests.attacks import random_cases
 from tests.attacks.conftest import with_textattack
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.random_cases import NoisyVictim, outcomes, same_draws, spec
+from tests.attacks.random_cases import NoisyVictim, outcomes, spec
 from tests.attacks.test_textbugger import assert_same_distribution
 
 
@@ -120,15 +121,15 @@ class TestAgainstTextAttack:
         assert {row[1] for row in ours} & {"flipped", "survived"}
 
     @pytest.mark.parametrize("max_words", [1, 2])
-    def test_the_same_draws_give_the_same_attack(self, tmp_path, monkeypatch, max_words):
+    def test_the_same_draws_give_the_same_attack(self, tmp_path, max_words):
         """At most eight words: TextAttack draws in the order of a set, which is the text's only there."""
-        same_draws(monkeypatch)
         asked, made = random_cases.victim(2, seed=1), random_cases.parts(1)
         examples = random_cases.examples(12, (1, 8), asked, 1)
-        ours, theirs = (
-            outcomes(tmp_path, spec("keyboard_typos", backend, max_words=max_words), examples, asked, made)
-            for backend in ("engine", "textattack")
-        )
+        with same_draws():
+            ours, theirs = (
+                outcomes(tmp_path, spec("keyboard_typos", backend, max_words=max_words), examples, asked, made)
+                for backend in ("engine", "textattack")
+            )
         assert ours == theirs
 
     def test_the_attacks_agree_in_distribution(self, tmp_path):

@@ -120,7 +120,7 @@ def test_features_that_do_not_vary_have_no_covariance():
 
 
 def test_shapes_that_do_not_fit_together_are_refused():
-    with pytest.raises(TemperError, match=r"shape \(6, 4\), \(5, 3\) and \(3, 4\) with labels of shape \(6,\)"):
+    with pytest.raises(TemperError, match=r"shape \(6, 4\), \(5, 3\), \(3, 4\) and labels of shape \(6,\) do not"):
         feature_measurements(np.ones((6, 4)), np.arange(6), np.ones((5, 3)), np.ones((3, 4)), metrics=BOTH)
     with pytest.raises(TemperError, match="do not fit together"):
         feature_measurements(np.ones((6, 4)), np.arange(5), np.ones((5, 4)), np.ones((3, 4)), metrics=BOTH)

@@ -15,7 +15,8 @@ from benchmark.execution.cells import Row, cells_of, train_spec
 from benchmark.execution.explanation import explain, state_of
 from benchmark.execution.local import RunReport, run_rows
 from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure
-from benchmark.execution.runner import Quiet
+from benchmark.execution.row_outcomes import InProcess, compute_row, compute_rows
+from benchmark.execution.runner import Quiet, Runner
 from benchmark.execution.store import Store
 from benchmark.execution.workload import materialise
 from benchmark.models.backbones import resolve_backbone
@@ -157,6 +158,33 @@ def test_a_diverging_method_is_a_row_with_its_reason_and_stops_no_other(suite: P
         for name in ("diverging", "vanilla")
     }
     assert by_method == {"diverging": {"failed"}, "vanilla": {"ok"}}
+
+
+@dataclass(kw_only=True, eq=False)
+class Counted(Diverging):
+    """Diverges, and counts how often."""
+
+    name: ClassVar[str] = "counted"
+    trainings: ClassVar[int] = 0
+
+    def setup(self, ctx):
+        Counted.trainings += 1
+
+
+def test_a_failed_training_is_not_tried_again_while_its_command_runs(suite: Path, tmp_path: Path) -> None:
+    """Two rows may share one, as soups do, and be in two processes. A command that starts later tries it again."""
+    (row,), work = rows_of(suite, methods="vanilla")
+    bad = replace(row, method=ConfiguredMethod.of(Counted, {}, "", "sha256:" + "0" * 64))
+    runner, other = (Runner(work, Store(tmp_path / "store"), Quiet()) for _ in range(2))
+    outcomes = [outcome for _, outcome in compute_rows([bad, bad], runner, InProcess(runner))]
+    outcomes.append(compute_row(bad, other))
+    assert {outcome.failure for outcome in outcomes} == {
+        "counted, seed 0: train: The loss is inf at step 0 (epoch 0, seed 0)."
+    }
+    assert Counted.trainings == 1
+    report = run_rows([bad], work, Store(tmp_path / "store"), tmp_path / "results", Quiet())
+    assert report.failures == [outcomes[0].failure]
+    assert Counted.trainings == 2
 
 
 @dataclass(kw_only=True, eq=False)

@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from benchmark.schema.markdown import escape_markdown
 from leaderboard import load_board
-from leaderboard.render.tables import escape_latex, escape_markdown, neutral
+from leaderboard.render.tables import escape_latex, neutral
 from leaderboard.site_files import render_all
 from tests.leaderboard.synthetic import (
     Method,

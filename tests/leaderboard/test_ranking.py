@@ -104,6 +104,7 @@ def test_demonstration_is_ordered_and_says_so(full_results):
         ("vanilla", "ordered", ""),
     ]
     assert section.rows[0].notes == ("1 seed complete and shared with vanilla; the suite asks for 2",)
+    assert section.rows[1].notes == ("1 seed complete; the suite asks for 2",)
 
 
 def test_incomplete_row_of_a_demonstration_is_shown_apart(tmp_path):

@@ -44,7 +44,7 @@ def test_a_note_flags_the_edge_of_a_range():
 def test_failed_trials_are_counted():
     trials = [trial(0, None, None), trial(1, 150, 130), trial(2, None, None)]
     assert next(tuning_notes(trials)) == "tuning chose trial 1; with the defaults, training failed"
-    assert dict(tuning_facts(trials))["Tuning"] == "trial 1 of 3, 2 failed"
+    assert dict(tuning_facts(trials))["Tuning"] == "trial 1 of 0 to 2, 2 failed"
     assert list(tuning_notes(trials[:1])) == []
 
 

@@ -12,12 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.evaluation.parquet import (
+    FeatureTable,
     InspectionTable,
     PredictionTable,
     read_attack,
+    read_features,
     read_inspection,
     read_predictions,
     write_attack,
+    write_features,
     write_inspection,
     write_predictions,
 )
@@ -82,6 +85,10 @@ class Forgery:
     def edit_inspection(self, change: Callable[[InspectionTable], InspectionTable], seed: int = 0) -> None:
         path = self.table("known", seed)
         write_inspection(path, change(read_inspection(path)))
+
+    def edit_features(self, change: Callable[[FeatureTable], FeatureTable], subject: str, seed: int = 0) -> None:
+        path = self.table(f"features/{subject}", seed)
+        write_features(path, change(read_features(path)))
 
     def edit_attack(self, change: Callable[[AttackRow], AttackRow], *, only: str = "", seed: int = 0) -> None:
         """Change the first row of an outcome, or the first row."""

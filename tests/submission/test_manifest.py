@@ -63,7 +63,7 @@ def table(manifest: dict[str, Any]) -> dict[str, Any]:
         (lambda m: m["files"].update({f"tables/{n}": ZERO for n in range(20_000)}), "And 19950 more."),
         (lambda m: m["runs"][0]["weights"].update({"/etc/passwd": ZERO["sha256"]}), "the table of away is predict key"),
         (lambda m: m["runs"].append(m["runs"][0]), "/runs: names a seed twice; keep one entry of each."),
-        (lambda m: m["runs"][0]["tables"].append(table(m)), "/runs/0/tables: names a subject twice"),
+        (lambda m: m["runs"][0]["tables"].append(table(m)), "/runs/0/tables: names a subject and kind twice"),
     ],
 )  # fmt: skip
 def test_a_manifest_with_an_illegal_part(

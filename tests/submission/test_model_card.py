@@ -1,5 +1,6 @@
 """`temper push`: the files in a folder, the card, the calls to the Hub, and what is refused."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_a_folder_holds_the_model_of_the_store_and_a_card_of_its_records(ran: Ra
     assert "seed 1" in card.data.model_name
     assert 'pipeline("text-classification"' in card.text
     (name, value), *_ = stored.records[0]["method"]["hyperparameters"].items()
-    assert f"| Hyper\\-parameter {name} | {value} |".replace(".", "\\.") in card.text
+    assert f"| Hyper-parameter {name} | {value} |" in card.text
 
     again = push(ran, tmp_path / "model")
     assert "is not empty. Name another folder, or empty it." in sentence(again, 2)
@@ -67,7 +68,7 @@ def test_text_of_others_stays_text_in_the_card(ran: Ran) -> None:
     assert read.data.license is None
     assert {r.dataset_name for r in read.data.eval_results} == {hostile}
     assert "<script>" not in read.text
-    assert "](javascript" not in read.text
+    assert not re.search(r"(?<!\\)\](?=\()", read.text)
     assert "\n---" not in read.text
     assert "load_classifier" in read.text  # the configuration names no sequence classifier
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from benchmark.evaluation.metrics.anomaly import auroc
-from benchmark.evaluation.metrics.probabilities import Floats, Integers, non_finite_reason
+from benchmark.evaluation.metrics.probabilities import Floats, Integers, non_finite_reason, unfit_features
 from benchmark.evaluation.metrics.registry import (
     Measurement,
     UndefinedError,
@@ -32,7 +32,6 @@ from benchmark.evaluation.metrics.registry import (
     require_known,
     undefined,
 )
-from benchmark.schema.errors import TemperError
 
 NEIGHBOURS = 10
 """k. The authors' code takes about 0.1 % of the training set (50 of 50,000 and 1,000 of 1.28 million images), which
@@ -133,10 +132,7 @@ def feature_measurements(
     classes = np.asarray(labels, dtype=np.int64)
     shapes = [table.shape for table in tables.values()]
     if any(len(shape) != 2 or shape[1] != shapes[0][1] for shape in shapes) or classes.shape != shapes[0][:1]:
-        raise TemperError(
-            f"Features of shape {shapes[0]}, {shapes[1]} and {shapes[2]} with labels of shape {classes.shape} do not "
-            "fit together; compute all with the same model."
-        )
+        raise unfit_features(tables.values(), classes)
     reasons = [f"There are no {name}." for name, table in tables.items() if not table.size]
     broken = (non_finite_reason(table, f"The {name}") for name, table in tables.items())
     reasons += [f"{reason} as 16-bit numbers." for reason in broken if reason]

@@ -1,6 +1,6 @@
 """Convert logits to probabilities: validation, log-softmax and merging of classes, all in float64."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +34,15 @@ def non_finite_reason(logits: Floats, name: str) -> str | None:
     """Return why logits with NaN or infinities cannot be measured; None if all are finite."""
     broken = int((~np.isfinite(logits)).any(axis=1).sum())
     return f"{name} are not finite for {broken} of {len(logits)} examples" if broken else None
+
+
+def unfit_features(tables: Iterable[Floats], labels: Integers) -> TemperError:
+    """Return the error about features and labels whose shapes do not fit together."""
+    shapes = ", ".join(str(table.shape) for table in tables)
+    return TemperError(
+        f"Features of shape {shapes} and labels of shape {labels.shape} do not fit together; compute all with the same "
+        "model and examples."
+    )
 
 
 def checked_labels(labels: ArrayLike, examples: int, classes: int) -> Integers:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmark.evaluation.metrics.probabilities import Floats, Integers, non_finite_reason
+from benchmark.evaluation.metrics.probabilities import Floats, Integers, non_finite_reason, unfit_features
 from benchmark.evaluation.metrics.registry import (
     Measurement,
     UndefinedError,
@@ -22,7 +22,6 @@ from benchmark.evaluation.metrics.registry import (
     require_known,
 )
 from benchmark.evaluation.metrics.replicates import replicate
-from benchmark.schema.errors import TemperError
 
 FOLDS = 5
 C = 0.01
@@ -77,10 +76,7 @@ def retention_measurements(
     one, other = np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)
     classes = np.asarray(labels, dtype=np.int64)
     if one.ndim != 2 or other.ndim != 2 or not len(one) == len(other) == len(classes):
-        raise TemperError(
-            f"Features of shape {one.shape} and {other.shape} and labels of shape {classes.shape} do not fit together; "
-            "compute all on the same examples."
-        )
+        raise unfit_features((one, other), classes)
     table = Retention(one, other, classes, resamples, seed_text)
     return {name: measure(name, table) for name in metrics}
 
