@@ -15,6 +15,7 @@ from leaderboard.intervals import NORMAL, contradictions, detectable_difference,
 from leaderboard.results import PUBLISHED, Item, RowResults, headline
 from leaderboard.scores import (
     ACCURACY_LOSS,
+    Gain,
     RowScores,
     SectionScores,
     accuracy_and_bound,
@@ -71,8 +72,8 @@ def ranking(scores: SectionScores) -> list[RankedRow]:
     compared = [row for row in rows if row.group == RANKED]
     ranks = dict(zip(map(id, compared), _rank_intervals([row.scores for row in compared]), strict=True))
     others = [row for row in compared if row.scores.row is not scores.vanilla]
-    stars = _corrected(others, ["overall"])
-    perspectives = _corrected(others, list(scores.perspectives))
+    stars = _corrected(scores, others, ["overall"])
+    perspectives = _corrected(scores, others, list(scores.perspectives))
     final = []
     for row in rows:
         rank, worst = ranks.get(id(row), (None, None))
@@ -118,13 +119,28 @@ def rank_intervals(rows: Sequence[Distribution], scales: NDArray[np.float64]) ->
     return [(1 + int(better[:, i].sum()), count - int(better[i].sum())) for i in range(count)]
 
 
-def _corrected(rows: Sequence[RankedRow], names: Sequence[str]) -> dict[tuple[int, str], tuple[float, bool]]:
-    """Correct the tests of rows against vanilla for their number: p-value, and whether it is below `LEVEL`."""
+def _corrected(
+    scores: SectionScores, rows: Sequence[RankedRow], names: Sequence[str]
+) -> dict[tuple[int, str], tuple[float, bool]]:
+    """Correct the tests of rows against vanilla for their number: p-value, and whether it is below `LEVEL`.
+
+    The more tests, the smaller the p-values that decide, and the fewer draws they count. So a row whose draws leave
+    open whether a corrected p-value is below `LEVEL` is tested with more draws.
+    """
     keys = [(row, name) for row in rows for name in names]
-    tests = [row.scores.tests[name] for row, name in keys]
-    bounds = (bound < LEVEL for bound in holm(test.p_bound for test in tests))
-    corrected = zip(holm(test.p for test in tests), bounds, strict=True)
-    return dict(zip(((id(row), name) for row, name in keys), corrected, strict=True))
+    finer: dict[int, Mapping[str, Gain]] = {}
+    while True:
+        tests = [finer.get(id(row), row.scores.tests)[name] for row, name in keys]
+        corrected, bounds = holm(test.p for test in tests), holm(test.p_bound for test in tests)
+        open_rows = {
+            id(row): row.scores
+            for (row, _), p, bound in zip(keys, corrected, bounds, strict=True)
+            if p < LEVEL <= bound and id(row) not in finer
+        }
+        if not open_rows:
+            break
+        finer |= {number: scores.finer_tests(row) for number, row in open_rows.items()}
+    return {(id(row), name): (p, bound < LEVEL) for (row, name), p, bound in zip(keys, corrected, bounds, strict=True)}
 
 
 def detectable(scores: SectionScores, rows: Sequence[RankedRow]) -> Mapping[str, float]:

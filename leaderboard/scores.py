@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from leaderboard.bootstrap import VALUE_DRAWS, DataSet, Distribution, Resampling, Score, combined
+from leaderboard.bootstrap import MORE_DRAWS, VALUE_DRAWS, DataSet, Distribution, Resampling, Score, combined
 from leaderboard.intervals import (
     Estimate,
     leaves_out_zero,
@@ -171,7 +171,7 @@ class SectionScores:
         resampled = frame[frame["replicates"].notna()]
         replicates = zip(resampled["data"], resampled["replicates"], strict=True)
         self._replicates = dict(zip(_keys(resampled), replicates, strict=True))
-        self._resampling, self._of_values = Resampling(), Resampling(VALUE_DRAWS)
+        self._resampling, self._of_values, self._finer = Resampling(), Resampling(VALUE_DRAWS), Resampling(MORE_DRAWS)
         self._estimates: dict[tuple[int, tuple[Item, ...]], Estimate] = {}
         self._vanilla_scores: dict[tuple[int, ...], dict[str, Score]] = {}
 
@@ -258,16 +258,28 @@ class SectionScores:
         reasons = (self._without_replicates(one, self.headlines, seeds) for one in (row, reference))
         if reason := next(filter(None, reasons), ""):
             return Comparison(scores, gains, overall, relative, {}, reason=reason)
+        return Comparison(scores, gains, overall, relative, *self._tests(row, reference, seeds, self._resampling))
+
+    def finer_tests(self, compared: RowScores) -> Mapping[str, Gain]:
+        """Repeat the tests of a row against vanilla with `MORE_DRAWS`; empty if it has none."""
+        if self.vanilla is None or not compared.tests:
+            return {}
+        return self._tests(compared.row, self.vanilla, compared.shared, self._finer)[0]
+
+    def _tests(
+        self, row: RowResults, reference: RowResults, seeds: tuple[int, ...], resampling: Resampling
+    ) -> tuple[dict[str, Gain], Score, Distribution]:
+        """Test the difference of two rows per perspective and in Overall; return Overall's score and draws, too."""
         own, others = self._scores(row, seeds), self._scores(reference, seeds)
         differences = {name: combined((own[name], others[name]), (s, -s)) for name, s in self.signs.items()}
-        distributions = {name: self._resampling.distribution(score) for name, score in differences.items()}
+        distributions = {name: resampling.distribution(score) for name, score in differences.items()}
         score = combined(list(differences.values()), [1 / len(differences)] * len(differences))
         # Reuse the perspectives' draws, because Overall is linear in them.
         examples = mean_draws([distribution.examples for distribution in distributions.values()])
-        distribution = self._resampling.distribution(score, examples)
+        distribution = resampling.distribution(score, examples)
         tests = {name: Gain.of(differences[name], distributions[name]) for name in differences}
         tests["overall"] = Gain.of(score, distribution)
-        return Comparison(scores, gains, overall, relative, tests, score, distribution)
+        return tests, score, distribution
 
     def row_scores(self, row: RowResults) -> RowScores:
         """Compare a row with vanilla over the seeds that both have completed."""

@@ -5,15 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from leaderboard import definitions
-from leaderboard.bootstrap import DRAWS, Resampling, pair_scales
+from leaderboard.bootstrap import DRAWS, MORE_DRAWS, Resampling, pair_scales
 from leaderboard.figures import decimal
 from leaderboard.intervals import holm, mean, p_value, upper_p_value
 from leaderboard.ranking import LEVEL, ORDERED, RANKED, RankedRow, rank_intervals
 from leaderboard.results import Item, headline
 from leaderboard.scores import RowScores, SectionScores
-
-MORE_DRAWS = 10 * DRAWS
-"""Number of draws with which stars and ranks are computed again."""
 
 MOST_ROWS = 50
 """Number of ranked rows above which they are not: pairs of rows grow with its square, and draws take memory."""
