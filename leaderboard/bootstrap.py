@@ -23,7 +23,7 @@ DRAWS = 20_000
 """Number of draws of a section, large enough that other random numbers change no decision (docs/statistics.md)."""
 
 MORE_DRAWS = 10 * DRAWS
-"""Number of draws for what `DRAWS` leave open, and for the check that they change no star and no rank."""
+"""Number of draws for what `DRAWS` leave open, and for the check that they change no rank and no star."""
 
 VALUE_DRAWS = 4_000
 """Number of draws for the intervals of single values, which decide nothing."""

@@ -64,7 +64,7 @@ class Sensitivity:
             sentences.append(f"{rule}: {', '.join(parts)}.")
         if self.draws:
             more = [f"and {len(self.changes) - _LISTED} more"] if len(self.changes) > _LISTED else []
-            changed = "; ".join([*self.changes[:_LISTED], *more]) or "no star and no rank changes"
+            changed = "; ".join([*self.changes[:_LISTED], *more]) or "no rank and no star of Overall changes"
             sentences.append(f"With {self.draws:,} bootstrap draws instead of {DRAWS:,}, {changed}.")
         return " ".join(sentences)
 

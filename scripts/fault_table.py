@@ -169,8 +169,8 @@ def full_disk(run: Run, _cluster: Path) -> None:
 def _await_sentence(run: Run) -> None:
     """Wait for the end of the command, which must say in one sentence that there is no space."""
     code = run.drivers[0].wait()
-    told = " ".join((run.folder / "driver0.log").read_text(encoding="utf-8").split())
-    if not code or f"out failed: {os.strerror(errno.ENOSPC)}. Free space there" not in told:
+    output = " ".join((run.folder / "driver0.log").read_text(encoding="utf-8").split())
+    if not code or f"out failed: {os.strerror(errno.ENOSPC)}. Free space there" not in output:
         raise SystemExit(f"The command of {run.folder} does not say that there is no space.")
 
 

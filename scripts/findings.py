@@ -220,7 +220,7 @@ def of_methods(read: Sequence[Evidence], *names: str) -> list[tuple[Evidence, Ra
 def missing(read: Sequence[Evidence], *names: str) -> str:
     """Say which methods have no measured row in any suite; empty if all have one."""
     absent = [f"`{name}`" for name in names if not of_methods(read, name)]
-    return f"There is no row of {' or '.join(absent)}." if absent else ""
+    return f"There is no measured row of {' or '.join(absent)}." if absent else ""
 
 
 def summary(rows: Sequence[tuple[Evidence, RankedRow]], line: Callable[[Evidence, RankedRow], Line]) -> str:

@@ -18,6 +18,7 @@ from benchmark.execution.cells import ATTACKED, PART, Cell, Part
 from benchmark.execution.claims import ClaimedError, Owner, claimed_error
 from benchmark.execution.store import SCRATCH, Store
 from benchmark.schema.attack_outcome import AttackRow
+from benchmark.schema.errors import TemperError
 
 if TYPE_CHECKING:
     from benchmark.execution.runner import Observer
@@ -89,6 +90,8 @@ class AttackParts:
                 self._done += 1
                 self.observer.advance(self._done, self.total)
                 held.finish()
+            if self._held:
+                raise TemperError(f"{self.cell.label}: the attack ended with {len(self._held)} examples left.")
         self.store.refresh()
         unfinished = [part for part in self.cell.parts if self.store.find(PART, part.key) is None]
         # Whoever merges the parts removes them, after the attack has appeared.
@@ -143,7 +146,6 @@ def merged(cell: Cell, store: Store) -> list[AttackRow] | None:
 
 def owners(cell: Cell, store: Store) -> list[Owner | Literal["unknown"] | None]:
     """Return who computes a cell, or each unfinished part of one with parts; None for what nobody computes."""
-    keys = [(PART, part.key) for part in cell.parts if store.find(PART, part.key) is None]
-    if not keys and cell.key is not None:
-        keys = [(cell.kind, cell.key)]
-    return [store.owner(kind, key) for kind, key in keys]
+    whole = None if cell.key is None else store.owner(cell.kind, cell.key)
+    parts = [] if whole is not None else [part for part in cell.parts if store.find(PART, part.key) is None]
+    return [store.owner(PART, part.key) for part in parts] or [whole]

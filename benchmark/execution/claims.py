@@ -119,11 +119,8 @@ class Attempt:
             earlier = self.folder.parent / str(number)
             if (earlier / WORK).is_dir():
                 if (earlier / STALE).is_file():
-                    # The owner may go on meanwhile: replace a file, or finish the cell.
-                    with contextlib.suppress(shutil.Error, FileNotFoundError):
-                        shutil.copytree(earlier / WORK, self.folder / "copied")
-                    with contextlib.suppress(FileNotFoundError):
-                        (self.folder / "copied").rename(work)
+                    _copy_live(earlier / WORK, self.folder / "copied")
+                    (self.folder / "copied").rename(work)
                 else:
                     (earlier / WORK).rename(work)
                 break
@@ -290,3 +287,17 @@ def _write(path: Path, text: str) -> None:
     fresh = path.with_name(f"{path.name}.new")
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(path)
+
+
+def _copy_live(source: Path, target: Path) -> None:
+    """Copy a folder whose owner may still replace and remove files; a file that disappears meanwhile is left out."""
+    target.mkdir()
+    with contextlib.suppress(FileNotFoundError):
+        for path in sorted(source.rglob("*")):
+            copy = target / path.relative_to(source)
+            if path.is_dir():
+                copy.mkdir(parents=True, exist_ok=True)
+                continue
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copy2(path, copy)

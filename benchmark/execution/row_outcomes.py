@@ -149,7 +149,10 @@ def compute_rows(rows: Sequence[Row], runner: Runner, executor: Executor) -> Gen
             due = time.monotonic() + POLL_SECONDS
             waiting.append(_Pending(pending.row, earlier + result.computed, due, pending.unseen + 1))
         elif not result.claimed:
-            yield pending.row, replace(result, computed=result.computed + earlier, reused=result.reused - earlier)
+            yield (
+                pending.row,
+                replace(result, computed=result.computed + earlier, reused=max(result.reused - earlier, 0)),
+            )
         else:
             waiting.append(_Pending(pending.row, earlier + result.computed, time.monotonic() + POLL_SECONDS))
             if result.claimed not in noted:
@@ -276,16 +279,15 @@ def _compute_cells(row: Row, runner: Runner) -> Outcome:
         for cell in missing:
             # Rows may share a cell, such as a training that two soups average.
             if reason := runner.store.failure(cell.kind, cell.key or ""):
-                return Outcome(done, failure=reason)
+                return Outcome(done, failure=f"{cell.label}: {reason}")
             try:
                 done += runner.run(cell)
             except ClaimedError as error:
                 claimed = claimed or str(error)
                 continue
             except MethodError as error:
-                reason = f"{cell.label}: {error}"
-                runner.store.note_failure(cell.kind, cell.key or "", reason)
-                return Outcome(done, failure=reason)
+                runner.store.note_failure(cell.kind, cell.key or "", str(error))
+                return Outcome(done, failure=f"{cell.label}: {error}")
             break
         else:
             return Outcome(done, claimed=claimed)

@@ -134,17 +134,21 @@ class Runner:
             "attack": self._attack,
             "score": self._score,
         }
-        started = time.monotonic()
+        started, begun = time.monotonic(), False
         try:
             # An attack that was begun as a whole, by an earlier version, is finished as a whole.
             shared = bool(cell.parts) and not self.store.is_partial(cell.kind, cell.key or "")
             begun = shared and self._attack_parts(cell, started)
             with self.store.work(cell.kind, cell.spec, cell.label) as folder:
                 if folder is None:
+                    self._end_elsewhere(cell, started, begun=begun)
                     return False
                 if not begun:
                     self.observer.begin(cell.label)
                 compute[cell.kind](cell, folder)
+        except ClaimedError:
+            self._end_elsewhere(cell, started, begun=begun)
+            raise
         except (MemoryError, torch.OutOfMemoryError) as error:
             raise TemperError(
                 f"{cell.label}: out of memory. Free some, or lower batch_size and raise accumulation in a copy of the "
@@ -156,6 +160,11 @@ class Runner:
             self.tracking.send(tracked_run(cell, self.work.suite))
         self.observer.end(cell.label, time.monotonic() - started)
         return True
+
+    def _end_elsewhere(self, cell: Cell, started: float, *, begun: bool) -> None:
+        """End the progress of an attack whose parts another process merges."""
+        if begun:
+            self.observer.end(f"{cell.label}, merged by another process", time.monotonic() - started)
 
     def _train(self, cell: Cell, folder: Path) -> None:
         from benchmark.training.loop import SAVING, Trainer, write_log

@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from benchmark.execution.claims import ClaimedError, Claims, Owner
 from benchmark.schema import file_fingerprint, fingerprint
 from benchmark.schema.atomic_io import error_number, is_disk_error, replace_file, sync
-from benchmark.schema.errors import IntegrityError, TemperError
+from benchmark.schema.errors import IntegrityError, TemperError, printable
 
 SPEC, RECEIPT, SCRATCH, FAILED = "spec.json", "receipt.json", "scratch", "failed"
 
@@ -103,7 +103,7 @@ class Store:
         """Keep the reason of a failed cell, so that no other row of a running command computes it."""
         with self.guarded():
             (self.root / FAILED).mkdir(parents=True, exist_ok=True)
-            replace_file(self.root / FAILED / _cell(kind, key), reason.encode())
+            replace_file(self.root / FAILED / _cell(kind, key), printable(reason).encode())
 
     def forget_failure(self, kind: str, key: str) -> None:
         """Let a failed cell be computed again."""
@@ -179,10 +179,11 @@ class Store:
         """Remove an artifact whose content another one holds. It disappears at once, as it appeared."""
         folder = self.folder(kind, key)
         self._seen.pop(folder, None)
-        gone = folder.with_suffix(".removed")
+        trash = folder.with_suffix(".removed")
+        shutil.rmtree(trash, ignore_errors=True)  # of a process that was killed here
         with contextlib.suppress(OSError):  # another process removes it, or has
-            folder.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
+            folder.rename(trash)
+        shutil.rmtree(trash, ignore_errors=True)
 
     @contextlib.contextmanager
     def guarded(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """Claims on a store: one owner at a time, also across machines, and nothing lost if that guess was wrong."""
 
+import errno
 import multiprocessing
 import os
 import shutil
@@ -145,6 +146,29 @@ def test_another_machines_claim_is_taken_over_only_after_its_silence(tmp_path: P
     assert not attempts(tmp_path)
 
 
+def test_a_checkpoint_is_not_cut_by_a_full_disk_when_it_is_copied(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block, _ = begin(Store(tmp_path), "far")
+    store = Store(tmp_path)
+    assert store.owner("predict", KEY) is not None
+    clock.now = 121
+    copy = shutil.copy2
+
+    def full(source: Path, target: Path) -> None:
+        target.write_text("of")
+        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+    monkeypatch.setattr(shutil, "copy2", full)
+    with pytest.raises(TemperError, match="No space left on device"), store.work("predict", SPEC):
+        pass
+    monkeypatch.setattr(shutil, "copy2", copy)
+    with store.work("predict", SPEC) as folder:
+        assert (folder / SCRATCH / "journal").read_text() == "of far"
+    with pytest.raises(ClaimedError):
+        block.__exit__(FileNotFoundError, FileNotFoundError("journal"), None)
+
+
 @pytest.mark.parametrize("gone", ["a file", "everything"])
 def test_files_that_the_silent_owner_removes_meanwhile_are_not_missed(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, gone: str
@@ -153,17 +177,17 @@ def test_files_that_the_silent_owner_removes_meanwhile_are_not_missed(
     store = Store(tmp_path)
     assert store.owner("predict", KEY) is not None
     clock.now = 121
-    copytree = shutil.copytree
+    (first / SCRATCH / "half").write_text("replaced")
+    copy = shutil.copy2
 
     def racing(source: Path, target: Path) -> None:
-        monkeypatch.setattr(shutil, "copytree", copytree)
         if gone == "everything":
-            shutil.rmtree(first)
-        else:
-            (first / SCRATCH / "half").symlink_to("replaced")
-        copytree(source, target)
+            shutil.rmtree(first, ignore_errors=True)
+        elif source.name == "half":
+            source.unlink()
+        copy(source, target)
 
-    monkeypatch.setattr(shutil, "copytree", racing)
+    monkeypatch.setattr(shutil, "copy2", racing)
     with store.work("predict", SPEC) as folder:
         assert (folder / SCRATCH / "journal").exists() == (gone == "a file")
         (folder / "result.txt").write_text("result")

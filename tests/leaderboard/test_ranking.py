@@ -1,6 +1,7 @@
 """The rule of ranks on draws made by hand, groups of rows, and stars."""
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from benchmark.schema import SANITY_CHECKS
 from leaderboard import load_board, ranking
 from leaderboard.bootstrap import Distribution
-from leaderboard.intervals import percentile_interval
+from leaderboard.intervals import percentile_interval, upper_p_value
 from leaderboard.ranking import LEVEL
 from leaderboard.render.charts import forest
 from tests.leaderboard.synthetic import Method, card, records, write_card, write_records, write_results
@@ -145,6 +146,21 @@ def test_among_many_rows_a_clear_one_is_still_found(tmp_path):
     (section,) = load_board(tmp_path).sections
     assert "m0 is better in Overall" in section.finding
     assert "in-distribution (+" in section.finding
+
+
+@pytest.mark.parametrize(("finer", "significant"), [(1e-5, True), (1e-3, False)])
+def test_a_p_value_at_its_least_is_computed_again_however_many_tests_there_are(finer, significant):
+    """Of 600 tests, a corrected p-value of 2 / 20,001 is above the level."""
+
+    def row(p, draws):
+        gain = SimpleNamespace(p=p, p_bound=upper_p_value(p, draws))
+        return SimpleNamespace(scores=SimpleNamespace(tests={"shift": gain}))
+
+    rows = [row(2 / 20_001, 20_000), *[row(0.5, 20_000) for _ in range(599)]]
+    scores = SimpleNamespace(finer_tests=lambda scores: row(finer, 200_000).scores.tests)
+    corrected = ranking._corrected(scores, rows, ["shift"])
+    assert corrected[id(rows[0]), "shift"] == (pytest.approx(600 * finer), significant)
+    assert not any(clear for key, (_, clear) in corrected.items() if key != (id(rows[0]), "shift"))
 
 
 def test_rows_that_are_not_ranked_get_no_star(tmp_path):

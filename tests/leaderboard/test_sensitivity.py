@@ -183,7 +183,7 @@ def test_more_draws_decide_what_fewer_leave_open(results):
 
 def test_changes_are_named(results, monkeypatch):
     assert section_of(results).sensitivity.text == (
-        "With 200,000 bootstrap draws instead of 20,000, no star and no rank changes."
+        "With 200,000 bootstrap draws instead of 20,000, no rank and no star of Overall changes."
     )
     monkeypatch.setattr(sensitivity, "MORE_DRAWS", 100)
     assert section_of(results).sensitivity.text == (
