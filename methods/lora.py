@@ -23,8 +23,9 @@ class LoRA(Method):
     it is refused. linear adapts every linear layer of the blocks.
 
     Defaults: RoBERTa base in the paper's Table 9; the released scripts have alpha 16. `rate_factor` multiplies the
-    recipe's learning rate, which suits full fine-tuning. The paper's rate is 4e-4 to 5e-4, where RoBERTa's is 1e-5 to
-    3e-5; 10 is the ratio of the best rates that Schulman et al. (2025, LoRA Without Regret) measured.
+    recipe's learning rate, which suits full fine-tuning: the released scripts have 4e-4 and 5e-4 where RoBERTa's rate
+    is 1e-5 to 3e-5. 10 is said to be the ratio of the best rates in Schulman et al. (2025, LoRA Without Regret). The
+    paper and that post were not opened (docs/fidelity.md).
     """
 
     name: ClassVar[str] = "lora"
