@@ -57,6 +57,7 @@ def gains(table: pd.DataFrame, method: str) -> pd.DataFrame:
 def cells(part: str) -> dict[tuple[str, ...], list[str]]:
     """Cells of a part's table by the names in the first one, which end in the suite if it is there."""
     lines = [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("| `")]
+    assert lines
     return {tuple(re.findall(r"`([^`]+)`", line[0])): line[1:] for line in lines}
 
 
@@ -141,7 +142,9 @@ def test_costs_are_those_of_the_records(written, records) -> None:
         passes = of_suite["cost"].map(lambda c: c["forward"] + 2 * c["backward"] + c["input_backward"])
         means = passes.groupby(of_suite["method"]).mean() / passes[of_suite["method"] == "vanilla"].mean()
         overall = scores(records, version, *HEADLINES)
-        for name, price, gain in re.findall(rf"`([^`]+)` ({NUMBER}) \(({NUMBER})\)", text):
+        rows = re.findall(rf"`([^`]+)` ({NUMBER}) \(({NUMBER})\)", text)
+        assert len(rows) == text.count("`") // 2
+        for name, price, gain in rows:
             assert float(price) == pytest.approx(means[name], abs=0.00501)
             assert float(gain) == pytest.approx(gains(overall, name).mean().mean(), abs=0.00501)
 

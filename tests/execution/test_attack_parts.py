@@ -50,8 +50,8 @@ def row(example: Example) -> AttackRow:
 class Attacker:
     """Has some examples under attack at once, writes each to a file, and waits for ever after a number of rows."""
 
-    def __init__(self, asked: Path, limit: int | None = None) -> None:
-        self._asked, self._limit = asked, limit
+    def __init__(self, asked: Path, limit: int | None = None, *, met: bool = False) -> None:
+        self._asked, self._limit, self._met = asked, limit, met
 
     def __call__(self, examples: Iterator[Example]) -> Generator[AttackRow, None, None]:
         waiting: deque[Example] = deque()
@@ -64,11 +64,22 @@ class Attacker:
             if count == self._limit:
                 self._asked.with_name("halted").touch()
                 time.sleep(60)
+            if self._met and not count:
+                meet(self._asked.with_name("met"))
             count += 1
             time.sleep(0.002)
             with self._asked.open("a") as stream:
                 stream.write(f"{waiting[0].id}\n")
             yield row(waiting.popleft())
+
+
+def meet(folder: Path, count: int = 2) -> None:
+    """Wait until a number of processes are here, so that each has a part when the first row is written."""
+    folder.mkdir(exist_ok=True)
+    (folder / str(os.getpid())).touch()
+    deadline = time.monotonic() + 60
+    while len(list(folder.iterdir())) < count and time.monotonic() < deadline:
+        time.sleep(0.005)
 
 
 def compute(root: Path, attacker: Attacker) -> None:
@@ -127,7 +138,7 @@ def test_a_process_that_is_alone_claims_a_part_when_it_has_room(tmp_path: Path) 
 
 def test_two_processes_share_an_attack(tmp_path: Path) -> None:
     files = [tmp_path / "first", tmp_path / "second"]
-    processes = [FORK.Process(target=compute, args=(tmp_path / "store", Attacker(file))) for file in files]
+    processes = [FORK.Process(target=compute, args=(tmp_path / "store", Attacker(file, met=True))) for file in files]
     for process in processes:
         process.start()
     for process in processes:
@@ -216,12 +227,17 @@ class Slow(Quiet):
 
     def begin(self, label: str) -> None:
         self._label = label
+        if self._is_attack():
+            meet(self._file.with_name("met"))
 
     def advance(self, done: int, total: int) -> None:
-        if self._label.startswith(f"{self._row}, seed 0: attack"):
+        if self._is_attack():
             with self._file.open("a") as stream:
                 stream.write(f"{os.getpid()}\n")
             time.sleep(self._seconds)
+
+    def _is_attack(self) -> bool:
+        return self._label.startswith(f"{self._row}, seed 0: attack")
 
 
 def share(suite: Path, out: Path, methods: str, observer: Slow, jobs: int) -> None:
