@@ -77,6 +77,7 @@ class Elsewhere:
     """An executor that says of every row that another machine has computed it, or is interrupted."""
 
     slots = 2
+    helps = False
 
     def __init__(self, *, interrupted: bool = False) -> None:
         self.submitted, self.closed, self._interrupted = list[int](), False, interrupted
