@@ -49,6 +49,8 @@ MEBIBYTE = 1 << 20
 MOST_FILES, MOST_PARTS, LARGEST_FOLDER = 2000, 6, 64 * MEBIBYTE
 LARGEST = {".json": 4 * MEBIBYTE, ".jsonl": 16 * MEBIBYTE, ".parquet": 8 * MEBIBYTE}
 """Maximum bytes of a file, by suffix; other suffixes are not allowed in a submission."""
+DEEPEST = 100
+"""Maximum number of levels of objects and lists in a JSON file."""
 LARGEST_UNPACKED, MOST_VALUES = 64 * MEBIBYTE, 1 << 24
 _PLAIN_ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED"}
 """Encodings whose declared size is the size in memory. A dictionary's is not: each row may refer to one long text."""
@@ -270,15 +272,24 @@ def _parse(folder: Path, name: str) -> Any:
     """Parse a JSON file of the folder; refuse what cannot be hashed or written: NaN, lone surrogates, deep nesting."""
     value, problems = parse_json((folder / name).read_bytes())
     _refuse(f"{name}: {problem}" for problem in problems)
+    if _is_deeper(value, DEEPEST):
+        _refuse([f"{name}: is nested too deeply; run `temper submit` again."])
     try:
         canonical_json(value).encode()
     except TemperError as error:
         _refuse([f"{name}: {error}"])
     except UnicodeEncodeError:
         _refuse([f"{name}: holds half of a surrogate pair, which no file can; remove it."])
-    except RecursionError:
-        _refuse([f"{name}: is nested too deeply; run `temper submit` again."])
     return value
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Return whether objects and lists are nested more deeply. Python's own limit depends on its version."""
+    level = [value]
+    for _ in range(levels):
+        inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
+        level = [item for items in inner for item in items]
+    return bool(level)
 
 
 def _validated(schema: Schema, value: object, name: str) -> Any:
