@@ -92,7 +92,7 @@ class AttackParts:
                 held.finish()
             if self._held:
                 raise TemperError(f"{self.cell.label}: the attack ended with {len(self._held)} examples left.")
-        self.store.refresh()
+        self.store.refresh(PART, self.cell.kind)
         unfinished = [part for part in self.cell.parts if self.store.find(PART, part.key) is None]
         # Whoever merges the parts removes them, after the attack has appeared.
         if unfinished and self.store.find(*self._whole) is None:

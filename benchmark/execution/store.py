@@ -83,9 +83,14 @@ class Store:
             self._seen[folder] = _verify(folder, key)
         return self._seen[folder]
 
-    def refresh(self) -> None:
-        """List the folders: a client of a network disk remembers that a name was missing until its folder is listed."""
-        for folder in (self.root, *(path for path in self.root.glob("*") if path.is_dir())):
+    def refresh(self, *kinds: str) -> None:
+        """List the folders: a client of a network disk remembers that a name was missing until its folder is listed.
+
+        Args:
+            kinds: The kinds of cells that are looked for; all if none is given.
+        """
+        folders = (self.root / kind for kind in kinds) if kinds else filter(Path.is_dir, self.root.glob("*"))
+        for folder in (self.root, *folders):
             with contextlib.suppress(FileNotFoundError):
                 os.listdir(folder)  # noqa: PTH208
 
@@ -158,7 +163,7 @@ class Store:
         """
         key = fingerprint(spec)
         with self.guarded(), self._claims.claim(_cell(kind, key), label or kind) as attempt:
-            self.refresh()
+            self.refresh(kind, *(whole or ())[:1])
             if self.find(kind, key) is not None or (whole is not None and self.find(*whole) is not None):
                 attempt.finished = True
                 yield None
