@@ -3,15 +3,19 @@
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmark.schema import DroppedItem, UsageError
 from benchmark.schema.atomic_io import replace_file
 from leaderboard.board import Board, load_board
-from leaderboard.render.html import page
+from leaderboard.render.html import COPIED, contents, page
 from leaderboard.render.tables import csv_table, json_text, latex, markdown
 
+PAGE_ROWS = 1000
+"""The most rows of a page that holds all sections; a row takes about 29 KiB."""
+
+_WRITERS = {"board.md": markdown, "board.csv": csv_table, "board.tex": latex, "board.json": json_text}
 _WIDTH = 160
 # Break long lines at the first separator after 60 characters, so that an edit moves only the nearest breaks.
 _PIECE = re.compile(rf".{{60,{_WIDTH - 1}}}?[|,;>]|.{{1,{_WIDTH}}}")
@@ -49,7 +53,7 @@ class BuildReport:
 
 
 def build(results: Path, site: Path, published: Path | None = None) -> BuildReport:
-    """Write index.html, board.md, board.csv, board.tex and board.json, each by an atomic rename.
+    """Write the pages, board.md, board.csv, board.tex and board.json, each by an atomic rename.
 
     Args:
         results: the results folder, see `benchmark.schema.read_results`.
@@ -89,14 +93,25 @@ def check(results: Path, site: Path, published: Path | None = None) -> str:
 
 
 def render_all(board: Board) -> dict[str, str]:
-    """Render every file of the site, by name."""
-    exports = {
-        "board.md": markdown(board),
-        "board.csv": csv_table(board),
-        "board.tex": latex(board),
-        "board.json": json_text(board),
-    }
-    return {"index.html": page(board, exports), **exports}
+    """Render every file of the site, by name.
+
+    With more than `PAGE_ROWS` rows, every section has a page of its own and `index.html` links to them.
+    """
+    exports = {name: write(board) for name, write in _WRITERS.items()}
+    if sum(len(section.rows) for section in board.sections) <= PAGE_ROWS:
+        return {"index.html": page(board, exports), **exports}
+    pages = {"index.html": contents(board)}
+    for part in _parts(board):
+        copied = {name: _WRITERS[name](part) for name in COPIED}
+        pages[f"{part.sections[0].anchor}.html"] = page(part, copied, home=True)
+    return {**pages, **exports}
+
+
+def _parts(board: Board) -> Iterator[Board]:
+    """Yield a board for each section; `dropped` items are on the page that links to them all."""
+    for section in board.sections:
+        about = tuple(glossary for glossary in board.glossaries if glossary.suite == section.suite)
+        yield replace(board, sections=(section,), glossaries=about, dropped=())
 
 
 def drift(expected: Mapping[str, str], site: Path) -> str:

@@ -1,4 +1,4 @@
-"""index.html: one self-contained page, made from `leaderboard/templates`."""
+"""The self-contained pages of the leaderboard, made from `leaderboard/templates`."""
 
 import base64
 import hashlib
@@ -24,25 +24,26 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 _TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
-_EXPORTS = {"board.csv": "CSV", "board.md": "Markdown", "board.tex": "LaTeX"}
+COPIED = {"board.csv": "CSV", "board.md": "Markdown", "board.tex": "LaTeX"}
+"""The files that a page offers to copy, and what it calls them."""
 
 STRIP_WIDTH = 66
 
 
-def page(board: Board, exports: Mapping[str, str]) -> str:
-    """Write the page.
+def page(board: Board, exports: Mapping[str, str], *, home: bool = False) -> str:
+    """Write the page with all sections of a board.
 
     Args:
-        board: The leaderboard.
-        exports: The text of the other files by name; those that the page offers to copy are embedded.
+        board: The leaderboard, or a part of it.
+        exports: The text of the files in `COPIED`, and of others, by name.
+        home: Whether the page links to `contents`.
     """
     from markupsafe import Markup
 
-    style, script = _asset("board.css"), _asset("board.js")
-    template = _environment().get_template("board.html.j2")
-    return template.render(
-        board=board,
-        definitions=definitions,
+    return _render(
+        "board.html.j2",
+        board,
+        home=home,
         general=_general(board),
         charts=charts,
         forest=forest,
@@ -60,8 +61,28 @@ def page(board: Board, exports: Mapping[str, str]) -> str:
         filters=[
             (group, GROUP_TITLES[group]) for group in ("apart", "sanity", "published") if _has_group(board, group)
         ],
-        exports=list(_EXPORTS.items()),
-        exported=Markup(script_json({name: exports[name].split("\n") for name in _EXPORTS})),  # noqa: S704
+        exports=list(COPIED.items()),
+        exported=Markup(script_json({name: exports[name].split("\n") for name in COPIED})),  # noqa: S704
+    )
+
+
+def contents(board: Board) -> str:
+    """Write the page that links to a page for each section, `<anchor>.html`.
+
+    It has the ids of the rows, so that a link to `index.html#<row>` finds the row.
+    """
+    return _render("contents.html.j2", board)
+
+
+def _render(template: str, board: Board, **values: object) -> str:
+    from markupsafe import Markup
+
+    style, script = _asset("board.css"), _asset("board.js")
+    source = _environment().get_template(template)
+    return source.render(
+        **values,
+        board=board,
+        definitions=definitions,
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
         style_hash=_content_hash(style),

@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 import leaderboard
+from leaderboard import site_files
 from tests.support.needs import CHROMIUM
 
 FIRST = ".section[data-suite='toy@1'][data-backbone=minilm]"
@@ -74,6 +75,16 @@ def test_page_opens_from_a_file_and_asks_for_nothing_else(browser, site):
     assert (asked, said) == ([(site / "index.html").as_uri()], [])
     assert page.locator(".status").inner_text() == "10 of 10 rows"
     page.close()
+
+
+def test_a_link_to_a_row_leads_to_its_page_when_sections_have_their_own(visit, shared_results, tmp_path, monkeypatch):
+    monkeypatch.setattr(site_files, "PAGE_ROWS", 1)
+    leaderboard.build(shared_results, tmp_path)
+    page = visit()
+    page.goto((tmp_path / "index.html").as_uri() + "#toy-1-minilm--roast")
+    page.locator("#toy-1-minilm--roast a").click()
+    page.wait_for_url("**/toy-1-minilm.html#toy-1-minilm--roast")
+    assert page.locator(".status").inner_text() == "6 of 6 rows"
 
 
 def test_console_is_really_listened_to(browser, site, tmp_path):

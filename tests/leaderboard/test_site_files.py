@@ -1,9 +1,15 @@
 """Building and checking a site."""
 
+import json
+import re
+from dataclasses import replace
+
 import pytest
 
 import leaderboard
 from benchmark.schema import IntegrityError, UsageError, atomic_io
+from leaderboard import site_files
+from leaderboard.render.tables import csv_table
 from tests.leaderboard.synthetic import (
     Method,
     card,
@@ -27,6 +33,30 @@ def test_build_reports_files_rows_and_what_was_dropped(full_results, tmp_path):
     apart = [row for row in report.rows if row.group == "apart"]
     assert [(row.section, row.method) for row in apart] == [("Toy sentiment (toy@1, minilm)", "rift")]
     assert apart[0].notes == ("1 seed complete and shared with vanilla; the suite asks for 2",)
+
+
+def test_many_rows_are_split_into_a_page_per_section(shared_results, tmp_path, monkeypatch):
+    monkeypatch.setattr(site_files, "PAGE_ROWS", 9)
+    board = leaderboard.build(shared_results, tmp_path).board
+    pages = {path.name: path.read_text("utf-8") for path in tmp_path.glob("*.html")}
+    assert sorted(pages) == ["demo-1-minilm.html", "index.html", "toy-1-minilm.html", "toy-1-roberta.html"]
+    for section in board.sections:
+        own = f"{section.anchor}.html"
+        cards = [f'<div class="target" id="{row.anchor}">' for row in section.rows]
+        assert {name for name, text in pages.items() for card in cards if card in text} == {own}
+        assert all(f'<li id="{row.anchor}">' in pages["index.html"] for row in section.rows)
+        assert '<a href="index.html">' in pages[own]
+        exported = re.search('<script type="application/json" id="exports">(.*?)</script>', pages[own], re.DOTALL)
+        copied = "\n".join(json.loads(exported[1])["board.csv"])
+        assert copied == csv_table(replace(board, sections=(section,)))
+    for name, text in pages.items():
+        for target in re.findall(r'href="([^"]*)"', text):
+            file, _, anchor = target.partition("#")
+            assert (tmp_path / (file or name)).is_file(), target
+            assert not anchor or f'id="{anchor}"' in pages[file or name], target
+    monkeypatch.setattr(site_files, "PAGE_ROWS", 10)
+    assert leaderboard.build(shared_results, tmp_path / "small").files[0].name == "index.html"
+    assert [path.name for path in (tmp_path / "small").glob("*.html")] == ["index.html"]
 
 
 def test_second_build_changes_nothing(results, tmp_path):
