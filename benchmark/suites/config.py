@@ -40,9 +40,9 @@ class SplitSpec:
         0.0
     )
     test_data: Annotated[DataSpec | None, doc("The official test part, where the data set has one.")] = None
-    train_limit: Annotated[Count | None, doc("Maximum number of  examples, stratified by class.")] = None
-    validation_limit: Annotated[Count | None, doc("Maximum number of  examples, stratified by class.")] = None
-    test_limit: Annotated[Count | None, doc("Maximum number of  examples, stratified by class.")] = None
+    train_limit: Annotated[Count | None, doc("Maximum number of training examples, stratified by class.")] = None
+    validation_limit: Annotated[Count | None, doc("Maximum number of validation examples, stratified by class.")] = None
+    test_limit: Annotated[Count | None, doc("Maximum number of test examples, stratified by class.")] = None
     train_rows: Annotated[
         Count | None,
         doc("Declared size of the training part after limits; checked. Required where `ranked = true`."),
