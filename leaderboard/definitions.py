@@ -3,28 +3,26 @@
 from typing import NamedTuple
 
 RANK = (
-    "A row is better than another when the 95 % bootstrap interval of their paired difference in Overall lies above 0, "
-    "whatever the random numbers of the draws. "
-    "Rank is 1 plus the number of rows that are better, so statistically tied rows can share a rank; "
-    "the rank interval ends just above the rows that this one is better than. Each pair is taken alone, "
-    "without correction for how many are compared, so a third row never changes which of two rows is better."
+    "1 plus the number of better rows; statistically tied rows share a rank. A row is better than another if the 95 % "
+    "bootstrap interval of their paired difference in Overall lies above 0. The range ends just above the rows that "
+    "this one is better than. Each pair is tested alone, without correction for the number of pairs, so a third row "
+    "never changes which of two rows is better."
 )
 ROBUSTNESS = "Overall without the in-distribution perspective."
 RANKED = "Ranked by Overall; statistically tied rows share a rank."
 ORDER = "Not a ranking: rows are ordered by Overall alone."
 OVERALL = (
-    "Mean, over the perspectives, of the gain over vanilla of the same suite, backbone and seeds, in points (percent "
-    "minus percent), signed so that up is better; vanilla is 0 by definition. The interval is a 95 % bootstrap over "
-    "seeds and examples, paired between rows and widened for the number of seeds; with one seed it covers examples "
-    "only."
+    "Mean gain over vanilla over the perspectives, on the same seeds, in percentage points, signed so that up is "
+    "better; vanilla is 0. The interval is a 95 % bootstrap interval over seeds and examples, paired between rows; "
+    "with one seed it covers examples only."
 )
 BETTER = (
     "Probability that Overall is above vanilla's: the share of bootstrap draws in which it is. "
-    "50 % says nothing either way. With one seed it is unknown."
+    "With one seed it is unknown."
 )
 EQUIVALENT = (
     "yes: the 90 % bootstrap interval of Overall lies within 1 point of vanilla's, so a larger difference is excluded "
-    "at 5 % on either side. no: a larger difference is not excluded, which does not mean that there is one."
+    "at 5 % on either side. no: it is not excluded, which does not mean that there is one."
 )
 LEARN_MORE = (
     "Give vanilla more epochs or a larger learning rate in a copy of the suite, or let the command temper tune choose "
@@ -35,8 +33,8 @@ LEARN_MORE_TUNED = (
     "tune searches."
 )
 RELATIVE = (
-    "Mean, over the perspectives, of the relative change against vanilla in percent, as RoAST reports it. It rewards "
-    "gains where vanilla is near 0, so rows are not ranked by it."
+    "Mean relative change against vanilla over the perspectives, in percent, as RoAST reports it. It overweights "
+    "perspectives in which vanilla is near 0, so rows are not ranked by it."
 )
 TUNING_GAIN = (
     "Clean validation accuracy of the trial that tuning selected minus that of the defaults, in points. It may be "
@@ -45,30 +43,28 @@ TUNING_GAIN = (
 GAIN = "Gain over vanilla in points, signed so that up is better, with its 95 % paired bootstrap interval."
 SPREAD = (
     "± is half the width of a 95 % bootstrap interval over seeds and examples. Metrics without replicates have a "
-    "t-interval over seeds; a single seed has none. In the files its ends stop at 0 and 100 %."
+    "t-interval over seeds; a single seed has none. In the files, its ends are clipped to 0 and 100 %."
 )
 CHANGE = (
     "The small signed number is the gain over vanilla in points over the same seeds: + is better and - is "
-    "worse, also where less is better. It is coloured where its 95 % bootstrap interval, paired over seeds and "
-    "examples, leaves out 0; only perspectives have one, and it is not corrected for how many there are."
+    "worse, also where less is better. It is coloured if its 95 % bootstrap interval, paired over seeds and "
+    "examples, excludes 0; only perspectives have one, and it is not corrected for their number."
 )
 FINDING = (
-    "The sentence above a table names the differences from vanilla that are significant at 5 %: of Overall after "
-    "Holm's correction for the number of ranked rows, of a perspective after Holm's correction for rows times "
-    "perspectives."
+    "The sentence above a table names the differences from vanilla that are significant at 5 % after Holm's "
+    "correction: of Overall for the number of ranked rows, of a perspective for rows times perspectives."
 )
 SENSITIVITY = (
-    "The sentence below a table has the rank correlation (Kendall's tau-b) of the order by Overall with the order when "
-    "one task, one perspective or one seed is left out: 1 if no two rows change places, 0 if the two orders have "
-    "nothing in common. It is the smallest of all that can be left out. Stars and ranks are also computed with ten "
-    "times the draws, which can decide what fewer draws leave open."
+    "The sentence below a table has the smallest rank correlation (Kendall's tau-b) between the order by Overall and "
+    "the order without one task, one perspective or one seed: 1 if no two rows change places. Stars and ranks are "
+    "also computed with ten times the draws, which can decide what fewer draws leave open."
 )
 DETECTABLE = (
-    "The smallest difference that a section detects is the true difference that a two-sided paired t-test at 5 % finds "
-    "with a probability of 80 %, given how much the differences from vanilla spread over seeds and examples. No "
-    "significant difference says nothing about smaller ones."
+    "The true difference that a two-sided paired t-test at 5 % detects with a probability of 80 %, given how much "
+    "the differences from vanilla vary over seeds and examples. Smaller differences can exist without being "
+    "significant."
 )
-COST = "Training passes (forward 1, backward 2, backward to the inputs alone 1) as a multiple of vanilla's."
+COST = "Training passes (forward 1, backward 2, backward to the inputs only 1) as a multiple of vanilla's."
 RETENTION = (
     "Accuracy of a linear probe of the fine-tuned encoder on another task, minus that of the pre-trained encoder, in "
     "points; the mean over the suite's retention tasks. Below 0, fine-tuning forgot something. It enters no score."
@@ -80,10 +76,10 @@ VERIFICATION = (
     "rerun: trained again. A row shows the weakest level among its records."
 )
 COMPLETE = (
-    "Rows that lack a headline value for one of their seeds, have fewer seeds than the suite asks for, are 5 points or "
-    "more below vanilla's in-distribution accuracy, are not significantly more accurate than a constant "
-    "classifier, or cannot be compared with vanilla are shown apart, with the reason. Where vanilla itself is not, no "
-    "row is ranked."
+    "Rows are listed separately, with the reason, if they lack a headline value for one of their seeds, have fewer "
+    "seeds than the suite requires, are 5 points or more below vanilla's in-distribution accuracy, are not "
+    "significantly more accurate than a constant classifier, or cannot be compared with vanilla. If vanilla itself is "
+    "not ranked, no row is."
 )
 PUBLISHED = (
     "Published numbers are printed in papers. They are shown next to the measured ones and never averaged with them."
@@ -94,29 +90,28 @@ STAR = (
     "number of ranked rows that are compared with vanilla."
 )
 FOREST = (
-    "Gain over vanilla in points with its 95 % interval, coloured where the interval leaves out 0; right is better. "
-    "All panels have one scale; an arrow marks an interval that continues outside it. Hollow points are rows that are "
-    "not ranked."
+    "Gain over vanilla in points with its 95 % interval, coloured if the interval excludes 0. All panels have one "
+    "scale; an arrow marks an interval that continues outside it. Hollow points are rows that are not ranked."
 )
 SIMILARITY = (
-    "An attack that bounds the similarity of its texts compares windows of words; unless its parameters say otherwise, "
-    "texts shorter than the window have no similarity bound."
+    "An attack that bounds the similarity of its texts compares windows of words. Unless its parameters say "
+    "otherwise, texts shorter than the window have no similarity bound."
 )
 SEED_POINTS = "Each dot is one seed, from the lowest to the highest value of the column."
 MASKING = (
     "Signs that the accuracy under attack comes from the model and not from a failing attack: an attack that does not "
-    "search does no more harm, accuracy under attack is at most the clean accuracy, input gradients are not zero, the "
-    "model answers the same text alike, and robustness does not come at a large cost in accuracy. A flag is a "
-    "reason to look closer and changes no score; only the last one keeps a row out of the ranking."
+    "search flips no more texts, accuracy under attack is at most the clean accuracy, input gradients are not zero, "
+    "predictions are deterministic, and robustness does not come at a large cost in accuracy. A flag is a "
+    "reason to look closer and changes no score; only the last one excludes a row from the ranking."
 )
 
 # Question of each perspective.
 PERSPECTIVES = {
-    "in-distribution": ("In-distribution", "How good is the model on new text of the kind that it was trained on?"),
-    "shift": ("Shift", "How good is it on the same task in other kinds of text?"),
+    "in-distribution": ("In-distribution", "How accurate is the model on new text of the kind it was trained on?"),
+    "shift": ("Shift", "How accurate is it on the same task in other kinds of text?"),
     "adversarial": (
         "Adversarial",
-        f"How good is it when the text is chosen, or changed word by word, to mislead it? {SIMILARITY}",
+        f"How accurate is it on text that is chosen, or changed word by word, to mislead it? {SIMILARITY}",
     ),
     "calibration": ("Calibration", "How far is its confidence from its accuracy?"),
     "anomaly": ("Anomaly", "How well does its confidence separate the task's text from out-of-distribution text?"),
@@ -138,9 +133,9 @@ _CHANGE_OF_ITS_COLUMN = "The small signed number compares a row with vanilla in 
 ALTERNATIVES = {
     "calibration": Alternatives(
         "Calibration: what remains of the gain after post-hoc calibration",
-        "ECE of the same models, averaged over the tasks of this perspective: as trained, and after a calibrator that "
-        "is fitted on the validation part for each row, vanilla included. Only the first counts for Overall. "
-        f"{_CHANGE_OF_ITS_COLUMN}, in points, + is better: it is what remains of the gain once both are calibrated.",
+        "ECE averaged over the tasks of this perspective: as trained, and after a calibrator that is fitted on the "
+        "validation part for each row, vanilla included. Only the first counts for Overall. "
+        f"{_CHANGE_OF_ITS_COLUMN}, in points, + is better: what remains of the gain once both are calibrated.",
         {
             "ece": "As trained",
             "ece_temperature": "Temperature",

@@ -28,17 +28,17 @@ Budget: TypeAlias = Annotated[
 Encoder: TypeAlias = Annotated[Words, doc("Resource whose sentence vectors measure similarity.")]
 ReportedEncoder: TypeAlias = Annotated[
     Words,
-    doc("Resource whose sentence vectors measure the similarity that is reported; the search does without."),
+    doc("Resource whose sentence vectors measure the reported similarity; the search does not use it."),
 ]
-Stopwords: TypeAlias = Annotated[Words, doc("Name of the list of words that are never replaced.")]
-Lexicon: TypeAlias = Annotated[Words, doc("Name or file of the list of neighbours that the substitutes come from.")]
+Stopwords: TypeAlias = Annotated[Words, doc("List of words that are never replaced.")]
+Lexicon: TypeAlias = Annotated[Words, doc("Lexicon of the substitutes: a packaged name or a file.")]
 Cosine: TypeAlias = Annotated[Real, Field(ge=-1, le=1), doc("Minimum cosine between a word and its substitute.")]
 SimilarityMetric: TypeAlias = Annotated[Literal["angular", "cosine"], doc("Similarity of two sentence vectors.")]
 ShortTexts: TypeAlias = Annotated[
     Literal["pass", "compare"],
     doc(
-        "Texts of fewer words than `window`: `pass` lets all of them through whatever their similarity, as TextAttack "
-        "does; `compare` holds the whole text to the threshold, against the original."
+        "Texts of fewer words than `window`: `pass` accepts them whatever their similarity, as TextAttack does; "
+        "`compare` compares the whole text with the original."
     ),
 ]
 Share: TypeAlias = Annotated[

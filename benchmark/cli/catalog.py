@@ -26,10 +26,10 @@ _COLUMNS = (
 
 def show_catalog(
     methods: Annotated[
-        bool, typer.Option("--methods", help="Only the methods: what they cost, hooks overridden, paper.")
+        bool, typer.Option("--methods", help="Only the methods: cost, overridden hooks, paper.")
     ] = False,
     suites: Annotated[bool, typer.Option("--suites", help="Only the suites.")] = False,
-    attacks: Annotated[bool, typer.Option("--attacks", help="Only the attacks: name, paper, what they do.")] = False,
+    attacks: Annotated[bool, typer.Option("--attacks", help="Only the attacks: name, paper, description.")] = False,
     hyperparameters: Annotated[
         bool,
         typer.Option("--hyperparameters", help="Only the methods' hyper-parameters: defaults, legal values, search."),

@@ -45,8 +45,8 @@ def details(
 ) -> None:
     """Measure stored predictions by every metric.
 
-    Shown are selective prediction, calibration before and after post-hoc calibrators, and OOD scores. For two of those,
-    Mahalanobis and k-NN, the stored models compute features of the training, in-distribution and OOD texts once.
+    Shows selective prediction, calibration before and after post-hoc calibrators, and OOD scores. For Mahalanobis and
+    k-NN, the stored models compute features of the training, in-distribution and OOD texts once.
     """
     named = parse_methods(methods, plugin or ())
     requests = named if any(one.name == VANILLA for one in named) else [*parse_methods(VANILLA), *named]

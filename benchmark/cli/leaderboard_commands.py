@@ -25,8 +25,8 @@ ResultsOption = Annotated[
 SiteOption = Annotated[
     Path | None, typer.Option("--site", help="Folder of the leaderboard. [default: site, next to the records]")
 ]
-RowArgument = Annotated[str, typer.Argument(help="method, method:key=value, a record file or a row's folder.")]
-SuiteOption = Annotated[str | None, typer.Option("--suite", help="name or name@version, if there are several.")]
+RowArgument = Annotated[str, typer.Argument(help="Method, method:key=value, record file, or folder of a row.")]
+SuiteOption = Annotated[str | None, typer.Option("--suite", help="Name or name@version, if there are several.")]
 BackboneOption = Annotated[str | None, typer.Option("--backbone", help="Backbone, if there are several.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -88,7 +88,7 @@ def build(results: ResultsOption = None, published: PublishedOption = PUBLISHED,
     )
 )
 def check(results: ResultsOption = None, published: PublishedOption = PUBLISHED, site: SiteOption = None) -> None:
-    """Compare the leaderboard with its records; a difference is shown as a diff and exits with 1."""
+    """Check that the leaderboard matches its records. Prints a diff and exits with 1 if it does not."""
     import leaderboard
 
     results, *_ = results_folders(results)

@@ -53,7 +53,7 @@ def fetch(
         typer.Option("--from", help="Folder of copied archives, tried before the network."),
     ] = None,
 ) -> None:
-    """Download, verify and unpack resources; intact ones are left as they are."""
+    """Download, verify and unpack the resources that are missing or damaged."""
     from benchmark.resources import fetch as fetch_resources
 
     folders = fetch_resources(_resource_names(names, suite), progress=ByteDisplay(), source_folder=source)
@@ -67,7 +67,7 @@ def fetch(
     )
 )
 def verify(names: Names = None, suite: SuiteOption = None) -> None:
-    """Hash every file of the resources again; quarantine those that fail; the exit code is then 1."""
+    """Verify the hash of every file, and quarantine files that fail. Exits with 1 if any does."""
     from benchmark.resources import verify as verify_resources
 
     results = verify_resources(_resource_names(names, suite), progress=ByteDisplay())

@@ -92,7 +92,7 @@ def verify(
         Path | None, typer.Option("--weights", help="Folder with seed-<n>/ of trained weights, to replay texts on.")
     ] = None,
     write: Annotated[
-        Path | None, typer.Option("--write", help="Results folder to write the records to, if everything holds.")
+        Path | None, typer.Option("--write", help="Results folder to write the records to, if all checks pass.")
     ] = None,
     out: OutOption = Path("runs"),
     *,

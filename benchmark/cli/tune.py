@@ -61,7 +61,7 @@ def tune(
     executor: ExecutorOption = "local",
     track: TrackOption = None,
 ) -> None:
-    """Try settings on the validation part. The same command resumes."""
+    """Try settings of methods on validation data. The same command resumes."""
     requests, place = parse_methods(methods, plugin or ()), place_of_rows(executor, jobs)
 
     def tune_one(one: "Suite") -> None:

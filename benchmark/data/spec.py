@@ -148,7 +148,7 @@ class CommonSpec:
     deduplicate: Annotated[
         Flag,
         doc(
-            "Keep one of the rows whose texts are the same but for case, punctuation and spaces; drop all of them "
+            "Keep one of the rows whose texts are equal, ignoring case, punctuation and spaces; drop all of them "
             "where their labels differ. Emoji and other pictures count as text."
         ),
     ] = False
@@ -167,7 +167,7 @@ class CommonSpec:
     ] = None
     content_hash: Annotated[
         Hash | None,
-        doc("Hash of what comes out at the end; other texts, labels or class names are refused."),
+        doc("Hash of the final examples; other texts, labels or class names are refused."),
     ] = None
 
     @property

@@ -40,9 +40,9 @@ class SplitSpec:
         0.0
     )
     test_data: Annotated[DataSpec | None, doc("The official test part, where the data set has one.")] = None
-    train_limit: Annotated[Count | None, doc("Maximum number of  examples, stratified by class.")] = None
-    validation_limit: Annotated[Count | None, doc("Maximum number of  examples, stratified by class.")] = None
-    test_limit: Annotated[Count | None, doc("Maximum number of  examples, stratified by class.")] = None
+    train_limit: Annotated[Count | None, doc("Maximum number of training examples, stratified by class.")] = None
+    validation_limit: Annotated[Count | None, doc("Maximum number of validation examples, stratified by class.")] = None
+    test_limit: Annotated[Count | None, doc("Maximum number of test examples, stratified by class.")] = None
     train_rows: Annotated[
         Count | None,
         doc("Declared size of the training part after limits; checked. Required where `ranked = true`."),
@@ -149,10 +149,9 @@ class EvaluationTask:
     perspective: Annotated[
         Perspective,
         doc(
-            "What it measures. All but `anomaly` need labels, and are scored for accuracy and calibration; `masking` "
-            "looks for signs that attacks are misled, which are shown next to the scores and enter none. "
-            "`retention` is another task, on which a linear probe of the encoder is compared before and after "
-            "fine-tuning; it enters no score either."
+            "What it measures. `in-distribution`, `shift` and `adversarial` tasks are scored for accuracy and "
+            "calibration. `anomaly` tasks hold OOD texts and need no labels. `masking` tasks are gradient-masking "
+            "checks, and `retention` tasks measure what fine-tuning forgot; both enter no score."
         ),
     ]
     title: Annotated[Text, doc("Short title on the leaderboard.")]
@@ -179,8 +178,8 @@ class EvaluationTask:
     exclude_training: Annotated[
         Flag,
         doc(
-            "Drop the examples whose text is in the training or validation part, but for case, punctuation and spaces. "
-            "They are dropped before `limit`; `rows` and `content_hash` are those of what is left."
+            "Drop the examples whose text is in the training or validation part, ignoring case, punctuation and "
+            "spaces. They are dropped before `limit`; `rows` and `content_hash` are those of the remaining examples."
         ),
     ] = False
 

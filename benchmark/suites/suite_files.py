@@ -191,7 +191,7 @@ class Group:
     """The tasks of one paper: a file that only lists suites, which are run in its order."""
 
     name: Annotated[Id, doc("Name on the command line; a packaged group's file has the same name.")]
-    version: Annotated[Count, doc("Increases when a member changes, comes or goes.")]
+    version: Annotated[Count, doc("Increases when a member is changed, added or removed.")]
     title: Annotated[Text, doc("One line for lists.")]
     note: Annotated[Text, doc("Common ground of its members, and what is left out.")]
     suites: Annotated[

@@ -13,7 +13,7 @@ _LONGEST = 24
 _SMALLEST_STEP = 0.1
 """Minimum number of points per character, so that a negligible gain does not fill the picture."""
 _LABELS = 15
-_LEGEND = "#: the 95 % interval of the gain leaves out 0; -: it does not, or there is none."
+_LEGEND = "#: the 95 % interval of the gain excludes 0; -: it does not, or there is none."
 
 
 def gain_bars(section: Section) -> tuple[str, ...]:

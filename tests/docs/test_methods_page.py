@@ -1,5 +1,6 @@
 """docs/methods.md is what the registry says, and its Markdown shows the text as it is written."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def test_every_method_of_the_tree_has_a_row_and_a_section() -> None:
     assert [line.removeprefix("## ") for line in lines if line.startswith("## ")] == names
     rows = [line for line in lines if line.startswith("| [`")]
     assert [row.split("`")[1] for row in rows] == names
-    assert all(row.count(" | ") == 5 for row in rows)
+    assert all(row.count(" | ") == 4 for row in rows)
 
 
 def test_a_row_and_a_section_state_a_methods_facts() -> None:
@@ -32,11 +33,11 @@ def test_a_row_and_a_section_state_a_methods_facts() -> None:
     row = next(line for line in text.splitlines() if line.startswith("| [`sam`]"))
     search = SAM.hyperparameter_fields()["rho"].search
     assert isinstance(search, Search)
-    assert row == (
-        "| [`sam`](#sam) | Foret et al., ICLR 2021 | `backward` | `rho: float > 0`, `adaptive: bool` | 2.00 | all 13 |"
-    )
-    assert f"| `rho` | `0.05` | a finite number > 0 | {search} | {escaped(search.source)} |" in text
-    assert "| 1.00 | all but gemma, gpt2, llama, xlnet |" in text
+    assert row.startswith("| [`sam`](#sam) | Foret et al., ICLR 2021 | 2.00 | ")
+    assert re.search(r" \| \d\.\d\d \([ab]\) \| all 13 \|$", row)
+    assert f"| `rho` | `0.05` | a finite number > 0 | {search}; {escaped(search.source)} |" in text
+    assert "\n\nHooks: `backward`. Version 1.\n\n" in text
+    assert " | 1.00 | 0.97 (b) | all but gemma, gpt2, llama, xlnet |" in text
 
 
 def test_families_are_those_of_the_prompts_tests() -> None:

@@ -214,7 +214,7 @@ def test_ctrl_c_leaves_the_jobs_and_the_same_command_waits_for_them(suite: Path,
     told = " ".join((tmp_path / "stderr").read_text().split())
     assert process.exitcode == 130, told
     job = (await_file(out / "store/slurm/outcomes", "*.job")).read_text()
-    assert f"The Slurm jobs go on. The same command waits for them; `scancel {job}` cancels them." in told
+    assert f"The Slurm jobs continue. Rerun this command to wait; `scancel {job}` cancels them." in told
     assert "Traceback" not in told
     report = run(suite, METHODS, out=out, executor="slurm", observer=journal)
     # The first command's jobs have computed all.

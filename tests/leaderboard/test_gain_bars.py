@@ -39,7 +39,7 @@ def test_each_bar_has_the_length_and_side_of_its_gain_and_tells_noise_apart(sect
         "Calibration                              |                            +0.24",
         "Anomaly                                  |                                -",
         "Overall                                  |---                         +1.41",
-        "#: the 95 % interval of the gain leaves out 0; -: it does not, or there is none.",
+        "#: the 95 % interval of the gain excludes 0; -: it does not, or there is none.",
     )
 
 

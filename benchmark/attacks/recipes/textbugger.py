@@ -49,8 +49,8 @@ class TextBugger(AttackRecipe):
         Real,
         Field(ge=-1, le=1),
         doc(
-            "Minimum similarity of a text to what it is compared to. With a `window`, texts that are shorter have no "
-            "bound unless `short_texts` gives them one."
+            "Minimum similarity of a text to the one named by `similar_to`. For texts shorter than `window`, see "
+            "`short_texts`."
         ),
     ] = 0.8
     similar_to: Annotated[
@@ -60,7 +60,7 @@ class TextBugger(AttackRecipe):
     window: Annotated[
         Integer | None,
         Field(ge=1),
-        doc("Words around the change that are compared; see `short_texts`. Absent: all words."),
+        doc("Number of words around the change that are compared. Absent: all words."),
     ] = None
     short_texts: ShortTexts = "pass"
     stopwords: Stopwords = "nltk-english"

@@ -46,11 +46,11 @@ class Substitution(AttackRecipe):
         Real,
         Field(ge=-1, le=1),
         doc(
-            "Minimum similarity between the text with and without a swap, inside the window: a text may drift further "
-            "swap by swap, and one that is shorter than the window has no bound unless `short_texts` gives it one."
+            "Minimum similarity between the text with and without a swap, inside the window. Several swaps together "
+            "have no bound; for texts shorter than the window, see `short_texts`."
         ),
     ] = 0.840845057
-    window: Annotated[Count, doc("Words around the substitute that the similarity looks at; see `short_texts`.")] = 15
+    window: Annotated[Count, doc("Number of words around the substitute that are compared.")] = 15
     short_texts: ShortTexts = "pass"
     tagger: Annotated[Words, doc("Part-of-speech tagger; a substitute keeps the word's part of speech.")] = (
         "textblob-pattern"

@@ -19,7 +19,7 @@ class FileFormat(Source):
     format: Annotated[
         Format,
         doc(
-            "`csv` (quoted), `tsv` (split at tabs, quotes have no effect), `jsonl`, `parquet` or `lines` (one text a "
+            "`csv` (quoted), `tsv` (split at tabs, quotes have no effect), `jsonl`, `parquet` or `lines` (one text per "
             "line, column `text`). A name ending in .gz or .bz2 is decompressed."
         ),
     ]

@@ -1,4 +1,4 @@
-"""Post-hoc calibration with netcal: the ECE that is left after the cheap remedy, fitted on the validation split alone.
+"""ECE after post-hoc calibration with netcal, fitted on the validation split alone.
 
 Temperature scaling is `ece_temperature` of `calibration`, which equals netcal's and needs no torch. The three
 calibrators here map one probability to another, so they are for two classes:

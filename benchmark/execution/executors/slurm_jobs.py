@@ -139,10 +139,10 @@ class SlurmJobs:
             time.sleep(min(POLL_SECONDS / 4, left))
 
     def leave(self) -> str:
-        """Let the jobs go on, and say how to cancel them."""
+        """Let the jobs continue, and say how to cancel them."""
         self._left = True
         jobs = _ids(awaited.job for awaited in self._running.values())
-        return f"The Slurm jobs go on. The same command waits for them; `scancel {jobs}` cancels them." if jobs else ""
+        return f"The Slurm jobs continue. Rerun this command to wait; `scancel {jobs}` cancels them." if jobs else ""
 
     def close(self) -> None:
         """Cancel the jobs that were submitted here, unless the command leaves them."""
