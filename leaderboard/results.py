@@ -98,7 +98,7 @@ def load_results(path: str | Path, published: str | Path | None = None) -> pd.Da
         - ``tuned``: whether tuning selected the settings
 
     Raises:
-        UsageError: There is no such folder.
+        UsageError: A folder does not exist.
         IntegrityError: A record or card is invalid. The message lists every problem with file, line and pointer.
     """
     suites = read_results(Path(path), None if published is None else Path(published))
@@ -428,7 +428,7 @@ def dropped(suites: Iterable[SuiteFolder], results: Path, published: Path | None
     drops = [drop for suite in suites for drop in (*suite.dropped, *_unused_attachments(suite))]
     drops += [DroppedItem(path.name, "not in a suite's folder") for path in _visible(results) if path.is_file()]
     known = {f"{suite.card['name']}@{suite.card['version']}" for suite in suites}
-    if published is not None and published.is_dir():
+    if published is not None:
         strays = [path.name for path in _visible(published) if path not in published_files(published)]
         drops += [DroppedItem(f"published/{name}", "not a file of published numbers") for name in strays]
     for located in read_published(published):

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from benchmark.cli.display import examples, output, print_table, say, show
-from benchmark.cli.options import PUBLISHED, PublishedOption
+from benchmark.cli.options import PUBLISHED, PublishedOption, published_folder
 from benchmark.schema import UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def build(results: ResultsOption = None, published: PublishedOption = PUBLISHED,
 
     results, *others = results_folders(results)
     site = site or results.parent / "site"
-    report = leaderboard.build(results, site, _existing(published))
+    report = leaderboard.build(results, site, published_folder(published))
     for table in leaderboard.text_tables(report.board):
         print_section(table)
     # Numbers of papers about suites without results are the rule; the page lists them.
@@ -93,16 +93,12 @@ def check(results: ResultsOption = None, published: PublishedOption = PUBLISHED,
 
     results, *_ = results_folders(results)
     site = site or results.parent / "site"
-    difference = leaderboard.check(results, site, _existing(published))
+    difference = leaderboard.check(results, site, published_folder(published))
     if difference:
         output.print(Text(difference))
         say(f"{site} does not match {results}. Run `temper board build` and commit the changes.")
         raise typer.Exit(1)
     say(f"{site} matches {results}.")
-
-
-def _existing(folder: Path) -> Path | None:
-    return folder if folder.is_dir() else None
 
 
 def print_section(table: "TextTable") -> None:

@@ -99,6 +99,11 @@ PublishedOption = Annotated[Path, typer.Option("--published", help="Folder of nu
 PUBLISHED = Path("leaderboard/published")
 
 
+def published_folder(folder: Path) -> Path | None:
+    """Return the folder that was named; None for the default one outside of a checkout."""
+    return None if folder == PUBLISHED and not folder.is_dir() else folder
+
+
 def each_suite(name: str, work: "Callable[[Suite], None]") -> None:
     """Call `work` for the named suite, or for each suite of a group. A suite that fails does not stop the others.
 

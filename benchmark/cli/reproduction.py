@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from benchmark.cli.display import console, examples, output, say
-from benchmark.cli.options import PUBLISHED, ExecutorOption, JobsOption, PublishedOption, complete_tables
+from benchmark.cli.options import (
+    PUBLISHED,
+    ExecutorOption,
+    JobsOption,
+    PublishedOption,
+    complete_tables,
+    published_folder,
+)
 from benchmark.cli.progress import CellDisplay, resumable
 from benchmark.execution.executors import Place, place_of_rows
 from benchmark.execution.plan import require_resources, require_writable
@@ -68,14 +75,15 @@ def reproduce(
     read = choose_rows(whole, methods)
     count = seeds or read.seeds
     # Read the published records now: an invalid file must stop the command before hours of training.
-    read_published(published)
+    numbers = published_folder(published)
+    read_published(numbers)
     with resumable():
         planned, name = _planned(read, backbone or read.backbone, count, limit)
         store = Store(out / "store")
         failed = _run(planned, out, store, place, only_plan=plan, yes=yes)
         if not plan:
             measured = paper_table(read, planned, Cut(whole, name, count, limit))
-            _print(measured, _results(out), published, form, _fold_remarks(read, planned, store))
+            _print(measured, _results(out), numbers, form, _fold_remarks(read, planned, store))
     if failed or all(job.work is None for job in planned):
         raise typer.Exit(1)
 
@@ -154,13 +162,13 @@ def _fold_remarks(read: "Reproduction", jobs: "Sequence[Job]", store: "Store") -
 
 
 def _print(
-    table: "PaperTable", results: Path, published: Path, form: Format, remarks: "Mapping[tuple[str, str], str]"
+    table: "PaperTable", results: Path, published: Path | None, form: Format, remarks: "Mapping[tuple[str, str], str]"
 ) -> None:
     """Print the table; `remarks` are notes of measured cells by the labels of their row and column."""
     from benchmark.cli.reproduction_tables import print_grid
     from leaderboard.paper_table import GRID_FORMATS, as_json, fill, grid
 
-    cells = fill(table, results, published if published.is_dir() else None)
+    cells = fill(table, results, published)
     for row, row_cells in zip(table.rows, cells, strict=True):
         for place, (column, cell) in enumerate(zip(table.columns, tuple(row_cells), strict=True)):
             remark = remarks.get((row.label, column.label))

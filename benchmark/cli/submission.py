@@ -198,7 +198,9 @@ def _suite_of(submission: "Submission", path: str | None) -> "Suite":
     except UsageError as error:
         if path is not None:
             raise
-        raise IntegrityError(f"The submission's suite is not one of Temper's here: {error}") from error
+        raise IntegrityError(
+            f"The submission's suite is not one of Temper's here: {error} Name its file with --suite."
+        ) from error
 
 
 def _report(name: str, problems: Sequence[str]) -> bool:

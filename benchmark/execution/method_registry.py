@@ -201,12 +201,14 @@ def _try(name: str, cls: "type[Method]", settled: "Mapping[str, Hyperparameter]"
         cls(**settled)
     except TemperError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"Method {name!r} does not take {dict(settled)}: {error}") from error
 
 
 def load_plugin(text: str) -> None:
     """Register the method of ``file.py:Class`` for this process under the name that the class gives itself.
+
+    The same file again takes the place of the earlier one, so that a session can run a method, edit and run it again.
 
     Raises:
         UsageError: not of that form, no such file or class, no method, or a name that is taken or unusable.
@@ -214,7 +216,7 @@ def load_plugin(text: str) -> None:
     """
     point = read_plugin(text)
     known = _with_sanity_checks()
-    if point.name in known:
+    if point.name in known and place_of(known[point.name]) != place_of(point):
         raise UsageError(
             f"--plugin {text} calls itself {point.name!r}, and so does {place_of(known[point.name])}; "
             "give it another name."
@@ -266,7 +268,7 @@ def _load(name: str) -> "type[Method]":
         raise UsageError(_unknown(name))
     try:
         cls = points[name].load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise TemperError(f"Method {name!r} ({points[name].value}) does not import: {error!r}.") from error
     if not (isinstance(cls, type) and issubclass(cls, Method)):
         raise TemperError(f"Method {name!r} ({points[name].value}) is not a subclass of benchmark.training.Method.")

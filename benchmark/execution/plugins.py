@@ -9,13 +9,14 @@ import inspect
 import re
 import sys
 import traceback
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint
 from itertools import count
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from benchmark.execution.method_source import PLUGIN, local_file, local_imports, origin
+from benchmark.execution.method_source import PLUGIN, local_file, local_imports, origin, read_source
 from benchmark.schema.errors import TemperError, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ GROUP = "temper.methods"
 
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 _numbers = count()
+_imported: dict[str, str] = {}
+"""Text of each module next to a plugin when it was imported, by name."""
 
 
 def read_plugin(text: str) -> EntryPoint:
@@ -139,11 +142,22 @@ def _open_folder(path: Path, text: str) -> None:
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
     importlib.invalidate_caches()
-    roots = {name.partition(".")[0] for name in local_imports(path)}
-    for root in sorted(roots):
+    names = local_imports(path)
+    for root in sorted({name.partition(".")[0] for name in names}):
         installed, file = origin(root), local_file(root, folder)
         if installed is None or file is None or Path(installed).resolve() != file.resolve():
             raise UsageError(
                 f"--plugin {text} imports {root!r}, which is {installed} and not the file of that name next to "
                 f"{path.name}. Rename that file."
             )
+    _forget_changed(names)
+
+
+def _forget_changed(names: Sequence[str]) -> None:
+    """Let modules be imported again if one of them has changed since a plugin of this process imported it."""
+    files = {name: str(origin(name)) for name in names}
+    texts = {name: read_source(Path(file)) for name, file in files.items() if file.endswith(".py")}
+    if any(_imported.get(name, text) != text for name, text in texts.items()):
+        for name in texts:
+            sys.modules.pop(name, None)
+    _imported.update(texts)

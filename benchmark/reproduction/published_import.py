@@ -273,7 +273,8 @@ def file_records(records: Sequence[Record], published: Path) -> ImportReport:
         UsageError: a number exists with another value, or the folder is not writable; nothing is changed.
         IntegrityError: an existing file is invalid.
     """
-    known = {record_key(located.record): located for located in read_published(published)}
+    filed = read_published(published if published.is_dir() else None)
+    known = {record_key(located.record): located for located in filed}
     new = [record for record in records if record_key(record) not in known]
     _refuse_conflicts(records, known)
     papers = {located.record["source"]["paper"]: located.file.partition("/")[2] for located in known.values()}

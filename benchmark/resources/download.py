@@ -167,9 +167,12 @@ class Obtainer:
     transport: Transport
 
     def local(self, resource: Resource) -> Iterator[tuple[Carrier, Path]]:
-        """Yield archives and folders (extracted trees) on this machine that may hold the resource, unverified."""
+        """Yield archives and folders (extracted trees) on this machine that may hold the resource, unverified.
+
+        An archive that cannot be converted here is left out.
+        """
         folders = [self.source, self.source / "archives"] if self.source else []
-        for carrier in resource.carriers:
+        for carrier in () if _lacks_converter(resource) else resource.carriers:
             files = [folder / carrier.file for folder in (archives_folder(), *folders) if carrier.file]
             yield from ((carrier, path) for path in files if path.is_file())
         trees = [self.source / resource.slug, self.source / "resources" / resource.slug] if self.source else []
@@ -263,7 +266,7 @@ def fetch(
     """Download and extract resources; those that are already here and intact are kept.
 
     Args:
-        names: names of resources; None for the whole manifest.
+        names: names of resources; None for the whole manifest, but for those that need a package that is not installed.
         progress: receives the bytes of copies, hashes and extractions.
         source_folder: a folder with archives, or another machine's cache folder, that is searched before the network;
             default: ``TEMPER_RESOURCES_DIR``.
@@ -274,14 +277,22 @@ def fetch(
 
     Raises:
         UsageError: an unknown name.
-        UnavailableError: a resource cannot be downloaded, or ``TEMPER_OFFLINE=1`` and it is not here.
+        UnavailableError: a resource cannot be downloaded, it is named and needs a package that is not installed, or
+            ``TEMPER_OFFLINE=1`` and it is not here.
         IntegrityError: a file is not the pinned one.
         TemperError: the disk is full or not writable. Several failures are one error with one line per failure;
             the other resources have been fetched.
     """
     resources = select(names)
-    missing = [resource for resource in resources if damage(resource) != []]
     obtainer = Obtainer(progress or Silent(), _source_folder(source_folder), transport)
+    missing = [resource for resource in resources if damage(resource) != []]
+    unusable = [resource for resource in missing if _lacks_converter(resource) and not any(obtainer.local(resource))]
+    if unusable and names is not None:
+        raise UnavailableError(_converter_sentence(unusable))
+    if unusable:
+        _LOG.warning("Left out: %s", _converter_sentence(unusable))
+        resources = tuple(resource for resource in resources if resource not in unusable)
+        missing = [resource for resource in missing if resource not in unusable]
     _require_sources(missing, obtainer)
     failures = [failure for resource in missing if (failure := _attempt(resource, obtainer))]
     if failures:
@@ -306,6 +317,19 @@ def _require_sources(resources: Sequence[Resource], obtainer: Obtainer) -> None:
     missing = [resource for resource in local if not any(obtainer.local(resource))]
     if missing:
         raise UnavailableError(missing_sentence(missing))
+
+
+def _lacks_converter(resource: Resource) -> bool:
+    return bool(resource.gguf) and importlib.util.find_spec("gguf") is None
+
+
+def _converter_sentence(resources: Sequence[Resource]) -> str:
+    names = " ".join(resource.name for resource in resources)
+    return (
+        f"{names} is converted by the package gguf, which is not installed. Run `pip install -c constraints.txt -e "
+        f"'.[gguf]'` and `temper resources fetch {names}`, or copy the cache of a machine that has the package and run "
+        f"`temper resources fetch {names} --from FOLDER`."
+    )
 
 
 def _attempt(resource: Resource, obtainer: Obtainer) -> TemperError | None:

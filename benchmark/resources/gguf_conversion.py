@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.resources.checksum import Digest, Progress, Silent, digest_of
-from benchmark.schema.errors import IntegrityError, UnavailableError
+from benchmark.schema.errors import IntegrityError
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
@@ -45,16 +45,10 @@ def convert_gguf(file: Path, target: Path, progress: Progress) -> dict[str, Dige
         Digest of each written file by its name.
 
     Raises:
-        UnavailableError: the package gguf is not installed.
+        ImportError: the package gguf is not installed.
         IntegrityError: the file is not such a model.
     """
-    try:
-        from gguf import GGUFReader
-    except ImportError as error:
-        raise UnavailableError(
-            f"{file.name} is converted by the package gguf, which is not installed. "
-            "Run: pip install -c constraints.txt -e '.[gguf]', and fetch it again."
-        ) from error
+    from gguf import GGUFReader
     from safetensors.numpy import save_file
 
     try:

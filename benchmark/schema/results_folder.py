@@ -63,11 +63,14 @@ def read_numbered_records(path: Path) -> list[tuple[int, Record]]:
 
 
 def read_published(published: Path | None) -> tuple[LocatedRecord, ...]:
-    """Read published records from their ``<paper>.jsonl`` files.
+    """Read published records from their ``<paper>.jsonl`` files; None for none.
 
     Raises:
+        UsageError: the folder does not exist.
         IntegrityError: a file is invalid; the message lists every problem of every file, one per line.
     """
+    if published is not None and not published.is_dir():
+        raise UsageError(f"There is no folder {published}; name a folder of published numbers, or leave it out.")
     located: list[LocatedRecord] = []
     complaints: list[str] = []
     for path in published_files(published):
@@ -86,7 +89,7 @@ def read_published(published: Path | None) -> tuple[LocatedRecord, ...]:
 
 
 def published_files(published: Path | None) -> tuple[Path, ...]:
-    """List the files of published records in a folder, one per paper, by name; empty if the folder does not exist."""
+    """List the files of published records in a folder, one per paper, by name."""
     return () if published is None else tuple(sorted(published.glob("[!.]*.jsonl")))
 
 
@@ -156,19 +159,21 @@ def read_results(root: Path, published: Path | None = None) -> tuple[SuiteFolder
 
     Args:
         root: holds ``<suite>@<version>/suite.json`` and ``<suite>@<version>/<method>/<backbone>/seed-<n>.jsonl``.
-        published: see `read_published`; None or absent for none.
+        published: see `read_published`.
 
     Returns:
         Suites sorted by name, then by version from the newest. The order of a directory listing never matters.
 
     Raises:
-        UsageError: the folder `root` does not exist.
+        UsageError: a folder does not exist, or `root` is a level above or below the results folder.
         IntegrityError: a file is invalid; the message lists every problem of every file, one per line.
     """
     if not root.is_dir():
         raise UsageError(
             f"There is no folder {root}; name the results folder, which holds <suite>@<version>/{CARD_FILE}."
         )
+    if home := _results_near(root):
+        raise UsageError(f"{root} is not the results folder, which holds <suite>@<version>/{CARD_FILE}. Name {home}.")
     suites: list[SuiteFolder] = []
     complaints: list[str] = []
     printed: tuple[LocatedRecord, ...] = ()
@@ -186,6 +191,16 @@ def read_results(root: Path, published: Path | None = None) -> tuple[SuiteFolder
     if complaints:
         raise IntegrityError("\n".join(complaints))
     return tuple(sorted(suites, key=lambda suite: (suite.card["name"], -suite.card["version"])))
+
+
+def _results_near(root: Path) -> Path | None:
+    """Return the results folder above a suite's folder, or inside the folder of a run; None if `root` is neither."""
+    if (root / CARD_FILE).is_file():
+        return root.parent if root.name else root.absolute().parent
+    if any(root.glob(f"*/{CARD_FILE}")):
+        return None
+    inside = (root / "results", *sorted(path for path in root.iterdir() if path.is_dir()))
+    return next((folder for folder in inside if any(folder.glob(f"*/{CARD_FILE}"))), None)
 
 
 def _read_suite(folder: Path, published: Sequence[LocatedRecord]) -> SuiteFolder:

@@ -14,9 +14,11 @@ from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_
 from benchmark.execution.explanation import explain, state_of
 from benchmark.execution.local import has_vanilla_weights
 from benchmark.execution.method_source import source_texts
+from benchmark.execution.plan import command
 from benchmark.execution.records import failure_of, file_of, records_of
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import Workload
+from benchmark.models.backbones import resolve_backbone
 from benchmark.schema import (
     TemperError,
     UsageError,
@@ -26,7 +28,8 @@ from benchmark.schema import (
     record_line,
     suite_card_text,
 )
-from benchmark.schema.record import row_folder
+from benchmark.schema.errors import counted
+from benchmark.schema.record import TUNED, row_folder
 from benchmark.schema.trial import TRIALS_FILE
 from benchmark.submission.read import (
     LARGEST,
@@ -121,13 +124,13 @@ def finished_seed(row: Row, work: Workload, store: Store, results: Path, card: M
         raise TemperError(f"{row.label} failed: {reason}\nA failed row cannot be submitted. Fix it and run it again.")
     cells = list(cells_of(row, work, store))
     if absent := [cell for cell in cells if state_of(cell, store) != "done"]:
-        raise TemperError(_missing(row, absent, work, store))
+        raise TemperError(_missing(row, absent, work, store, results))
     records = records_of(row, cells, work, card, store)
     text = "".join(record_line(record) for record in records)
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         raise TemperError(
             f"{path}: does not match the stored tables.\n"
-            "Run `temper run` again, which rewrites the records and recomputes nothing."
+            f"Run `{_run_command(row, work, results)}`, which rewrites the records and recomputes nothing."
         )
     artifacts = {cell.label: store.peek(cell.kind, cell.key or "") for cell in cells}
     return FinishedSeed(row, cells, {label: artifact for label, artifact in artifacts.items() if artifact}, records)
@@ -157,16 +160,26 @@ def _require_small_features(runs: Sequence[FinishedSeed], work: Workload) -> Non
         )
 
 
-def _missing(row: Row, absent: Sequence[Cell], work: Workload, store: Store) -> str:
+def _missing(row: Row, absent: Sequence[Cell], work: Workload, store: Store, results: Path) -> str:
     """Say which stages are missing; if one is missing because the method's source changed, say that."""
-    changed = [difference.pointer for one in explain([row], work, store) for difference in one.differences][:3]
-    if "/method/source" in changed:
-        return f"{row.label}: the method's source changed after the run.\nRun `temper run` again with this source."
+    run = _run_command(row, work, results)
+    nearest = [{difference.pointer for difference in one.differences} for one in explain([row], work, store)]
+    if any("/method/source" in pointers and "/method/name" not in pointers for pointers in nearest):
+        return f"{row.label}: the method's source changed after the run.\nRun `{run}` again with this source."
     what = {"broken": "does not match its checksum", "begun": "is not finished", "running": "is being computed"}
     state = what.get(state_of(absent[0], store), "is missing")
-    more = f", and {len(absent) - 1} stages after it" if len(absent) > 1 else ""
-    command = f"temper run {work.suite.name} --methods {row.method.name} --seeds {row.seed + 1}"
-    return f"{absent[0].label} {state}{more}.\nRun `{command}`."
+    more = f", and {counted(len(absent) - 1, 'stage')} after it" if len(absent) > 1 else ""
+    return f"{absent[0].label} {state}{more}.\nRun `{run}`."
+
+
+def _run_command(row: Row, work: Workload, results: Path) -> str:
+    """Write the command that computes a row."""
+    named = row.backbone != resolve_backbone(work.suite.backbone)
+    backbone = f"{row.backbone.name}={row.backbone.reference()}" if named else None
+    options = ["--seeds", str(row.seed + 1)]
+    options += ["--settings", TUNED] if row.tuning is not None else []
+    options += ["--protocol", ",".join(row.protocol)] if row.protocol else []
+    return command("run", work.suite, row.method.argument, backbone, results.parent, *options)
 
 
 def _write(folder: Path, runs: Sequence[FinishedSeed], results: Path, card: Mapping[str, Any]) -> None:

@@ -69,6 +69,10 @@ def upload_model(planned: Plan, repository: str, licence: str | None, *, private
     from huggingface_hub import HfApi, get_token
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+    unnamed = f"--to {repository}: not of the form owner/name. A folder starts with ./ or /."
+    # The Hub would take a name without an owner and create the repository, but not the upload.
+    if not _HUB_ID.fullmatch(repository):
+        raise UsageError(unnamed)
     if get_token() is None:
         raise UsageError(f"--to {repository}: no token for the Hub. Run `hf auth login`, or set HF_TOKEN.")
     with tempfile.TemporaryDirectory() as scratch:
@@ -82,7 +86,7 @@ def upload_model(planned: Plan, repository: str, licence: str | None, *, private
                 repo_id=repository, folder_path=folder, commit_message=f"Upload {planned.rows[0].label}"
             )
         except HFValidationError as error:
-            raise UsageError(f"--to {repository}: not of the form owner/name. A folder starts with ./ or /.") from error
+            raise UsageError(unnamed) from error
         except network_errors as error:
             raise TemperError(
                 f"--to {repository}: the upload failed ({on_one_line(error)}).\n"

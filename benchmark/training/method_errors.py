@@ -36,7 +36,7 @@ def hook(method: Method, name: str, step: int) -> Iterator[None]:
         step: Optimizer steps done, for the message.
 
     Raises:
-        MethodError: the hook raised an error other than a lack of memory or disk space.
+        MethodError: the hook raised an error other than a lack of memory or disk space, or called sys.exit().
     """
     try:
         yield
@@ -44,7 +44,8 @@ def hook(method: Method, name: str, step: int) -> Iterator[None]:
         raise
     except TemperError as error:
         raise MethodError(f"Method {method.name!r}, {name}: {error}") from error
-    except Exception as error:
+    # A method that calls sys.exit() would end the command, without a word and before the other rows.
+    except (Exception, SystemExit) as error:
         if error_number(error) in NO_ROOM:
             raise
         place = f"{name}{_line(error)}, step {step}"
@@ -52,7 +53,7 @@ def hook(method: Method, name: str, step: int) -> Iterator[None]:
         raise MethodError(f"Method {method.name!r} raised {type(error).__name__} in {place}: {text}") from error
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     """Return the innermost file and line at which an error was raised."""
     at = error.__traceback__
     while at is not None and at.tb_next is not None:

@@ -7,7 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from benchmark.cli.app import app
-from benchmark.cli.options import INTERRUPTED, each_suite
+from benchmark.cli.options import INTERRUPTED, PUBLISHED, each_suite, published_folder
 from benchmark.schema import TemperError, UsageError
 from benchmark.suites import Suite
 from tests.support.tiny_suite import write_tiny_suite
@@ -97,3 +97,16 @@ def test_check_goes_through_all_suites_and_gives_the_worst_code(both: str, tmp_p
     assert done.exit_code == 1
     assert "tiny@1: every part is as the suite declares it." in done.output
     assert "other@1: 1 mistake" in done.output
+
+
+def test_published_numbers_are_optional_only_where_no_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert published_folder(PUBLISHED) is None
+    assert published_folder(Path("gone")) == Path("gone")
+    (tmp_path / "runs/results").mkdir(parents=True)
+    for command in (["board", "build"], ["board", "check"], ["reproduce", "roast-sst2"]):
+        refused = CliRunner().invoke(app, [*command, "--published", "gone"])
+        assert isinstance(refused.exception, UsageError), command
+        assert str(refused.exception).startswith("There is no folder gone; ")

@@ -34,6 +34,7 @@ def test_a_text_names_the_place_and_its_settings() -> None:
         ("local:jobs=1,jobs=2", "each key once"),
         ("local:jobs=0", r"--executor local:jobs=0: .*jobs.*1"),
         ("local:jobs=two", r"--executor local:jobs=two: .*jobs"),
+        ("slurm:memory=inf", r"--executor slurm:memory=inf: /memory: is the text 'inf'; write a .*number"),
     ],
 )
 def test_an_invalid_text_is_refused_with_the_nearest_valid_one(text: str, message: str, tmp_path: Path) -> None:

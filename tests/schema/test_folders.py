@@ -55,6 +55,21 @@ def test_published_records_stand_in_a_folder_of_their_own(results, tmp_path):
     assert str(suite.records[1]) == "published/a-paper.jsonl:1"
 
 
+def test_a_folder_above_or_below_the_results_names_them(results, tmp_path):
+    for wrong in (tmp_path, results / "tiny@1"):
+        with pytest.raises(UsageError, match=f"^{wrong} is not the results folder, .*. Name {results}.$"):
+            read_results(wrong)
+    other = write(tmp_path / "more", PLACE, golden("measured")).parents[2] / "suite.json"
+    other.write_text(suite_card_text(golden("suite")), encoding="utf-8")
+    with pytest.raises(UsageError, match=f"Name {results}.$"):
+        read_results(tmp_path)
+
+
+def test_a_named_folder_of_published_records_has_to_exist(results, tmp_path):
+    with pytest.raises(UsageError, match=f"There is no folder {tmp_path / 'gone'}; name a folder of published"):
+        read_results(results, tmp_path / "gone")
+
+
 def test_a_measured_record_among_published_ones_is_refused(results, tmp_path):
     path = write(tmp_path / "published", "a-paper.jsonl", golden("published"), golden("measured"))
     with pytest.raises(IntegrityError, match=rf"{path}:2: /kind: is measured; only what a paper prints"):

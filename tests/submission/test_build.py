@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from benchmark.cli.submission import submitted_lines
 from benchmark.execution.cards import suite_card
 from benchmark.execution.cells import Row
 from benchmark.execution.local import run_rows
-from benchmark.execution.method_registry import ConfiguredMethod
+from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure
 from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.schema import TemperError, UsageError
@@ -70,7 +70,18 @@ def test_a_missing_seed_is_named_with_the_command(own: Ran, tmp_path: Path) -> N
     said = refusal(own, tmp_path / "to", rows)
     first, second = said.split("\n")
     assert first.startswith("worddrop, seed 2: train is missing, and ")
-    assert second == "Run `temper run tiny --methods worddrop --seeds 3`."
+    assert second == f"Run `temper run {own.suite} --methods worddrop --seeds 3 --out {own.out}`."
+
+
+def test_the_command_for_a_missing_seed_has_the_options_of_the_row(own: Ran, tmp_path: Path) -> None:
+    first = own.rows[0]
+    method = configure(MethodRequest.parse("worddrop:probability=0.2"))
+    backbone = replace(first.backbone, name="mine")
+    row = Row(method, backbone, 0, ("ece-unmerged",), tuning={"count": 1})
+    assert refusal(own, tmp_path / "to", [row]).split("\n")[1] == (
+        f"Run `temper run {own.suite} --methods worddrop:probability=0.2 --seeds 1 --settings tuned "
+        f"--protocol ece-unmerged --backbone mine={backbone.path} --out {own.out}`."
+    )
 
 
 def test_seeds_are_counted_from_none_to_the_highest_that_was_run(own: Ran) -> None:
@@ -98,7 +109,8 @@ def test_records_that_were_edited_are_refused(own: Ran, tmp_path: Path) -> None:
     record = json.loads(lines[0])
     record["value"] = 0.99
     path.write_text("\n".join([json.dumps(record), *lines[1:]]) + "\n")
-    assert "does not match the stored tables.\nRun `temper run` again" in refusal(own, tmp_path / "to")
+    said = refusal(own, tmp_path / "to")
+    assert f"does not match the stored tables.\nRun `temper run {own.suite} --methods worddrop" in said
 
 
 def test_records_that_are_missing_are_refused(own: Ran, tmp_path: Path) -> None:
@@ -111,6 +123,12 @@ def test_another_source_than_the_one_that_was_run_is_refused(own: Ran, tmp_path:
     changed = ConfiguredMethod.of(method.cls, method.hyperparameters, method.configuration, "sha256:" + "1" * 64)
     rows = [Row(changed, row.backbone, row.seed) for row in own.rows]
     assert "the method's source changed after the run." in refusal(own, tmp_path / "to", rows)
+
+
+def test_a_method_that_was_not_run_did_not_change(own: Ran, tmp_path: Path) -> None:
+    method = replace(own.rows[0].method, name="other", source="sha256:" + "1" * 64)
+    said = refusal(own, tmp_path / "to", [replace(own.rows[0], method=method)])
+    assert said.startswith("other, seed 0: train is missing, and ")
 
 
 @dataclass(kw_only=True, eq=False)

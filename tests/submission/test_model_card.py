@@ -117,7 +117,8 @@ def test_what_cannot_be_pushed_is_one_clear_message(ran: Ran, tmp_path: Path, mo
         assert "Check the token with `hf auth whoami`, and the network." in told
     monkeypatch.undo()
     monkeypatch.setattr(huggingface_hub, "get_token", lambda: "secret")
-    assert "not of the form owner/name" in sentence(push(ran, "a/b/c"), 2)
+    for name in ("a/b/c", "model"):
+        assert "not of the form owner/name" in sentence(push(ran, name), 2)
 
     assert "worddrop, seed 7: train is missing" in sentence(push(ran, tmp_path / "model", "--seed", 7), 1)
     copied = Ran(ran.suite, ran.work, ran.rows, tmp_path / "out", ran.submission)

@@ -151,6 +151,7 @@ def test_a_suite_that_is_not_here_is_the_submissions_fault(ran: Ran) -> None:
     done = temper("verify", str(ran.submission))
     assert done.returncode == 1
     assert "The submission's suite is not one of Temper's here: There is no suite 'tiny'." in done.stderr
+    assert done.stderr.endswith("Name its file with --suite.\n")
 
 
 # -- folders of submissions and of records --------------------------------------------------------------------------

@@ -234,15 +234,17 @@ def test_a_gradient_that_is_not_finite_stops_before_it_reaches_the_weights(tiny_
         trainer(Exploding(), tiny_backbone, tmp_path).run()
 
 
-def test_a_hook_that_raises_is_named_with_its_line(tiny_backbone: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [KeyError("teacher"), SystemExit(3)])
+def test_a_hook_that_raises_is_named_with_its_line(error: BaseException, tiny_backbone: Path, tmp_path: Path) -> None:
     @dataclass(kw_only=True, eq=False)
     class Broken(Vanilla):
         name: ClassVar[str] = "broken"
 
         def after_step(self, ctx: Context) -> None:
-            raise KeyError("teacher")
+            raise error
 
-    with pytest.raises(MethodError, match=r"'broken' raised KeyError in after_step at test_loop.py:\d+, step 1"):
+    place = r"in after_step at test_loop.py:\d+, step 1"
+    with pytest.raises(MethodError, match=f"'broken' raised {type(error).__name__} {place}"):
         trainer(Broken(), tiny_backbone, tmp_path).run()
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge
+from pydantic import AllowInfNan
 
 from benchmark.schema.base import Schema
 from benchmark.schema.errors import UsageError, nearest
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from benchmark.execution.runner import Runner
 
 AtLeastOne = Annotated[int, Ge(1)]
-AtLeastZero = Annotated[float, Ge(0)]
+AtLeastZero = Annotated[float, Ge(0), AllowInfNan(False)]
 
 
 @dataclass(frozen=True, kw_only=True)

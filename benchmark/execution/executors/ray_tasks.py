@@ -105,6 +105,11 @@ class RayTasks:
                 ray.init(address=address, **options)
             except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
                 raise UsageError(f"The Ray cluster {address} cannot be used: {on_one_line(error)}") from error
+            except Exception as error:
+                # Ray has no class of its own for a node that does not start in time, as on a busy machine.
+                raise TemperError(
+                    f"Ray did not start ({on_one_line(error)}). Run the same command again, or leave --executor out."
+                ) from error
             self._connected_here = True
         self._check_resources(local=address == "local" if self._connected_here else False)
 
