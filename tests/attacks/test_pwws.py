@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.attacks.attacked_text import AttackedText, words_of
 from benchmark.attacks.engine import Answer, Case, ScoredItem
-from benchmark.attacks.weighted_saliency import by_weighted_saliency
+from benchmark.attacks.greedy_search import by_weighted_saliency
 from benchmark.data import Dataset
 from tests.attacks import random_cases
 from tests.attacks.conftest import with_textattack
@@ -100,7 +100,7 @@ def order(saliencies, doubts, monkeypatch, weights=None):
     monkeypatch.setattr(Case, "classify", lambda self, texts: given(next(answers)))
     if weights is not None:
         monkeypatch.setattr(
-            import_module("benchmark.attacks.weighted_saliency"),
+            import_module("benchmark.attacks.greedy_search"),
             "_softmax",
             lambda values: np.array(weights, dtype=np.float32),
         )
