@@ -235,7 +235,7 @@ class Runner:
         write_predictions(folder / PREDICTIONS, _table(data, logits))
 
     def _inspect(self, cell: Cell, folder: Path) -> None:
-        from benchmark.models.input_gradients import inspect_model
+        from benchmark.models.inference import inspect_model
 
         data = self.work.examples(cell.subject)
         texts, labels = [e.texts for e in data.examples], [e.label or 0 for e in data.examples]

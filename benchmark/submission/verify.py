@@ -590,8 +590,7 @@ def _table_difference(
     model: "Classifier", table: PredictionTable | InspectionTable, data: Dataset, random: np.random.Generator
 ) -> str:
     """Predict or inspect some examples again; return the first difference."""
-    from benchmark.models.inference import predict_logits
-    from benchmark.models.input_gradients import inspect_model
+    from benchmark.models.inference import inspect_model, predict_logits
 
     rows = _sample(random, len(data))
     examples = [data.examples[row] for row in rows]
