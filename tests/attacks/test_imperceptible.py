@@ -250,7 +250,7 @@ def test_texts_are_stored_as_they_are_and_shown_with_what_is_hidden(tmp_path, ki
     from benchmark.execution.cells import ATTACKED
     from benchmark.execution.records import _example
     from benchmark.schema import attack_example_line, visible
-    from leaderboard.render.text_diff import attacked_text
+    from leaderboard.render.html import attacked_text
 
     examples = dataset("a good <b>film</b>", "bad")
     attack = spec("imperceptible", characters=kind, perturbations=2)

@@ -9,7 +9,7 @@ from leaderboard import load_board
 from leaderboard import results as results_module
 from leaderboard.board import distinct, slug
 from leaderboard.render.charts import FRAME, charts
-from leaderboard.render.text_diff import marked
+from leaderboard.render.html import marked
 from leaderboard.site_files import render_all
 from tests.leaderboard.synthetic import Method, attacked, card, digest, write_attachments, write_results
 

@@ -8,7 +8,7 @@ from benchmark.cli.leaderboard_commands import print_section
 from leaderboard import load_board, text_tables
 from leaderboard.board import Board
 from leaderboard.figures import Figure
-from leaderboard.render.gain_bars import gain_bars
+from leaderboard.render.charts import gain_bars
 
 GAINS = (
     Figure("+12.00", "+2.00", "+21.00"),
