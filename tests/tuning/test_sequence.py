@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmark.tuning.sequence import position
+from benchmark.tuning.space import position
 
 FIRST_16 = {
     "epsilon": [

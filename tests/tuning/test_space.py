@@ -11,8 +11,7 @@ from benchmark.execution.method_source import code_of, summary
 from benchmark.suites import TuningRule
 from benchmark.testing import broken_rules
 from benchmark.training import Method, Search, UsageError
-from benchmark.tuning.sequence import position
-from benchmark.tuning.space import corners, own_space, point, point_problems, space_of
+from benchmark.tuning.space import corners, own_space, point, point_problems, position, space_of
 
 RULE = TuningRule()
 
