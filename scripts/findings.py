@@ -20,7 +20,7 @@ from leaderboard.intervals import detectable_difference, holm, mean, over_seeds
 from leaderboard.ranking import LEVEL, RANKED, SANITY, RankedRow, at_chance, ranking
 from leaderboard.results import MEASURED, SectionResults, read_sections
 from leaderboard.scores import Gain, SectionScores
-from scripts.methods_page import escaped, table
+from scripts.docs_reference import escaped, table
 
 ROOT = Path(__file__).parents[1]
 PAGE, RESULTS = ROOT / "docs" / "findings.md", ROOT / "leaderboard" / "results"

@@ -7,7 +7,7 @@ import pytest
 from benchmark.execution.method_registry import registered
 from benchmark.training import Search
 from methods.sam import SAM
-from scripts.methods_page import escaped, methods_page, prose
+from scripts.docs_reference import escaped, methods_page, prose
 from tests.support.families import FAMILIES, REFUSED
 from tests.support.prompts import PROMPTED
 
