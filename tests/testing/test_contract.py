@@ -180,15 +180,6 @@ def test_a_method_that_raises() -> None:
     assert "step 4" in said
 
 
-def test_a_loss_that_is_not_finite() -> None:
-    class Diverges(Mine):
-        def loss(self, model: Classifier, batch: Batch, ctx: Context) -> torch.Tensor:
-            return super().loss(model, batch, ctx) * (float("nan") if ctx.step == 3 else 1.0)
-
-    said = sentence(Diverges, "the_same_seed_gives_the_same_weights")
-    assert said == "mine breaks the rule 'it trains to the end': The loss is nan at step 3 (epoch 0, seed 0)."
-
-
 class Trace(Mine):
     """Leaves a trace in one hook of one step."""
 
@@ -279,29 +270,17 @@ WHEN = {
 
 
 @pytest.mark.parametrize("hook", WHEN)
-@pytest.mark.parametrize(
-    ("leave", "rule", "thing"),
-    [
-        (
-            lambda m: m.blocks[0].register_forward_hook(lambda *_: None),
-            "no torch hook is left behind",
-            "layer.0._forward",
-        ),
-        (lambda m: m.output_layer.bias.requires_grad_(False), "requires_grad is restored", "classifier.bias"),
-    ],
-    ids=["hook", "requires_grad"],
-)
-def test_a_trace_is_found_in_whichever_hook_leaves_it(hook: str, leave: Any, rule: str, thing: str) -> None:
+def test_a_trace_is_found_in_whichever_hook_leaves_it(hook: str) -> None:
     def leaving(self: Method, *arguments: Any) -> Any:
         context = next(a for a in arguments if isinstance(a, Context))
-        leave(context.model)
+        context.model.blocks[0].register_forward_hook(lambda *_: None)
+        context.model.output_layer.bias.requires_grad_(False)
         return getattr(Method, hook)(self, *arguments)
 
-    said = sentence(type("Leaves", (Mine,), {hook: leaving}), "every_hook_leaves_the_model_as_it_was")
-    assert said.startswith("mine breaks the rule '")
-    assert rule in said
-    assert thing in said
-    assert f"in step {WHEN[hook]}, {hook} changed network." in said
+    sentences = sentence(type("Leaves", (Mine,), {hook: leaving}), "every_hook_leaves_the_model_as_it_was")
+    assert sentences.startswith("mine breaks the rule '")
+    assert f"in step {WHEN[hook]}, {hook} changed network." in sentences
+    assert "more violation" in sentences
 
 
 def test_evaluation_weights_that_move_the_weights_in_training() -> None:
@@ -330,30 +309,6 @@ def test_finish_may_replace_modules_and_leaves_no_torch_hook() -> None:
     assert broken_rules(Merges) == []
     said = sentence(Leaks, "every_hook_leaves_the_model_as_it_was")
     assert "no torch hook is left behind': in step 10, finish changed network.classifier._forward_hooks" in said
-
-
-@pytest.mark.parametrize(
-    "hook",
-    ["setup", "transform_batch", "transform_gradients", "evaluation_weights", "on_epoch_end", "finish", "state_dict"],
-)
-def test_a_hook_that_raises_is_named_with_its_place(hook: str) -> None:
-    def raising(self: Method, *_arguments: Any) -> Any:
-        raise LookupError("gone")
-
-    said = sentence(type("Raises", (Mine,), {hook: raising}), "every_hook_leaves_the_model_as_it_was")
-    assert f"'it trains to the end': Method 'mine' raised LookupError in {hook} at test_contract.py:" in said
-    assert said.endswith(": gone")
-
-
-def test_a_gradient_that_is_not_finite() -> None:
-    class Explodes(Mine):
-        def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
-            super().backward(model, batch, ctx)
-            if ctx.step == 6:
-                model.output_layer.weight.grad.fill_(float("inf"))
-
-    said = sentence(Explodes, "every_hook_leaves_the_model_as_it_was")
-    assert said == "mine breaks the rule 'it trains to the end': The gradient norm is inf at step 6 (seed 0)."
 
 
 def test_the_tiny_backbones_tokenizer_knows_its_words(tiny_backbone: Path) -> None:
