@@ -23,7 +23,7 @@ from scripts.prove_attacks import generation_of_scipy
 from tests.attacks import random_cases
 from tests.attacks.conftest import with_textattack
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.random_cases import NoisyVictim, outcomes, spec
+from tests.attacks.random_cases import outcomes, spec
 
 KINDS = ("homoglyphs", "invisible", "deletions", "reorderings")
 SENTENCE = "A Good film, and a GREAT one: naïve, 100 % fun."
@@ -161,18 +161,6 @@ def test_a_budget_pairs_and_texts_without_a_place(tmp_path):
     assert (outcome, seen(perturbed)) == ("flipped", "a good film")
     rows = outcomes(tmp_path, spec("imperceptible"), dataset("", "123 fun", "好电影"), victim, parts())
     assert [(row[1], row[3]) for row in rows[::2]] == [("survived", 1)] * 2
-
-
-@pytest.mark.parametrize("kind", ["homoglyphs", "deletions"])
-def test_doubt_company_and_order_change_nothing(tmp_path, kind):
-    asked, made = random_cases.victim(3), random_cases.parts()
-    attack = spec("imperceptible", characters=kind, perturbations=1, population=5, generations=2)
-    examples = random_cases.examples(12, (5, 18), asked)
-    expected = outcomes(tmp_path, attack, examples, asked, made)
-    turned = Dataset("turned", examples.examples[::-1], examples.label_names)
-    for in_flight in (1, 64):
-        assert outcomes(tmp_path, attack, turned, NoisyVictim(asked, 0.5), made, in_flight) == expected[::-1]
-    assert {row[1] for row in expected} == {"flipped", "survived"}
 
 
 def test_the_search_is_as_good_as_scipys(tmp_path):
