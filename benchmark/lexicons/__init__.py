@@ -11,7 +11,6 @@ from benchmark.schema.errors import IntegrityError, UnavailableError, UsageError
 
 __all__ = ["Lexicon", "Neighbours", "lexicon_fingerprint", "lexicon_path"]
 
-
 Neighbours = tuple[tuple[str, float], ...]
 
 _DATA = Path(__file__).with_name("data")

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from benchmark.training.hyperparameters import Hyperparameter
     from benchmark.training.method import Method
 
-
 MOST_DIMENSIONS = 2
 """Largest number of dimensions that a method declares; a composition has those of its members."""
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-
 _TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 _EXPORTS = {"board.csv": "CSV", "board.md": "Markdown", "board.tex": "LaTeX"}
 
