@@ -66,14 +66,15 @@ def _no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(method_check, "_run", lambda command, _folder: (0, ["fine"]))
 
 
-def findings(tmp_path: Path, **changes: str) -> dict[str, CheckResult]:
+def findings(tmp_path: Path, labels: list[str] | None = None, **changes: str) -> dict[str, CheckResult]:
     name = f"mine{next(NUMBER)}"
     text = PLUGIN.replace("NAME", name)
     for key, value in {**HONEST, **changes}.items():
         text = text.replace(key, value)
     (tmp_path / f"{name}.py").write_text(text)
     load_plugin(f"{tmp_path / f'{name}.py'}:Mine")
-    return {finding.about: finding for finding in check_method(name)}
+    seen = [] if labels is None else labels
+    return {finding.about: finding for finding in check_method(name, lambda label, *_: seen.append(label))}
 
 
 def failed(found: dict[str, CheckResult]) -> list[str]:
@@ -81,8 +82,10 @@ def failed(found: dict[str, CheckResult]) -> list[str]:
 
 
 def test_a_sound_plugin_passes_everything(tmp_path: Path) -> None:
-    found = findings(tmp_path)
+    labels: list[str] = []
+    found = findings(tmp_path, labels)
     assert failed(found) == []
+    assert list(dict.fromkeys(labels)) == ["ruff", "mypy", "contract", "cost in passes"]
     assert len([about for about in found if about.startswith("contract: ")]) == 10
     assert found["cost in passes"].message == "1.00 of vanilla's per step, 0.00 once"
     assert all(not finding.advice for finding in found.values())
@@ -98,15 +101,6 @@ def test_a_sound_plugin_passes_everything(tmp_path: Path) -> None:
         ({"PAPER": ""}, "paper"),
         ({"PAPER": "Somebody, somewhere"}, "paper"),
         ({"MARK": "FILL IN: the strength"}, "nothing left to fill in"),
-        ({"LOSS": "import torch; return super().loss(model, batch, ctx) * torch.rand(())"}, ""),
-        (
-            {"LOSS": "Mine.calls = getattr(Mine, 'calls', 0) + 1; return super().loss(model, batch, ctx) * Mine.calls"},
-            "contract: the same seed gives the same weights",
-        ),
-        (
-            {"LOSS": "model.eval(); return super().loss(model, batch, ctx)"},
-            "contract: every hook leaves the model as it was",
-        ),
         (
             {"LOSS": "return super().loss(model, batch, ctx)"},
             "contract: it changes the trained model",
@@ -116,12 +110,12 @@ def test_a_sound_plugin_passes_everything(tmp_path: Path) -> None:
 def test_what_is_wrong_is_found_and_nothing_else_is_said_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], about: str
 ) -> None:
-    if about and not about.startswith("contract"):
+    if not about.startswith("contract"):
         monkeypatch.setattr(method_check, "_contract", lambda *_: iter(()))
         monkeypatch.setattr(method_check, "_cost_and_training", lambda *_: iter(()))
     found = findings(tmp_path, **changes)
     wrong = failed(found)
-    assert (about in wrong) if about else not wrong
+    assert about in wrong
     assert all(found[name].advice for name in wrong)
 
 
@@ -277,14 +271,6 @@ def test_in_the_checkout_its_own_rules_hold(tmp_path: Path, monkeypatch: pytest.
         "ruff format --check methods/ruled.py tests/methods/test_ruled.py",
         "mypy methods/ruled.py",
     ]
-
-
-def test_progress_names_what_is_checked(tmp_path: Path) -> None:
-    seen: list[str] = []
-    (tmp_path / "shown.py").write_text(PLUGIN.replace("NAME", "shown").replace("LOSS", HONEST["LOSS"]))
-    load_plugin(str(tmp_path / "shown.py"))
-    list(check_method("shown", lambda label, _done, _total: seen.append(label)))
-    assert list(dict.fromkeys(seen)) == ["ruff", "mypy", "contract", "cost in passes"]
 
 
 def test_a_method_that_does_not_exist_is_a_usage_error() -> None:
