@@ -27,7 +27,7 @@ import numpy as np
 from benchmark.attacks.encoder import SentenceEncoder
 from benchmark.attacks.parts import stop_words
 from benchmark.data import Dataset, Example, TrainingIndex, load, split
-from benchmark.data.nested_archive import open_member
+from benchmark.data.readers import open_member
 from benchmark.data.text_normalisation import normalise, order_key, text_key, words
 from benchmark.lexicons import lexicon_path
 from benchmark.resources import locate

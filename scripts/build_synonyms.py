@@ -14,9 +14,8 @@ from pathlib import Path
 
 from benchmark.attacks.attacked_text import words_of
 from benchmark.resources import locate
-from scripts.lexicon.morphy import Exceptions, Morphy, read_exceptions
 from scripts.lexicon.neighbours import gzipped
-from scripts.lexicon.wordnet import Key, WordNet, read_wordnet
+from scripts.lexicon.wordnet import Exceptions, Key, Morphy, WordNet, read_exceptions, read_wordnet
 
 OUTPUT = Path(__file__).parents[1] / "benchmark/lexicons/data/wordnet-synonyms.tsv.gz"
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts import ray_cluster
+from tests.support.folders import tree
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STALE_SECONDS = 10
@@ -281,11 +282,6 @@ def _command(path: Path) -> str:
         return (path / "cmdline").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    """Read all files of a folder."""
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def drive(suite: str, folder: str, executor: str, stage: str) -> None:

@@ -438,26 +438,18 @@ def ece(of: Evidence, row: RankedRow, metric: str) -> list[tuple[int, float]]:
 
 def cost(read: Sequence[Evidence]) -> Iterator[str]:
     """Relate training cost and Overall."""
-    better = [
-        row
-        for of in read
-        for row in of.others
-        if "Overall" in starred(perspectives_line(of, row)[1]) and (row.scores.overall.value or 0) > 0
-    ]
-    known = [
-        (of, row, row.scores.cost.value, row.scores.overall.value)
-        for of in read
-        for row in of.others
-        if row.scores.cost.value is not None and row.scores.overall.value is not None
-    ]
-    least, most = min(price for _, _, price, _ in known), max(price for _, _, price, _ in known)
-    winners = ", ".join(map(code, better)) if better else "no method"
-    yield (
-        f"For {decimal(least, 1)} to {decimal(most, 1)} times vanilla's training passes, {winners} is significantly "
-        "better in Overall."
-    )
+    known, winners = [], dict[str, None]()
+    for of, row in [(one, row) for one in read for row in one.others]:
+        price, overall = row.scores.cost.value, row.scores.overall.value
+        if price is not None and overall is not None:
+            known.append((of, price, code(row), overall))
+        if (overall or 0) > 0 and "Overall" in starred(perspectives_line(of, row)[1]):
+            winners[code(row)] = None
+    least, most = (decimal(end(price for _, price, _, _ in known), 1) for end in (min, max))
+    better = f"{' and '.join(winners)} {'are' if len(winners) > 1 else 'is'}" if winners else "no method is"
+    yield f"For {least} to {most} times vanilla's training passes, {better} significantly better in Overall."
     for of in read:
-        rows = sorted(((price, code(row), gain) for o, row, price, gain in known if o is of), key=lambda r: r[:2])
+        rows = sorted(((price, name, gain) for o, price, name, gain in known if o is of), key=lambda r: r[:2])
         listed = ", ".join(f"{name} {decimal(price, 2)} ({points(gain)})" for price, name, gain in rows)
         tau = ""
         if len(rows) >= _FEWEST_ROWS:

@@ -2,7 +2,7 @@
 
     python -m scripts.judge_masked_lm_head [--head FILE]
 
-One content word (see `scripts.masked_lm.token_masks.is_content`) in each of up to 1,000 held-out texts of each kind is
+One content word (see `scripts.masked_lm_texts.is_content`) in each of up to 1,000 held-out texts of each kind is
 masked; its rank is among the whole vocabulary. The baseline ranks content words by their frequency in the training
 text.
 """
@@ -21,8 +21,7 @@ from torch import nn
 from benchmark.attacks.parts import stop_words
 from benchmark.models.masked_lm import load_masked_lm, logits_at
 from benchmark.resources import locate
-from scripts.masked_lm.corpus import read_texts
-from scripts.masked_lm.token_masks import Question, is_content, questions, windows
+from scripts.masked_lm_texts import Question, is_content, questions, read_texts, windows
 from scripts.train_masked_lm_head import OUTPUT
 
 JUDGED = ("rt", "nyt")

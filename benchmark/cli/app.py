@@ -11,7 +11,6 @@ from benchmark.cli import (
     catalog,
     details,
     leaderboard_commands,
-    model_upload,
     reproduction,
     resources,
     runs,
@@ -61,7 +60,7 @@ app.command("new", epilog=author.NEW_EXAMPLES)(author.new)
 app.command("check", epilog=author.CHECK_EXAMPLES)(author.check)
 app.command("submit", epilog=submission.SUBMIT_EXAMPLES)(submission.submit)
 app.command("verify", epilog=submission.VERIFY_EXAMPLES)(submission.verify)
-app.command("push", epilog=model_upload.EXAMPLES)(model_upload.push)
+app.command("push", epilog=submission.PUSH_EXAMPLES)(submission.push)
 app.command("list", epilog=catalog.EXAMPLES)(catalog.show_catalog)
 app.add_typer(suites.app, name="suite")
 app.add_typer(resources.app, name="resources")

@@ -1,9 +1,10 @@
-"""`temper submit` and `temper verify`."""
+"""`temper submit`, `temper verify` and `temper push`."""
 
 import secrets
 import shlex
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ import typer
 from benchmark.cli.display import examples, print_table, say, show
 from benchmark.cli.options import BackboneOption, MethodArgument, OutOption, PluginOption, complete_suites
 from benchmark.cli.progress import CellDisplay
-from benchmark.cli.runs import SettingsOption
+from benchmark.cli.runs import ProtocolOption, SettingsOption
 from benchmark.execution.plan import parse_method, plan, require_resources, require_writable
 from benchmark.schema.errors import IntegrityError, TemperError, UsageError
 
@@ -30,6 +31,10 @@ VERIFY_EXAMPLES = examples(
     ("Check a submission without running its code", "temper verify submissions/offline@1/roast/minilm"),
     ("Train one seed again, which runs its code", "temper verify submissions/offline@1/roast/minilm --rerun 0"),
     ("Check all submissions", "temper verify submissions"),
+)
+PUSH_EXAMPLES = examples(
+    ("Write a trained model and its card into a folder", "temper push freelb --suite demo --to ./freelb-demo"),
+    ("Upload it to the Hub", "temper push freelb --suite demo --seed 1 --to me/freelb-demo --private"),
 )
 
 SUBMISSIONS = Path("submissions")
@@ -247,3 +252,42 @@ def _rerun(verification: "Verification", seed: int, out: Path, plugins: list[str
         if not one.holds
     ]
     return _report(f"rerun: seed {seed} trained again", problems)
+
+
+def push(
+    method: MethodArgument,
+    suite: Annotated[
+        str,
+        typer.Option(
+            "--suite", help="Name of a packaged suite, or path of a suite file.", autocompletion=complete_suites
+        ),
+    ],
+    to: Annotated[str, typer.Option("--to", help="A Hub id such as me/model, or a folder, which starts with ./ or /.")],
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the row.")] = 0,
+    *,
+    backbone: BackboneOption = None,
+    out: OutOption = Path("runs"),
+    plugin: PluginOption = None,
+    protocol: ProtocolOption = "",
+    settings: SettingsOption = "defaults",
+    licence: Annotated[
+        str | None,
+        typer.Option("--license", help="Licence of the model, as the Hub names it. [default: a packaged backbone's]"),
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+) -> None:
+    """Write a trained model with a model card, or upload both."""
+    from benchmark.submission.model_card import upload_model, write_model
+    from benchmark.suites import load_suite
+
+    loaded, request = load_suite(suite), parse_method(method, plugin or ())
+    planned = plan(loaded, [request], 1, backbone, out, protocol=protocol, settings=settings)
+    row = planned.rows[0].with_seed(seed)
+    planned = replace(planned, rows=[row])
+    if to.startswith(("./", "../", "~")) or to in (".", "..") or Path(to).is_absolute():
+        folder = Path(to).expanduser()
+        write_model(planned, folder, licence)
+        show(f"Model: {shlex.quote(str(folder))}")
+    else:
+        say(f"Uploading {row.label} to {to}.")
+        show(f"Model: {upload_model(planned, to, licence, private=private)}")

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from benchmark.data.labels import class_of, plain_number, value_text
-from benchmark.data.nested_archive import open_member
-from benchmark.data.readers import Format, Table, read_rows
+from benchmark.data.dataset_loader import class_of, plain_number, value_text
+from benchmark.data.readers import Format, Table, open_member, read_rows
 from benchmark.data.spec import DataSpec, LabelSpec
 from benchmark.schema.errors import IntegrityError, UsageError, nearest
 

@@ -235,7 +235,7 @@ class Runner:
         write_predictions(folder / PREDICTIONS, _table(data, logits))
 
     def _inspect(self, cell: Cell, folder: Path) -> None:
-        from benchmark.models.input_gradients import inspect_model
+        from benchmark.models.inference import inspect_model
 
         data = self.work.examples(cell.subject)
         texts, labels = [e.texts for e in data.examples], [e.label or 0 for e in data.examples]
@@ -264,8 +264,7 @@ class Runner:
         from benchmark.execution.attack_parts import AttackParts
         from benchmark.training.optimization import pick_device
 
-        attack = next(a for a in self.work.suite.attacks if a.id == cell.subject)
-        parts = AttackParts(cell, self.store, self.observer)
+        attack, parts = self.work.attack(cell.subject), AttackParts(cell, self.store, self.observer)
 
         def rows(examples: Iterator[Example]) -> Generator[AttackRow, None, None]:
             # Without a free part, no model is loaded.
@@ -291,12 +290,10 @@ class Runner:
         if (rows := merged(cell, self.store)) is not None:
             write_attack(folder / ATTACKED, rows)
             return
-        attack = next(a for a in self.work.suite.attacks if a.id == cell.subject)
-        data = self.work.attacked[attack.id]
         # The journal is only needed to resume the attack, so it is in the scratch folder, which is dropped at the end.
         rows = run_attack(
-            attack,
-            data,
+            self.work.attack(cell.subject),
+            self.work.attacked[cell.subject],
             ModelVictim(self._model(cell)),
             folder / SCRATCH / "journal.jsonl",
             lambda _row, done, total: self.observer.advance(done, total),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from benchmark.data import Dataset, Overlap, Splits, TrainingIndex, missing_reason
 from benchmark.schema import MASKING, RETENTION, UnavailableError, UsageError
 from benchmark.schema.protocol import SELECT_ON_REPORTED
-from benchmark.suites import EvaluationTask, Suite, attack_subset, task_dataset, training_splits
+from benchmark.suites import Attack, EvaluationTask, Suite, attack_subset, task_dataset, training_splits
 
 VALIDATION = "validation"
 """Name under which the predictions on the validation split are kept; an evaluation task may not have this name."""
@@ -78,6 +78,10 @@ class Workload:
                 f"{reported or 'none'} is not here; leave the option out, or get the data."
             )
         return self.tasks[reported]
+
+    def attack(self, subject: str) -> Attack:
+        """Return the attack with an id."""
+        return next(attack for attack in self.suite.attacks if attack.id == subject)
 
     def examples(self, subject: str) -> Dataset:
         """Return the examples of an evaluation task that can be measured here, or of the part of that name."""

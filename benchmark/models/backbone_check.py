@@ -215,7 +215,7 @@ def _require_gradient(backbone: Backbone, model: Any) -> None:
     """Check that the loss of each text has a finite gradient by its embeddings that is not zero."""
     import numpy as np
 
-    from benchmark.models.input_gradients import inspect_model
+    from benchmark.models.inference import inspect_model
 
     try:
         largest = inspect_model(model, _ODD_TEXTS, [0] * len(_ODD_TEXTS)).gradients

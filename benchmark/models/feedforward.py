@@ -1,7 +1,6 @@
 """Edit the feed-forward outputs of the blocks during a pass, given each block's attention probabilities."""
 
 import inspect
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from benchmark.models.architectures import ARCHITECTURES, family_facts
 from benchmark.models.classifier import Classifier
+from benchmark.models.pretrained import quiet_transformers
 from benchmark.schema.errors import UsageError, nearest
 
 Edit = Callable[[Tensor, Tensor], Tensor]
@@ -39,7 +39,7 @@ def editing_feedforward(model: Classifier, edit: Edit) -> Iterator[None]:
         # Fused attention does not return its probabilities, and warns if they are requested.
         stack.callback(setattr, config, "_attn_implementation", config._attn_implementation)
         config._attn_implementation = "eager"
-        stack.enter_context(_quiet())
+        stack.enter_context(quiet_transformers())
         for block in model.blocks:
             for attending, ending in zip(
                 _inside(block, family.attention), _inside(block, family.feedforward), strict=True
@@ -94,15 +94,3 @@ def _editor(seen: list[Tensor], edit: Edit, time_major: bool) -> Callable[[nn.Mo
         return edit(values, seen.pop())
 
     return apply
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide the library's warning that fused attention is not used; that is intended here."""
-    logger = logging.getLogger("transformers")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

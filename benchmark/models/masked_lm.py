@@ -1,6 +1,5 @@
 """Masked language models: a backbone with its pre-trained head, or with the packaged head for it."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from benchmark.models.architectures import family_facts
 from benchmark.models.backbones import Backbone
-from benchmark.models.pretrained import load_config, without_value
+from benchmark.models.pretrained import load_config, quiet_transformers, without_value
 from benchmark.resources import load_manifest, locate, resource_fingerprint
 from benchmark.schema.errors import IntegrityError, UsageError, nearest
 
@@ -61,7 +60,7 @@ def load_masked_lm(folder: Path, head: Path | None = None) -> nn.Module:
     keys = family_facts(config.model_type).masked_lm_keys
     if keys is not None:
         config.legacy = True
-    with _quiet():
+    with quiet_transformers():
         network, loading = AutoModelForMaskedLM.from_pretrained(
             str(folder),
             config=config,
@@ -170,15 +169,3 @@ def _require_family(config: Any, folder: Path) -> None:
             f"The backbone in {folder} is not a masked LM: the model family {config.model_type!r} has none. "
             f"{nearest(config.model_type, known)}"
         )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide the library's warning about a missing head, which is replaced or reported by Temper."""
-    logger = logging.getLogger("transformers")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

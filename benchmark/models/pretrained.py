@@ -1,5 +1,8 @@
 """Load tokenizers and networks from a backbone's folder: safetensors only, no pickle, no remote code."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -88,3 +91,15 @@ def without_value(network: nn.Module, missing: set[str]) -> list[str]:
     named = dict(network.named_parameters(remove_duplicate=False))
     valued = {id(value) for name, value in named.items() if name not in missing}
     return sorted(name for name in missing if name in named and id(named[name]) not in valued)
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Hide the library's warnings about a missing head and about attention: Temper handles both."""
+    logger = logging.getLogger("transformers")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import platform
 import re
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def replace_file(path: Path, data: bytes) -> bool:
     """Replace a file atomically; return False if it holds these bytes already."""
     if path.is_file() and path.read_bytes() == data:
         return False
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # Processes of several machines may write one file on a shared disk.
+    partial = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as stream:
             stream.write(data)

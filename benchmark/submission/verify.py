@@ -590,8 +590,7 @@ def _table_difference(
     model: "Classifier", table: PredictionTable | InspectionTable, data: Dataset, random: np.random.Generator
 ) -> str:
     """Predict or inspect some examples again; return the first difference."""
-    from benchmark.models.inference import predict_logits
-    from benchmark.models.input_gradients import inspect_model
+    from benchmark.models.inference import inspect_model, predict_logits
 
     rows = _sample(random, len(data))
     examples = [data.examples[row] for row in rows]
@@ -674,12 +673,11 @@ def _attack_difference(
         gap = float(np.abs(logits - np.array(row.logits_final)).max())
         if not gap <= SAME_LOGITS:
             return f"the changed text of example {row.id!a} gets logits that differ by {gap:.2g}."
-    attack = next(attack for attack in work.suite.attacks if attack.id == subject)
     positions = _sample(random, len(data), ATTACKED_AGAIN)
     few = replace(data, examples=tuple(data.examples[position] for position in positions))
     with tempfile.TemporaryDirectory() as scratch:
         journal = Path(scratch) / "journal.jsonl"
-        outcomes = run_attack(attack, few, ModelVictim(model), journal, device=str(model.device))
+        outcomes = run_attack(work.attack(subject), few, ModelVictim(model), journal, device=str(model.device))
     for position, row in zip(positions, outcomes, strict=True):
         stated = rows[position].outcome
         if row.outcome != stated:

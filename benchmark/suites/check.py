@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 from benchmark.data import Dataset, DataSpec, LabelSpec, Overlap, Splits, TrainingIndex, how_to_get, load
-from benchmark.data.dataset_loader import PartialDataError, check_content, check_rows
-from benchmark.data.labels import BETWEEN
+from benchmark.data.dataset_loader import BETWEEN, PartialDataError, check_content, check_rows
 from benchmark.data.readers import ColumnError
 from benchmark.data.sources.hub import HubAnswerError
 from benchmark.data.text_normalisation import text_key

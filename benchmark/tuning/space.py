@@ -1,13 +1,14 @@
 """The search space of a method on a suite, and the point of each trial."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from hashlib import sha256
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from benchmark.schema.errors import UsageError
 from benchmark.schema.trial import LEARNING_RATE_FACTOR, Trial
 from benchmark.training.search import Search
-from benchmark.tuning.sequence import position
 
 if TYPE_CHECKING:
     from benchmark.execution.method_registry import ConfiguredMethod
@@ -99,3 +100,36 @@ def corners(space: Space) -> "Iterator[dict[str, Hyperparameter]]":
     """Yield the combinations of the ends of all ranges and of all choices."""
     for values in product(*(search.values for search in space.values())):
         yield dict(zip(space, values, strict=True))
+
+
+BITS = 32
+
+
+def position(dimension: str, number: int) -> int:
+    """Return point `number`, from 0, of a dimension as an integer from 0 to 2^32 - 1. The points never change.
+
+    In one dimension they are the van der Corput sequence in base 2, scrambled bit by bit with a hash of the dimension's
+    name (Owen, "Randomly permuted (t,m,s)-nets", 1995). Across dimensions they are a Latin hypercube: each dimension
+    visits the points 2^k to 2^(k+1) - 1 in an order of its own. So the first 2^k points lie in 2^k different intervals
+    of length 1 / 2^k in every dimension, a new dimension moves no other, and a longer study begins with the points of a
+    shorter one.
+    """
+    number = _order(dimension, number.bit_length())[number] if number else 0
+    point = 0
+    for bit in range(BITS):
+        lower = number & ((1 << bit) - 1)
+        flip = _digest(dimension, "flip", bit, lower)[0] & 1
+        point = point << 1 | (number >> bit & 1) ^ flip
+    return point
+
+
+@cache
+def _order(dimension: str, bits: int) -> dict[int, int]:
+    """Return the order in which a dimension visits the points whose number has so many bits."""
+    numbers = range(1 << (bits - 1), 1 << bits)
+    shuffled = sorted(numbers, key=lambda number: _digest(dimension, "order", bits, number))
+    return dict(zip(numbers, shuffled, strict=True))
+
+
+def _digest(dimension: str, *parts: str | int) -> bytes:
+    return sha256("\n".join((dimension, *map(str, parts))).encode()).digest()

@@ -1,4 +1,7 @@
-"""Charts: a section's forest plot, robustness against clean accuracy and gain against cost, and a row's tuning."""
+"""Charts: a section's forest plot, robustness against clean accuracy and gain against cost, and a row's tuning.
+
+`gain_bars` draws for the terminal; the others compute places for the page's templates.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,6 +11,8 @@ from typing import TypeAlias
 from leaderboard.board import Section
 from leaderboard.columns import Row
 from leaderboard.figures import Figure, decimal, true_minus
+from leaderboard.ranking import SANITY
+from leaderboard.results import PUBLISHED
 from leaderboard.trial_notes import BEST_SO_FAR
 
 
@@ -319,3 +324,46 @@ def _labels(rows: Sequence[Row], places: Sequence[tuple[float, float]]) -> dict[
 
 def _overlap(one: _Box, other: _Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+_LONGEST_BAR = 24
+"""Maximum number of characters of a bar."""
+_SMALLEST_STEP = 0.1
+"""Minimum number of points per character, so that a negligible gain does not fill the picture."""
+_LABEL_WIDTH = 15
+_LEGEND = "#: the 95 % interval of the gain excludes 0; -: it does not, or there is none."
+
+
+def gain_bars(section: Section) -> tuple[str, ...]:
+    """Draw the gains of the only row next to vanilla's, per perspective and Overall: bars left and right of 0.
+
+    Returns:
+        Lines of at most 80 characters, after a sentence that names the row; nothing if another number of rows has
+        gains. Published rows and sanity checks do not count.
+    """
+    kept = (row for row in section.rows if row.method != "vanilla" and row.group not in (PUBLISHED, SANITY))
+    rows = [row for row in kept if any(figure.text for figure in row.gains)]
+    if len(rows) != 1:
+        return ()
+    (row,) = rows
+    figures = {column.perspective: figure for column, figure in zip(section.gains, row.gains, strict=True)}
+    figures["Overall"] = row.overall
+    largest = max(abs(float(figure.text)) for figure in figures.values() if figure.text)
+    step = nice_step(max(largest / _LONGEST_BAR, _SMALLEST_STEP))
+    name = " ".join(row.full_name.split())
+    seeds = f"{len(row.seeds)} {'seed' if len(row.seeds) == 1 else 'seeds'}"
+    return (
+        f"Gain of {name} over vanilla in points, {seeds}; a character is {step:g} points",
+        f"{'':{_LABEL_WIDTH}}  {'worse ':>{_LONGEST_BAR}}| better",
+        *(_text_bar(label, figure, step) for label, figure in figures.items()),
+        _LEGEND,
+    )
+
+
+def _text_bar(label: str, figure: Figure, step: float) -> str:
+    """Draw one bar, with the gain as text after it."""
+    gain = float(figure.text or 0)
+    outside = bool(figure.low) and (float(figure.low) > 0 or float(figure.high) < 0)
+    bar = ("#" if outside else "-") * math.floor(abs(gain) / step + 0.5)
+    left, right = (bar, "") if gain < 0 else ("", bar)
+    return f"{label:{_LABEL_WIDTH}}  {left:>{_LONGEST_BAR}}|{right:<{_LONGEST_BAR}}  {figure.text or '-':>7}"

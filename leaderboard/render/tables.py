@@ -14,7 +14,7 @@ from leaderboard.board import Board, Section
 from leaderboard.columns import COLUMNS, Column, Row
 from leaderboard.figures import Figure, decimal
 from leaderboard.ranking import ORDERED, RANKED
-from leaderboard.render.gain_bars import gain_bars
+from leaderboard.render.charts import gain_bars
 from leaderboard.sensitivity import Sensitivity
 
 FORMAT_VERSION = 3

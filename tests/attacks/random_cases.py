@@ -102,3 +102,26 @@ def outcomes(folder, attack, dataset, asked, made, in_flight=64):
     journal.unlink(missing_ok=True)
     rows = run_attack(attack, dataset, asked, journal, parts=made, in_flight=in_flight)
     return [(row.id, row.outcome, row.perturbed, row.queries, row.reason) for row in rows]
+
+
+def by_both(folder, recipe, dataset, asked, made, **parameters):
+    """Return the outcomes of the engine and of TextAttack."""
+    attacks = (spec(recipe, backend, **parameters) for backend in ("engine", "textattack"))
+    return [outcomes(folder, attack, dataset, asked, made) for attack in attacks]
+
+
+def assert_same_distribution(folder, recipe, number, words, *, pair=False, seeds=60, seed=2, **parameters):
+    """Over the seeds of an example, mean queries are within 4 standard errors, the share of flips within 0.15."""
+    asked, made, varied = victim(2, seed), parts(seed), 0
+    texts = examples(number, words, asked, seed, pair).examples
+    repeated = tuple(Example(f"{e.id}-{turn}", e.texts, e.label) for e in texts for turn in range(seeds))
+    both = by_both(folder, recipe, Dataset("seeds", repeated, ("a", "b")), asked, made, **parameters)
+    for example in texts:
+        ours, theirs = ([row for row in rows if row[0].split("-")[0] == example.id] for rows in both)
+        queries = [np.array([row[3] for row in rows], dtype=float) for rows in (ours, theirs)]
+        error = np.hypot(*(q.std() / len(q) ** 0.5 for q in queries))
+        assert abs(queries[0].mean() - queries[1].mean()) <= 4 * error + 1e-9
+        flips = [np.mean([row[1] == "flipped" for row in rows]) for rows in (ours, theirs)]
+        assert abs(flips[0] - flips[1]) <= 0.15
+        varied += error > 0
+    assert varied, "nothing random happened"

@@ -6,13 +6,11 @@ import string
 import pytest
 
 from benchmark.attacks.recipes.deepwordbug import edit_distance, edited_words
-from benchmark.data import Dataset, Example
 from scripts.prove_attacks import same_draws
 from tests.attacks import random_cases
 from tests.attacks.conftest import with_textattack
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.random_cases import NoisyVictim, outcomes, spec
-from tests.attacks.test_textbugger import assert_same_distribution
+from tests.attacks.random_cases import assert_same_distribution, by_both, outcomes, spec
 
 
 def edits_of(word):
@@ -84,17 +82,6 @@ def test_the_share_of_changed_words_and_the_budget_are_bounds(tmp_path):
     assert (outcome, queries) == ("budget", 9)
 
 
-@pytest.mark.parametrize("operators", ["all", "substitution"])
-def test_doubt_company_and_order_change_nothing(tmp_path, operators):
-    asked, made = random_cases.victim(3), random_cases.parts()
-    attack = spec("deepwordbug", operators=operators)
-    examples = random_cases.examples(4, (5, 18), asked)
-    expected = outcomes(tmp_path, attack, examples, asked, made)
-    turned = Dataset("turned", examples.examples[::-1], examples.label_names)
-    for in_flight in (1, 64):
-        assert outcomes(tmp_path, attack, turned, NoisyVictim(asked, 0.5), made, in_flight) == expected[::-1]
-
-
 class TestAgainstTextAttack:
     pytestmark = with_textattack
 
@@ -110,20 +97,9 @@ class TestAgainstTextAttack:
         if budget is not None:
             parameters = {**parameters, "query_budget": budget}
         with same_draws():
-            ours, theirs = (
-                outcomes(tmp_path, spec("deepwordbug", backend, **parameters), examples, asked, made)
-                for backend in ("engine", "textattack")
-            )
+            ours, theirs = by_both(tmp_path, "deepwordbug", examples, asked, made, **parameters)
         assert ours == theirs
         assert {row[1] for row in ours} & {"flipped", "survived"}
 
     def test_the_attacks_agree_in_distribution(self, tmp_path):
-        asked, made = random_cases.victim(2, seed=2), random_cases.parts(2)
-        originals = random_cases.examples(4, (4, 10), asked, 2).examples
-        seeds = tuple(Example(f"{e.id}-{seed}", e.texts, e.label) for e in originals for seed in range(60))
-        examples = Dataset("seeds", seeds, ("a", "b"))
-        ours, theirs = (
-            outcomes(tmp_path, spec("deepwordbug", backend), examples, asked, made)
-            for backend in ("engine", "textattack")
-        )
-        assert_same_distribution(ours, theirs, [e.id for e in originals])
+        assert_same_distribution(tmp_path, "deepwordbug", 4, (4, 10))

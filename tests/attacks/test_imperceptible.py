@@ -23,7 +23,7 @@ from scripts.prove_attacks import generation_of_scipy
 from tests.attacks import random_cases
 from tests.attacks.conftest import with_textattack
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.random_cases import NoisyVictim, outcomes, spec
+from tests.attacks.random_cases import outcomes, spec
 
 KINDS = ("homoglyphs", "invisible", "deletions", "reorderings")
 SENTENCE = "A Good film, and a GREAT one: naïve, 100 % fun."
@@ -163,18 +163,6 @@ def test_a_budget_pairs_and_texts_without_a_place(tmp_path):
     assert [(row[1], row[3]) for row in rows[::2]] == [("survived", 1)] * 2
 
 
-@pytest.mark.parametrize("kind", ["homoglyphs", "deletions"])
-def test_doubt_company_and_order_change_nothing(tmp_path, kind):
-    asked, made = random_cases.victim(3), random_cases.parts()
-    attack = spec("imperceptible", characters=kind, perturbations=1, population=5, generations=2)
-    examples = random_cases.examples(12, (5, 18), asked)
-    expected = outcomes(tmp_path, attack, examples, asked, made)
-    turned = Dataset("turned", examples.examples[::-1], examples.label_names)
-    for in_flight in (1, 64):
-        assert outcomes(tmp_path, attack, turned, NoisyVictim(asked, 0.5), made, in_flight) == expected[::-1]
-    assert {row[1] for row in expected} == {"flipped", "survived"}
-
-
 def test_the_search_is_as_good_as_scipys(tmp_path):
     """Over 60 seeds for each of three texts, mean generations and share of successes are within 4 standard errors."""
     asked, made = random_cases.victim(2, seed=4), random_cases.parts()
@@ -250,7 +238,7 @@ def test_texts_are_stored_as_they_are_and_shown_with_what_is_hidden(tmp_path, ki
     from benchmark.execution.cells import ATTACKED
     from benchmark.execution.records import _example
     from benchmark.schema import attack_example_line, visible
-    from leaderboard.render.text_diff import attacked_text
+    from leaderboard.render.html import attacked_text
 
     examples = dataset("a good <b>film</b>", "bad")
     attack = spec("imperceptible", characters=kind, perturbations=2)

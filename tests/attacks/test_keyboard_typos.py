@@ -9,15 +9,13 @@ from pathlib import Path
 import pytest
 
 from benchmark.attacks.recipes.keyboard_typos import misspellings
-from benchmark.data import Dataset, Example
 from benchmark.keyboard import NEIGHBOURS
 from benchmark.schema.errors import UsageError
 from scripts.prove_attacks import same_draws
 from tests.attacks import random_cases
 from tests.attacks.conftest import with_textattack
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.random_cases import NoisyVictim, outcomes, spec
-from tests.attacks.test_textbugger import assert_same_distribution
+from tests.attacks.random_cases import assert_same_distribution, by_both, outcomes, spec
 
 
 def typos_of(word, letters):
@@ -78,15 +76,6 @@ def test_queries_are_the_text_and_every_misspelling(tmp_path):
     assert (outcome, queries) == ("budget", 20)
 
 
-def test_doubt_company_and_order_change_nothing(tmp_path):
-    asked, made, attack = random_cases.victim(3), random_cases.parts(), spec("keyboard_typos", max_words=2)
-    examples = random_cases.examples(4, (4, 9), asked)
-    expected = outcomes(tmp_path, attack, examples, asked, made)
-    turned = Dataset("turned", examples.examples[::-1], examples.label_names)
-    for in_flight in (1, 64):
-        assert outcomes(tmp_path, attack, turned, NoisyVictim(asked, 0.5), made, in_flight) == expected[::-1]
-
-
 @pytest.mark.needs("textattack")
 def test_textattacks_keyboard_has_other_neighbours_for_17_letters():
     """Its table is not symmetric: g has d but not f. So both backends use ours."""
@@ -113,10 +102,7 @@ class TestAgainstTextAttack:
         asked, made = random_cases.victim(2, seed=1), random_cases.parts(1)
         examples = random_cases.examples(3, (1, 14), asked, 1, pair)
         parameters = {**bounds, "insertions": "all", **({} if budget is None else {"query_budget": budget})}
-        ours, theirs = (
-            outcomes(tmp_path, spec("keyboard_typos", backend, **parameters), examples, asked, made)
-            for backend in ("engine", "textattack")
-        )
+        ours, theirs = by_both(tmp_path, "keyboard_typos", examples, asked, made, **parameters)
         assert ours == theirs
         assert {row[1] for row in ours} & {"flipped", "survived"}
 
@@ -126,19 +112,8 @@ class TestAgainstTextAttack:
         asked, made = random_cases.victim(2, seed=1), random_cases.parts(1)
         examples = random_cases.examples(12, (1, 8), asked, 1)
         with same_draws():
-            ours, theirs = (
-                outcomes(tmp_path, spec("keyboard_typos", backend, max_words=max_words), examples, asked, made)
-                for backend in ("engine", "textattack")
-            )
+            ours, theirs = by_both(tmp_path, "keyboard_typos", examples, asked, made, max_words=max_words)
         assert ours == theirs
 
     def test_the_attacks_agree_in_distribution(self, tmp_path):
-        asked, made = random_cases.victim(2, seed=2), random_cases.parts(2)
-        originals = random_cases.examples(4, (4, 10), asked, 2).examples
-        seeds = tuple(Example(f"{e.id}-{seed}", e.texts, e.label) for e in originals for seed in range(40))
-        examples = Dataset("seeds", seeds, ("a", "b"))
-        ours, theirs = (
-            outcomes(tmp_path, spec("keyboard_typos", backend, max_words=2), examples, asked, made)
-            for backend in ("engine", "textattack")
-        )
-        assert_same_distribution(ours, theirs, [e.id for e in originals])
+        assert_same_distribution(tmp_path, "keyboard_typos", 4, (4, 10), seeds=40, max_words=2)

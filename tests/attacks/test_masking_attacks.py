@@ -11,9 +11,8 @@ from benchmark.attacks.run import run_attack
 from benchmark.data import Dataset, Example
 from benchmark.evaluation.parquet import write_attack
 from benchmark.schema.errors import IntegrityError, UsageError
-from tests.attacks import random_cases
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.random_cases import NoisyVictim, outcomes, spec
+from tests.attacks.random_cases import outcomes, spec
 
 
 def stubborn(texts):
@@ -76,15 +75,6 @@ def test_the_share_and_the_premise_are_kept(tmp_path):
     words = [text[1].split() for text in asked]
     # Of nine words, both texts together, two.
     assert max(sum(a != b for a, b in zip(words[0], other, strict=True)) for other in words) == 2
-
-
-def test_doubt_company_and_order_change_nothing(tmp_path):
-    asked, made, attack = random_cases.victim(3), random_cases.parts(), spec("random_swap", queries=20)
-    examples = random_cases.examples(6, (4, 14), asked)
-    expected = outcomes(tmp_path, attack, examples, asked, made)
-    turned = Dataset("turned", examples.examples[::-1], examples.label_names)
-    for in_flight in (1, 64):
-        assert outcomes(tmp_path, attack, turned, NoisyVictim(asked, 0.5), made, in_flight) == expected[::-1]
 
 
 def test_random_swap_needs_its_number_of_queries():

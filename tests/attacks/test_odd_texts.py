@@ -1,11 +1,14 @@
-"""Every attack of the engine on texts that no one thought of."""
+"""Every attack of the engine on texts that no one thought of, and next to other examples."""
 
 import numpy as np
 import pytest
 
 from benchmark.attacks.parts import TransferTable
+from benchmark.data import Dataset
+from tests.attacks import random_cases
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.random_cases import outcomes, spec
+from tests.attacks.random_cases import NoisyVictim, outcomes, spec
+from tests.attacks.test_textbugger import MVP
 
 RECIPES = {
     "pwws": {},
@@ -61,3 +64,36 @@ def test_transfer_of_odd_texts(tmp_path):
     made = type(made)(encoder=made.encoder, table=replay)
     rows = outcomes(tmp_path, attack, dataset(*TEXTS), victim, made)
     assert [row[1:3] for row in rows] == [("survived", text + "!") for text in TEXTS]
+
+
+GENETIC = {"population": 8, "generations": 5, "min_cosine": 0.5}
+TINY = {"perturbations": 1, "population": 5, "generations": 2}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "number", "words", "pair", "parameters"),
+    [
+        ("pwws", 5, (1, 12), False, {}),
+        ("pwws", 5, (1, 12), True, {}),
+        ("genetic", 3, (4, 10), False, GENETIC),
+        ("genetic", 3, (4, 10), True, {**GENETIC, "query_budget": 80}),
+        ("deepwordbug", 4, (5, 18), False, {"operators": "all"}),
+        ("deepwordbug", 4, (5, 18), False, {"operators": "substitution"}),
+        ("textbugger", 4, (5, 18), False, {}),
+        ("textbugger", 4, (5, 18), False, MVP),
+        ("keyboard_typos", 4, (4, 9), False, {"max_words": 2}),
+        ("imperceptible", 12, (5, 18), False, {"characters": "homoglyphs", **TINY}),
+        ("imperceptible", 12, (5, 18), False, {"characters": "deletions", **TINY}),
+        ("random_swap", 6, (4, 14), False, {"queries": 20}),
+    ],
+)
+def test_margins_company_and_order_change_nothing(tmp_path, recipe, number, words, pair, parameters):
+    asked, made, attack = random_cases.victim(3), random_cases.parts(), spec(recipe, **parameters)
+    examples = random_cases.examples(number, words, asked, pair=pair)
+    expected = outcomes(tmp_path, attack, examples, asked, made)
+    turned = Dataset("turned", examples.examples[::-1], examples.label_names)
+    for in_flight in (1, 64):
+        assert outcomes(tmp_path, attack, turned, NoisyVictim(asked, 0.5), made, in_flight) == expected[::-1]
+    assert "flipped" in {row[1] for row in expected}
+    if pair and recipe == "pwws":
+        assert all(row[2] != example.texts[0] for row, example in zip(expected, examples.examples, strict=True))

@@ -8,12 +8,12 @@ import pytest
 
 from benchmark.attacks.attacked_text import AttackedText, words_of
 from benchmark.attacks.engine import Answer, Case, ScoredItem
-from benchmark.attacks.weighted_saliency import by_weighted_saliency
+from benchmark.attacks.greedy_search import by_weighted_saliency
 from benchmark.data import Dataset
 from tests.attacks import random_cases
 from tests.attacks.conftest import with_textattack
 from tests.attacks.fakes import dataset, parts, victim
-from tests.attacks.random_cases import NoisyVictim, outcomes, spec
+from tests.attacks.random_cases import by_both, outcomes, spec
 
 ENTRIES = {"good": [("good", 1), ("fine", 1), ("decent", 1)], "film": [("movie", 1)], "watch": [("view", 1)]}
 
@@ -59,21 +59,6 @@ def test_a_budget_cuts_each_phase_short(tmp_path, budget):
     assert outcome == ("flipped" if budget >= 9 else "budget")
 
 
-@pytest.mark.parametrize("pair", [False, True])
-def test_doubt_company_and_order_change_nothing(tmp_path, pair):
-    asked, made = random_cases.victim(3), random_cases.parts()
-    examples = random_cases.examples(5, (1, 12), asked, pair=pair)
-    expected = outcomes(tmp_path, spec("pwws"), examples, asked, made)
-    assert {row[1] for row in expected} >= {"flipped"}
-    unsure = NoisyVictim(asked, 0.5)
-    turned = Dataset("turned", examples.examples[::-1], examples.label_names)
-    for in_flight in (1, 64):
-        assert outcomes(tmp_path, spec("pwws"), examples, unsure, made, in_flight) == expected
-        assert outcomes(tmp_path, spec("pwws"), turned, unsure, made, in_flight) == expected[::-1]
-    if pair:
-        assert all(text[2] != example.texts[0] for text, example in zip(expected, examples.examples, strict=True))
-
-
 def test_every_changed_word_is_a_synonym_of_the_originals(tmp_path):
     asked, made = random_cases.victim(2, seed=3), random_cases.parts(3)
     examples = random_cases.examples(10, (3, 15), asked, 3)
@@ -100,7 +85,7 @@ def order(saliencies, doubts, monkeypatch, weights=None):
     monkeypatch.setattr(Case, "classify", lambda self, texts: given(next(answers)))
     if weights is not None:
         monkeypatch.setattr(
-            import_module("benchmark.attacks.weighted_saliency"),
+            import_module("benchmark.attacks.greedy_search"),
             "_softmax",
             lambda values: np.array(weights, dtype=np.float32),
         )
@@ -144,17 +129,14 @@ class TestAgainstTextAttack:
     pytestmark = with_textattack
 
     @pytest.mark.parametrize("share", [None, 0.1, 0.3])
-    @pytest.mark.parametrize("budget", [None, 3, 17, 60])
+    @pytest.mark.parametrize("budget", [None, 17])
     @pytest.mark.parametrize("pair", [False, True])
     def test_outcome_text_and_queries_are_the_same(self, tmp_path, pair, budget, share):
         asked, made = random_cases.victim(3, seed=1), random_cases.parts(1)
         examples = random_cases.examples(10, (1, 25), asked, 1, pair)
         given = {"query_budget": budget, "max_share": share}
         numbers = {name: value for name, value in given.items() if value is not None}
-        ours, theirs = (
-            outcomes(tmp_path, spec("pwws", backend, **numbers), examples, asked, made)
-            for backend in ("engine", "textattack")
-        )
+        ours, theirs = by_both(tmp_path, "pwws", examples, asked, made, **numbers)
         assert ours == theirs
         assert len({row[1] for row in ours} & {"flipped", "budget"}) > 0
 

@@ -5,7 +5,7 @@ import pytest
 from benchmark.attacks.parts import stop_words
 from tests.attacks import random_cases
 from tests.attacks.conftest import with_textattack
-from tests.attacks.random_cases import outcomes, spec
+from tests.attacks.random_cases import by_both
 
 
 class TestAgainstTextAttack:
@@ -18,10 +18,7 @@ class TestAgainstTextAttack:
         asked, made = random_cases.victim(2, seed=1), random_cases.parts(1)
         examples = random_cases.examples(8, (1, 30), asked, 1, pair)
         numbers = {"max_share": share} if budget is None else {"max_share": share, "query_budget": budget}
-        ours, theirs = (
-            outcomes(tmp_path, spec("textfooler", backend, **numbers), examples, asked, made)
-            for backend in ("engine", "textattack")
-        )
+        ours, theirs = by_both(tmp_path, "textfooler", examples, asked, made, **numbers)
         assert ours == theirs
         if budget is None and share == 0.1:
             assert {row[1] for row in ours} == {"flipped", "survived"}

@@ -92,20 +92,6 @@ def test_a_separate_package_and_a_file_with_a_helper_run_as_an_in_tree_method_do
     assert "elsewhere, seed 0: train" not in again.stderr
 
 
-@pytest.mark.slow
-def test_mistakes_with_plugins_and_compositions_are_one_sentence(tmp_path: Path, tiny_backbone: Path) -> None:
-    suite, file = str(write_tiny_suite(tmp_path, tiny_backbone)), tmp_path / "mine.py"
-    file.write_text(PLUGIN.replace('"mine"', '"roast"'))
-    for arguments, sentence in (
-        (["--plugin", f"{file}:Mine"], "calls itself 'roast', and so does methods.roast:RoAST; give it another name."),
-        (["--methods", "freelb+smart"], "freelb+smart cannot be composed: both freelb and smart own the loss"),
-    ):
-        done = temper("run", suite, "--out", str(tmp_path / "out"), *arguments)
-        assert done.returncode == 2
-        assert sentence in done.stderr
-        assert "Traceback" not in done.stderr
-
-
 def test_the_list_of_methods_shows_papers_and_hooks() -> None:
     shown = {line.split()[0]: line for line in temper("list", "--methods").stdout.splitlines() if line}
     assert "Foret et al., ICLR 2021" in shown["sam"]

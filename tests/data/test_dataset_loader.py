@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.data import Dataset, DataSpec, Example, LabelSpec, LoadReport, Thresholds, load
-from benchmark.data.labels import value_text
+from benchmark.data.dataset_loader import value_text
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError, UsageError
 
 Make = Callable[..., DataSpec]

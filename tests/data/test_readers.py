@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.data import DataSpec, load
-from benchmark.data.nested_archive import open_member
-from benchmark.data.readers import FIELD_LIMIT, Format, Table, read_rows
+from benchmark.data.readers import FIELD_LIMIT, Format, Table, open_member, read_rows
 from benchmark.schema.errors import IntegrityError, UsageError
 
 Make = Callable[..., DataSpec]

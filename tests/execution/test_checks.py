@@ -8,15 +8,14 @@ import pytest
 
 from benchmark.evaluation.parquet import read_inspection, read_predictions
 from benchmark.execution.cards import suite_card
-from benchmark.execution.cells import INSPECTED, PREDICTIONS, Row, cells_of
+from benchmark.execution.cells import INSPECTED, PREDICTIONS, cells_of
 from benchmark.execution.local import run_rows
-from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload, materialise
-from benchmark.models.backbones import resolve_backbone
 from benchmark.schema import MASKING
 from benchmark.suites import load_suite
+from tests.support.rows import row_of
 from tests.support.tiny_suite import ATTACK, CHECK, write_tiny_suite
 
 RANDOM = ATTACK.replace('id = "textfooler"', 'id = "random"').replace('recipe = "textfooler"', 'recipe = "random_swap"')
@@ -40,7 +39,7 @@ def test_a_masking_task_is_inspected(tiny_backbone: Path, tmp_path: Path) -> Non
     work = work_of(write_tiny_suite(tmp_path, tiny_backbone), CHECK)
     card, store = suite_card(work), Store(tmp_path / "store")
     assert [(e["perspective"], e["headline"]) for e in card["tasks"] if e["id"] == "known"] == [(MASKING, "accuracy")]
-    row = Row(configure(MethodRequest.parse("vanilla")), resolve_backbone(work.suite.backbone), 0)
+    row = row_of(work)
     report = run_rows([row], work, store, tmp_path / "results", Quiet())
     assert not report.failures
     made = {cell.subject: cell for cell in cells_of(row, work, store) if cell.kind in ("predict", "inspect")}

@@ -17,6 +17,7 @@ from benchmark.schema import TemperError
 from benchmark.submission.build import build
 from benchmark.suites import load_suite
 from benchmark.training import Context, Method
+from tests.support.rows import Notes
 from tests.support.tiny_suite import write_tiny_suite
 
 
@@ -32,14 +33,6 @@ class Idle(Method):
         if ctx.epoch == ctx.epochs:
             for parameter in ctx.model.parameters():
                 parameter.data.mul_(self.strength)
-
-
-class Notes(Quiet):
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def note(self, sentence: str) -> None:
-        self.sentences.append(sentence)
 
 
 @dataclass
@@ -66,7 +59,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Ran:
     observer = Notes()
     rows = [row for rows in made.rows.values() for row in rows]
     run_rows(rows, made.work, made.store, folder / "results", observer)
-    made.notes = observer.sentences
+    made.notes = observer.notes
     return made
 
 

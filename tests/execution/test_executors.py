@@ -17,6 +17,7 @@ from benchmark.execution.row_outcomes import Outcome, Task, compute_rows
 from benchmark.execution.runner import Quiet, Runner
 from benchmark.schema import TemperError, UsageError
 from benchmark.suites import load_suite
+from tests.support.rows import Notes
 from tests.support.tiny_suite import write_tiny_suite
 
 
@@ -96,14 +97,6 @@ class Elsewhere:
 
     def close(self) -> None:
         self.closed = True
-
-
-class Notes(Quiet):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, sentence: str) -> None:
-        self.notes.append(sentence)
 
 
 @pytest.fixture()

@@ -9,14 +9,13 @@ from typer.testing import CliRunner
 from benchmark.cli.app import app
 from benchmark.evaluation.metrics import feature_measurements
 from benchmark.evaluation.parquet import read_features
-from benchmark.execution.cells import FEATURES, Row, cells_of
+from benchmark.execution.cells import FEATURES, cells_of
 from benchmark.execution.local import run_rows
-from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.execution.workload import TRAINING_PART, Workload, materialise
-from benchmark.models.backbones import resolve_backbone
 from benchmark.suites import load_suite
+from tests.support.rows import row_of
 from tests.support.tiny_suite import write_tiny_suite
 
 LISTED = 'id = "foreign"\nmetrics = ["auroc", "auroc_knn", "auroc_mahalanobis"]\n'
@@ -26,10 +25,6 @@ def work_of(path: Path, *, listed: bool) -> Workload:
     text = path.read_text().replace("epochs = 2", "epochs = 1")
     path.write_text(text.replace('id = "foreign"\n', LISTED) if listed else text)
     return materialise(load_suite(str(path)))
-
-
-def row_of(work: Workload, method: str = "vanilla") -> Row:
-    return Row(configure(MethodRequest.parse(method)), resolve_backbone(work.suite.backbone), 0)
 
 
 def details(path: Path, out: Path, *arguments: str) -> str:

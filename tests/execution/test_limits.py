@@ -34,25 +34,10 @@ from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.record import LONGEST_SENTENCE
 from benchmark.suites import load_suite
 from methods.vanilla import Vanilla
+from tests.support.rows import Notes
 from tests.support.tiny_suite import write_tiny_suite
 
 SOURCE = "sha256:" + "0" * 64
-
-
-class Noting:
-    """An observer that keeps the notes."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def begin(self, label: str) -> None: ...
-
-    def advance(self, done: int, total: int) -> None: ...
-
-    def end(self, label: str, seconds: float) -> None: ...
-
-    def note(self, sentence: str) -> None:
-        self.notes.append(sentence)
 
 
 @pytest.fixture()
@@ -118,7 +103,7 @@ def test_one_character_more_than_a_record_holds_is_refused_before_any_work(
 ) -> None:
     store = Store(tmp_path / "out/store")
     with pytest.raises(UsageError) as caught:
-        run_rows([row(work), make(work)], work, store, tmp_path / "out/results", Noting())
+        run_rows([row(work), make(work)], work, store, tmp_path / "out/results", Notes())
     assert sentence in str(caught.value)
     assert not (tmp_path / "out").exists()
 
@@ -162,7 +147,7 @@ class BadReads(Vanilla):
 
 def test_a_long_reason_fails_its_row_and_stops_no_other(work: Workload, tmp_path: Path) -> None:
     rows = [row(work, Noisy), row(work, BadReads), row(work)]
-    report = run_rows(rows, work, Store(tmp_path / "store"), tmp_path / "results", Noting())
+    report = run_rows(rows, work, Store(tmp_path / "store"), tmp_path / "results", Notes())
     noisy, reads = report.failures
     assert noisy.startswith("noisy, seed 0: train: Method 'noisy', backward: xxx")
     assert reads.startswith("bad-reads, seed 0: Method 'bad-reads', reads: returned a value of type dict; return a")
@@ -203,7 +188,7 @@ def test_an_attachment_that_cannot_be_written_is_left_out_with_a_note(
         attack_example_line({})
 
     monkeypatch.setattr(local, "attachments_of", refused)
-    observer = Noting()
+    observer = Notes()
     report = run_rows([row(work)], work, Store(tmp_path / "store"), tmp_path / "results", observer)
     (note,) = observer.notes
     assert note.startswith("The attacked texts and the method's description next to tiny@1/vanilla/tiny-bert0/seed-0.")
@@ -248,7 +233,7 @@ def test_another_backbone_of_one_name_is_refused_and_an_alias_is_the_way_out(wor
         with pytest.raises(UsageError, match=sentence):
             require_recordable([theirs], card, tmp_path)
         with pytest.raises(UsageError, match=sentence):
-            run_rows([theirs], work, Store(tmp_path / "store"), tmp_path, Noting())
+            run_rows([theirs], work, Store(tmp_path / "store"), tmp_path, Notes())
     named = replace(other, backbone=replace(other.backbone, name="mine"))
     require_recordable([named], card, tmp_path)
     assert file_of(named, card) != file_of(mine, card)
@@ -314,5 +299,5 @@ def test_a_suite_that_its_card_cannot_hold_stops_before_any_work(
     work.suite.path.write_text(work.suite.path.read_text().replace(*edit, 1))
     longer = materialise(load_suite(str(work.suite.path)))
     with pytest.raises(IntegrityError, match=r"suite card /(title|note): has \d+ characters; shorten it"):
-        run_rows([row(longer)], longer, Store(tmp_path / "out/store"), tmp_path / "out/results", Noting())
+        run_rows([row(longer)], longer, Store(tmp_path / "out/store"), tmp_path / "out/results", Notes())
     assert not list((tmp_path / "out").rglob("*.json*"))

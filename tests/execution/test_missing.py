@@ -7,16 +7,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmark.execution.cells import Row
 from benchmark.execution.local import RunReport, run_rows
-from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload, materialise
-from benchmark.models.backbones import resolve_backbone
 from benchmark.schema import IntegrityError, UnavailableError, read_records, read_results, read_suite_card
 from benchmark.suites import load_suite
 from leaderboard import load_board
+from tests.support.rows import row_of
 from tests.support.tiny import sentences
 from tests.support.tiny_suite import write_tiny_suite
 
@@ -69,10 +67,8 @@ def mirror(root: Path, rows: int, seed: int = 11) -> None:
 
 
 def run(suite: Path, out: Path, seed: int = 0) -> tuple[RunReport, Workload]:
-    loaded = load_suite(str(suite))
-    work = materialise(loaded)
-    row = Row(configure(MethodRequest.parse("vanilla")), resolve_backbone(loaded.backbone), seed)
-    return run_rows([row], work, Store(out / "store"), out / "results", Quiet()), work
+    work = materialise(load_suite(str(suite)))
+    return run_rows([row_of(work, seed=seed)], work, Store(out / "store"), out / "results", Quiet()), work
 
 
 def of_far(out: Path, seed: int = 0) -> list[dict]:

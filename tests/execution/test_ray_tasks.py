@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -21,7 +20,7 @@ from scripts import ray_cluster
 from tests.support.command import temper
 from tests.support.folders import tree
 from tests.support.halting import Journal, write_plugin
-from tests.support.processes import PROCESSES, REPOSITORY
+from tests.support.processes import PROCESSES
 
 pytestmark = pytest.mark.usefixtures("_one_thread")
 METHODS = "vanilla,roast"
@@ -29,18 +28,13 @@ on_a_cluster = pytest.mark.usefixtures("cluster")
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def cluster(tmp_path_factory: pytest.TempPathFactory, cluster_port: int) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("ray")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     with pytest.MonkeyPatch.context() as patch:
-        # Workers import the observers of tests.
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
         for name in ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"):
             patch.setenv(name, "")
         try:
-            ray_cluster.start(folder, nodes=3, port=min(port, 60000), head_cpus=0)
+            ray_cluster.start(folder, nodes=3, port=cluster_port, head_cpus=0)
             yield folder
         finally:
             ray_cluster.stop(folder)

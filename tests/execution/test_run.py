@@ -30,12 +30,6 @@ from tests.support.processes import PROCESSES
 from tests.support.tiny_suite import write_tiny_suite
 
 
-@pytest.fixture()
-def suite(tmp_path: Path, tiny_backbone: Path) -> Path:
-    (tmp_path / "suite").mkdir()
-    return write_tiny_suite(tmp_path / "suite", tiny_backbone)
-
-
 def rows_of(suite: Path, methods: str = "vanilla,roast", seeds: int = 1) -> tuple[list[Row], object]:
     loaded = load_suite(str(suite))
     work = materialise(loaded)

@@ -5,7 +5,6 @@ import importlib.util
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -41,17 +40,12 @@ on_a_cluster = pytest.mark.usefixtures("cluster")
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def cluster(tmp_path_factory: pytest.TempPathFactory, cluster_port: int) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("slurm")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = min(free.getsockname()[1], 60000)
     with pytest.MonkeyPatch.context() as patch:
-        # Jobs import the observers of tests.
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]))
         patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
         try:
-            subprocess.run([SCRIPT, "start", folder, str(port)], check=True, timeout=120)
+            subprocess.run([SCRIPT, "start", folder, str(cluster_port)], check=True, timeout=120)
             yield folder
         finally:
             subprocess.run([SCRIPT, "stop", folder], check=True, timeout=60)
@@ -130,7 +124,7 @@ def test_a_lost_job_on_a_full_disk_is_reported_as_that(
     assert "Slurm job 12 ended without a result" in str(lost())
     assert not list(outcomes.iterdir())
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    monkeypatch.setattr(slurm_jobs, "_write_bytes", mock.Mock(side_effect=full))
+    monkeypatch.setattr(slurm_jobs, "replace_file", mock.Mock(side_effect=full))
     with pytest.raises(TemperError, match=r"out failed: No space left on device\. Free space there"):
         lost()
 

@@ -16,18 +16,11 @@ from benchmark.execution.trackers import TRACKERS, Points, TrackedRun, make_trac
 from benchmark.schema import TemperError
 from tests.support.command import temper
 from tests.support.folders import tree
-from tests.support.tiny_suite import write_tiny_suite
 
 pytestmark = pytest.mark.slow
 
 STEPS = 16
 SCORE = "home/accuracy"
-
-
-@pytest.fixture()
-def suite(tmp_path: Path, tiny_backbone: Path) -> Path:
-    (tmp_path / "suite").mkdir()
-    return write_tiny_suite(tmp_path / "suite", tiny_backbone)
 
 
 class Recorder:

@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+from leaderboard import load_board
+from leaderboard.site_files import render_all
 from tests.leaderboard.synthetic import (
     Method,
     attacked,
@@ -46,3 +48,14 @@ def shared_results(tmp_path_factory):
     write_attachments(root, suite, Method("roast"), attacked(), attacked(number=1))
     write_records(root, [published(suite, "roast", "A. Author (2020), No such paper", "stores", 0.86)])
     return root
+
+
+@pytest.fixture(scope="session")
+def shared_board(shared_results):
+    return load_board(shared_results)
+
+
+@pytest.fixture(scope="session")
+def shared_files(shared_board):
+    """The texts of the site by their names."""
+    return render_all(shared_board)

@@ -9,7 +9,7 @@ from leaderboard import load_board
 from leaderboard import results as results_module
 from leaderboard.board import distinct, slug
 from leaderboard.render.charts import FRAME, charts
-from leaderboard.render.text_diff import marked
+from leaderboard.render.html import marked
 from leaderboard.site_files import render_all
 from tests.leaderboard.synthetic import Method, attacked, card, digest, write_attachments, write_results
 
@@ -115,8 +115,8 @@ def test_anchors_say_whose_they_are_and_are_never_equal():
     assert distinct(["a", "b", "a", "a"]) == ["a", "b", "a--2", "a--3"]
 
 
-def test_charts_hold_their_points_and_labels_inside(full_results):
-    for section in load_board(full_results).sections:
+def test_charts_hold_their_points_and_labels_inside(shared_board):
+    for section in shared_board.sections:
         for chart in charts(section):
             assert len(chart.points) > 1
             for point in chart.points:

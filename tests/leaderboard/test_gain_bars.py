@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from benchmark.cli.leaderboard_commands import print_section
-from leaderboard import load_board, text_tables
+from leaderboard import text_tables
 from leaderboard.board import Board
 from leaderboard.figures import Figure
-from leaderboard.render.gain_bars import gain_bars
+from leaderboard.render.charts import gain_bars
 
 GAINS = (
     Figure("+12.00", "+2.00", "+21.00"),
@@ -20,9 +20,9 @@ GAINS = (
 
 
 @pytest.fixture
-def section(shared_results):
+def section(shared_board):
     """Return the demonstration's section: vanilla and one other row, which gets the gains above."""
-    section = load_board(shared_results).sections[-1]
+    section = shared_board.sections[-1]
     rows = tuple(
         replace(row, gains=GAINS, overall=Figure("+1.41")) if row.method == "roast" else row for row in section.rows
     )
@@ -51,13 +51,13 @@ def test_the_scale_is_round_and_a_negligible_gain_does_not_fill_it(section, gain
     assert {bar.rpartition(" ")[0].count("-") for bar in bars[1:]} == {length}
 
 
-def test_only_a_single_method_next_to_vanilla_is_drawn(section, shared_results):
-    several, roberta, _ = load_board(shared_results).sections
+def test_only_a_single_method_next_to_vanilla_is_drawn(section, shared_board):
+    several, roberta, _ = shared_board.sections
     assert gain_bars(several) == ()
     assert gain_bars(roberta)[0].startswith("Gain of roast over vanilla in points, 3 seeds; ")
     vanilla = tuple(row for row in section.rows if row.method == "vanilla")
     assert gain_bars(replace(section, rows=vanilla)) == ()
-    assert [bool(table.picture) for table in text_tables(load_board(shared_results))] == [False, True, True]
+    assert [bool(table.picture) for table in text_tables(shared_board)] == [False, True, True]
 
 
 def test_the_picture_is_printed_in_80_columns_and_a_hostile_name_is_escaped(section, capsys, monkeypatch):

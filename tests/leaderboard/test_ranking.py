@@ -69,8 +69,8 @@ def test_a_pair_that_the_draws_leave_open_is_tied():
         assert rank_intervals([ahead, zero]) == ranks
 
 
-def test_rank_lies_within_its_interval_and_rows_are_sorted_by_rank(full_results):
-    for section in load_board(full_results).sections:
+def test_rank_lies_within_its_interval_and_rows_are_sorted_by_rank(shared_board):
+    for section in shared_board.sections:
         ranks = [(int(row.rank), int(row.worst_rank)) for row in section.rows if row.group == "ranked"]
         assert all(best <= worst <= len(ranks) for best, worst in ranks)
         assert ranks == sorted(ranks, key=lambda rank: rank[0])
@@ -81,9 +81,8 @@ def groups(board, suite="toy@1", backbone="minilm"):
     return {row.method + row.configuration: row.group for row in section.rows}
 
 
-def test_every_row_is_in_its_group(full_results):
-    board = load_board(full_results)
-    section = board.sections[0]
+def test_every_row_is_in_its_group(shared_board):
+    section = shared_board.sections[0]
     assert [(row.method, row.group, row.notes) for row in section.rows if row.group not in ("ranked",)] == [
         ("rift", "apart", ("1 seed complete and shared with vanilla; the suite asks for 2",)),
         ("roast", "published", ("published: A. Author (2020), No such paper",)),
@@ -91,14 +90,13 @@ def test_every_row_is_in_its_group(full_results):
     assert {row.method for row in section.rows if row.group == "ranked"} == {"vanilla", "roast", "recadam"}
 
 
-def test_suites_and_backbones_are_never_mixed(full_results):
-    board = load_board(full_results)
-    places = [(section.suite, section.backbone) for section in board.sections]
+def test_suites_and_backbones_are_never_mixed(shared_board):
+    places = [(section.suite, section.backbone) for section in shared_board.sections]
     assert places == [("toy@1", "minilm"), ("toy@1", "roberta"), ("demo@1", "minilm")]
 
 
-def test_demonstration_is_ordered_and_says_so(full_results):
-    section = load_board(full_results).sections[-1]
+def test_demonstration_is_ordered_and_says_so(shared_board):
+    section = shared_board.sections[-1]
     assert section.rule == "Not a ranking: rows are ordered by Overall alone."
     assert [(row.method, row.group, row.rank) for row in section.rows] == [
         ("roast", "ordered", ""),

@@ -12,7 +12,6 @@ from leaderboard.bootstrap import DRAWS, Score
 from leaderboard.ranking import ranking
 from leaderboard.results import read_sections
 from leaderboard.scores import SectionScores
-from leaderboard.site_files import render_all
 from tests.leaderboard.synthetic import Method, card, records, write_card, write_records, write_results
 
 
@@ -196,9 +195,8 @@ def test_changes_are_named(results, monkeypatch):
     assert section_of(results).sensitivity.text == ""
 
 
-def test_it_is_below_the_table_of_every_file(full_results):
-    section = section_of(full_results)
-    texts = render_all(load_board(full_results))
+def test_it_is_below_the_table_of_every_file(full_results, shared_files):
+    section, texts = section_of(full_results), shared_files
     assert section.sensitivity.agreements
     before, after = texts["board.md"].split(section.sensitivity.text)[:2]
     assert "### Ranked" in before

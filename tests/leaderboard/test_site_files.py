@@ -164,8 +164,8 @@ def test_published_row_changes_no_measured_one(results, tmp_path):
     assert after[: len(before)] == before
 
 
-def test_terminal_tables_hold_the_same_texts(full_results):
-    board = leaderboard.load_board(full_results)
+def test_terminal_tables_hold_the_same_texts(shared_board):
+    board = shared_board
     tables = leaderboard.text_tables(board, tasks=True)
     assert [table.title for table in tables[:2]] == [
         "Toy sentiment (toy@1, minilm)",

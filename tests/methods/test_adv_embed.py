@@ -15,7 +15,7 @@ from tests.support.plain_bert import (
     logits_from,
     word_vectors,
 )
-from tests.support.steps import Setting, accumulation_gap, check_run, check_step
+from tests.support.steps import Setting, accumulation_gap, check_step
 
 MVP = {"space": "words", "norm": "l2", "epsilon": 1.0, "rate": 1.5, "random_start": True, "clean": False}
 PGD = {"norm": "l_inf", "steps": 3, "epsilon": 0.2, "rate": 1.5, "random_start": True, "clean": False}
@@ -120,13 +120,6 @@ def test_passes_are_those_of_the_cost_table(
 ) -> None:
     passes = Setting(tiny_backbone, AdvEmbed(**settings)).passes()
     assert passes == {"forward": forward, "backward": backward, "input_backward": inputs}
-
-
-@pytest.mark.parametrize(
-    "settings", [{"variant": "released"}, PGD, {**MVP, "variant": "released"}, {"norm": "l2", "steps": 2}]
-)
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, settings: dict) -> None:
-    check_run(lambda: AdvEmbed(**settings), tiny_backbone, tmp_path)
 
 
 @pytest.mark.parametrize("settings", [{}, {"norm": "l2", "steps": 2, "clean": False}])

@@ -8,7 +8,7 @@ import torch
 from benchmark.models.batch import Batch
 from benchmark.training import Context
 from methods.awp import AWP
-from tests.support.steps import Setting, accumulation_gap, check_run
+from tests.support.steps import Setting, accumulation_gap
 from tests.support.updates import (
     PlainAdamW,
     assert_equal,
@@ -59,10 +59,6 @@ def test_a_matrix_without_gradient_stays(tiny_backbone: Path) -> None:
 
 def test_passes_are_those_of_the_cost_table(tiny_backbone: Path) -> None:
     assert Setting(tiny_backbone, AWP()).passes() == {"forward": 2, "backward": 2, "input_backward": 0}
-
-
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path) -> None:
-    check_run(AWP, tiny_backbone, tmp_path)
 
 
 def test_accumulating_changes_nothing_since_the_ascent_is_the_windows(

@@ -32,7 +32,7 @@ ON_THE_CPU = {
         "moved when it is filled"
     ),
     "benchmark/attacks/token_predictions.py: torch.tensor(ids)": "fills a tensor of the CPU",
-    "benchmark/attacks/weighted_saliency.py: torch.tensor(values, dtype=torch.float32)": "as TextAttack, on the CPU",
+    "benchmark/attacks/greedy_search.py: torch.tensor(values, dtype=torch.float32)": "as TextAttack, on the CPU",
 }
 """Calls that may leave the device open, with the reason."""
 

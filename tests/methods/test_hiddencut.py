@@ -9,7 +9,7 @@ from torch import Tensor
 from benchmark.training import Backbone, Classifier, MethodError, TrainingTask
 from methods.hiddencut import HiddenCut, attended_span
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer, logits_from
-from tests.support.steps import Setting, check_run, check_step
+from tests.support.steps import Setting, check_step
 from tests.support.tiny import trainer
 
 VARIANTS = ["paper", "released"]
@@ -94,11 +94,6 @@ def test_passes_are_those_of_the_cost_table_and_nothing_stays_behind(tiny_backbo
     assert s.passes() == {"forward": 2, "backward": 2, "input_backward": 0}
     assert s.model.network.config._attn_implementation == before
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in s.model.modules())
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, variant: str) -> None:
-    check_run(lambda: HiddenCut(variant=variant), tiny_backbone, tmp_path)
 
 
 def test_a_family_whose_layers_are_not_known_is_told_before_the_first_step(tiny_backbone: Path, tmp_path: Path) -> None:

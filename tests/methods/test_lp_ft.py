@@ -11,7 +11,7 @@ from benchmark.training import Context
 from methods.lp_ft import LPFT, logistic_regression
 from tests.models.test_classifier import tiny_network
 from tests.support.plain_bert import embedding_layer, logits_from
-from tests.support.steps import Setting, check_run
+from tests.support.steps import Setting
 from tests.support.updates import batches_of, current, plain_loss
 
 VARIANTS = ["paper", "released"]
@@ -118,7 +118,3 @@ def test_every_familys_output_layer_maps_the_penultimate_features_to_the_logits(
     assert features.shape == (2, 32)
     torch.testing.assert_close(model.output_layer(features), model(batch))
     assert not set(model.body.parameters()) & set(model.output_layer.parameters())
-
-
-def test_runs_of_the_released_variant_repeat_and_resume(tiny_backbone: Path, tmp_path: Path) -> None:
-    check_run(lambda: LPFT(variant="released"), tiny_backbone, tmp_path)

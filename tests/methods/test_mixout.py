@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from methods.mixout import Mixout
-from tests.support.steps import Setting, check_run
+from tests.support.steps import Setting
 from tests.support.updates import (
     PlainAdamW,
     assert_equal,
@@ -74,11 +74,6 @@ def test_passes_are_those_of_vanilla(tiny_backbone: Path) -> None:
     s = Setting(tiny_backbone, Mixout())
     start(s)
     assert s.passes() == {"forward": 1, "backward": 1, "input_backward": 0}
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, variant: str) -> None:
-    check_run(lambda: Mixout(variant=variant), tiny_backbone, tmp_path)
 
 
 def test_accumulating_changes_nothing_since_a_step_has_one_draw(tiny_backbone: Path) -> None:

@@ -14,7 +14,7 @@ from benchmark.training import Context, MethodError
 from methods.mixup import Mixup, mixing_weights
 from tests.support.families import FAMILIES, REFUSED, family_model
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer, last_hidden_from, logits_from
-from tests.support.steps import Setting, check_run, check_step
+from tests.support.steps import Setting, check_step
 from tests.support.tiny import sentences, trainer
 
 
@@ -106,7 +106,3 @@ def test_prompts_are_refused(tmp_path: Path) -> None:
     backbone = write_tiny_masked_lm(tmp_path / "backbone")
     with pytest.raises(MethodError, match="mixup mixes two texts position by position"):
         trainer(configure(MethodRequest.parse("mvp+mixup")).make(), backbone, tmp_path / "run").run()
-
-
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path) -> None:
-    check_run(lambda: Mixup(layers="3-4"), tiny_backbone, tmp_path)

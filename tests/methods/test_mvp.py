@@ -6,13 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmark.execution.cells import Row
 from benchmark.execution.local import run_rows
 from benchmark.execution.method_registry import MethodRequest, configure, registered
 from benchmark.execution.runner import Quiet
 from benchmark.execution.store import Store
 from benchmark.execution.workload import materialise
-from benchmark.models.backbones import Backbone, resolve_backbone
+from benchmark.models.backbones import Backbone
 from benchmark.models.prompt_classifier import PromptClassifier
 from benchmark.schema import read_results
 from benchmark.schema.errors import UsageError
@@ -23,6 +22,7 @@ from methods.mvp import MVP
 from tests.support.families import run_steps
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer_from, word_vectors
 from tests.support.prompts import LABEL_WORDS, PROMPTED, PromptSetting, write_family, write_two_templates
+from tests.support.rows import row_of
 from tests.support.steps import accumulation_gap, check_step
 from tests.support.tiny import trainer, write_tiny_masked_lm
 from tests.support.tiny_suite import write_tiny_suite
@@ -149,9 +149,8 @@ def test_every_family_is_trained_on_perturbed_embeddings_and_cut_hidden_states(
 def test_a_row_runs_from_suite_to_records_or_says_why_it_cannot(
     backbone: Path, tiny_backbone: Path, tmp_path: Path, headed: bool
 ) -> None:
-    suite = load_suite(str(write_tiny_suite(tmp_path, backbone if headed else tiny_backbone)))
-    row = Row(configure(MethodRequest.parse("mvp")), resolve_backbone(suite.backbone), 0)
-    report = run_rows([row], materialise(suite), Store(tmp_path / "store"), tmp_path / "results", Quiet())
+    work = materialise(load_suite(str(write_tiny_suite(tmp_path, backbone if headed else tiny_backbone))))
+    report = run_rows([row_of(work, "mvp")], work, Store(tmp_path / "store"), tmp_path / "results", Quiet())
     records = read_results(tmp_path / "results")[0].records
     if headed:
         assert (report.computed, report.failures) == (8, [])

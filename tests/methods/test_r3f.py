@@ -14,7 +14,7 @@ from tests.support.plain_bert import (
     logits_from,
     word_vectors,
 )
-from tests.support.steps import Setting, check_run, check_step
+from tests.support.steps import Setting, check_step
 
 VARIANTS = ["paper", "released"]
 
@@ -50,7 +50,3 @@ def test_one_step(tiny_backbone: Path, variant: str, noise: str) -> None:
 def test_passes_are_those_of_the_cost_table(tiny_backbone: Path, variant: str) -> None:
     passes = Setting(tiny_backbone, R3F(variant=variant)).passes()
     assert passes == {"forward": 2, "backward": 2, "input_backward": 0}
-
-
-def test_runs_of_the_released_variant_repeat_and_resume(tiny_backbone: Path, tmp_path: Path) -> None:
-    check_run(lambda: R3F(variant="released"), tiny_backbone, tmp_path)

@@ -7,7 +7,7 @@ import torch
 
 from methods.r_drop import RDrop
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer, logits_from
-from tests.support.steps import Setting, accumulation_gap, check_run, check_step
+from tests.support.steps import Setting, accumulation_gap, check_step
 
 VARIANTS = ["paper", "released"]
 
@@ -56,10 +56,6 @@ def test_the_two_passes_draw_their_own_dropout(tiny_backbone: Path) -> None:
 def test_passes_are_those_of_the_cost_table(tiny_backbone: Path, variant: str) -> None:
     passes = Setting(tiny_backbone, RDrop(variant=variant)).passes()
     assert passes == {"forward": 2, "backward": 2, "input_backward": 0}
-
-
-def test_runs_of_the_released_variant_repeat_and_resume(tiny_backbone: Path, tmp_path: Path) -> None:
-    check_run(lambda: RDrop(variant="released"), tiny_backbone, tmp_path)
 
 
 def test_accumulating_changes_nothing(tiny_backbone: Path, tmp_path: Path) -> None:

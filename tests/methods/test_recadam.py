@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 from methods.recadam import RecAdam
-from tests.support.steps import Setting, check_run
+from tests.support.steps import Setting
 from tests.support.updates import (
     DECAY,
     RATE,
@@ -65,10 +65,6 @@ def test_far_before_the_midpoint_the_body_stays_and_never_overshoots(tiny_backbo
 
 def test_passes_are_those_of_the_cost_table(tiny_backbone: Path) -> None:
     assert Setting(tiny_backbone, make()).passes() == {"forward": 1, "backward": 1, "input_backward": 0}
-
-
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path) -> None:
-    check_run(make, tiny_backbone, tmp_path)
 
 
 def test_accumulating_changes_nothing(tiny_backbone: Path) -> None:

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from benchmark.data import Example
 from benchmark.schema.errors import UsageError
+from benchmark.testing.subject import Killed
 from benchmark.training.optimization import parameter_groups
 from benchmark.training.toolbox.convex_hull import Hull
 from benchmark.training.toolbox.substitutes import Substitutes
 from methods.rift import RIFT, Teacher, info_nce
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer_from, logits_from, word_vectors
-from tests.support.steps import Killed, Setting, check_step
+from tests.support.steps import Setting, check_step
 from tests.support.swaps import (
     attacked_shares,
     divergence,

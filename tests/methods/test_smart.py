@@ -8,9 +8,8 @@ from torch import Tensor
 
 from methods.smart import SMART
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer, logits_from
-from tests.support.steps import Setting, accumulation_gap, check_run, check_step
+from tests.support.steps import Setting, accumulation_gap, check_step
 
-VARIANTS = ["paper", "released"]
 # A noise, a step and a ball large enough that each shows in the loss.
 LARGE = {"kl_weight": 0.7, "sigma": 0.1, "step_size": 0.3, "radius": 0.2, "bregman": 0.6}
 
@@ -152,11 +151,6 @@ def test_passes_are_those_of_the_cost_table(tiny_backbone: Path, variant: str, f
     s = Setting(tiny_backbone, SMART(variant=variant))
     s.method.setup(s.context)
     assert s.passes() == {"forward": forward, "backward": 2, "input_backward": 1}
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, variant: str) -> None:
-    check_run(lambda: SMART(variant=variant), tiny_backbone, tmp_path)
 
 
 def test_accumulating_changes_nothing_but_the_noise(tiny_backbone: Path, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from benchmark.submission.model_card import write_model
 from benchmark.submission.read import read_submission
 from benchmark.submission.verify import Verification, rerun
 from benchmark.suites import load_suite
+from benchmark.testing.subject import Killed
 from benchmark.training import MethodError
 from benchmark.training.trial_average import average_models
 from benchmark.tuning.study import plan_tuning
@@ -270,10 +271,6 @@ def test_a_finished_soup_is_not_computed_again_and_has_a_row_next_to_tuned_ones(
     assert rows["vanilla", ""].tuning_steps
 
 
-class KilledError(BaseException):
-    """Not an error that any code expects."""
-
-
 class KillingIn(Quiet):
     """Kill the process in the n-th call of a soup's training."""
 
@@ -287,12 +284,12 @@ class KillingIn(Quiet):
         if self.label == "soup [tuned], seed 0: train":
             self.call -= 1
             if not self.call:
-                raise KilledError
+                raise Killed
 
 
 @pytest.mark.parametrize("call", [1, 3])
 def test_a_killed_soup_resumes_to_the_same_bytes(suite: Path, cooked: Path, tuned: Path, call: int) -> None:
-    with pytest.raises(KilledError):
+    with pytest.raises(Killed):
         planned(suite, tuned).execute(KillingIn(call))
     assert not soups(tuned)
     assert not list(tuned.rglob("soup@tuned/*/*"))

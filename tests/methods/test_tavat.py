@@ -8,7 +8,7 @@ from torch import Tensor
 
 from methods.tavat import TAVAT
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer_from, logits_from, word_vectors
-from tests.support.steps import Setting, check_run, check_step
+from tests.support.steps import Setting, check_step
 
 VARIANTS = ["paper", "released"]
 
@@ -67,7 +67,3 @@ def test_passes_are_those_of_the_cost_table(tiny_backbone: Path, steps: int) -> 
     s = Setting(tiny_backbone, TAVAT(steps=steps))
     s.method.setup(s.context)
     assert s.passes() == {"forward": steps, "backward": steps, "input_backward": 0}
-
-
-def test_runs_of_the_released_variant_repeat_and_resume(tiny_backbone: Path, tmp_path: Path) -> None:
-    check_run(lambda: TAVAT(variant="released"), tiny_backbone, tmp_path)

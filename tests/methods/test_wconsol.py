@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from methods.wconsol import WConsol
-from tests.support.steps import Setting, check_run
+from tests.support.steps import Setting
 from tests.support.updates import (
     PlainAdamW,
     assert_equal,
@@ -53,10 +53,6 @@ def test_a_parameter_that_gets_no_gradient_is_left_alone(tiny_backbone: Path) ->
 
 def test_passes_are_those_of_the_cost_table(tiny_backbone: Path) -> None:
     assert Setting(tiny_backbone, WConsol()).passes() == {"forward": 1, "backward": 1, "input_backward": 0}
-
-
-def test_runs_of_the_released_variant_repeat_and_resume(tiny_backbone: Path, tmp_path: Path) -> None:
-    check_run(lambda: WConsol(strength=STRENGTH, variant="released"), tiny_backbone, tmp_path)
 
 
 def test_accumulating_changes_nothing(tiny_backbone: Path) -> None:

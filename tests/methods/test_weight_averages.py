@@ -1,6 +1,5 @@
 """EMA and SWA: the average against its equation, and training that it does not change."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import torch
 
 from benchmark.training import Method
 from methods.weight_averages import EMA, SWA
-from tests.support.steps import Setting, check_run
+from tests.support.steps import Setting
 from tests.support.updates import (
     Gradients,
     PlainAdamW,
@@ -68,11 +67,6 @@ def test_there_is_no_mean_before_its_first_step(tiny_backbone: Path) -> None:
     for batch in batches_of(s, [6, 6]):
         one_step(s, [batch])
     assert s.method.evaluation_weights(s.context) == {}
-
-
-@pytest.mark.parametrize("make", [lambda: EMA(decay=0.8), lambda: SWA(start=0.3)], ids=["ema", "swa"])
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, make: Callable[[], Method]) -> None:
-    check_run(make, tiny_backbone, tmp_path)
 
 
 @pytest.mark.parametrize("method", [EMA, SWA])

@@ -7,7 +7,7 @@ import torch
 
 from methods.worddrop import WordDrop
 from tests.support.plain_bert import Weights, cross_entropy, embedding_layer, logits_from
-from tests.support.steps import Setting, check_run, check_step
+from tests.support.steps import Setting, check_step
 
 VARIANTS = ["paper", "released"]
 
@@ -37,8 +37,3 @@ def test_one_step(tiny_backbone: Path, variant: str) -> None:
 def test_passes_are_those_of_the_cost_table(tiny_backbone: Path, variant: str) -> None:
     passes = Setting(tiny_backbone, WordDrop(variant=variant)).passes()
     assert passes == {"forward": 2, "backward": 2, "input_backward": 0}
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_runs_repeat_and_resume(tiny_backbone: Path, tmp_path: Path, variant: str) -> None:
-    check_run(lambda: WordDrop(variant=variant), tiny_backbone, tmp_path)

@@ -9,8 +9,7 @@ from torch import nn
 
 from benchmark.models.backbones import Backbone
 from benchmark.models.classifier import Classifier
-from benchmark.models.inference import predict_logits
-from benchmark.models.input_gradients import inspect_model
+from benchmark.models.inference import inspect_model, predict_logits
 from benchmark.models.prompt import Prompt
 from benchmark.models.prompt_classifier import PromptClassifier
 from tests.support.tiny import sentences, write_tiny_masked_lm

@@ -160,7 +160,7 @@ def judged():
     from transformers import AutoTokenizer
 
     from scripts.judge_masked_lm_head import JUDGED, content_by_frequency
-    from scripts.masked_lm.corpus import SOURCES, read_texts
+    from scripts.masked_lm_texts import SOURCES, read_texts
 
     tokenizer = AutoTokenizer.from_pretrained(locate("minilm"))
     train, held_out = read_texts([source for source in SOURCES if source.name in JUDGED])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from benchmark.models.prompt import Prompt
-from benchmark.models.prompt_encoding import READ, TemplateEncoder, label_tokens
+from benchmark.models.prompt_classifier import READ, TemplateEncoder, label_tokens
 from benchmark.schema.errors import UsageError
 from tests.support.tiny import write_tiny_masked_lm
 from tests.support.vocabularies import byte_level, pieces

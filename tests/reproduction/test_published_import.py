@@ -7,6 +7,7 @@ import pytest
 
 from benchmark.reproduction.published_import import COLUMNS, MOST_BYTES, file_records, read_printed
 from benchmark.schema import IntegrityError, UsageError, read_published
+from tests.support.folders import tree
 
 GOOD = {
     "paper": "A. Author (2020)",
@@ -31,10 +32,6 @@ def write(folder: Path, *changes: dict[str, str], header: str = ",".join(COLUMNS
     path = folder / "paper.csv"
     path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
     return path
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_a_line_becomes_a_record_of_its_suite(tmp_path: Path) -> None:

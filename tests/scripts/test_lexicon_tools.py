@@ -7,9 +7,8 @@ import pytest
 
 from scripts.judge_lexicon import agreement, opposite_signs, read_lexicon
 from scripts.lexicon.counterfitting import Edges, Settings, close_pairs, counterfit, sharpen
-from scripts.lexicon.inflection import inflect
 from scripts.lexicon.neighbours import Rules, lexicon_bytes, nearest_words
-from scripts.lexicon.relations import find_forms, find_relations
+from scripts.lexicon.relations import find_forms, find_relations, inflect
 from scripts.lexicon.wordnet import read_wordnet
 
 ADJECTIVES = """\

@@ -12,10 +12,8 @@ from benchmark.attacks.parts import stop_words
 from benchmark.data.text_normalisation import text_key
 from benchmark.models.masked_lm import load_masked_lm
 from scripts.judge_masked_lm_head import content_by_frequency, frequency_ranks, head_ranks, summary
-from scripts.masked_lm.corpus import evaluated_keys, read_texts, sentences
-from scripts.masked_lm.head_trainer import LowRank, Settings
-from scripts.masked_lm.token_masks import Question, hide, questions, windows
-from scripts.train_masked_lm_head import build
+from scripts.masked_lm_texts import Question, evaluated_keys, hide, questions, read_texts, sentences, windows
+from scripts.train_masked_lm_head import LowRank, Settings, build
 from tests.support.tiny import sentences as labelled
 
 SMALL = Settings(rank=2, tokens=256, negatives=16, learning_rate=1e-2, head_learning_rate=2e-2, passes=8)

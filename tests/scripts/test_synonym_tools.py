@@ -3,9 +3,8 @@
 import pytest
 
 from scripts.build_synonyms import synonyms
-from scripts.lexicon.morphy import Morphy, read_exceptions
 from scripts.lexicon.neighbours import gzipped
-from scripts.lexicon.wordnet import read_wordnet
+from scripts.lexicon.wordnet import Morphy, read_exceptions, read_wordnet
 
 NOUNS = """\
   1 the licence

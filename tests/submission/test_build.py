@@ -20,10 +20,7 @@ from benchmark.submission.build import SubmissionSummary, build, seeds_to_submit
 from benchmark.submission.read import read_submission
 from methods.vanilla import Vanilla
 from tests.submission.conftest import Ran
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+from tests.support.folders import tree
 
 
 @pytest.fixture()

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from benchmark.models.architectures import ARCHITECTURES
 from benchmark.models.backbones import Backbone
-from benchmark.models.prompt_encoding import READ
+from benchmark.models.prompt_classifier import READ
 from benchmark.suites import Recipe
 from benchmark.training import Context, Method
 from tests.models.test_classifier import tiny_network

@@ -1,4 +1,4 @@
-"""One step of a method in float64 next to its expected loss, and checks for every method's run."""
+"""One step of a method in float64 next to its expected loss, and its gap under accumulation."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,6 @@ from torch import Tensor
 from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
 from benchmark.suites import Recipe
-from benchmark.testing.subject import Killed
 from benchmark.training import Context, Method
 from tests.support.plain_bert import Weights
 from tests.support.tiny import sentences, trainer, weights, without_dropout
@@ -92,37 +91,6 @@ def check_step(
         want = w[name].detach() * (1 - 1e-3 * 0.1) - 1e-3 * m_hat / (v_hat.sqrt() + 1e-6)
         torch.testing.assert_close(parameter.detach(), want, rtol=1e-6, atol=1e-8, msg=name)
     return grads
-
-
-def check_run(make: Make, backbone: Path, folder: Path, kills: tuple[int, ...] = (3, 6)) -> None:
-    """Check that another seed gives other weights, that a run leaves nothing behind, and that it can be resumed.
-
-    A run that is killed at each of `kills` and resumed ends with the weights of a whole run, so it also shows that the
-    same seed gives the same weights.
-    """
-    whole, expected = trainer(make(), backbone, folder / "whole").run()
-    other, _ = trainer(make(), backbone, folder / "other", seed=1).run()
-    assert not _same(whole, other)
-    assert all(p.requires_grad for p in whole.parameters())
-    assert not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in whole.modules())
-    for step in kills:
-
-        def report(done: int, _total: int, step: int = step) -> None:
-            if done == step:
-                raise Killed
-
-        cut = trainer(make(), backbone, folder / "cut")
-        cut.checkpoint_seconds, cut.report = 0.0, report
-        with pytest.raises(Killed):
-            cut.run()
-    resumed, position = trainer(make(), backbone, folder / "cut").run()
-    assert _same(whole, resumed)
-    assert (position.log, position.passes) == (expected.log, expected.passes)
-
-
-def _same(left: Classifier, right: Classifier) -> bool:
-    a, b = weights(left), weights(right)
-    return all(torch.equal(a[name], b[name]) for name in a)
 
 
 def accumulation_gap(make: Make, backbone: Path, folder: Path) -> float:

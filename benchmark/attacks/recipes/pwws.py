@@ -29,10 +29,9 @@ class PWWS(AttackRecipe):
     def search(self, parts: "Parts") -> "Search":
         """Replace words by synonyms, written as the lexicon has them, in the order of weighted saliency."""
         from benchmark.attacks.constraints import Candidate, allowed, modifiable, share_rules
-        from benchmark.attacks.greedy_search import greedy
+        from benchmark.attacks.greedy_search import by_weighted_saliency, greedy
         from benchmark.attacks.parts import required
         from benchmark.attacks.transformations import swaps
-        from benchmark.attacks.weighted_saliency import by_weighted_saliency
 
         lexicon = required(parts.lexicon, "lexicon")
         rules = share_rules(self.max_share)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from benchmark.data.nested_archive import open_member
-from benchmark.data.readers import LINES_COLUMN, Format, Row, Table, read_rows
+from benchmark.data.readers import LINES_COLUMN, Format, Row, Table, open_member, read_rows
 from benchmark.data.source import Source, source
 from benchmark.schema.base import Words, doc
 from benchmark.schema.errors import UnavailableError, nearest

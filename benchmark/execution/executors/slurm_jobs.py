@@ -29,6 +29,7 @@ from benchmark.execution.cells import Row, train_spec
 from benchmark.execution.row_outcomes import POLL_SECONDS, Outcome, RowLostError, Task, compute_alone
 from benchmark.execution.runner import Runner
 from benchmark.schema import fingerprint
+from benchmark.schema.atomic_io import replace_file
 from benchmark.schema.errors import TemperError, UsageError, counted, on_one_line
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class SlurmJobs:
             jobs = self._start([([rows[n] for n in chunk], [names[n] for n in chunk]) for chunk in chunks])
             for job, chunk in zip(jobs, chunks, strict=True):
                 for number in chunk:
-                    _write(self._outcomes / f"{names[number]}.job", job)
+                    replace_file(self._outcomes / f"{names[number]}.job", job.encode())
                     self._running[number] = _Awaited(names[number], job)
         self._submitted += jobs
         self._note(f"{counted(len(fresh), 'row')} in {counted(len(jobs), 'Slurm job')} ({_ids(jobs)}).")
@@ -217,7 +218,7 @@ class SlurmJobs:
             shared = Task.of([], self._runner).shared
             self._shared = self._folder / f"{hashlib.sha256(shared).hexdigest()[:32]}.shared"
             if not self._shared.is_file():
-                _write_bytes(self._shared, shared)
+                replace_file(self._shared, shared)
         task = Task.of(rows, self._runner, shared=b"")
         return Job(task, self._shared, self._outcomes, names, self._suite, self._settings.cpus)
 
@@ -241,7 +242,7 @@ class SlurmJobs:
         probe = self._outcomes / f".{os.getpid()}.probe"
         with self._runner.store.guarded():
             try:
-                _write(probe, str(os.getpid()))
+                replace_file(probe, b"probe")
             finally:
                 probe.unlink(missing_ok=True)
 
@@ -299,7 +300,7 @@ class Job:
     def _write(self, name: str, job: str, result: Outcome | TemperError, seconds: float) -> None:
         plain: dict[str, Any] = {"suite": self.suite, "host": platform.node(), "seconds": round(seconds, 1)}
         plain |= asdict(result) if isinstance(result, Outcome) else {"error": str(result)}
-        _write(self.outcomes / _file(name, job), json.dumps(plain, sort_keys=True) + "\n")
+        replace_file(self.outcomes / _file(name, job), (json.dumps(plain, sort_keys=True) + "\n").encode())
 
 
 def _end_at_requeue() -> None:
@@ -361,14 +362,3 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
-
-
-def _write(path: Path, text: str) -> None:
-    _write_bytes(path, text.encode())
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    """Write a file that others see whole or not at all."""
-    fresh = path.with_name(f"{path.name}.{platform.node()}.{os.getpid()}.new")
-    fresh.write_bytes(data)
-    fresh.replace(path)

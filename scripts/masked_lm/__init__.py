@@ -1,1 +1,0 @@
-"""Parts of the scripts that train and evaluate a masked-LM head."""
