@@ -29,6 +29,14 @@ def test_build_reports_files_rows_and_what_was_dropped(full_results, tmp_path):
     assert apart[0].notes == ("1 seed complete and shared with vanilla; the suite asks for 2",)
 
 
+def test_a_site_among_the_records_is_refused(results):
+    before = sorted(results.rglob("*"))
+    for site in (results, results / "site"):
+        with pytest.raises(UsageError, match=f"{site} is in the results folder {results}; name another folder"):
+            leaderboard.build(results, site)
+    assert sorted(results.rglob("*")) == before
+
+
 def test_second_build_changes_nothing(results, tmp_path):
     leaderboard.build(results, tmp_path / "site")
     assert leaderboard.build(results, tmp_path / "site").changed == ()
