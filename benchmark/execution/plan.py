@@ -106,7 +106,8 @@ def run(
         seeds: Number of seeds: 3 means seeds 0, 1 and 2.
         backbone: Packaged name, Hub id or folder; ``NAME=...`` sets the name in the records. The suite's by default.
         out: Folder for artifacts (``out/store``) and records (``out/results``).
-        plugins: Files with methods of your own, as ``"my_method.py"`` or ``"my_method.py:MyMethod"``.
+        plugins: Files with methods of your own, as ``"my_method.py"`` or ``"my_method.py:MyMethod"``. Every call reads
+            them again, so a method can be edited between two calls.
         protocol: Options of papers' released code, separated by commas.
         settings: ``"tuned"`` for the settings that `temper tune` selected in `out`.
         observer: Receives progress; nothing is shown by default. With several jobs, each has a pickled copy.
