@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from benchmark.execution.executors import LOCAL, Place, place_of_rows
 from benchmark.execution.method_registry import (
@@ -20,7 +20,7 @@ from benchmark.execution.method_registry import (
 from benchmark.execution.method_source import summary
 from benchmark.execution.trackers import TrackerName, make_tracker
 from benchmark.schema import SANITY_CHECKS, method_slug
-from benchmark.schema.errors import UnavailableError, UsageError
+from benchmark.schema.errors import UnavailableError, UsageError, nearest
 from benchmark.schema.protocol import parse_protocol
 from benchmark.schema.record import TUNED
 from benchmark.suites import load_suite
@@ -85,7 +85,7 @@ def run(
     seeds: int = 1,
     backbone: str | None = None,
     out: str | Path = "runs",
-    plugins: Sequence[str] = (),
+    plugins: str | Sequence[str] = (),
     protocol: str = "",
     settings: Settings = "defaults",
     observer: "Observer | None" = None,
@@ -125,8 +125,11 @@ def run(
     """
     if seeds < 1:
         raise UsageError(f"seeds is {seeds}; it must be at least 1.")
+    for option, value, known in (("settings", settings, Settings), ("track", track, TrackerName)):
+        if value is not None and value not in get_args(known):
+            raise UsageError(f"{option} is {value!r}. {nearest(value, get_args(known))}")
     place = place_of_rows(executor, jobs)
-    requests = parse_methods(methods, plugins)
+    requests = parse_methods(methods, [plugins] if isinstance(plugins, str) else plugins)
     planned = plan(load_suite(suite), requests, seeds, backbone, Path(out), protocol=protocol, settings=settings)
     return planned.execute(observer, place, track)
 
