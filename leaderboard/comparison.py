@@ -99,7 +99,7 @@ def compare(
         raise IntegrityError(
             f"The two rows come from different states of {section.suite}; run them again with one of them."
         )
-    names = (mine.row.full_name, theirs.row.full_name)
+    names = (_shown(mine.row), _shown(theirs.row))
     if revisions_differ(mine.row, theirs.row):
         raise UsageError(f"{names[0]} and {names[1]} started from different revisions of {section.backbone}.")
     scores = SectionScores(_section_of_two(mine, theirs))
@@ -182,8 +182,13 @@ def _no_verdict(scores: SectionScores, seeds: tuple[int, ...]) -> str:
     """Return why no difference between two rows can be significant; empty if it can be."""
     if len(seeds) == 1:
         return _ONE_SEED
-    reasons = {row.full_name: at_chance(scores, row) for row in scores.section.rows}
-    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason)
+    reasons = [(row, at_chance(scores, row)) for row in scores.section.rows]
+    return "; ".join(f"{_shown(row)}: {reason}" for row, reason in reasons if reason)
+
+
+def _shown(row: RowResults) -> str:
+    """Return the name of a row, whether it is tuned or not."""
+    return f"{row.full_name} [{TUNED}]" if row.tuned else row.full_name
 
 
 def _pair(

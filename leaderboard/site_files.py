@@ -61,9 +61,12 @@ def build(results: Path, site: Path, published: Path | None = None) -> BuildRepo
         published: a folder of published records, one file per paper; None for none.
 
     Raises:
-        UsageError: there is no results folder, or the site cannot be written.
+        UsageError: there is no results folder, or the site is in it or cannot be written.
         IntegrityError: a record or card is refused; nothing is written.
     """
+    # Every folder there is read as that of a suite, and the page lists files that are no records.
+    if site.resolve().is_relative_to(results.resolve()):
+        raise UsageError(f"{site} is in the results folder {results}; name another folder for the leaderboard.")
     board = load_board(results, published)
     try:
         site.mkdir(parents=True, exist_ok=True)

@@ -24,8 +24,8 @@ class LoRA(Method):
 
     Defaults: RoBERTa base in the paper's appendix D; the released scripts have alpha 16. `rate_factor` multiplies the
     recipe's learning rate, which suits full fine-tuning: the released scripts have 4e-4 and 5e-4 where RoBERTa's rate
-    is 1e-5 to 3e-5, and 10 is the ratio of the best rates in Schulman et al. (2025, LoRA Without Regret). Both are cited
-    from accounts of them (docs/fidelity.md).
+    is 1e-5 to 3e-5, and 10 is the ratio of the best rates in Schulman et al. (2025, LoRA Without Regret). Both
+    are cited from accounts of them (docs/fidelity.md).
     """
 
     name: ClassVar[str] = "lora"

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from benchmark.schema import method_slug
+from benchmark.schema import UsageError, method_slug
 from benchmark.schema.record import TUNED, row_folder
 
 _LETTERS = "[A-Za-z0-9._+~=,-]"
@@ -24,14 +24,21 @@ _OWN = re.compile(r"methods/([a-z][a-z0-9_]*)\.py|tests/methods/test_([a-z][a-z0
 _LISTS = ("pyproject.toml", "methods/temper_costs.json")
 """Files with a line per method."""
 
-RESULTS, PUBLISHED = Path("leaderboard/results"), Path("leaderboard/published")
+RESULTS = Path("leaderboard/results")
 
 
 def touched_files(base: str) -> list[str]:
-    """List the paths that differ from the merge base with `base`; renamed files count under both names."""
+    """List the paths that differ from the merge base with `base`; renamed files count under both names.
+
+    Raises:
+        UsageError: there is no such commit, or it has no commit in common with HEAD.
+    """
     command = ["git", "diff", "--name-only", "-z", "--no-renames", f"{base}...HEAD"]
-    output = subprocess.run(command, capture_output=True, check=True).stdout
-    return [name.decode(errors="backslashreplace") for name in output.split(b"\0") if name]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode:
+        reason = " ".join(done.stderr.decode(errors="backslashreplace").split())
+        raise UsageError(f"BASE {base}: {reason}. Name the commit that the branch started from.")
+    return [name.decode(errors="backslashreplace") for name in done.stdout.split(b"\0") if name]
 
 
 def touched_methods(files: Iterable[str]) -> list[str]:
@@ -88,9 +95,17 @@ def contract_commands(stem: str) -> list[list[str]]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the checks for the changed files and return 1 if one of them fails."""
+    """Run the checks for the changed files and return 1 if one of them fails, 2 without a commit to compare with."""
+    # Git takes an empty name for HEAD, so an unset variable would compare nothing, and everything would pass.
+    if len(arguments) not in (1, 2) or not arguments[0]:
+        sys.stderr.write("Write python -m scripts.ci_checks BASE [PREVIEW]; BASE is where the branch started.\n")
+        return 2
     base, preview = arguments[0], Path(arguments[1] if len(arguments) > 1 else "preview")
-    files = touched_files(base)
+    try:
+        files = touched_files(base)
+    except UsageError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
     wrong = misplaced(files)
     for name in wrong:
         sys.stdout.write(f"A pull request with a submission must not change {name!a}. Send that separately.\n")

@@ -55,6 +55,9 @@ def test_invalid_arguments_are_refused_before_anything_is_written(suite: Path, t
         ({"methods": ["vanilla", "vanilla"]}, "names vanilla twice"),
         ({"seeds": 0}, "seeds is 0"),
         ({"protocol": "padding"}, "padding"),
+        ({"settings": "tunde"}, "settings is 'tunde'. Did you mean 'tuned'"),
+        ({"track": "tensorbord"}, "track is 'tensorbord'. Did you mean 'tensorboard'"),
+        ({"plugins": "mine.py"}, "--plugin mine.py: file not found"),
     ):
         with pytest.raises(UsageError, match=message):
             benchmark.run(suite, **{"methods": "vanilla", "out": out, **arguments})

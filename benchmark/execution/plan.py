@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from benchmark.execution.executors import LOCAL, Place, place_of_rows
 from benchmark.execution.method_registry import (
@@ -20,7 +20,7 @@ from benchmark.execution.method_registry import (
 from benchmark.execution.method_source import summary
 from benchmark.execution.trackers import TrackerName, make_tracker
 from benchmark.schema import SANITY_CHECKS, method_slug
-from benchmark.schema.errors import UnavailableError, UsageError
+from benchmark.schema.errors import UnavailableError, UsageError, nearest
 from benchmark.schema.protocol import parse_protocol
 from benchmark.schema.record import TUNED
 from benchmark.suites import load_suite
@@ -85,7 +85,7 @@ def run(
     seeds: int = 1,
     backbone: str | None = None,
     out: str | Path = "runs",
-    plugins: Sequence[str] = (),
+    plugins: str | Sequence[str] = (),
     protocol: str = "",
     settings: Settings = "defaults",
     observer: "Observer | None" = None,
@@ -106,7 +106,8 @@ def run(
         seeds: Number of seeds: 3 means seeds 0, 1 and 2.
         backbone: Packaged name, Hub id or folder; ``NAME=...`` sets the name in the records. The suite's by default.
         out: Folder for artifacts (``out/store``) and records (``out/results``).
-        plugins: Files with methods of your own, as ``"my_method.py"`` or ``"my_method.py:MyMethod"``.
+        plugins: Files with methods of your own, as ``"my_method.py"`` or ``"my_method.py:MyMethod"``. Every call reads
+            them again, so a method can be edited between two calls.
         protocol: Options of papers' released code, separated by commas.
         settings: ``"tuned"`` for the settings that `temper tune` selected in `out`.
         observer: Receives progress; nothing is shown by default. With several jobs, each has a pickled copy.
@@ -124,8 +125,11 @@ def run(
     """
     if seeds < 1:
         raise UsageError(f"seeds is {seeds}; it must be at least 1.")
+    for option, value, known in (("settings", settings, Settings), ("track", track, TrackerName)):
+        if value is not None and value not in get_args(known):
+            raise UsageError(f"{option} is {value!r}. {nearest(value, get_args(known))}")
     place = place_of_rows(executor, jobs)
-    requests = parse_methods(methods, plugins)
+    requests = parse_methods(methods, [plugins] if isinstance(plugins, str) else plugins)
     planned = plan(load_suite(suite), requests, seeds, backbone, Path(out), protocol=protocol, settings=settings)
     return planned.execute(observer, place, track)
 

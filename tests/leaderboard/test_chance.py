@@ -129,6 +129,17 @@ def test_compare_gives_no_verdict_on_a_row_at_chance(tmp_path):
     assert overall.reason.startswith("mvp: in-distribution accuracy, 34.33 %, is not significantly above")
 
 
+def test_compare_gives_no_verdict_on_a_row_at_chance_and_one_of_its_name(tmp_path):
+    for name, values in (("here", CONSTANT), ("there", LEARNT)):
+        write_card(tmp_path / name, with_share(0.34))
+        write(tmp_path / name, with_share(0.34), "mvp", values)
+    rows = [str(tmp_path / name / "toy@1/mvp/minilm") for name in ("here", "there")]
+    for pair in (rows, rows[::-1]):
+        overall, *_ = compare(*pair, tmp_path).differences
+        assert overall.verdict == "unknown"
+        assert overall.reason.startswith("mvp: in-distribution accuracy, 34.33 %, is not significantly above")
+
+
 def test_a_mean_over_seeds_that_disagree_is_not_significantly_above(tmp_path):
     suite = with_share(0.34)
     write_card(tmp_path, suite)

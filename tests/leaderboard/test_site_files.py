@@ -59,6 +59,14 @@ def test_many_rows_are_split_into_a_page_per_section(shared_results, tmp_path, m
     assert [path.name for path in (tmp_path / "small").glob("*.html")] == ["index.html"]
 
 
+def test_a_site_among_the_records_is_refused(results):
+    before = sorted(results.rglob("*"))
+    for site in (results, results / "site"):
+        with pytest.raises(UsageError, match=f"{site} is in the results folder {results}; name another folder"):
+            leaderboard.build(results, site)
+    assert sorted(results.rglob("*")) == before
+
+
 def test_second_build_changes_nothing(results, tmp_path):
     leaderboard.build(results, tmp_path / "site")
     assert leaderboard.build(results, tmp_path / "site").changed == ()

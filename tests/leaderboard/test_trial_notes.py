@@ -7,7 +7,7 @@ import re
 
 from benchmark.schema import file_fingerprint
 from benchmark.schema.trial import TRIALS_FILE, selected, trial_line, tuning_of
-from leaderboard import definitions, load_board, text_tables
+from leaderboard import compare, definitions, load_board, text_tables
 from leaderboard.render.charts import curve
 from leaderboard.site_files import render_all
 from leaderboard.trial_notes import best_so_far, tuning_facts, tuning_gain, tuning_notes, unequal_trials
@@ -167,3 +167,12 @@ def test_tuned_rows_at_chance_need_another_range(tmp_path):
     tuned, defaults = load_board(root).sections
     assert tuned.rule.endswith("%. " + definitions.LEARN_MORE_TUNED)
     assert defaults.rule.endswith("%. " + definitions.LEARN_MORE)
+
+
+def test_a_comparison_says_which_row_is_tuned(tmp_path):
+    suite = card()
+    write_card(tmp_path, suite)
+    write_records(tmp_path, records(suite, Method(), 0))
+    write_tuned(tmp_path, suite, "vanilla", [(150, 120), (150, 120)])
+    both = compare("vanilla@tuned", "vanilla", tmp_path)
+    assert (both.first, both.second) == ("vanilla [tuned]", "vanilla")

@@ -128,6 +128,24 @@ def test_all_checks_run_and_one_failure_fails(
     assert capsys.readouterr().out == f"failed: 'temper' 'verify' '{FOLDER}' '--write' 'preview/results'\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "Write python -m scripts.ci_checks BASE"),
+        (["", "preview"], "Write python -m scripts.ci_checks BASE"),
+        (["mian"], "BASE mian: fatal: ambiguous argument 'mian...HEAD': unknown revision"),
+    ],
+)
+def test_without_a_commit_to_compare_with_nothing_passes(
+    arguments: list[str], sentence: str, repository: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert ci_checks.main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith(sentence)
+    assert shown.count("\n") == 1
+    assert not Path("preview").exists()
+
+
 def test_a_tuned_row_is_a_submission_in_its_place(repository: Path) -> None:
     folder = "submissions/offline@1/my_method@tuned~alpha=0.6/minilm"
     tuned = json.loads(MANIFEST)
