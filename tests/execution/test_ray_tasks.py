@@ -17,7 +17,7 @@ from benchmark.execution.executors import Ray, parse_place
 from benchmark.execution.executors.ray_tasks import RayTasks, _require_reachable
 from benchmark.schema import TemperError, UsageError
 from scripts import ray_cluster
-from tests.support.command import temper
+from tests.support.command import temper, tune_here_and_there
 from tests.support.folders import tree
 from tests.support.halting import Journal, write_plugin
 from tests.support.processes import PROCESSES
@@ -95,6 +95,13 @@ def test_three_nodes_write_the_bytes_of_one_process(suite: Path, tmp_path: Path)
     assert tree(tmp_path / "one/results") == tree(tmp_path / "ray/results")
     again = run(suite, METHODS, seeds=2, out=tmp_path / "ray", executor="ray:address=127.0.0.1:1")
     assert (again.computed, again.reused) == (0, 32)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("ray")
+@on_a_cluster
+def test_tuning_gives_the_trials_of_one_process(suite: Path, tmp_path: Path) -> None:
+    tune_here_and_there(suite, tmp_path / "one", tmp_path / "ray", "ray")
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ from benchmark.execution.runner import Quiet, Runner
 from benchmark.schema import TemperError, UsageError
 from benchmark.suites import load_suite
 from tests.reproduction.conftest import packaged
-from tests.support.command import temper
+from tests.support.command import temper, tune_here_and_there
 from tests.support.folders import tree
 from tests.support.halting import Journal, write_plugin
 from tests.support.processes import PROCESSES, REPOSITORY
@@ -149,14 +149,7 @@ def test_two_nodes_write_the_bytes_of_one_process(suite: Path, tmp_path: Path) -
 @pytest.mark.needs("submitit", "slurm")
 @on_a_cluster
 def test_tuning_gives_the_trials_of_one_process(suite: Path, tmp_path: Path) -> None:
-    for out, executor in (("one", "local"), ("slurm", "slurm:rows_per_job=2")):
-        options = ["--methods", "vanilla", "--trials", 2, "--out", tmp_path / out, "--executor", executor]
-        done = temper("tune", suite, *options)
-        assert done.returncode == 0, done.stderr
-        assert "Ran 2 trials." in done.stderr + done.stdout
-    trials = tree(tmp_path / "slurm/results")
-    assert [Path(name).name for name in trials if "trials" in name] == ["trials.jsonl"]
-    assert trials == tree(tmp_path / "one/results")
+    tune_here_and_there(suite, tmp_path / "one", tmp_path / "slurm", "slurm:rows_per_job=2")
     assert submissions(tmp_path / "slurm") == 1
 
 

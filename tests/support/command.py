@@ -9,6 +9,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from benchmark.cli.main import main
+from tests.support.folders import tree
 from tests.support.plugins import forget_plugins
 from tests.support.processes import REPOSITORY, Done, python
 
@@ -30,6 +31,17 @@ def temper(*arguments: object, folder: Path = REPOSITORY, **environment: str) ->
 def temper_process(*arguments: object, **environment: str) -> Done:
     """Run a command in a new process, which sees another PYTHONPATH and imports Temper itself."""
     return python("-m", "benchmark.cli.main", *arguments, **environment)
+
+
+def tune_here_and_there(suite: Path, here: Path, there: Path, executor: str) -> None:
+    """Tune in this process and elsewhere, and compare the trials byte for byte."""
+    for out, place in ((here, "local"), (there, executor)):
+        done = temper("tune", suite, "--methods", "vanilla", "--trials", 2, "--out", out, "--executor", place)
+        assert done.returncode == 0, done.stderr
+        assert "Ran 2 trials." in done.stderr + done.stdout
+    trials = tree(there / "results")
+    assert [Path(name).name for name in trials if "trials" in name] == ["trials.jsonl"]
+    assert trials == tree(here / "results")
 
 
 @contextmanager
