@@ -89,10 +89,15 @@ def check(results: Path, site: Path, published: Path | None = None) -> str:
         A unified diff from the site's files to the expected ones; empty when they are equal.
 
     Raises:
-        UsageError: there is no results folder.
+        UsageError: there is no results folder or no site.
         IntegrityError: a record or card is refused.
     """
-    return drift(render_all(load_board(results, published)), site)
+    board = load_board(results, published)
+    if not site.is_dir():
+        raise UsageError(
+            f"There is no folder {site}; name that of the leaderboard, or write it by `temper board build`."
+        )
+    return drift(render_all(board), site)
 
 
 def render_all(board: Board) -> dict[str, str]:

@@ -96,7 +96,7 @@ def check(results: ResultsOption = None, published: PublishedOption = PUBLISHED,
     difference = leaderboard.check(results, site, published_folder(published))
     if difference:
         output.print(Text(difference))
-        say(f"{site} does not match {results}. Run `temper board build` and commit the changes.")
+        say(f"{site} does not match {results}. Run `temper board build` with the same options and commit the changes.")
         raise typer.Exit(1)
     say(f"{site} matches {results}.")
 

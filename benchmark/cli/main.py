@@ -25,7 +25,6 @@ def main() -> None:
         # A shell may start a background command with Ctrl-C ignored; keep that setting.
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, _Interrupts())
-        _set_environment()
         _run()
     except KeyboardInterrupt:
         print("Interrupted. Run the same command again.", file=sys.stderr)
@@ -53,11 +52,13 @@ class _Interrupts:
 
 
 def _run() -> None:
-    from benchmark.cli.app import app
     from benchmark.cli.display import say
     from benchmark.schema.errors import TemperError
 
     try:
+        _set_environment()
+        from benchmark.cli.app import app
+
         app()
     except TemperError as error:
         say(f"temper: {error}")

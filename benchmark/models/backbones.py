@@ -57,7 +57,7 @@ def resolve_backbone(reference: str) -> Backbone:
 
     Raises:
         UnavailableError: it is not on this machine and cannot be downloaded.
-        UsageError: the reference is unknown, or its alias is not a valid name.
+        UsageError: the reference or the folder is unknown, or its alias is not a valid name.
     """
     alias, equals, rest = reference.partition("=")
     # The path of a folder may contain the equals sign.
@@ -71,6 +71,8 @@ def resolve_backbone(reference: str) -> Backbone:
     folder = Path(reference.removeprefix("folder:")).expanduser()
     if folder.is_dir():
         return _from_folder(folder.resolve())
+    if folder.is_absolute() or reference.startswith(("folder:", "./", "../")):
+        raise UsageError(f"Backbone folder not found: {folder}. Correct the path.")
     if reference.startswith("hub:") or "/" in reference or reference.partition("@")[0] in _known_hub_names():
         repository, _, revision = reference.removeprefix("hub:").partition("@")
         return _from_hub(repository, revision or None)

@@ -34,7 +34,7 @@ from benchmark.resources.cache import (
 )
 from benchmark.resources.checksum import Digest, Progress, Silent, check_digest, digest_of, pump, task
 from benchmark.resources.manifest import Carrier, Resource, select
-from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError
+from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError, UsageError
 
 _LOG = logging.getLogger("temper.resources")
 _PART = ".part-"
@@ -276,7 +276,7 @@ def fetch(
         Folder of the extracted files by resource name, as `locate` returns it.
 
     Raises:
-        UsageError: an unknown name.
+        UsageError: an unknown name, or a source folder that does not exist.
         UnavailableError: a resource cannot be downloaded, it is named and needs a package that is not installed, or
             ``TEMPER_OFFLINE=1`` and it is not here.
         IntegrityError: a file is not the pinned one.
@@ -307,7 +307,8 @@ def _source_folder(argument: Path | None) -> Path | None:
         return None
     folder = folder.expanduser().absolute()
     if not folder.is_dir():
-        raise UnavailableError(f"The folder of resources {folder} does not exist. Check TEMPER_RESOURCES_DIR.")
+        source = "--from" if argument else "TEMPER_RESOURCES_DIR"
+        raise UsageError(f"The folder of resources {folder} does not exist. Correct {source}.")
     return folder
 
 

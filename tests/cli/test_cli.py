@@ -115,6 +115,12 @@ def test_a_wrong_name_is_one_sentence_with_the_nearest_and_exit_code_two(argumen
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_a_wrong_variable_is_one_sentence_too() -> None:
+    done = temper("list", TEMPER_OFFLINE="maybe")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("temper: TEMPER_OFFLINE='maybe' is neither 1 nor 0.")
+
+
 def test_no_network_and_no_cache_names_the_command_and_where_to_run_it(tmp_path: Path) -> None:
     done = temper("run", "demo", TEMPER_OFFLINE="1", TEMPER_CACHE=str(tmp_path / "empty"))
     assert done.returncode == 1

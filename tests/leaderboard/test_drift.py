@@ -5,6 +5,7 @@ import re
 import pytest
 
 import leaderboard
+from benchmark.schema import UsageError
 from tests.leaderboard.synthetic import Method, attacked, card, published, write_attachments, write_published
 
 
@@ -58,6 +59,11 @@ def test_one_character_of_a_long_line_does_not_mark_the_whole_line(results, site
     path.write_text(text.replace(longest, longest[:100] + "#" + longest[100:]), encoding="utf-8")
     changed = [line for line in leaderboard.check(results, site).splitlines() if re.match(r"[-+](?![-+])", line)]
     assert 2 <= len(changed) <= 4
+
+
+def test_a_missing_site_is_one_sentence(results, tmp_path):
+    with pytest.raises(UsageError, match=f"There is no folder {tmp_path / 'gone'}; name that of the leaderboard"):
+        leaderboard.check(results, tmp_path / "gone")
 
 
 def test_missing_file_is_all_additions(results, site):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmark.models.backbone_check import require_supported
-from benchmark.models.backbones import Backbone
+from benchmark.models.backbones import Backbone, resolve_backbone
 from benchmark.models.classifier import Classifier
 from benchmark.models.inference import predict_logits
 from benchmark.schema.errors import UsageError
@@ -141,6 +141,12 @@ def test_mismatched_tokenizer_names_the_backbone(
         return
     with pytest.raises(UsageError, match=f"^Backbone 'tiny'.*{sentence}"):
         require_supported(backbone, 2, 32)
+
+
+@pytest.mark.parametrize("reference", ["{}/gone", "mine={}/gone", "folder:{}/gone", "./gone", "../gone", "~/gone"])
+def test_a_folder_that_is_not_there_is_no_hub_id(reference: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^Backbone folder not found: .*gone\. Correct the path\.$"):
+        resolve_backbone(reference.format(tmp_path))
 
 
 def test_tokenizer_with_unknown_token_types(tmp_path: Path) -> None:

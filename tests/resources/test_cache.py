@@ -122,10 +122,13 @@ def test_wrong_file_in_source_folder_is_named_and_kept(shelf, tmp_path):
     assert bad.exists()
 
 
-def test_missing_source_folder(shelf, tmp_path):
+def test_missing_source_folder(shelf, tmp_path, monkeypatch):
     shelf.pin_wheel("toy")
-    with pytest.raises(UnavailableError, match="TEMPER_RESOURCES_DIR"):
+    with pytest.raises(UsageError, match=r"none does not exist\. Correct --from\.$"):
         fetch(["toy"], source_folder=tmp_path / "none", transport=never)
+    monkeypatch.setenv("TEMPER_RESOURCES_DIR", str(tmp_path / "none"))
+    with pytest.raises(UsageError, match=r"none does not exist\. Correct TEMPER_RESOURCES_DIR\.$"):
+        fetch(["toy"], transport=never)
 
 
 def test_the_folder_kind_never_uses_the_network(shelf):

@@ -81,6 +81,16 @@ def test_the_command_for_a_missing_seed_has_the_options_of_the_row(own: Ran, tmp
     )
 
 
+def test_the_command_for_a_missing_seed_looks_up_no_backbone_of_the_hub(own: Ran, tmp_path: Path) -> None:
+    suite = replace(own.work.suite, backbone="me/far")
+    ran = Ran(own.suite, replace(own.work, suite=suite), own.rows, own.out, own.submission)
+    row = replace(own.rows[0], seed=2)
+    assert f"--backbone {row.backbone.name}={row.backbone.path} " in refusal(ran, tmp_path / "to", [row])
+    backbone = replace(row.backbone, name="far", source="hub:me/far", revision="c" * 40)
+    said = refusal(ran, tmp_path / "to", [replace(row, backbone=backbone)])
+    assert f"--backbone far=hub:me/far@{'c' * 40} " in said
+
+
 def test_seeds_are_counted_from_none_to_the_highest_that_was_run(own: Ran) -> None:
     card = suite_card(own.work)
     assert seeds_to_submit(own.rows[0], own.work, own.out / "results", card) == [0, 1]
