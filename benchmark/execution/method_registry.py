@@ -8,8 +8,8 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.execution.method_source import source_fingerprint
-from benchmark.execution.plugins import GROUP, place_of, read_plugin, require_usable_name
+from benchmark.execution.method_source import PLUGIN, source_fingerprint
+from benchmark.execution.plugins import GROUP, place_of, read_plugin, require_unchanged, require_usable_name
 from benchmark.schema import SANITY_CHECKS
 from benchmark.schema.errors import TemperError, UsageError, nearest
 
@@ -208,7 +208,7 @@ def _try(name: str, cls: "type[Method]", settled: "Mapping[str, Hyperparameter]"
 def load_plugin(text: str) -> None:
     """Register the method of ``file.py:Class`` for this process under the name that the class gives itself.
 
-    The same file again takes the place of the earlier one, so that a session can run a method, edit and run it again.
+    The same file may be loaded again, as long as it has not changed.
 
     Raises:
         UsageError: not of that form, no such file or class, no method, or a name that is taken or unusable.
@@ -266,6 +266,9 @@ def _load(name: str) -> "type[Method]":
     points = _with_sanity_checks()
     if name not in points:
         raise UsageError(_unknown(name))
+    if points[name].module.startswith(PLUGIN):
+        file, _, _ = place_of(points[name]).rpartition(":")
+        require_unchanged(Path(file), f"Method {name!r}")
     try:
         cls = points[name].load()
     except (Exception, SystemExit) as error:

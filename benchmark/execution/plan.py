@@ -106,8 +106,8 @@ def run(
         seeds: Number of seeds: 3 means seeds 0, 1 and 2.
         backbone: Packaged name, Hub id or folder; ``NAME=...`` sets the name in the records. The suite's by default.
         out: Folder for artifacts (``out/store``) and records (``out/results``).
-        plugins: Files with methods of your own, as ``"my_method.py"`` or ``"my_method.py:MyMethod"``. Every call reads
-            them again, so a method can be edited between two calls.
+        plugins: Files with methods of your own, as ``"my_method.py"`` or ``"my_method.py:MyMethod"``. If one is edited,
+            Python must be started again.
         protocol: Options of papers' released code, separated by commas.
         settings: ``"tuned"`` for the settings that `temper tune` selected in `out`.
         observer: Receives progress; nothing is shown by default. With several jobs, each has a pickled copy.
@@ -126,8 +126,8 @@ def run(
     if seeds < 1:
         raise UsageError(f"seeds is {seeds}; it must be at least 1.")
     for option, value, known in (("settings", settings, Settings), ("track", track, TrackerName)):
-        if value is not None and value not in get_args(known):
-            raise UsageError(f"{option} is {value!r}. {nearest(value, get_args(known))}")
+        if value not in get_args(known) and (option, value) != ("track", None):
+            raise UsageError(f"{option} is {value!r}. {nearest(str(value), get_args(known))}")
     place = place_of_rows(executor, jobs)
     requests = parse_methods(methods, [plugins] if isinstance(plugins, str) else plugins)
     planned = plan(load_suite(suite), requests, seeds, backbone, Path(out), protocol=protocol, settings=settings)

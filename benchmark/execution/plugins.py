@@ -9,7 +9,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint
 from itertools import count
 from pathlib import Path
@@ -26,8 +26,8 @@ GROUP = "temper.methods"
 
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 _numbers = count()
-_imported: dict[str, str] = {}
-"""Text of each module next to a plugin when it was imported, by name."""
+_texts: dict[Path, str] = {}
+"""Text of each plugin's file, and of those next to it that it imports, when it was imported."""
 
 
 def read_plugin(text: str) -> EntryPoint:
@@ -37,7 +37,7 @@ def read_plugin(text: str) -> EntryPoint:
 
     Raises:
         UsageError: no such file or class, several classes to choose from, an invalid name, or an import of a file next
-            to it that has the name of an installed package.
+            to it that has the name of an installed package; or a file has changed since this process imported it.
         TemperError: the file does not import.
     """
     path, name = _split(text)
@@ -112,8 +112,11 @@ def _import(path: Path, text: str) -> ModuleType:
         raise UsageError(f"--plugin {text}: {path.name} is not a Python file. Write file.py or file.py:Class.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
+    files = {spec.name: path.resolve()}
     try:
         _open_folder(path, text)
+        require_unchanged(path, f"--plugin {text}")
+        files |= _neighbours(path)
         spec.loader.exec_module(module)
     except UsageError:
         del sys.modules[spec.name]
@@ -122,7 +125,32 @@ def _import(path: Path, text: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         del sys.modules[spec.name]
         raise TemperError(f"--plugin {text} does not import: {_failure(error, path)}") from error
+    finally:
+        _remember(files)
     return module
+
+
+def require_unchanged(path: Path, subject: str) -> None:
+    """Refuse a plugin if it or a file that it imports has changed, since keys are made from the files on disk.
+
+    Raises:
+        UsageError: names the file.
+    """
+    for file in (path.resolve(), *_neighbours(path).values()):
+        if file in _texts and _texts[file] != read_source(file):
+            raise UsageError(f"{subject}: {file.name} has changed since this process imported it. Start Python again.")
+
+
+def _neighbours(path: Path) -> dict[str, Path]:
+    """List the Python files next to a plugin that it imports, by module."""
+    files = {name: Path(str(origin(name))) for name in local_imports(path)}
+    return {name: file for name, file in files.items() if file.suffix == ".py"}
+
+
+def _remember(files: Mapping[str, Path]) -> None:
+    for name, file in files.items():
+        if name in sys.modules:
+            _texts.setdefault(file, read_source(file))
 
 
 def _failure(error: BaseException, path: Path) -> str:
@@ -142,22 +170,11 @@ def _open_folder(path: Path, text: str) -> None:
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
     importlib.invalidate_caches()
-    names = local_imports(path)
-    for root in sorted({name.partition(".")[0] for name in names}):
+    roots = {name.partition(".")[0] for name in local_imports(path)}
+    for root in sorted(roots):
         installed, file = origin(root), local_file(root, folder)
         if installed is None or file is None or Path(installed).resolve() != file.resolve():
             raise UsageError(
                 f"--plugin {text} imports {root!r}, which is {installed} and not the file of that name next to "
                 f"{path.name}. Rename that file."
             )
-    _forget_changed(names)
-
-
-def _forget_changed(names: Sequence[str]) -> None:
-    """Let modules be imported again if one of them has changed since a plugin of this process imported it."""
-    files = {name: str(origin(name)) for name in names}
-    texts = {name: read_source(Path(file)) for name, file in files.items() if file.endswith(".py")}
-    if any(_imported.get(name, text) != text for name, text in texts.items()):
-        for name in texts:
-            sys.modules.pop(name, None)
-    _imported.update(texts)

@@ -33,6 +33,7 @@ from benchmark.execution.tuned_row import average_of, averages_trials, trials_pa
 from benchmark.execution.workload import BEFORE, Workload
 from benchmark.models.backbones import Backbone, resolve_backbone
 from benchmark.schema import (
+    SANITY_CHECKS,
     IntegrityError,
     TemperError,
     UnavailableError,
@@ -226,7 +227,8 @@ class Verification:
                 elif isinstance(content, FeatureTable):
                     problems = list(feature_problems(content, data))
                 else:
-                    problems = list(prediction_problems(content, data, classes))
+                    bare = seed.row.method.name in SANITY_CHECKS
+                    problems = list(prediction_problems(content, data, classes, without_gradients=bare))
                 yield from (f"{name}: {problem}" for problem in problems)
                 if not problems:
                     seed.tables[kind, subject] = content
@@ -320,15 +322,26 @@ def setting_problems(method: Mapping[str, Any]) -> Problems:
 # -- tables against the suite's data --------------------------------------------------------------------------------
 
 
-def prediction_problems(table: PredictionTable | InspectionTable, data: Dataset, classes: int) -> Problems:
-    """Yield problems of predictions or an inspection: wrong examples, labels or classes, or non-finite values."""
+def prediction_problems(
+    table: PredictionTable | InspectionTable, data: Dataset, classes: int, *, without_gradients: bool = False
+) -> Problems:
+    """Yield problems of predictions or an inspection: wrong examples, labels or classes, or non-finite values.
+
+    Args:
+        table: What the submission states.
+        data: The examples of the task.
+        classes: Number of classes.
+        without_gradients: Whether the model may have no input gradients, so that all are NaN.
+    """
     predictions = _predictions(table)
     yield from _example_problems(_stated_examples(predictions), data)
     if predictions.logits.shape[1] != classes:
         yield f"has logits of {predictions.logits.shape[1]} classes; the task has {classes}."
     values = {"logits": predictions.logits}
     if isinstance(table, InspectionTable):
-        values |= {"second logits": table.again, "input gradient": table.gradients}
+        values["second logits"] = table.again
+        if not (without_gradients and np.isnan(table.gradients).all()):
+            values["input gradient"] = table.gradients
     for what, numbers in values.items():
         if not np.isfinite(numbers).all():
             index = int(np.argwhere(~np.isfinite(numbers))[0][0])
@@ -607,7 +620,7 @@ def _table_difference(
     ):
         if not gap <= SAME_LOGITS:
             return f"the weights give example {example.id!a} logits that differ by {gap:.2g} from the table's."
-        if not np.isclose(slope, gradient, rtol=0.1, atol=1e-6):
+        if not np.isclose(slope, gradient, rtol=0.1, atol=1e-6, equal_nan=True):
             return f"the weights give example {example.id!a} an input gradient of {slope:.2g}, not {gradient:.2g}."
     return ""
 

@@ -283,9 +283,9 @@ def test_a_file_is_a_plugin_for_this_process(tmp_path: Path) -> None:
     assert summary(registered()["mine"]) == Summary(
         "Mine is the best.", "Me, 2026", ("after_step",), (("strength", "1.0", "float", ""),)
     )
-    source = configure(MethodRequest("mine", {})).source
+    mine = configure(MethodRequest("mine", {}))
     write(file, PLUGIN.format(name="mine") + "\nEDITED = 1\n")
-    assert configure(MethodRequest("mine", {})).source != source
+    assert source_fingerprint(mine.plugin) != mine.source
 
 
 @pytest.mark.usefixtures("_fresh_registry")
@@ -381,16 +381,20 @@ def test_two_files_with_one_name_are_both_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_fresh_registry")
-def test_a_file_that_is_loaded_again_is_read_again(tmp_path: Path) -> None:
-    file = write(tmp_path / "mine.py", PLUGIN.format(name="mine"))
+def test_a_file_is_loaded_again_only_if_it_has_not_changed(tmp_path: Path) -> None:
+    file = write(tmp_path / "mine.py", "import absent_package\n")
+    with pytest.raises(TemperError, match="No module named 'absent_package'"):
+        load_plugin(str(file))
+    write(file, PLUGIN.format(name="mine"))
     load_plugin(str(file))
-    first = configure(MethodRequest("mine", {}))
     load_plugin(f"{file}:Mine")
-    assert configure(MethodRequest("mine", {})).source == first.source
-    write(file, PLUGIN.format(name="mine").replace("strength: float = 1.0", "strength: float = 21.5"))
-    load_plugin(str(file))
-    assert configure(MethodRequest("mine", {})).hyperparameters == {"strength": 21.5}
     assert loaded_plugins() == [f"{file}:Mine"]
+    write(file, PLUGIN.format(name="mine").replace("strength: float = 1.0", "strength: float = 21.5"))
+    changed = r"mine\.py has changed since this process imported it\. Start Python again"
+    with pytest.raises(UsageError, match=f"^--plugin .*: {changed}"):
+        load_plugin(str(file))
+    with pytest.raises(UsageError, match=f"^Method 'mine': {changed}"):
+        configure(MethodRequest("mine", {}))
 
 
 SIBLINGS = """
@@ -441,25 +445,27 @@ def write_siblings(folder: Path, name: str = "mine") -> Path:
 @pytest.mark.usefixtures("_fresh_registry", "_own_path")
 def test_a_plugins_file_imports_those_beside_it_and_all_of_them_count(tmp_path: Path) -> None:
     load_plugin(f"{write_siblings(tmp_path)}:Mine")
-    made = configure(MethodRequest("mine", {}))
-    assert made.make().strength() == 30  # type: ignore[attr-defined]
+    mine = configure(MethodRequest("mine", {}))
+    assert mine.make().strength() == 30  # type: ignore[attr-defined]
     for name in ("outer_helper", "deep_helper", "late_helper", "inner_parts/scaling", "inner_parts/factor"):
         path = tmp_path / f"{name}.py"
         text = path.read_text()
         write(path, text + "\nEDITED = 1\n")
-        assert configure(MethodRequest("mine", {})).source != made.source, name
+        assert source_fingerprint(mine.plugin) != mine.source, name
         write(path, text)
     write(tmp_path / "unused_helper.py", "edited = True")
-    assert configure(MethodRequest("mine", {})).source == made.source
+    assert configure(MethodRequest("mine", {})).source == mine.source
 
 
 @pytest.mark.usefixtures("_fresh_registry", "_own_path")
-def test_a_plugin_that_is_loaded_again_runs_the_edited_files_beside_it(tmp_path: Path) -> None:
-    file = write_siblings(tmp_path)
-    load_plugin(str(file))
+def test_an_edited_file_beside_a_plugin_is_refused_for_every_plugin_that_imports_it(tmp_path: Path) -> None:
+    load_plugin(str(write_siblings(tmp_path)))
     write(tmp_path / "deep_helper.py", "ONE = 1_000\n")
-    load_plugin(str(file))
-    assert configure(MethodRequest("mine", {})).make().strength() == 10_020  # type: ignore[attr-defined]
+    other = write(tmp_path / "other.py", "import deep_helper\n" + PLUGIN.format(name="other"))
+    with pytest.raises(UsageError, match=r"^--plugin .*other\.py: deep_helper\.py has changed since"):
+        load_plugin(str(other))
+    with pytest.raises(UsageError, match=r"^Method 'mine': deep_helper\.py has changed since"):
+        configure(MethodRequest("mine", {}))
 
 
 @pytest.mark.usefixtures("_fresh_registry", "_own_path")

@@ -9,16 +9,21 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmark.cli.submission import submission_folders
+from benchmark.execution.local import run_rows
+from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.execution.runner import Quiet
+from benchmark.execution.store import Store
 from benchmark.schema import IntegrityError, UsageError
+from benchmark.submission.build import build
 from benchmark.submission.publish import publish
 from benchmark.submission.read import read_submission
 from benchmark.submission.verify import Difference, Verification, rerun
 from tests.submission.conftest import Ran
-from tests.submission.forging import Forgery, edited
+from tests.submission.forging import Forgery, assert_refused, copy_of, edited
 from tests.support.command import Done, temper
 from tests.support.needs import ATTACK, missing
 from tests.support.plugins import forget_plugins
@@ -45,6 +50,19 @@ class Marking(Method):
 
 def verify(folder: Path, ran: Ran, *arguments: str) -> Done:
     return temper("verify", folder, "--suite", ran.suite, *arguments)
+
+
+def test_a_sanity_check_may_lack_input_gradients_but_not_some_of_them(ran: Ran, tmp_path: Path) -> None:
+    store, results = Store(tmp_path / "store"), tmp_path / "results"
+    row = replace(ran.rows[0], method=configure(MethodRequest("constant", {})))
+    assert not run_rows([row], ran.work, store, results, Quiet()).failures
+    folder = build([row], ran.work, store, results, tmp_path / "submissions").folder
+    checked = verify(folder, ran, "--rerun", "0", "--out", str(tmp_path / "again"))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    forgery = copy_of(folder, tmp_path / "forged", ran.work)
+    forgery.edit_inspection(lambda table: edited(table, gradients=np.append(table.gradients[1:], np.float32(0))))
+    forgery.reseal()
+    assert_refused(forgery, "known.parquet: the input gradient of example")
 
 
 def write_marked_package(site: Path) -> Path:

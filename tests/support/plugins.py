@@ -9,3 +9,5 @@ def forget_plugins() -> None:
     if registry := sys.modules.get("benchmark.execution.method_registry"):
         registry._plugins.clear()
         registry.registered.cache_clear()
+    if plugins := sys.modules.get("benchmark.execution.plugins"):
+        plugins._texts.clear()
