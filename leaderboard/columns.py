@@ -38,7 +38,7 @@ class Row:
     Attributes:
         anchor: Id of the row's details on the page.
         group: One of `GROUP_TITLES`.
-        rank: Empty when not ranked; `worst_rank` is the other end of the rank interval.
+        rank: Empty when not ranked; `worst_rank` is the other end of the range of ranks.
         overall: Gain over vanilla in points; has a star if it is significant.
         better: Probability of being better than vanilla.
         equivalent: "yes" if Overall is equivalent to vanilla's, "no" if that is not shown, empty if not compared.

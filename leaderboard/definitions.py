@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 RANK = (
-    "1 plus the number of better rows; statistically tied rows share a rank. A row is better than another if the 95 % "
-    "bootstrap interval of their paired difference in Overall lies above 0. The range ends just above the rows that "
-    "this one is better than. Each pair is tested alone, without correction for the number of pairs, so a third row "
-    "never changes which of two rows is better."
+    "A rank is 1 plus the number of better rows; statistically tied rows share a rank. A row is better than another if "
+    "the 95 % bootstrap interval of their paired difference in Overall lies above 0. The range of ranks ends just "
+    "above the rows that this one is better than. Each pair is tested alone, without correction for the number of "
+    "pairs, so a third row never changes which of two rows is better."
 )
 ROBUSTNESS = "Overall without the in-distribution perspective."
 RANKED = "Ranked by Overall; statistically tied rows share a rank."

@@ -19,7 +19,7 @@ class Figure:
         high: upper end.
         spread: half the width of the interval of a metric.
         change: gain over vanilla in the unit of the value, in points for a percentage, signed so that up is better.
-        significant: whether the 95 % bootstrap interval of the gain leaves out 0; only perspectives have one.
+        significant: whether the 95 % bootstrap interval of the gain excludes 0; only perspectives have one.
         points: (seed, value) of each seed; the seed is empty for a published number.
         star: whether the value differs significantly from vanilla's; only Overall has one.
         reason: why the value, or an expected interval, is missing.

@@ -39,11 +39,11 @@ _NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class RankedRow:
-    """A row with its group, its rank interval where it is ranked, and notes.
+    """A row with its group, its range of ranks where it is ranked, and notes.
 
     Attributes:
         rank: 1 + the number of significantly better rows.
-        worst_rank: The other end of the rank interval.
+        worst_rank: The other end of the range of ranks.
         p: p-value of the difference from vanilla in Overall, Holm-corrected over the ranked rows; None if not ranked.
         significant: Whether `p` is below `LEVEL`, for any random numbers of the draws.
         perspectives: Those in which the row differs significantly from vanilla after Holm's correction over all
@@ -64,8 +64,9 @@ def ranking(scores: SectionScores) -> list[RankedRow]:
     """Sort the rows of a section into groups and rank those that may be ranked.
 
     Returns:
-        Ranked or ordered rows first, then rows shown apart, sanity checks and published rows. Ranked rows are sorted
-        by rank, all others by Overall, both then by name. Where vanilla is at chance, rows are sorted by name alone.
+        Ranked or ordered rows first, then rows that are not ranked, sanity checks and published rows. Ranked rows are
+        sorted by rank, all others by Overall, both then by name. Where vanilla is at chance, rows are sorted by name
+        alone.
     """
     chance, ranked = bool(section_at_chance(scores)), bool(scores.section.card["ranked"])
     rows = [_grouped(scores, row, chance=chance, ranked=ranked) for row in scores.section.rows]

@@ -55,7 +55,7 @@ class Gain:
         wins: Probability that the first row is better: the share of the draws above 0, draws at 0 counted half.
         p: Two-sided p-value of no difference, not corrected for multiple tests.
         p_bound: Upper bound of `p` for any random numbers of the draws.
-        significant: Whether the interval leaves out 0, for any random numbers of the draws.
+        significant: Whether the interval excludes 0, for any random numbers of the draws.
         equivalent: Whether the 90 % interval lies within `EQUIVALENCE`, for any random numbers of the draws.
     """
 

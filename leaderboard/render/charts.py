@@ -129,7 +129,7 @@ class Bar:
     """One row of a panel: its gain and interval as places, the ends that continue outside, and its texts.
 
     `value` is empty where the gain lies outside, `low` and `high` where there is no interval. `side` is "better" or
-    "worse" where the interval leaves out 0, otherwise "same".
+    "worse" where the interval excludes 0, otherwise "same".
     """
 
     row: str

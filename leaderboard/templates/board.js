@@ -132,7 +132,7 @@
     const text = JSON.parse(document.getElementById("exports").textContent)[name].join("\n");
     try {
       await navigator.clipboard.writeText(text);
-      say(`${label} of all rows copied`);
+      say(`${label} of all rows of the page copied`);
     } catch {
       say(`The browser forbids copying; open ${name}`);
     }

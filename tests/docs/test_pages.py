@@ -56,7 +56,10 @@ def test_the_results_in_the_readme_are_those_of_the_committed_leaderboard() -> N
     shown = [
         (row[0].split()[0], row[1], [cell.split(" ±")[0] for cell in (row[2], *row[5:10], row[12])]) for row in table
     ]
-    assert [(rank, name, values.split(" | ")) for rank, name, values in rows] == shown
+    chance = {"constant", "random", "shuffled-labels"}
+    assert [(rank, name, values.split(" | ")) for rank, name, values in rows] == [
+        row for row in shown if row[1] not in chance
+    ]
 
 
 def test_the_bars_in_the_quick_start_are_those_of_seed_0_of_the_committed_demo(tmp_path: Path) -> None:
