@@ -52,11 +52,11 @@ def verify(folder: Path, ran: Ran, *arguments: str) -> Done:
     return temper("verify", folder, "--suite", ran.suite, *arguments)
 
 
-def test_a_sanity_check_may_lack_input_gradients_but_not_some_of_them(ran: Ran, tmp_path: Path) -> None:
+def test_a_sanity_check_may_repeat_seeds_and_lack_input_gradients_but_not_some(ran: Ran, tmp_path: Path) -> None:
     store, results = Store(tmp_path / "store"), tmp_path / "results"
-    row = replace(ran.rows[0], method=configure(MethodRequest("constant", {})))
-    assert not run_rows([row], ran.work, store, results, Quiet()).failures
-    folder = build([row], ran.work, store, results, tmp_path / "submissions").folder
+    rows = [replace(row, method=configure(MethodRequest("constant", {}))) for row in ran.rows]
+    assert not run_rows(rows, ran.work, store, results, Quiet()).failures
+    folder = build(rows, ran.work, store, results, tmp_path / "submissions").folder
     checked = verify(folder, ran, "--rerun", "0", "--out", str(tmp_path / "again"))
     assert checked.returncode == 0, checked.stdout + checked.stderr
     forgery = copy_of(folder, tmp_path / "forged", ran.work)
