@@ -327,9 +327,8 @@ def _lacks_converter(resource: Resource) -> bool:
 def _converter_sentence(resources: Sequence[Resource]) -> str:
     names = " ".join(resource.name for resource in resources)
     return (
-        f"{names} is converted by the package gguf, which is not installed. Run `pip install -c constraints.txt -e "
-        f"'.[gguf]'` and `temper resources fetch {names}`, or copy the cache of a machine that has the package and run "
-        f"`temper resources fetch {names} --from FOLDER`."
+        f"{names}: needs the package gguf, which is not installed.\nRun `pip install -c constraints.txt -e '.[gguf]'` "
+        f"and fetch again, or `temper resources fetch {names} --from FOLDER` with another machine's cache."
     )
 
 

@@ -196,7 +196,7 @@ def read_results(root: Path, published: Path | None = None) -> tuple[SuiteFolder
 def _results_near(root: Path) -> Path | None:
     """Return the results folder above a suite's folder, or inside the folder of a run; None if `root` is neither."""
     if (root / CARD_FILE).is_file():
-        return root.parent if root.name else root.absolute().parent
+        return root.parent if root.name not in ("", "..") else root.resolve().parent
     if any(root.glob(f"*/{CARD_FILE}")):
         return None
     inside = (root / "results", *sorted(path for path in root.iterdir() if path.is_dir()))

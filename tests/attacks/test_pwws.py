@@ -129,7 +129,7 @@ class TestAgainstTextAttack:
     pytestmark = with_textattack
 
     @pytest.mark.parametrize("share", [None, 0.1, 0.3])
-    @pytest.mark.parametrize("budget", [None, 17])
+    @pytest.mark.parametrize("budget", [None, 3, 17])
     @pytest.mark.parametrize("pair", [False, True])
     def test_outcome_text_and_queries_are_the_same(self, tmp_path, pair, budget, share):
         asked, made = random_cases.victim(3, seed=1), random_cases.parts(1)

@@ -20,9 +20,13 @@ VARIANTS = (
     "roast:variant=released",
     "child_tuning:mode=F",
     "freelb:variant=released",
+    "lp_ft:variant=released",
+    "mixout:variant=released",
     "smart:variant=released",
     "ascc:variant=released:steps=2",
     "rift:variant=released:steps=2",
+    "tavat:variant=released",
+    "wconsol:variant=released",
     "mvp+adv_embed:space=words:norm=l2:epsilon=1:rate=1.5:random_start=true:clean=false",
 )
 

@@ -16,7 +16,7 @@ METHODS = {
     # As published they have no dropout, so rose-ensemble and r_drop refuse them.
     "llama": (*COMMON, "lora", "mvp", "rose-second", "smart"),
     # Gemma has Llama's layers; what differs are its embeddings and their use as the head.
-    "gemma": ("freelb", "hiddencut", "lp_ft", "mvp", "smart"),
+    "gemma": ("freelb", "lp_ft", "mvp", "roast", "smart"),
 }
 
 

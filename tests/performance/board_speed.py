@@ -161,8 +161,9 @@ def main() -> None:
             f"loading and ranking {loading / floor:.2f}, rendering {rendering / floor:.2f}, "
             f"together {(loading + rendering) / floor:.2f} times reading the lines ({floor:.1f} s)"
         )
-        print(f"peak {peak / 2**30:.2f} GiB, page {sizes['index.html'] / 2**20:.1f} MiB, "
-              f"other files {(sum(sizes.values()) - sizes['index.html']) / 2**20:.1f} MiB")  # fmt: skip
+        pages = sum(size for name, size in sizes.items() if name.endswith(".html"))
+        others = sum(sizes.values()) - pages
+        print(f"peak {peak / 2**30:.2f} GiB, pages {pages / 2**20:.1f} MiB, other files {others / 2**20:.1f} MiB")
 
 
 if __name__ == "__main__":

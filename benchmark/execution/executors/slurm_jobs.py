@@ -241,6 +241,7 @@ class SlurmJobs:
         """Raise the error of a full disk: a job that meets one can write down neither its result nor its log."""
         probe = self._outcomes / f".{os.getpid()}.probe"
         with self._runner.store.guarded():
+            probe.unlink(missing_ok=True)
             try:
                 replace_file(probe, b"probe")
             finally:
