@@ -15,6 +15,7 @@ from leaderboard.render.tables import csv_table, json_text, latex, markdown
 PAGE_ROWS = 1000
 """The most rows of a page that holds all sections; a row takes about 29 KiB."""
 
+_TITLE = "<title>Temper leaderboard</title>"
 _WRITERS = {"board.md": markdown, "board.csv": csv_table, "board.tex": latex, "board.json": json_text}
 _WIDTH = 160
 # Break long lines at the first separator after 60 characters, so that an edit moves only the nearest breaks.
@@ -53,7 +54,7 @@ class BuildReport:
 
 
 def build(results: Path, site: Path, published: Path | None = None) -> BuildReport:
-    """Write the pages, board.md, board.csv, board.tex and board.json, each by an atomic rename.
+    """Write the pages, board.md, board.csv, board.tex and board.json, each by an atomic rename; delete stale pages.
 
     Args:
         results: the results folder, see `benchmark.schema.read_results`.
@@ -72,6 +73,8 @@ def build(results: Path, site: Path, published: Path | None = None) -> BuildRepo
         site.mkdir(parents=True, exist_ok=True)
         texts = render_all(board)
         changed = tuple(site / name for name, text in texts.items() if replace_file(site / name, text.encode()))
+        for path in _stale_pages(texts, site):
+            path.unlink()
     except OSError as error:
         raise UsageError(f"The leaderboard cannot be written to {site}: {error}; name a folder that can be.") from error
     rows = tuple(
@@ -97,7 +100,9 @@ def check(results: Path, site: Path, published: Path | None = None) -> str:
         raise UsageError(
             f"There is no folder {site}; name that of the leaderboard, or write it by `temper board build`."
         )
-    return drift(render_all(board), site)
+    texts = render_all(board)
+    stale = "".join(f"--- {path.name} (of no section in the records)\n" for path in _stale_pages(texts, site))
+    return drift(texts, site) + stale
 
 
 def render_all(board: Board) -> dict[str, str]:
@@ -120,6 +125,12 @@ def _parts(board: Board) -> Iterator[Board]:
     for section in board.sections:
         about = tuple(glossary for glossary in board.glossaries if glossary.suite == section.suite)
         yield replace(board, sections=(section,), glossaries=about, dropped=())
+
+
+def _stale_pages(texts: Mapping[str, str], site: Path) -> list[Path]:
+    """List the pages in a site of sections that the leaderboard does not have, or shows on one page with the others."""
+    pages = (path for path in sorted(site.glob("*.html")) if path.name not in texts)
+    return [path for path in pages if _TITLE in path.read_text(encoding="utf-8", errors="replace")[:1000]]
 
 
 def drift(expected: Mapping[str, str], site: Path) -> str:

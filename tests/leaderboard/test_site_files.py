@@ -54,9 +54,12 @@ def test_many_rows_are_split_into_a_page_per_section(shared_results, tmp_path, m
             file, _, anchor = target.partition("#")
             assert (tmp_path / (file or name)).is_file(), target
             assert not anchor or f'id="{anchor}"' in pages[file or name], target
+    (tmp_path / "own.html").write_text("<title>My page</title>")
     monkeypatch.setattr(site_files, "PAGE_ROWS", 10)
-    assert leaderboard.build(shared_results, tmp_path / "small").files[0].name == "index.html"
-    assert [path.name for path in (tmp_path / "small").glob("*.html")] == ["index.html"]
+    assert "--- toy-1-roberta.html (of no section in the records)\n" in leaderboard.check(shared_results, tmp_path)
+    leaderboard.build(shared_results, tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*.html")) == ["index.html", "own.html"]
+    assert leaderboard.check(shared_results, tmp_path) == ""
 
 
 def test_a_site_among_the_records_is_refused(results):
