@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -54,14 +55,14 @@ def test_a_missing_library_is_named_with_its_command(suite: Path, monkeypatch: p
     assert "Ray is not installed. Run: pip install -c constraints.txt -e '.[ray]'" in " ".join(done.stderr.split())
 
 
-@pytest.mark.needs("ray")
 def test_a_cluster_that_does_not_start_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    import ray
-
     def late(**_: object) -> None:
         raise Exception("The current node timed out during startup.")
 
-    monkeypatch.setattr(ray, "init", late)
+    # Ray itself reads how a cluster authenticates when it is first imported, so the tests of a cluster import it first.
+    errors = SimpleNamespace(RayError=OSError)
+    ray = SimpleNamespace(init=late, is_initialized=lambda: False, exceptions=errors)
+    monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with pytest.raises(
         TemperError, match=r"^Ray did not start \(Exception: The current node .*\)\. Run the same"
