@@ -219,8 +219,14 @@ def test_a_job_that_is_queued_again_resumes(suite: Path, tmp_path: Path, stop: s
     """By Slurm, as for a preempted job, or by submitit at the signal that announces the time limit."""
     plugin, journal = write_plugin(tmp_path / "plugin", waits=True), Journal(tmp_path / "journal")
     out = tmp_path / "out"
-    job = "$(squeue --me --noheader --format=%A)"
-    script = f"while [ ! -f {plugin.with_name('halted')} ]; do sleep 0.1; done; {stop} {job}"
+    # Slurm lets a job that is queued again wait for two minutes.
+    script = f"""
+        while [ ! -f {plugin.with_name("halted")} ]; do sleep 0.1; done
+        job=$(squeue --me --noheader --format=%A)
+        {stop} $job
+        until [[ $(scontrol show job $job) =~ JobState=PENDING.*Restarts=1 ]]; do sleep 0.1; done
+        scontrol update JobId=$job StartTime=now
+    """
     queued = subprocess.Popen(["bash", "-c", script])
     report = run(suite, "halting", out=out, plugins=[str(plugin)], executor="slurm", observer=journal)
     assert queued.wait(60) == 0
