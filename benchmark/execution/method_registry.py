@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.execution.method_source import PLUGIN, source_fingerprint
+from benchmark.execution.method_source import source_fingerprint
 from benchmark.execution.plugins import GROUP, place_of, read_plugin, require_unchanged, require_usable_name
 from benchmark.schema import SANITY_CHECKS
 from benchmark.schema.errors import TemperError, UsageError, nearest
@@ -266,9 +266,7 @@ def _load(name: str) -> "type[Method]":
     points = _with_sanity_checks()
     if name not in points:
         raise UsageError(_unknown(name))
-    if points[name].module.startswith(PLUGIN):
-        file, _, _ = place_of(points[name]).rpartition(":")
-        require_unchanged(Path(file), f"Method {name!r}")
+    require_unchanged(points[name])
     try:
         cls = points[name].load()
     except (Exception, SystemExit) as error:

@@ -9,7 +9,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint
 from itertools import count
 from pathlib import Path
@@ -115,8 +115,8 @@ def _import(path: Path, text: str) -> ModuleType:
     files = {spec.name: path.resolve()}
     try:
         _open_folder(path, text)
-        require_unchanged(path, f"--plugin {text}")
         files |= _neighbours(path)
+        _refuse_changed(files.values(), f"--plugin {text}")
         spec.loader.exec_module(module)
     except UsageError:
         del sys.modules[spec.name]
@@ -130,13 +130,19 @@ def _import(path: Path, text: str) -> ModuleType:
     return module
 
 
-def require_unchanged(path: Path, subject: str) -> None:
-    """Refuse a plugin if it or a file that it imports has changed, since keys are made from the files on disk.
+def require_unchanged(point: EntryPoint) -> None:
+    """Refuse a method if it is a plugin of which a file has changed, since keys are made from the files on disk.
 
     Raises:
         UsageError: names the file.
     """
-    for file in (path.resolve(), *_neighbours(path).values()):
+    if point.module.startswith(PLUGIN):
+        path = Path(inspect.getfile(sys.modules[point.module])).resolve()
+        _refuse_changed([path, *_neighbours(path).values()], f"Method {point.name!r}")
+
+
+def _refuse_changed(files: Iterable[Path], subject: str) -> None:
+    for file in files:
         if file in _texts and _texts[file] != read_source(file):
             raise UsageError(f"{subject}: {file.name} has changed since this process imported it. Start Python again.")
 

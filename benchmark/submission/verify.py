@@ -153,6 +153,10 @@ class Verification:
         if stated.fingerprint != card_fingerprint(here):
             yield f"{MANIFEST}: /suite/fingerprint is not that of the suite here; run and submit again with this one."
 
+    @property
+    def _is_sanity_check(self) -> bool:
+        return self.submission.manifest.method.name in SANITY_CHECKS
+
     def _seeds(self) -> Problems:
         suite, runs, records = self.work.suite, self.submission.runs, self.submission.results.records
         least = suite.minimum_seeds if suite.ranked else 1
@@ -170,8 +174,7 @@ class Verification:
                 if table.kind == "features" and features.setdefault(table.key, digest) != digest:
                     yield f"seed {seed}: the features of {table.subject} differ from another seed's with the same key."
         # Some sanity checks give the same answers with every seed.
-        trained = hashes if self.submission.manifest.method.name not in SANITY_CHECKS else {}
-        for one, other in combinations(trained, 2):
+        for one, other in combinations({} if self._is_sanity_check else hashes, 2):
             if hashes[one] & hashes[other]:
                 yield f"seeds {one} and {other} have the same weights or predictions; each seed is a run of its own."
         if len({fingerprint([located.record[part] for part in ("method", "backbone")]) for located in records}) > 1:
@@ -229,7 +232,7 @@ class Verification:
                 elif isinstance(content, FeatureTable):
                     problems = list(feature_problems(content, data))
                 else:
-                    bare = seed.row.method.name in SANITY_CHECKS
+                    bare = self._is_sanity_check
                     problems = list(prediction_problems(content, data, classes, without_gradients=bare))
                 yield from (f"{name}: {problem}" for problem in problems)
                 if not problems:

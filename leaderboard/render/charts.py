@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from benchmark.schema.errors import counted
 from leaderboard.board import Section
 from leaderboard.columns import Row
 from leaderboard.figures import Figure, decimal, true_minus
@@ -195,7 +196,6 @@ def _bar(row: Row, number: int, figure: Figure, axis: "_Axis") -> Bar:
     name = row.full_name
     label = name if len(name) <= _PANEL_LABEL else f"{name[: _PANEL_LABEL - 1]}…"
     value, low, high = (float(text or figure.text) for text in (figure.text, figure.low, figure.high))
-    side = "better" if low > 0 else "worse" if high < 0 else "same"
     cut = (*(["left"] if low < axis.low else []), *(["right"] if high > axis.high else []))
     return Bar(
         row=row.anchor,
@@ -206,9 +206,16 @@ def _bar(row: Row, number: int, figure: Figure, axis: "_Axis") -> Bar:
         low=axis.place(min(max(low, axis.low), axis.high)),
         high=axis.place(min(max(high, axis.low), axis.high)),
         cut=cut,
-        side=side if figure.low else "same",
+        side=_side(figure),
         title=f"{name} {true_minus(figure.text)} ({true_minus(figure.low)} to {true_minus(figure.high)})",
     )
+
+
+def _side(figure: Figure) -> str:
+    """Return "better" or "worse" if the interval of a gain excludes 0, otherwise "same"."""
+    if not figure.low:
+        return "same"
+    return "better" if float(figure.low) > 0 else "worse" if float(figure.high) < 0 else "same"
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +358,7 @@ def gain_bars(section: Section) -> tuple[str, ...]:
     largest = max(abs(float(figure.text)) for figure in figures.values() if figure.text)
     step = nice_step(max(largest / _LONGEST_BAR, _SMALLEST_STEP))
     name = " ".join(row.full_name.split())
-    seeds = f"{len(row.seeds)} {'seed' if len(row.seeds) == 1 else 'seeds'}"
+    seeds = counted(len(row.seeds), "seed")
     return (
         f"Gain of {name} over vanilla in points, {seeds}; a character is {step:g} points",
         f"{'':{_LABEL_WIDTH}}  {'worse ':>{_LONGEST_BAR}}| better",
@@ -363,7 +370,6 @@ def gain_bars(section: Section) -> tuple[str, ...]:
 def _text_bar(label: str, figure: Figure, step: float) -> str:
     """Draw one bar, with the gain as text after it."""
     gain = float(figure.text or 0)
-    outside = bool(figure.low) and (float(figure.low) > 0 or float(figure.high) < 0)
-    bar = ("#" if outside else "-") * math.floor(abs(gain) / step + 0.5)
+    bar = ("-" if _side(figure) == "same" else "#") * math.floor(abs(gain) / step + 0.5)
     left, right = (bar, "") if gain < 0 else ("", bar)
     return f"{label:{_LABEL_WIDTH}}  {left:>{_LONGEST_BAR}}|{right:<{_LONGEST_BAR}}  {figure.text or '-':>7}"
