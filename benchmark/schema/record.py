@@ -233,7 +233,9 @@ def record_key(record: Mapping[str, Any]) -> tuple[str | int, ...]:
     return (*row_key(record), seed, record["task"]["id"], record["task"]["perspective"], record["metric"]["id"])
 
 
-SANITY_CHECKS: Final = ("constant", "random", "bag-of-words", "shuffled-labels")
+UNTRAINED: Final = ("constant", "random", "bag-of-words")
+"""Sanity checks without a network: they have no input gradients, and may give the same answers with every seed."""
+SANITY_CHECKS: Final = (*UNTRAINED, "shuffled-labels")
 """Methods that a useful method must beat; the leaderboard shows them in a group of their own and never ranks them."""
 
 

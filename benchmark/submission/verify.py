@@ -33,7 +33,6 @@ from benchmark.execution.tuned_row import average_of, averages_trials, trials_pa
 from benchmark.execution.workload import BEFORE, Workload
 from benchmark.models.backbones import Backbone, resolve_backbone
 from benchmark.schema import (
-    SANITY_CHECKS,
     IntegrityError,
     TemperError,
     UnavailableError,
@@ -45,6 +44,7 @@ from benchmark.schema import (
     record_key,
 )
 from benchmark.schema.attack_outcome import AttackRow
+from benchmark.schema.record import UNTRAINED
 from benchmark.schema.suite_card import card_identity
 from benchmark.schema.trial import TRIALS_FILE, Trial, trial_line
 from benchmark.submission.read import MANIFEST, Run, Submission, TableData, read_table, shown_sentence, table_path
@@ -154,8 +154,8 @@ class Verification:
             yield f"{MANIFEST}: /suite/fingerprint is not that of the suite here; run and submit again with this one."
 
     @property
-    def _is_sanity_check(self) -> bool:
-        return self.submission.manifest.method.name in SANITY_CHECKS
+    def _is_untrained(self) -> bool:
+        return self.submission.manifest.method.name in UNTRAINED
 
     def _seeds(self) -> Problems:
         suite, runs, records = self.work.suite, self.submission.runs, self.submission.results.records
@@ -173,8 +173,7 @@ class Verification:
             for table, digest in tables:
                 if table.kind == "features" and features.setdefault(table.key, digest) != digest:
                     yield f"seed {seed}: the features of {table.subject} differ from another seed's with the same key."
-        # Some sanity checks give the same answers with every seed.
-        for one, other in combinations({} if self._is_sanity_check else hashes, 2):
+        for one, other in combinations({} if self._is_untrained else hashes, 2):
             if hashes[one] & hashes[other]:
                 yield f"seeds {one} and {other} have the same weights or predictions; each seed is a run of its own."
         if len({fingerprint([located.record[part] for part in ("method", "backbone")]) for located in records}) > 1:
@@ -232,7 +231,7 @@ class Verification:
                 elif isinstance(content, FeatureTable):
                     problems = list(feature_problems(content, data))
                 else:
-                    bare = self._is_sanity_check
+                    bare = self._is_untrained
                     problems = list(prediction_problems(content, data, classes, without_gradients=bare))
                 yield from (f"{name}: {problem}" for problem in problems)
                 if not problems:
