@@ -43,11 +43,14 @@ class SentenceEncoder:
             raise UsageError(f"{folder}: no config.json, so this resource is not a sentence encoder.")
         from transformers import AutoModel, AutoTokenizer
 
+        from benchmark.models.pretrained import quiet_transformers
+
         settings = folder / "sentence_bert_config.json"
         config = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
         self._max_length = int(config.get("max_seq_length", 512))
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        with quiet_transformers():
+            model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         self._model = model.float().eval().to(device)
         self._device = device
 

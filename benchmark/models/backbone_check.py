@@ -2,8 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -38,8 +37,10 @@ def require_supported(backbone: Backbone, classes: int, max_length: int) -> None
     Raises:
         UsageError: the backbone cannot be used; the message says why in one sentence.
     """
+    from benchmark.models.pretrained import quiet_transformers
+
     config = _read_config(backbone)
-    with _quiet():
+    with quiet_transformers():
         tokenizer = _tokenizer(backbone)
         _require_padding(backbone, config, tokenizer)
         _require_positions(backbone, config, int(tokenizer.pad_token_id), max_length)
@@ -233,16 +234,3 @@ def _require_gradient(backbone: Backbone, model: Any) -> None:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide the library's messages, such as that the head is newly initialised."""
-    from transformers.utils import logging
-
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)

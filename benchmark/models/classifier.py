@@ -24,7 +24,13 @@ from benchmark.models.forward_hooks import (
     watching,
 )
 from benchmark.models.pass_counter import Passes
-from benchmark.models.pretrained import load_config, load_tokenizer, load_with_head, placeholder_token
+from benchmark.models.pretrained import (
+    load_config,
+    load_tokenizer,
+    load_with_head,
+    placeholder_token,
+    quiet_transformers,
+)
 from benchmark.schema.errors import UsageError
 
 
@@ -78,7 +84,8 @@ class Classifier(nn.Module):
         self._config.temper_max_length = self.max_length
         if self.attend_padding:
             self._config.temper_attend_padding = True
-        cast(Any, self.network).save_pretrained(str(folder), safe_serialization=True)
+        with quiet_transformers():
+            cast(Any, self.network).save_pretrained(str(folder), safe_serialization=True)
         self.tokenizer.save_pretrained(str(folder))
 
     def name_classes(self, names: Sequence[str]) -> None:

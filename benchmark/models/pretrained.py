@@ -1,6 +1,5 @@
 """Load tokenizers and networks from a backbone's folder: safetensors only, no pickle, no remote code."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,9 +55,10 @@ def load_with_head(folder: Path, config: Any) -> nn.Module:
     """Load the body with the family's classification head: the folder's, or a new one from torch's generator."""
     from transformers import AutoModelForSequenceClassification
 
-    network = AutoModelForSequenceClassification.from_pretrained(
-        str(folder), config=config, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
-    )
+    with quiet_transformers():
+        network = AutoModelForSequenceClassification.from_pretrained(
+            str(folder), config=config, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+        )
     return cast(nn.Module, network)
 
 
@@ -70,14 +70,15 @@ def load_causal_lm(folder: Path) -> nn.Module:
     """
     from transformers import AutoModelForCausalLM
 
-    network, loading = AutoModelForCausalLM.from_pretrained(
-        str(folder),
-        config=load_config(folder),
-        trust_remote_code=False,
-        use_safetensors=True,
-        dtype=torch.float32,
-        output_loading_info=True,
-    )
+    with quiet_transformers():
+        network, loading = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            config=load_config(folder),
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
     if missing := without_value(network, set(loading["missing_keys"])):
         raise UsageError(
             f"The backbone in {folder} is not a language model: its checkpoint has no {missing[0]!r}. Use a backbone "
@@ -95,11 +96,15 @@ def without_value(network: nn.Module, missing: set[str]) -> list[str]:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Hide the library's warnings about a missing head and about attention: Temper handles both."""
-    logger = logging.getLogger("transformers")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Hide the library's messages, such as that a head is missing, which Temper handles, and its progress bars."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
-        logger.setLevel(level)
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from transformers.utils import logging
 
 from benchmark.models.architectures import ARCHITECTURES, architecture_of
 from benchmark.models.backbone_check import require_supported
@@ -84,6 +85,19 @@ def test_saving_and_loading_keeps_logits_and_length(model: Classifier, tmp_path:
     assert again.max_length == 16
     assert torch.equal(again(batch), model(batch))
     assert not list(tmp_path.glob("*.bin"))
+
+
+def test_loading_and_saving_show_no_message_and_no_bar(
+    tiny_backbone: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    level = logging.get_verbosity()
+    logging.set_verbosity_warning()
+    try:
+        Classifier.from_pretrained(tiny_backbone, 2, 16).save(tmp_path)
+        assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == (logging.WARNING, True)
+    finally:
+        logging.set_verbosity(level)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_class_names_are_saved_and_change_no_logit(tiny_backbone: Path, tmp_path: Path) -> None:
