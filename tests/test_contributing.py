@@ -195,6 +195,7 @@ def test_every_module_of_the_toolbox_is_named() -> None:
 
 @pytest.mark.slow()
 @pytest.mark.resources()
+@pytest.mark.needs("textattack")  # `make` installs the extra [dev], which has it
 def test_the_ten_steps_lead_from_a_clone_to_a_sound_branch(tmp_path: Path, command: Path) -> None:
     fork_of(tmp_path)
     (tmp_path / "editor.py").write_text(EDITOR)

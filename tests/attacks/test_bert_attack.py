@@ -94,7 +94,7 @@ def test_words_of_several_pieces_come_in_the_order_of_their_product():
 def test_every_accepted_text_keeps_the_rules(run, model):
     longer = [f"{one} {other}" for one, other in itertools.permutations(SENTENCES, 2)]
     rows = run(masked.dataset(*SENTENCES, *longer, *PAIRS))
-    assert {row.outcome for row in rows} == {"flipped", "survived"}
+    assert "flipped" in {row.outcome for row in rows} <= {"flipped", "survived"}
     for row in rows:
         old, new = words_of(row.original), words_of(row.perturbed)
         changed = [(a, b) for a, b in zip(old, new, strict=True) if a != b]
