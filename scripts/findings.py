@@ -4,16 +4,19 @@ A part lies between ``<!-- generated: NAME -->`` and ``<!-- end -->``; everythin
 when rows are added.
 """
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from pathlib import Path
+from typing import Any
 
 from scipy.stats import kendalltau, spearmanr
 
 from benchmark.schema.trial import selected
+from benchmark.suites import load_suite
 from leaderboard import definitions
 from leaderboard.figures import decimal
 from leaderboard.intervals import detectable_difference, holm, mean, over_seeds
@@ -24,6 +27,8 @@ from scripts.methods_page import escaped, table
 
 ROOT = Path(__file__).parents[1]
 PAGE, RESULTS = ROOT / "docs" / "findings.md", ROOT / "leaderboard" / "results"
+SHARPNESS = ROOT / "docs" / "sharpness.jsonl"
+"""What `python -m scripts.sharpness` measured."""
 
 SUITE, BACKBONE = "offline", "minilm"
 
@@ -110,6 +115,7 @@ def parts(read: Sequence[Evidence]) -> dict[str, str]:
         "mvp": mvp,
         "rose": rose,
         "rift": rift,
+        "optima": optima,
         "trade-offs": trade_offs,
         "tuning": tuning,
         "calibrator": calibrator,
@@ -294,6 +300,51 @@ def rift(read: Sequence[Evidence]) -> Iterator[str]:
         + ("." if genetic else "; no suite on the leaderboard attacks with Genetic.")
     )
     yield gains_table([attacks_line(*one) for one in rows])
+
+
+# Optima
+
+
+def trained_keys() -> dict[str, tuple[str, int]]:
+    """Return the method and the seed of each trained model behind a tuned row of the suite, by its key."""
+    suite, keys = load_suite(SUITE), {}
+    for path in sorted(RESULTS.glob(f"{SUITE}@{suite.version}/*@tuned/{BACKBONE}/seed-*.jsonl")):
+        with path.open(encoding="utf-8") as file:
+            record = json.loads(file.readline())
+        keys[record["keys"]["train"]] = (path.parts[-3].removesuffix("@tuned"), record["seed"])
+    return keys
+
+
+def sharpness_lines() -> list[dict[str, Any]]:
+    """Return the measurements of `python -m scripts.sharpness`."""
+    return [json.loads(line) for line in SHARPNESS.read_text(encoding="utf-8").splitlines()]
+
+
+def optima(_read: Sequence[Evidence]) -> Iterator[str]:
+    """Compare the sharpness of optima with vanilla's, over the same seeds."""
+    rises: dict[str, dict[int, float]] = {}
+    keys = trained_keys()
+    for line in sharpness_lines():
+        if line["train"] in keys:
+            method, seed = keys[line["train"]]
+            rises.setdefault(method, {})[seed] = line["rise"]
+    vanilla = rises["vanilla"]
+    rows: list[Sequence[str]] = []
+    words: dict[str, list[str]] = {"flatter": [], "sharper": []}
+    for method, own in sorted(rises.items(), key=lambda item: mean(list(item[1].values()))):
+        change = over_seeds([(seed, own[seed] - vanilla[seed]) for seed in sorted(own.keys() & vanilla.keys())])
+        cells = [f"`{method}`", str(len(own)), decimal(mean(list(own.values())), 3)]
+        if method == "vanilla" or change.low is None or change.high is None:
+            rows.append([*cells, ""])
+            continue
+        ends = [decimal(value or 0.0, 3, signed=True) for value in (change.value, change.low, change.high)]
+        rows.append([*cells, "{} [{}, {}]".format(*ends)])
+        if change.low > 0 or change.high < 0:
+            words["flatter" if change.high < 0 else "sharper"].append(f"`{method}`")
+    known = (f"{word} than vanilla's are the optima of {' and '.join(names)}" for word, names in words.items() if names)
+    sentence = "; ".join(known) or "no optimum is surely flatter or sharper than vanilla's"
+    yield f"{sentence[0].upper()}{sentence[1:]}."
+    yield table(("row", "seeds", "rise of the loss", "difference from vanilla"), rows)
 
 
 # Trade-offs

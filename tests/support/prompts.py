@@ -49,6 +49,9 @@ def write_family(folder: Path, family: str, bert: Path) -> Path:
     }[before_words(family)]()
     tokenizer.save_pretrained(folder)
     config = tiny_network(family).config
+    config.save_pretrained(folder)
+    # transformers 5 reads Qwen2's tokenizer with a padding token of its own.
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     config.vocab_size, config.pad_token_id = len(tokenizer), tokenizer.pad_token_id
     torch.manual_seed(0)
     (AutoModelForCausalLM if causal else AutoModelForMaskedLM).from_config(config).save_pretrained(folder)
