@@ -7,7 +7,7 @@ when rows are added.
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from pathlib import Path
@@ -20,7 +20,7 @@ from benchmark.suites import load_suite
 from leaderboard import definitions
 from leaderboard.figures import decimal
 from leaderboard.intervals import detectable_difference, holm, mean, over_seeds
-from leaderboard.ranking import LEVEL, RANKED, SANITY, RankedRow, at_chance, ranking
+from leaderboard.ranking import LEVEL, ORDERED, RANKED, SANITY, RankedRow, at_chance, ranking
 from leaderboard.results import MEASURED, SectionResults, read_sections
 from leaderboard.scores import Gain, SectionScores
 from scripts.methods_page import escaped, table
@@ -31,6 +31,8 @@ SHARPNESS = ROOT / "docs" / "sharpness.jsonl"
 """What `python -m scripts.sharpness` measured."""
 
 SUITE, BACKBONE = "offline", "minilm"
+DECODER = "decoder", "smollm2"
+"""Suite and backbone of the rows on a backbone with a language-model head."""
 
 CLAIMED = 0.08
 """Gain of MVP in accuracy under attack, as its abstract states it."""
@@ -75,11 +77,11 @@ class Evidence:
         return next((row for row in self.others if row.scores.row.full_name == name), None)
 
 
-def evidence(results: Path) -> list[Evidence]:
-    """Read the ranked tables of the suite, the newest version first."""
-    read = []
+def evidence(results: Path, suite: str = SUITE, backbone: str = BACKBONE) -> list[Evidence]:
+    """Read the tables of a suite on a backbone, the newest version first; of a ranked suite, the ranked ones."""
+    read, ranked = [], load_suite(suite).ranked
     for section in read_sections(results)[1]:
-        if (section.card["name"], section.backbone) == (SUITE, BACKBONE) and section.card["ranked"]:
+        if (section.card["name"], section.backbone) == (suite, backbone) and section.card["ranked"] == ranked:
             scores = SectionScores(section)
             rows = [row for row in ranking(scores) if row.group != SANITY and row.scores.row.kind == MEASURED]
             measured = [row for row in rows if row.scores.shared]
@@ -88,9 +90,10 @@ def evidence(results: Path) -> list[Evidence]:
 
 
 def attack_scores(section: SectionResults) -> Iterator[tuple[str, SectionScores]]:
-    """Yield the scores of a card that has a single attack, or all attacks and nothing else."""
+    """Yield the scores of a card that has a single attack and, if there are several, of one that has all of them."""
     entries = [entry for entry in section.entries() if entry["headline"] == "accuracy_under_attack"]
-    for title, tasks in [*((entry["title"], [entry]) for entry in entries), (ALL_ATTACKS, entries)]:
+    together = [(ALL_ATTACKS, entries)] if len(entries) > 1 else []
+    for title, tasks in [*((entry["title"], [entry]) for entry in entries), *together]:
         yield title, SectionScores(replace(section, card={**section.card, "tasks": tasks}))
 
 
@@ -100,28 +103,30 @@ def page(document: str, results: Path) -> str:
     Raises:
         ValueError: The document lacks a part, or has one that is not known.
     """
-    known = parts(evidence(results))
+    known = parts(results)
     names = [name for _, name, _ in _PART.findall(document)]
     if sorted(names) != sorted(known):
         raise ValueError(f"{PAGE.name} has the parts {', '.join(names)}; it needs each once: {', '.join(known)}.")
     return _PART.sub(lambda match: f"{match[1]}\n{known[match[2]]}\n\n{match[3]}", document)
 
 
-def parts(read: Sequence[Evidence]) -> dict[str, str]:
+def parts(results: Path) -> dict[str, str]:
     """Write the generated parts by name; the first sentence of each is the answer of its section."""
-    writers: dict[str, Callable[[Sequence[Evidence]], Iterable[str]]] = {
-        "tuned-rows": tuned_rows,
-        "roast": roast,
-        "mvp": mvp,
-        "rose": rose,
-        "rift": rift,
-        "optima": optima,
-        "trade-offs": trade_offs,
-        "tuning": tuning,
-        "calibrator": calibrator,
-        "cost": cost,
+    read = evidence(results)
+    written = {
+        "tuned-rows": tuned_rows(read),
+        "roast": roast(read),
+        "mvp": mvp(read),
+        "mvp-decoder": mvp(evidence(results, *DECODER)),
+        "rose": rose(read),
+        "rift": rift(read),
+        "optima": optima(),
+        "trade-offs": trade_offs(read),
+        "tuning": tuning(read),
+        "calibrator": calibrator(read),
+        "cost": cost(read),
     }
-    return {name: "\n\n".join(filter(None, write(read))) for name, write in writers.items()}
+    return {name: "\n\n".join(filter(None, paragraphs)) for name, paragraphs in written.items()}
 
 
 # Gains over vanilla
@@ -147,8 +152,9 @@ def attacks_line(of: Evidence, row: RankedRow) -> Line:
 
 def label(of: Evidence, row: RankedRow) -> str:
     """Name a row, its suite and why it is not ranked."""
-    group = "" if row.group == RANKED else ", at chance" if at_chance(of.scores, row.scores.row) else ", not ranked"
-    return f"{code(row)}, {of.suite}{group}"
+    if row.group in (RANKED, ORDERED):
+        return f"{code(row)}, {of.suite}"
+    return f"{code(row)}, {of.suite}, {'at chance' if at_chance(of.scores, row.scores.row) else 'not ranked'}"
 
 
 def code(row: RankedRow) -> str:
@@ -260,14 +266,14 @@ def mvp(read: Sequence[Evidence]) -> Iterator[str]:
     """MVP: accuracy under attack, and more of it with adversarial training."""
     rows = of_methods(read, "mvp", "mvp+adv_embed", "mvp+roast")
     lines = [attacks_line(*one) for one in rows]
-    _, gains, _ = lines[0]
-    mean_gain = gains[ALL_ATTACKS]
-    supported = ALL_ATTACKS in starred(gains) and value(mean_gain) > 0
-    answer = "Yes" if supported else "Undecided" if contains(mean_gain, CLAIMED) else "No"
-    inside = "inside" if contains(mean_gain, CLAIMED) else "outside"
+    (of, _), (_, gains, _) = rows[0], lines[0]
+    attacks, gain = list(gains.items())[-1]
+    supported, inside = attacks in starred(gains) and value(gain) > 0, contains(gain, CLAIMED)
+    where = f"{'the ' if attacks == ALL_ATTACKS else ''}{attacks} of {of.suite}"
+    answer = "Yes" if supported else "Undecided" if inside else "No"
     yield (
-        f"{answer}: `mvp` gains {interval(mean_gain)} points over vanilla in the mean of the attacks of "
-        f"{rows[0][0].suite}, and the claimed {100 * CLAIMED:+.0f} lies {inside} this interval. "
+        f"{answer}: `mvp` gains {interval(gain)} points over vanilla in {where}, and "
+        f"the claimed {100 * CLAIMED:+.0f} lies {'inside' if inside else 'outside'} this interval. "
         f"{missing(read, 'mvp+adv_embed')}"
     )
     yield gains_table(lines)
@@ -320,7 +326,7 @@ def sharpness_lines() -> list[dict[str, Any]]:
     return [json.loads(line) for line in SHARPNESS.read_text(encoding="utf-8").splitlines()]
 
 
-def optima(_read: Sequence[Evidence]) -> Iterator[str]:
+def optima() -> Iterator[str]:
     """Compare the sharpness of optima with vanilla's, over the same seeds."""
     rises: dict[str, dict[int, float]] = {}
     keys = trained_keys()

@@ -13,7 +13,7 @@ from benchmark.schema import SANITY_CHECKS
 from leaderboard import load_results
 from leaderboard.intervals import Estimate
 from leaderboard.scores import Gain
-from scripts.findings import PAGE, RESULTS, evidence, page, parts, verdict
+from scripts.findings import PAGE, RESULTS, page, parts, verdict
 
 HEADLINES = ("accuracy", "accuracy_under_attack", "ece", "auroc")
 PERSPECTIVES = ["in-distribution", "shift", "adversarial", "calibration", "anomaly"]
@@ -22,7 +22,7 @@ NUMBER = r"[+-]?\d+\.\d+"
 
 @pytest.fixture(scope="module")
 def written() -> dict[str, str]:
-    return parts(evidence(RESULTS))
+    return parts(RESULTS)
 
 
 @pytest.fixture(scope="module")
