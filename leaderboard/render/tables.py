@@ -11,7 +11,7 @@ from typing import Any
 from benchmark.schema.markdown import escape_cell, escape_markdown
 from leaderboard import definitions
 from leaderboard.board import Board, Section
-from leaderboard.columns import COLUMNS, Column, Row
+from leaderboard.columns import COLUMNS, Column, Row, joined_notes
 from leaderboard.figures import Figure, decimal
 from leaderboard.ranking import ORDERED, RANKED
 from leaderboard.render.charts import gain_bars
@@ -130,7 +130,7 @@ def csv_table(board: Board) -> str:
         }
         for row in section.rows:
             cells = [str(fields[name](row)) if name in fields else "" for name in names]
-            notes = "; ".join(filter(None, (section.chance, *row.notes)))
+            notes = joined_notes((section.chance, *row.notes))
             lines.append([section.suite, section.backbone, row.group, *cells, notes])
     return csv_text(lines)
 
