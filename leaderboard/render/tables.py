@@ -57,7 +57,7 @@ def _task_table(section: Section, rows: Sequence[Row]) -> tuple[list[str], list[
 
 def markdown(board: Board) -> str:
     """Write board.md: for every section a table per group of rows, then a table of evaluation tasks."""
-    lines = ["# Temper leaderboard", ""]
+    lines = [f"# {definitions.TITLE}", ""]
     shown = [(name, text) for name, text in definitions.reading(ranked=board.ranked) if name != "Changes"]
     lines += [f"- {escape_markdown(name)}: {escape_markdown(text)}" for name, text in shown]
     lines += [f"- Cost: {escape_markdown(definitions.COST)}", ""]
@@ -175,7 +175,7 @@ _LATEX = {
 
 def latex(board: Board) -> str:
     """Write board.tex: two tables per section, scores and evaluation tasks. Notes are left to the other files."""
-    lines = [r"% Temper leaderboard; needs \usepackage{booktabs}.", ""]
+    lines = [rf"% {definitions.TITLE}; needs \usepackage{{booktabs}}.", ""]
     for section in board.sections:
         if section.rows:
             columns = [column for column in _main_table(section) if column.key != "notes"]
