@@ -1,6 +1,6 @@
 """Content of a leaderboard row, and the list of columns from which every file is written."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -183,7 +183,12 @@ def _rank_interval(row: Row) -> str:
 
 def _notes(row: Row) -> str:
     flags = f"{row.flagged} of {row.decided} gradient-masking checks flagged" if row.flagged else ""
-    return "; ".join(filter(None, (*row.notes, flags)))
+    return joined_notes((*row.notes, flags))
+
+
+def joined_notes(notes: Iterable[str]) -> str:
+    """Join notes by semicolons; some end with the sentence of a record, whose full stop only the last note keeps."""
+    return "; ".join(filter(None, notes)).replace(".;", ";")
 
 
 ColumnGroup: TypeAlias = Literal["perspectives", "gains", "tasks", "alternatives"]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.schema import IntegrityError, UsageError, method_slug, nearest
+from benchmark.schema import DroppedItem, IntegrityError, SuiteFolder, UsageError, method_slug, nearest
 from benchmark.schema.record import TUNED
+from benchmark.schema.results_folder import STALE
 from leaderboard.figures import unit_label
 from leaderboard.ranking import at_chance, ranking
 from leaderboard.results import MEASURED, RowResults, SectionResults, read_sections
@@ -220,7 +221,7 @@ class _Folders:
     default: tuple[Path, ...]
     suite: str | None
     backbone: str | None
-    _read: dict[Path, tuple[SectionResults, ...]] = field(default_factory=dict)
+    _read: dict[Path, tuple[tuple[SuiteFolder, ...], tuple[SectionResults, ...]]] = field(default_factory=dict)
 
     def rows(self, text: str) -> list[_Place]:
         """List the rows that match a text, folder by folder."""
@@ -230,7 +231,7 @@ class _Folders:
         rows = [
             _Place(section, row, folder, None)
             for folder in self.default
-            for section in self._sections(folder)
+            for section in self._results(folder)[1]
             if self.suite in (None, section.card["name"], section.suite) and self.backbone in (None, section.backbone)
             for row in section.rows
             if row.kind == MEASURED
@@ -239,14 +240,20 @@ class _Folders:
             return named
         where = " or ".join(map(str, self.default))
         limits = "".join(f" {w} {v}" for w, v in (("of suite", self.suite), ("on", self.backbone)) if v)
-        known = nearest(text, {_slug(place.row) for place in rows})
-        raise UsageError(f"There is no row {text!r} in {where}{limits}. {known}")
+        stale = [drop for folder in self.default for drop in self._stale(folder) if drop.where.split("/")[1] == text]
+        why = f"{stale[0].where}: {stale[0].reason}." if stale else nearest(text, {_slug(place.row) for place in rows})
+        raise UsageError(f"There is no row {text!r} in {where}{limits}. {why}")
 
-    def _sections(self, folder: Path) -> tuple[SectionResults, ...]:
+    def _results(self, folder: Path) -> tuple[tuple[SuiteFolder, ...], tuple[SectionResults, ...]]:
+        """Read a results folder once."""
         key = folder.resolve()
         if key not in self._read:
-            self._read[key] = read_sections(folder)[1]
+            self._read[key] = read_sections(folder)
         return self._read[key]
+
+    def _stale(self, folder: Path) -> list[DroppedItem]:
+        """List the record files of a folder whose trials changed."""
+        return [drop for suite in self._results(folder)[0] for drop in suite.dropped if drop.reason == STALE]
 
     def _at_path(self, path: Path) -> list[_Place]:
         """Find the row of a record file, or of a folder that holds one row's files."""
@@ -259,11 +266,13 @@ class _Folders:
         seeds = (int(path.stem.removeprefix("seed-")),) if path.suffix == ".jsonl" else None
         places = [
             _Place(section, row, home.parent, seeds)
-            for section in self._sections(home.parent)
+            for section in self._results(home.parent)[1]
             for row in section.rows
             if row.kind == MEASURED and any(f"{file}/".startswith(f"{below}/") for file in row.files)
         ]
         if not places:
+            if stale := [drop for drop in self._stale(home.parent) if f"{drop.where}/".startswith(f"{below}/")]:
+                raise UsageError(f"{path} holds no row that is used: {stale[0].reason}.")
             raise UsageError(f"{path} holds no measured row; name a record file, a row's folder or a method.")
         return places
 

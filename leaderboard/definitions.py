@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+TITLE = "Temper leaderboard"
 RANK = (
     "A rank is 1 plus the number of better rows; statistically tied rows share a rank. A row is better than another if "
     "the 95 % bootstrap interval of their paired difference in Overall lies above 0. The range of ranks ends just "

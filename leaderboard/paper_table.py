@@ -124,9 +124,9 @@ def fill(table: PaperTable, results: Path, published: Path | None) -> list[list[
 
 
 def _counts(record: Record, table: PaperTable) -> bool:
-    """Return whether a measured record is of this backbone, one of the seeds, and the default protocol."""
+    """Return whether a measured record is of this backbone, one of the seeds, the default protocol, and not tuned."""
     asked = record["backbone"]["name"] == table.backbone and record["seed"] in table.seeds
-    return asked and not record.get("protocol")
+    return asked and not record.get("protocol") and "tuning" not in record
 
 
 def _is_printed_in(located: LocatedRecord, table: PaperTable) -> bool:

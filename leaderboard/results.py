@@ -28,6 +28,7 @@ from benchmark.schema import (
     read_results,
     suite_of,
 )
+from benchmark.schema.results_folder import STALE
 from benchmark.schema.trial import Trial
 from leaderboard.trial_notes import average_note, tuning_facts, tuning_notes, unequal_trials
 
@@ -440,7 +441,8 @@ def dropped(suites: Iterable[SuiteFolder], results: Path, published: Path | None
 def _unused_attachments(suite: SuiteFolder) -> Iterator[DroppedItem]:
     """Yield descriptions of rows that do not exist, and attacked texts that are in no record's table."""
     name = f"{suite.card['name']}@{suite.card['version']}"
-    folders = {located.file.split("/")[1] for located in suite.records}
+    stale = {"/".join(drop.where.split("/")[1:3]) for drop in suite.dropped if drop.reason == STALE}
+    folders = {located.file.split("/")[1] for located in suite.records} | {row.split("/")[0] for row in stale}
     tables: set[tuple[str, str, int, str]] = set()
     if suite.attachments.examples:
         for located in suite.records:
@@ -451,7 +453,7 @@ def _unused_attachments(suite: SuiteFolder) -> Iterator[DroppedItem]:
         if method not in folders:
             yield DroppedItem(f"{name}/{method}/method.json", "describes a method without records")
     for (folder, attack), examples in suite.attachments.examples.items():
-        if any((folder, attack, example["seed"], example["table"]) not in tables for example in examples):
+        if folder not in stale and any((folder, attack, one["seed"], one["table"]) not in tables for one in examples):
             where = f"{name}/{folder}/attacks/{attack}.jsonl"
             yield DroppedItem(where, "its examples are not of the table that the row's records were scored from")
 

@@ -147,6 +147,7 @@ class SectionScores:
         headlines: The headline items of all perspectives.
         weights: The weight of each item in a mean over the tasks of its perspective.
         signs: 1 for a perspective in which more is better, -1 for one in which less is.
+        finer: The picks of `MORE_DRAWS` draws.
     """
 
     def __init__(self, section: SectionResults) -> None:
@@ -171,7 +172,7 @@ class SectionScores:
         resampled = frame[frame["replicates"].notna()]
         replicates = zip(resampled["data"], resampled["replicates"], strict=True)
         self._replicates = dict(zip(_keys(resampled), replicates, strict=True))
-        self._resampling, self._of_values, self._finer = Resampling(), Resampling(VALUE_DRAWS), Resampling(MORE_DRAWS)
+        self._resampling, self._of_values, self.finer = Resampling(), Resampling(VALUE_DRAWS), Resampling(MORE_DRAWS)
         self._estimates: dict[tuple[int, tuple[Item, ...]], Estimate] = {}
         self._vanilla_scores: dict[tuple[int, ...], dict[str, Score]] = {}
 
@@ -264,7 +265,7 @@ class SectionScores:
         """Repeat the tests of a row against vanilla with `MORE_DRAWS`; empty if it has none."""
         if self.vanilla is None or not compared.tests:
             return {}
-        return self._tests(compared.row, self.vanilla, compared.shared, self._finer)[0]
+        return self._tests(compared.row, self.vanilla, compared.shared, self.finer)[0]
 
     def _tests(
         self, row: RowResults, reference: RowResults, seeds: tuple[int, ...], resampling: Resampling

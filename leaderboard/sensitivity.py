@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from leaderboard import definitions
-from leaderboard.bootstrap import DRAWS, MORE_DRAWS, Resampling, pair_scales
+from leaderboard.bootstrap import DRAWS, Resampling, pair_scales
 from leaderboard.figures import decimal
 from leaderboard.intervals import holm, mean, p_value, upper_p_value
 from leaderboard.ranking import LEVEL, ORDERED, RANKED, RankedRow, rank_intervals
@@ -70,7 +70,7 @@ class Sensitivity:
 
 
 def sensitivity(scores: SectionScores, rows: Sequence[RankedRow]) -> Sensitivity:
-    """Leave out every task, perspective and seed in turn, and decide again with `MORE_DRAWS`.
+    """Leave out every task, perspective and seed in turn, and decide again with the finer draws of the scores.
 
     The rows are those in the order by Overall: the ranked ones, or the ordered ones where a suite has no ranks.
     """
@@ -79,7 +79,7 @@ def sensitivity(scores: SectionScores, rows: Sequence[RankedRow]) -> Sensitivity
     agreements = tuple(_agreements(scores, [row.scores for row in compared]))
     if not 1 < len(ranked) <= MOST_ROWS:
         return Sensitivity(agreements)
-    return Sensitivity(agreements, MORE_DRAWS, tuple(_changes(ranked)))
+    return Sensitivity(agreements, scores.finer.count, tuple(_changes(ranked, scores.finer)))
 
 
 def _agreements(scores: SectionScores, rows: Sequence[RowScores]) -> Iterator[Agreement]:
@@ -136,9 +136,9 @@ def _tau(order: Sequence[float | None], other: Sequence[float | None]) -> float:
     return 0.0 if math.isnan(tau) else round(tau, _DIGITS)
 
 
-def _changes(rows: Sequence[RankedRow]) -> Iterator[str]:
+def _changes(rows: Sequence[RankedRow], finer: Resampling) -> Iterator[str]:
     """Yield for each ranked row what more draws change: its rank, the other end of its range, or its star."""
-    for row, (rank, worst, star) in zip(rows, decisions(rows, MORE_DRAWS), strict=True):
+    for row, (rank, worst, star) in zip(rows, decisions(rows, finer), strict=True):
         name = row.scores.row.full_name
         if (rank, worst) != (row.rank, row.worst_rank):
             yield f"{name} has rank {_range(rank, worst)} instead of {_range(row.rank, row.worst_rank)}"
@@ -150,13 +150,12 @@ def _range(rank: int | None, worst: int | None) -> str:
     return f"{rank}" if rank == worst else f"{rank} ({rank} to {worst})"
 
 
-def decisions(rows: Sequence[RankedRow], draws: int) -> list[tuple[int, int, bool]]:
-    """Decide about ranked rows with a number of draws: rank, worst rank, and whether Overall has a star."""
-    resampling = Resampling(draws)
+def decisions(rows: Sequence[RankedRow], resampling: Resampling) -> list[tuple[int, int, bool]]:
+    """Decide about ranked rows with other draws: rank, worst rank, and whether Overall has a star."""
     known = [row.scores.score for row in rows if row.scores.score is not None]
     distributions = [resampling.distribution(score) for score in known]
     tested = [place for place, row in enumerate(rows) if row.p is not None]
-    bounds = holm(upper_p_value(p_value(distributions[place].draws), draws) for place in tested)
+    bounds = holm(upper_p_value(p_value(distributions[place].draws), resampling.count) for place in tested)
     stars = {place for place, bound in zip(tested, bounds, strict=True) if bound < LEVEL}
     ranks = rank_intervals(distributions, pair_scales(known))
     return [(rank, worst, place in stars) for place, (rank, worst) in enumerate(ranks)]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmark.schema import DroppedItem, UsageError
 from benchmark.schema.atomic_io import replace_file
+from leaderboard import definitions
 from leaderboard.board import Board, load_board
 from leaderboard.render.html import COPIED, contents, page
 from leaderboard.render.tables import csv_table, json_text, latex, markdown
@@ -15,7 +16,7 @@ from leaderboard.render.tables import csv_table, json_text, latex, markdown
 PAGE_ROWS = 1000
 """The most rows of a page that holds all sections; a row takes about 29 KiB."""
 
-_TITLE = "<title>Temper leaderboard</title>"
+_TITLE = f"<title>{definitions.TITLE}</title>"
 _WRITERS = {"board.md": markdown, "board.csv": csv_table, "board.tex": latex, "board.json": json_text}
 _WIDTH = 160
 # Break long lines at the first separator after 60 characters, so that an edit moves only the nearest breaks.

@@ -64,6 +64,8 @@ END
   ;;
 node) start_node "${3:?node1 or node2}" ;;
 stop)
+  # The processes of a job that runs now would outlive the daemons.
+  timeout 30 bash -c 'scancel --me; while squeue --noheader | grep --quiet .; do sleep 0.2; done' 2> /dev/null || true
   for name in node1 node2 slurmctld munged; do
     [ -f "$folder/$name.pid" ] && kill "$(cat "$folder/$name.pid")" 2> /dev/null || true
   done

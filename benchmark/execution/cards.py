@@ -142,7 +142,8 @@ def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Pa
         if "earlier_fingerprints" in stored:
             card["earlier_fingerprints"] = stored["earlier_fingerprints"]
     elif path.is_file():
-        others = sorted({str(p.relative_to(results)) for p in path.parent.rglob("*.jsonl")} - set(ours))
+        files = path.parent.glob("*/*/seed-*.jsonl")
+        others = sorted({str(file.relative_to(results)) for file in files} - set(ours))
         if others:
             raise UsageError(
                 f"{results} holds rows of another state of {card['name']}@{card['version']}, such as {others[0]}. Run "

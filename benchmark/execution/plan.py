@@ -125,9 +125,10 @@ def run(
     """
     if seeds < 1:
         raise UsageError(f"seeds is {seeds}; it must be at least 1.")
-    for option, value, known in (("settings", settings, Settings), ("track", track, TrackerName)):
-        if value not in get_args(known) and (option, value) != ("track", None):
-            raise UsageError(f"{option} is {value!r}. {nearest(str(value), get_args(known))}")
+    if settings not in get_args(Settings):
+        raise UsageError(f"settings is {settings!r}. {nearest(str(settings), get_args(Settings))}")
+    if track is not None and track not in get_args(TrackerName):
+        raise UsageError(f"track is {track!r}. {nearest(str(track), get_args(TrackerName))}")
     place = place_of_rows(executor, jobs)
     requests = parse_methods(methods, [plugins] if isinstance(plugins, str) else plugins)
     planned = plan(load_suite(suite), requests, seeds, backbone, Path(out), protocol=protocol, settings=settings)

@@ -123,7 +123,7 @@ def _require_unused(rows: Sequence[Row], card: Mapping[str, Any], results: Path)
     named = {row.backbone.name: row.backbone for row in rows}
     folder = results / f"{card['name']}@{card['version']}"
     for path in sorted({*map(Path, ours), *(p for name in named for p in folder.glob(f"*/{name}/seed-*.jsonl"))}):
-        there = _first_record(path)
+        there = first_record(path)
         if there is None:
             continue
         row = ours.get(str(path))
@@ -148,7 +148,7 @@ def _settings(record: Mapping[str, Any]) -> tuple[Any, ...]:
     return method["name"], method["configuration"], tuple(record.get("protocol", ())), record["backbone"]["name"]
 
 
-def _first_record(path: Path) -> dict[str, Any] | None:
+def first_record(path: Path) -> dict[str, Any] | None:
     """Read the first record of a file; return None if the file is missing or unreadable and so can be replaced."""
     try:
         with path.open("rb") as stream:

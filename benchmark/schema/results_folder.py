@@ -131,6 +131,10 @@ _RECORD_FILE = re.compile(r"(seed-(0|[1-9][0-9]*)|published)\.jsonl")
 _RUN_FIELDS = (("method", ("version", "source", "hyperparameters")), ("backbone", ("source", "revision")))
 
 
+STALE = "its trials changed after it was run; run `temper run --settings tuned` again"
+"""Reason for which a tuned row's records are not used."""
+
+
 @dataclass(frozen=True, slots=True)
 class DroppedItem:
     """A file or record in a results folder that no leaderboard uses, with the reason."""
@@ -268,8 +272,8 @@ class _Gathering:
         return SuiteFolder(self.card, self.fingerprint, records, dropped, files, self.attachments)
 
     def check_tuning(self) -> None:
-        """Add a complaint for each tuned row whose trials are missing or do not give its settings."""
-        digests = dict(self.attachments.files)
+        """Drop tuned records of other trials; add a complaint for trials that are missing or give other settings."""
+        digests, stale = dict(self.attachments.files), set[str]()
         firsts: dict[str, LocatedRecord] = {}
         for located in self.records:
             if "tuning" in located.record:
@@ -280,9 +284,15 @@ class _Gathering:
             if trials is None:
                 missing = Problem("/tuning", f"needs {TRIALS_FILE} next to the record; `temper tune` writes it.")
                 problems = [missing] if f"{suite}/{row}/{TRIALS_FILE}" not in digests else []
+            elif located.record["tuning"]["trials"] != digests[f"{suite}/{row}/{TRIALS_FILE}"]:
+                # `temper tune` may add trials at any time, which must not hide the other rows.
+                stale.add(file)
+                continue
             else:
-                problems = list(tuning_problems(located.record, trials, digests[f"{suite}/{row}/{TRIALS_FILE}"]))
+                problems = list(tuning_problems(located.record, trials))
             self.complaints += [f"{located}: {problem}" for problem in problems]
+        self.dropped += [DroppedItem(file, STALE) for file in sorted(stale)]
+        self.records = [located for located in self.records if located.file not in stale]
 
     def add_file(self, root: Path, path: Path) -> None:
         """Read one record file; add a complaint for each problem."""

@@ -214,13 +214,12 @@ def tuning_of(trial: Trial | None, trials: Sequence[Trial], digest: str) -> dict
     }
 
 
-def tuning_problems(record: Mapping[str, Any], trials: Sequence[Trial], digest: str) -> Iterator[Problem]:
+def tuning_problems(record: Mapping[str, Any], trials: Sequence[Trial]) -> Iterator[Problem]:
     """Yield what a tuned record states and its trials do not give.
 
     Args:
         record: A record with a ``tuning`` block.
-        trials: The trials next to it.
-        digest: The hash of their file.
+        trials: The trials next to it, whose file has the hash that the block states.
     """
     fix = "run `temper run --settings tuned` again."
     suite, backbone = record["suite"], record["backbone"]
@@ -229,7 +228,7 @@ def tuning_problems(record: Mapping[str, Any], trials: Sequence[Trial], digest: 
         yield Problem("/backbone", "or /suite is not that of the trials; tune on the suite and backbone that are run.")
     averages = "ingredients" in record["tuning"]
     chosen = None if averages else selected(trials)
-    wanted = tuning_of(chosen, trials, digest)
+    wanted = tuning_of(chosen, trials, record["tuning"]["trials"])
     for field, value in wanted.items():
         if record["tuning"][field] != value:
             yield Problem(f"/tuning/{field}", f"is {record['tuning'][field]}, the trials give {value}; {fix}")

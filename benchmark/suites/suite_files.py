@@ -56,7 +56,7 @@ def load_suite(name_or_path: str | Path) -> Suite:
 
     Raises:
         UsageError: there is no such suite or file, or not in that version.
-        SuiteError: the file has mistakes; all of them are listed.
+        SuiteError: the file has mistakes, as `parse_suite` lists them.
     """
     text = str(name_or_path)
     if is_path(name_or_path):
@@ -108,7 +108,7 @@ def parse_suite(text: str, *, path: Path, place: str = "") -> Suite:
         place: the name of the file in messages; its path if empty.
 
     Raises:
-        SuiteError: the file has mistakes; all of them are listed.
+        SuiteError: the file has mistakes. All invalid keys are listed, and all broken rules between valid keys.
         UsageError: the text is not TOML.
     """
     place = place or str(path)
@@ -214,7 +214,7 @@ def load_suites(name_or_path: str | Path) -> tuple[Suite, ...]:
 
     Raises:
         UsageError: there is no such suite, group or file, or not in that version; or a member is missing.
-        SuiteError: a file has mistakes; all of them are listed.
+        SuiteError: a file has mistakes, as `parse_suite` lists them.
     """
     group = find_group(name_or_path)
     return (load_suite(name_or_path),) if group is None else members(group)

@@ -22,6 +22,7 @@ from benchmark.execution.explanation import state_of
 from benchmark.execution.local import require_trainable
 from benchmark.execution.method_registry import MethodRequest, registered
 from benchmark.execution.plan import command, configure_all, require_resources, require_writable
+from benchmark.execution.records import first_record
 from benchmark.execution.row_outcomes import Outcome, compute_rows, forget_failures
 from benchmark.execution.runner import Observer, Quiet, Runner
 from benchmark.execution.store import Store
@@ -29,7 +30,16 @@ from benchmark.execution.trackers import TrackerName, make_tracker
 from benchmark.execution.tuned_row import trials_path, tuned_method
 from benchmark.execution.workload import VALIDATION, Workload, materialise
 from benchmark.models.backbones import resolve_backbone
-from benchmark.schema import SANITY_CHECKS, IntegrityError, TemperError, UsageError, excerpt, fingerprint, method_slug
+from benchmark.schema import (
+    SANITY_CHECKS,
+    IntegrityError,
+    TemperError,
+    UsageError,
+    excerpt,
+    file_fingerprint,
+    fingerprint,
+    method_slug,
+)
 from benchmark.schema.record import LONGEST_SENTENCE
 from benchmark.schema.trial import (
     LEARNING_RATE_FACTOR,
@@ -177,6 +187,11 @@ class TuningPlan:
                 report.run += 1
                 progress(done + report.run, total, clock.seconds_left())
         for study, trials in zip(self.studies, known, strict=True):
+            if study.file.is_file() and _has_stale_records(study.file):
+                observer.note(
+                    f"{study.row.method.label}: its tuned records are of other trials, and the leaderboard leaves them "
+                    "out until `temper run --settings tuned` has computed them again."
+                )
             report.files.append(study.file)
             report.failed += sum(trial["status"] == "failed" for trial in trials.values())
             report.chosen.append(selected(_prefix(trials)))
@@ -262,6 +277,13 @@ class TuningPlan:
         labels = [example.label for example in data.examples]
         correct = int((table.logits.argmax(axis=1) == labels).sum())
         return {"data": data.content_hash, "n": len(data), "correct": correct}
+
+
+def _has_stale_records(file: Path) -> bool:
+    """Return whether the records next to a file of trials are of other trials."""
+    firsts = (first_record(path) for path in file.parent.glob("seed-*.jsonl"))
+    digest = file_fingerprint(file)
+    return any(first is not None and first.get("tuning", {}).get("trials") != digest for first in firsts)
 
 
 def _prefix(trials: Mapping[int, Trial]) -> list[Trial]:

@@ -11,7 +11,7 @@ from typing import Any
 from benchmark.schema.markdown import escape_cell, escape_markdown
 from leaderboard import definitions
 from leaderboard.board import Board, Section
-from leaderboard.columns import COLUMNS, Column, Row
+from leaderboard.columns import COLUMNS, Column, Row, joined_notes
 from leaderboard.figures import Figure, decimal
 from leaderboard.ranking import ORDERED, RANKED
 from leaderboard.render.charts import gain_bars
@@ -57,7 +57,7 @@ def _task_table(section: Section, rows: Sequence[Row]) -> tuple[list[str], list[
 
 def markdown(board: Board) -> str:
     """Write board.md: for every section a table per group of rows, then a table of evaluation tasks."""
-    lines = ["# Temper leaderboard", ""]
+    lines = [f"# {definitions.TITLE}", ""]
     shown = [(name, text) for name, text in definitions.reading(ranked=board.ranked) if name != "Changes"]
     lines += [f"- {escape_markdown(name)}: {escape_markdown(text)}" for name, text in shown]
     lines += [f"- Cost: {escape_markdown(definitions.COST)}", ""]
@@ -130,7 +130,7 @@ def csv_table(board: Board) -> str:
         }
         for row in section.rows:
             cells = [str(fields[name](row)) if name in fields else "" for name in names]
-            notes = "; ".join(filter(None, (section.chance, *row.notes)))
+            notes = joined_notes((section.chance, *row.notes))
             lines.append([section.suite, section.backbone, row.group, *cells, notes])
     return csv_text(lines)
 
@@ -175,7 +175,7 @@ _LATEX = {
 
 def latex(board: Board) -> str:
     """Write board.tex: two tables per section, scores and evaluation tasks. Notes are left to the other files."""
-    lines = [r"% Temper leaderboard; needs \usepackage{booktabs}.", ""]
+    lines = [rf"% {definitions.TITLE}; needs \usepackage{{booktabs}}.", ""]
     for section in board.sections:
         if section.rows:
             columns = [column for column in _main_table(section) if column.key != "notes"]

@@ -35,6 +35,7 @@ def test_a_text_names_the_place_and_its_settings() -> None:
         ("local:jobs=1,jobs=2", "each key once"),
         ("local:jobs=0", r"--executor local:jobs=0: .*jobs.*1"),
         ("local:jobs=two", r"--executor local:jobs=two: .*jobs"),
+        ("slurm:memory=x,gpus=y", r"slurm:memory=x,gpus=y: (/\w+: is the text '[xy]'; write [^;]+\. ?){2}$"),
         ("slurm:memory=inf", r"--executor slurm:memory=inf: /memory: is the text 'inf'; write a .*number"),
     ],
 )

@@ -209,6 +209,15 @@ def test_rows_of_another_state_of_the_suite_are_not_left_behind(ran: Path, tmp_p
     assert tree(tmp_path / "out/results") == before
 
 
+def test_trials_and_attacked_texts_do_not_bind_rows_to_a_state_of_the_suite(ran: Path, tmp_path: Path) -> None:
+    (home,) = (tmp_path / "out/results/tiny@1/vanilla").glob("tiny-bert*")
+    (home / "attacks").mkdir()
+    for name in ("attacks/textfooler.jsonl", "trials.jsonl"):
+        (home / name).touch()
+    ran.write_text(ran.read_text().replace("ece_bins = 10", "ece_bins = 15"))
+    assert not run(ran, tmp_path / "out").failures
+
+
 def test_looking_moves_nothing_and_calls_a_broken_cell_broken(ran: Path, tmp_path: Path) -> None:
     weights = weights_of_vanilla(tmp_path / "out")
     weights.write_bytes(weights.read_bytes()[:-1])

@@ -1,5 +1,6 @@
 """Rows in Slurm jobs on two nodes: the bytes of a local run, jobs that go on alone, queue again or vanish."""
 
+import contextlib
 import errno
 import importlib.util
 import json
@@ -49,6 +50,18 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, cluster_port: int) -> Iter
             yield folder
         finally:
             subprocess.run([SCRIPT, "stop", folder], check=True, timeout=60)
+    assert job_processes(folder) == []
+
+
+def job_processes(folder: Path) -> list[str]:
+    """List the processes of a cluster's jobs that are running."""
+    running = []
+    for process in Path("/proc").glob("[0-9]*"):
+        # A process may end while it is looked at.
+        with contextlib.suppress(OSError):
+            name, environment = (process / "comm").read_text().strip(), (process / "environ").read_bytes()
+            running += [name] if name in ("slurmstepd", "srun") and bytes(folder) in environment else []
+    return running
 
 
 def await_file(path: Path, pattern: str = "") -> Path:

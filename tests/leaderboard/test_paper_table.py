@@ -17,6 +17,7 @@ from leaderboard.paper_table import (
     grid,
 )
 from tests.leaderboard.synthetic import Method, card, published, records, write_card, write_published, write_records
+from tests.leaderboard.test_trial_notes import write_tuned
 
 SUITE = "toy@1"
 
@@ -73,6 +74,12 @@ def test_one_seed_has_no_interval_and_other_seeds_do_not_count(measured):
     cell = fill(table("vanilla", seeds=(1,)), results, None)[0][0]
     assert cell.measured.value == value(found["vanilla"][1], "reviews", "accuracy")
     assert (cell.measured.low, cell.measured.high) == (None, None)
+
+
+def test_tuned_rows_do_not_count(measured):
+    results, _ = measured
+    write_tuned(results, card(), "mixup", [(150, 120)])
+    assert fill(table("mixup"), results, None)[0][0].notes == ("not run",)
 
 
 def test_a_published_number_stands_in_the_row_that_the_paper_prints_it_in(measured, tmp_path):

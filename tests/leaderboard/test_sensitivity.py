@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from leaderboard import load_board, load_results, sensitivity
-from leaderboard.bootstrap import DRAWS, Score
+from leaderboard.bootstrap import DRAWS, Resampling, Score
 from leaderboard.ranking import ranking
 from leaderboard.results import read_sections
 from leaderboard.scores import SectionScores
@@ -166,7 +166,8 @@ def ranked_rows(root):
 
 def test_the_same_number_of_draws_gives_the_tables_decisions(full_results):
     rows = ranked_rows(full_results)
-    assert sensitivity.decisions(rows, DRAWS) == [(row.rank, row.worst_rank, row.significant) for row in rows]
+    of_table = [(row.rank, row.worst_rank, row.significant) for row in rows]
+    assert sensitivity.decisions(rows, Resampling(DRAWS)) == of_table
     assert {row.significant for row in rows} == {True, False}
 
 
@@ -176,15 +177,25 @@ def test_more_draws_decide_what_fewer_leave_open(results):
     against = np.where(np.arange(1000) < 22, -1.0, 1.0)[None, :]
     border = replace(first, scores=replace(first.scores, score=Score((0,), np.zeros(1), {("data", 1000): against})))
     zero = replace(vanilla, scores=replace(vanilla.scores, score=Score((0,), np.zeros(1), {})))
-    assert sensitivity.decisions([border, zero], DRAWS) == [(1, 2, False), (1, 2, False)]
-    assert sensitivity.decisions([border, zero], 10 * DRAWS) == [(1, 1, True), (2, 2, False)]
+    assert sensitivity.decisions([border, zero], Resampling(DRAWS)) == [(1, 2, False), (1, 2, False)]
+    assert sensitivity.decisions([border, zero], Resampling(10 * DRAWS)) == [(1, 1, True), (2, 2, False)]
+
+
+def test_draws_of_the_ranking_are_not_drawn_again(results, monkeypatch):
+    _, (section, *_) = read_sections(results)
+    scores = SectionScores(section)
+    rows = ranking(scores)
+    for row in rows:
+        scores.finer_tests(row.scores)
+    monkeypatch.setattr("leaderboard.bootstrap.picks", None)
+    assert sensitivity.sensitivity(scores, rows).draws == 10 * DRAWS
 
 
 def test_changes_are_named(results, monkeypatch):
     assert section_of(results).sensitivity.text == (
         "With 200,000 bootstrap draws instead of 20,000, no rank and no star of Overall changes."
     )
-    monkeypatch.setattr(sensitivity, "MORE_DRAWS", 100)
+    monkeypatch.setattr("leaderboard.scores.MORE_DRAWS", 100)
     assert section_of(results).sensitivity.text == (
         "With 100 bootstrap draws instead of 20,000, roast has rank 1 (1 to 2) instead of 1; roast loses its star; "
         "vanilla has rank 1 (1 to 2) instead of 2."

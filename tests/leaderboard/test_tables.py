@@ -10,6 +10,7 @@ import pytest
 
 from leaderboard import load_board
 from leaderboard.site_files import render_all
+from tests.leaderboard.synthetic import Method, card, records, write_records, write_results
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -49,6 +50,20 @@ def test_numbers_are_equal_in_every_file(board):
                 assert f" {figure.text}{spread} |" in texts["board.md"]
                 assert figure.text + spread.replace("±", r"$\pm$") + " " in texts["board.tex"]
                 assert f'data-sort="{figure.text}"><span class="value">{figure.text}<' in page
+
+
+def test_a_note_that_is_a_sentence_loses_its_full_stop_before_another_note(tmp_path):
+    suite = card()
+    write_results(tmp_path, suite, Method())
+    for seed in (0, 1, 2):
+        lost = {"value": None, "replicates": None, "status": "failed", "reason": "It diverged."}
+        found = [record | (lost if seed else {}) for record in records(suite, Method("roast"), seed)]
+        write_records(tmp_path, found)
+    texts = render_all(load_board(tmp_path))
+    for name in ("board.md", "board.csv"):
+        (line,) = [line for line in texts[name].splitlines() if "It diverged" in line]
+        assert "failed, It diverged; 1 seed complete" in line
+        assert ".;" not in line
 
 
 def test_every_number_of_the_page_is_a_figure_of_the_board(board):

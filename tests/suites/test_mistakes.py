@@ -48,6 +48,17 @@ def test_all_mistakes_are_told_at_once(toml: str) -> None:
     ]
 
 
+def test_rules_between_keys_are_checked_where_the_keys_are_valid(toml: str) -> None:
+    metric, task = "tasks[foreign].metrics", "attacks[fooler].on"
+    text = toml.replace('"fpr95"', '"fpr59"').replace('on = "reviews"', 'on = "review"')
+    for old, new, places in (
+        ("batch_size = 8", "batch_size = 8", [metric, task]),
+        ("batch_size = 8", "batch_size = 0", ["recipe.batch_size", metric]),
+        ("rows = 10", "rows = 0", ["tasks[foreign].rows"]),
+    ):
+        assert [line.split(": ")[1] for line in mistakes(text.replace(old, new))] == places
+
+
 def test_an_anomaly_task_needs_something_to_compare_with(toml: str) -> None:
     start, end = toml.index("[[tasks]]"), toml.index('[[tasks]]\nid = "shop"')
     found = mistakes((toml[:start] + toml[end:]).replace('on = "reviews"', 'on = "shop"'))

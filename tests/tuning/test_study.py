@@ -10,11 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 import benchmark
+import leaderboard
 from benchmark.cli.app import app
 from benchmark.execution.executors import Local
 from benchmark.execution.plan import parse_methods
 from benchmark.execution.runner import Quiet
-from benchmark.schema import IntegrityError, TemperError, UsageError, read_records, read_results
+from benchmark.schema import IntegrityError, TemperError, UsageError, file_fingerprint, read_records, read_results
 from benchmark.schema.trial import read_trials, selected, trial_line
 from benchmark.suites import load_suite
 from benchmark.testing.subject import Killed
@@ -305,13 +306,45 @@ def test_the_selected_learning_rate_is_used(suite: Path, out: Path) -> None:
 
 
 def test_a_record_whose_settings_were_not_selected_is_refused(suite: Path, out: Path) -> None:
-    benchmark.run(suite, out=out, settings="tuned")
+    (file,) = benchmark.run(suite, out=out, settings="tuned").files
+    before = file_fingerprint(next(file.parent.glob("trials.jsonl")))
     path = forced(out, 1)
+    file.write_text(file.read_text().replace(before, file_fingerprint(path)))
     with pytest.raises(IntegrityError, match=r"seed-0.jsonl:1: /tuning/trial: is 0, the trials give 1"):
         read_results(out / "results")
     path.unlink()
     with pytest.raises(IntegrityError, match=r"/tuning: needs trials.jsonl next to the record"):
         read_results(out / "results")
+
+
+def test_more_trials_leave_out_the_rows_of_fewer_and_no_other(suite: Path, out: Path) -> None:
+    results, site = out / "results", out / "site"
+    words = [suite, "--methods", "vanilla", "--trials", 4, "--out", out]
+    benchmark.run(suite, "vanilla,roast", out=out, settings="tuned", seeds=2)
+    leaderboard.build(results, site)
+    done = temper("tune", *words)
+    assert done.returncode == 0, done.stderr
+    assert "note: vanilla: its tuned records are of other trials" in " ".join(done.stderr.split())
+
+    stale = "its trials changed after it was run; run `temper run --settings tuned` again"
+    assert "its trials changed after it was run" in leaderboard.check(results, site)
+    report = leaderboard.build(results, site)
+    assert [row.method for row in report.rows] == ["roast"]
+    assert [(Path(drop.where).name, drop.reason) for drop in report.dropped] == [
+        ("seed-0.jsonl", stale),
+        ("seed-1.jsonl", stale),
+    ]
+    for name in ("vanilla@tuned", str(results / "tiny@1/vanilla@tuned")):
+        with pytest.raises(UsageError, match=re.escape(stale)):
+            leaderboard.compare("roast@tuned", name, results)
+
+    # The seeds that are run again are used; the note stays while another seed is of the earlier trials.
+    benchmark.run(suite, "vanilla", out=out, settings="tuned")
+    assert [Path(drop.where).name for drop in leaderboard.build(results, site).dropped] == ["seed-1.jsonl"]
+    assert "note: vanilla: its tuned records are of other trials" in " ".join(temper("tune", *words).stderr.split())
+    benchmark.run(suite, "vanilla", out=out, settings="tuned", seeds=2)
+    assert not leaderboard.build(results, site).dropped
+    assert "of other trials" not in temper("tune", *words).stderr
 
 
 @pytest.mark.parametrize(

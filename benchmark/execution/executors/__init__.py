@@ -174,5 +174,5 @@ def parse_place(text: str) -> Place:
     place: Place
     place, problems = Schema(kind).read(values)
     if problems:
-        raise UsageError(f"--executor {text}: {'; '.join(map(str, problems))}")
+        raise UsageError(f"--executor {text}: {' '.join(map(str, problems))}")
     return place
