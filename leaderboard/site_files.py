@@ -66,7 +66,7 @@ def build(results: Path, site: Path, published: Path | None = None) -> BuildRepo
         UsageError: there is no results folder, or the site is in it or cannot be written.
         IntegrityError: a record or card is refused; nothing is written.
     """
-    # Every folder there is read as that of a suite, and the page lists files that are no records.
+    # Every folder there is read as that of a suite, and the page lists files that are not records.
     if site.resolve().is_relative_to(results.resolve()):
         raise UsageError(f"{site} is in the results folder {results}; name another folder for the leaderboard.")
     board = load_board(results, published)

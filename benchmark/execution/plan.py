@@ -156,7 +156,7 @@ def parse_methods(methods: str | Iterable[str], plugins: Iterable[str] = ()) -> 
 
 
 def parse_method(method: str, plugins: Iterable[str] = ()) -> MethodRequest:
-    """Parse one method as `parse_methods` does; ``all`` and lists are no method.
+    """Parse one method as `parse_methods` does; ``all`` and lists are refused.
 
     Raises:
         UsageError: no such method, or an invalid hyper-parameter or plugin file.

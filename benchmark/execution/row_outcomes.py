@@ -132,7 +132,7 @@ def compute_rows(rows: Sequence[Row], runner: Runner, executor: Executor) -> Gen
     def ended(pending: _Pending, result: Outcome | Exception) -> Iterator[tuple[Row, Outcome]]:
         earlier = pending.computed + helped.pop(id(pending.row), 0)
         if pending.helps and isinstance(result, Outcome | RowLostError):
-            # Whatever became of the helper, the row's own process goes on or reports why not.
+            # Whatever became of the helper, the row's own process continues or reports why not.
             helped[id(pending.row)] = earlier + (result.computed if isinstance(result, Outcome) else 0)
         elif isinstance(result, RowLostError):
             lost.append(f"{pending.row.label} ({result})")

@@ -290,7 +290,7 @@ def checked_weights(value: object, parameters: Mapping[str, nn.Parameter]) -> di
         raise _wrong(value, wanted)
     for name, tensor in value.items():
         if name not in parameters:
-            raise TemperError(f"returned a value for {name!r}, which is no parameter of the model; return {wanted}.")
+            raise TemperError(f"returned a value for {name!r}, which is not a parameter of the model; return {wanted}.")
         if not isinstance(tensor, Tensor):
             raise _wrong(tensor, wanted, f"under {name!r} ")
         if tensor.shape != parameters[name].shape:

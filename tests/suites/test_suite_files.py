@@ -66,7 +66,7 @@ def test_packaged_suites_by_name_and_version() -> None:
             "Suite demo is at version 3 here, not 4; ask for demo@3, or install the release of Temper that has demo@4.",
         ),
         ("demo@", "There is no suite 'demo@'. Did you mean 'demo'?"),
-        ("nowhere/my.toml", "There is no suite file nowhere/my.toml; correct it, or name a packaged suite: decoder, demo,"),
+        ("nowhere/my.toml", "There is no suite file nowhere/my.toml; correct it, or name a packaged suite: decoder,"),
     ],
 )
 def test_a_suite_that_is_not_there(name: str, sentence: str) -> None:

@@ -136,7 +136,7 @@ def test_evaluation_weights_are_validated_and_saved_and_training_continues_from_
     ("answer", "said"),
     [
         (None, "returned None; return a dict of tensors by parameter name"),
-        ({"head": torch.zeros(2)}, "returned a value for 'head', which is no parameter of the model"),
+        ({"head": torch.zeros(2)}, "returned a value for 'head', which is not a parameter of the model"),
         ({"network.classifier.bias": 0.5}, "under 'network.classifier.bias' returned a value of type float"),
         (
             {"network.classifier.bias": torch.zeros(3)},

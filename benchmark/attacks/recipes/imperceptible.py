@@ -176,7 +176,7 @@ class Genome:
         return self.perturbations * (1 if len(self.places[0]) == 1 else 2)
 
     def edits(self, vector: Vector) -> list[Edit]:
-        """Return the edits of a vector. The lowest place is no change."""
+        """Return the edits of a vector. The lowest place is not a change."""
         width = self.length // self.perturbations
         chosen = []
         for first in range(0, self.length, width):

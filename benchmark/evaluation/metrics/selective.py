@@ -19,19 +19,19 @@ from benchmark.evaluation.metrics.probabilities import Floats
 from benchmark.evaluation.metrics.registry import metric
 
 
-def risks(doubt: Floats, correct: Floats) -> Floats:
+def risks(scores: Floats, correct: Floats) -> Floats:
     """Compute the expected risk at every coverage 1/n..n/n.
 
     Args:
-        doubt: Lower for more confident examples, shape (n,), n at least 1; only the order matters.
+        scores: Uncertainty, lower for more confident examples, shape (n,), n at least 1; only the order matters.
         correct: 1.0 where the prediction was right, else 0.0; shape (n,).
 
     Returns:
         Shape (n,).
     """
-    group_of, sizes = np.unique(doubt, return_inverse=True, return_counts=True)[1:]
+    group_of, sizes = np.unique(scores, return_inverse=True, return_counts=True)[1:]
     errors = np.bincount(group_of, weights=1.0 - correct) / sizes
-    return np.asarray(np.cumsum(np.repeat(errors, sizes)) / np.arange(1, len(doubt) + 1), dtype=np.float64)
+    return np.asarray(np.cumsum(np.repeat(errors, sizes)) / np.arange(1, len(scores) + 1), dtype=np.float64)
 
 
 def aurc(risk: Floats) -> float:
