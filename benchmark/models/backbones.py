@@ -81,12 +81,6 @@ def resolve_backbone(reference: str) -> Backbone:
     )
 
 
-def is_reference(reference: str, backbone: Backbone) -> bool:
-    """Return whether a reference names a backbone. Another one of the Hub is not looked up, which might download it."""
-    own = backbone.reference()
-    return own in (reference, str(Path(reference).expanduser().resolve())) and resolve_backbone(own) == backbone
-
-
 def _known_hub_names() -> set[str]:
     """Return the papers' Hub models whose id has no owner, which would otherwise look like a typing error."""
     return {

@@ -18,7 +18,7 @@ from benchmark.execution.plan import command
 from benchmark.execution.records import failure_of, file_of, records_of
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import Workload
-from benchmark.models.backbones import is_reference
+from benchmark.models.backbones import resolve_backbone
 from benchmark.schema import (
     TemperError,
     UsageError,
@@ -174,8 +174,11 @@ def _missing(row: Row, absent: Sequence[Cell], work: Workload, store: Store, res
 
 def _run_command(row: Row, work: Workload, results: Path) -> str:
     """Write the command that computes a row."""
-    own = is_reference(work.suite.backbone, row.backbone)
-    backbone = None if own else f"{row.backbone.name}={row.backbone.reference()}"
+    reference, default = row.backbone.reference(), work.suite.backbone
+    # The suite's own backbone is not looked up on the Hub, which might download it.
+    local = reference in (default, str(Path(default).expanduser().resolve()))
+    own = local and resolve_backbone(reference) == row.backbone
+    backbone = None if own else f"{row.backbone.name}={reference}"
     options = ["--seeds", str(row.seed + 1)]
     options += ["--settings", TUNED] if row.tuning is not None else []
     options += ["--protocol", ",".join(row.protocol)] if row.protocol else []
