@@ -188,7 +188,8 @@ def _notes(row: Row) -> str:
 
 def joined_notes(notes: Iterable[str]) -> str:
     """Join notes by semicolons; some end with the sentence of a record, whose full stop only the last note keeps."""
-    return "; ".join(filter(None, notes)).replace(".;", ";")
+    *others, last = [*filter(None, notes)] or [""]
+    return "; ".join((*(note.removesuffix(".") for note in others), last))
 
 
 ColumnGroup: TypeAlias = Literal["perspectives", "gains", "tasks", "alternatives"]

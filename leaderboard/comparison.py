@@ -240,7 +240,7 @@ class _Folders:
             return named
         where = " or ".join(map(str, self.default))
         limits = "".join(f" {w} {v}" for w, v in (("of suite", self.suite), ("on", self.backbone)) if v)
-        stale = [drop for folder in self.default for drop in self._stale(folder) if drop.where.split("/")[1] == text]
+        stale = [drop for folder in self.default for drop in self._stale(folder) if self._matches(text, drop)]
         why = f"{stale[0].where}: {stale[0].reason}." if stale else nearest(text, {_slug(place.row) for place in rows})
         raise UsageError(f"There is no row {text!r} in {where}{limits}. {why}")
 
@@ -250,6 +250,12 @@ class _Folders:
         if key not in self._read:
             self._read[key] = read_sections(folder)
         return self._read[key]
+
+    def _matches(self, text: str, drop: DroppedItem) -> bool:
+        """Return whether a record file is of a row with that name, on the suite and backbone that were given."""
+        suite, method, backbone, _ = drop.where.split("/")
+        known = self.suite in (None, suite, suite.partition("@")[0]) and self.backbone in (None, backbone)
+        return known and method == text
 
     def _stale(self, folder: Path) -> list[DroppedItem]:
         """List the record files of a folder whose trials changed."""

@@ -83,7 +83,7 @@ def load_results(path: str | Path, published: str | Path | None = None) -> pd.Da
         published: A folder of numbers printed in papers, such as ``leaderboard/published``.
 
     Returns:
-        A data frame with these columns:
+        A data frame with these columns, without the records of tuned rows whose trials changed after they were run:
 
         - ``suite``, ``version``, ``backbone``: the section that the record belongs to
         - ``method``, ``configuration``, ``protocol``: the row; the last two are empty for the defaults
@@ -282,7 +282,12 @@ def read_sections(
 
 def _sections(suite: SuiteFolder) -> Iterator[SectionResults]:
     records = [_result(located) for located in suite.records]
-    with_tuned = {record.backbone for record in records if record.tuned}
+    stale = {drop.where.split("/")[2] for drop in suite.dropped if drop.reason == STALE}
+    with_tuned = {
+        record.backbone
+        for located, record in zip(suite.records, records, strict=True)
+        if record.tuned or not stale.isdisjoint(located.file.split("/")[2:3])
+    }
     tables: dict[tuple[str, bool], dict[tuple[str, ...], list[ResultRecord]]] = {}
     for record in records:
         # Where there are tuned rows, the others have a table of their own. What is never tuned, published numbers and
@@ -441,8 +446,8 @@ def dropped(suites: Iterable[SuiteFolder], results: Path, published: Path | None
 def _unused_attachments(suite: SuiteFolder) -> Iterator[DroppedItem]:
     """Yield descriptions of rows that do not exist, and attacked texts that are in no record's table."""
     name = f"{suite.card['name']}@{suite.card['version']}"
-    stale = {"/".join(drop.where.split("/")[1:3]) for drop in suite.dropped if drop.reason == STALE}
-    folders = {located.file.split("/")[1] for located in suite.records} | {row.split("/")[0] for row in stale}
+    stale = {drop.where for drop in suite.dropped if drop.reason == STALE}
+    folders = {file.split("/")[1] for file in (*stale, *(located.file for located in suite.records))}
     tables: set[tuple[str, str, int, str]] = set()
     if suite.attachments.examples:
         for located in suite.records:
@@ -453,7 +458,8 @@ def _unused_attachments(suite: SuiteFolder) -> Iterator[DroppedItem]:
         if method not in folders:
             yield DroppedItem(f"{name}/{method}/method.json", "describes a method without records")
     for (folder, attack), examples in suite.attachments.examples.items():
-        if folder not in stale and any((folder, attack, one["seed"], one["table"]) not in tables for one in examples):
+        used = (one for one in examples if f"{name}/{folder}/seed-{one['seed']}.jsonl" not in stale)
+        if any((folder, attack, one["seed"], one["table"]) not in tables for one in used):
             where = f"{name}/{folder}/attacks/{attack}.jsonl"
             yield DroppedItem(where, "its examples are not of the table that the row's records were scored from")
 

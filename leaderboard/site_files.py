@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmark.schema import DroppedItem, UsageError
+from benchmark.schema import DroppedItem, IntegrityError, UsageError
 from benchmark.schema.atomic_io import replace_file
+from benchmark.schema.results_folder import STALE
 from leaderboard import definitions
 from leaderboard.board import Board, load_board
 from leaderboard.render.html import COPIED, contents, page
@@ -94,9 +95,11 @@ def check(results: Path, site: Path, published: Path | None = None) -> str:
 
     Raises:
         UsageError: there is no results folder or no site.
-        IntegrityError: a record or card is refused.
+        IntegrityError: a record or card is refused, or records are left out because their trials changed.
     """
     board = load_board(results, published)
+    if left_out := [f"{drop.where}: {drop.reason}." for drop in board.dropped if drop.reason == STALE]:
+        raise IntegrityError("\n".join(left_out))
     if not site.is_dir():
         raise UsageError(
             f"There is no folder {site}; name that of the leaderboard, or write it by `temper board build`."

@@ -336,7 +336,7 @@ def optima() -> Iterator[str]:
             rises.setdefault(method, {})[seed] = line["rise"]
     vanilla = rises["vanilla"]
     rows: list[Sequence[str]] = []
-    words: dict[str, list[str]] = {"flatter": [], "sharper": []}
+    flatter, sharper = [], []
     for method, own in sorted(rises.items(), key=lambda item: mean(list(item[1].values()))):
         change = over_seeds([(seed, own[seed] - vanilla[seed]) for seed in sorted(own.keys() & vanilla.keys())])
         cells = [f"`{method}`", str(len(own)), decimal(mean(list(own.values())), 3)]
@@ -345,11 +345,12 @@ def optima() -> Iterator[str]:
             continue
         ends = [decimal(value or 0.0, 3, signed=True) for value in (change.value, change.low, change.high)]
         rows.append([*cells, "{} [{}, {}]".format(*ends)])
-        if change.low > 0 or change.high < 0:
-            words["flatter" if change.high < 0 else "sharper"].append(f"`{method}`")
-    known = (f"{word} than vanilla's are the optima of {' and '.join(names)}" for word, names in words.items() if names)
-    sentence = "; ".join(known) or "no optimum is surely flatter or sharper than vanilla's"
-    yield f"{sentence[0].upper()}{sentence[1:]}."
+        flatter += [f"`{method}`"] * (change.high < 0)
+        sharper += [f"`{method}`"] * (change.low > 0)
+    yield (
+        f"Methods whose interval of the difference from vanilla excludes 0, flatter: {', '.join(flatter) or 'none'}; "
+        f"sharper: {', '.join(sharper) or 'none'}. The intervals are not corrected for the number of methods."
+    )
     yield table(("row", "seeds", "rise of the loss", "difference from vanilla"), rows)
 
 

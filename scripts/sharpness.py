@@ -22,7 +22,7 @@ from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
 from benchmark.models.prompt_classifier import load_classifier
 from benchmark.suites import load_suite, training_splits
-from scripts.findings import RESULTS, SHARPNESS, SUITE, sharpness_lines
+from scripts.findings import SHARPNESS, SUITE, sharpness_lines, trained_keys
 
 RHO = 0.05
 """SAM's default."""
@@ -54,17 +54,6 @@ def _loss(model: Classifier, batches: Sequence[Batch]) -> float:
     return total
 
 
-def trained(store: Path) -> Iterator[tuple[str, int, str, Path]]:
-    """Yield the name, the seed, the key and the weights of each tuned row and seed that the store has."""
-    suite = load_suite(SUITE)
-    for path in sorted((RESULTS / f"{suite.name}@{suite.version}").glob("*@tuned/*/seed-*.jsonl")):
-        record = json.loads(path.read_text(encoding="utf-8").partition("\n")[0])
-        key = record["keys"]["train"]
-        folder = store / "train" / key.removeprefix("sha256:") / "model"
-        if folder.is_dir():
-            yield path.parts[-3].removesuffix("@tuned"), record["seed"], key, folder
-
-
 def _batches(model: Classifier, examples: Sequence[Example]) -> Iterator[Batch]:
     for start in range(0, len(examples), BATCH):
         part = examples[start : start + BATCH]
@@ -75,8 +64,9 @@ def main(out: str) -> None:
     """Measure every row and seed that has no line yet."""
     examples = limited(training_splits(load_suite(SUITE)).validation, TEXTS).examples
     known = {line["train"] for line in sharpness_lines()}
-    for row, seed, key, folder in trained(Path(out) / "store"):
-        if key in known:
+    for key, (row, seed) in trained_keys().items():
+        folder = Path(out) / "store" / "train" / key.removeprefix("sha256:") / "model"
+        if key in known or not folder.is_dir():
             continue
         model = load_classifier(folder)
         loss, rise = sharpness(model, list(_batches(model, examples)), RHO)

@@ -13,7 +13,7 @@ from benchmark.schema import SANITY_CHECKS
 from leaderboard import load_results
 from leaderboard.intervals import Estimate
 from leaderboard.scores import Gain
-from scripts.findings import PAGE, RESULTS, page, parts, verdict
+from scripts.findings import PAGE, RESULTS, SHARPNESS, page, parts, verdict
 
 HEADLINES = ("accuracy", "accuracy_under_attack", "ece", "auroc")
 PERSPECTIVES = ["in-distribution", "shift", "adversarial", "calibration", "anomaly"]
@@ -100,6 +100,34 @@ def test_gains_under_attack_are_those_of_the_records(written, records, part) -> 
         expected = gains(values, name)[["textfooler", "bert-attack", "pwws"]].mean()
         accuracy = gains(scores(records, int(suite[-1]), "accuracy"), name)["in-distribution"].mean()
         assert first_numbers(line) == pytest.approx([accuracy, *expected, expected.mean()], abs=0.00501)
+
+
+def test_gains_on_the_decoder_are_those_of_the_records(written) -> None:
+    frame = load_results(RESULTS)
+    frame = frame[(frame["suite"] == "decoder") & (frame["backbone"] == "smollm2")]
+    lines = cells(written["mvp-decoder"])
+    assert ("mvp", "decoder@1") in lines
+    for (name, _), line in lines.items():
+        expected = []
+        for task, metric in (("rotten-tomatoes", "accuracy"), ("textfooler", "accuracy_under_attack")):
+            chosen = frame[(frame["task"] == task) & (frame["metric"] == metric)]
+            values = chosen[chosen["perspective"] != "calibration"].pivot_table("value", ["method", "seed"])["value"]
+            expected.append(gains(values, name).mean())
+        assert first_numbers(line) == pytest.approx(expected, abs=0.00501)
+
+
+def test_differences_in_sharpness_are_those_of_the_measurements(written) -> None:
+    frame = pd.DataFrame(map(json.loads, SHARPNESS.read_text(encoding="utf-8").splitlines()))
+    rises = frame.set_index(["row", "seed"])["rise"]
+    shown = cells(written["optima"])
+    assert {name for (name,) in shown} == set(frame["row"])
+    for (name,), (seeds, rise, *change) in shown.items():
+        assert (int(seeds), float(rise)) == (len(rises[name]), pytest.approx(rises[name].mean(), abs=0.000501))
+        if name != "vanilla":
+            own, vanilla = rises[name].align(rises["vanilla"], join="inner")
+            interval = ttest_rel(own, vanilla).confidence_interval()
+            expected = [(own - vanilla).mean(), interval.low, interval.high]
+            assert [float(n) for n in re.findall(NUMBER, change[0])] == pytest.approx(expected, abs=0.000501)
 
 
 def test_correlations_are_those_of_the_records(written, records) -> None:

@@ -57,8 +57,7 @@ def test_a_note_that_is_a_sentence_loses_its_full_stop_before_another_note(tmp_p
     write_results(tmp_path, suite, Method())
     for seed in (0, 1, 2):
         lost = {"value": None, "replicates": None, "status": "failed", "reason": "It diverged."}
-        found = [record | (lost if seed else {}) for record in records(suite, Method("roast"), seed)]
-        write_records(tmp_path, found)
+        write_records(tmp_path, [record | (lost if seed else {}) for record in records(suite, Method("roast"), seed)])
     texts = render_all(load_board(tmp_path))
     for name in ("board.md", "board.csv"):
         (line,) = [line for line in texts[name].splitlines() if "It diverged" in line]

@@ -307,7 +307,7 @@ def test_the_selected_learning_rate_is_used(suite: Path, out: Path) -> None:
 
 def test_a_record_whose_settings_were_not_selected_is_refused(suite: Path, out: Path) -> None:
     (file,) = benchmark.run(suite, out=out, settings="tuned").files
-    before = file_fingerprint(next(file.parent.glob("trials.jsonl")))
+    before = file_fingerprint(file.parent / "trials.jsonl")
     path = forced(out, 1)
     file.write_text(file.read_text().replace(before, file_fingerprint(path)))
     with pytest.raises(IntegrityError, match=r"seed-0.jsonl:1: /tuning/trial: is 0, the trials give 1"):
@@ -315,6 +315,14 @@ def test_a_record_whose_settings_were_not_selected_is_refused(suite: Path, out: 
     path.unlink()
     with pytest.raises(IntegrityError, match=r"/tuning: needs trials.jsonl next to the record"):
         read_results(out / "results")
+
+
+def test_rows_with_defaults_do_not_become_the_ranking_when_trials_change(suite: Path, out: Path) -> None:
+    benchmark.run(suite, out=out, settings="tuned")
+    benchmark.run(suite, out=out)
+    forced(out, 1)
+    (row,) = leaderboard.build(out / "results", out / "site").rows
+    assert "default settings" in row.section
 
 
 def test_more_trials_leave_out_the_rows_of_fewer_and_no_other(suite: Path, out: Path) -> None:
@@ -327,9 +335,12 @@ def test_more_trials_leave_out_the_rows_of_fewer_and_no_other(suite: Path, out: 
     assert "note: vanilla: its tuned records are of other trials" in " ".join(done.stderr.split())
 
     stale = "its trials changed after it was run; run `temper run --settings tuned` again"
-    assert "its trials changed after it was run" in leaderboard.check(results, site)
+    with pytest.raises(IntegrityError, match=re.escape(stale)):
+        leaderboard.check(results, site)
     report = leaderboard.build(results, site)
     assert [row.method for row in report.rows] == ["roast"]
+    with pytest.raises(IntegrityError, match=re.escape(stale)):
+        leaderboard.check(results, site)
     assert [(Path(drop.where).name, drop.reason) for drop in report.dropped] == [
         ("seed-0.jsonl", stale),
         ("seed-1.jsonl", stale),
