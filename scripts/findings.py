@@ -274,6 +274,7 @@ def mvp(read: Sequence[Evidence]) -> Iterator[str]:
     yield (
         f"{answer}: `mvp` gains {interval(gain)} points over vanilla in {where}, and "
         f"the claimed {100 * CLAIMED:+.0f} lies {'inside' if inside else 'outside'} this interval. "
+        f"In Overall it gains {interval(rows[0][1].scores.tests['overall'])}. "
         f"{missing(read, 'mvp+adv_embed')}"
     )
     yield gains_table(lines)
