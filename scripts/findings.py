@@ -28,7 +28,7 @@ from scripts.methods_page import escaped, table
 ROOT = Path(__file__).parents[1]
 PAGE, RESULTS = ROOT / "docs" / "findings.md", ROOT / "leaderboard" / "results"
 SHARPNESS = ROOT / "docs" / "sharpness.jsonl"
-"""What `python -m scripts.sharpness` measured."""
+"""Written by `python -m scripts.measure_sharpness`."""
 
 SUITE, BACKBONE = "offline", "minilm"
 DECODER = "decoder", "smollm2"
@@ -323,7 +323,7 @@ def trained_keys() -> dict[str, tuple[str, int]]:
 
 
 def sharpness_lines() -> list[dict[str, Any]]:
-    """Return the measurements of `python -m scripts.sharpness`."""
+    """Return the measurements of `python -m scripts.measure_sharpness`."""
     return [json.loads(line) for line in SHARPNESS.read_text(encoding="utf-8").splitlines()]
 
 

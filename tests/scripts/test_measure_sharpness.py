@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from benchmark.models.classifier import Classifier
 from scripts.findings import sharpness_lines, trained_keys
-from scripts.sharpness import RHO, TEXTS, sharpness
+from scripts.measure_sharpness import RHO, TEXTS, sharpness
 from tests.support.tiny import sentences
 
 

@@ -1,4 +1,4 @@
-"""Measure how flat the optima of the tuned rows are, for docs/findings.md: `python -m scripts.sharpness OUT`.
+"""Measure how flat the optima of the tuned rows are, for docs/findings.md: `python -m scripts.measure_sharpness OUT`.
 
 The sharpness of weights w is L(w + rho g / |g|) - L(w): how much the loss rises when the weights move by rho along its
 gradient g, to first order the largest rise within that distance (SAM, Foret et al., ICLR 2021, equations 2 and 3).
