@@ -19,7 +19,7 @@ from benchmark.schema import (
     suite_card_text,
 )
 from benchmark.schema.atomic_io import replace_file
-from benchmark.schema.trial import TRIALS_FILE
+from benchmark.schema.attachments import is_attachment
 from benchmark.suites import Attack, EvaluationTask, TuningRule
 
 CALIBRATION = "calibration"
@@ -143,7 +143,7 @@ def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Pa
         if "earlier_fingerprints" in stored:
             card["earlier_fingerprints"] = stored["earlier_fingerprints"]
     elif path.is_file():
-        files = (file for file in path.parent.glob("*/*/*.jsonl") if file.name != TRIALS_FILE)
+        files = (file for file in path.parent.rglob("*.jsonl") if not is_attachment(file, path.parent))
         others = sorted({str(file.relative_to(results)) for file in files} - set(ours))
         if others:
             raise UsageError(
