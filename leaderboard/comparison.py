@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.schema import DroppedItem, IntegrityError, SuiteFolder, UsageError, method_slug, nearest
+from benchmark.schema import IntegrityError, SuiteFolder, UsageError, method_slug, nearest
 from benchmark.schema.record import TUNED
 from benchmark.schema.results_folder import STALE
 from leaderboard.figures import unit_label
@@ -232,7 +232,7 @@ class _Folders:
             _Place(section, row, folder, None)
             for folder in self.default
             for section in self._results(folder)[1]
-            if self.suite in (None, section.card["name"], section.suite) and self.backbone in (None, section.backbone)
+            if self._asks_for(section.suite, section.backbone)
             for row in section.rows
             if row.kind == MEASURED
         ]
@@ -240,8 +240,8 @@ class _Folders:
             return named
         where = " or ".join(map(str, self.default))
         limits = "".join(f" {w} {v}" for w, v in (("of suite", self.suite), ("on", self.backbone)) if v)
-        stale = [drop for folder in self.default for drop in self._stale(folder) if self._matches(text, drop)]
-        why = f"{stale[0].where}: {stale[0].reason}." if stale else nearest(text, {_slug(place.row) for place in rows})
+        stale = [file for folder in self.default for file in self._stale(folder) if self._is_of(text, file)]
+        why = f"{stale[0]}: {STALE}." if stale else nearest(text, {_slug(place.row) for place in rows})
         raise UsageError(f"There is no row {text!r} in {where}{limits}. {why}")
 
     def _results(self, folder: Path) -> tuple[tuple[SuiteFolder, ...], tuple[SectionResults, ...]]:
@@ -251,15 +251,17 @@ class _Folders:
             self._read[key] = read_sections(folder)
         return self._read[key]
 
-    def _matches(self, text: str, drop: DroppedItem) -> bool:
-        """Return whether a record file is of a row with that name, on the suite and backbone that were given."""
-        suite, method, backbone, _ = drop.where.split("/")
-        known = self.suite in (None, suite, suite.partition("@")[0]) and self.backbone in (None, backbone)
-        return known and method == text
+    def _asks_for(self, suite: str, backbone: str) -> bool:
+        """Return whether rows of a suite, as name@version, on a backbone may be named."""
+        return self.suite in (None, suite, suite.partition("@")[0]) and self.backbone in (None, backbone)
 
-    def _stale(self, folder: Path) -> list[DroppedItem]:
+    def _is_of(self, text: str, file: str) -> bool:
+        suite, method, backbone, _ = file.split("/")
+        return method == text and self._asks_for(suite, backbone)
+
+    def _stale(self, folder: Path) -> list[str]:
         """List the record files of a folder whose trials changed."""
-        return [drop for suite in self._results(folder)[0] for drop in suite.dropped if drop.reason == STALE]
+        return [file for suite in self._results(folder)[0] for file in suite.stale]
 
     def _at_path(self, path: Path) -> list[_Place]:
         """Find the row of a record file, or of a folder that holds one row's files."""
@@ -277,8 +279,8 @@ class _Folders:
             if row.kind == MEASURED and any(f"{file}/".startswith(f"{below}/") for file in row.files)
         ]
         if not places:
-            if stale := [drop for drop in self._stale(home.parent) if f"{drop.where}/".startswith(f"{below}/")]:
-                raise UsageError(f"{path} holds no row that is used: {stale[0].reason}.")
+            if any(f"{file}/".startswith(f"{below}/") for file in self._stale(home.parent)):
+                raise UsageError(f"{path} holds no row that is used: {STALE}.")
             raise UsageError(f"{path} holds no measured row; name a record file, a row's folder or a method.")
         return places
 

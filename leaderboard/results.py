@@ -28,7 +28,6 @@ from benchmark.schema import (
     read_results,
     suite_of,
 )
-from benchmark.schema.results_folder import STALE
 from benchmark.schema.trial import Trial
 from leaderboard.trial_notes import average_note, tuning_facts, tuning_notes, unequal_trials
 
@@ -282,7 +281,7 @@ def read_sections(
 
 def _sections(suite: SuiteFolder) -> Iterator[SectionResults]:
     records = [_result(located) for located in suite.records]
-    stale = {drop.where.split("/")[2] for drop in suite.dropped if drop.reason == STALE}
+    stale = {file.split("/")[2] for file in suite.stale}
     with_tuned = {
         record.backbone
         for located, record in zip(suite.records, records, strict=True)
@@ -446,7 +445,7 @@ def dropped(suites: Iterable[SuiteFolder], results: Path, published: Path | None
 def _unused_attachments(suite: SuiteFolder) -> Iterator[DroppedItem]:
     """Yield descriptions of rows that do not exist, and attacked texts that are in no record's table."""
     name = f"{suite.card['name']}@{suite.card['version']}"
-    stale = {drop.where for drop in suite.dropped if drop.reason == STALE}
+    stale = set(suite.stale)
     folders = {file.split("/")[1] for file in (*stale, *(located.file for located in suite.records))}
     tables: set[tuple[str, str, int, str]] = set()
     if suite.attachments.examples:

@@ -157,6 +157,11 @@ class SuiteFolder:
     files: tuple[tuple[str, str], ...]
     attachments: Attachments = field(default_factory=Attachments)
 
+    @property
+    def stale(self) -> list[str]:
+        """Names of the record files that were dropped because the trials changed after the row was run."""
+        return [drop.where for drop in self.dropped if drop.reason == STALE]
+
 
 def read_results(root: Path, published: Path | None = None) -> tuple[SuiteFolder, ...]:
     """Read a results folder and a folder of published records.
