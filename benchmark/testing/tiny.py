@@ -57,9 +57,12 @@ def write_tiny_bert(folder: Path, seed: int = 0) -> Path:
     import torch
     from transformers import BertModel
 
+    from benchmark.models.pretrained import quiet_transformers
+
     config = _write_vocabulary(folder, WORDS)
     torch.manual_seed(seed)
-    BertModel(config).save_pretrained(folder, safe_serialization=True)
+    with quiet_transformers():
+        BertModel(config).save_pretrained(folder, safe_serialization=True)
     return folder
 
 
@@ -68,9 +71,12 @@ def write_tiny_masked_lm(folder: Path, seed: int = 0) -> Path:
     import torch
     from transformers import BertForMaskedLM
 
+    from benchmark.models.pretrained import quiet_transformers
+
     config = _write_vocabulary(folder, [*WORDS, *PROMPT_WORDS])
     torch.manual_seed(seed)
-    BertForMaskedLM(config).save_pretrained(folder, safe_serialization=True)
+    with quiet_transformers():
+        BertForMaskedLM(config).save_pretrained(folder, safe_serialization=True)
     return folder
 
 
