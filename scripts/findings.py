@@ -266,7 +266,7 @@ def mvp(read: Sequence[Evidence]) -> Iterator[str]:
     """MVP: accuracy under attack, and more of it with adversarial training."""
     rows = of_methods(read, "mvp", "mvp+adv_embed", "mvp+roast")
     lines = [attacks_line(*one) for one in rows]
-    (of, _), (_, gains, _) = rows[0], lines[0]
+    (of, row), (_, gains, _) = rows[0], lines[0]
     attacks, gain = list(gains.items())[-1]
     supported, inside = attacks in starred(gains) and value(gain) > 0, contains(gain, CLAIMED)
     where = f"{'the ' if attacks == ALL_ATTACKS else ''}{attacks} of {of.suite}"
@@ -274,7 +274,7 @@ def mvp(read: Sequence[Evidence]) -> Iterator[str]:
     yield (
         f"{answer}: `mvp` gains {interval(gain)} points over vanilla in {where}, and "
         f"the claimed {100 * CLAIMED:+.0f} lies {'inside' if inside else 'outside'} this interval. "
-        f"In Overall it gains {interval(rows[0][1].scores.tests['overall'])}. "
+        f"In Overall it gains {interval(row.scores.tests['overall'])}. "
         f"{missing(read, 'mvp+adv_embed')}"
     )
     yield gains_table(lines)
@@ -330,11 +330,8 @@ def sharpness_lines() -> list[dict[str, Any]]:
 def optima() -> Iterator[str]:
     """Compare the sharpness of optima with vanilla's, over the same seeds."""
     rises: dict[str, dict[int, float]] = {}
-    keys = trained_keys()
     for line in sharpness_lines():
-        if line["train"] in keys:
-            method, seed = keys[line["train"]]
-            rises.setdefault(method, {})[seed] = line["rise"]
+        rises.setdefault(line["row"], {})[line["seed"]] = line["rise"]
     vanilla = rises["vanilla"]
     rows: list[Sequence[str]] = []
     flatter, sharper = [], []
