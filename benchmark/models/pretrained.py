@@ -52,12 +52,34 @@ def load_config(folder: Path, **settings: object) -> Any:
 
 
 def load_with_head(folder: Path, config: Any) -> nn.Module:
-    """Load the body with the family's classification head: the folder's, or a new one from torch's generator."""
+    """Load the body with the family's classification head: the folder's, or a new one from torch's generator.
+
+    A pooler counts as part of the head, since many checkpoints of masked LMs have none.
+
+    Raises:
+        UsageError: the checkpoint lacks weights of the body, which would be random.
+    """
     from transformers import AutoModelForSequenceClassification
 
     with quiet_transformers():
-        network = AutoModelForSequenceClassification.from_pretrained(
-            str(folder), config=config, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+        network, loading = AutoModelForSequenceClassification.from_pretrained(
+            str(folder),
+            config=config,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    body = f"{network.base_model_prefix}."
+    missing = [
+        name
+        for name in without_value(network, set(loading["missing_keys"]))
+        if name.startswith(body) and not name.startswith(f"{body}pooler.")
+    ]
+    if missing:
+        raise UsageError(
+            f"The checkpoint in {folder} is not a complete {type(network).__name__}: it has no {missing[0]!r} (one of "
+            f"{len(missing)} missing weights). Download or export it again."
         )
     return cast(nn.Module, network)
 

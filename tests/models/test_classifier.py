@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers.utils import logging
 
@@ -250,3 +251,19 @@ def test_default_padding_is_not_written_to_disk(model: Classifier, tmp_path: Pat
     """Or every model that was ever saved would be another one."""
     model.save(tmp_path)
     assert "padding" not in (tmp_path / "config.json").read_text().replace("padding_idx", "")
+
+
+@pytest.mark.parametrize("prefix", ["", "bert."])
+def test_a_checkpoint_needs_every_weight_of_the_body_but_no_pooler(
+    tiny_backbone: Path, tmp_path: Path, prefix: str
+) -> None:
+    folder = shutil.copytree(tiny_backbone, tmp_path / "backbone")
+    full = load_file(folder / "model.safetensors")
+    weights = {prefix + name: value for name, value in full.items() if not name.startswith("pooler.")}
+    assert 0 < len(weights) < len(full)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    assert Classifier.from_pretrained(folder, 2, 16)
+    del weights[f"{prefix}encoder.layer.0.output.dense.bias"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UsageError, match=r"has no 'bert\.encoder\.layer\.0\.output\.dense\.bias' \(one of 1 missing"):
+        Classifier.from_pretrained(folder, 2, 16)
