@@ -4,11 +4,15 @@ import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING
+from pathlib import Path
 from string import ascii_lowercase
 
 from benchmark.execution.costs import Cost, Costs, over_vanilla
 from benchmark.execution.method_registry import method_class, registered
 from benchmark.execution.method_source import summary
+from benchmark.schema import method_slug
+from benchmark.schema.record import row_folder
+from benchmark.suites import Suite, load_suite
 from benchmark.training import Method
 
 INTRODUCTION = """\
@@ -23,21 +27,31 @@ Every method in `methods/`. Set a hyper-parameter with `--methods roast:alpha=0.
 - **Cost** is the number of training passes relative to vanilla's (forward 1, backward 2, backward to the inputs 1),
   counted with the defaults. *+1.00 once* means one more epoch of vanilla's before the first step.
 - **Time** is that of a training step relative to vanilla's. Settings: {settings}.
+- **Row** says whether the method has a tuned row in `{suite}`. One that was not run is estimated to take this many
+  core-hours, from the [time of vanilla](pilot.md#budget) and the time of a step. With prompts it takes more, since
+  predictions are slower, too.
 - **Families** are those of the backbones that the tests train the method on, of {count}: {families}.
   Others may work too; see [Backbones](backbones.md)."""
 
 
-def methods_page(families: Sequence[str], refused: Mapping[str, Sequence[str]]) -> str:
+SUITE, BACKBONE = "offline", "minilm"
+
+SECONDS = {"training": 138, "trial": 20, "seed": 441}
+"""Core time of vanilla: a training, a trial's predictions, and a seed's predictions and attacks (docs/pilot.md)."""
+
+
+def methods_page(families: Sequence[str], refused: Mapping[str, Sequence[str]], results: Path) -> str:
     """Write the page.
 
     Args:
         families: The model families that the tests train every method on.
         refused: Those of them that a method refuses, by its name.
+        results: The results folder, for whether a method has a row.
     """
     names = [name for name, point in registered().items() if point.value.startswith("methods.")]
     costs = {name: Costs.for_method(registered()[name]).methods.get(name) for name in names}
     settings = sorted({cost.setting for cost in costs.values() if cost and cost.setting})
-    rows, sections = [], []
+    suite, rows, sections = load_suite(SUITE), [], []
     for name in names:
         cls = method_class(name)
         read = summary(registered()[name])
@@ -45,18 +59,22 @@ def methods_page(families: Sequence[str], refused: Mapping[str, Sequence[str]]) 
         trained = _trained(families, refused.get(name, ()))
         if read.averages_trials:
             cost, trained = "a training per trial", "those of `of`"
-        rows.append((f"[`{name}`](#{name})", escaped(cls.paper) or "-", cost, time, trained))
+        tuned = method_slug(name, "", tuned=True)
+        has_row = (results / row_folder(suite.name, suite.version, tuned, BACKBONE)).is_dir()
+        row = "yes" if has_row else _not_run(costs[name], suite)
+        rows.append((f"[`{name}`](#{name})", escaped(cls.paper) or "-", cost, time, row, trained))
         hooks = ", ".join(f"`{hook}`" for hook in read.hooks) or "none"
         sections += [f"## {name}", prose(inspect.getdoc(cls) or ""), f"Hooks: {hooks}. Version {escaped(cls.version)}."]
         sections.append(_hyperparameters(cls))
     introduction = INTRODUCTION.format(
+        suite=f"{suite.name}@{suite.version}",
         count=len(families),
         families=", ".join(families),
         settings="; ".join(
             f"({mark}) {escaped(setting)}" for mark, setting in zip(ascii_lowercase, settings, strict=False)
         ),
     )
-    overview = table(("method", "paper", "cost", "time", "families"), rows)
+    overview = table(("method", "paper", "cost", "time", "row", "families"), rows)
     return "\n\n".join(filter(None, (introduction, overview, *sections))) + "\n"
 
 
@@ -75,6 +93,15 @@ def _time(cost: Cost | None, settings: Sequence[str]) -> str:
     if cost is None or cost.measured is None:
         return "-"
     return f"{cost.measured:.2f} ({ascii_lowercase[settings.index(cost.setting)]})"
+
+
+def _not_run(cost: Cost | None, suite: Suite) -> str:
+    if cost is None or cost.measured is None:
+        return "not run"
+    trials, seeds = suite.tuning.trials, suite.minimum_seeds
+    training = (trials + seeds - 1) * SECONDS["training"] * cost.measured  # the first seed is a trial
+    seconds = training + trials * SECONDS["trial"] + seeds * SECONDS["seed"]
+    return f"not run, {seconds / 3600:.1f} h"
 
 
 def _hyperparameters(cls: type[Method]) -> str:

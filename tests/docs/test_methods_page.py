@@ -1,5 +1,6 @@
 """docs/methods.md is what the registry says, and its Markdown shows the text as it is written."""
 
+import json
 import re
 from pathlib import Path
 
@@ -12,11 +13,14 @@ from scripts.methods_page import escaped, methods_page, prose
 from tests.support.families import FAMILIES, REFUSED
 from tests.support.prompts import PROMPTED
 
-PAGE = Path(__file__).parents[2] / "docs" / "methods.md"
+ROOT = Path(__file__).parents[2]
+PAGE, RESULTS = ROOT / "docs" / "methods.md", ROOT / "leaderboard" / "results"
 
 
 def test_the_page_is_current() -> None:
-    assert PAGE.read_text(encoding="utf-8") == methods_page(FAMILIES, REFUSED), "run python -m scripts.docs_reference"
+    assert PAGE.read_text(encoding="utf-8") == methods_page(FAMILIES, REFUSED, RESULTS), (
+        "run python -m scripts.docs_reference"
+    )
 
 
 def test_every_method_of_the_tree_has_a_row_and_a_section() -> None:
@@ -25,7 +29,7 @@ def test_every_method_of_the_tree_has_a_row_and_a_section() -> None:
     assert [line.removeprefix("## ") for line in lines if line.startswith("## ")] == names
     rows = [line for line in lines if line.startswith("| [`")]
     assert [row.split("`")[1] for row in rows] == names
-    assert all(row.count(" | ") == 4 for row in rows)
+    assert all(row.count(" | ") == 5 for row in rows)
 
 
 def test_a_row_and_a_section_state_a_methods_facts() -> None:
@@ -34,10 +38,21 @@ def test_a_row_and_a_section_state_a_methods_facts() -> None:
     search = SAM.hyperparameter_fields()["rho"].search
     assert isinstance(search, Search)
     assert row.startswith("| [`sam`](#sam) | Foret et al., ICLR 2021 | 2.00 | ")
-    assert re.search(r" \| \d\.\d\d \([ab]\) \| all 13 \|$", row)
+    assert re.search(r" \| \d\.\d\d \([ab]\) \| [^|]+ \| all 13 \|$", row)
     assert f"| `rho` | `0.05` | a finite number > 0 | {search}; {escaped(search.source)} |" in text
     assert "\n\nHooks: `backward`. Version 1.\n\n" in text
-    assert " | 1.00 | 0.97 (b) | all but gemma, gpt2, llama, xlnet |" in text
+    assert re.search(r" \| 1\.00 \| 0\.97 \(b\) \| [^|]+ \| all but gemma, gpt2, llama, xlnet \|", text)
+
+
+def test_a_method_has_a_row_or_is_listed_as_not_run(tmp_path: Path) -> None:
+    (tmp_path / "offline@2" / "sam@tuned" / "minilm").mkdir(parents=True)
+    made = [line.split(" | ") for line in methods_page(FAMILIES, REFUSED, tmp_path).splitlines() if "](#" in line]
+    rows = {line[0].split("`")[1]: line[4] for line in made if line[0].startswith("| [`")}
+    assert (rows.pop("sam"), rows.pop("soup")) == ("yes", "not run")
+    costs = json.loads((ROOT / "methods" / "temper_costs.json").read_text(encoding="utf-8"))
+    for name, row in rows.items():
+        hours = (8 * 138 * costs[name]["measured"] + 4 * 20 + 5 * 441) / 3600
+        assert float(row.removeprefix("not run, ").removesuffix(" h")) == pytest.approx(hours, abs=0.0501)
 
 
 def test_families_are_those_of_the_prompts_tests() -> None:
