@@ -92,7 +92,7 @@ def compare(
 
     Raises:
         UsageError: There is no such row, or several; or the rows are of different suites or backbones.
-        IntegrityError: A record is invalid.
+        IntegrityError: A record is invalid, or the rows were measured on different data.
     """
     mine, theirs = _pair(first, second, results, suite, backbone)
     section = mine.section
@@ -103,7 +103,12 @@ def compare(
     names = (_shown(mine.row), _shown(theirs.row))
     if revisions_differ(mine.row, theirs.row):
         raise UsageError(f"{names[0]} and {names[1]} started from different revisions of {section.backbone}.")
-    scores = SectionScores(_section_of_two(mine, theirs))
+    both = _section_of_two(mine, theirs)
+    # The fingerprints do not cover the data of a task whose hash the card does not declare.
+    hashes = both.frame.groupby("task")["data"].nunique()
+    if tasks := ", ".join(hashes.index[hashes > 1]):
+        raise IntegrityError(f"{names[0]} and {names[1]} have different data of {tasks}; measure both on one data set.")
+    scores = SectionScores(both)
     one, other = scores.section.rows
     complete = [
         set(scores.complete_seeds(row)) & set(place.seeds or row.seeds)

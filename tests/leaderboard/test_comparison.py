@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from benchmark.schema import IntegrityError, UsageError
+from benchmark.schema import IntegrityError, UsageError, card_fingerprint
 from leaderboard import compare, load_board
-from tests.leaderboard.synthetic import Method, card, write_results
+from tests.leaderboard.synthetic import Method, card, digest, records, write_card, write_records, write_results
 from tests.support.command import temper
 
 
@@ -75,6 +75,25 @@ def test_rows_of_two_results_folders_are_compared_where_the_suite_is_one(results
     row = str(tmp_path / "other" / "toy@1" / "mine" / "minilm")
     with pytest.raises(IntegrityError, match="different states of toy@1"):
         compare(row, "vanilla", results)
+
+
+def test_rows_of_two_results_folders_need_one_data_set_even_if_the_card_declares_no_hash(tmp_path):
+    suite, open_suite = card(), card()
+    next(entry for entry in open_suite["tasks"] if entry["id"] == "stores")["data"] = None
+    texts = {"vanilla": "one", "roast": "one", "mvp": "other"}
+    for name, text in texts.items():
+        write_card(tmp_path / name, open_suite)
+        for seed in (0, 1):
+            found = records(suite, Method(name), seed)
+            for record in found:
+                record["suite"]["fingerprint"] = card_fingerprint(open_suite)
+                if record["task"]["id"] == "stores":
+                    record["task"]["data"] = digest(text)
+            write_records(tmp_path / name, found)
+    folders = [tmp_path / name for name in texts]
+    assert compare("roast", "vanilla", *folders).seeds == (0, 1)
+    with pytest.raises(IntegrityError, match=r"^mvp and vanilla have different data of stores; measure both on one"):
+        compare("mvp", "vanilla", *folders)
 
 
 @pytest.mark.parametrize(
