@@ -32,7 +32,7 @@ class ScoreComparison:
         low: Lower end of the 95 % paired bootstrap interval of `change`; `high` is the upper end.
         wins: Share of the draws in which the first is better.
         p: Two-sided bootstrap p-value; of Overall against vanilla, Holm-corrected as on the leaderboard where the row
-            is ranked there.
+            is ranked there over the same seeds.
         reason: Why the interval or the verdict is missing.
         differs: Whether the difference is significant at the 5 % level, whatever the random numbers of the draws.
     """
@@ -120,7 +120,7 @@ def compare(
             f"{names[0]} and {names[1]} share no complete seed of {section.suite}; run them with the same."
         )
     overall, *single = _differences(scores, one, other, seeds)
-    differences = (_as_on_the_leaderboard(mine, theirs, overall), *single)
+    differences = (_as_on_the_leaderboard(mine, theirs, seeds, overall), *single)
     if no_verdict := _no_verdict(scores, seeds):
         differences = tuple(replace(one, reason=one.reason or no_verdict) for one in differences)
     folders = (str(mine.folder), str(theirs.folder))
@@ -173,15 +173,19 @@ def _tested(plain: ScoreComparison, test: Gain | None, reason: str) -> ScoreComp
     return replace(plain, low=low, high=high, wins=test.wins, p=test.p, differs=test.significant)
 
 
-def _as_on_the_leaderboard(mine: _Place, theirs: _Place, overall: ScoreComparison) -> ScoreComparison:
-    """Replace Overall's p-value and decision against vanilla by the leaderboard's if the row is ranked."""
+def _as_on_the_leaderboard(
+    mine: _Place, theirs: _Place, seeds: tuple[int, ...], overall: ScoreComparison
+) -> ScoreComparison:
+    """Replace Overall's p-value and decision against vanilla by the leaderboard's if the row is ranked over `seeds`."""
     vanilla = mine.section.vanilla()
     pairs = ((mine.row, theirs.row), (theirs.row, mine.row))
     row = next((one for one, other in pairs if other is vanilla and one is not other), None)
     if row is None or row not in mine.section.rows:
         return overall
     ranked = next(ranked for ranked in ranking(SectionScores(mine.section)) if ranked.scores.row is row)
-    return overall if ranked.p is None else replace(overall, p=ranked.p, differs=ranked.significant)
+    if ranked.p is None or ranked.scores.shared != seeds:
+        return overall
+    return replace(overall, p=ranked.p, differs=ranked.significant)
 
 
 def _no_verdict(scores: SectionScores, seeds: tuple[int, ...]) -> str:

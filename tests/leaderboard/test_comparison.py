@@ -67,6 +67,14 @@ def test_one_seed_gives_no_verdict(results):
     assert "run more seeds" in found.differences[0].reason
 
 
+def test_the_leaderboards_p_value_is_not_shown_for_other_seeds(results, tmp_path):
+    overall = compare(str(results / "toy@1/roast/minilm/seed-1.jsonl"), "vanilla", results).differences[0]
+    write_results(tmp_path / "alone", card(), Method(seeds=(1,)), Method("roast", gain=0.06, seeds=(1,)))
+    alone = compare("roast", "vanilla", tmp_path / "alone").differences[0]
+    assert (overall.change, overall.p, overall.differs) == (alone.change, alone.p, alone.differs)
+    assert overall.p != compare("roast", "vanilla", results).differences[0].p
+
+
 def test_rows_of_two_results_folders_are_compared_where_the_suite_is_one(results, tmp_path):
     write_results(tmp_path / "mine", card(), Method("mine", gain=0.2 - 0.12))
     row = str(tmp_path / "mine" / "toy@1" / "mine" / "minilm")
