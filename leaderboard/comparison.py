@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmark.schema import IntegrityError, SuiteFolder, UsageError, method_slug, nearest
 from benchmark.schema.record import TUNED
-from benchmark.schema.results_folder import STALE
+from benchmark.schema.results_folder import RECORD_FILE, STALE
 from leaderboard.figures import unit_label
 from leaderboard.ranking import at_chance, ranking
 from leaderboard.results import MEASURED, RowResults, SectionResults, read_sections
@@ -274,21 +274,25 @@ class _Folders:
 
     def _at_path(self, path: Path) -> list[_Place]:
         """Find the row of a record file, or of a folder that holds one row's files."""
-        home = next((parent for parent in (path, *path.parents) if (parent / "suite.json").is_file()), None)
-        if home is None or not path.exists() or home == path:
+        # The parents of a relative path end at the working folder, which may be below the suite's.
+        parents = path.resolve().parents if path.exists() else ()
+        home = next((parent for parent in parents if (parent / "suite.json").is_file()), None)
+        if home is None:
             raise UsageError(
                 f"{path} is not a record file or a row below a folder with a suite.json; name one, or a method."
             )
-        below = path.resolve().relative_to(home.parent.resolve()).as_posix()
-        seeds = (int(path.stem.removeprefix("seed-")),) if path.suffix == ".jsonl" else None
+        folder = next((one for one in self.default if one.resolve() == home.parent), home.parent)
+        below = path.resolve().relative_to(home.parent).as_posix()
+        name = RECORD_FILE.fullmatch(path.name)
+        seeds = (int(name["seed"]),) if name and name["seed"] else None
         places = [
-            _Place(section, row, home.parent, seeds)
-            for section in self._results(home.parent)[1]
+            _Place(section, row, folder, seeds)
+            for section in self._results(folder)[1]
             for row in section.rows
             if row.kind == MEASURED and any(f"{file}/".startswith(f"{below}/") for file in row.files)
         ]
         if not places:
-            if any(f"{file}/".startswith(f"{below}/") for file in self._stale(home.parent)):
+            if any(f"{file}/".startswith(f"{below}/") for file in self._stale(folder)):
                 raise UsageError(f"{path} holds no row that is used: {STALE}.")
             raise UsageError(f"{path} holds no measured row; name a record file, a row's folder or a method.")
         return places

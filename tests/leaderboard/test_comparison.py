@@ -55,6 +55,30 @@ def test_configurations_files_and_folders_name_rows(full_results):
     assert (one.first, one.second, one.seeds) == ("roast", "vanilla", (1,))
 
 
+@pytest.mark.parametrize(
+    ("folder", "path", "seeds"),
+    [
+        ("toy@1/roast/minilm", "seed-1.jsonl", (1,)),
+        ("toy@1/roast/minilm", "./", (0, 1, 2)),
+        ("toy@1/roast", "../roast/minilm", (0, 1, 2)),
+        ("toy@1", "roast/minilm", (0, 1, 2)),
+        ("", "toy@1/roast/minilm/seed-1.jsonl", (1,)),
+    ],
+)
+def test_a_path_names_a_row_from_every_folder(results, monkeypatch, folder, path, seeds):
+    monkeypatch.chdir(results / folder)
+    found = compare(path, "vanilla", results)
+    assert (found.first, found.seeds, found.folders) == ("roast", seeds, (str(results), str(results)))
+
+
+@pytest.mark.parametrize("name", ["published.jsonl", "attacks/textfooler.jsonl", "attacks/seed-0.jsonl"])
+def test_a_file_of_a_row_without_its_records_names_no_row(full_results, name):
+    file = full_results / "toy@1/roast/minilm" / name
+    file.touch()
+    with pytest.raises(UsageError, match=f"^{file} holds no measured row; name a record file, a row's folder or a"):
+        compare(str(file), "vanilla", full_results, backbone="minilm")
+
+
 def test_a_row_is_named_with_colons_as_everywhere_else(full_results):
     options = {"suite": "toy", "backbone": "minilm"}
     found = compare("roast:variant=released:alpha=0.6", "roast", full_results, **options)
