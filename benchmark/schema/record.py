@@ -20,6 +20,7 @@ from benchmark.schema.base import (
     Schema,
     Sentence,
     Text,
+    Value,
     Whole,
 )
 from benchmark.schema.canonical import canonical_line
@@ -186,7 +187,7 @@ class RecordModel(TypedDict):
     """Absent in a row whose settings were not tuned."""
     task: RecordedTask
     metric: RecordedMetric
-    value: Number | None
+    value: Value | None
     status: Literal["ok", "unavailable", "failed"]
     reason: Sentence | None
     """Why there is no value."""
