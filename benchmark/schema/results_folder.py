@@ -306,6 +306,8 @@ class _Gathering:
         except IntegrityError as error:
             self.complaints.append(str(error))
             return
+        if not records:
+            self.complaints.append(f"{path}: holds no record; restore its content, or remove the file.")
         name = path.relative_to(root).as_posix()
         self.files.append((name, file_fingerprint(path)))
         for line, record in records:
