@@ -9,7 +9,7 @@ import pandas as pd
 
 from benchmark.schema import IntegrityError, SuiteFolder, UsageError, method_slug, nearest
 from benchmark.schema.record import TUNED
-from benchmark.schema.results_folder import STALE
+from benchmark.schema.results_folder import RECORD_FILE, STALE
 from leaderboard.figures import unit_label
 from leaderboard.ranking import at_chance, ranking
 from leaderboard.results import MEASURED, RowResults, SectionResults, read_sections
@@ -32,7 +32,7 @@ class ScoreComparison:
         low: Lower end of the 95 % paired bootstrap interval of `change`; `high` is the upper end.
         wins: Share of the draws in which the first is better.
         p: Two-sided bootstrap p-value; of Overall against vanilla, Holm-corrected as on the leaderboard where the row
-            is ranked there.
+            is ranked there over the same seeds.
         reason: Why the interval or the verdict is missing.
         differs: Whether the difference is significant at the 5 % level, whatever the random numbers of the draws.
     """
@@ -92,7 +92,7 @@ def compare(
 
     Raises:
         UsageError: There is no such row, or several; or the rows are of different suites or backbones.
-        IntegrityError: A record is invalid.
+        IntegrityError: A record is invalid, or the rows were measured on different data.
     """
     mine, theirs = _pair(first, second, results, suite, backbone)
     section = mine.section
@@ -103,7 +103,12 @@ def compare(
     names = (_shown(mine.row), _shown(theirs.row))
     if revisions_differ(mine.row, theirs.row):
         raise UsageError(f"{names[0]} and {names[1]} started from different revisions of {section.backbone}.")
-    scores = SectionScores(_section_of_two(mine, theirs))
+    both = _section_of_two(mine, theirs)
+    # The fingerprints do not cover the data of a task whose hash the card does not declare.
+    hashes = both.frame.groupby("task")["data"].nunique()
+    if tasks := ", ".join(hashes.index[hashes > 1]):
+        raise IntegrityError(f"{names[0]} and {names[1]} have different data of {tasks}; measure both on one data set.")
+    scores = SectionScores(both)
     one, other = scores.section.rows
     complete = [
         set(scores.complete_seeds(row)) & set(place.seeds or row.seeds)
@@ -115,7 +120,7 @@ def compare(
             f"{names[0]} and {names[1]} share no complete seed of {section.suite}; run them with the same."
         )
     overall, *single = _differences(scores, one, other, seeds)
-    differences = (_as_on_the_leaderboard(mine, theirs, overall), *single)
+    differences = (_as_on_the_leaderboard(mine, theirs, seeds, overall), *single)
     if no_verdict := _no_verdict(scores, seeds):
         differences = tuple(replace(one, reason=one.reason or no_verdict) for one in differences)
     folders = (str(mine.folder), str(theirs.folder))
@@ -168,15 +173,19 @@ def _tested(plain: ScoreComparison, test: Gain | None, reason: str) -> ScoreComp
     return replace(plain, low=low, high=high, wins=test.wins, p=test.p, differs=test.significant)
 
 
-def _as_on_the_leaderboard(mine: _Place, theirs: _Place, overall: ScoreComparison) -> ScoreComparison:
-    """Replace Overall's p-value and decision against vanilla by the leaderboard's if the row is ranked."""
+def _as_on_the_leaderboard(
+    mine: _Place, theirs: _Place, seeds: tuple[int, ...], overall: ScoreComparison
+) -> ScoreComparison:
+    """Replace Overall's p-value and decision against vanilla by the leaderboard's if the row is ranked over `seeds`."""
     vanilla = mine.section.vanilla()
     pairs = ((mine.row, theirs.row), (theirs.row, mine.row))
     row = next((one for one, other in pairs if other is vanilla and one is not other), None)
     if row is None or row not in mine.section.rows:
         return overall
     ranked = next(ranked for ranked in ranking(SectionScores(mine.section)) if ranked.scores.row is row)
-    return overall if ranked.p is None else replace(overall, p=ranked.p, differs=ranked.significant)
+    if ranked.p is None or ranked.scores.shared != seeds:
+        return overall
+    return replace(overall, p=ranked.p, differs=ranked.significant)
 
 
 def _no_verdict(scores: SectionScores, seeds: tuple[int, ...]) -> str:
@@ -265,21 +274,25 @@ class _Folders:
 
     def _at_path(self, path: Path) -> list[_Place]:
         """Find the row of a record file, or of a folder that holds one row's files."""
-        home = next((parent for parent in (path, *path.parents) if (parent / "suite.json").is_file()), None)
-        if home is None or not path.exists() or home == path:
+        # The parents of a relative path end at the working folder, which may be below the suite's.
+        parents = path.resolve().parents if path.exists() else ()
+        home = next((parent for parent in parents if (parent / "suite.json").is_file()), None)
+        if home is None:
             raise UsageError(
                 f"{path} is not a record file or a row below a folder with a suite.json; name one, or a method."
             )
-        below = path.resolve().relative_to(home.parent.resolve()).as_posix()
-        seeds = (int(path.stem.removeprefix("seed-")),) if path.suffix == ".jsonl" else None
+        folder = next((one for one in self.default if one.resolve() == home.parent), home.parent)
+        below = path.resolve().relative_to(home.parent).as_posix()
+        name = RECORD_FILE.fullmatch(path.name)
+        seeds = (int(name["seed"]),) if name and name["seed"] else None
         places = [
-            _Place(section, row, home.parent, seeds)
-            for section in self._results(home.parent)[1]
+            _Place(section, row, folder, seeds)
+            for section in self._results(folder)[1]
             for row in section.rows
             if row.kind == MEASURED and any(f"{file}/".startswith(f"{below}/") for file in row.files)
         ]
         if not places:
-            if any(f"{file}/".startswith(f"{below}/") for file in self._stale(home.parent)):
+            if any(f"{file}/".startswith(f"{below}/") for file in self._stale(folder)):
                 raise UsageError(f"{path} holds no row that is used: {STALE}.")
             raise UsageError(f"{path} holds no measured row; name a record file, a row's folder or a method.")
         return places

@@ -178,10 +178,14 @@ def _classes(folder: Path) -> tuple[str, ...]:
             raise UsageError(f"--model {folder} was not saved by Temper; train the model with `temper run`.")
         if not settings.get("temper_named_classes"):
             return ()
-        return tuple(settings["id2label"][str(number)] for number in range(len(settings["id2label"])))
+        names = tuple(settings["id2label"][str(number)] for number in range(len(settings["id2label"])))
+        if not all(isinstance(name, str) for name in names):
+            raise TypeError(f"{names} are not names")
+        return names
     except OSError as error:
         raise UsageError(f"--model {folder} holds no config.json; name the folder that holds one.") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        # An AttributeError: it holds something other than an object.
         raise UsageError(f"--model {folder}: config.json is damaged; name a complete folder.") from error
 
 

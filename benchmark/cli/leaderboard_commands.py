@@ -10,7 +10,7 @@ from rich.text import Text
 
 from benchmark.cli.display import examples, output, print_table, say, show
 from benchmark.cli.options import PUBLISHED, PublishedOption, published_folder
-from benchmark.schema import UsageError
+from benchmark.schema import UsageError, visible
 
 if TYPE_CHECKING:
     from leaderboard import RowComparison, ScoreComparison, TextTable
@@ -95,7 +95,7 @@ def check(results: ResultsOption = None, published: PublishedOption = PUBLISHED,
     site = site or results.parent / "site"
     difference = leaderboard.check(results, site, published_folder(published))
     if difference:
-        output.print(Text(difference))
+        output.print(Text(visible(difference)))
         say(f"{site} does not match {results}. Run `temper board build` with the same options and commit the changes.")
         raise typer.Exit(1)
     say(f"{site} matches {results}.")

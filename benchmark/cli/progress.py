@@ -14,6 +14,7 @@ from rich.text import Text
 
 from benchmark.cli.display import console, say
 from benchmark.cli.options import INTERRUPTED
+from benchmark.schema.errors import visible
 
 if TYPE_CHECKING:
     from benchmark.schema.attack_outcome import AttackRow
@@ -31,6 +32,11 @@ def resumable(what: str = "stages") -> Iterator[None]:
     except KeyboardInterrupt:
         say(f"Interrupted. Finished {what} and checkpoints are kept; rerun the same command to resume.")
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _shown(label: str) -> str:
+    """Write a label as markup that shows every character of it; it may hold a file's name."""
+    return escape(visible(label))
 
 
 class _Count(ProgressColumn):
@@ -68,7 +74,7 @@ class _Bar:
             parts = (TextColumn("  {task.description}"), BarColumn(bar_width=None), *columns, _TimeLeft())
             self._live = Progress(*parts, console=console, transient=transient)
             self._live.start()
-            self._task = self._live.add_task(escape(label), total=None, rate=0.0)
+            self._task = self._live.add_task(_shown(label), total=None, rate=0.0)
 
     def advance(self, done: float, total: float, *, text: str = "", rate: float = 0.0) -> None:
         """Move the bar, or print a line if one is due; `text` replaces the count."""
@@ -114,7 +120,7 @@ class CellDisplay:
     def end(self, label: str, seconds: float) -> None:
         """Close the bar and leave one line."""
         self.close()
-        console.print(f"  {escape(label)}  [dim]{timedelta(seconds=round(seconds))}[/dim]")
+        console.print(f"  {_shown(label)}  [dim]{timedelta(seconds=round(seconds))}[/dim]")
 
     def note(self, sentence: str) -> None:
         """Print a sentence."""
@@ -188,7 +194,7 @@ class AttackDisplay:
             return
         taken = timedelta(seconds=round(self._clock() - self._started))
         rate = f"{self._queries} queries, {self._rate:.0f} per second, {taken}"
-        console.print(f"  {escape(self._label)}  [dim]{rate}[/dim]")
+        console.print(f"  {_shown(self._label)}  [dim]{rate}[/dim]")
 
     @property
     def _rate(self) -> float:

@@ -277,15 +277,17 @@ def push(
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
 ) -> None:
     """Write a trained model with a model card, or upload both."""
+    from benchmark.resources import expanded
     from benchmark.submission.model_card import upload_model, write_model
     from benchmark.suites import load_suite
 
+    local = to.startswith(("./", "../", "~")) or to in (".", "..") or Path(to).is_absolute()
+    folder = expanded(to) if local else None
     loaded, request = load_suite(suite), parse_method(method, plugin or ())
     planned = plan(loaded, [request], 1, backbone, out, protocol=protocol, settings=settings)
     row = planned.rows[0].with_seed(seed)
     planned = replace(planned, rows=[row])
-    if to.startswith(("./", "../", "~")) or to in (".", "..") or Path(to).is_absolute():
-        folder = Path(to).expanduser()
+    if folder is not None:
         write_model(planned, folder, licence)
         show(f"Model: {shlex.quote(str(folder))}")
     else:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmark.resources import load_manifest, locate, offline, resource_fingerprint
+from benchmark.resources import expanded, load_manifest, locate, offline, resource_fingerprint
 from benchmark.schema.base import NAME_LIMIT, Name, Schema
 from benchmark.schema.canonical import file_fingerprint, fingerprint
 from benchmark.schema.errors import UnavailableError, UsageError, nearest
@@ -61,14 +61,14 @@ def resolve_backbone(reference: str) -> Backbone:
     """
     alias, equals, rest = reference.partition("=")
     # The path of a folder may contain the equals sign.
-    if equals and "/" not in alias and not Path(reference).expanduser().exists():
+    if equals and "/" not in alias and not expanded(reference).exists():
         for problem in Schema(Name).problems(alias):
             raise UsageError(f"--backbone {reference}: the name before = {problem.message}")
         return replace(resolve_backbone(rest), name=alias)
     if reference in PACKAGED:
         resource = PACKAGED[reference]
         return Backbone(reference, f"artifact:{resource}", resource_fingerprint(resource), locate(resource))
-    folder = Path(reference.removeprefix("folder:")).expanduser()
+    folder = expanded(reference.removeprefix("folder:"))
     if folder.is_dir():
         return _from_folder(folder.resolve())
     if folder.is_absolute() or reference.startswith(("folder:", "./", "../")):

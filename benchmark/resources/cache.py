@@ -31,6 +31,18 @@ def cache_root() -> Path:
         raise UsageError("This user has no home folder. Set TEMPER_CACHE to a folder for Temper's files.") from error
 
 
+def expanded(path: str | Path) -> Path:
+    """Replace a ``~`` or ``~user`` at the start of a path by the home folder.
+
+    Raises:
+        UsageError: there is no such user, or the user has no home folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{path}: {Path(path).parts[0]} is not a home folder here. Write the whole path.") from error
+
+
 def offline() -> bool:
     """Return whether ``TEMPER_OFFLINE`` forbids the network.
 

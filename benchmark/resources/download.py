@@ -24,6 +24,7 @@ from benchmark.resources.cache import (
     content_fingerprint,
     damage,
     disk_errors,
+    expanded,
     is_full,
     missing_sentence,
     offline,
@@ -305,7 +306,7 @@ def _source_folder(argument: Path | None) -> Path | None:
     folder = argument or (Path(named) if named else None)
     if folder is None:
         return None
-    folder = folder.expanduser().absolute()
+    folder = expanded(folder).absolute()
     if not folder.is_dir():
         source = "--from" if argument else "TEMPER_RESOURCES_DIR"
         raise UsageError(f"The folder of resources {folder} does not exist. Correct {source}.")

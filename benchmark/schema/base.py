@@ -64,9 +64,12 @@ Key: TypeAlias = Annotated[
 ]
 Whole: TypeAlias = Annotated[int, Strict(), Field(ge=0, le=LARGEST_WHOLE)]
 Count: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=LARGEST_WHOLE)]
+LARGEST_VALUE = 1e100
+"""Beyond this, the square of a metric's value overflows in a variance. Finite logits of 32 bits stay far below."""
+
 Replicate: TypeAlias = (
     Annotated[int, Strict(), Field(ge=-LARGEST_WHOLE, le=LARGEST_WHOLE)]
-    | Annotated[float, Strict(), AllowInfNan(False)]
+    | Annotated[float, Strict(), AllowInfNan(False), Field(ge=-LARGEST_VALUE, le=LARGEST_VALUE)]
 )
 """A number in a long list: an integer beyond the limit is read as a float, which saves a validator call per number."""
 
@@ -82,6 +85,17 @@ Number: TypeAlias = (
     Annotated[int, Strict(), Field(ge=-LARGEST_WHOLE, le=LARGEST_WHOLE)]
     | Annotated[float, Strict(), AllowInfNan(False), BeforeValidator(_require_float)]
 )
+Value: TypeAlias = (
+    Annotated[int, Strict(), Field(ge=-LARGEST_WHOLE, le=LARGEST_WHOLE)]
+    | Annotated[
+        float,
+        Strict(),
+        AllowInfNan(False),
+        Field(ge=-LARGEST_VALUE, le=LARGEST_VALUE),
+        BeforeValidator(_require_float),
+    ]
+)
+"""The value of a metric."""
 Scalar: TypeAlias = Annotated[bool, Strict()] | Number | Text | None
 """The value of a hyper-parameter."""
 

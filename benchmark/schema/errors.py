@@ -218,7 +218,8 @@ def _united(members: Sequence[JsonSchema], noun: str) -> str:
     kinds = [member.get("type") for member in members]
     null = " or null" if "null" in kinds else ""
     if {"integer", "number"} == {*kinds} - {"null"}:
-        return f"a finite number{null}"
+        limits = _range(members[kinds.index("number")])
+        return f"a number{limits}{null}" if limits else f"a finite number{null}"
     if {"boolean", "integer", "number", "string"} == {*kinds} - {"null"}:
         return f"a text, a number, true{', false' if null else ' or false'}{null}"
     return " or ".join(words(member, noun) for member in members if member.get("type") != "null") + null

@@ -20,6 +20,7 @@ from benchmark.schema.base import (
     Schema,
     Sentence,
     Text,
+    Value,
     Whole,
 )
 from benchmark.schema.canonical import canonical_line
@@ -186,7 +187,7 @@ class RecordModel(TypedDict):
     """Absent in a row whose settings were not tuned."""
     task: RecordedTask
     metric: RecordedMetric
-    value: Number | None
+    value: Value | None
     status: Literal["ok", "unavailable", "failed"]
     reason: Sentence | None
     """Why there is no value."""
@@ -399,11 +400,17 @@ def _rescored_has_table(record: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _tuned_is_measured(record: Mapping[str, Any]) -> Iterator[Problem]:
-    """Check that a tuned row is measured, and that only one whose trials all failed has no selected trial."""
+    """Check that a tuned row is measured, and that only one whose trials all failed has no selected trial.
+
+    A sanity check has nothing to tune, and the leaderboard shows its only row in the table of tuned rows.
+    """
     if "tuning" not in record:
         return
     if record.get("kind") != "measured":
         yield Problem("/tuning", "belongs to a measured value; remove it, or write kind measured.")
+    method = record.get("method")
+    if isinstance(method, dict) and method.get("name") in SANITY_CHECKS:
+        yield Problem("/tuning", f"is given although {method['name']} is a sanity check, which has none; remove it.")
     tuning = record["tuning"]
     if not isinstance(tuning, dict):
         return

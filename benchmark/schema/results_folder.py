@@ -125,7 +125,7 @@ def _any_version(line: bytes) -> tuple[Any, list[Problem]]:
 
 
 CARD_FILE = "suite.json"
-_RECORD_FILE = re.compile(r"(seed-(0|[1-9][0-9]*)|published)\.jsonl")
+RECORD_FILE = re.compile(r"(seed-(?P<seed>0|[1-9][0-9]*)|published)\.jsonl")
 
 # Fields that all records of a file share, because one run wrote them.
 _RUN_FIELDS = (("method", ("version", "source", "hyperparameters")), ("backbone", ("source", "revision")))
@@ -246,7 +246,7 @@ def suite_of(record: Mapping[str, Any]) -> str:
 def _record_files(folder: Path) -> tuple[list[Path], list[Path]]:
     """Split the files of a suite folder, without its card, into record files and others."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    good = [path for path in files if len(path.relative_to(folder).parts) == 3 and _RECORD_FILE.fullmatch(path.name)]
+    good = [path for path in files if len(path.relative_to(folder).parts) == 3 and RECORD_FILE.fullmatch(path.name)]
     known = {*good, folder / CARD_FILE}
     return good, [path for path in files if path not in known]
 
@@ -306,6 +306,8 @@ class _Gathering:
         except IntegrityError as error:
             self.complaints.append(str(error))
             return
+        if not records:
+            self.complaints.append(f"{path}: holds no record; restore its content, or remove the file.")
         name = path.relative_to(root).as_posix()
         self.files.append((name, file_fingerprint(path)))
         for line, record in records:

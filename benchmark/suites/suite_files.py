@@ -11,6 +11,7 @@ from pydantic import Field, with_config
 from pydantic.json_schema import SkipJsonSchema
 
 from benchmark.evaluation.default_metrics import ATTACK_METRICS, TASK_METRICS
+from benchmark.resources import expanded
 from benchmark.schema.base import CLOSED, Schema, Words, doc
 from benchmark.schema.errors import UsageError, key_path, nearest
 from benchmark.suites.config import SUITE, Count, Id, Problem, Suite, Text
@@ -60,7 +61,7 @@ def load_suite(name_or_path: str | Path) -> Suite:
     """
     text = str(name_or_path)
     if is_path(name_or_path):
-        return _read(Path(text).expanduser(), text)
+        return _read(expanded(text), text)
     name, version = split_version(text)
     if name in available_groups():
         raise UsageError(f"{name} is a group; name one of its suites, which `temper suite show {name}` lists.")
@@ -228,7 +229,7 @@ def find_group(name_or_path: str | Path) -> Group | None:
     """
     text = str(name_or_path)
     if is_path(name_or_path):
-        path = Path(text).expanduser()
+        path = expanded(text)
         return _group(path, text) if _lists_suites(path, text) else None
     name, version = split_version(text)
     if name in available_groups():
@@ -256,7 +257,7 @@ def members(group: Group) -> tuple[Suite, ...]:
 
 def _member(group: Group, member: str) -> Suite:
     if is_path(member):
-        path = group.path.parent / Path(member).expanduser()
+        path = group.path.parent / expanded(member)
         if _lists_suites(path, str(path)):
             raise _refused(group, f"{member!r} is a group, and a group holds suites only; name its members instead.")
         return load_suite(path)

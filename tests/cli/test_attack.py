@@ -103,6 +103,26 @@ def test_models_that_temper_has_not_saved_are_refused(
     assert "cannot be loaded" in str(error)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        "[]",
+        '"temper_prompt"',
+        "3",
+        "null",
+        "{",
+        '{"temper_max_length": 8, "temper_named_classes": true}',
+        '{"temper_max_length": 8, "temper_named_classes": true, "id2label": {"0": 5, "1": "positive"}}',
+        '{"temper_max_length": 8, "temper_named_classes": true, "id2label": {"1": "positive"}}',
+    ],
+)
+def test_a_damaged_config_of_a_model_is_one_sentence(data: Path, tmp_path: Path, config: str) -> None:
+    (tmp_path / "config.json").write_text(config)
+    error = refusal(attack("--model", tmp_path, "--data", data, "--out", tmp_path / "out"))
+    assert isinstance(error, UsageError)
+    assert str(error) == f"--model {tmp_path}: config.json is damaged; name a complete folder."
+
+
 def test_labels_that_the_model_does_not_have_are_refused(model: Path, tmp_path: Path) -> None:
     (tmp_path / "three.csv").write_text("text,label\na film,0\na plot,2\n")
     error = refusal(attack("--model", model, "--data", tmp_path / "three.csv", "--out", tmp_path / "out"))

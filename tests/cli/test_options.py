@@ -8,6 +8,8 @@ from typer.testing import CliRunner
 
 from benchmark.cli.app import app
 from benchmark.cli.options import INTERRUPTED, PUBLISHED, each_suite, published_folder
+from benchmark.data.sources.file import FileSource
+from benchmark.data.sources.mirror import MIRROR_VARIABLE, mirror_problem
 from benchmark.schema import TemperError, UsageError
 from benchmark.suites import Suite
 from tests.support.tiny_suite import write_tiny_suite
@@ -110,3 +112,28 @@ def test_published_numbers_are_optional_only_where_no_folder_is_named(
         refused = CliRunner().invoke(app, [*command, "--published", "gone"])
         assert isinstance(refused.exception, UsageError), command
         assert str(refused.exception).startswith("There is no folder gone; ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["push", "vanilla", "--suite", "demo", "--to"],
+        ["suite", "check"],
+        ["suite", "show"],
+        ["run", "demo", "--backbone"],
+        ["resources", "fetch", "minilm", "--from"],
+    ],
+)
+def test_the_home_folder_of_nobody_is_one_sentence(arguments: list[str]) -> None:
+    refused = CliRunner().invoke(app, [*arguments, "~nosuchuser/x.toml"])
+    assert isinstance(refused.exception, UsageError), refused
+    assert str(refused.exception) == (
+        "~nosuchuser/x.toml: ~nosuchuser is not a home folder here. Write the whole path."
+    )
+
+
+def test_the_home_folder_of_nobody_holds_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match=r"^~nosuchuser/x.csv: ~nosuchuser is not a home folder here"):
+        next(FileSource(path="~nosuchuser/x.csv", format="csv").rows(("text",), None))
+    monkeypatch.setenv(MIRROR_VARIABLE, "~nosuchuser/hub")
+    assert mirror_problem().startswith("TEMPER_MIRROR: ~nosuchuser/hub: ~nosuchuser is not a home folder here")

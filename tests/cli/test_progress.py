@@ -121,5 +121,21 @@ def test_a_download_and_an_attack_print_lines_too(pipe: Console) -> None:
     ]
 
 
+@pytest.mark.parametrize("screen", ["terminal", "pipe"])
+def test_a_label_controls_no_terminal(screen: str, request: pytest.FixtureRequest) -> None:
+    console, label = request.getfixturevalue(screen), "pwws on \x1b]0;title\x07[red].csv"
+    attack, cells, fetched = AttackDisplay(label), CellDisplay(), ByteDisplay()
+    attack.begin()
+    attack(Row(), 1, 2)  # type: ignore[arg-type]
+    attack.close()
+    cells.begin(label)
+    cells.end(label, 1)
+    fetched.start(label, 0)
+    fetched.finish()
+    assert "\x1b]" not in shown(console)
+    assert "\x07" not in shown(console)
+    assert shown(console).count("pwws on <U+001B>]0;title<U+0007>[red].csv") >= 3
+
+
 class Row:
     queries = 90

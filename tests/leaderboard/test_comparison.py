@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from benchmark.schema import IntegrityError, UsageError
+from benchmark.schema import IntegrityError, UsageError, card_fingerprint
 from leaderboard import compare, load_board
-from tests.leaderboard.synthetic import Method, card, write_results
+from tests.leaderboard.synthetic import Method, card, digest, records, write_card, write_records, write_results
 from tests.support.command import temper
 
 
@@ -55,6 +55,30 @@ def test_configurations_files_and_folders_name_rows(full_results):
     assert (one.first, one.second, one.seeds) == ("roast", "vanilla", (1,))
 
 
+@pytest.mark.parametrize(
+    ("folder", "path", "seeds"),
+    [
+        ("toy@1/roast/minilm", "seed-1.jsonl", (1,)),
+        ("toy@1/roast/minilm", "./", (0, 1, 2)),
+        ("toy@1/roast", "../roast/minilm", (0, 1, 2)),
+        ("toy@1", "roast/minilm", (0, 1, 2)),
+        ("", "toy@1/roast/minilm/seed-1.jsonl", (1,)),
+    ],
+)
+def test_a_path_names_a_row_from_every_folder(results, monkeypatch, folder, path, seeds):
+    monkeypatch.chdir(results / folder)
+    found = compare(path, "vanilla", results)
+    assert (found.first, found.seeds, found.folders) == ("roast", seeds, (str(results), str(results)))
+
+
+@pytest.mark.parametrize("name", ["published.jsonl", "attacks/textfooler.jsonl", "attacks/seed-0.jsonl"])
+def test_a_file_of_a_row_without_its_records_names_no_row(full_results, name):
+    file = full_results / "toy@1/roast/minilm" / name
+    file.touch()
+    with pytest.raises(UsageError, match=f"^{file} holds no measured row; name a record file, a row's folder or a"):
+        compare(str(file), "vanilla", full_results, backbone="minilm")
+
+
 def test_a_row_is_named_with_colons_as_everywhere_else(full_results):
     options = {"suite": "toy", "backbone": "minilm"}
     found = compare("roast:variant=released:alpha=0.6", "roast", full_results, **options)
@@ -67,6 +91,14 @@ def test_one_seed_gives_no_verdict(results):
     assert "run more seeds" in found.differences[0].reason
 
 
+def test_the_leaderboards_p_value_is_not_shown_for_other_seeds(results, tmp_path):
+    overall = compare(str(results / "toy@1/roast/minilm/seed-1.jsonl"), "vanilla", results).differences[0]
+    write_results(tmp_path / "alone", card(), Method(seeds=(1,)), Method("roast", gain=0.06, seeds=(1,)))
+    alone = compare("roast", "vanilla", tmp_path / "alone").differences[0]
+    assert (overall.change, overall.p, overall.differs) == (alone.change, alone.p, alone.differs)
+    assert overall.p != compare("roast", "vanilla", results).differences[0].p
+
+
 def test_rows_of_two_results_folders_are_compared_where_the_suite_is_one(results, tmp_path):
     write_results(tmp_path / "mine", card(), Method("mine", gain=0.2 - 0.12))
     row = str(tmp_path / "mine" / "toy@1" / "mine" / "minilm")
@@ -75,6 +107,25 @@ def test_rows_of_two_results_folders_are_compared_where_the_suite_is_one(results
     row = str(tmp_path / "other" / "toy@1" / "mine" / "minilm")
     with pytest.raises(IntegrityError, match="different states of toy@1"):
         compare(row, "vanilla", results)
+
+
+def test_rows_of_two_results_folders_need_one_data_set_even_if_the_card_declares_no_hash(tmp_path):
+    suite, open_suite = card(), card()
+    next(entry for entry in open_suite["tasks"] if entry["id"] == "stores")["data"] = None
+    texts = {"vanilla": "one", "roast": "one", "mvp": "other"}
+    for name, text in texts.items():
+        write_card(tmp_path / name, open_suite)
+        for seed in (0, 1):
+            found = records(suite, Method(name), seed)
+            for record in found:
+                record["suite"]["fingerprint"] = card_fingerprint(open_suite)
+                if record["task"]["id"] == "stores":
+                    record["task"]["data"] = digest(text)
+            write_records(tmp_path / name, found)
+    folders = [tmp_path / name for name in texts]
+    assert compare("roast", "vanilla", *folders).seeds == (0, 1)
+    with pytest.raises(IntegrityError, match=r"^mvp and vanilla have different data of stores; measure both on one"):
+        compare("mvp", "vanilla", *folders)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 import leaderboard
 from benchmark.schema import UsageError
 from tests.leaderboard.synthetic import Method, attacked, card, published, write_attachments, write_published
+from tests.support.command import temper
 
 
 @pytest.fixture
@@ -30,6 +31,15 @@ def test_edited_value_in_a_file_is_shown(results, site):
     assert "--- board.csv (in the site)" in diff
     assert any(line.startswith("-") and "+99.99" in line for line in diff.splitlines())
     assert any(line.startswith("+") and value in line for line in diff.splitlines())
+
+
+def test_the_command_shows_control_characters_of_a_site_and_sends_none(results, site):
+    path = site / "board.md"
+    path.write_text(path.read_text("utf-8") + "\x1b]0;title\x07\x1b[31mred\n", encoding="utf-8")
+    done = temper("board", "check", "--results", results, "--site", site)
+    assert done.returncode == 1
+    assert "-<U+001B>]0;title<U+0007><U+001B>[31mred\n" in done.stdout
+    assert not {"\x1b", "\x07"} & {*done.stdout, *done.stderr}
 
 
 def test_any_digit_of_a_record_is_noticed(results, site):

@@ -5,7 +5,9 @@ import io
 import json
 import re
 
-from benchmark.schema import file_fingerprint
+import pytest
+
+from benchmark.schema import UsageError, file_fingerprint
 from benchmark.schema.trial import TRIALS_FILE, selected, trial_line, tuning_of
 from leaderboard import compare, definitions, load_board, text_tables
 from leaderboard.render.charts import curve
@@ -176,3 +178,12 @@ def test_a_comparison_says_which_row_is_tuned(tmp_path):
     write_tuned(tmp_path, suite, "vanilla", [(150, 120), (150, 120)])
     both = compare("vanilla@tuned", "vanilla", tmp_path)
     assert (both.first, both.second) == ("vanilla [tuned]", "vanilla")
+
+
+def test_trials_name_no_row_to_compare(tmp_path):
+    suite = card()
+    write_card(tmp_path, suite)
+    write_tuned(tmp_path, suite, "vanilla", [(150, 120)])
+    file = tmp_path / "toy@1/vanilla@tuned/minilm" / TRIALS_FILE
+    with pytest.raises(UsageError, match=f"^{file} holds no measured row"):
+        compare(str(file), "vanilla@tuned", tmp_path)

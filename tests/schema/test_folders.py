@@ -122,6 +122,12 @@ def test_only_headlines_are_held_to_the_range_of_a_fraction(results):
     assert suite.records[0].record["value"] == -0.2
 
 
+def test_record_file_without_a_record_is_refused(results):
+    path = (results / PLACE).with_name("seed-5.jsonl")
+    path.touch()
+    assert complaints(results) == [f"{path}: holds no record; restore its content, or remove the file."]
+
+
 def test_record_given_twice_is_refused_naming_both_lines(results):
     path = write(results, PLACE, golden("measured"), golden("measured"))
     assert re.fullmatch(

@@ -79,7 +79,7 @@ def test_records_of_two_sources(forgery: Forgery) -> None:
         (lambda t: t.split("\n")[0] + "\n" + t, "repeats"),
         (lambda t: '{"seed": 0, ' + t[1:], "/seed: is a duplicate key"),
         (lambda t: t[:-40], "is not JSON"),
-        (lambda _: "", "seed 0 has no records."),
+        (lambda _: "", "holds no record; restore its content"),
     ],
 )
 def test_a_file_of_records_that_is_edited(forgery: Forgery, text: Callable[[str], str], reason: str) -> None:

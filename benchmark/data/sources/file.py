@@ -7,6 +7,7 @@ from typing import Annotated
 
 from benchmark.data.readers import LINES_COLUMN, Format, Row, Table, open_member, read_rows
 from benchmark.data.source import Source, source
+from benchmark.resources import expanded
 from benchmark.schema.base import Words, doc
 from benchmark.schema.errors import UnavailableError, nearest
 
@@ -55,7 +56,7 @@ class FileSource(FileFormat):
 
     def rows(self, needed: tuple[str, ...], base: Path | None) -> Iterator[Row]:
         """Yield the rows of the file; a relative path starts at `base`, or at the working directory if it is None."""
-        path = (base or Path()) / Path(self.path).expanduser()
+        path = (base or Path()) / expanded(self.path)
         if not path.is_file():
             raise UnavailableError(f"Data file not found: {path}. Add the file, or correct `path` in the suite.")
         return self.file_rows(needed, path)

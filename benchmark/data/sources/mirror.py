@@ -16,8 +16,9 @@ from pydantic import Field, StringConstraints
 
 from benchmark.data.readers import Row, Table, read_rows
 from benchmark.data.source import Source, source
+from benchmark.resources import expanded
 from benchmark.schema.base import doc
-from benchmark.schema.errors import IntegrityError, UnavailableError, nearest
+from benchmark.schema.errors import IntegrityError, UnavailableError, UsageError, nearest
 
 MIRROR_VARIABLE = "TEMPER_MIRROR"
 _SHARD = re.compile(r"(?P<split>\w+(?:[.]\w+)*)-(?P<index>\d{5})-of-(?P<total>\d{5})[.]parquet")
@@ -32,7 +33,10 @@ def mirror_root() -> Path | None:
     value = os.environ.get(MIRROR_VARIABLE)
     if not value:
         return None
-    root = Path(value).expanduser()
+    try:
+        root = expanded(value)
+    except UsageError as error:
+        raise UnavailableError(f"{MIRROR_VARIABLE}: {error}") from error
     if not root.is_dir():
         raise UnavailableError(f"{MIRROR_VARIABLE} is {value!r}, which is not a folder. Correct it or unset it.")
     return root
