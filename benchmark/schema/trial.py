@@ -113,7 +113,8 @@ def at_edge(dimension: Mapping[str, Any], value: Any) -> bool:
         if value <= 0:
             return True
         low, high, value = math.log(low), math.log(high), math.log(value)
-    return not EDGE < (value - low) / (high - low) < 1 - EDGE
+    # Multiply instead of dividing: the logarithms of two large, close ends may be equal.
+    return not EDGE * (high - low) < value - low < (1 - EDGE) * (high - low)
 
 
 def values_of(trial: Trial) -> dict[str, Any]:
@@ -181,6 +182,10 @@ def _contradictions(trial: Trial, before: Sequence[Trial], *, gaps: bool) -> Ite
         wanted = {"scale", "choices"} if dimension["scale"] == "choice" else {"scale", "low", "high"}
         if dimension.keys() != wanted:
             yield Problem(f"/space/{name}", f"needs {' and '.join(sorted(wanted - {'scale'}))} for its scale.")
+        elif dimension["scale"] != "choice" and not dimension["low"] < dimension["high"]:
+            yield Problem(f"/space/{name}/low", f"is {dimension['low']}; a range begins below its end.")
+        elif dimension["scale"] == "log" and dimension["low"] <= 0:
+            yield Problem(f"/space/{name}/low", f"is {dimension['low']}; a logarithmic range begins above 0.")
     yield from _differences(trial, before)
 
 

@@ -15,7 +15,15 @@ from benchmark.cli.app import app
 from benchmark.execution.executors import Local
 from benchmark.execution.plan import parse_methods
 from benchmark.execution.runner import Quiet
-from benchmark.schema import IntegrityError, TemperError, UsageError, file_fingerprint, read_records, read_results
+from benchmark.schema import (
+    IntegrityError,
+    TemperError,
+    UsageError,
+    canonical_json,
+    file_fingerprint,
+    read_records,
+    read_results,
+)
 from benchmark.schema.trial import read_trials, selected, trial_line
 from benchmark.suites import load_suite
 from benchmark.testing.subject import Killed
@@ -358,6 +366,10 @@ def test_more_trials_leave_out_the_rows_of_fewer_and_no_other(suite: Path, out: 
     assert "of other trials" not in temper("tune", *words).stderr
 
 
+def ranged(trial, scale: str, low, high):
+    return {**trial, "space": {"a": {"scale": scale, "low": low, "high": high}}}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -371,13 +383,18 @@ def test_more_trials_leave_out_the_rows_of_fewer_and_no_other(suite: Path, out: 
         ),
         (lambda trials: [trials[0], {**trials[1], "space": {}}], "/space: differs from the file's first trial"),
         (lambda trials: [{**trials[0], "space": {"a": {"scale": "log"}}}], "/space/a: needs high and low"),
+        (lambda trials: [ranged(trials[0], "linear", 2, 2.0)], "/space/a/low: is 2; a range begins below its end"),
+        (lambda trials: [ranged(trials[0], "log", 2, 1)], "/space/a/low: is 2; a range begins below its end"),
+        (lambda trials: [ranged(trials[0], "log", 0.0, 1.0)], "/space/a/low: is 0.0; a logarithmic range begins above"),
+        (lambda trials: [ranged(trials[0], "log", -1, 1.0)], "/space/a/low: is -1; a logarithmic range begins above 0"),
+        (lambda trials: [ranged(trials[0], "linear", "a", "b")], "/space/a/low"),
         (lambda trials: [], "holds no trial"),
     ],
 )
 def test_an_invalid_file_of_trials_is_refused(tuned: Path, tmp_path: Path, change, message) -> None:
     trials = read_trials(next(tuned.glob("results/*/vanilla@tuned/*/trials.jsonl")))
     path = tmp_path / "trials.jsonl"
-    path.write_text("".join(map(trial_line, change(trials))))
+    path.write_text("".join(canonical_json(trial) + "\n" for trial in change(trials)))
     with pytest.raises(IntegrityError, match=message):
         read_trials(path)
 
