@@ -388,6 +388,10 @@ def ranged(trial, scale: str, low, high):
         (lambda trials: [ranged(trials[0], "log", 0.0, 1.0)], "/space/a/low: is 0.0; a logarithmic range begins above"),
         (lambda trials: [ranged(trials[0], "log", -1, 1.0)], "/space/a/low: is -1; a logarithmic range begins above 0"),
         (lambda trials: [ranged(trials[0], "linear", "a", "b")], "/space/a/low"),
+        (
+            lambda trials: [{**trials[0], "method": [], "typos": "x", "training": []}, trials[1]],
+            "trials.jsonl:1: /method: is a list",
+        ),
         (lambda trials: [], "holds no trial"),
     ],
 )
