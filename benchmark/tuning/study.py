@@ -186,24 +186,29 @@ class TuningPlan:
                 clock.spend(study.cost, reused=outcome.reused > 0 and outcome.computed == 0)
                 report.run += 1
                 progress(done + report.run, total, clock.seconds_left())
-        for study, trials in zip(self.studies, known, strict=True):
-            if study.file.is_file() and _has_stale_records(study.file):
+        for study in self.studies:
+            if _has_stale_records(study.file):
                 observer.note(
                     f"{study.row.method.label}: its tuned records are of other trials, and the leaderboard leaves them "
                     "out until `temper run --settings tuned` has computed them again."
                 )
+            finished = read_trials(study.file)
             report.files.append(study.file)
-            report.failed += sum(trial["status"] == "failed" for trial in trials.values())
-            report.chosen.append(selected(_prefix(trials)))
+            report.failed += sum(trial["status"] == "failed" for trial in finished)
+            report.chosen.append(selected(finished))
         return report
 
     def _write(self, study: Study, trials: Mapping[int, Trial]) -> None:
         """Write a study's file once enough trials are finished. Others are kept in the store."""
-        prefix = _prefix(trials)
+        lines = [trial_line(trial).encode() for trial in _prefix(trials)]
+        held = study.file.read_bytes() if study.file.is_file() else b""
+        # A study that was finished with more trials keeps them; trials of a longer one that is not finished wait.
+        size = max(self.trials, len(held.splitlines()) if b"".join(lines).startswith(held) else 0)
+        done = lines[:size] if len(lines) >= self.trials else []
         with self.store.guarded():
-            if len(prefix) >= self.trials:
-                replace_text(study.file, "".join(map(trial_line, prefix)))
-            if len(prefix) < len(trials) or 0 < len(trials) < self.trials:
+            if done:
+                replace_text(study.file, b"".join(done).decode())
+            if len(done) < len(trials):
                 replace_text(study.unfinished, "".join(trial_line(trials[number]) for number in sorted(trials)))
             else:
                 study.unfinished.unlink(missing_ok=True)

@@ -218,6 +218,10 @@ def test_two_trials_at_a_time_write_the_bytes_of_one(suite: Path, tuned: Path, t
     assert not list((tmp_path / "two/store/trials").iterdir())
 
 
+def kill(*_: object) -> None:
+    raise Killed
+
+
 def unfinished(out: Path) -> Path:
     (path,) = (out / "store/trials").iterdir()
     return path
@@ -233,6 +237,9 @@ def test_trials_that_finish_before_an_earlier_one_are_kept(suite: Path, tuned: P
     unfinished.parent.mkdir(exist_ok=True)
     unfinished.write_text("".join(lines[number] for number in kept))
     file.unlink()
+    with pytest.raises(Killed):
+        plan_tuning(load_suite(str(suite)), parse_methods("fragile"), None, out, len(kept)).execute(progress=kill)
+    assert len(read_trials(unfinished, gaps=True)) == len(kept)
     # Fewer trials take the first ones into the file, and the later ones stay in the store.
     assert tune(suite, out, "fragile", trials=1).run == 0
     assert len(read_trials(file)) == 1
@@ -240,6 +247,23 @@ def test_trials_that_finish_before_an_earlier_one_are_kept(suite: Path, tuned: P
     assert tune(suite, out, "fragile", trials=5).run == 5 - len(kept)
     assert files(out) == files(tuned)
     assert not list((out / "store/trials").iterdir())
+
+
+def test_a_longer_study_that_is_not_finished_changes_no_finished_one(suite: Path, tuned: Path, out: Path) -> None:
+    """Its trials wait in the store, also when the shorter study is asked for again."""
+    (file,) = tune(suite, out).files
+    shorter, longer = file.read_bytes(), plan_tuning(load_suite(str(suite)), parse_methods("vanilla"), None, out, 5)
+    fourth = tune(suite, out, trials=4).files[0].read_text().splitlines(keepends=True)[3]
+    file.write_bytes(shorter)
+    unfinished = longer.studies[0].unfinished
+    unfinished.parent.mkdir(exist_ok=True)
+    unfinished.write_text(shorter.decode() + fourth)
+    report = tune(suite, out)
+    assert (report.run, file.read_bytes(), report.chosen) == (0, shorter, [selected(read_trials(file))])
+    assert len(read_trials(unfinished)) == 4
+    assert tune(suite, out, trials=4).run == 0
+    assert file.read_text() == shorter.decode() + fourth
+    assert not unfinished.exists()
 
 
 @pytest.mark.usefixtures("_preloaded_workers")
