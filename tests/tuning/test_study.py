@@ -33,6 +33,8 @@ from tests.support.plugins import forget_plugins
 from tests.support.processes import python
 from tests.support.tiny_suite import write_tiny_suite
 
+ZERO = "sha256:" + "0" * 64
+
 PLUGIN = """
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -442,10 +444,24 @@ def test_trials_on_other_data_are_run_again(suite: Path, tmp_path: Path) -> None
     right = file.read_bytes()
     for part in ("validation", "typos"):
         (trial,) = read_trials(file)
-        trial[part]["data"] = "sha256:" + "0" * 64
+        trial[part]["data"] = ZERO
         file.write_text(trial_line(trial), encoding="utf-8")
         assert tune(suite, out, trials=1).run == 1
         assert file.read_bytes() == right
+
+
+def test_a_row_is_not_tuned_by_trials_on_other_data(suite: Path, out: Path) -> None:
+    """Also if the first trial failed, which states no data."""
+    (file,) = tune(suite, out).files
+    first, *others = read_trials(file)
+    failed = {**first, "status": "failed", "reason": "It diverged.", "validation": None, "typos": None, "cost": None}
+    file.write_text("".join(map(trial_line, (failed, *others))))
+    assert not benchmark.run(suite, out=out, settings="tuned").failures
+    for trial in others:
+        trial["validation"]["data"] = ZERO
+    file.write_text("".join(map(trial_line, (failed, *others))))
+    with pytest.raises(UsageError, match=r"the trials are of another validation part. Run `temper tune"):
+        benchmark.run(suite, out=out, settings="tuned")
 
 
 def commanded(message: str) -> list[str]:
