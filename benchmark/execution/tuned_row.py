@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from benchmark.execution.cells import Row
+from benchmark.execution.cells import Row, training_hash
 from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure
 from benchmark.execution.workload import Workload
 from benchmark.schema import SANITY_CHECKS, IntegrityError, UsageError, file_fingerprint, method_slug
@@ -153,5 +153,7 @@ def _another(trials: Sequence[Trial], row: Row, work: Workload) -> str:
             return f"method {field}"
     if first["backbone"] != row.backbone.identity():
         return "backbone"
+    if {trial["training"] for trial in trials if "training" in trial} - {training_hash(work)}:
+        return "recipe or training part"
     judged = {trial["validation"]["data"] for trial in trials if trial["validation"]}
     return "validation part" if judged - {work.splits.validation.content_hash} else ""

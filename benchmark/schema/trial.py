@@ -63,6 +63,8 @@ class TrialModel(TypedDict):
     """With the hyper-parameters of this trial."""
     backbone: Backbone
     seed: Whole
+    training: NotRequired[Hash]
+    """Of the suite's recipe and training data. Trials of earlier versions do not state it."""
     trial: Whole
     """Its number; 0 has the defaults."""
     learning_rate_factor: Number
@@ -199,6 +201,10 @@ def _differences(trial: Trial, before: Sequence[Trial]) -> Iterator[Problem]:
             yield Problem(f"/{field}", message)
     if _without_settings(trial["method"]) != _without_settings(first["method"]):
         yield Problem("/method", message)
+    if "training" in trial and trial["training"] != next(
+        (t["training"] for t in before if "training" in t), trial["training"]
+    ):
+        yield Problem("/training", "differs from an earlier trial's; all trials have one recipe and training data.")
     for field in ("validation", "typos"):
         other = next((earlier[field] for earlier in before if earlier[field]), None)
         answers = trial[field]

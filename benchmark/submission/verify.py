@@ -20,7 +20,7 @@ from benchmark.data import Dataset
 from benchmark.evaluation.metrics import HEADLINES
 from benchmark.evaluation.parquet import FeatureTable, InspectionTable, PredictionTable
 from benchmark.execution.cards import replace_text, suite_card
-from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of, train_spec
+from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of, train_spec, training_hash
 from benchmark.execution.explanation import differences
 from benchmark.execution.local import run_rows
 from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure, registered
@@ -198,6 +198,8 @@ class Verification:
             yield f"{TRIALS_FILE} holds {len(trials)} trials; {suite.name} gives every method {rule.trials}."
         if any(trial["validation"] and trial["validation"]["data"] != validation for trial in trials):
             yield f"{TRIALS_FILE}: the trials were judged on another validation part than the suite's."
+        if {trial["training"] for trial in trials if "training" in trial} - {training_hash(self.work)}:
+            yield f"{TRIALS_FILE}: the trials were trained with another recipe or training part than the suite's."
 
     def _backbone(self) -> Problems:
         """Compare the backbone if it is the suite's own; accept another one as stated."""

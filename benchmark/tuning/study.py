@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmark.evaluation.parquet import read_predictions
 from benchmark.execution.cards import replace_text
-from benchmark.execution.cells import PREDICTIONS, TRAINING, Row, cells_of
+from benchmark.execution.cells import PREDICTIONS, TRAINING, Row, cells_of, training_hash
 from benchmark.execution.costs import Costs, over_vanilla
 from benchmark.execution.executors import LOCAL, Place
 from benchmark.execution.explanation import state_of
@@ -222,7 +222,9 @@ class TuningPlan:
                 observer.note(f"{error} The trials are run again.")
                 continue
             if not all(self._fits(trial, study) for trial in trials):
-                observer.note(f"{path}: the trials are of another method source, space or data. They are run again.")
+                observer.note(
+                    f"{path}: the trials are of another method source, space, recipe or data. They are run again."
+                )
             elif trials:
                 return {trial["trial"]: trial for trial in trials}
         return {}
@@ -235,8 +237,10 @@ class TuningPlan:
 
     def _fits(self, trial: Trial, study: Study) -> bool:
         """Return whether a trial is the one with its number in a study."""
-        stated = {**trial, "status": None, "reason": None, "validation": None, "typos": None, "cost": None}
         wanted = {**self._base(study, study.trial_row(trial["trial"])), "status": None, "reason": None}
+        # Trials of earlier versions do not state what they were trained on.
+        here = {"training": wanted["training"]}
+        stated = {**here, **trial, "status": None, "reason": None, "validation": None, "typos": None, "cost": None}
         data = {"validation": self.work.splits.validation, "typos": self.work.tasks[TYPOS]}
         hashes = all(trial[part] is None or trial[part]["data"] == data[part].content_hash for part in data)
         return stated == wanted and hashes
@@ -250,6 +254,7 @@ class TuningPlan:
             "method": row.method.identity(),
             "backbone": row.backbone.identity(),
             "seed": row.seed,
+            "training": training_hash(self.work),
             "trial": row.trial,
             LEARNING_RATE_FACTOR: row.learning_rate_factor,
             "space": {name: search.plain() for name, search in study.space.items()},

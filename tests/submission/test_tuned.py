@@ -100,3 +100,16 @@ def test_a_record_of_another_trial_is_refused(submission) -> None:
     forge(folder, change)
     with pytest.raises(IntegrityError, match="the selected trial has"):
         read_submission(folder)
+
+
+def test_trials_of_another_recipe_are_refused(submission, tmp_path: Path) -> None:
+    folder, work = submission
+
+    def change(trials) -> None:
+        for trial in trials:
+            trial["training"] = "sha256:" + "0" * 64
+
+    forge(folder, change)
+    (tmp_path / "scratch").mkdir()
+    (problem,) = problems(folder, work, tmp_path / "scratch")
+    assert "the trials were trained with another recipe or training part than the suite's" in problem

@@ -415,6 +415,10 @@ def ranged(trial, scale: str, low, high):
         (lambda trials: [ranged(trials[0], "log", -1, 1.0)], "/space/a/low: is -1; a logarithmic range begins above 0"),
         (lambda trials: [ranged(trials[0], "linear", "a", "b")], "/space/a/low"),
         (
+            lambda trials: [{**trials[0], "training": ZERO}, trials[1]],
+            "trials.jsonl:2: /training: differs from an earlier trial's",
+        ),
+        (
             lambda trials: [{**trials[0], "method": [], "typos": "x", "training": []}, trials[1]],
             "trials.jsonl:1: /method: is a list",
         ),
@@ -462,6 +466,34 @@ def test_a_row_is_not_tuned_by_trials_on_other_data(suite: Path, out: Path) -> N
     file.write_text("".join(map(trial_line, (failed, *others))))
     with pytest.raises(UsageError, match=r"the trials are of another validation part. Run `temper tune"):
         benchmark.run(suite, out=out, settings="tuned")
+
+
+def test_trials_of_another_recipe_or_training_part_are_run_again(suite: Path, out: Path, tmp_path: Path) -> None:
+    (file,) = tune(suite, out).files
+    right, texts = file.read_bytes(), suite.read_text()
+    for number, change in enumerate(
+        (("learning_rate = 1e-3", "learning_rate = 1e-4"), ("train_limit = 60", "train_limit = 24"))
+    ):
+        folder = shutil.copytree(suite.parent, tmp_path / str(number))
+        other = folder / suite.name
+        other.write_text(texts.replace(*change))
+        assert other.read_text() != texts
+        with pytest.raises(UsageError, match=r"the trials are of another recipe or training part. Run `temper tune"):
+            benchmark.run(other, out=out, settings="tuned")
+        assert tune(other, out, trials=1).run == 1
+        file.write_bytes(right)
+
+
+def test_trials_of_a_version_that_did_not_state_their_training_are_used(suite: Path, out: Path) -> None:
+    (file,) = tune(suite, out).files
+    trials = read_trials(file)
+    del trials[0]["training"], trials[1]["training"]
+    file.write_text("".join(map(trial_line, trials)))
+    before = file.read_bytes()
+    assert tune(suite, out).run == 0
+    assert file.read_bytes() == before
+    assert not benchmark.run(suite, out=out, settings="tuned").failures
+    read_results(out / "results")
 
 
 def commanded(message: str) -> list[str]:
