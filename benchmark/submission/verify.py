@@ -484,6 +484,8 @@ def key_problems(seed: Seed, work: Workload) -> Problems:
         if not (free and difference.actual in ('"fp32"', '"bf16"')):
             here, there = _cut(difference.actual), _cut(difference.expected)
             yield f"was trained with {difference.pointer} {here}; the suite and the records say {there}."
+    if run.outcome.ingredients is not None and seed.row.tuning is None:
+        yield f"{MANIFEST} names ingredients, which only a row that averages trials has; run and submit again."
     (seed.folder / TRAINING).write_text(run.outcome.model_dump_json(), encoding="utf-8")
     trained = Artifact(seed.folder, {f"{MODEL}/{name}": digest for name, digest in run.weights.items()})
     for spec in (expected, run.training):

@@ -30,6 +30,11 @@ def many_nulls(table: pa.Table) -> pa.Table:
     return table.set_column(2, "logits", nulls)
 
 
+def not_utf8(table: pa.Table) -> pa.Table:
+    ids = pa.array([b"\xff%d" % number for number in range(table.num_rows)], pa.binary())
+    return table.set_column(0, "id", pa.StringArray.from_buffers(len(ids), *ids.buffers()[1:]))
+
+
 @pytest.mark.parametrize(
     ("change", "reason", "options"),
     [
@@ -54,6 +59,7 @@ def many_nulls(table: pa.Table) -> pa.Table:
         ),
         (with_column("id", lambda t: pa.array(["0"] * t.num_rows)), "Duplicate example '0'; ids must be unique", {}),
         (with_column("id", lambda t: pa.array([b"\xff"] * t.num_rows, pa.binary())), "its column 'id' is binary", {}),
+        (not_utf8, "home.parquet: not a readable prediction table", {}),
     ],
 )
 def test_a_table_that_temper_does_not_write(
