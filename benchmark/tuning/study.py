@@ -127,6 +127,7 @@ class TuningPlan:
         work: The suite's training task; the typos are its only evaluation task.
         store: Where artifacts are kept.
         sanity: The requested sanity checks, which are not tuned.
+        at_default: The hyper-parameters that were given at their default, which does not fix them.
     """
 
     studies: Sequence[Study]
@@ -134,6 +135,7 @@ class TuningPlan:
     work: Workload
     store: Store
     sanity: Sequence[str] = ()
+    at_default: Sequence[str] = ()
 
     def execute(
         self,
@@ -360,6 +362,13 @@ def plan_tuning(
     training = replace(suite, tasks=(), attacks=())
     require_resources(training, backbone or suite.backbone)
     methods = [tuned_method(method) for method in configure_all(requests)]
+    at_default = [
+        f"{request.name}: {name}"
+        for request, method in zip(requests, methods, strict=True)
+        for name in space_of(method, rule)
+        # A setting of a composition may be given without its member.
+        if {name, name.partition(".")[2]} & request.overrides.keys()
+    ]
     methods = list({method.label: method for method in methods}.values())
     place = resolve_backbone(backbone or suite.backbone)
     spaces = [space_of(method, rule) for method in methods]
@@ -372,4 +381,4 @@ def plan_tuning(
         name = fingerprint([suite.name, suite.version, slug, place.identity()]).removeprefix("sha256:")
         unfinished = store.root / TRIALS / f"{name}.jsonl"
         studies.append(Study(row, space, out / "results" / trials_path(row, suite), unfinished))
-    return TuningPlan(studies, trials or rule.trials, work, store, sanity)
+    return TuningPlan(studies, trials or rule.trials, work, store, sanity, at_default)

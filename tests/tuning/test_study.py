@@ -538,6 +538,16 @@ def test_sanity_checks_are_not_tuned(suite: Path, tmp_path: Path) -> None:
     assert "--methods constant,vanilla " in done.stderr.partition("Next: ")[2]
 
 
+def test_a_setting_that_equals_its_default_is_searched_with_a_note(suite: Path, tmp_path: Path) -> None:
+    methods = "sam+worddrop:kl_weight=0.01:rho=0.03,roast:variant=paper"
+    planned = plan_tuning(load_suite(str(suite)), parse_methods(methods), None, tmp_path, 1)
+    assert planned.at_default == ["sam+worddrop: worddrop.kl_weight"]
+    assert "worddrop.kl_weight" in planned.studies[0].space
+    assert "sam.rho" not in planned.studies[0].space
+    done = temper("tune", suite, "--methods", "worddrop:kl_weight=0.01", "--trials", "1", "--out", tmp_path)
+    assert "equals its default fixes nothing: worddrop: kl_weight." in " ".join(done.stderr.split())
+
+
 def test_the_commands(suite: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     done = CliRunner().invoke(app, ["tune", str(suite), "--methods", "vanilla", "--trials", "2", "--out", out])
