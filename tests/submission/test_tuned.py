@@ -9,7 +9,7 @@ import pytest
 from benchmark.execution.plan import parse_methods, plan
 from benchmark.execution.runner import Quiet
 from benchmark.execution.workload import Workload
-from benchmark.schema import IntegrityError, file_fingerprint, read_records, record_line
+from benchmark.schema import IntegrityError, canonical_json, file_fingerprint, read_records, record_line
 from benchmark.schema.trial import read_trials, selected, trial_line, tuning_of
 from benchmark.submission.build import build
 from benchmark.submission.publish import publish
@@ -54,6 +54,11 @@ def forge(folder: Path, change) -> None:
     for file in path.parent.glob("seed-*.jsonl"):
         records = [{**record, "tuning": tuning} for record in read_records(file)]
         file.write_text("".join(map(record_line, records)))
+    reseal(folder)
+
+
+def reseal(folder: Path) -> None:
+    """State the present hashes."""
     manifest = json.loads((folder / "submission.json").read_text())
     for name in manifest["files"]:
         target = folder / name
@@ -99,6 +104,24 @@ def test_a_record_of_another_trial_is_refused(submission) -> None:
 
     forge(folder, change)
     with pytest.raises(IntegrityError, match="the selected trial has"):
+        read_submission(folder)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        {"scale": "log", "low": 0.0, "high": 1.0},
+        {"scale": "log", "low": -1.0, "high": 1.0},
+        {"scale": "linear", "low": 0.5, "high": 0.5},
+    ],
+)
+def test_a_space_without_points_is_refused(submission, space) -> None:
+    folder, _ = submission
+    path = next(folder.rglob("trials.jsonl"))
+    lines = [{**trial, "space": {**trial["space"], "kl_weight": space}} for trial in read_trials(path)]
+    path.write_text("".join(canonical_json(trial) + "\n" for trial in lines))
+    reseal(folder)
+    with pytest.raises(IntegrityError, match="/space/kl_weight/low: is "):
         read_submission(folder)
 
 
