@@ -48,7 +48,7 @@ from benchmark.schema.record import UNTRAINED
 from benchmark.schema.suite_card import card_identity
 from benchmark.schema.trial import TRIALS_FILE, Trial, trial_line
 from benchmark.submission.read import MANIFEST, Run, Submission, TableData, read_table, shown_sentence, table_path
-from benchmark.tuning.space import point_problems
+from benchmark.tuning.space import point_problems, space_of
 
 if TYPE_CHECKING:
     from benchmark.models.classifier import Classifier
@@ -779,13 +779,16 @@ def _registered_row(submission: Submission, work: Workload, seed: int) -> Row:
     request = MethodRequest(method.name, parts)
     request.require_known()
     here = configure(request)
+    compared: list[tuple[str, object, object]] = [("source", here.source, method.source)]
     if stated.tuning:
+        first, tuned = next(iter(submission.results.attachments.trials.values()))[0], tuned_method(here)
+        space = {name: search.plain() for name, search in space_of(tuned, work.suite.tuning_rule).items()}
+        compared.append(("search space", space, first["space"]))
+        compared.append(("defaults", dict(tuned.hyperparameters), first["method"]["hyperparameters"]))
         here = replace(here, hyperparameters=method.hyperparameters)
-    for what, mine, theirs in (
-        ("source", here.source, method.source),
-        ("hyper-parameters", dict(here.hyperparameters), method.hyperparameters),
-        ("backbone", place.identity(), backbone.identity()),
-    ):
+    compared.append(("hyper-parameters", dict(here.hyperparameters), method.hyperparameters))
+    compared.append(("backbone", place.identity(), backbone.identity()))
+    for what, mine, theirs in compared:
         if mine != theirs:
-            raise IntegrityError(f"{method.name} has another {what} here ({mine}) than in the records ({theirs}).")
+            raise IntegrityError(f"{method.name} has another {what} here ({mine}) than in the submission ({theirs}).")
     return replace(stated, method=here, backbone=place)
