@@ -84,6 +84,8 @@ def _tune(planned: "TuningPlan", place: Place, track: TrackerName | None) -> "Se
     """Run the missing trials of one suite, print what was selected, and return it."""
     if planned.sanity:
         say(f"note: not tuned, since sanity checks have nothing to tune: {', '.join(planned.sanity)}.")
+    if planned.at_default:
+        say(f"note: searched, since a setting that equals its default fixes nothing: {', '.join(planned.at_default)}.")
     with resumable("trials"), closing(CellDisplay(live=place.alone)) as display:
         report = planned.execute(display, _print_progress, place, track)
     _print(planned, report)

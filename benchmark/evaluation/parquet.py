@@ -111,6 +111,8 @@ def _read_table(path: Path, kind: Kind) -> "pa.Table":
         problem = _schema_problem(table, _schema(kind))
         if problem:
             raise IntegrityError(f"{path}: not a {kind} table, {problem}; delete the file and {command} again.")
+        # Reading checks neither that texts are UTF-8 nor that lists lie inside their values.
+        table.validate(full=True)
         return table
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         raise IntegrityError(f"{path}: not a readable {kind} table ({error}); {command} again.") from error

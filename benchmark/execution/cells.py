@@ -199,10 +199,6 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
     task, recipe = work.suite.training, row.recipe(work.suite.recipe)
     reads = _reads(row)
     options = of_training(row.protocol)
-    settings = {**asdict(recipe), "precision": resolve_precision(recipe.precision, pick_device())}
-    if recipe.batching == "random":
-        # The default is left out, so that the keys of models that were trained before the option existed stay.
-        del settings["batching"]
     return {
         "kind": "train",
         "key_version": KEY_VERSION,
@@ -217,12 +213,27 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
         "backbone": row.backbone.content(),
         "task": {"classes": list(task.classes), "max_length": task.max_length},
         "data": {"train": work.splits.train.content_hash, "validation": work.selection(row.protocol).content_hash},
-        "recipe": settings,
+        "recipe": {**_stated(recipe), "precision": resolve_precision(recipe.precision, pick_device())},
         "seed": row.seed,
         # Windows weigh micro-batches by their examples; before, all micro-batches weighed the same.
         **({"windows": "examples"} if recipe.accumulation > 1 else {}),
         **({"protocol": options} if options else {}),
     }
+
+
+def training_hash(work: Workload) -> str:
+    """Hash what all methods of a suite train on: the training data, and the recipe as the suite states it."""
+    task = work.suite.training
+    spec = {"classes": list(task.classes), "max_length": task.max_length, "data": work.splits.train.content_hash}
+    return fingerprint({**spec, "recipe": _stated(work.suite.recipe)})
+
+
+def _stated(recipe: Recipe) -> dict[str, Any]:
+    settings = asdict(recipe)
+    if recipe.batching == "random":
+        # The default is left out, so that the keys of models that were trained before the option existed stay.
+        del settings["batching"]
+    return settings
 
 
 def _reads(row: Row) -> dict[str, str]:

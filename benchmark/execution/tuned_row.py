@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from benchmark.execution.cells import Row
+from benchmark.execution.cells import Row, training_hash
 from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure
 from benchmark.execution.workload import Workload
 from benchmark.schema import SANITY_CHECKS, IntegrityError, UsageError, file_fingerprint, method_slug
@@ -100,7 +100,7 @@ def tuned_so_far(
         are = "is" if len(missing) == 1 else "are"
         problems.append(f"{names} {are} not tuned yet: {missing[0][1]} is missing. Run `{command(methods, most)}`.")
     for row, source, path in known:
-        if part := _another(read[path][0], source, work):
+        if part := _another(read[path], source, work):
             again = command([row.method], most)
             problems.append(f"{path}: the trials are of another {part}. Run `{again}` again.")
         elif row.method == source.method:
@@ -145,14 +145,15 @@ def _with_settings(row: Row, trial: Trial, path: Path) -> Row:
     return replace(row, method=method, learning_rate_factor=float(trial[LEARNING_RATE_FACTOR]))
 
 
-def _another(trial: Trial, row: Row, work: Workload) -> str:
+def _another(trials: Sequence[Trial], row: Row, work: Workload) -> str:
     """Name what the trials do not share with the row; empty if they share everything."""
+    first = trials[0]
     for field in ("version", "configuration", "source"):
-        if trial["method"][field] != row.method.identity()[field]:
+        if first["method"][field] != row.method.identity()[field]:
             return f"method {field}"
-    if trial["backbone"] != row.backbone.identity():
+    if first["backbone"] != row.backbone.identity():
         return "backbone"
-    validation = trial["validation"]
-    if validation is not None and validation["data"] != work.splits.validation.content_hash:
-        return "validation part"
-    return ""
+    if {trial["training"] for trial in trials if "training" in trial} - {training_hash(work)}:
+        return "recipe or training part"
+    judged = {trial["validation"]["data"] for trial in trials if trial["validation"]}
+    return "validation part" if judged - {work.splits.validation.content_hash} else ""

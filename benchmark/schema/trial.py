@@ -63,6 +63,8 @@ class TrialModel(TypedDict):
     """With the hyper-parameters of this trial."""
     backbone: Backbone
     seed: Whole
+    training: NotRequired[Hash]
+    """Of the suite's recipe and training data. Trials of earlier versions do not state it."""
     trial: Whole
     """Its number; 0 has the defaults."""
     learning_rate_factor: Number
@@ -113,7 +115,8 @@ def at_edge(dimension: Mapping[str, Any], value: Any) -> bool:
         if value <= 0:
             return True
         low, high, value = math.log(low), math.log(high), math.log(value)
-    return not EDGE < (value - low) / (high - low) < 1 - EDGE
+    # Multiply instead of dividing: the logarithms of two large, close ends may be equal.
+    return not EDGE * (high - low) < value - low < (1 - EDGE) * (high - low)
 
 
 def values_of(trial: Trial) -> dict[str, Any]:
@@ -147,24 +150,26 @@ def read_trials(path: Path, *, gaps: bool = False) -> list[Trial]:
     for number, line in enumerate(lines_of(path), start=1):
         value, problems = parse_json(line)
         problems = problems or TRIAL.problems(value)
-        problems = problems or list(_contradictions(value, trials, gaps=gaps))
+        problems = problems or list(_contradictions(value, number, gaps=gaps))
+        problems = problems or list(_differences(value, trials))
         if not problems and line + b"\n" != canonical_line(value, (), "trial").encode():
             problems = [Problem("", "is not canonical JSON; keep the bytes that `temper tune` wrote.")]
         complaints += [f"{path}:{number}: {problem}" for problem in problems]
-        trials.append(value)
-    if not trials:
+        # Compare later trials with valid ones only.
+        trials += [] if problems else [value]
+    if not trials and not complaints:
         complaints.append(f"{path}: holds no trial; run `temper tune`.")
     if complaints:
         raise IntegrityError("\n".join(complaints))
     return trials
 
 
-def _contradictions(trial: Trial, before: Sequence[Trial], *, gaps: bool) -> Iterator[Problem]:
-    """Yield contradictions between the fields of a trial, and with the earlier trials of its file."""
+def _contradictions(trial: Trial, line: int, *, gaps: bool) -> Iterator[Problem]:
+    """Yield contradictions between the fields of a trial, and with its line in the file, from 1."""
     if trial["schema"] != TRIAL_SCHEMA_VERSION:
         yield Problem("/schema", f"is {trial['schema']}; this version reads {TRIAL_SCHEMA_VERSION}.")
-    if not gaps and trial["trial"] != len(before):
-        yield Problem("/trial", f"is {trial['trial']} on line {len(before) + 1}; trials are in order, from 0.")
+    if not gaps and trial["trial"] != line - 1:
+        yield Problem("/trial", f"is {trial['trial']} on line {line}; trials are in order, from 0.")
     finished = trial["status"] == "ok"
     for field in ("validation", "typos", "cost"):
         if finished == (trial[field] is None):
@@ -181,20 +186,27 @@ def _contradictions(trial: Trial, before: Sequence[Trial], *, gaps: bool) -> Ite
         wanted = {"scale", "choices"} if dimension["scale"] == "choice" else {"scale", "low", "high"}
         if dimension.keys() != wanted:
             yield Problem(f"/space/{name}", f"needs {' and '.join(sorted(wanted - {'scale'}))} for its scale.")
-    yield from _differences(trial, before)
+        elif dimension["scale"] != "choice" and not dimension["low"] < dimension["high"]:
+            yield Problem(f"/space/{name}/low", f"is {dimension['low']}; a range begins below its end.")
+        elif dimension["scale"] == "log" and dimension["low"] <= 0:
+            yield Problem(f"/space/{name}/low", f"is {dimension['low']}; a logarithmic range begins above 0.")
 
 
 def _differences(trial: Trial, before: Sequence[Trial]) -> Iterator[Problem]:
     """Compare what all trials of a file share."""
-    first = before[0] if before and isinstance(before[0], dict) else trial
+    first = before[0] if before else trial
     message = "differs from the file's first trial; one file holds the trials of one row."
     for field in _SHARED:
-        if trial[field] != first.get(field):
+        if trial[field] != first[field]:
             yield Problem(f"/{field}", message)
-    if _without_settings(trial["method"]) != _without_settings(first.get("method") or {}):
+    if _without_settings(trial["method"]) != _without_settings(first["method"]):
         yield Problem("/method", message)
+    if "training" in trial and trial["training"] != next(
+        (t["training"] for t in before if "training" in t), trial["training"]
+    ):
+        yield Problem("/training", "differs from an earlier trial's; all trials have one recipe and training data.")
     for field in ("validation", "typos"):
-        other = next((earlier[field] for earlier in before if isinstance(earlier, dict) and earlier.get(field)), None)
+        other = next((earlier[field] for earlier in before if earlier[field]), None)
         answers = trial[field]
         if answers and other and (answers["data"], answers["n"]) != (other["data"], other["n"]):
             yield Problem(f"/{field}/data", "differs from an earlier trial's; all trials answer the same texts.")

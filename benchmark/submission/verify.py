@@ -20,7 +20,7 @@ from benchmark.data import Dataset
 from benchmark.evaluation.metrics import HEADLINES
 from benchmark.evaluation.parquet import FeatureTable, InspectionTable, PredictionTable
 from benchmark.execution.cards import replace_text, suite_card
-from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of, train_spec
+from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of, train_spec, training_hash
 from benchmark.execution.explanation import differences
 from benchmark.execution.local import run_rows
 from benchmark.execution.method_registry import ConfiguredMethod, MethodRequest, configure, registered
@@ -48,7 +48,7 @@ from benchmark.schema.record import UNTRAINED
 from benchmark.schema.suite_card import card_identity
 from benchmark.schema.trial import TRIALS_FILE, Trial, trial_line
 from benchmark.submission.read import MANIFEST, Run, Submission, TableData, read_table, shown_sentence, table_path
-from benchmark.tuning.space import point_problems
+from benchmark.tuning.space import point_problems, space_of
 
 if TYPE_CHECKING:
     from benchmark.models.classifier import Classifier
@@ -198,6 +198,8 @@ class Verification:
             yield f"{TRIALS_FILE} holds {len(trials)} trials; {suite.name} gives every method {rule.trials}."
         if any(trial["validation"] and trial["validation"]["data"] != validation for trial in trials):
             yield f"{TRIALS_FILE}: the trials were judged on another validation part than the suite's."
+        if {trial["training"] for trial in trials if "training" in trial} - {training_hash(self.work)}:
+            yield f"{TRIALS_FILE}: the trials were trained with another recipe or training part than the suite's."
 
     def _backbone(self) -> Problems:
         """Compare the backbone if it is the suite's own; accept another one as stated."""
@@ -482,6 +484,8 @@ def key_problems(seed: Seed, work: Workload) -> Problems:
         if not (free and difference.actual in ('"fp32"', '"bf16"')):
             here, there = _cut(difference.actual), _cut(difference.expected)
             yield f"was trained with {difference.pointer} {here}; the suite and the records say {there}."
+    if run.outcome.ingredients is not None and seed.row.tuning is None:
+        yield f"{MANIFEST} names ingredients, which only a row that averages trials has; run and submit again."
     (seed.folder / TRAINING).write_text(run.outcome.model_dump_json(), encoding="utf-8")
     trained = Artifact(seed.folder, {f"{MODEL}/{name}": digest for name, digest in run.weights.items()})
     for spec in (expected, run.training):
@@ -775,13 +779,16 @@ def _registered_row(submission: Submission, work: Workload, seed: int) -> Row:
     request = MethodRequest(method.name, parts)
     request.require_known()
     here = configure(request)
+    compared: list[tuple[str, object, object]] = [("source", here.source, method.source)]
     if stated.tuning:
+        first, tuned = next(iter(submission.results.attachments.trials.values()))[0], tuned_method(here)
+        space = {name: search.plain() for name, search in space_of(tuned, work.suite.tuning_rule).items()}
+        compared.append(("search space", space, first["space"]))
+        compared.append(("defaults", dict(tuned.hyperparameters), first["method"]["hyperparameters"]))
         here = replace(here, hyperparameters=method.hyperparameters)
-    for what, mine, theirs in (
-        ("source", here.source, method.source),
-        ("hyper-parameters", dict(here.hyperparameters), method.hyperparameters),
-        ("backbone", place.identity(), backbone.identity()),
-    ):
+    compared.append(("hyper-parameters", dict(here.hyperparameters), method.hyperparameters))
+    compared.append(("backbone", place.identity(), backbone.identity()))
+    for what, mine, theirs in compared:
         if mine != theirs:
-            raise IntegrityError(f"{method.name} has another {what} here ({mine}) than in the records ({theirs}).")
+            raise IntegrityError(f"{method.name} has another {what} here ({mine}) than in the submission ({theirs}).")
     return replace(stated, method=here, backbone=place)

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmark.evaluation.parquet import read_predictions
 from benchmark.execution.cards import replace_text
-from benchmark.execution.cells import PREDICTIONS, TRAINING, Row, cells_of
+from benchmark.execution.cells import PREDICTIONS, TRAINING, Row, cells_of, training_hash
 from benchmark.execution.costs import Costs, over_vanilla
 from benchmark.execution.executors import LOCAL, Place
 from benchmark.execution.explanation import state_of
@@ -127,6 +127,7 @@ class TuningPlan:
         work: The suite's training task; the typos are its only evaluation task.
         store: Where artifacts are kept.
         sanity: The requested sanity checks, which are not tuned.
+        at_default: The hyper-parameters that were given at their default, which does not fix them.
     """
 
     studies: Sequence[Study]
@@ -134,6 +135,7 @@ class TuningPlan:
     work: Workload
     store: Store
     sanity: Sequence[str] = ()
+    at_default: Sequence[str] = ()
 
     def execute(
         self,
@@ -186,24 +188,29 @@ class TuningPlan:
                 clock.spend(study.cost, reused=outcome.reused > 0 and outcome.computed == 0)
                 report.run += 1
                 progress(done + report.run, total, clock.seconds_left())
-        for study, trials in zip(self.studies, known, strict=True):
-            if study.file.is_file() and _has_stale_records(study.file):
+        for study in self.studies:
+            if _has_stale_records(study.file):
                 observer.note(
                     f"{study.row.method.label}: its tuned records are of other trials, and the leaderboard leaves them "
                     "out until `temper run --settings tuned` has computed them again."
                 )
+            finished = read_trials(study.file)
             report.files.append(study.file)
-            report.failed += sum(trial["status"] == "failed" for trial in trials.values())
-            report.chosen.append(selected(_prefix(trials)))
+            report.failed += sum(trial["status"] == "failed" for trial in finished)
+            report.chosen.append(selected(finished))
         return report
 
     def _write(self, study: Study, trials: Mapping[int, Trial]) -> None:
         """Write a study's file once enough trials are finished. Others are kept in the store."""
-        prefix = _prefix(trials)
+        lines = [trial_line(trial).encode() for trial in _prefix(trials)]
+        held = study.file.read_bytes() if study.file.is_file() else b""
+        # A study that was finished with more trials keeps them; trials of a longer one that is not finished wait.
+        size = max(self.trials, len(held.splitlines()) if b"".join(lines).startswith(held) else 0)
+        done = lines[:size] if len(lines) >= self.trials else []
         with self.store.guarded():
-            if len(prefix) >= self.trials:
-                replace_text(study.file, "".join(map(trial_line, prefix)))
-            if len(prefix) < len(trials) or 0 < len(trials) < self.trials:
+            if done:
+                replace_text(study.file, b"".join(done).decode())
+            if len(done) < len(trials):
                 replace_text(study.unfinished, "".join(trial_line(trials[number]) for number in sorted(trials)))
             else:
                 study.unfinished.unlink(missing_ok=True)
@@ -217,7 +224,9 @@ class TuningPlan:
                 observer.note(f"{error} The trials are run again.")
                 continue
             if not all(self._fits(trial, study) for trial in trials):
-                observer.note(f"{path}: the trials are of another method source, space or data. They are run again.")
+                observer.note(
+                    f"{path}: the trials are of another method source, space, recipe or data. They are run again."
+                )
             elif trials:
                 return {trial["trial"]: trial for trial in trials}
         return {}
@@ -230,8 +239,10 @@ class TuningPlan:
 
     def _fits(self, trial: Trial, study: Study) -> bool:
         """Return whether a trial is the one with its number in a study."""
-        stated = {**trial, "status": None, "reason": None, "validation": None, "typos": None, "cost": None}
         wanted = {**self._base(study, study.trial_row(trial["trial"])), "status": None, "reason": None}
+        # Trials of earlier versions do not state what they were trained on.
+        here = {"training": wanted["training"]}
+        stated = {**here, **trial, "status": None, "reason": None, "validation": None, "typos": None, "cost": None}
         data = {"validation": self.work.splits.validation, "typos": self.work.tasks[TYPOS]}
         hashes = all(trial[part] is None or trial[part]["data"] == data[part].content_hash for part in data)
         return stated == wanted and hashes
@@ -245,6 +256,7 @@ class TuningPlan:
             "method": row.method.identity(),
             "backbone": row.backbone.identity(),
             "seed": row.seed,
+            "training": training_hash(self.work),
             "trial": row.trial,
             LEARNING_RATE_FACTOR: row.learning_rate_factor,
             "space": {name: search.plain() for name, search in study.space.items()},
@@ -350,6 +362,13 @@ def plan_tuning(
     training = replace(suite, tasks=(), attacks=())
     require_resources(training, backbone or suite.backbone)
     methods = [tuned_method(method) for method in configure_all(requests)]
+    at_default = [
+        f"{request.name}: {name}"
+        for request, method in zip(requests, methods, strict=True)
+        for name in space_of(method, rule)
+        # A setting of a composition may be given without its member.
+        if {name, name.partition(".")[2]} & request.overrides.keys()
+    ]
     methods = list({method.label: method for method in methods}.values())
     place = resolve_backbone(backbone or suite.backbone)
     spaces = [space_of(method, rule) for method in methods]
@@ -362,4 +381,4 @@ def plan_tuning(
         name = fingerprint([suite.name, suite.version, slug, place.identity()]).removeprefix("sha256:")
         unfinished = store.root / TRIALS / f"{name}.jsonl"
         studies.append(Study(row, space, out / "results" / trials_path(row, suite), unfinished))
-    return TuningPlan(studies, trials or rule.trials, work, store, sanity)
+    return TuningPlan(studies, trials or rule.trials, work, store, sanity, at_default)

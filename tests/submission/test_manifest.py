@@ -63,6 +63,8 @@ def table(manifest: dict[str, Any]) -> dict[str, Any]:
         (lambda m: m["files"].update({"/etc/x.json": ZERO}), "'/etc/x.json': is not part of this submission"),
         (lambda m: m["files"].update({f"tables/{n}": ZERO for n in range(20_000)}), "And 19950 more."),
         (lambda m: m["runs"][0]["weights"].update({"/etc/passwd": ZERO["sha256"]}), "the table of away is predict key"),
+        (lambda m: m["runs"][0]["outcome"].update(ingredients=[0]), "seed 0: submission.json names ingredients, which"),
+        (lambda m: m["runs"][0]["outcome"].update(ingredients=[]), "seed 0: submission.json names ingredients, which"),
         (lambda m: m["runs"].append(m["runs"][0]), "/runs: names a seed twice; keep one entry of each."),
         (lambda m: m["runs"][0]["tables"].append(table(m)), "/runs/0/tables: names a subject and kind twice"),
     ],

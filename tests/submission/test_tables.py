@@ -30,6 +30,11 @@ def many_nulls(table: pa.Table) -> pa.Table:
     return table.set_column(2, "logits", nulls)
 
 
+def not_utf8(table: pa.Table) -> pa.Table:
+    ids = pa.array([b"\xff%d" % number for number in range(table.num_rows)], pa.binary())
+    return table.set_column(0, "id", pa.StringArray.from_buffers(len(ids), *ids.buffers()[1:]))
+
+
 @pytest.mark.parametrize(
     ("change", "reason", "options"),
     [
@@ -54,6 +59,7 @@ def many_nulls(table: pa.Table) -> pa.Table:
         ),
         (with_column("id", lambda t: pa.array(["0"] * t.num_rows)), "Duplicate example '0'; ids must be unique", {}),
         (with_column("id", lambda t: pa.array([b"\xff"] * t.num_rows, pa.binary())), "its column 'id' is binary", {}),
+        (not_utf8, "home.parquet: not a readable prediction table", {}),
     ],
 )
 def test_a_table_that_temper_does_not_write(
@@ -83,6 +89,29 @@ def test_a_broken_page(forgery: Forgery) -> None:
     forgery.table().write_bytes(bytes(data))
     forgery.reseal()
     assert_refused(forgery, "home.parquet: not a readable prediction table")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        # A name that is not UTF-8.
+        (b"\x25\x00\x18\x02id", b"\x25\x00\x18\x02\xff\xfe", "tables/seed-0/home.parquet: is not a parquet file"),
+        # Required instead of optional, which contradicts the statistics. pyarrow ends the process that reads it.
+        (
+            b"\x25\x02\x18\x05label",
+            b"\x25\x00\x18\x05label",
+            "tables/seed-0/home.parquet: ends the process that reads it",
+        ),
+    ],
+)
+def test_a_footer_with_a_changed_byte(forgery: Forgery, before: bytes, after: bytes, reason: str) -> None:
+    data = forgery.table().read_bytes()
+    assert data.count(before) == 1
+    forgery.table().write_bytes(data.replace(before, after))
+    forgery.reseal()
+    assert_refused(forgery, reason)
+    # The next table is read all the same.
+    assert_refused(forgery, reason)
 
 
 # -- predictions ----------------------------------------------------------------------------------------------------

@@ -9,12 +9,12 @@ import pytest
 from benchmark.execution.plan import parse_methods, plan
 from benchmark.execution.runner import Quiet
 from benchmark.execution.workload import Workload
-from benchmark.schema import IntegrityError, file_fingerprint, read_records, record_line
+from benchmark.schema import IntegrityError, canonical_json, file_fingerprint, read_records, record_line
 from benchmark.schema.trial import read_trials, selected, trial_line, tuning_of
 from benchmark.submission.build import build
 from benchmark.submission.publish import publish
 from benchmark.submission.read import read_submission
-from benchmark.submission.verify import Verification
+from benchmark.submission.verify import Verification, rerun
 from benchmark.suites import load_suite
 from benchmark.tuning.study import plan_tuning
 from tests.support.tiny_suite import write_tiny_suite
@@ -44,16 +44,26 @@ def problems(folder: Path, work, scratch: Path) -> list[str]:
     return [problem for _, problems in verification.checks() for problem in problems]
 
 
-def forge(folder: Path, change) -> None:
-    """Change the trials, and everything that must then change so that only the trials are wrong."""
+def forge(folder: Path, change, *, settings: bool = False) -> None:
+    """Change the trials, and everything that must then change so that only the trials are wrong.
+
+    With `settings`, the records have those of the trial that is selected then.
+    """
     (path,) = folder.rglob("trials.jsonl")
     trials = read_trials(path)
     change(trials)
     path.write_text("".join(map(trial_line, trials)))
-    tuning = tuning_of(selected(trials), trials, file_fingerprint(path))
+    chosen = selected(trials)
+    changed = {"tuning": tuning_of(chosen, trials, file_fingerprint(path))}
+    changed |= {"method": chosen["method"]} if settings else {}
     for file in path.parent.glob("seed-*.jsonl"):
-        records = [{**record, "tuning": tuning} for record in read_records(file)]
+        records = [{**record, **changed} for record in read_records(file)]
         file.write_text("".join(map(record_line, records)))
+    reseal(folder)
+
+
+def reseal(folder: Path) -> None:
+    """State the present hashes."""
     manifest = json.loads((folder / "submission.json").read_text())
     for name in manifest["files"]:
         target = folder / name
@@ -100,3 +110,51 @@ def test_a_record_of_another_trial_is_refused(submission) -> None:
     forge(folder, change)
     with pytest.raises(IntegrityError, match="the selected trial has"):
         read_submission(folder)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        {"scale": "log", "low": 0.0, "high": 1.0},
+        {"scale": "log", "low": -1.0, "high": 1.0},
+        {"scale": "linear", "low": 0.5, "high": 0.5},
+    ],
+)
+def test_a_space_without_points_is_refused(submission, space) -> None:
+    folder, _ = submission
+    path = next(folder.rglob("trials.jsonl"))
+    lines = [{**trial, "space": {**trial["space"], "kl_weight": space}} for trial in read_trials(path)]
+    path.write_text("".join(canonical_json(trial) + "\n" for trial in lines))
+    reseal(folder)
+    with pytest.raises(IntegrityError, match="/space/kl_weight/low: is "):
+        read_submission(folder)
+
+
+def test_trials_of_another_recipe_are_refused(submission, tmp_path: Path) -> None:
+    folder, work = submission
+
+    def change(trials) -> None:
+        for trial in trials:
+            trial["training"] = "sha256:" + "0" * 64
+
+    forge(folder, change)
+    (tmp_path / "scratch").mkdir()
+    (problem,) = problems(folder, work, tmp_path / "scratch")
+    assert "the trials were trained with another recipe or training part than the suite's" in problem
+
+
+def wider(trials) -> None:
+    for trial in trials:
+        trial["space"]["kl_weight"]["high"] *= 2
+
+
+def other_default(trials) -> None:
+    trials[0]["method"]["hyperparameters"]["kl_weight"] = 0.5
+
+
+@pytest.mark.parametrize(("change", "what"), [(wider, "search space"), (other_default, "defaults")])
+def test_training_again_compares_what_the_method_declares(submission, tmp_path: Path, change, what: str) -> None:
+    folder, work = submission
+    forge(folder, change, settings=True)
+    with pytest.raises(IntegrityError, match=f"worddrop has another {what} here"):
+        rerun(read_submission(folder), work, 0, tmp_path, Quiet())

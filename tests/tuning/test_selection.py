@@ -85,6 +85,7 @@ def test_order_of_the_list_does_not_matter():
         ({"scale": "log", "low": 0.01, "high": 1}, 0.012, True),
         ({"scale": "log", "low": 0.01, "high": 1}, 0.02, False),
         ({"scale": "log", "low": 0.01, "high": 1}, 0, True),
+        ({"scale": "log", "low": 1e300, "high": math.nextafter(1e300, math.inf)}, 1e300, True),
         ({"scale": "choice", "choices": ["a", "b"]}, "a", False),
     ],
 )

@@ -15,7 +15,15 @@ from benchmark.cli.app import app
 from benchmark.execution.executors import Local
 from benchmark.execution.plan import parse_methods
 from benchmark.execution.runner import Quiet
-from benchmark.schema import IntegrityError, TemperError, UsageError, file_fingerprint, read_records, read_results
+from benchmark.schema import (
+    IntegrityError,
+    TemperError,
+    UsageError,
+    canonical_json,
+    file_fingerprint,
+    read_records,
+    read_results,
+)
 from benchmark.schema.trial import read_trials, selected, trial_line
 from benchmark.suites import load_suite
 from benchmark.testing.subject import Killed
@@ -24,6 +32,8 @@ from tests.support.command import temper
 from tests.support.plugins import forget_plugins
 from tests.support.processes import python
 from tests.support.tiny_suite import write_tiny_suite
+
+ZERO = "sha256:" + "0" * 64
 
 PLUGIN = """
 from dataclasses import dataclass
@@ -210,6 +220,10 @@ def test_two_trials_at_a_time_write_the_bytes_of_one(suite: Path, tuned: Path, t
     assert not list((tmp_path / "two/store/trials").iterdir())
 
 
+def kill(*_: object) -> None:
+    raise Killed
+
+
 def unfinished(out: Path) -> Path:
     (path,) = (out / "store/trials").iterdir()
     return path
@@ -225,6 +239,9 @@ def test_trials_that_finish_before_an_earlier_one_are_kept(suite: Path, tuned: P
     unfinished.parent.mkdir(exist_ok=True)
     unfinished.write_text("".join(lines[number] for number in kept))
     file.unlink()
+    with pytest.raises(Killed):
+        plan_tuning(load_suite(str(suite)), parse_methods("fragile"), None, out, len(kept)).execute(progress=kill)
+    assert len(read_trials(unfinished, gaps=True)) == len(kept)
     # Fewer trials take the first ones into the file, and the later ones stay in the store.
     assert tune(suite, out, "fragile", trials=1).run == 0
     assert len(read_trials(file)) == 1
@@ -232,6 +249,23 @@ def test_trials_that_finish_before_an_earlier_one_are_kept(suite: Path, tuned: P
     assert tune(suite, out, "fragile", trials=5).run == 5 - len(kept)
     assert files(out) == files(tuned)
     assert not list((out / "store/trials").iterdir())
+
+
+def test_a_longer_study_that_is_not_finished_changes_no_finished_one(suite: Path, tuned: Path, out: Path) -> None:
+    """Its trials wait in the store, also when the shorter study is asked for again."""
+    (file,) = tune(suite, out).files
+    shorter, longer = file.read_bytes(), plan_tuning(load_suite(str(suite)), parse_methods("vanilla"), None, out, 5)
+    fourth = tune(suite, out, trials=4).files[0].read_text().splitlines(keepends=True)[3]
+    file.write_bytes(shorter)
+    unfinished = longer.studies[0].unfinished
+    unfinished.parent.mkdir(exist_ok=True)
+    unfinished.write_text(shorter.decode() + fourth)
+    report = tune(suite, out)
+    assert (report.run, file.read_bytes(), report.chosen) == (0, shorter, [selected(read_trials(file))])
+    assert len(read_trials(unfinished)) == 4
+    assert tune(suite, out, trials=4).run == 0
+    assert file.read_text() == shorter.decode() + fourth
+    assert not unfinished.exists()
 
 
 @pytest.mark.usefixtures("_preloaded_workers")
@@ -358,6 +392,10 @@ def test_more_trials_leave_out_the_rows_of_fewer_and_no_other(suite: Path, out: 
     assert "of other trials" not in temper("tune", *words).stderr
 
 
+def ranged(trial, scale: str, low, high):
+    return {**trial, "space": {"a": {"scale": scale, "low": low, "high": high}}}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -371,13 +409,26 @@ def test_more_trials_leave_out_the_rows_of_fewer_and_no_other(suite: Path, out: 
         ),
         (lambda trials: [trials[0], {**trials[1], "space": {}}], "/space: differs from the file's first trial"),
         (lambda trials: [{**trials[0], "space": {"a": {"scale": "log"}}}], "/space/a: needs high and low"),
+        (lambda trials: [ranged(trials[0], "linear", 2, 2.0)], "/space/a/low: is 2; a range begins below its end"),
+        (lambda trials: [ranged(trials[0], "log", 2, 1)], "/space/a/low: is 2; a range begins below its end"),
+        (lambda trials: [ranged(trials[0], "log", 0.0, 1.0)], "/space/a/low: is 0.0; a logarithmic range begins above"),
+        (lambda trials: [ranged(trials[0], "log", -1, 1.0)], "/space/a/low: is -1; a logarithmic range begins above 0"),
+        (lambda trials: [ranged(trials[0], "linear", "a", "b")], "/space/a/low"),
+        (
+            lambda trials: [{**trials[0], "training": ZERO}, trials[1]],
+            "trials.jsonl:2: /training: differs from an earlier trial's",
+        ),
+        (
+            lambda trials: [{**trials[0], "method": [], "typos": "x", "training": []}, trials[1]],
+            "trials.jsonl:1: /method: is a list",
+        ),
         (lambda trials: [], "holds no trial"),
     ],
 )
 def test_an_invalid_file_of_trials_is_refused(tuned: Path, tmp_path: Path, change, message) -> None:
     trials = read_trials(next(tuned.glob("results/*/vanilla@tuned/*/trials.jsonl")))
     path = tmp_path / "trials.jsonl"
-    path.write_text("".join(map(trial_line, change(trials))))
+    path.write_text("".join(canonical_json(trial) + "\n" for trial in change(trials)))
     with pytest.raises(IntegrityError, match=message):
         read_trials(path)
 
@@ -397,10 +448,52 @@ def test_trials_on_other_data_are_run_again(suite: Path, tmp_path: Path) -> None
     right = file.read_bytes()
     for part in ("validation", "typos"):
         (trial,) = read_trials(file)
-        trial[part]["data"] = "sha256:" + "0" * 64
+        trial[part]["data"] = ZERO
         file.write_text(trial_line(trial), encoding="utf-8")
         assert tune(suite, out, trials=1).run == 1
         assert file.read_bytes() == right
+
+
+def test_a_row_is_not_tuned_by_trials_on_other_data(suite: Path, out: Path) -> None:
+    """Also if the first trial failed, which states no data."""
+    (file,) = tune(suite, out).files
+    first, *others = read_trials(file)
+    failed = {**first, "status": "failed", "reason": "It diverged.", "validation": None, "typos": None, "cost": None}
+    file.write_text("".join(map(trial_line, (failed, *others))))
+    assert not benchmark.run(suite, out=out, settings="tuned").failures
+    for trial in others:
+        trial["validation"]["data"] = ZERO
+    file.write_text("".join(map(trial_line, (failed, *others))))
+    with pytest.raises(UsageError, match=r"the trials are of another validation part. Run `temper tune"):
+        benchmark.run(suite, out=out, settings="tuned")
+
+
+def test_trials_of_another_recipe_or_training_part_are_run_again(suite: Path, out: Path, tmp_path: Path) -> None:
+    (file,) = tune(suite, out).files
+    right, texts = file.read_bytes(), suite.read_text()
+    for number, change in enumerate(
+        (("learning_rate = 1e-3", "learning_rate = 1e-4"), ("train_limit = 60", "train_limit = 24"))
+    ):
+        folder = shutil.copytree(suite.parent, tmp_path / str(number))
+        other = folder / suite.name
+        other.write_text(texts.replace(*change))
+        assert other.read_text() != texts
+        with pytest.raises(UsageError, match=r"the trials are of another recipe or training part. Run `temper tune"):
+            benchmark.run(other, out=out, settings="tuned")
+        assert tune(other, out, trials=1).run == 1
+        file.write_bytes(right)
+
+
+def test_trials_of_a_version_that_did_not_state_their_training_are_used(suite: Path, out: Path) -> None:
+    (file,) = tune(suite, out).files
+    trials = read_trials(file)
+    del trials[0]["training"], trials[1]["training"]
+    file.write_text("".join(map(trial_line, trials)))
+    before = file.read_bytes()
+    assert tune(suite, out).run == 0
+    assert file.read_bytes() == before
+    assert not benchmark.run(suite, out=out, settings="tuned").failures
+    read_results(out / "results")
 
 
 def commanded(message: str) -> list[str]:
@@ -443,6 +536,16 @@ def test_sanity_checks_are_not_tuned(suite: Path, tmp_path: Path) -> None:
     assert [Path(name).parts[-3] for name in files(tmp_path / "out")] == ["vanilla@tuned"]
     # A run with tuned settings accepts the same list.
     assert "--methods constant,vanilla " in done.stderr.partition("Next: ")[2]
+
+
+def test_a_setting_that_equals_its_default_is_searched_with_a_note(suite: Path, tmp_path: Path) -> None:
+    methods = "sam+worddrop:kl_weight=0.01:rho=0.03,roast:variant=paper"
+    planned = plan_tuning(load_suite(str(suite)), parse_methods(methods), None, tmp_path, 1)
+    assert planned.at_default == ["sam+worddrop: worddrop.kl_weight"]
+    assert "worddrop.kl_weight" in planned.studies[0].space
+    assert "sam.rho" not in planned.studies[0].space
+    done = temper("tune", suite, "--methods", "worddrop:kl_weight=0.01", "--trials", "1", "--out", tmp_path)
+    assert "equals its default fixes nothing: worddrop: kl_weight." in " ".join(done.stderr.split())
 
 
 def test_the_commands(suite: Path, tmp_path: Path) -> None:
