@@ -98,7 +98,7 @@ def _time(cost: Cost | None, settings: Sequence[str]) -> str:
 def _not_run(cost: Cost | None, suite: Suite) -> str:
     if cost is None or cost.measured is None:
         return "not run"
-    trials, seeds = suite.tuning.trials, suite.minimum_seeds
+    trials, seeds = suite.tuning_rule.trials, suite.minimum_seeds
     training = (trials + seeds - 1) * SECONDS["training"] * cost.measured  # the first seed is a trial
     seconds = training + trials * SECONDS["trial"] + seeds * SECONDS["seed"]
     return f"not run, {seconds / 3600:.1f} h"
