@@ -114,7 +114,7 @@ def parts(results: Path) -> dict[str, str]:
     """Write the generated parts by name; the first sentence of each is the answer of its section."""
     read = evidence(results)
     written = {
-        "tuned-rows": tuned_rows(read),
+        "tuned-rows": against_vanilla(read[0], "a tuned row"),
         "roast": roast(read),
         "mvp": mvp(read),
         "mvp-decoder": mvp(evidence(results, *DECODER)),
@@ -125,6 +125,7 @@ def parts(results: Path) -> dict[str, str]:
         "tuning": tuning(read),
         "calibrator": calibrator(read),
         "cost": cost(read),
+        "decoder": against_vanilla(evidence(results, *DECODER)[0], f"a row in `{DECODER[0]}`"),
     }
     return {name: "\n\n".join(filter(None, paragraphs)) for name, paragraphs in written.items()}
 
@@ -240,16 +241,15 @@ def summary(rows: Sequence[tuple[Evidence, RankedRow]], line: Callable[[Evidence
     return "; ".join(f"in {of.suite}, {code(row)} is {verdict(line(of, row)[1])}" for of, row in rows)
 
 
-def tuned_rows(read: Sequence[Evidence]) -> Iterator[str]:
-    """Compare every row of the newest suite with vanilla."""
-    newest = read[0]
-    lines = [perspectives_line(newest, row) for row in newest.others]
-    stars = [(code(row), starred(line[1])) for row, line in zip(newest.others, lines, strict=True)]
+def against_vanilla(of: Evidence, which: str) -> Iterator[str]:
+    """Compare every row of a suite with vanilla."""
+    lines = [perspectives_line(of, row) for row in of.others]
+    stars = [(code(row), starred(line[1])) for row, line in zip(of.others, lines, strict=True)]
     differing = ", ".join(name for name, of_row in stars if of_row - {"Overall"}) or "none"
     overall = ", ".join(name for name, of_row in stars if "Overall" in of_row) or "none"
     yield (
-        f"Of the {len(lines)} methods with a tuned row, these differ significantly from vanilla in a perspective: "
-        f"{differing}; and in Overall: {overall}."
+        f"Of the {len(lines)} methods with {which}, these differ significantly from vanilla in a perspective, "
+        f"corrected over the gains of one line only: {differing}; and in Overall: {overall}."
     )
     yield gains_table(lines)
 

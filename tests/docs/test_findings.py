@@ -27,22 +27,23 @@ def written() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def records() -> pd.DataFrame:
-    """Records of `offline@1` and tuned ones of `offline@2` with weights, values signed so that more is better."""
+    """Records of the rows that are compared, with weights, values signed so that more is better."""
     frame = load_results(RESULTS)
-    frame = frame[(frame["suite"] == "offline") & frame["value"].notna() & ~frame["method"].isin(SANITY_CHECKS)]
-    frame = frame[(frame["version"] == 1) | frame["tuned"].astype(bool)]
+    frame = frame[frame["value"].notna() & ~frame["method"].isin(SANITY_CHECKS)]
+    frame = frame.assign(suite=frame["suite"] + "@" + frame["version"].astype(str))
+    frame = frame[(frame["suite"] != "offline@2") | frame["tuned"].astype(bool)]
     weights = {}
-    for version in (1, 2):
-        card = json.loads((RESULTS / f"offline@{version}" / "suite.json").read_text(encoding="utf-8"))
-        weights |= {(version, task["id"], task["perspective"]): task.get("weight", 1) for task in card["tasks"]}
-    keys = zip(frame["version"], frame["task"], frame["perspective"], strict=True)
+    for path in RESULTS.glob("*/suite.json"):
+        tasks = json.loads(path.read_text(encoding="utf-8"))["tasks"]
+        weights |= {(path.parent.name, task["id"], task["perspective"]): task.get("weight", 1) for task in tasks}
+    keys = zip(frame["suite"], frame["task"], frame["perspective"], strict=True)
     signs = np.where(frame["direction"] == "down", -1, 1)
-    return frame.assign(weight=[weights[key] for key in keys], value=frame["value"] * signs)
+    return frame.assign(weight=[weights.get(key) for key in keys], value=frame["value"] * signs)
 
 
-def scores(records: pd.DataFrame, version: int, *metrics: str) -> pd.DataFrame:
+def scores(records: pd.DataFrame, suite: str, *metrics: str) -> pd.DataFrame:
     """Weighted means: a line per method and seed, a column per perspective."""
-    chosen = records[(records["version"] == version) & records["metric"].isin(metrics)]
+    chosen = records[(records["suite"] == suite) & records["metric"].isin(metrics)]
     chosen = chosen[chosen["perspective"].isin(PERSPECTIVES)]
     sums = chosen.assign(value=chosen["value"] * chosen["weight"]).groupby(["method", "seed", "perspective"])
     sums = sums[["value", "weight"]].sum()
@@ -82,9 +83,10 @@ def test_the_remarks_hold_no_number_of_the_records() -> None:
     assert re.findall(r"[+-]?\d+\.\d+", remarks) == []
 
 
-def test_gains_in_perspectives_are_those_of_the_records(written, records) -> None:
-    table = scores(records, 2, *HEADLINES)
-    lines = cells(written["tuned-rows"])
+@pytest.mark.parametrize(("part", "suite"), [("tuned-rows", "offline@2"), ("decoder", "decoder@1")])
+def test_gains_in_perspectives_are_those_of_the_records(written, records, part, suite) -> None:
+    table = scores(records, suite, *HEADLINES)
+    lines = cells(written[part])
     assert {name for name, _ in lines} == set(table.index.levels[0]) - {"vanilla"}
     for (name, _), line in lines.items():
         means = gains(table, name)[PERSPECTIVES].mean()
@@ -94,11 +96,11 @@ def test_gains_in_perspectives_are_those_of_the_records(written, records) -> Non
 @pytest.mark.parametrize("part", ["mvp", "rose", "rift"])
 def test_gains_under_attack_are_those_of_the_records(written, records, part) -> None:
     for (name, suite), line in cells(written[part]).items():
-        of_suite = records[(records["version"] == int(suite[-1])) & (records["metric"] == "accuracy_under_attack")]
+        of_suite = records[(records["suite"] == suite) & (records["metric"] == "accuracy_under_attack")]
         of_suite = of_suite[of_suite["perspective"] == "adversarial"]
         values = of_suite.pivot_table("value", ["method", "seed"], "task")
         expected = gains(values, name)[["textfooler", "bert-attack", "pwws"]].mean()
-        accuracy = gains(scores(records, int(suite[-1]), "accuracy"), name)["in-distribution"].mean()
+        accuracy = gains(scores(records, suite, "accuracy"), name)["in-distribution"].mean()
         assert first_numbers(line) == pytest.approx([accuracy, *expected, expected.mean()], abs=0.00501)
 
 
@@ -131,7 +133,7 @@ def test_differences_in_sharpness_are_those_of_the_measurements(written) -> None
 
 
 def test_correlations_are_those_of_the_records(written, records) -> None:
-    table = scores(records, 1, *HEADLINES)[PERSPECTIVES].dropna()
+    table = scores(records, "offline@1", *HEADLINES)[PERSPECTIVES].dropna()
     expected = table.groupby("method").mean().corr("spearman")
     lines = [line.strip("| ").split(" | ") for line in written["trade-offs"].splitlines() if line.startswith("|")]
     column = lines[0].index(f"{len(table.groupby('method'))} rows of `offline@1`")
@@ -141,7 +143,7 @@ def test_correlations_are_those_of_the_records(written, records) -> None:
 
 
 def test_what_a_calibrator_leaves_is_in_the_records(written, records) -> None:
-    plain, scaled = (scores(records, 2, metric)["calibration"] for metric in ("ece", "ece_temperature"))
+    plain, scaled = (scores(records, "offline@2", metric)["calibration"] for metric in ("ece", "ece_temperature"))
     for (name,), line in cells(written["calibrator"]).items():
         expected = [-100 * plain[name].mean(), -100 * scaled[name].mean()]
         assert first_numbers(line[:2]) == pytest.approx(expected, abs=0.0501)
@@ -165,11 +167,11 @@ def test_tuning_gains_are_those_of_the_trials(written) -> None:
 
 
 def test_costs_are_those_of_the_records(written, records) -> None:
-    for version, text in zip((2, 1), re.findall(r"in points: (.*)", written["cost"]), strict=True):
-        of_suite = records[records["version"] == version].drop_duplicates(["method", "seed"])
+    for suite, text in zip(("offline@2", "offline@1"), re.findall(r"in points: (.*)", written["cost"]), strict=True):
+        of_suite = records[records["suite"] == suite].drop_duplicates(["method", "seed"])
         passes = of_suite["cost"].map(lambda c: c["forward"] + 2 * c["backward"] + c["input_backward"])
         means = passes.groupby(of_suite["method"]).mean() / passes[of_suite["method"] == "vanilla"].mean()
-        overall = scores(records, version, *HEADLINES)
+        overall = scores(records, suite, *HEADLINES)
         rows = re.findall(rf"`([^`]+)` ({NUMBER}) \(({NUMBER})\)", text)
         assert len(rows) == text.count("`") // 2
         for name, price, gain in rows:
