@@ -28,15 +28,10 @@ def set_up_worker(threads: int) -> None:
     """Set the threads of torch, ignore Ctrl-C, and exit with the parent process. Call it first in a worker."""
     import torch
 
-    follow_parent()
-    torch.set_num_threads(threads)
-
-
-def follow_parent() -> None:
-    """Ignore Ctrl-C, and exit with the parent process."""
     # Needed on systems where a process does not inherit the block of `_interrupts_held`.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(threads)
 
 
 def threads_per_worker(workers: int) -> int:

@@ -21,14 +21,8 @@ _METHOD = re.compile(r"methods/([a-z][a-z0-9_]*)\.py")
 _ROW = f"{NAME}(?:@{TUNED}(?:~{_LETTERS}*)?)?"
 _SUBMISSION = re.compile(rf"(submissions/({NAME}@[0-9]+)/({_ROW})/{NAME})/.+", re.DOTALL)
 _OWN = re.compile(r"methods/([a-z][a-z0-9_]*)\.py|tests/methods/test_([a-z][a-z0-9_]*)\.py")
-_LISTS = (
-    "README.md",
-    "docs/methods.md",
-    "methods/temper_costs.json",
-    "pyproject.toml",
-    "tests/methods/test_hyperparameters.py",
-)
-"""Files with a line per method or per name of a hyper-parameter."""
+_LISTS = ("README.md", "docs/methods.md", "methods/temper_costs.json", "pyproject.toml")
+"""Files with a line per method."""
 
 RESULTS = Path("leaderboard/results")
 

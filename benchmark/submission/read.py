@@ -10,10 +10,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -44,7 +41,6 @@ from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.base import NAME_LIMIT, STRICT, Count, Hash, Name, Schema, Whole, refusal
 from benchmark.schema.record import Configuration, row_folder
 from benchmark.schema.trial import TRIALS_FILE
-from benchmark.worker_processes import CONTEXT, follow_parent
 
 SUBMISSION_SCHEMA_VERSION = 1
 MANIFEST, SOURCE, RECORDS, TABLES = "submission.json", "source.json", "records", "tables"
@@ -334,7 +330,7 @@ def shown_sentence(sentence: str) -> str:
 
 
 def read_table(path: Path, kind: TableKind, rows: int, name: str) -> TableData:
-    """Read a table of a submission. Another process reads it, since pyarrow ends the process at some broken footers.
+    """Read a table of a submission.
 
     Args:
         path: The file.
@@ -345,26 +341,6 @@ def read_table(path: Path, kind: TableKind, rows: int, name: str) -> TableData:
     Raises:
         IntegrityError: it declares more than `rows` or than a table may hold, or is not such a table.
     """
-    try:
-        return _reader().submit(_read_table, path, kind, rows, name).result()
-    except BrokenProcessPool as error:
-        _reader.cache_clear()
-        raise IntegrityError(f"{name}: ends the process that reads it; run `temper submit` again.") from error
-
-
-@cache
-def _reader() -> ProcessPoolExecutor:
-    """Return the process that reads tables. One is enough, since it starts slowly."""
-    return ProcessPoolExecutor(1, CONTEXT, initializer=_set_up_reader)
-
-
-def _set_up_reader() -> None:
-    follow_parent()
-    # Close stderr, since a library that ends the process may print text of the file there.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-
-
-def _read_table(path: Path, kind: TableKind, rows: int, name: str) -> TableData:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
