@@ -249,7 +249,7 @@ def against_vanilla(of: Evidence, which: str) -> Iterator[str]:
     overall = ", ".join(name for name, of_row in stars if "Overall" in of_row) or "none"
     yield (
         f"Of the {len(lines)} methods with {which}, these differ significantly from vanilla in a perspective, "
-        f"corrected over the gains of one line only: {differing}; and in Overall: {overall}."
+        f"after Holm's correction over the gains of one row: {differing}; and in Overall: {overall}."
     )
     yield gains_table(lines)
 

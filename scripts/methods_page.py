@@ -27,9 +27,9 @@ Every method in `methods/`. Set a hyper-parameter with `--methods roast:alpha=0.
 - **Cost** is the number of training passes relative to vanilla's (forward 1, backward 2, backward to the inputs 1),
   counted with the defaults. *+1.00 once* means one more epoch of vanilla's before the first step.
 - **Time** is that of a training step relative to vanilla's. Settings: {settings}.
-- **Row** says whether the method has a tuned row in `{suite}`. One that was not run is estimated to take this many
-  core-hours, from the [time of vanilla](pilot.md#budget) and the time of a step. With prompts it takes more, since
-  predictions are slower, too.
+- **Row** says whether the method has a tuned row in `{suite}`. If not, it is estimated to take this many core-hours,
+  from the [time of vanilla](pilot.md#budget), the time of a step and the passes before it. With prompts it takes more,
+  since predictions are slower, too.
 - **Families** are those of the backbones that the tests train the method on, of {count}: {families}.
   Others may work too; see [Backbones](backbones.md)."""
 
@@ -61,7 +61,7 @@ def methods_page(families: Sequence[str], refused: Mapping[str, Sequence[str]], 
             cost, trained = "a training per trial", "those of `of`"
         tuned = method_slug(name, "", tuned=True)
         has_row = (results / row_folder(suite.name, suite.version, tuned, BACKBONE)).is_dir()
-        row = "yes" if has_row else _not_run(costs[name], suite)
+        row = "yes" if has_row else _estimate(costs[name], suite)
         rows.append((f"[`{name}`](#{name})", escaped(cls.paper) or "-", cost, time, row, trained))
         hooks = ", ".join(f"`{hook}`" for hook in read.hooks) or "none"
         sections += [f"## {name}", prose(inspect.getdoc(cls) or ""), f"Hooks: {hooks}. Version {escaped(cls.version)}."]
@@ -95,13 +95,14 @@ def _time(cost: Cost | None, settings: Sequence[str]) -> str:
     return f"{cost.measured:.2f} ({ascii_lowercase[settings.index(cost.setting)]})"
 
 
-def _not_run(cost: Cost | None, suite: Suite) -> str:
+def _estimate(cost: Cost | None, suite: Suite) -> str:
     if cost is None or cost.measured is None:
-        return "not run"
+        return "no"
     trials, seeds = suite.tuning_rule.trials, suite.minimum_seeds
-    training = (trials + seeds - 1) * SECONDS["training"] * cost.measured  # the first seed is a trial
-    seconds = training + trials * SECONDS["trial"] + seeds * SECONDS["seed"]
-    return f"not run, {seconds / 3600:.1f} h"
+    training = SECONDS["training"] * (cost.measured + over_vanilla(cost.once) / suite.recipe.epochs)
+    # The first seed is a trial.
+    seconds = (trials + seeds - 1) * training + trials * SECONDS["trial"] + seeds * SECONDS["seed"]
+    return f"no, {seconds / 3600:.1f} h"
 
 
 def _hyperparameters(cls: type[Method]) -> str:

@@ -213,7 +213,7 @@ def train_spec(row: Row, work: Workload) -> dict[str, Any]:
         "backbone": row.backbone.content(),
         "task": {"classes": list(task.classes), "max_length": task.max_length},
         "data": {"train": work.splits.train.content_hash, "validation": work.selection(row.protocol).content_hash},
-        "recipe": {**_stated(recipe), "precision": resolve_precision(recipe.precision, pick_device())},
+        "recipe": {**_recipe_settings(recipe), "precision": resolve_precision(recipe.precision, pick_device())},
         "seed": row.seed,
         # Windows weigh micro-batches by their examples; before, all micro-batches weighed the same.
         **({"windows": "examples"} if recipe.accumulation > 1 else {}),
@@ -225,10 +225,11 @@ def training_hash(work: Workload) -> str:
     """Hash what all methods of a suite train on: the training data, and the recipe as the suite states it."""
     task = work.suite.training
     spec = {"classes": list(task.classes), "max_length": task.max_length, "data": work.splits.train.content_hash}
-    return fingerprint({**spec, "recipe": _stated(work.suite.recipe)})
+    return fingerprint({**spec, "recipe": _recipe_settings(work.suite.recipe)})
 
 
-def _stated(recipe: Recipe) -> dict[str, Any]:
+def _recipe_settings(recipe: Recipe) -> dict[str, Any]:
+    """Return the recipe's settings as a training's key has them, before precision is resolved."""
     settings = asdict(recipe)
     if recipe.batching == "random":
         # The default is left out, so that the keys of models that were trained before the option existed stay.

@@ -64,8 +64,8 @@ def tuned_rows(rows: Sequence[Row], work: Workload, results: Path, command: Tuni
         command: Writes the command for the error messages.
 
     Raises:
-        UsageError: a row has no trials, trials of another method version, source, backbone or data, or not as many as
-            the other rows.
+        UsageError: a row has no trials, trials of another method version, source, backbone, recipe or data, or not as
+            many as the other rows.
         IntegrityError: a file of trials is invalid.
     """
     tuned, problems = tuned_so_far(rows, work, results, command)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benchmark.models.architectures import family_facts
 from benchmark.models.backbones import Backbone
-from benchmark.models.pretrained import load_config, quiet_transformers, without_value
+from benchmark.models.pretrained import load_config, load_network, without_value
 from benchmark.resources import load_manifest, locate, resource_fingerprint
 from benchmark.schema.errors import IntegrityError, UsageError, nearest
 
@@ -60,18 +60,10 @@ def load_masked_lm(folder: Path, head: Path | None = None) -> nn.Module:
     keys = family_facts(config.model_type).masked_lm_keys
     if keys is not None:
         config.legacy = True
-    with quiet_transformers():
-        network, loading = AutoModelForMaskedLM.from_pretrained(
-            str(folder),
-            config=config,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-            key_mapping=None if keys is None else dict(keys),
-        )
+    key_mapping = None if keys is None else dict(keys)
+    network, absent = load_network(AutoModelForMaskedLM, folder, config, key_mapping=key_mapping)
     replaced = set() if head is None else _apply_head(network, head)
-    missing = without_value(network, set(loading["missing_keys"]) - replaced)
+    missing = without_value(network, absent - replaced)
     if missing:
         raise UsageError(
             f"The backbone in {folder} is not a masked LM: its checkpoint has no masked-LM head ({missing[0]!r} is one "

@@ -61,25 +61,13 @@ def load_with_head(folder: Path, config: Any) -> nn.Module:
     """
     from transformers import AutoModelForSequenceClassification
 
-    with quiet_transformers():
-        network, loading = AutoModelForSequenceClassification.from_pretrained(
-            str(folder),
-            config=config,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
+    network, missing = load_network(AutoModelForSequenceClassification, folder, config)
     body = f"{network.base_model_prefix}."
-    missing = [
-        name
-        for name in without_value(network, set(loading["missing_keys"]))
-        if name.startswith(body) and not name.startswith(f"{body}pooler.")
-    ]
-    if missing:
+    names = [name for name in without_value(network, missing) if name.startswith(body)]
+    if lost := [name for name in names if not name.startswith(f"{body}pooler.")]:
         raise UsageError(
-            f"The checkpoint in {folder} is not a complete {type(network).__name__}: it has no {missing[0]!r} (one of "
-            f"{len(missing)} missing weights). Download or export it again."
+            f"The checkpoint in {folder} is not a complete {type(network).__name__}: it has no {lost[0]!r} (one of "
+            f"{len(lost)} missing weights). Download or export it again."
         )
     return cast(nn.Module, network)
 
@@ -92,21 +80,32 @@ def load_causal_lm(folder: Path) -> nn.Module:
     """
     from transformers import AutoModelForCausalLM
 
-    with quiet_transformers():
-        network, loading = AutoModelForCausalLM.from_pretrained(
-            str(folder),
-            config=load_config(folder),
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    if missing := without_value(network, set(loading["missing_keys"])):
+    network, absent = load_network(AutoModelForCausalLM, folder, load_config(folder))
+    if missing := without_value(network, absent):
         raise UsageError(
             f"The backbone in {folder} is not a language model: its checkpoint has no {missing[0]!r}. Use a backbone "
             "that was published with its head."
         )
     return cast(nn.Module, network)
+
+
+def load_network(auto: Any, folder: Path, config: Any, **options: object) -> tuple[Any, set[str]]:
+    """Load a network in fp32 with a class of transformers such as ``AutoModel``.
+
+    Returns:
+        The network, and the names of its parameters and buffers that the checkpoint does not have.
+    """
+    with quiet_transformers():
+        network, loading = auto.from_pretrained(
+            str(folder),
+            config=config,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+            **options,
+        )
+    return network, set(loading["missing_keys"])
 
 
 def without_value(network: nn.Module, missing: set[str]) -> list[str]:

@@ -64,8 +64,9 @@ Key: TypeAlias = Annotated[
 ]
 Whole: TypeAlias = Annotated[int, Strict(), Field(ge=0, le=LARGEST_WHOLE)]
 Count: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=LARGEST_WHOLE)]
+
 LARGEST_VALUE = 1e100
-"""Beyond this, the square of a metric's value overflows in a variance. Finite logits of 32 bits stay far below."""
+"""A variance of metric values overflows above about 1e154. Metrics of finite logits of 32 bits stay far below this."""
 
 Replicate: TypeAlias = (
     Annotated[int, Strict(), Field(ge=-LARGEST_WHOLE, le=LARGEST_WHOLE)]
