@@ -68,10 +68,10 @@ Count: TypeAlias = Annotated[int, Strict(), Field(ge=1, le=LARGEST_WHOLE)]
 LARGEST_VALUE = 1e100
 """A variance of metric values overflows above about 1e154. Metrics of finite logits of 32 bits stay far below this."""
 
-Replicate: TypeAlias = (
-    Annotated[int, Strict(), Field(ge=-LARGEST_WHOLE, le=LARGEST_WHOLE)]
-    | Annotated[float, Strict(), AllowInfNan(False), Field(ge=-LARGEST_VALUE, le=LARGEST_VALUE)]
-)
+_Integer: TypeAlias = Annotated[int, Strict(), Field(ge=-LARGEST_WHOLE, le=LARGEST_WHOLE)]
+_Float: TypeAlias = Annotated[float, Strict(), AllowInfNan(False)]
+_Bounded: TypeAlias = Annotated[_Float, Field(ge=-LARGEST_VALUE, le=LARGEST_VALUE)]
+Replicate: TypeAlias = _Integer | _Bounded
 """A number in a long list: an integer beyond the limit is read as a float, which saves a validator call per number."""
 
 
@@ -82,20 +82,8 @@ def _require_float(value: object) -> object:
     return value
 
 
-Number: TypeAlias = (
-    Annotated[int, Strict(), Field(ge=-LARGEST_WHOLE, le=LARGEST_WHOLE)]
-    | Annotated[float, Strict(), AllowInfNan(False), BeforeValidator(_require_float)]
-)
-Value: TypeAlias = (
-    Annotated[int, Strict(), Field(ge=-LARGEST_WHOLE, le=LARGEST_WHOLE)]
-    | Annotated[
-        float,
-        Strict(),
-        AllowInfNan(False),
-        Field(ge=-LARGEST_VALUE, le=LARGEST_VALUE),
-        BeforeValidator(_require_float),
-    ]
-)
+Number: TypeAlias = _Integer | Annotated[_Float, BeforeValidator(_require_float)]
+Value: TypeAlias = _Integer | Annotated[_Bounded, BeforeValidator(_require_float)]
 """The value of a metric."""
 Scalar: TypeAlias = Annotated[bool, Strict()] | Number | Text | None
 """The value of a hyper-parameter."""
