@@ -23,14 +23,13 @@ from leaderboard.intervals import detectable_difference, holm, mean, over_seeds
 from leaderboard.ranking import LEVEL, ORDERED, RANKED, SANITY, RankedRow, at_chance, ranking
 from leaderboard.results import MEASURED, SectionResults, read_sections
 from leaderboard.scores import Gain, SectionScores
-from scripts.methods_page import escaped, table
+from scripts.methods_page import BACKBONE, SUITE, escaped, table
 
 ROOT = Path(__file__).parents[1]
 PAGE, RESULTS = ROOT / "docs" / "findings.md", ROOT / "leaderboard" / "results"
 SHARPNESS = ROOT / "docs" / "sharpness.jsonl"
 """Written by `python -m scripts.measure_sharpness`."""
 
-SUITE, BACKBONE = "offline", "minilm"
 DECODER = "decoder", "smollm2"
 """Suite and backbone of the rows on a backbone with a language-model head."""
 

@@ -22,7 +22,8 @@ from benchmark.models.batch import Batch
 from benchmark.models.classifier import Classifier
 from benchmark.models.prompt_classifier import load_classifier
 from benchmark.suites import load_suite, training_splits
-from scripts.findings import SHARPNESS, SUITE, sharpness_lines, trained_keys
+from scripts.findings import SHARPNESS, sharpness_lines, trained_keys
+from scripts.methods_page import SUITE
 
 RHO = 0.05
 """SAM's default."""

@@ -35,6 +35,7 @@ Every method in `methods/`. Set a hyper-parameter with `--methods roast:alpha=0.
 
 
 SUITE, BACKBONE = "offline", "minilm"
+"""The ranked suite, and the backbone of its rows."""
 
 SECONDS = {"training": 138, "trial": 20, "seed": 441}
 """Core time of vanilla: a training, a trial's predictions, and a seed's predictions and attacks (docs/pilot.md)."""
