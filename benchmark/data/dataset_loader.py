@@ -11,7 +11,7 @@ from benchmark.data.dataset import Dataset, Example, LoadReport
 from benchmark.data.readers import Row
 from benchmark.data.selection import Unique, canonical, deduplicate, stratified
 from benchmark.data.spec import DataSpec, LabelSpec, Thresholds, how_to_get, source_rows
-from benchmark.data.text_normalisation import is_blank, normalise, text_key
+from benchmark.data.text_normalisation import first_words, is_blank, normalise, text_key
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError, UsageError
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -116,7 +116,7 @@ class _Converter:
                 f"{self.spec.place}, row {number}, column {column!r} holds half of a surrogate pair, which is not a "
                 "character. Correct the source."
             )
-        return text
+        return first_words(text, self.spec.words)
 
     def _cell(self, number: int, row: Row, column: str, kind: str) -> object:
         value = row.get(column)

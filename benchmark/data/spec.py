@@ -145,6 +145,11 @@ class CommonSpec:
         Mapping[str, tuple[str, ...]],
         doc("Column to allowed values, written as text: other rows are dropped."),
     ] = field(default_factory=dict)
+    words: Annotated[
+        Integer | None,
+        Field(ge=1),
+        doc("Only the first so many words of a text are read, of each of the two of a pair."),
+    ] = None
     deduplicate: Annotated[
         Flag,
         doc(

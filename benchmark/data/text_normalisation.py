@@ -16,6 +16,11 @@ def normalise(text: str) -> str:
     return " ".join(text.split())
 
 
+def first_words(text: str, number: int | None) -> str:
+    """Return the first words of a normalised text, or all of it if `number` is None; words end at spaces."""
+    return text if number is None else " ".join(text.split(maxsplit=number)[:number])
+
+
 def is_blank(text: str) -> bool:
     """Return whether a text has only white space, control characters and invisible marks, such as a byte-order mark."""
     return all(char.isspace() or unicodedata.category(char) in ("Cc", "Cf") for char in text)
