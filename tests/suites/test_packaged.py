@@ -61,7 +61,7 @@ def test_a_group_loads_and_is_documented(name: str) -> None:
     assert [f"{suite.name}@{suite.version}" for suite in load_suites(name)] == list(group.suites)
 
 
-@pytest.mark.parametrize("name", ["demo", "offline", "decoder", "mirror-sentiment", "mirror-entailment"])
+@pytest.mark.parametrize("name", ["demo", "offline", "decoder", "topics", "mirror-sentiment", "mirror-entailment"])
 def test_what_needs_no_hub_is_pinned_throughout(name: str) -> None:
     for place, data in specs(load_suite(name)):
         assert data.content_hash, place
