@@ -790,5 +790,8 @@ def _registered_row(submission: Submission, work: Workload, seed: int) -> Row:
     compared.append(("backbone", place.identity(), backbone.identity()))
     for what, mine, theirs in compared:
         if mine != theirs:
-            raise IntegrityError(f"{method.name} has another {what} here ({mine}) than in the submission ({theirs}).")
+            raise IntegrityError(
+                f"{method.name} has another {what} here ({mine}) than in the submission ({theirs}). Verify with the "
+                f"version of {method.name} that was submitted, or run and submit it again."
+            )
     return replace(stated, method=here, backbone=place)

@@ -290,5 +290,5 @@ def test_training_again_refuses_settings_that_are_not_the_methods(forgery: Forge
     forgery.edit_records(lambda record: record["method"]["hyperparameters"].update(probability=0.3))
     forgery.reforge()
     assert forgery.problems() == []
-    with pytest.raises(IntegrityError, match="worddrop has another hyper-parameters here"):
+    with pytest.raises(IntegrityError, match=r"another hyper-parameters here .* Verify with the version of worddrop"):
         rerun(read_submission(forgery.folder), ran.work, 0, tmp_path / "again", Quiet())
