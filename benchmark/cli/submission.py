@@ -220,7 +220,7 @@ def _report(name: str, problems: Sequence[str]) -> bool:
 
 def _replayed(verification: "Verification", weights: Path) -> bool:
     """Replay a sample that the author could not predict, and name the seeds that were replayed."""
-    from benchmark.submission.verify import given_weights, replay_problems
+    from benchmark.submission.replay import given_weights, replay_problems
 
     given, salt = given_weights(verification, weights), secrets.randbelow(1 << 32)
     problems = list(replay_problems(verification, given, salt))
@@ -230,7 +230,7 @@ def _replayed(verification: "Verification", weights: Path) -> bool:
 def _rerun(verification: "Verification", seed: int, out: Path, plugins: list[str]) -> bool:
     """Train a seed again and show every headline value next to the submitted one."""
     from benchmark.execution.method_registry import load_plugin
-    from benchmark.submission.verify import rerun
+    from benchmark.submission.rerun import rerun
 
     if seed not in verification.submission.runs:
         known = ", ".join(map(str, verification.submission.runs))

@@ -11,7 +11,8 @@ from benchmark.execution.method_source import class_texts
 from benchmark.execution.records import flipped_texts, method_card, require_recordable, write_attachments, write_records
 from benchmark.schema import Record, UsageError, read_records, record_key, record_path
 from benchmark.schema.trial import TRIALS_FILE, trial_line
-from benchmark.submission.verify import Verification, registered_texts
+from benchmark.submission.method_checks import registered_texts
+from benchmark.submission.verify import Verification
 
 
 @dataclass(frozen=True)

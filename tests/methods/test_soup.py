@@ -27,7 +27,8 @@ from benchmark.schema.trial import read_trials, trial_line
 from benchmark.submission.build import build
 from benchmark.submission.model_card import write_model
 from benchmark.submission.read import read_submission
-from benchmark.submission.verify import Verification, rerun
+from benchmark.submission.rerun import rerun
+from benchmark.submission.verify import Verification
 from benchmark.suites import load_suite
 from benchmark.testing.subject import Killed
 from benchmark.training import MethodError

@@ -29,7 +29,8 @@ from benchmark.execution.workload import Workload
 from benchmark.schema import TemperError, canonical_json, card_fingerprint, file_fingerprint
 from benchmark.schema.attack_outcome import AttackRow
 from benchmark.submission.read import read_submission
-from benchmark.submission.verify import Seed, Verification, key_problems, rescore, stated_seed
+from benchmark.submission.record_checks import Seed, key_problems, rescore, stated_seed
+from benchmark.submission.verify import Verification
 
 
 @dataclass

@@ -17,7 +17,9 @@ from benchmark.execution.workload import BEFORE, TRAINING_PART, materialise
 from benchmark.schema import TemperError
 from benchmark.submission import build as building
 from benchmark.submission.read import MEBIBYTE, read_submission
-from benchmark.submission.verify import MOST_FEATURES, Verification, replay_problems
+from benchmark.submission.replay import replay_problems
+from benchmark.submission.table_checks import MOST_FEATURES
+from benchmark.submission.verify import Verification
 from benchmark.suites import load_suite
 from tests.execution.test_features import LISTED, row_of
 from tests.execution.test_retention import suite_of

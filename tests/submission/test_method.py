@@ -8,8 +8,8 @@ import pytest
 
 from benchmark.execution.method_registry import MethodRequest, configure, registered
 from benchmark.execution.method_source import source_fingerprint, source_texts, texts_fingerprint
+from benchmark.submission.method_checks import registered_texts, setting_problems, source_problems
 from benchmark.submission.publish import description
-from benchmark.submission.verify import registered_texts, setting_problems, source_problems
 from tests.submission.forging import Forgery, assert_refused
 
 

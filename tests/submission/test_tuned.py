@@ -14,7 +14,8 @@ from benchmark.schema.trial import read_trials, selected, trial_line, tuning_of
 from benchmark.submission.build import build
 from benchmark.submission.publish import publish
 from benchmark.submission.read import read_submission
-from benchmark.submission.verify import Verification, rerun
+from benchmark.submission.rerun import rerun
+from benchmark.submission.verify import Verification
 from benchmark.suites import load_suite
 from benchmark.tuning.study import plan_tuning
 from tests.support.tiny_suite import write_tiny_suite

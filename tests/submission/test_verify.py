@@ -21,7 +21,8 @@ from benchmark.schema import IntegrityError, UsageError
 from benchmark.submission.build import build
 from benchmark.submission.publish import publish
 from benchmark.submission.read import read_submission
-from benchmark.submission.verify import Difference, Verification, rerun
+from benchmark.submission.rerun import Difference, rerun
+from benchmark.submission.verify import Verification
 from tests.submission.conftest import Ran
 from tests.submission.forging import Forgery, assert_refused, copy_of, edited
 from tests.support.command import Done, temper

@@ -10,7 +10,8 @@ import pytest
 from benchmark.evaluation.parquet import read_attack, write_attack
 from benchmark.schema import UsageError
 from benchmark.submission.read import read_submission
-from benchmark.submission.verify import Verification, given_weights, replay_problems
+from benchmark.submission.replay import given_weights, replay_problems
+from benchmark.submission.verify import Verification
 from tests.submission.conftest import Ran
 from tests.submission.forging import Forgery, edited
 from tests.support.needs import ATTACK
