@@ -75,8 +75,7 @@ def seeds_to_submit(row: Row, work: Workload, results: Path, card: Mapping[str, 
         card: The suite card.
     """
     stems = [path.stem.removeprefix("seed-") for path in (results / file_of(row, card)).parent.glob("seed-*.jsonl")]
-    least = work.suite.minimum_seeds if work.suite.ranked else 1
-    return list(range(max(least, *(int(stem) + 1 for stem in stems if stem.isdigit()), 1)))
+    return list(range(max(work.suite.required_seeds, *(int(stem) + 1 for stem in stems if stem.isdigit()), 1)))
 
 
 def build(rows: Sequence[Row], work: Workload, store: Store, results: Path, submissions: Path) -> SubmissionSummary:

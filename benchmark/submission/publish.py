@@ -68,7 +68,7 @@ def _attachments(verification: Verification, places: Mapping[int, str]) -> Itera
     texts = registered_texts(name) or verification.submission.sources
     yield method_card(places[min(places)], name, *description(name, texts))
     home = Path(places[min(places)]).parent
-    for trials in verification.submission.results.attachments.trials.values():
+    if trials := verification.submission.trials:
         yield str(home / TRIALS_FILE), "".join(map(trial_line, trials))
     for seed, place in places.items():
         yield from flipped_texts(verification.seeds[seed].cells, place)

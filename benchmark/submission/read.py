@@ -40,7 +40,7 @@ from benchmark.schema import (
 from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.base import NAME_LIMIT, STRICT, Count, Hash, Name, Schema, Whole, refusal
 from benchmark.schema.record import Configuration, row_folder
-from benchmark.schema.trial import TRIALS_FILE
+from benchmark.schema.trial import TRIALS_FILE, Trial
 
 SUBMISSION_SCHEMA_VERSION = 1
 MANIFEST, SOURCE, RECORDS, TABLES = "submission.json", "source.json", "records", "tables"
@@ -207,6 +207,11 @@ class Submission:
     def runs(self) -> dict[int, Run]:
         """Return the runs by seed, in order."""
         return {run.seed: run for run in sorted(self.manifest.runs, key=lambda run: run.seed)}
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Return the trials of a tuned row; empty for a row with default settings."""
+        return next(iter(self.results.attachments.trials.values()), [])
 
     def records(self, seed: int) -> list[dict[str, Any]]:
         """Return the records of a seed, in the order of their file."""

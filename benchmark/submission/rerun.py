@@ -75,10 +75,9 @@ def rerun(submission: Submission, work: Workload, seed: int, out: Path, observer
 def _with_ingredients(row: Row, submission: Submission, work: Workload, results: Path) -> Row:
     """Return a row that averages trials with those that the submission states, and write their file."""
     source = replace(row, method=tuned_method(row.method))
-    trials = next(iter(submission.results.attachments.trials.values()))
     path = results / trials_path(source, work.suite)
-    replace_text(path, "".join(map(trial_line, trials)))
-    return average_of(row, source, trials, path)
+    replace_text(path, "".join(map(trial_line, submission.trials)))
+    return average_of(row, source, submission.trials, path)
 
 
 def _registered_row(submission: Submission, work: Workload, seed: int) -> Row:
@@ -97,7 +96,7 @@ def _registered_row(submission: Submission, work: Workload, seed: int) -> Row:
     here = configure(request)
     compared: list[tuple[str, object, object]] = [("source", here.source, method.source)]
     if stated.tuning:
-        first, tuned = next(iter(submission.results.attachments.trials.values()))[0], tuned_method(here)
+        first, tuned = submission.trials[0], tuned_method(here)
         space = {name: search.plain() for name, search in space_of(tuned, work.suite.tuning_rule).items()}
         compared.append(("search space", space, first["space"]))
         compared.append(("defaults", dict(tuned.hyperparameters), first["method"]["hyperparameters"]))

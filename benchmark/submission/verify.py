@@ -18,7 +18,7 @@ from benchmark.models.backbones import resolve_backbone
 from benchmark.schema import IntegrityError, TemperError, UnavailableError, card_fingerprint, fingerprint
 from benchmark.schema.record import UNTRAINED
 from benchmark.schema.suite_card import card_identity
-from benchmark.schema.trial import TRIALS_FILE, Trial
+from benchmark.schema.trial import TRIALS_FILE
 from benchmark.submission.method_checks import setting_problems, source_problems
 from benchmark.submission.read import MANIFEST, Submission, read_table, shown_sentence, table_path
 from benchmark.submission.record_checks import Seed, key_problems, record_problems, rescore, shortened, stated_seed
@@ -89,7 +89,7 @@ class Verification:
 
     def _seeds(self) -> Iterator[str]:
         suite, runs, records = self.work.suite, self.submission.runs, self.submission.results.records
-        least = suite.minimum_seeds if suite.ranked else 1
+        least = suite.required_seeds
         # Bound the range by the number of runs, since an untrusted manifest may state a huge seed.
         for seed in sorted(set(range(max(least, len(runs)))) - runs.keys()):
             yield f"seed {seed} is missing; {suite.name} needs at least {least}, numbered from 0 without a gap."
@@ -113,13 +113,13 @@ class Verification:
         method = self._stated["method"]
         yield from source_problems(method["name"], method["source"], self.submission.sources)
         # A tuned value is checked against the trials. A row that averages trials has its own settings.
-        trials = self._trials
+        trials = self.submission.trials
         selects = trials and "ingredients" not in self._stated["tuning"]
         yield from setting_problems(trials[0]["method"] if selects else method)
 
     def _tuning(self) -> Iterator[str]:
         """Recompute the points of the trials. Reading the submission has compared its records with the selection."""
-        trials, suite = self._trials, self.work.suite
+        trials, suite = self.submission.trials, self.work.suite
         if not trials:
             return
         rule, validation = suite.tuning_rule, self.work.splits.validation.content_hash
@@ -176,10 +176,6 @@ class Verification:
             if not problems:
                 computed = rescore(seed, self.work, self.card)
                 yield from record_problems(self.submission.records(number), computed)
-
-    @property
-    def _trials(self) -> list[Trial]:
-        return next(iter(self.submission.results.attachments.trials.values()), [])
 
     @property
     def _stated(self) -> Mapping[str, Any]:

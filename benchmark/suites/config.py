@@ -222,6 +222,11 @@ class Suite:
     ] = None
 
     @property
+    def required_seeds(self) -> int:
+        """Return the number of seeds that a submission must have at least."""
+        return self.minimum_seeds if self.ranked else 1
+
+    @property
     def tuning_rule(self) -> TuningRule:
         """Return the rule of tuning that applies, which is the default where the suite has none."""
         return self.tuning or TuningRule()
