@@ -376,6 +376,11 @@ def _score_spec(
     }
 
 
+def find_cell(store: Store, cell: Cell) -> Artifact | None:
+    """Return the cell's artifact, or None. One that fails its checks is quarantined and counts as missing."""
+    return None if cell.key is None else store.find(cell.kind, cell.key)
+
+
 def _artifact(cell: Cell, store: Store) -> Artifact | None:
     """Return the cell's artifact if it exists and matches its hashes. Nothing is moved."""
     try:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 from benchmark.evaluation.metrics import METRICS, FeatureDetection, Measurement, metrics_for
-from benchmark.execution.cells import MEASURED, Row, cells_of
+from benchmark.execution.cells import MEASURED, Row, cells_of, find_cell
 from benchmark.execution.runner import Observer, Quiet, Runner
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
@@ -63,7 +63,7 @@ def with_features(row: Row, work: Workload, store: Store, observer: Observer) ->
     try:
         # A task is measurable only if the model is stored, since keys are made from the weights.
         for cell in cells_of(row, work, store) if measurable else ():
-            if cell.kind == "features" and cell.key is not None and store.find("features", cell.key) is None:
+            if cell.kind == "features" and cell.key is not None and find_cell(store, cell) is None:
                 runner.run(cell)
     except TemperError as error:
         observer.note(f"{row.label}: left out what is computed from features. {error}")

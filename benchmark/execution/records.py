@@ -10,7 +10,7 @@ from typing import Any
 from benchmark.evaluation.metrics import METRICS, Measurement
 from benchmark.evaluation.parquet import read_attack
 from benchmark.execution.cards import replace_text
-from benchmark.execution.cells import ATTACKED, MEASURED, TABLES, TRAINING, Cell, Row
+from benchmark.execution.cells import ATTACKED, MEASURED, TABLES, TRAINING, Cell, Row, find_cell
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
 from benchmark.schema import (
@@ -46,7 +46,7 @@ def records_of(
 ) -> list[dict[str, Any]]:
     """Build all records of a finished row, in the order of its file."""
     train = cells[0]
-    trained = store.find("train", train.key or "")
+    trained = find_cell(store, train)
     if trained is None:
         raise ValueError(f"{train.label} is not finished.")
     training = json.loads((trained.folder / TRAINING).read_text(encoding="utf-8"))
@@ -203,7 +203,7 @@ def _wanted(card: Mapping[str, Any], subject: str) -> list[tuple[dict[str, Any],
 
 
 def _measurements(cell: Cell, store: Store) -> dict[str, Measurement]:
-    artifact = store.find("score", cell.key or "")
+    artifact = find_cell(store, cell)
     if artifact is None:
         raise ValueError(f"{cell.label} is not finished.")
     loaded = json.loads((artifact.folder / MEASURED).read_text(encoding="utf-8"))

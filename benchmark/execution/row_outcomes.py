@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from benchmark.execution.attack_parts import owners
-from benchmark.execution.cells import Row, cells_of
+from benchmark.execution.cells import Row, cells_of, find_cell
 from benchmark.execution.claims import ClaimedError, claimed_error
 from benchmark.execution.method_registry import load_plugin, loaded_plugins, method_class
 from benchmark.execution.method_source import source_fingerprint
@@ -245,7 +245,7 @@ def _has_free_attack(row: Row, runner: Runner) -> bool:
         attacks = [cell for cell in cells_of(row, runner.work, store) if cell.kind == "attack" and cell.key is not None]
     except MethodError:  # its own process reports it
         return False
-    owned = [o for cell in attacks if store.find(cell.kind, cell.key or "") is None for o in owners(cell, store)]
+    owned = [o for cell in attacks if find_cell(store, cell) is None for o in owners(cell, store)]
     return any(owned) and None in owned
 
 
@@ -269,7 +269,7 @@ def _compute_cells(row: Row, runner: Runner) -> Outcome:
             cells = list(cells_of(row, runner.work, runner.store))
         except MethodError as error:
             return Outcome(done, failure=f"{row.label}: {error}")
-        missing = [c for c in cells if c.key is not None and runner.store.find(c.kind, c.key) is None]
+        missing = [c for c in cells if c.key is not None and find_cell(runner.store, c) is None]
         report_notes(runner.store, runner.observer)
         if not missing:
             if done and runner.tracker is not None:
@@ -312,7 +312,7 @@ def _settled(row: Row, runner: Runner) -> Outcome | None:
         cells = list(cells_of(row, runner.work, store))
     except MethodError as error:
         return Outcome(failure=f"{row.label}: {error}")
-    missing = [cell for cell in cells if cell.key is not None and store.find(cell.kind, cell.key) is None]
+    missing = [cell for cell in cells if cell.key is not None and find_cell(store, cell) is None]
     report_notes(store, runner.observer)
     if not missing:
         return Outcome(reused=len(cells))

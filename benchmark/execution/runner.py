@@ -50,6 +50,7 @@ from benchmark.execution.cells import (
     PREDICTIONS,
     TRAINING,
     Cell,
+    find_cell,
     weights_hash,
 )
 from benchmark.execution.claims import ClaimedError
@@ -309,7 +310,7 @@ class Runner:
         """
         scores: dict[str, float] = {}
         for cell in cells:
-            artifact = None if cell.kind != "score" or cell.key is None else self.store.find(cell.kind, cell.key)
+            artifact = find_cell(self.store, cell) if cell.kind == "score" else None
             if artifact is not None:
                 measured = json.loads((artifact.folder / MEASURED).read_text(encoding="utf-8"))
                 values = {f"{cell.subject}/{name}": entry["value"] for name, entry in measured.items()}

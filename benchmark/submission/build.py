@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmark.evaluation.metrics import METRICS, FeatureDetection
 from benchmark.execution.cards import suite_card
-from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of
+from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of, find_cell
 from benchmark.execution.explanation import explain, state_of
 from benchmark.execution.local import has_vanilla_weights
 from benchmark.execution.method_source import source_texts
@@ -131,7 +131,7 @@ def finished_seed(row: Row, work: Workload, store: Store, results: Path, card: M
             f"{path}: does not match the stored tables.\n"
             f"Run `{_run_command(row, work, results)}`, which rewrites the records and recomputes nothing."
         )
-    artifacts = {cell.label: store.peek(cell.kind, cell.key or "") for cell in cells}
+    artifacts = {cell.label: find_cell(store, cell) for cell in cells}
     return FinishedSeed(row, cells, {label: artifact for label, artifact in artifacts.items() if artifact}, records)
 
 

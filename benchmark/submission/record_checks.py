@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of, train_spec
+from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of, find_cell, train_spec
 from benchmark.execution.explanation import differences
 from benchmark.execution.method_registry import ConfiguredMethod
 from benchmark.execution.records import records_of
@@ -108,7 +108,7 @@ def rescore(seed: Seed, work: Workload, card: Mapping[str, Any]) -> list[dict[st
     """Compute the records of a seed from its tables, with the same code as a run."""
     runner = Runner(work, seed.store, Quiet())
     for cell in (cell for cell in seed.cells if cell.kind == "score"):
-        if seed.store.find("score", cell.key or "") is None:
+        if find_cell(seed.store, cell) is None:
             runner.run(cell)
     # Use the stated precision, which depends on the submitter's device. All other training settings were compared.
     seed.cells[0] = replace(seed.cells[0], spec=seed.run.training)

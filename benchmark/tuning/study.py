@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmark.evaluation.parquet import read_predictions
 from benchmark.execution.cards import replace_text
-from benchmark.execution.cells import PREDICTIONS, TRAINING, Row, cells_of, training_hash
+from benchmark.execution.cells import PREDICTIONS, TRAINING, Cell, Row, cells_of, find_cell, training_hash
 from benchmark.execution.costs import Costs, over_vanilla
 from benchmark.execution.executors import LOCAL, Place
 from benchmark.execution.explanation import state_of
@@ -271,20 +271,22 @@ class TuningPlan:
         if outcome.failure:
             return {**base, "status": "failed", "reason": excerpt(outcome.failure, LONGEST_SENTENCE)}
         train, *predicted = cells_of(row, self.work, self.store)
-        answers = {cell.subject: self._answers(cell.key or "", cell.subject) for cell in predicted}
-        trained = self.store.find("train", train.key or "")
+        answers = {cell.subject: self._answers(cell) for cell in predicted}
+        trained = find_cell(self.store, train)
         if trained is None:
             raise TemperError(f"{train.label} was removed while it was used. Run the same command again.")
         cost = json.loads((trained.folder / TRAINING).read_text(encoding="utf-8"))["cost"]
         measured = {"validation": answers[VALIDATION], "typos": answers[TYPOS], "cost": cost}
         return {**base, **measured, "status": "ok", "reason": None}
 
-    def _answers(self, key: str, subject: str) -> dict[str, Any]:
+    def _answers(self, cell: Cell) -> dict[str, Any]:
         """Count the right answers in a table of predictions."""
-        data = self.work.examples(subject)
-        artifact = self.store.find("predict", key)
+        data = self.work.examples(cell.subject)
+        artifact = find_cell(self.store, cell)
         if artifact is None:
-            raise TemperError(f"The predictions on {subject} were removed while they were used. Run the command again.")
+            raise TemperError(
+                f"The predictions on {cell.subject} were removed while they were used. Run the command again."
+            )
         table = read_predictions(artifact.folder / PREDICTIONS)
         labels = [example.label for example in data.examples]
         correct = int((table.logits.argmax(axis=1) == labels).sum())
