@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmark.data import limited
 from benchmark.evaluation.parquet import read_predictions
-from benchmark.execution.cells import MEASURED, PREDICTIONS, Row, cells_of
+from benchmark.execution.cells import PREDICTIONS, Row, cells_of, read_measurements
 from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.execution.row_outcomes import compute_row
 from benchmark.execution.runner import Quiet, Runner
@@ -108,8 +108,7 @@ def measured(point: Point, store: Store, attacks: tuple[Attack, ...] = ()) -> di
             table = read_predictions(folder / PREDICTIONS)
             values[cell.subject] = round(100 * float((table.logits.argmax(axis=1) == table.labels).mean()), 2)
         elif cell.kind == "score":
-            scores = json.loads((folder / MEASURED).read_text(encoding="utf-8"))
-            values |= {name: score["value"] for name, score in scores.items()}
+            values |= {name: score.value for name, score in read_measurements(folder).items()}
     return values
 
 

@@ -5,13 +5,12 @@ changes, and the same question is answered from the store the second time. Only 
 have to be computed, from the stored model.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from importlib.util import find_spec
 
 from benchmark.evaluation.metrics import METRICS, FeatureDetection, Measurement, metrics_for
-from benchmark.execution.cells import MEASURED, Row, cells_of, find_cell
+from benchmark.execution.cells import Row, cells_of, find_cell, read_measurements
 from benchmark.execution.runner import Observer, Quiet, Runner
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
@@ -87,6 +86,5 @@ def measurements_of(row: Row, work: Workload, store: Store) -> dict[str, dict[st
     for cell in cells_of(row, work, store):
         if cell.kind == "score" and cell.key is not None and cell.subject not in work.inspected:
             runner.run(cell)
-            text = (store.folder("score", cell.key) / MEASURED).read_text(encoding="utf-8")
-            measured[cell.subject] = {name: Measurement(**fields) for name, fields in json.loads(text).items()}
+            measured[cell.subject] = read_measurements(store.folder("score", cell.key))
     return measured

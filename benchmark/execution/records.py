@@ -10,7 +10,7 @@ from typing import Any
 from benchmark.evaluation.metrics import METRICS, Measurement
 from benchmark.evaluation.parquet import read_attack
 from benchmark.execution.cards import replace_text
-from benchmark.execution.cells import ATTACKED, MEASURED, TABLES, TRAINING, Cell, Row, find_cell
+from benchmark.execution.cells import ATTACKED, TABLES, Cell, Row, find_cell, read_measurements, read_training
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
 from benchmark.schema import (
@@ -49,7 +49,7 @@ def records_of(
     trained = find_cell(store, train)
     if trained is None:
         raise ValueError(f"{train.label} is not finished.")
-    training = json.loads((trained.folder / TRAINING).read_text(encoding="utf-8"))
+    training = read_training(trained.folder)
     base = _base(row, card) | {"cost": training["cost"], "environment": training["environment"]}
     if training.get("ingredients"):
         base["tuning"] = {**base["tuning"], "ingredients": training["ingredients"]}
@@ -206,8 +206,7 @@ def _measurements(cell: Cell, store: Store) -> dict[str, Measurement]:
     artifact = find_cell(store, cell)
     if artifact is None:
         raise ValueError(f"{cell.label} is not finished.")
-    loaded = json.loads((artifact.folder / MEASURED).read_text(encoding="utf-8"))
-    return {name: Measurement(**fields) for name, fields in loaded.items()}
+    return read_measurements(artifact.folder)
 
 
 def _record(

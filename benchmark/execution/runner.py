@@ -4,7 +4,7 @@ import json
 import platform
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from pathlib import Path
@@ -44,14 +44,16 @@ from benchmark.execution.cells import (
     ATTACKED,
     FEATURES,
     INSPECTED,
-    MEASURED,
     MODEL,
     PART,
     PREDICTIONS,
-    TRAINING,
     Cell,
     find_cell,
+    read_measurements,
+    read_training,
     weights_hash,
+    write_measurements,
+    write_training,
 )
 from benchmark.execution.claims import ClaimedError
 from benchmark.execution.store import SCRATCH, Artifact, Store
@@ -199,7 +201,7 @@ class Runner:
             "environment": environment(trainer.precision),
             "best_epoch": position.best_epoch,
         }
-        (folder / TRAINING).write_text(json.dumps(outcome, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        write_training(folder, outcome)
         self._loaded = None
 
     def _average(self, cell: Cell, folder: Path) -> None:
@@ -214,7 +216,7 @@ class Runner:
         chosen, counted = choose_and_average(
             method, folders, examples, folder / MODEL, folder / SCRATCH / MODEL, report=self.observer.advance
         )
-        outcomes = [json.loads((part.folder / TRAINING).read_text(encoding="utf-8")) for part in parts]
+        outcomes = [read_training(part.folder) for part in parts]
         trials = [one.trial for one in row.ingredients]
         lines = ({"correct": n, "n": len(examples), "trials": [trials[p] for p in key]} for key, n in counted.items())
         text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
@@ -225,7 +227,7 @@ class Runner:
             "best_epoch": 0,
             "ingredients": [trials[place] for place in chosen],
         }
-        (folder / TRAINING).write_text(json.dumps(outcome, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        write_training(folder, outcome)
         self._loaded = None
 
     def _predict(self, cell: Cell, folder: Path) -> None:
@@ -312,8 +314,8 @@ class Runner:
         for cell in cells:
             artifact = find_cell(self.store, cell) if cell.kind == "score" else None
             if artifact is not None:
-                measured = json.loads((artifact.folder / MEASURED).read_text(encoding="utf-8"))
-                values = {f"{cell.subject}/{name}": entry["value"] for name, entry in measured.items()}
+                measured = read_measurements(artifact.folder)
+                values = {f"{cell.subject}/{name}": one.value for name, one in measured.items()}
                 scores |= {name: value for name, value in values.items() if value is not None}
         if scores:
             self.tracking.score(tracked_run(cells[0], self.work.suite), scores)
@@ -326,9 +328,7 @@ class Runner:
             "inspect": self._measure_inspection,
             "predict": self._measure,
         }
-        values = measure[cell.scored](cell, spec)
-        text = json.dumps({name: asdict(m) for name, m in values.items()}, sort_keys=True, allow_nan=False)
-        (folder / MEASURED).write_text(text + "\n", encoding="utf-8")
+        write_measurements(folder, measure[cell.scored](cell, spec))
 
     def _measure_attack(self, cell: Cell, spec: dict[str, Any]) -> dict[str, Measurement]:
         rows = read_attack(cell.reads["table"].folder / ATTACKED)

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmark.evaluation.metrics import METRICS, FeatureDetection
 from benchmark.execution.cards import suite_card
-from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of, find_cell
+from benchmark.execution.cells import MODEL, TABLES, Cell, Row, cells_of, find_cell, read_training
 from benchmark.execution.explanation import explain, state_of
 from benchmark.execution.local import has_vanilla_weights
 from benchmark.execution.method_source import source_texts
@@ -231,7 +231,7 @@ def _entry(run: FinishedSeed) -> dict[str, Any]:
     return {
         "seed": run.row.seed,
         "training": train.spec,
-        "outcome": json.loads((trained.folder / TRAINING).read_text(encoding="utf-8")),
+        "outcome": read_training(trained.folder),
         "weights": {
             name.removeprefix(model): digest for name, digest in trained.files.items() if name.startswith(model)
         },

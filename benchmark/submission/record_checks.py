@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.execution.cells import MODEL, TABLES, TRAINING, Cell, Row, cells_of, find_cell, train_spec
+from benchmark.execution.cells import MODEL, TABLES, Cell, Row, cells_of, find_cell, train_spec, write_training
 from benchmark.execution.explanation import differences
 from benchmark.execution.method_registry import ConfiguredMethod
 from benchmark.execution.records import records_of
@@ -90,7 +90,7 @@ def key_problems(seed: Seed, work: Workload) -> Iterator[str]:
             yield f"was trained with {difference.pointer} {here}; the suite and the records say {there}."
     if run.outcome.ingredients is not None and seed.row.tuning is None:
         yield f"{MANIFEST} names ingredients, which only a row that averages trials has; run and submit again."
-    (seed.folder / TRAINING).write_text(run.outcome.model_dump_json(), encoding="utf-8")
+    write_training(seed.folder, run.outcome.model_dump())
     trained = Artifact(seed.folder, {f"{MODEL}/{name}": digest for name, digest in run.weights.items()})
     for spec in (expected, run.training):
         seed.store.hold("train", fingerprint(spec), trained)

@@ -4,7 +4,6 @@ A trial is a training run and two predictions, on the validation part and on the
 those of `temper run`, so both use each other's. The trials of an unfinished study are kept in the store.
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -15,7 +14,7 @@ from typing import Any
 
 from benchmark.evaluation.parquet import read_predictions
 from benchmark.execution.cards import replace_text
-from benchmark.execution.cells import PREDICTIONS, TRAINING, Cell, Row, cells_of, find_cell, training_hash
+from benchmark.execution.cells import PREDICTIONS, Cell, Row, cells_of, find_cell, read_training, training_hash
 from benchmark.execution.costs import Costs, over_vanilla
 from benchmark.execution.executors import LOCAL, Place
 from benchmark.execution.explanation import state_of
@@ -275,7 +274,7 @@ class TuningPlan:
         trained = find_cell(self.store, train)
         if trained is None:
             raise TemperError(f"{train.label} was removed while it was used. Run the same command again.")
-        cost = json.loads((trained.folder / TRAINING).read_text(encoding="utf-8"))["cost"]
+        cost = read_training(trained.folder)["cost"]
         measured = {"validation": answers[VALIDATION], "typos": answers[TYPOS], "cost": cost}
         return {**base, **measured, "status": "ok", "reason": None}
 
