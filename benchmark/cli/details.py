@@ -7,9 +7,18 @@ from statistics import fmean
 from typing import TYPE_CHECKING, TypeAlias
 
 from benchmark.cli.display import console, examples, print_table, say, say_next, show
-from benchmark.cli.options import BackboneOption, OutOption, PluginOption, SuiteArgument, each_suite
+from benchmark.cli.options import (
+    BackboneOption,
+    MethodsOption,
+    OutOption,
+    PluginOption,
+    ProtocolOption,
+    SeedsOption,
+    SettingsOption,
+    SuiteArgument,
+    each_suite,
+)
 from benchmark.cli.progress import CellDisplay, resumable
-from benchmark.cli.runs import MethodsOption, ProtocolOption, SeedsOption, SettingsOption
 from benchmark.execution.plan import command, parse_methods, plan
 from benchmark.schema.errors import counted
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.cli.display import say, show
+from benchmark.execution.plan import Settings
 from benchmark.execution.trackers import TrackerName
 from benchmark.schema import TemperError
 
@@ -59,9 +60,32 @@ SuiteArgument = Annotated[
         help="Name of a packaged suite or group, or path of a file of either.", autocompletion=complete_suites
     ),
 ]
+OneSuiteOption = Annotated[
+    str,
+    typer.Option("--suite", help="Name of a packaged suite, or path of a suite file.", autocompletion=complete_suites),
+]
 MethodArgument = Annotated[
     str,
     typer.Argument(help="The method, with its hyper-parameters as in `temper run`.", autocompletion=complete_methods),
+]
+MethodsOption = Annotated[
+    str,
+    typer.Option(
+        "--methods",
+        autocompletion=complete_methods,
+        help="Names separated by commas, all, or sanity; roast:variant=released sets a hyper-parameter, a+b composes.",
+    ),
+]
+SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds: 3 means seeds 0, 1 and 2.")]
+ProtocolOption = Annotated[
+    str,
+    typer.Option(
+        "--protocol", help="Options of papers' code, separated by commas; `temper suite show` says what each does."
+    ),
+]
+SettingsOption = Annotated[
+    Settings,
+    typer.Option("--settings", help="The methods' defaults, or those that `temper tune` selected."),
 ]
 BackboneOption = Annotated[
     str | None,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -15,11 +15,14 @@ from benchmark.cli.options import (
     BackboneOption,
     ExecutorOption,
     JobsOption,
+    MethodsOption,
     OutOption,
     PluginOption,
+    ProtocolOption,
+    SeedsOption,
+    SettingsOption,
     SuiteArgument,
     TrackOption,
-    complete_methods,
     each_suite,
 )
 from benchmark.cli.progress import CellDisplay, resumable
@@ -49,26 +52,6 @@ EXPLAIN_EXAMPLES = examples(
     ("See why stages would be computed", "temper explain demo --methods vanilla,freelb"),
     ("See what another setting changes", "temper explain demo --methods roast:variant=released"),
 )
-
-MethodsOption = Annotated[
-    str,
-    typer.Option(
-        "--methods",
-        autocompletion=complete_methods,
-        help="Names separated by commas, all, or sanity; roast:variant=released sets a hyper-parameter, a+b composes.",
-    ),
-]
-SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds: 3 means seeds 0, 1 and 2.")]
-ProtocolOption = Annotated[
-    str,
-    typer.Option(
-        "--protocol", help="Options of papers' code, separated by commas; `temper suite show` says what each does."
-    ),
-]
-SettingsOption = Annotated[
-    Settings,
-    typer.Option("--settings", help="The methods' defaults, or those that `temper tune` selected."),
-]
 
 
 def run(

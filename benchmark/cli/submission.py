@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.cli.display import examples, print_table, say, show
-from benchmark.cli.options import BackboneOption, MethodArgument, OutOption, PluginOption, complete_suites
+from benchmark.cli.options import (
+    BackboneOption,
+    MethodArgument,
+    OneSuiteOption,
+    OutOption,
+    PluginOption,
+    ProtocolOption,
+    SettingsOption,
+)
 from benchmark.cli.progress import CellDisplay
-from benchmark.cli.runs import ProtocolOption, SettingsOption
 from benchmark.execution.plan import parse_method, plan, require_resources, require_writable
 from benchmark.schema.errors import IntegrityError, TemperError, UsageError
 
@@ -43,12 +50,7 @@ _MANIFEST = "submission.json"
 
 def submit(
     method: MethodArgument,
-    suite: Annotated[
-        str,
-        typer.Option(
-            "--suite", help="Name of a packaged suite, or path of a suite file.", autocompletion=complete_suites
-        ),
-    ] = "offline",
+    suite: OneSuiteOption = "offline",
     backbone: BackboneOption = None,
     out: OutOption = Path("runs"),
     to: Annotated[Path, typer.Option("--to", help="Folder of submissions.")] = SUBMISSIONS,
@@ -256,12 +258,7 @@ def _rerun(verification: "Verification", seed: int, out: Path, plugins: list[str
 
 def push(
     method: MethodArgument,
-    suite: Annotated[
-        str,
-        typer.Option(
-            "--suite", help="Name of a packaged suite, or path of a suite file.", autocompletion=complete_suites
-        ),
-    ],
+    suite: OneSuiteOption,
     to: Annotated[str, typer.Option("--to", help="A Hub id such as me/model, or a folder, which starts with ./ or /.")],
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the row.")] = 0,
     *,

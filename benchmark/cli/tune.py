@@ -11,6 +11,7 @@ from benchmark.cli.display import examples, print_table, say, say_next, show
 from benchmark.cli.options import (
     BackboneOption,
     ExecutorOption,
+    MethodsOption,
     OutOption,
     PluginOption,
     SuiteArgument,
@@ -18,7 +19,6 @@ from benchmark.cli.options import (
     each_suite,
 )
 from benchmark.cli.progress import CellDisplay, resumable
-from benchmark.cli.runs import MethodsOption
 from benchmark.execution.executors import Place, place_of_rows
 from benchmark.execution.plan import command, parse_methods
 from benchmark.execution.trackers import TrackerName
