@@ -19,7 +19,8 @@ from benchmark.cli.options import (
     each_suite,
 )
 from benchmark.cli.progress import CellDisplay, resumable
-from benchmark.execution.plan import command, parse_methods, plan
+from benchmark.cli.runs import RunRequest
+from benchmark.execution.plan import command, parse_methods
 from benchmark.schema.errors import counted
 
 if TYPE_CHECKING:
@@ -59,16 +60,14 @@ def details(
     """
     named = parse_methods(methods, plugin or ())
     requests = named if any(one.name == VANILLA for one in named) else [*parse_methods(VANILLA), *named]
-
-    def details_of(one: "Suite") -> None:
-        planned = plan(one, requests, seeds, backbone, out, protocol=protocol, settings=settings, partly_tuned=True)
-        missing = _details(planned)
-        if missing:
-            say(f"note: no predictions of {', '.join(missing)}.")
-            options = ("--seeds", str(seeds), "--settings", settings, *(("--protocol", protocol) if protocol else ()))
-            say_next(command("run", one, methods, backbone, out, *options))
-
-    each_suite(suite, details_of)
+    request = RunRequest(requests, seeds, backbone, out, protocol, settings)
+    options = ("--seeds", str(seeds), "--settings", settings, *(("--protocol", protocol) if protocol else ()))
+    for one, attempt in each_suite(suite):
+        with attempt:
+            missing = _details(request.plan(one, partly_tuned=True))
+            if missing:
+                say(f"note: no predictions of {', '.join(missing)}.")
+                say_next(command("run", one, methods, backbone, out, *options))
 
 
 def _details(planned: "Plan") -> list[str]:

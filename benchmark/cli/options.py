@@ -1,6 +1,7 @@
 """Options and arguments that several commands share, completion of their names, and one command for a whole group."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -128,33 +129,33 @@ def published_folder(folder: Path) -> Path | None:
     return None if folder == PUBLISHED and not folder.is_dir() else folder
 
 
-def each_suite(name: str, work: "Callable[[Suite], None]") -> None:
-    """Call `work` for the named suite, or for each suite of a group. A suite that fails does not stop the others.
+def each_suite(name: str) -> "Iterator[tuple[Suite, AbstractContextManager[None]]]":
+    """Yield the named suite, or each suite of a group, with a context to work on it in.
+
+    In a group, the context ends the work on a suite that fails, and the next suite is yielded.
 
     Raises:
-        TemperError: `work` failed on a single suite.
         Exit: a suite of a group failed; the code is the highest of all exit codes.
     """
     from benchmark.suites import load_suites
 
-    suites = load_suites(name)
-    if len(suites) == 1:
-        work(suites[0])
-        return
-    codes = [_code_of(suite, work) for suite in suites]
+    suites, codes = load_suites(name), list[int]()
+    for suite in suites:
+        yield suite, nullcontext() if len(suites) == 1 else _one_of_group(suite, codes)
     if any(codes):
         raise typer.Exit(max(codes))
 
 
-def _code_of(suite: "Suite", work: "Callable[[Suite], None]") -> int:
+@contextmanager
+def _one_of_group(suite: "Suite", codes: list[int]) -> Iterator[None]:
+    """Print the suite's title, and turn an error into a message and an exit code."""
     show(f"{suite.name}@{suite.version}: {suite.title}", "bold")
     try:
-        work(suite)
+        yield
     except TemperError as error:
         say(f"temper: {error}")
-        return error.exit_code
+        codes.append(error.exit_code)
     except typer.Exit as stop:
         if stop.exit_code == INTERRUPTED:
             raise
-        return stop.exit_code
-    return 0
+        codes.append(stop.exit_code)

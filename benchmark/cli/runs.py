@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,24 @@ EXPLAIN_EXAMPLES = examples(
 )
 
 
+@dataclass(frozen=True)
+class RunRequest:
+    """The options that `temper run`, `status`, `explain` and `details` share."""
+
+    methods: "Sequence[MethodRequest]"
+    seeds: int
+    backbone: str | None
+    out: Path
+    protocol: str
+    settings: Settings
+
+    def plan(self, suite: "Suite", *, partly_tuned: bool = False) -> "Plan":
+        """Check the whole request before training starts."""
+        with console.status("Reading the suite's data"):
+            options = (suite, self.methods, self.seeds, self.backbone, self.out)
+            return plan(*options, protocol=self.protocol, settings=self.settings, partly_tuned=partly_tuned)
+
+
 def run(
     suite: SuiteArgument,
     methods: MethodsOption = "vanilla",
@@ -69,12 +87,11 @@ def run(
     track: TrackOption = None,
 ) -> None:
     """Train, predict, attack and score; compute only what is missing. The same command resumes."""
-    requests, place = parse_methods(methods, plugin or ()), place_of_rows(executor, jobs)
-
-    def run_one(one: "Suite") -> None:
-        _run(_plan(one, requests, seeds, backbone, out, protocol=protocol, settings=settings), out, place, track)
-
-    each_suite(suite, run_one)
+    request = RunRequest(parse_methods(methods, plugin or ()), seeds, backbone, out, protocol, settings)
+    place = place_of_rows(executor, jobs)
+    for one, attempt in each_suite(suite):
+        with attempt:
+            _run(request.plan(one), out, place, track)
 
 
 def _run(planned: "Plan", out: Path, place: Place, track: TrackerName | None) -> None:
@@ -139,14 +156,12 @@ def status(
     settings: SettingsOption = "defaults",
 ) -> None:
     """Show which stages of a run are done, started or missing."""
-    requests = parse_methods(methods, plugin or ())
-
-    def status_one(one: "Suite") -> None:
-        planned = _plan(one, requests, seeds, backbone, out, protocol=protocol, settings=settings, partly_tuned=True)
-        _status(planned)
-        _print_trials(planned, requests, backbone, out)
-
-    each_suite(suite, status_one)
+    request = RunRequest(parse_methods(methods, plugin or ()), seeds, backbone, out, protocol, settings)
+    for one, attempt in each_suite(suite):
+        with attempt:
+            planned = request.plan(one, partly_tuned=True)
+            _status(planned)
+            _print_trials(planned, request)
 
 
 def _status(planned: "Plan") -> None:
@@ -194,15 +209,13 @@ def explain(
     settings: SettingsOption = "defaults",
 ) -> None:
     """Say why stages would be computed. Lists what differs from the nearest finished stage."""
-    requests = parse_methods(methods, plugin or ())
-
-    def explain_one(one: "Suite") -> None:
-        planned = _plan(one, requests, seeds, backbone, out, protocol=protocol, settings=settings, partly_tuned=True)
-        _explain(planned)
-        if settings == "tuned" or planned.untuned:
-            _print_trials(planned, requests, backbone, out)
-
-    each_suite(suite, explain_one)
+    request = RunRequest(parse_methods(methods, plugin or ()), seeds, backbone, out, protocol, settings)
+    for one, attempt in each_suite(suite):
+        with attempt:
+            planned = request.plan(one, partly_tuned=True)
+            _explain(planned)
+            if settings == "tuned" or planned.untuned:
+                _print_trials(planned, request)
 
 
 def _explain(planned: "Plan") -> None:
@@ -229,15 +242,15 @@ def _explain(planned: "Plan") -> None:
         show("Every stage whose inputs are known is done.")
 
 
-def _print_trials(planned: "Plan", requests: "Sequence[MethodRequest]", backbone: str | None, out: Path) -> None:
+def _print_trials(planned: "Plan", request: RunRequest) -> None:
     """Print how many trials of each method are done, and which methods are not tuned; nothing if nobody tunes."""
     from benchmark.schema.trial import read_trials, selected
     from benchmark.tuning.study import TRIALS, plan_tuning
 
     begun = planned.untuned or (planned.store.root / TRIALS).is_dir()
-    if not begun or all(request.name in SANITY_CHECKS for request in requests):
+    if not begun or all(method.name in SANITY_CHECKS for method in request.methods):
         return
-    tuning = plan_tuning(planned.work.suite, requests, backbone, out, work=planned.work)
+    tuning = plan_tuning(planned.work.suite, request.methods, request.backbone, request.out, work=planned.work)
     known = [tuning.finished(study, CellDisplay()) for study in tuning.studies]
     lines = []
     for study, trials in zip(tuning.studies, known, strict=True):
@@ -253,20 +266,3 @@ def _print_trials(planned: "Plan", requests: "Sequence[MethodRequest]", backbone
         print_table(("Method", "Trials done", "Failed", "Begun", "Selected"), lines, right=("Trials done", "Failed"))
     for sentence in planned.untuned:
         show(sentence)
-
-
-def _plan(
-    suite: "Suite",
-    requests: "Sequence[MethodRequest]",
-    seeds: int,
-    backbone: str | None,
-    out: Path,
-    *,
-    protocol: str,
-    settings: Settings = "defaults",
-    partly_tuned: bool = False,
-) -> "Plan":
-    """Check the whole request before training starts."""
-    with console.status("Reading the suite's data"):
-        options = (suite, requests, seeds, backbone, out)
-        return plan(*options, protocol=protocol, settings=settings, partly_tuned=partly_tuned)

@@ -114,7 +114,9 @@ def check(suite: SuiteArgument) -> None:
     from benchmark.suites import SuiteError
 
     try:
-        each_suite(suite, _check)
+        for one, attempt in each_suite(suite):
+            with attempt:
+                _check(one)
     except SuiteError as error:
         mistakes = counted(len(error.problems), "mistake")
         show(f"{error}\n{mistakes}. Fix the file first; its data was not checked.")

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmark.schema.trial import Trial
-    from benchmark.suites import Suite
     from benchmark.tuning.study import TuningPlan, TuningReport
 
 
@@ -63,21 +62,18 @@ def tune(
 ) -> None:
     """Try settings of methods on validation data. The same command resumes."""
     requests, place = parse_methods(methods, plugin or ()), place_of_rows(executor, jobs)
+    for one, attempt in each_suite(suite):
+        with attempt:
+            from benchmark.tuning.study import plan_tuning
 
-    def tune_one(one: "Suite") -> None:
-        from benchmark.tuning.study import plan_tuning
-
-        planned = plan_tuning(one, requests, backbone, out, trials)
-        chosen = _tune(planned, place, track)
-        say(f"Trials: {out / 'results' / f'{one.name}@{one.version}'}")
-        options = ["--settings", "tuned", "--seeds", str(one.minimum_seeds)]
-        options += ["--jobs", str(jobs)] if jobs > 1 else []
-        options += ["--executor", executor] if executor != "local" else []
-        say_next(command("run", one, methods, backbone, out, *options))
-        if None in chosen:
-            raise typer.Exit(1)
-
-    each_suite(suite, tune_one)
+            chosen = _tune(plan_tuning(one, requests, backbone, out, trials), place, track)
+            say(f"Trials: {out / 'results' / f'{one.name}@{one.version}'}")
+            options = ["--settings", "tuned", "--seeds", str(one.minimum_seeds)]
+            options += ["--jobs", str(jobs)] if jobs > 1 else []
+            options += ["--executor", executor] if executor != "local" else []
+            say_next(command("run", one, methods, backbone, out, *options))
+            if None in chosen:
+                raise typer.Exit(1)
 
 
 def _tune(planned: "TuningPlan", place: Place, track: TrackerName | None) -> "Sequence[Trial | None]":

@@ -11,7 +11,6 @@ from benchmark.cli.options import INTERRUPTED, PUBLISHED, each_suite, published_
 from benchmark.data.sources.file import FileSource
 from benchmark.data.sources.mirror import MIRROR_VARIABLE, mirror_problem
 from benchmark.schema import TemperError, UsageError
-from benchmark.suites import Suite
 from tests.support.tiny_suite import write_tiny_suite
 
 GROUP = 'name = "both"\nversion = 1\ntitle = "Both"\nnote = "For tests."\nsuites = ["tiny.toml", "other.toml"]\n'
@@ -31,13 +30,12 @@ def met(name: str, failures: dict[str, Exception]) -> tuple[list[str], int]:
     """The suites that were worked on, and the exit code."""
     seen: list[str] = []
 
-    def work(suite: Suite) -> None:
-        seen.append(suite.name)
-        if suite.name in failures:
-            raise failures[suite.name]
-
     try:
-        each_suite(name, work)
+        for suite, attempt in each_suite(name):
+            with attempt:
+                seen.append(suite.name)
+                if suite.name in failures:
+                    raise failures[suite.name]
     except typer.Exit as stop:
         return seen, stop.exit_code
     return seen, 0
