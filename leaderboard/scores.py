@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmark.schema.record import PASS_COSTS
 from leaderboard.bootstrap import MORE_DRAWS, VALUE_DRAWS, DataSet, Distribution, Resampling, Score, combined
 from leaderboard.intervals import (
     Estimate,
@@ -25,10 +26,6 @@ from leaderboard.intervals import (
 from leaderboard.results import PUBLISHED, Item, RowResults, SectionResults, headline
 
 IN_DISTRIBUTION = "in-distribution"
-
-# Passes through the model that one counted example costs: a full backward costs two forwards, a backward to the
-# inputs alone is about one.
-_PASSES = {"forward": 1, "backward": 2, "input_backward": 1}
 
 ACCURACY_LOSS = 0.05
 """Smallest loss of in-distribution accuracy against vanilla with which a row is not ranked: 5 points."""
@@ -408,4 +405,4 @@ def _passes(row: RowResults, seeds: Sequence[int]) -> float | None:
     """Average a training's cost over seeds, in forward passes of one example; None if it is missing for a seed."""
     if any(seed not in row.costs for seed in seeds):
         return None
-    return mean([sum(weight * row.costs[seed][name] for name, weight in _PASSES.items()) for seed in seeds])
+    return mean([sum(weight * row.costs[seed][name] for name, weight in PASS_COSTS.items()) for seed in seeds])

@@ -7,7 +7,8 @@ example; a backward pass counts as two.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchmark.reproduction.cost_estimate import VANILLA, relative_cost
+from benchmark.execution.costs import VANILLA_COST
+from benchmark.reproduction.cost_estimate import relative_cost
 from benchmark.reproduction.paper import Reproduction, available_reproductions, load_reproduction
 from benchmark.suites import Suite, load_suite
 
@@ -52,7 +53,7 @@ def table_cost(table: Reproduction) -> Cost:
             step, once = relative_cost(method.partition(":")[0]) or (1.0, 0.0)
             epochs = suite.recipe.epochs
             cost.trainings += table.seeds
-            cost.training += table.seeds * (VANILLA * (step * epochs + once) * train + epochs * validation)
+            cost.training += table.seeds * (VANILLA_COST * (step * epochs + once) * train + epochs * validation)
             cost.prediction += table.seeds * (validation + sum(task.rows for task in suite.tasks))
             cost.attacked += table.seeds * sum(attack.subset for attack in suite.attacks if attack.id in shown)
     return cost

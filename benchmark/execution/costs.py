@@ -9,17 +9,18 @@ from typing import Any, Self
 
 from benchmark.execution.method_source import origin
 from benchmark.schema.errors import IntegrityError
+from benchmark.schema.record import PASS_COSTS
 
 FILE = "temper_costs.json"
-PRICES = {"forward": 1, "backward": 2, "input_backward": 1}
-"""Cost of a forward pass, a full backward pass and one to the inputs only, in forward passes: the usual convention."""
+VANILLA_COST = PASS_COSTS["forward"] + PASS_COSTS["backward"]
+"""Cost of a vanilla step over one example, in forward passes."""
 
 Counts = Mapping[str, float]
 
 
 def over_vanilla(passes: Counts) -> float:
     """Divide the cost of some passes by vanilla's cost, which is a forward and a full backward pass."""
-    return sum(PRICES[kind] * count for kind, count in passes.items()) / (PRICES["forward"] + PRICES["backward"])
+    return sum(PASS_COSTS[kind] * count for kind, count in passes.items()) / VANILLA_COST
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Cost:
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Self:
         """Create a cost from the dictionary that was written."""
-        step, once = ({kind: float(plain[part][kind]) for kind in PRICES} for part in ("step", "once"))
+        step, once = ({kind: float(plain[part][kind]) for kind in PASS_COSTS} for part in ("step", "once"))
         return cls(step, once, plain["measured"], plain["setting"])
 
 

@@ -265,10 +265,4 @@ def _verify(folder: Path, key: str) -> Artifact:
 
 
 def _write_json(path: Path, value: object) -> None:
-    fresh = path.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8") as stream:
-        json.dump(value, stream, indent=1, sort_keys=True, allow_nan=False)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    fresh.rename(path)
+    replace_file(path, f"{json.dumps(value, indent=1, sort_keys=True, allow_nan=False)}\n".encode())

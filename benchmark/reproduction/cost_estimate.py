@@ -11,15 +11,12 @@ from tempfile import TemporaryDirectory
 
 from benchmark.data import Dataset
 from benchmark.execution.cells import Cell, Row, cells_of
-from benchmark.execution.costs import Cost, Costs, over_vanilla
+from benchmark.execution.costs import VANILLA_COST, Cost, Costs, over_vanilla
 from benchmark.execution.explanation import state_of
 from benchmark.execution.method_registry import MethodRequest, configure, registered
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
 from benchmark.models.backbones import Backbone
-
-VANILLA = 3
-"""Passes of a vanilla step over one example: a forward pass, and a backward pass that counts as two."""
 
 STEPS = 4
 """Number of timed steps, after one untimed step."""
@@ -47,7 +44,7 @@ class Effort:
         if cell.kind == "train":
             step, once = relative_cost(cell.row.method.cls.name) or (1.0, 0.0)
             epochs = work.suite.recipe.epochs
-            self.passes += VANILLA * (step * epochs + once) * len(work.splits.train)
+            self.passes += VANILLA_COST * (step * epochs + once) * len(work.splits.train)
             self.passes += epochs * len(work.splits.validation)
         elif cell.kind in ("predict", "features"):
             self.passes += len(work.examples(cell.subject))
@@ -121,4 +118,4 @@ def seconds_a_pass(work: Workload, backbone: Backbone) -> float:
         with suppress(_EnoughError):
             trainer.run()
     steps = [after - before for before, after in pairwise(times)]
-    return median(steps) / (VANILLA * size)
+    return median(steps) / (VANILLA_COST * size)

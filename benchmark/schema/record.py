@@ -134,6 +134,10 @@ class Cost(TypedDict):
     """Backward passes that also reach the input embeddings."""
 
 
+PASS_COSTS = {"forward": 1, "backward": 2, "input_backward": 1}
+"""Cost of a forward pass, a full backward pass and one to the inputs only, in forward passes: the usual convention."""
+
+
 class Keys(TypedDict):
     """Keys of the stages that led to the value."""
 
