@@ -47,7 +47,7 @@ def _suites() -> str:
 
     parts = ["# Packaged suites", "`temper suite show NAME` prints the same, with every parameter of the attacks."]
     for suite in map(load_suite, available_suites()):
-        heading = f"## {suite.name}@{suite.version}"
+        heading = f"## {suite.full_name}"
         trained = f"**Trained on** {suite.training.title}. {suite.training.description}"
         ranked = "ranked" if suite.ranked else "not ranked"
         state = f"Backbone `{suite.backbone}`; {ranked}; at least {suite.minimum_seeds} seeds."
@@ -56,7 +56,7 @@ def _suites() -> str:
         table = _table(("task", "perspective", "title", "data"), tasks)
         parts += [heading, suite.title, suite.note, trained, state, table]
     groups = [group for group in map(find_group, available_groups()) if group]
-    rows = [(f"`{g.name}@{g.version}`", g.title, ", ".join(f"`{s}`" for s in g.suites)) for g in groups]
+    rows = [(f"`{g.full_name}`", g.title, ", ".join(f"`{s}`" for s in g.suites)) for g in groups]
     return _join([*parts, "## Groups", _table(("group", "title", "suites"), rows)])
 
 

@@ -68,7 +68,7 @@ def methods_page(families: Sequence[str], refused: Mapping[str, Sequence[str]], 
         sections += [f"## {name}", prose(inspect.getdoc(cls) or ""), f"Hooks: {hooks}. Version {escaped(cls.version)}."]
         sections.append(_hyperparameters(cls))
     introduction = INTRODUCTION.format(
-        suite=f"{suite.name}@{suite.version}",
+        suite=suite.full_name,
         count=len(families),
         families=", ".join(families),
         settings="; ".join(

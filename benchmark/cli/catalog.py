@@ -111,14 +111,14 @@ def _suites() -> list[tuple[str, str]]:
     from benchmark.suites import available_suites, load_suite
 
     loaded = [load_suite(name) for name in available_suites()]
-    return [(f"{suite.name}@{suite.version}", suite.title) for suite in loaded]
+    return [(suite.full_name, suite.title) for suite in loaded]
 
 
 def _groups() -> list[tuple[str, str, str]]:
     from benchmark.suites import available_groups, find_group
 
     loaded = filter(None, map(find_group, available_groups()))
-    return [(f"{group.name}@{group.version}", group.title, ", ".join(group.suites)) for group in loaded]
+    return [(group.full_name, group.title, ", ".join(group.suites)) for group in loaded]
 
 
 def _tables() -> list[tuple[str, str]]:

@@ -149,7 +149,7 @@ def each_suite(name: str) -> "Iterator[tuple[Suite, AbstractContextManager[None]
 @contextmanager
 def _one_of_group(suite: "Suite", codes: list[int]) -> Iterator[None]:
     """Print the suite's title, and turn an error into a message and an exit code."""
-    show(f"{suite.name}@{suite.version}: {suite.title}", "bold")
+    show(f"{suite.full_name}: {suite.title}", "bold")
     try:
         yield
     except TemperError as error:

@@ -38,7 +38,7 @@ class Cut:
 def paper_table(read: Reproduction, jobs: Sequence[Job], cut: Cut) -> PaperTable:
     """Build the table that `leaderboard.paper_table.fill` fills in."""
     differs = "; ".join(cut.sentences(len(read.rows)))
-    suites = {job.base.name: f"{job.base.name}@{job.base.version}" for job in jobs}
+    suites = {job.base.name: job.base.full_name for job in jobs}
     return PaperTable(
         title=f"{read.title}, {cut.backbone}" + (f" (cut down: {differs})" if differs else ""),
         paper=read.paper,
@@ -79,8 +79,8 @@ def _column(column: ColumnSpec, suite: str) -> PaperColumn:
 def _places(label: str, jobs: Sequence[Job]) -> dict[str, Place]:
     places = {}
     for job in (job for job in jobs if label in job.methods):
-        method, folder = job.methods[label], f"{job.suite.name}@{job.suite.version}"
-        base = f"{job.base.name}@{job.base.version}"
+        method, folder = job.methods[label], job.suite.full_name
+        base = job.base.full_name
         places[base] = Place(folder, method.cls.name, method.configuration, job.reason)
     return places
 
@@ -129,7 +129,7 @@ def show_plan(jobs: Sequence[Job], store: Store, screen: Console, *, gaps: bool)
         _timed(job) if any(line.passes for line in of_job) else 0.0 for job, of_job in zip(jobs, lines, strict=True)
     ]
     for job, of_job, second in zip(jobs, lines, seconds, strict=True):
-        write(f"{job.suite.name}@{job.suite.version}")
+        write(job.suite.full_name)
         print_table(_HEADINGS, [_cells(line, second) for line in of_job], right=_HEADINGS[1:], screen=screen)
         for sentence in _left_out(job, whole=gaps):
             write(sentence)

@@ -119,7 +119,7 @@ def _print_results(rows: "Sequence[Row]", work: "Workload", results: Path) -> No
     """Print the leaderboard's tables of the rows that were run, the place of the records, and the next command."""
     import leaderboard
 
-    suite = f"{work.suite.name}@{work.suite.version}"
+    suite = work.suite.full_name
     backbones = {row.backbone.name for row in rows}
     try:
         board = leaderboard.load_board(results)

@@ -37,11 +37,10 @@ def show_suite(suite: SuiteArgument) -> None:
 def _show_group(group: "Group") -> None:
     from benchmark.suites import members
 
-    show(f"{group.name}@{group.version}: {group.title}", "bold")
+    show(f"{group.full_name}: {group.title}", "bold")
     show(f"{group.note}\n")
     rows = [
-        (f"{one.name}@{one.version}", str(len(one.tasks)), str(len(one.attacks)), one.backbone, one.title)
-        for one in members(group)
+        (one.full_name, str(len(one.tasks)), str(len(one.attacks)), one.backbone, one.title) for one in members(group)
     ]
     headings = ("Suite", "Tasks", "Attacks", "Backbone", "Title")
     print_table(headings, rows, right=("Tasks", "Attacks"), prose=("Title",))
@@ -52,7 +51,7 @@ def _show_suite(loaded: "Suite") -> None:
 
     from benchmark.schema.errors import counted
 
-    show(f"{loaded.name}@{loaded.version}: {loaded.title}", "bold")
+    show(f"{loaded.full_name}: {loaded.title}", "bold")
     show(loaded.note)
     show(f"\nTraining: {loaded.training.title}. {loaded.training.description}")
     recipe = ", ".join(f"{key}={value}" for key, value in asdict(loaded.recipe).items())
@@ -192,7 +191,7 @@ def _conclude(suite: "Suite", parts: Iterable["Part"]) -> None:
     for line in filter(None, (*_ways(absent), mirror, *wrong)):
         show(line)
     if wrong:
-        show(f"{suite.name}@{suite.version}: {counted(len(wrong), 'mistake')}.")
+        show(f"{suite.full_name}: {counted(len(wrong), 'mistake')}.")
         raise typer.Exit(1)
     rest = f", but for {counted(len(absent), 'part')} unavailable here" if absent else ""
-    show(f"{suite.name}@{suite.version}: every part is as the suite declares it{rest}.")
+    show(f"{suite.full_name}: every part is as the suite declares it{rest}.")

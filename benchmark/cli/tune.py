@@ -67,7 +67,7 @@ def tune(
             from benchmark.tuning.study import plan_tuning
 
             chosen = _tune(plan_tuning(one, requests, backbone, out, trials), place, track)
-            say(f"Trials: {out / 'results' / f'{one.name}@{one.version}'}")
+            say(f"Trials: {out / 'results' / one.full_name}")
             options = ["--settings", "tuned", "--seeds", str(one.minimum_seeds)]
             options += ["--jobs", str(jobs)] if jobs > 1 else []
             options += ["--executor", executor] if executor != "local" else []

@@ -46,7 +46,7 @@ class TrackedRun:
 def tracked_run(train: "Cell", suite: "Suite") -> TrackedRun:
     """Describe a row by its training cell."""
     row, spec = train.row, train.spec or {}
-    tags = {"suite": f"{suite.name}@{suite.version}", "method": row.method.label, "backbone": row.backbone.name}
+    tags = {"suite": suite.full_name, "method": row.method.label, "backbone": row.backbone.name}
     parts = {"hyperparameters": spec["method"]["hyperparameters"], "recipe": spec["recipe"]}
     flat = {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
     config = {**tags, "seed": row.seed, "protocol": ",".join(row.protocol), **flat}

@@ -111,7 +111,7 @@ def forget_other_state(results: Path, work: Workload) -> bool:
     Returns:
         Whether records were removed.
     """
-    folder = results / f"{work.suite.name}@{work.suite.version}"
+    folder = results / work.suite.full_name
     card = folder / "suite.json"
     if not card.is_file() or card_fingerprint(read_suite_card(card)) == card_fingerprint(suite_card(work)):
         return False

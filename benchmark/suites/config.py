@@ -222,6 +222,11 @@ class Suite:
     ] = None
 
     @property
+    def full_name(self) -> str:
+        """Return the name with the version: ``demo@3``."""
+        return f"{self.name}@{self.version}"
+
+    @property
     def required_seeds(self) -> int:
         """Return the number of seeds that a submission must have at least."""
         return self.minimum_seeds if self.ranked else 1

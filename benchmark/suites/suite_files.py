@@ -202,6 +202,11 @@ class Group:
     ]
     path: SkipJsonSchema[Path]
 
+    @property
+    def full_name(self) -> str:
+        """Return the name with the version: ``mirror@2``."""
+        return f"{self.name}@{self.version}"
+
 
 GROUP = Schema(Group)
 

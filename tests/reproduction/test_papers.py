@@ -77,7 +77,7 @@ def test_published_numbers_have_a_suite_and_a_source() -> None:
     assert len(found) == 4
     for located in found:
         suite = load_suite(located.record["suite"]["name"])
-        assert suite_of(located.record) == f"{suite.name}@{suite.version}"
+        assert suite_of(located.record) == suite.full_name
         assert all(located.record["source"].values())
 
 

@@ -58,7 +58,7 @@ def test_a_group_loads_and_is_documented(name: str) -> None:
     group = find_group(name)
     assert group is not None
     assert f"`{name}@{group.version}`" in DOCUMENT.read_text(encoding="utf-8")
-    assert [f"{suite.name}@{suite.version}" for suite in load_suites(name)] == list(group.suites)
+    assert [suite.full_name for suite in load_suites(name)] == list(group.suites)
 
 
 @pytest.mark.parametrize("name", ["demo", "offline", "decoder", "topics", "mirror-sentiment", "mirror-entailment"])

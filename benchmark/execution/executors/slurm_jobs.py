@@ -83,7 +83,7 @@ class SlurmJobs:
         self.slots = max(rows, 1)
         self._runner, self._settings = runner, settings
         suite = runner.work.suite
-        self._suite = f"{suite.name}@{suite.version}"
+        self._suite = suite.full_name
         self._folder = runner.store.root.absolute() / "slurm"
         self._outcomes = self._folder / "outcomes"
         self._running: dict[int, _Awaited] = {}
