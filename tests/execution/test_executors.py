@@ -12,8 +12,9 @@ from benchmark.execution import row_outcomes
 from benchmark.execution.cells import Row, cells_of
 from benchmark.execution.executors import Local, parse_place, place_of_rows
 from benchmark.execution.executors.processes import visible_devices
+from benchmark.execution.packed_rows import PackedRows
 from benchmark.execution.plan import Plan, parse_methods, plan
-from benchmark.execution.row_outcomes import Outcome, Task, compute_rows
+from benchmark.execution.row_outcomes import Outcome, compute_rows
 from benchmark.execution.runner import Quiet, Runner
 from benchmark.schema import TemperError, UsageError
 from benchmark.suites import load_suite
@@ -146,11 +147,11 @@ def test_a_row_that_another_process_computes_is_neither_submitted_nor_computed_h
     assert [note.partition(" by process")[0] for note in observer.notes] == ["vanilla, seed 0: train is being computed"]
 
 
-def test_a_task_that_means_another_precision_is_refused(planned: Plan) -> None:
-    task = Task.of(planned.rows, Runner(planned.work, planned.store, Quiet()))
-    (row,), runner = task.unpack()
+def test_rows_packed_for_another_precision_are_refused(planned: Plan) -> None:
+    packed = PackedRows.of(planned.rows, Runner(planned.work, planned.store, Quiet()))
+    (row,), runner = packed.unpack()
     assert (row.label, runner.store.root) == (planned.rows[0].label, planned.store.root)
     with pytest.raises(
         TemperError, match=r"recipe\.precision is auto, which is bf16 where the command was started and"
     ):
-        replace(task, precision="bf16").unpack()
+        replace(packed, precision="bf16").unpack()

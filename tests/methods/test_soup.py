@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 import benchmark
 from benchmark.cli.app import app
 from benchmark.execution.cells import Row, cells_of
+from benchmark.execution.packed_rows import PackedRows
 from benchmark.execution.plan import Plan, parse_methods, plan
-from benchmark.execution.row_outcomes import Task
 from benchmark.execution.runner import Quiet, Runner
 from benchmark.execution.trackers import RowTracker, TrackedRun
 from benchmark.schema import UsageError, read_records, read_results
@@ -316,7 +316,7 @@ def test_a_missing_ingredient_is_trained_again_first(suite: Path, tuned: Path) -
 
 def test_another_process_gets_the_ingredients_too(suite: Path, tuned: Path) -> None:
     made = planned(suite, tuned)
-    assert Task.of(made.rows, Runner(made.work, made.store, Quiet())).unpack()[0] == made.rows
+    assert PackedRows.of(made.rows, Runner(made.work, made.store, Quiet())).unpack()[0] == made.rows
 
 
 def test_a_submission_is_verified_and_trained_again(suite: Path, cooked: Path, tmp_path: Path) -> None:

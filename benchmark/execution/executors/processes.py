@@ -6,7 +6,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from benchmark.execution.cells import Row
-from benchmark.execution.row_outcomes import Outcome, RowLostError, Task, compute_row
+from benchmark.execution.packed_rows import PackedRows
+from benchmark.execution.row_outcomes import Outcome, RowLostError, compute_row
 from benchmark.execution.runner import Runner
 from benchmark.schema.errors import TemperError
 from benchmark.worker_processes import end_workers, received, set_up_worker, start_worker, threads_per_worker
@@ -33,7 +34,7 @@ class Processes:
         for number, row in rows.items():
             used = [device for _, _, device in self._running.values()]
             device = min(self._devices, key=used.count, default=None)
-            receiver, process = start_worker(_work, self._threads, device, Task.of([row], self._runner))
+            receiver, process = start_worker(_work, self._threads, device, PackedRows.of([row], self._runner))
             self._running[receiver] = process, number, device
 
     def finished(self, seconds: float | None) -> Sequence[tuple[int, Outcome | Exception]]:
@@ -67,13 +68,13 @@ def visible_devices() -> list[str]:
     return (stated.split(",") if stated else [str(number) for number in range(count)])[:count] if count > 1 else []
 
 
-def _work(sender: Connection, threads: int, device: str | None, task: Task) -> None:
+def _work(sender: Connection, threads: int, device: str | None, packed: PackedRows) -> None:
     """Compute a row and send its outcome; the main function of a worker process."""
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
     set_up_worker(threads)
     try:
-        (row,), runner = task.unpack()
+        (row,), runner = packed.unpack()
         sender.send(compute_row(row, runner))
     except TemperError as error:
         sender.send(error)

@@ -8,10 +8,12 @@ import os
 import socket
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from benchmark.execution.cells import Row
-from benchmark.execution.row_outcomes import Outcome, RowLostError, Task, compute_alone
+from benchmark.execution.packed_rows import PackedRows
+from benchmark.execution.row_outcomes import Outcome, RowLostError, compute_alone
 from benchmark.execution.runner import Runner
 from benchmark.schema.errors import TemperError, UsageError, on_one_line
 
@@ -56,12 +58,12 @@ class RayTasks:
 
         if self._shared is None:
             self._connect()
-            self._shared = ray.put(Task.of([], self._runner).shared)
+            self._shared = ray.put(PackedRows.of([], self._runner).shared)
         cpus, gpus = self._settings.cpus, self._settings.gpus
         compute = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES, retry_exceptions=False)(_compute)
         for number, row in rows.items():
-            task = Task.of([row], self._runner, shared=b"")
-            self._running[compute.options(name=row.label).remote(task, self._shared, cpus, gpus > 0)] = number
+            packed = PackedRows.of([row], self._runner, shared=b"")
+            self._running[compute.options(name=row.label).remote(packed, self._shared, cpus, gpus > 0)] = number
 
     def finished(self, seconds: float | None) -> Sequence[tuple[int, Outcome | Exception]]:
         """Wait for a task, and return what the ended ones returned."""
@@ -163,7 +165,7 @@ def _result(reference: Any) -> Outcome | Exception:
     return result
 
 
-def _compute(task: Task, shared: bytes, threads: int, on_gpu: bool) -> Outcome | TemperError:
+def _compute(packed: PackedRows, shared: bytes, threads: int, on_gpu: bool) -> Outcome | TemperError:
     """Compute a row in a worker of Ray."""
     import torch
 
@@ -171,7 +173,7 @@ def _compute(task: Task, shared: bytes, threads: int, on_gpu: bool) -> Outcome |
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     torch.set_num_threads(threads)
     try:
-        (row,), runner = Task(task.plugins, task.rows, shared, task.folder, task.precision).unpack()
+        (row,), runner = replace(packed, shared=shared).unpack()
     except TemperError as error:
         return error
     try:

@@ -26,7 +26,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from benchmark.execution.cells import Row, train_spec
-from benchmark.execution.row_outcomes import POLL_SECONDS, Outcome, RowLostError, Task, compute_alone
+from benchmark.execution.packed_rows import PackedRows
+from benchmark.execution.row_outcomes import POLL_SECONDS, Outcome, RowLostError, compute_alone
 from benchmark.execution.runner import Runner
 from benchmark.schema import fingerprint
 from benchmark.schema.atomic_io import replace_file
@@ -82,8 +83,7 @@ class SlurmJobs:
     def __init__(self, runner: Runner, rows: int, settings: "Slurm") -> None:
         self.slots = max(rows, 1)
         self._runner, self._settings = runner, settings
-        suite = runner.work.suite
-        self._suite = suite.full_name
+        self._suite = runner.work.suite.full_name
         self._folder = runner.store.root.absolute() / "slurm"
         self._outcomes = self._folder / "outcomes"
         self._running: dict[int, _Awaited] = {}
@@ -215,12 +215,12 @@ class SlurmJobs:
 
     def _job(self, rows: list[Row], names: list[str]) -> "Job":
         if self._shared is None:
-            shared = Task.of([], self._runner).shared
+            shared = PackedRows.of([], self._runner).shared
             self._shared = self._folder / f"{hashlib.sha256(shared).hexdigest()[:32]}.shared"
             if not self._shared.is_file():
                 replace_file(self._shared, shared)
-        task = Task.of(rows, self._runner, shared=b"")
-        return Job(task, self._shared, self._outcomes, names, self._suite, self._settings.cpus)
+        packed = PackedRows.of(rows, self._runner, shared=b"")
+        return Job(packed, self._shared, self._outcomes, names, self._suite, self._settings.cpus)
 
     def _look_for_missing(self) -> None:
         """Ask Slurm, at most every `SQUEUE_SECONDS`, which jobs exist."""
@@ -256,7 +256,7 @@ class Job:
     """What a job computes; submitit calls it there.
 
     Attributes:
-        task: The rows, without the shared part.
+        packed: The rows, without the shared part.
         shared: File of the shared part.
         outcomes: Folder of the outcomes.
         names: The rows' names in it.
@@ -264,7 +264,7 @@ class Job:
         threads: Threads of torch.
     """
 
-    task: Task
+    packed: PackedRows
     shared: Path
     outcomes: Path
     names: Sequence[str]
@@ -279,9 +279,9 @@ class Job:
         _end_at_requeue()
         torch.set_num_threads(self.threads)
         job = JobEnvironment().job_id
-        task = replace(self.task, shared=self.shared.read_bytes())
+        packed = replace(self.packed, shared=self.shared.read_bytes())
         try:
-            rows, runner = task.unpack()
+            rows, runner = packed.unpack()
         except TemperError as error:
             for name in self.names:
                 self._write(name, job, error, 0.0)
