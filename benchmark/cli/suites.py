@@ -10,7 +10,7 @@ from benchmark.cli.options import SuiteArgument, each_suite
 
 if TYPE_CHECKING:
     from benchmark.suites import Attack, Group, Suite
-    from benchmark.suites.check import Part
+    from benchmark.suites.check import SuitePart
 
 app = typer.Typer(help="Show a suite, or check its file and data.", no_args_is_help=True)
 
@@ -125,7 +125,7 @@ def check(suite: SuiteArgument) -> None:
 def _check(loaded: "Suite") -> None:
     from benchmark.suites.check import inspect
 
-    parts: list[Part] = []
+    parts: list[SuitePart] = []
     with console.status("Reading the suite's data") as status:
         for part in inspect(loaded):
             parts.append(part)
@@ -135,13 +135,13 @@ def _check(loaded: "Suite") -> None:
     _conclude(loaded, parts)
 
 
-def _attack_part(attack: "Attack", parts: Iterable["Part"]) -> "Part":
+def _attack_part(attack: "Attack", parts: Iterable["SuitePart"]) -> "SuitePart":
     """Check that an attack's evaluation task and the attack's own lexicon, encoder and other parts are here."""
     from benchmark.attacks import require_parts
     from benchmark.schema import TemperError, UnavailableError
-    from benchmark.suites.check import Part
+    from benchmark.suites.check import SuitePart
 
-    part = Part(attack.id, rows=attack.subset)
+    part = SuitePart(attack.id, rows=attack.subset)
     task = next(one for one in parts if one.name == attack.on)
     if task.state != "ok":
         part.get = f"waiting for {attack.on}"
@@ -154,7 +154,7 @@ def _attack_part(attack: "Attack", parts: Iterable["Part"]) -> "Part":
     return part
 
 
-def _print(parts: Iterable["Part"]) -> None:
+def _print(parts: Iterable["SuitePart"]) -> None:
     rows = []
     for part in parts:
         classes = ", ".join(f"{name} {count}" for name, count in part.classes.items()) or "-"
@@ -164,7 +164,7 @@ def _print(parts: Iterable["Part"]) -> None:
     print_table(headings, rows, right=("Rows",), prose=("Classes",))
 
 
-def _ways(absent: Iterable["Part"]) -> list[str]:
+def _ways(absent: Iterable["SuitePart"]) -> list[str]:
     """Say how to get the missing parts, with one sentence per way."""
     ways: dict[str, list[str]] = {}
     for part in absent:
@@ -175,7 +175,7 @@ def _ways(absent: Iterable["Part"]) -> list[str]:
     ]
 
 
-def _conclude(suite: "Suite", parts: Iterable["Part"]) -> None:
+def _conclude(suite: "Suite", parts: Iterable["SuitePart"]) -> None:
     """Print notes, how to get missing parts, and, last so that they stay visible, mistakes with file and key."""
     from benchmark.data.sources.mirror import MIRROR_VARIABLE, mirror_problem
     from benchmark.schema.errors import counted

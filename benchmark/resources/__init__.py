@@ -1,8 +1,8 @@
 """Pinned artifacts: the manifest, the verified download, and the cache on this machine."""
 
 from benchmark.resources.cache import (
+    ResourceVerification,
     State,
-    Verification,
     cache_root,
     expanded,
     locate,
@@ -21,9 +21,9 @@ __all__ = [
     "Kind",
     "Progress",
     "Resource",
+    "ResourceVerification",
     "Silent",
     "State",
-    "Verification",
     "cache_root",
     "expanded",
     "fetch",

@@ -233,7 +233,7 @@ def require_space(folder: Path, needed: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
+class ResourceVerification:
     """Result of `verify` for one resource.
 
     Attributes:
@@ -249,7 +249,7 @@ class Verification:
     quarantined: tuple[Path, ...] = ()
 
 
-def verify(names: Iterable[str] | None = None, *, progress: Progress | None = None) -> tuple[Verification, ...]:
+def verify(names: Iterable[str] | None = None, *, progress: Progress | None = None) -> tuple[ResourceVerification, ...]:
     """Hash every extracted file and kept archive of the resources; None for the whole manifest.
 
     What fails is renamed to ``….refused-<n>``. The next fetch replaces it, from the archive if that is valid.
@@ -262,20 +262,20 @@ def verify(names: Iterable[str] | None = None, *, progress: Progress | None = No
         return tuple(_verify(resource, progress or Silent()) for resource in select(names))
 
 
-def _verify(resource: Resource, progress: Progress) -> Verification:
+def _verify(resource: Resource, progress: Progress) -> ResourceVerification:
     if resource.kind == "packaged":
         damaged = tuple(damage(resource) or ())
-        return Verification(resource.name, "refused" if damaged else "ok", damaged)
+        return ResourceVerification(resource.name, "refused" if damaged else "ok", damaged)
     problems, moved = _verify_archives(resource, progress)
     folder = resource_folder(resource)
     if not folder.is_dir():
-        return Verification(resource.name, "refused" if problems else "absent", tuple(problems), tuple(moved))
+        return ResourceVerification(resource.name, "refused" if problems else "absent", tuple(problems), tuple(moved))
     with task(progress, f"checking {resource.name}", resource.unpacked):
         file_problems = [f"{folder}: {problem}." for problem in full_problems(folder, resource, progress)]
     if file_problems:
         moved.append(quarantine(folder))
     problems += file_problems
-    return Verification(resource.name, "refused" if problems else "ok", tuple(problems), tuple(moved))
+    return ResourceVerification(resource.name, "refused" if problems else "ok", tuple(problems), tuple(moved))
 
 
 def _verify_archives(resource: Resource, progress: Progress) -> tuple[list[str], list[Path]]:

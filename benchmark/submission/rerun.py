@@ -26,7 +26,7 @@ LEAST_TOLERANCE = 0.005
 
 
 @dataclass(frozen=True)
-class Difference:
+class RemeasuredValue:
     """One headline value: the submitted one and the one trained again.
 
     Attributes:
@@ -45,7 +45,7 @@ class Difference:
         return abs(self.submitted - self.again) <= self.tolerance
 
 
-def rerun(submission: Submission, work: Workload, seed: int, out: Path, observer: Observer) -> list[Difference]:
+def rerun(submission: Submission, work: Workload, seed: int, out: Path, observer: Observer) -> list[RemeasuredValue]:
     """Train, predict, attack and score a seed again, and compare its headline values.
 
     Raises:
@@ -68,7 +68,7 @@ def rerun(submission: Submission, work: Workload, seed: int, out: Path, observer
             raise TemperError(f"Trained again, {record['task']['id']} has no value: {other['reason']}")
         tolerance = max(LEAST_TOLERANCE, 1.96 * float(np.std(record["replicates"] or [0.0])))
         names = record["task"]["id"], record["metric"]["id"]
-        compared.append(Difference(*names, record["value"], other["value"], tolerance))
+        compared.append(RemeasuredValue(*names, record["value"], other["value"], tolerance))
     return compared
 
 

@@ -19,7 +19,7 @@ State = Literal["ok", "unavailable", "wrong"]
 
 
 @dataclass
-class Part:
+class SuitePart:
     """One part of a suite's data.
 
     Attributes:
@@ -55,13 +55,13 @@ class Part:
             self.problems.append((key, sentence))
 
 
-def inspect(suite: Suite) -> Iterator[Part]:
+def inspect(suite: Suite) -> Iterator[SuitePart]:
     """Read a suite's data and compare it with the suite file, the training task first.
 
     Yields:
         The training, validation and test parts and every evaluation task. Problems are collected instead of raised.
     """
-    whole, test = Part("training"), Part("test")
+    whole, test = SuitePart("training"), SuitePart("test")
     data = _read(suite, suite.training.data, whole, "training.data")
     official = suite.training.split.test_data
     official_part = None if official is None else _read(suite, official, test, "training.split.test_data")
@@ -74,9 +74,9 @@ def inspect(suite: Suite) -> Iterator[Part]:
         yield _task_part(suite, task, splits, index)
 
 
-def _training_parts(suite: Suite, whole: Part, test: Part, splits: Splits | None) -> Iterator[Part]:
+def _training_parts(suite: Suite, whole: SuitePart, test: SuitePart, splits: Splits | None) -> Iterator[SuitePart]:
     """Yield the training task's parts; without a split, yield the problems of its sources."""
-    parts = [whole, Part("validation"), test]
+    parts = [whole, SuitePart("validation"), test]
     if splits is None:
         yield from (whole, test) if test.get or test.problems else (whole,)
         return
@@ -90,8 +90,8 @@ def _training_parts(suite: Suite, whole: Part, test: Part, splits: Splits | None
         yield part
 
 
-def _task_part(suite: Suite, task: EvaluationTask, splits: Splits | None, index: TrainingIndex | None) -> Part:
-    part, key = Part(task.id), f"tasks[{task.id}]"
+def _task_part(suite: Suite, task: EvaluationTask, splits: Splits | None, index: TrainingIndex | None) -> SuitePart:
+    part, key = SuitePart(task.id), f"tasks[{task.id}]"
     seen = training_keys(splits) if splits is not None and task.exclude_training else frozenset()
     if splits is None and (task.data is None or task.exclude_training):
         part.get = "waiting for the training data"
@@ -128,7 +128,7 @@ def _leaks(leak: Overlap, task: EvaluationTask, key: str) -> Iterator[Problem]:
 def _read(
     suite: Suite,
     spec: DataSpec,
-    part: Part,
+    part: SuitePart,
     key: str,
     *,
     merge: Sequence[int] | None = None,
@@ -152,7 +152,7 @@ def _read(
     return dataset
 
 
-def _loaded(part: Part, key: str, spec: DataSpec, work: Callable[[], T]) -> T | None:
+def _loaded(part: SuitePart, key: str, spec: DataSpec, work: Callable[[], T]) -> T | None:
     """Return the result of `work`; record on the part whether its data is unavailable or wrong."""
     try:
         return work()

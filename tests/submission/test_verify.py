@@ -21,7 +21,7 @@ from benchmark.schema import IntegrityError, UsageError
 from benchmark.submission.build import build
 from benchmark.submission.publish import publish
 from benchmark.submission.read import read_submission
-from benchmark.submission.rerun import Difference, rerun
+from benchmark.submission.rerun import RemeasuredValue, rerun
 from benchmark.submission.verify import Verification
 from tests.submission.conftest import Ran
 from tests.submission.forging import Forgery, assert_refused, copy_of, edited
@@ -272,7 +272,7 @@ def test_training_again_sets_rerun_for_that_seed_alone(ran: Ran, tmp_path: Path)
 @pytest.mark.slow()
 def test_training_again_reports_a_difference_with_its_tolerance(forgery: Forgery, ran: Ran, tmp_path: Path) -> None:
     """A consistent forgery, which no check of the tables can tell."""
-    wrong = Difference("home", "accuracy", submitted=0.9, again=0.7, tolerance=0.1)
+    wrong = RemeasuredValue("home", "accuracy", submitted=0.9, again=0.7, tolerance=0.1)
     assert not wrong.holds
     assert replace(wrong, again=0.81).holds
     forgery.edit_predictions(lambda t: edited(t, logits=-t.logits), "away")

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmark.suites import Suite, load_suite, parse_suite
-from benchmark.suites.check import Part, inspect
+from benchmark.suites.check import SuitePart, inspect
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def wrong(suite: Suite) -> list[str]:
     return [f"{key}: {sentence}" for part in inspect(suite) for key, sentence in part.problems]
 
 
-def by_name(suite: Suite) -> dict[str, Part]:
+def by_name(suite: Suite) -> dict[str, SuitePart]:
     return {part.name: part for part in inspect(suite)}
 
 

@@ -213,14 +213,14 @@ class SlurmJobs:
         except (FailedJobError, FailedSubmissionError, subprocess.SubprocessError, RuntimeError) as error:
             raise UsageError(f"Slurm refused the jobs: {on_one_line(error)}") from error
 
-    def _job(self, rows: list[Row], names: list[str]) -> "Job":
+    def _job(self, rows: list[Row], names: list[str]) -> "JobRows":
         if self._shared is None:
             shared = PackedRows.of([], self._runner).shared
             self._shared = self._folder / f"{hashlib.sha256(shared).hexdigest()[:32]}.shared"
             if not self._shared.is_file():
                 replace_file(self._shared, shared)
         packed = PackedRows.of(rows, self._runner, shared=b"")
-        return Job(packed, self._shared, self._outcomes, names, self._suite, self._settings.cpus)
+        return JobRows(packed, self._shared, self._outcomes, names, self._suite, self._settings.cpus)
 
     def _look_for_missing(self) -> None:
         """Ask Slurm, at most every `SQUEUE_SECONDS`, which jobs exist."""
@@ -252,8 +252,8 @@ class SlurmJobs:
 
 
 @dataclass(frozen=True)
-class Job:
-    """What a job computes; submitit calls it there.
+class JobRows:
+    """The rows that a job computes; submitit calls it there.
 
     Attributes:
         packed: The rows, without the shared part.
