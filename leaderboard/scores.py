@@ -108,7 +108,7 @@ class Comparison:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class RowScores:
     """A row's comparison with vanilla over their common completed seeds.
 
@@ -221,9 +221,10 @@ class SectionScores:
             return None
         mine, theirs = (dict(self.points(row, *items)) for row in (compared.row, self.vanilla))
         seeds = tuple(seed for seed in compared.shared if seed in mine and seed in theirs)
+        if not seeds:
+            return None
         sign = -1 if self.section.card["metrics"][metric]["direction"] == "down" else 1
-        means = (self._mean(row, items, seeds) for row in (compared.row, self.vanilla)) if seeds else None
-        return None if means is None else sign * (next(means) - next(means))
+        return sign * (self._mean(compared.row, items, seeds) - self._mean(self.vanilla, items, seeds))
 
     def complete_seeds(self, row: RowResults) -> tuple[int, ...]:
         """List the seeds of a row that have every headline value of the suite."""
@@ -283,26 +284,34 @@ class SectionScores:
         """Compare a row with vanilla over the seeds that both have completed."""
         if row.kind == PUBLISHED:
             reason = Estimate(None, reason="a published number is not compared with measured ones")
-            return RowScores(row, reason, relative=reason, cost=reason)
+            return RowScores(row=row, overall=reason, relative=reason, cost=reason)
         seeds = self._shared_seeds(row)
         if self.vanilla is None or not seeds:
-            return RowScores(row, _NO_SEED, robustness=_NO_GAIN)
+            return RowScores(row=row, overall=_NO_SEED, robustness=_NO_GAIN)
         mine, theirs = _passes(row, seeds), _passes(self.vanilla, seeds)
         cost = Estimate(mine / theirs) if mine is not None and theirs else _NO_COST
         if row is self.vanilla:
             zero, nothing = Estimate(0.0), np.zeros(self._resampling.count)
-            distribution, score = Distribution(0.0, nothing, nothing, 0.0), Score(seeds, np.zeros(len(seeds)), {})
-            return RowScores(row, zero, seeds, {}, {}, zero, zero, cost, distribution, score)
+            return RowScores(
+                row=row,
+                overall=zero,
+                shared=seeds,
+                relative=zero,
+                robustness=zero,
+                cost=cost,
+                distribution=Distribution(0.0, nothing, nothing, 0.0),
+                score=Score(seeds, np.zeros(len(seeds)), {}),
+            )
         comparison = self.compare(row, self.vanilla, seeds)
         test = comparison.tests.get("overall")
         overall = Estimate(comparison.overall, reason=comparison.reason) if test is None else test.estimate
         others = [comparison.gains[name] for name in self.perspectives if name != IN_DISTRIBUTION]
         return RowScores(
-            row,
-            overall,
-            seeds,
-            comparison.gains,
-            comparison.tests,
+            row=row,
+            overall=overall,
+            shared=seeds,
+            gains=comparison.gains,
+            tests=comparison.tests,
             relative=self._relative(comparison),
             robustness=Estimate(mean(others)) if others else _NO_GAIN,
             cost=cost,
