@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,11 @@ class RankedRow:
     perspectives: frozenset[str] = field(default_factory=frozenset)
 
 
+class _CorrectedTest(NamedTuple):
+    p: float
+    significant: bool
+
+
 def ranking(scores: SectionScores) -> list[RankedRow]:
     """Sort the rows of a section into groups and rank those that may be ranked.
 
@@ -71,16 +77,17 @@ def ranking(scores: SectionScores) -> list[RankedRow]:
     chance, ranked = bool(section_at_chance(scores)), bool(scores.section.card["ranked"])
     rows = [_grouped(scores, row, chance=chance, ranked=ranked) for row in scores.section.rows]
     compared = [row for row in rows if row.group == RANKED]
-    ranks = dict(zip(map(id, compared), _rank_intervals([row.scores for row in compared]), strict=True))
     others = [row for row in compared if row.scores.row is not scores.vanilla]
-    stars = _corrected(scores, others, ["overall"])
+    overall = _corrected(scores, others, ["overall"])
     perspectives = _corrected(scores, others, list(scores.perspectives))
-    final = []
-    for row in rows:
-        rank, worst = ranks.get(id(row), (None, None))
-        p, significant = stars.get((id(row), "overall"), (None, False))
-        clear = frozenset(name for name in scores.perspectives if perspectives.get((id(row), name), (1.0, False))[1])
-        final.append(RankedRow(row.scores, row.group, row.notes, rank, worst, p, significant, clear))
+    final = [row for row in rows if row.group != RANKED]
+    for row, (rank, worst) in zip(compared, _rank_intervals([row.scores for row in compared]), strict=True):
+        ranked_row, number = replace(row, rank=rank, worst_rank=worst), row.scores.row.number
+        if row.scores.row is not scores.vanilla:
+            p, significant = overall[number, "overall"]
+            clear = frozenset(name for name in scores.perspectives if perspectives[number, name].significant)
+            ranked_row = replace(ranked_row, p=p, significant=significant, perspectives=clear)
+        final.append(ranked_row)
     return sorted(final, key=lambda row: _order(row, chance=chance))
 
 
@@ -122,28 +129,29 @@ def rank_intervals(rows: Sequence[Distribution], scales: NDArray[np.float64]) ->
 
 def _corrected(
     scores: SectionScores, rows: Sequence[RankedRow], names: Sequence[str]
-) -> dict[tuple[int, str], tuple[float, bool]]:
-    """Correct the tests of rows against vanilla for their number: p-value, and whether it is below `LEVEL`.
+) -> dict[tuple[int, str], _CorrectedTest]:
+    """Correct the tests of rows against vanilla for their number; the keys are (number of the row, name).
 
     The more tests, the smaller the p-values that decide, and the fewer draws they count. So a row whose draws leave
     open whether a corrected p-value is below `LEVEL` is tested with more draws. From about 1,000 tests on, these are
     too few as well, and nothing is significant.
     """
-    keys = [(row, name) for row in rows for name in names]
+    by_number = {row.scores.row.number: row.scores for row in rows}
+    keys = [(number, name) for number in by_number for name in names]
     finer: dict[int, Mapping[str, Gain]] = {}
     while True:
-        tests = [finer.get(id(row), row.scores.tests)[name] for row, name in keys]
+        tests = [finer.get(number, by_number[number].tests)[name] for number, name in keys]
         corrected, bounds = holm(test.p for test in tests), holm(test.p_bound for test in tests)
         lowest = holm(max(2 * test.p - test.p_bound, 0.0) for test in tests)
         open_rows = {
-            id(row): row.scores
-            for (row, _), low, bound in zip(keys, lowest, bounds, strict=True)
-            if low < LEVEL <= bound and id(row) not in finer
+            number: by_number[number]
+            for (number, _), low, bound in zip(keys, lowest, bounds, strict=True)
+            if low < LEVEL <= bound and number not in finer
         }
         if not open_rows:
             break
         finer |= {number: scores.finer_tests(row) for number, row in open_rows.items()}
-    return {(id(row), name): (p, bound < LEVEL) for (row, name), p, bound in zip(keys, corrected, bounds, strict=True)}
+    return {key: _CorrectedTest(p, bound < LEVEL) for key, p, bound in zip(keys, corrected, bounds, strict=True)}
 
 
 def detectable(scores: SectionScores, rows: Sequence[RankedRow]) -> Mapping[str, float]:

@@ -150,15 +150,15 @@ def test_among_many_rows_a_clear_one_is_still_found(tmp_path):
 def test_a_p_value_at_its_least_is_computed_again_however_many_tests_there_are(finer, significant):
     """Of 600 tests, a corrected p-value of 2 / 20,001 is above the level."""
 
-    def row(p, draws):
+    def row(number, p, draws):
         gain = SimpleNamespace(p=p, p_bound=upper_p_value(p, draws))
-        return SimpleNamespace(scores=SimpleNamespace(tests={"shift": gain}))
+        return SimpleNamespace(scores=SimpleNamespace(row=SimpleNamespace(number=number), tests={"shift": gain}))
 
-    rows = [row(2 / 20_001, 20_000), *[row(0.5, 20_000) for _ in range(599)]]
-    scores = SimpleNamespace(finer_tests=lambda scores: row(finer, 200_000).scores.tests)
+    rows = [row(0, 2 / 20_001, 20_000), *[row(number, 0.5, 20_000) for number in range(1, 600)]]
+    scores = SimpleNamespace(finer_tests=lambda scores: row(0, finer, 200_000).scores.tests)
     corrected = ranking._corrected(scores, rows, ["shift"])
-    assert corrected[id(rows[0]), "shift"] == (pytest.approx(600 * finer), significant)
-    assert not any(clear for key, (_, clear) in corrected.items() if key != (id(rows[0]), "shift"))
+    assert corrected[0, "shift"] == (pytest.approx(600 * finer), significant)
+    assert not any(test.significant for key, test in corrected.items() if key != (0, "shift"))
 
 
 def test_rows_that_are_not_ranked_get_no_star(tmp_path):
