@@ -212,8 +212,8 @@ def _blocking(scores: SectionScores, compared: RowScores) -> Iterator[str]:
         options = ", ".join(row.protocol)
         yield f"measured under protocol options ({options}), which are there to show what they are worth"
     yield from _missing_headlines(scores, row)
-    if row.unequal:
-        yield row.unequal
+    if row.tuning.unequal:
+        yield row.tuning.unequal
     if row.mixed:
         yield f"its seeds were run with different {' and '.join(row.mixed)}"
     complete = scores.complete_seeds(row)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
@@ -28,8 +28,7 @@ from benchmark.schema import (
     read_results,
     suite_of,
 )
-from benchmark.schema.trial import Trial
-from leaderboard.trial_notes import average_note, tuning_facts, tuning_notes, unequal_trials
+from leaderboard.trial_notes import Tuning, row_tuning
 
 Item: TypeAlias = tuple[str, str, str]
 """Item of a suite card: (task, perspective, metric)."""
@@ -169,8 +168,6 @@ class RowResults:
         revision: The backbone revision, if a record has one.
         facts: (name, text) pairs on the sources of the row.
         tuned: Whether tuning selected its settings.
-        trials: Its trials, for a tuned row; `notes` say what tuning gained on the validation part.
-        unequal: Why its tuning cannot be compared with other rows'; empty if it can.
         summary: Description of the method, if the results have one.
         paper: Citation of the method, if the results have one.
         examples: Attacked texts by attack, if the results have any.
@@ -190,10 +187,8 @@ class RowResults:
     costs: Mapping[int, Mapping[str, int]]
     revision: str | None
     facts: tuple[tuple[str, str], ...]
+    tuning: Tuning
     tuned: bool = False
-    trials: Sequence[Trial] = ()
-    notes: tuple[str, ...] = ()
-    unequal: str = ""
     summary: str = ""
     paper: str = ""
     examples: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -324,23 +319,15 @@ def _row(number: int, records: list[ResultRecord], suite: SuiteFolder) -> RowRes
     measured = {record.seed for record in records if not math.isnan(record.value)}
     levels = {record.verification for record in records}
     attachments: dict[str, Any] = {}
-    trials: list[dict[str, Any]] = []
-    wanted = 0
+    tuning = Tuning()
     if first.kind == MEASURED:
         _, folder, backbone, _ = files[0].split("/")
         about = suite.attachments.methods.get(folder, {})
         attachments = {"summary": about.get("summary", ""), "paper": about.get("paper", "")}
         attachments["examples"] = _attacked_texts(suite, f"{folder}/{backbone}", records)
-        trials = suite.attachments.trials.get(f"{folder}/{backbone}", [])
-        wanted = suite.card.get("tuning", {}).get("trials", len(trials))
-    unequal = unequal_trials(len(trials), wanted) if first.tuned else ""
-    notes: tuple[str, ...] = ()
-    details: tuple[tuple[str, str], ...] = ()
-    if first.tuned and trials and (of := trials[0]["method"]["name"]) != first.method:
-        # The row averages another method's trials and selects none, so it has no gain of tuning.
-        notes, details, trials = (average_note(of, len(trials)),), (("Trials of", of),), []
-    elif first.tuned:
-        notes, details = tuple(tuning_notes(trials)), tuple(tuning_facts(trials))
+        if first.tuned:
+            trials = suite.attachments.trials.get(f"{folder}/{backbone}", [])
+            tuning = row_tuning(first.method, trials, suite.card.get("tuning", {}).get("trials", len(trials)))
     return RowResults(
         number=number,
         kind=first.kind,
@@ -355,11 +342,9 @@ def _row(number: int, records: list[ResultRecord], suite: SuiteFolder) -> RowRes
         mixed=tuple(_mixed(records)),
         costs=costs,
         revision=next((r.backbone_revision for r in records if r.backbone_revision is not None), None),
-        facts=(*_facts(records, runs, costs, files), *details),
+        facts=(*_facts(records, runs, costs, files), *tuning.facts),
         tuned=first.tuned,
-        trials=trials if first.tuned else (),
-        notes=notes,
-        unequal=unequal,
+        tuning=tuning,
         **attachments,
     )
 

@@ -5,19 +5,28 @@ from typing import NamedTuple
 
 from benchmark.schema.trial import Trial, at_edge, selected, values_of
 
-
-def unequal_trials(count: int, wanted: int) -> str:
-    """Say that a row was tuned with another number of trials than the suite gives every method; empty if not."""
-    return "" if count == wanted else f"tuned with {count} trials; the suite gives every method {wanted}"
-
-
-def average_note(of: str, count: int) -> str:
-    """Say whose trials a row averages; its records name those that it uses."""
-    return f"averages the weights of trials of {of}, of which there are {count}, and costs all their trainings"
-
-
 BEST_SO_FAR = "Best so far, by training passes"
 """Name of the detail that the page draws as a curve."""
+
+
+class Tuning(NamedTuple):
+    """The trials of a row, what they say of it, and why its tuning cannot be compared; empty if it is not tuned."""
+
+    trials: Sequence[Trial] = ()
+    notes: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    unequal: str = ""
+
+
+def row_tuning(method: str, trials: Sequence[Trial], wanted: int) -> Tuning:
+    """Describe the tuning of a row; the suite gives every method the wanted number of trials."""
+    count = len(trials)
+    unequal = "" if count == wanted else f"tuned with {count} trials; the suite gives every method {wanted}"
+    if trials and (other := trials[0]["method"]["name"]) != method:
+        # The row averages another method's trials and selects none, so it has no gain of tuning.
+        note = f"averages the weights of trials of {other}, of which there are {count}, and costs all their trainings"
+        return Tuning(notes=(note,), facts=(("Trials of", other),), unequal=unequal)
+    return Tuning(trials, tuple(tuning_notes(trials)), tuple(tuning_facts(trials)), unequal)
 
 
 def tuning_gain(trials: Sequence[Trial]) -> tuple[float | None, str]:

@@ -437,7 +437,7 @@ def tuning(read: Sequence[Evidence]) -> Iterator[str]:
     gains: dict[str, list[float]] = {"validation": [], "typos": []}
     errors = []
     for row in read[0].rows:
-        trials = row.scores.row.trials
+        trials = row.scores.row.tuning.trials
         chosen = selected(trials)
         if not trials or chosen is None or trials[0]["status"] != "ok":
             continue

@@ -12,7 +12,7 @@ from benchmark.schema.trial import TRIALS_FILE, selected, trial_line, tuning_of
 from leaderboard import compare, definitions, load_board, text_tables
 from leaderboard.render.charts import curve
 from leaderboard.site_files import render_all
-from leaderboard.trial_notes import best_so_far, tuning_facts, tuning_gain, tuning_notes, unequal_trials
+from leaderboard.trial_notes import best_so_far, row_tuning, tuning_facts, tuning_gain, tuning_notes
 from tests.leaderboard.synthetic import Method, card, digest, records, write_card, write_records
 
 SPACE = {"epsilon": {"scale": "log", "low": 0.01, "high": 1.0}}
@@ -23,7 +23,7 @@ def trial(number, clean, typos, epsilon=0.1):
     return {
         "trial": number,
         "status": "ok" if ok else "failed",
-        "method": {"hyperparameters": {"epsilon": epsilon}},
+        "method": {"name": "awp", "hyperparameters": {"epsilon": epsilon}},
         "learning_rate_factor": 1.0,
         "space": SPACE,
         "validation": {"n": 200, "correct": clean} if ok else None,
@@ -58,8 +58,9 @@ def test_the_best_so_far_follows_the_selection():
 
 
 def test_another_number_of_trials_is_not_comparable():
-    assert unequal_trials(8, 8) == ""
-    assert unequal_trials(4, 8) == "tuned with 4 trials; the suite gives every method 8"
+    trials = [trial(number, 150, 120) for number in range(4)]
+    assert row_tuning("awp", trials, 4).unequal == ""
+    assert row_tuning("awp", trials, 8).unequal == "tuned with 4 trials; the suite gives every method 8"
 
 
 def test_the_gain_is_that_of_the_selected_trial_over_the_defaults():
