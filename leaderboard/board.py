@@ -70,12 +70,8 @@ class Section:
         if isinstance(entry, Column):
             left_out = entry.optional and all(entry.cell(row) in ("", Figure("")) for row in self.rows)
             return () if left_out else (entry,)
-        return {
-            "perspectives": self.perspectives,
-            "gains": self.gains,
-            "tasks": self.tasks,
-            "alternatives": self.alternatives,
-        }[entry]
+        columns: tuple[Column, ...] = getattr(self, entry)
+        return columns
 
     def alternative_tables(self) -> Iterator[tuple[str, definitions.Alternatives, list[Column]]]:
         """Yield the tables of alternatives: perspective, heading and rule, and columns."""
@@ -193,8 +189,8 @@ def _section(results: SectionResults, anchor: str) -> Section:
         detectable=tuple((name, decimal(100 * value, 1)) for name, value in smallest.items()),
         detectable_rule=_detectable_rule(scores, smallest),
         perspectives=tuple(_perspective_columns(results)),
-        gains=tuple(_gain_column(place, name) for place, name in enumerate(scores.perspectives)),
-        tasks=tuple(_task_column(results, place, entry) for place, entry in enumerate(results.entries())),
+        gains=tuple(map(_gain_column, scores.perspectives)),
+        tasks=tuple(_task_column(results, entry) for entry in results.entries()),
         alternatives=tuple(_alternative_columns(results, shown)),
         rows=shown,
         sensitivity=Sensitivity() if chance else sensitivity(scores, rows),
@@ -262,7 +258,7 @@ def _listed(parts: Sequence[str]) -> str:
 
 def _perspective_columns(results: SectionResults) -> Iterator[Column]:
     """Yield a column per perspective, with its question and the metrics that it averages."""
-    for place, (name, entries) in enumerate(results.perspectives().items()):
+    for name, entries in results.perspectives().items():
         averaged: dict[str, list[str]] = {}
         for entry in entries:
             weight = f" (weight {entry['weight']:g})" if "weight" in entry else ""
@@ -273,7 +269,7 @@ def _perspective_columns(results: SectionResults) -> Iterator[Column]:
         yield Column(
             key=name,
             title=title,
-            cell=partial(_perspective_figure, place),
+            cell=partial(_figure, "perspectives", name),
             unit=unit_label(metric["unit"]),
             better=metric["direction"],
             definition=f"{question} {'Mean of: ' if len(entries) > 1 else ''}{measured}.",
@@ -283,13 +279,13 @@ def _perspective_columns(results: SectionResults) -> Iterator[Column]:
         )
 
 
-def _gain_column(place: int, name: str) -> Column:
+def _gain_column(name: str) -> Column:
     """Describe the column of the gain over vanilla in one perspective."""
-    title = definitions.PERSPECTIVES[name][0]
+    title, key = definitions.PERSPECTIVES[name][0], f"gain/{name}"
     return Column(
-        key=f"gain/{name}",
+        key=key,
         title=f"{title} gain",
-        cell=partial(_gain_figure, place),
+        cell=partial(_figure, "gains", key),
         unit="points",
         better="up",
         definition=definitions.GAIN,
@@ -300,15 +296,20 @@ def _gain_column(place: int, name: str) -> Column:
     )
 
 
-def _task_column(results: SectionResults, place: int, entry: Mapping[str, Any]) -> Column:
+def task_key(entry: Mapping[str, Any]) -> str:
+    """Return the key of the column of a card's entry."""
+    return "/".join((entry["perspective"], entry["id"], entry["headline"]))
+
+
+def _task_column(results: SectionResults, entry: Mapping[str, Any]) -> Column:
     """Describe the column of one evaluation task's headline metric under one perspective."""
-    metric = results.metric(entry)
+    metric, key = results.metric(entry), task_key(entry)
     size = f"{entry['n']} examples" if entry["n"] else "examples not available"
     definition = (f"{entry['title']}, {size}.", entry["description"], metric["description"])
     return Column(
-        key="/".join((entry["perspective"], entry["id"], entry["headline"])),
+        key=key,
         title=entry["title"],
-        cell=partial(_task_figure, place),
+        cell=partial(_figure, "tasks", key),
         unit=unit_label(metric["unit"]),
         better=metric["direction"],
         definition=" ".join(filter(None, definition)),
@@ -340,7 +341,7 @@ def _alternative_columns(results: SectionResults, rows: Sequence[Row]) -> Iterat
             yield Column(
                 key=key,
                 title=known.metrics[metrics[key]],
-                cell=partial(_alternative_figure, key),
+                cell=partial(_figure, "alternatives", key),
                 unit=unit_label(metric["unit"]),
                 better=metric["direction"],
                 definition=metric["description"],
@@ -350,20 +351,10 @@ def _alternative_columns(results: SectionResults, rows: Sequence[Row]) -> Iterat
             )
 
 
-def _alternative_figure(key: str, row: Row) -> Figure:
-    return row.alternatives[key]
-
-
-def _perspective_figure(place: int, row: Row) -> Figure:
-    return row.perspectives[place]
-
-
-def _gain_figure(place: int, row: Row) -> Figure:
-    return row.gains[place]
-
-
-def _task_figure(place: int, row: Row) -> Figure:
-    return row.tasks[place]
+def _figure(group: ColumnGroup, key: str, row: Row) -> Figure:
+    """Return a row's figure in one of the section's own columns."""
+    figures: Mapping[str, Figure] = getattr(row, group)
+    return figures[key]
 
 
 def _row(scores: SectionScores, ranked: RankedRow, anchor: str) -> Row:
@@ -383,24 +374,24 @@ def _row(scores: SectionScores, ranked: RankedRow, anchor: str) -> Row:
         better=share_figure(test.wins if test else None),
         equivalent="" if test is None else "yes" if test.equivalent else "no",
         relative=points_figure(compared.relative),
-        perspectives=tuple(
-            metric_figure(
+        perspectives={
+            name: metric_figure(
                 scores.estimate(row, *map(headline, entries)),
                 section.metric(entries[0])["unit"],
                 compared.gains.get(name),
                 significant=name in compared.tests and compared.tests[name].significant,
             )
             for name, entries in section.perspectives().items()
-        ),
-        gains=tuple(_gain(compared, name) for name in scores.perspectives),
-        tasks=tuple(
-            metric_figure(
+        },
+        gains={f"gain/{name}": _gain(compared, name) for name in scores.perspectives},
+        tasks={
+            task_key(entry): metric_figure(
                 scores.estimate(row, headline(entry)),
                 section.metric(entry)["unit"],
                 compared.gains.get(headline(entry)),
             )
             for entry in section.entries()
-        ),
+        },
         alternatives={
             key: metric_figure(
                 scores.estimate(row, *items),

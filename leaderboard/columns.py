@@ -43,10 +43,10 @@ class Row:
         better: Probability of being better than vanilla.
         equivalent: "yes" if Overall is equivalent to vanilla's, "no" if that is not shown, empty if not compared.
         relative: Mean relative change against vanilla.
-        perspectives: In the order of the section's perspective columns.
-        gains: The gain over vanilla in each perspective, in the same order.
-        tasks: In the order of the section's task columns.
-        alternatives: By the key of the section's columns of `definitions.ALTERNATIVES`.
+        perspectives: Scores by the key of the section's column, in the order of its columns.
+        gains: Gains over vanilla in the perspectives, likewise.
+        tasks: Scores of the evaluation tasks, likewise.
+        alternatives: Scores by the metrics of `definitions.ALTERNATIVES`, likewise.
         p: Corrected p-value of the difference from vanilla; empty if not compared.
         robustness: Overall without the in-distribution perspective.
         retention: Change of a probe's accuracy on other tasks; empty if the suite measures none.
@@ -69,9 +69,9 @@ class Row:
     better: Figure
     equivalent: str
     relative: Figure
-    perspectives: tuple[Figure, ...]
-    gains: tuple[Figure, ...]
-    tasks: tuple[Figure, ...]
+    perspectives: Mapping[str, Figure]
+    gains: Mapping[str, Figure]
+    tasks: Mapping[str, Figure]
     alternatives: Mapping[str, Figure]
     cost: Figure
     retention: Figure
@@ -193,6 +193,7 @@ def joined_notes(notes: Iterable[str]) -> str:
 
 
 ColumnGroup: TypeAlias = Literal["perspectives", "gains", "tasks", "alternatives"]
+"""Field of a section, which has the columns, and of a row, which has their figures by key."""
 
 COLUMNS: list[Column | ColumnGroup] = [
     Column(

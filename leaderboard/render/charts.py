@@ -82,11 +82,11 @@ def charts(section: Section) -> tuple[Chart, ...]:
     """Draw the charts of a section for which at least two rows have values."""
     rows = [row for row in section.rows if row.group not in ("published", "sanity")]
     drawn = []
-    for place, column in enumerate(section.perspectives):
+    for column in section.perspectives:
         if column.key == "in-distribution":
             x_title = f"{column.metric} in distribution, {column.unit}" if column.unit else column.metric
             titles = ("Robustness against clean accuracy", x_title, "Gain in the other perspectives, points")
-            drawn.append(_chart("clean", titles, [(row, row.perspectives[place], row.robustness) for row in rows]))
+            drawn.append(_chart("clean", titles, [(row, row.perspectives[column.key], row.robustness) for row in rows]))
     titles = ("Gain against cost", "Training passes, times vanilla's", "Overall, points")
     drawn.append(_chart("cost", titles, [(row, row.cost, row.overall) for row in rows], x_from=(0.0,)))
     return tuple(chart for chart in drawn if len(chart.points) > 1)
@@ -179,12 +179,13 @@ def forest(section: Section) -> Forest | None:
     main = [row for row in rows if row.group != "apart"] or rows
     if not rows:
         return None
-    ends = [float(text) for row in main for figure in (row.overall, *row.gains) for text in (figure.low, figure.high)]
-    axis = _Axis.over([0.0, *ends], _LABELS, _PANEL_WIDTH - _EDGE)
+    ends = [end for row in main for figure in (row.overall, *row.gains.values()) for end in (figure.low, figure.high)]
+    axis = _Axis.over([0.0, *map(float, ends)], _LABELS, _PANEL_WIDTH - _EDGE)
     titles = [("overall", "Overall"), *((column.key, column.perspective) for column in section.gains)]
     panels = []
-    for place, (key, title) in enumerate(titles):
-        bars = tuple(_bar(row, number, (row.overall, *row.gains)[place], axis) for number, row in enumerate(rows))
+    for key, title in titles:
+        figures = [row.overall if key == "overall" else row.gains[key] for row in rows]
+        bars = tuple(_bar(row, number, figures[number], axis) for number, row in enumerate(rows))
         description = f"{title}: gain over vanilla in points. {' '.join(f'{bar.title}.' for bar in bars)}"
         panels.append(Panel(key.replace("/", "-"), title, description, bars))
     bottom = _FIRST + _ROW * len(rows) - 4
@@ -349,11 +350,11 @@ def gain_bars(section: Section) -> tuple[str, ...]:
         gains. Published rows and sanity checks do not count.
     """
     kept = (row for row in section.rows if row.method != "vanilla" and row.group not in (PUBLISHED, SANITY))
-    rows = [row for row in kept if any(figure.text for figure in row.gains)]
+    rows = [row for row in kept if any(figure.text for figure in row.gains.values())]
     if len(rows) != 1:
         return ()
     (row,) = rows
-    figures = {column.perspective: figure for column, figure in zip(section.gains, row.gains, strict=True)}
+    figures = {column.perspective: row.gains[column.key] for column in section.gains}
     figures["Overall"] = row.overall
     largest = max(abs(float(figure.text)) for figure in figures.values() if figure.text)
     step = nice_step(max(largest / _LONGEST_BAR, _SMALLEST_STEP))

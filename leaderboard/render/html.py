@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.schema import visible
 from leaderboard import definitions
-from leaderboard.board import Board, Glossary, Section, distinct, slug
+from leaderboard.board import Board, Glossary, Section, distinct, slug, task_key
 from leaderboard.columns import GROUP_TITLES, Column, Measurement, Row
 from leaderboard.figures import Figure, decimal, true_minus
 from leaderboard.render.charts import FRAME, charts, curve, forest
@@ -141,7 +141,7 @@ def _page_columns(section: Section) -> list[tuple[int, Column]]:
 def _task_cards(board: Board) -> dict[tuple[str, str], str]:
     """Find the anchor of each evaluation task's card, by suite and the key of the task's column."""
     return {
-        (glossary.suite, "/".join((entry["perspective"], entry["id"], entry["headline"]))): anchor
+        (glossary.suite, task_key(entry)): anchor
         for glossary in board.glossaries
         for entry, anchor in zip(glossary.card["tasks"], _task_anchors(glossary), strict=True)
     }
@@ -209,8 +209,8 @@ class Strip:
 def strips(section: Section) -> dict[str, Strip]:
     """Return the scale of each perspective's column by key, without columns in which no row has a seed."""
     scales = {}
-    for place, column in enumerate(section.perspectives):
-        figures = (row.perspectives[place] for row in section.rows if row.group != "published")
+    for column in section.perspectives:
+        figures = (row.perspectives[column.key] for row in section.rows if row.group != "published")
         if values := [float(text) for figure in figures for _, text in figure.points]:
             scales[column.key] = Strip(min(values), max(values))
     return scales

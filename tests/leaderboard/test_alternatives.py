@@ -78,10 +78,9 @@ def test_columns_hold_means_and_gains_over_vanilla(suite, tmp_path):
             assert figure.change == ("" if method.name == "vanilla" else gain)
             assert not figure.significant
     for name in ("calibration", "anomaly"):
-        place = [column.key for column in section.perspectives].index(name)
         (first,) = (c for c in section.alternatives if c.key in ("calibration/ece", "anomaly/auroc") and name in c.key)
         for row in section.rows:
-            plain, figure = row.perspectives[place], first.cell(row)
+            plain, figure = row.perspectives[name], first.cell(row)
             assert (figure.text, figure.spread, figure.change) == (plain.text, plain.spread, plain.change)
 
 

@@ -24,7 +24,9 @@ def test_against_vanilla_it_agrees_with_the_leaderboard(results):
     assert f"{100 * overall.change:+.2f}" == row.overall.text
     assert (f"{100 * overall.low:+.2f}", f"{100 * overall.high:+.2f}") == (row.overall.low, row.overall.high)
     assert (overall.verdict, overall.p) == ("better", pytest.approx(float(row.p), abs=1e-4))
-    assert [f"{100 * item.change:+.1f}" for item in found.differences[1:]] == [f.change for f in row.perspectives]
+    assert [f"{100 * item.change:+.1f}" for item in found.differences[1:]] == [
+        f.change for f in row.perspectives.values()
+    ]
 
 
 def test_the_other_way_round_is_worse_and_a_row_against_itself_is_tied(results):

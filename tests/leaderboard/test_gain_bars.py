@@ -10,13 +10,13 @@ from leaderboard.board import Board
 from leaderboard.figures import Figure
 from leaderboard.render.charts import gain_bars
 
-GAINS = (
-    Figure("+12.00", "+2.00", "+21.00"),
-    Figure("-2.20", "-6.00", "+1.60"),
-    Figure("-3.00", "-5.00", "-1.00"),
-    Figure("+0.24", "-1.00", "+1.50"),
-    Figure(""),
-)
+GAINS = {
+    "gain/in-distribution": Figure("+12.00", "+2.00", "+21.00"),
+    "gain/shift": Figure("-2.20", "-6.00", "+1.60"),
+    "gain/adversarial": Figure("-3.00", "-5.00", "-1.00"),
+    "gain/calibration": Figure("+0.24", "-1.00", "+1.50"),
+    "gain/anomaly": Figure(""),
+}
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_each_bar_has_the_length_and_side_of_its_gain_and_tells_noise_apart(sect
 
 @pytest.mark.parametrize(("gain", "step", "length"), [("+0.05", "0.1", 1), ("+2.40", "0.1", 24), ("-100.00", "5", 20)])
 def test_the_scale_is_round_and_a_negligible_gain_does_not_fill_it(section, gain, step, length):
-    rows = tuple(replace(row, gains=(Figure(gain),) * 5, overall=Figure(gain)) for row in section.rows)
+    rows = tuple(replace(row, gains=dict.fromkeys(GAINS, Figure(gain)), overall=Figure(gain)) for row in section.rows)
     sentence, _, *bars, _ = gain_bars(replace(section, rows=rows))
     assert sentence.endswith(f"a character is {step} points")
     assert {bar.rpartition(" ")[0].count("-") for bar in bars[1:]} == {length}

@@ -209,7 +209,7 @@ def test_vanilla_under_another_name_is_tied_with_it(tmp_path):
     assert (rows["alias"].overall.text, rows["alias"].overall.star, rows["alias"].p) == ("0.00", False, "1.0000")
     assert (rows["alias"].better.text, rows["alias"].equivalent) == ("50.0", "yes")
     assert {row.rank for row in rows.values()} == {"1"}
-    assert not any(gain.significant for gain in rows["alias"].gains)
+    assert not any(gain.significant for gain in rows["alias"].gains.values())
 
 
 @pytest.mark.parametrize("attacked", [0.0, 0.2])
@@ -254,7 +254,7 @@ def test_sanity_checks_are_a_group_that_changes_no_other_row(tmp_path):
     assert set(checks) == set(SANITY_CHECKS)
     for row in checks.values():
         assert (row.rank, row.p, row.overall.star) == ("", "", False)
-        assert not any(figure.star for figure in row.perspectives)
+        assert not any(figure.star for figure in row.perspectives.values())
     assert not {bar.label for panel in forest(section).panels for bar in panel.bars} & set(SANITY_CHECKS)
 
 
@@ -290,8 +290,10 @@ def test_ranking_does_not_depend_on_names_or_on_a_row_without_a_significant_diff
 
 def test_only_a_change_whose_interval_leaves_out_zero_is_coloured(results, tmp_path):
     rows = {row.method: row for row in load_board(results).sections[0].rows}
-    assert all(figure.significant for figure in rows["roast"].perspectives)
-    assert not any(figure.significant for figure in (*rows["vanilla"].perspectives, *rows["roast"].tasks))
+    assert all(figure.significant for figure in rows["roast"].perspectives.values())
+    assert not any(
+        figure.significant for figure in (*rows["vanilla"].perspectives.values(), *rows["roast"].tasks.values())
+    )
     equal = load_board(write_results(tmp_path / "equal", card(), Method(), Method("recadam")))
     rows = {row.method: row for row in equal.sections[0].rows}
-    assert not all(figure.significant for figure in rows["recadam"].perspectives)
+    assert not all(figure.significant for figure in rows["recadam"].perspectives.values())

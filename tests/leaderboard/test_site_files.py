@@ -132,9 +132,9 @@ def test_published_records_may_stand_in_a_folder_of_their_own(results, tmp_path)
     board = leaderboard.load_board(results, tmp_path / "printed")
     row = board.sections[0].rows[-1]
     assert (row.group, row.verification, row.seeds) == ("published", "published", ())
-    assert [figure.text for figure in row.tasks] == ["", "86.00", "", "", "", "", ""]
-    assert row.perspectives[1].text == ""
-    assert row.perspectives[1].reason == "accuracy of tweets (shift): no record"
+    assert [figure.text for figure in row.tasks.values()] == ["", "86.00", "", "", "", "", ""]
+    assert row.perspectives["shift"].text == ""
+    assert row.perspectives["shift"].reason == "accuracy of tweets (shift): no record"
 
 
 def test_published_suite_without_results_and_files_beside_suites_are_reported(results, tmp_path):
