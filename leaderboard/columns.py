@@ -95,6 +95,11 @@ class Row:
         return f"{self.method} ({self.configuration})" if self.configuration else self.method
 
     @property
+    def is_published(self) -> bool:
+        """Return whether the numbers are printed in a paper."""
+        return self.group == PUBLISHED
+
+    @property
     def flagged(self) -> int:
         """Count the gradient-masking checks that are flagged."""
         return sum(check.outcome == "flagged" for check in self.checks)

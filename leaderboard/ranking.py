@@ -28,6 +28,9 @@ from leaderboard.scores import (
 RANKED, ORDERED, APART, SANITY = "ranked", "ordered", "apart", "sanity"
 """Groups of rows, next to `leaderboard.results.PUBLISHED`."""
 
+IN_ORDER = (RANKED, ORDERED)
+"""Groups of the rows that a section is about: a suite has ranked rows or ordered ones."""
+
 LEVEL = 0.05
 """A difference is significant when its corrected p-value is below this, for any random numbers of the draws."""
 
@@ -166,7 +169,7 @@ def detectable(scores: SectionScores, rows: Sequence[RankedRow]) -> Mapping[str,
     seeds = () if scores.vanilla is None else scores.complete_seeds(scores.vanilla)
     if scores.vanilla is None or len(seeds) < 2:
         return {}
-    compared = [row.scores for row in rows if row.group in (RANKED, ORDERED) and row.scores.tests]
+    compared = [row.scores for row in rows if row.group in IN_ORDER and row.scores.tests]
     several = [row for row in compared if len(row.shared) > 1]
     variances: dict[str, float] = {}
     if several:

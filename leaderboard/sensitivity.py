@@ -8,7 +8,7 @@ from leaderboard import definitions
 from leaderboard.bootstrap import DRAWS, Resampling, pair_scales
 from leaderboard.figures import decimal
 from leaderboard.intervals import holm, mean, p_value, upper_p_value
-from leaderboard.ranking import LEVEL, ORDERED, RANKED, RankedRow, rank_intervals
+from leaderboard.ranking import IN_ORDER, LEVEL, RankedRow, rank_intervals
 from leaderboard.results import Item, headline
 from leaderboard.scores import RowScores, SectionScores
 
@@ -74,7 +74,7 @@ def sensitivity(scores: SectionScores, rows: Sequence[RankedRow]) -> Sensitivity
 
     The rows are those in the order by Overall: the ranked ones, or the ordered ones where a suite has no ranks.
     """
-    compared = [row for row in rows if row.group in (RANKED, ORDERED) and row.scores.overall.value is not None]
+    compared = [row for row in rows if row.group in IN_ORDER and row.scores.overall.value is not None]
     ranked = [row for row in compared if row.rank is not None]
     agreements = tuple(_agreements(scores, [row.scores for row in compared]))
     if not 1 < len(ranked) <= MOST_ROWS:

@@ -12,7 +12,7 @@ from benchmark.schema.errors import counted
 from leaderboard.board import Section
 from leaderboard.columns import Row
 from leaderboard.figures import Figure, decimal, true_minus
-from leaderboard.ranking import SANITY
+from leaderboard.ranking import IN_ORDER, SANITY
 from leaderboard.results import PUBLISHED
 from leaderboard.trial_notes import BEST_SO_FAR
 
@@ -78,9 +78,14 @@ class Chart:
     points: tuple[Point, ...]
 
 
+def _methods(section: Section) -> list[Row]:
+    """List the rows of a section that are neither published nor sanity checks."""
+    return [row for row in section.rows if row.group not in (PUBLISHED, SANITY)]
+
+
 def charts(section: Section) -> tuple[Chart, ...]:
     """Draw the charts of a section for which at least two rows have values."""
-    rows = [row for row in section.rows if row.group not in ("published", "sanity")]
+    rows = _methods(section)
     drawn = []
     for column in section.perspectives:
         if column.key == "in-distribution":
@@ -174,9 +179,8 @@ def forest(section: Section) -> Forest | None:
 
     The scale holds the intervals of the rows that are ranked or ordered; others may continue outside it.
     """
-    kept = (row for row in section.rows if row.group not in ("published", "sanity"))
-    rows = [row for row in kept if row.overall.text and row.overall.low]
-    main = [row for row in rows if row.group != "apart"] or rows
+    rows = [row for row in _methods(section) if row.overall.text and row.overall.low]
+    main = [row for row in rows if row.group in IN_ORDER] or rows
     if not rows:
         return None
     ends = [end for row in main for figure in (row.overall, *row.gains.values()) for end in (figure.low, figure.high)]
@@ -349,8 +353,8 @@ def gain_bars(section: Section) -> tuple[str, ...]:
         Lines of at most 80 characters, after a sentence that names the row; nothing if another number of rows has
         gains. Published rows and sanity checks do not count.
     """
-    kept = (row for row in section.rows if row.method != "vanilla" and row.group not in (PUBLISHED, SANITY))
-    rows = [row for row in kept if any(figure.text for figure in row.gains.values())]
+    others = (row for row in _methods(section) if row.method != "vanilla")
+    rows = [row for row in others if any(figure.text for figure in row.gains.values())]
     if len(rows) != 1:
         return ()
     (row,) = rows

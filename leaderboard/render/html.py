@@ -18,7 +18,9 @@ from leaderboard import definitions
 from leaderboard.board import Board, Glossary, Section, distinct, slug, task_key
 from leaderboard.columns import GROUP_TITLES, Column, Measurement, Row
 from leaderboard.figures import Figure, decimal, true_minus
+from leaderboard.ranking import IN_ORDER
 from leaderboard.render.charts import FRAME, charts, curve, forest
+from leaderboard.results import PUBLISHED
 from leaderboard.trial_notes import BEST_SO_FAR
 
 if TYPE_CHECKING:
@@ -60,9 +62,8 @@ def page(board: Board, exports: Mapping[str, str], *, home: bool = False) -> str
         measurements=_measurements,
         page_columns=_page_columns,
         switches=list(_switches(board)),
-        filters=[
-            (group, GROUP_TITLES[group]) for group in ("apart", "sanity", "published") if _has_group(board, group)
-        ],
+        in_order=IN_ORDER,
+        filters=[(g, title) for g, title in GROUP_TITLES.items() if g not in IN_ORDER and _has_group(board, g)],
         exports=list(COPIED.items()),
         exported=Markup(script_json({name: exports[name].split("\n") for name in COPIED})),  # noqa: S704
     )
@@ -130,7 +131,7 @@ def _general(board: Board) -> list[tuple[str, str]]:
         ("Verification", definitions.VERIFICATION),
         ("Robustness", definitions.ROBUSTNESS),
     ]
-    return [*general, ("Published", definitions.PUBLISHED)] if _has_group(board, "published") else general
+    return [*general, ("Published", definitions.PUBLISHED)] if _has_group(board, PUBLISHED) else general
 
 
 def _page_columns(section: Section) -> list[tuple[int, Column]]:
@@ -210,7 +211,7 @@ def strips(section: Section) -> dict[str, Strip]:
     """Return the scale of each perspective's column by key, without columns in which no row has a seed."""
     scales = {}
     for column in section.perspectives:
-        figures = (row.perspectives[column.key] for row in section.rows if row.group != "published")
+        figures = (row.perspectives[column.key] for row in section.rows if not row.is_published)
         if values := [float(text) for figure in figures for _, text in figure.points]:
             scales[column.key] = Strip(min(values), max(values))
     return scales

@@ -13,7 +13,7 @@ from leaderboard import definitions
 from leaderboard.board import Board, Section
 from leaderboard.columns import COLUMNS, Column, Row, joined_notes
 from leaderboard.figures import Figure, decimal
-from leaderboard.ranking import ORDERED, RANKED
+from leaderboard.ranking import IN_ORDER
 from leaderboard.render.charts import gain_bars
 from leaderboard.sensitivity import Sensitivity
 
@@ -343,7 +343,7 @@ def _text_table(section: Section) -> TextTable:
     for column in _main_table(section):
         cells = [cell_text(column, row) for _, row in rows]
         if column.key == "notes":
-            apart = (row.group not in (RANKED, ORDERED) for _, row in rows)
+            apart = (row.group not in IN_ORDER for _, row in rows)
             cells = [f"{title}: {cell}" if a else cell for (title, _), a, cell in zip(rows, apart, cells, strict=True)]
         if column.key not in ("rank", "notes") or set(cells) - {column.absent}:
             texts[column] = cells
