@@ -13,7 +13,7 @@ from benchmark.schema import DroppedItem
 from benchmark.schema.errors import counted
 from benchmark.schema.trial import Trial
 from leaderboard import definitions
-from leaderboard.columns import COLUMNS, GROUP_TITLES, Column, ColumnGroup, Measurement, Row
+from leaderboard.columns import COLUMNS, GROUP_TITLES, Column, ColumnGroup, Measurement, Row, listed
 from leaderboard.figures import Figure, cost_figure, decimal, metric_figure, points_figure, share_figure, unit_label
 from leaderboard.intervals import Estimate
 from leaderboard.masking import checks
@@ -22,9 +22,6 @@ from leaderboard.results import PUBLISHED, Item, RowResults, SectionResults, dro
 from leaderboard.scores import RowScores, SectionScores
 from leaderboard.sensitivity import Sensitivity, sensitivity
 from leaderboard.trial_notes import steps, tuning_gain
-
-_LISTED = 8
-"""Maximum number of differences that a finding lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +231,7 @@ def _finding(scores: SectionScores, rows: Sequence[RankedRow]) -> str:
     if not parts:
         return f"No row differs significantly from vanilla ({counted(len(compared), 'row')} compared)."
     return (
-        f"Significant differences from vanilla, in points: {_listed(parts)}. "
+        f"Significant differences from vanilla, in points: {listed(parts)}. "
         f"No significant difference: {same} of {len(compared)}."
     )
 
@@ -249,11 +246,6 @@ def _detectable_rule(scores: SectionScores, smallest: Mapping[str, float]) -> st
     ]
     seeds = counted(len(scores.complete_seeds(scores.vanilla)), "seed")
     return f"Smallest difference from vanilla that {seeds} detect with 80 % power, in points: {', '.join(shown)}."
-
-
-def _listed(parts: Sequence[str]) -> str:
-    more = [f"and {len(parts) - _LISTED} more"] if len(parts) > _LISTED else []
-    return "; ".join([*parts[:_LISTED], *more])
 
 
 def _perspective_columns(results: SectionResults) -> Iterator[Column]:

@@ -1,6 +1,6 @@
 """Content of a leaderboard row, and the list of columns from which every file is written."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -18,6 +18,9 @@ GROUP_TITLES = {
     SANITY: "Sanity checks",
     PUBLISHED: "Published numbers",
 }
+
+_LISTED = 8
+"""Maximum number of phrases that a sentence lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +198,12 @@ def joined_notes(notes: Iterable[str]) -> str:
     """Join notes by semicolons; some end with the sentence of a record, whose full stop only the last note keeps."""
     *others, last = [*filter(None, notes)] or [""]
     return "; ".join((*(note.removesuffix(".") for note in others), last))
+
+
+def listed(phrases: Sequence[str]) -> str:
+    """Join phrases by semicolons; of many, the first ones and the number of the others."""
+    more = [f"and {len(phrases) - _LISTED} more"] if len(phrases) > _LISTED else []
+    return "; ".join([*phrases[:_LISTED], *more])
 
 
 ColumnGroup: TypeAlias = Literal["perspectives", "gains", "tasks", "alternatives"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from leaderboard import definitions
 from leaderboard.bootstrap import DRAWS, Resampling, pair_scales
+from leaderboard.columns import listed
 from leaderboard.figures import decimal
 from leaderboard.intervals import holm, mean, p_value, upper_p_value
 from leaderboard.ranking import IN_ORDER, LEVEL, RankedRow, rank_intervals
@@ -17,9 +18,6 @@ MOST_ROWS = 50
 
 _FEWEST_ROWS = 3
 """Number of rows below which there is no order to correlate."""
-
-_LISTED = 8
-"""Number of changes that a sentence lists."""
 
 _DIGITS = 12
 """Decimals of a score that is put in order, so that equal rows tie whatever was left out."""
@@ -63,8 +61,7 @@ class Sensitivity:
             rule = "Kendall's tau-b of the order by Overall when one part is left out, at least"
             sentences.append(f"{rule}: {', '.join(parts)}.")
         if self.draws:
-            more = [f"and {len(self.changes) - _LISTED} more"] if len(self.changes) > _LISTED else []
-            changed = "; ".join([*self.changes[:_LISTED], *more]) or "no rank and no star of Overall changes"
+            changed = listed(self.changes) or "no rank and no star of Overall changes"
             sentences.append(f"With {self.draws:,} bootstrap draws instead of {DRAWS:,}, {changed}.")
         return " ".join(sentences)
 

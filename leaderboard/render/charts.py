@@ -65,7 +65,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A scatter plot in a picture of the size of `FRAME`; ticks are (place, text)."""
+    """A scatter plot; ticks are (place, text)."""
 
     key: str
     title: str
@@ -76,6 +76,7 @@ class Chart:
     y_ticks: tuple[tuple[str, str], ...]
     zero: str
     points: tuple[Point, ...]
+    frame: Frame = FRAME
 
 
 def _methods(section: Section) -> list[Row]:

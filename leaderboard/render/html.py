@@ -11,7 +11,7 @@ from html import escape
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmark.schema import visible
 from leaderboard import definitions
@@ -19,7 +19,7 @@ from leaderboard.board import Board, Glossary, Section, distinct, slug, task_key
 from leaderboard.columns import GROUP_TITLES, Column, Measurement, Row
 from leaderboard.figures import Figure, decimal, true_minus
 from leaderboard.ranking import IN_ORDER
-from leaderboard.render.charts import FRAME, charts, curve, forest
+from leaderboard.render.charts import charts, curve, forest
 from leaderboard.results import PUBLISHED
 from leaderboard.trial_notes import BEST_SO_FAR
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 COPIED = {"board.csv": "CSV", "board.md": "Markdown", "board.tex": "LaTeX"}
 """The files that a page offers to copy, and what it calls them."""
-
-STRIP_WIDTH = 66
 
 
 def page(board: Board, exports: Mapping[str, str], *, home: bool = False) -> str:
@@ -53,7 +51,6 @@ def page(board: Board, exports: Mapping[str, str], *, home: bool = False) -> str
         forest=forest,
         curve=curve,
         best_so_far=BEST_SO_FAR,
-        frame=FRAME,
         seed_strips={section.anchor: strips(section) for section in board.sections},
         task_cards=_task_cards(board),
         task_anchors=_task_anchors,
@@ -199,12 +196,13 @@ class Strip:
 
     low: float
     high: float
+    width: ClassVar[int] = 66
 
     def x(self, text: str) -> str:
-        """Compute x of a shown value in a picture of width `STRIP_WIDTH`."""
+        """Compute x of a shown value in a picture of that width."""
         margin = 4.0
         share = (float(text) - self.low) / (self.high - self.low) if self.high > self.low else 0.5
-        return decimal(margin + (STRIP_WIDTH - 2 * margin) * share, 1)
+        return decimal(margin + (self.width - 2 * margin) * share, 1)
 
 
 def strips(section: Section) -> dict[str, Strip]:
