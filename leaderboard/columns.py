@@ -130,6 +130,7 @@ class Column:
         definition: One or two sentences, shown on the page over the heading.
         kind: How the page shows the cells; a "score" has its spread, change and seeds below it.
         on_page: Whether the page has the column; `in_tables` likewise for Markdown, LaTeX and the terminal.
+        in_terminal: False for a column of the tables for which a terminal is too narrow.
         absent: Text in tables for an empty cell.
         optional: Whether a section leaves the column out if all of its cells are empty.
         csv: Its columns in CSV; by default the text, or the figure and the ends of its interval.
@@ -146,6 +147,7 @@ class Column:
     kind: Literal["rank", "method", "overall", "score", "number", "text"] = "number"
     on_page: bool = True
     in_tables: bool = True
+    in_terminal: bool = True
     absent: str = "-"
     optional: bool = False
     csv: Fields | None = None
@@ -189,7 +191,8 @@ def _rank_interval(row: Row) -> str:
     return row.rank if row.rank == row.worst_rank else f"{row.rank} ({row.rank} to {row.worst_rank})"
 
 
-def _notes(row: Row) -> str:
+def all_notes(row: Row) -> str:
+    """Join the notes of a row and the number of its flagged checks."""
     flags = f"{row.flagged} of {row.decided} gradient-masking checks flagged" if row.flagged else ""
     return joined_notes((*row.notes, flags))
 
@@ -232,7 +235,10 @@ COLUMNS: list[Column | ColumnGroup] = [
         "better", "P(better)", lambda row: row.better, "%", "up", definitions.BETTER,
         csv={"better_percent": lambda row: row.better.text},
     ),
-    Column("equivalent", "Equivalent", lambda row: row.equivalent, definition=definitions.EQUIVALENT, kind="text"),
+    Column(
+        "equivalent", "Equivalent", lambda row: row.equivalent, definition=definitions.EQUIVALENT, kind="text",
+        in_terminal=False,
+    ),
     Column(
         "robustness", "Robustness", lambda row: row.robustness, "points", "up", on_page=False, in_tables=False, csv={},
     ),
@@ -242,7 +248,7 @@ COLUMNS: list[Column | ColumnGroup] = [
     "alternatives",
     Column(
         "relative", "Relative", lambda row: row.relative, "%", "up", definitions.RELATIVE,
-        csv={"relative_percent": lambda row: row.relative.text},
+        csv={"relative_percent": lambda row: row.relative.text}, in_terminal=False,
     ),
     Column(
         "tuning_gain", "Tuning", lambda row: row.tuning_gain, "points", "up", definitions.TUNING_GAIN,
@@ -261,6 +267,7 @@ COLUMNS: list[Column | ColumnGroup] = [
     ),
     Column(
         "verification", "Verification", lambda row: row.verification, definition=definitions.VERIFICATION, kind="text",
+        in_terminal=False,
     ),
     Column(
         "masking", "Gradient-masking checks", lambda row: str(row.flagged), kind="text", on_page=False, in_tables=False,
@@ -271,7 +278,7 @@ COLUMNS: list[Column | ColumnGroup] = [
         },
     ),
     Column(
-        "notes", "Notes", _notes, kind="text", on_page=False, absent="",
+        "notes", "Notes", all_notes, kind="text", on_page=False, in_terminal=False, absent="",
         csv={}, json={"notes": lambda row: list(row.notes)},
     ),
 ]  # fmt: skip

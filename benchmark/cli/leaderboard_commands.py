@@ -30,9 +30,6 @@ SuiteOption = Annotated[str | None, typer.Option("--suite", help="Name or name@v
 BackboneOption = Annotated[str | None, typer.Option("--backbone", help="Backbone, if there are several.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-_BELOW = {"Notes", "Verification", "Equivalent", "Relative % ↑"}
-"""Columns that are left out because a terminal is too narrow for them."""
-
 _RESULTS = (Path("leaderboard/results"), Path("runs/results"))
 
 _HOW = (
@@ -106,19 +103,11 @@ def print_section(table: "TextTable") -> None:
     show(table.title, "bold")
     if table.rule:
         show(table.rule)
-    kept = [number for number, heading in enumerate(table.columns) if heading not in _BELOW]
-    headings = [table.columns[number] for number in kept]
-    print_table(
-        headings,
-        [[row[number] for number in kept] for row in table.rows],
-        right=[table.columns[number] for number in kept if not table.left[number]],
-        key=headings.index("Method") if "Method" in headings else 0,
-    )
+    right = [heading for heading, left in zip(table.columns, table.left, strict=True) if not left]
+    print_table(table.columns, table.rows, right=right, key=table.left.index(True))
     show("")
-    for row in table.rows:
-        cells = dict(zip(table.columns, row, strict=True))
-        if note := cells.get("Notes"):
-            show(f"{cells['Method']}: {note}", "dim", indent="  ")
+    for note in table.row_notes:
+        show(note, "dim", indent="  ")
     for sentence in table.notes:
         show(sentence, "dim")
     show("")

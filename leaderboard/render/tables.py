@@ -11,7 +11,7 @@ from typing import Any
 from benchmark.schema.markdown import escape_cell, escape_markdown
 from leaderboard import definitions
 from leaderboard.board import Board, Section
-from leaderboard.columns import COLUMNS, Column, Row, joined_notes
+from leaderboard.columns import COLUMNS, GROUP_TITLES, Column, Row, all_notes, joined_notes
 from leaderboard.figures import Figure, decimal
 from leaderboard.ranking import IN_ORDER
 from leaderboard.render.charts import gain_bars
@@ -46,10 +46,10 @@ def _main_table(section: Section) -> list[Column]:
     return [column for column in section.columns() if column.in_tables]
 
 
-def _task_table(section: Section, rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+def _task_table(section: Section) -> tuple[list[str], list[list[str]]]:
     """Write the headings and cells of a section's second table, which has a column per evaluation task."""
     headings = ["Method", *map(task_heading, section.tasks)]
-    return headings, [[row.full_name, *(cell_text(column, row) for column in section.tasks)] for row in rows]
+    return headings, [[row.full_name, *(cell_text(column, row) for column in section.tasks)] for row in section.rows]
 
 
 # Markdown
@@ -96,7 +96,7 @@ def _markdown_section(section: Section) -> Iterator[str]:
         left = (column.kind in ("method", "text") for column in columns)
         yield from (f"### {title}", "", *markdown_table([c.heading for c in columns], cells, left), "")
     yield from (escape_markdown(section.sensitivity.text), "") if section.sensitivity.text else ()
-    headings, lines = _task_table(section, section.rows)
+    headings, lines = _task_table(section)
     left = (number == 0 for number in range(len(headings)))
     yield from ("### Evaluation tasks", "", *markdown_table(headings, lines, left), "")
 
@@ -186,7 +186,7 @@ def latex(board: Board) -> str:
             rule = definitions.RANK if section.ranked else section.rule
             caption = " ".join(filter(None, (f"{section.heading}.", rule, section.finding, section.detectable_rule)))
             lines += _latex_table(caption, [column.heading for column in columns], bodies)
-            headings, rows = _task_table(section, section.rows)
+            headings, rows = _task_table(section)
             lines += _latex_table(f"{section.heading}: evaluation tasks.", headings, [("", rows)])
     return "\n".join(lines)
 
@@ -305,10 +305,10 @@ def _json_number(text: str) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class TextTable:
-    """A table of text for a terminal: `left` marks the columns to align to the left.
+    """A table of text for a terminal: `left` marks the columns to align to the left, the first of which names the rows.
 
-    `rule` is for above the table, `notes` are sentences for below. `picture` has the lines of `gain_bars`, for the end.
-    The definitions are on the page.
+    `rule` is for above the table. `row_notes`, each with the name of its row, and the sentences `notes` are for below.
+    `picture` has the lines of `gain_bars`, for the end. The definitions are on the page.
     """
 
     title: str
@@ -316,44 +316,42 @@ class TextTable:
     columns: tuple[str, ...]
     left: tuple[bool, ...]
     rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...]
+    row_notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     picture: tuple[str, ...] = ()
 
 
 def text_tables(board: Board, *, tasks: bool = False) -> tuple[TextTable, ...]:
     """Return one table per section, groups of rows below each other, and with `tasks` a second one of its tasks.
 
-    Empty columns of ranks and notes are left out. The group of a row is in its note.
+    An empty column of ranks is left out. The group of a row is in its note.
     """
     tables = []
     for section in board.sections:
         tables.append(_text_table(section))
         if tasks and section.rows:
-            rows = [row for _, _, members in section.groups() for row in members]
-            headings, lines = _task_table(section, rows)
+            headings, lines = _task_table(section)
             left = tuple(number == 0 for number in range(len(headings)))
             title = f"{section.heading}: evaluation tasks"
-            tables.append(TextTable(title, "", tuple(headings), left, tuple(map(tuple, lines)), ()))
+            tables.append(TextTable(title, "", tuple(headings), left, tuple(map(tuple, lines))))
     return tuple(tables)
 
 
 def _text_table(section: Section) -> TextTable:
-    rows = [(title, row) for _, title, members in section.groups() for row in members]
     texts = {}
     for column in _main_table(section):
-        cells = [cell_text(column, row) for _, row in rows]
-        if column.key == "notes":
-            apart = (row.group not in IN_ORDER for _, row in rows)
-            cells = [f"{title}: {cell}" if a else cell for (title, _), a, cell in zip(rows, apart, cells, strict=True)]
-        if column.key not in ("rank", "notes") or set(cells) - {column.absent}:
+        cells = [cell_text(column, row) for row in section.rows]
+        if column.in_terminal and (column.key != "rank" or set(cells) - {column.absent}):
             texts[column] = cells
-    notes = (section.sensitivity.text,) if rows else ("No records yet.",)
+    starts = {group: "" if group in IN_ORDER else f"{title}: " for group, title in GROUP_TITLES.items()}
+    notes = ((row.full_name, starts[row.group] + all_notes(row)) for row in section.rows)
     return TextTable(
         section.heading,
-        section.above if rows else "",
+        section.above if section.rows else "",
         tuple(column.heading for column in texts),
         tuple(column.kind in ("method", "text") for column in texts),
         tuple(zip(*texts.values(), strict=True)),
-        notes,
+        tuple(f"{name}: {note}" for name, note in notes if note),
+        (section.sensitivity.text,) if section.rows else ("No records yet.",),
         gain_bars(section),
     )
