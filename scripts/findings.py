@@ -33,6 +33,9 @@ SHARPNESS = ROOT / "docs" / "sharpness.jsonl"
 DECODER = "decoder", "smollm2"
 """Suite and backbone of the rows on a backbone with a language-model head."""
 
+SECOND_TASK = "topics"
+"""Suite of the rows on another task; on the same backbone as the ranked suite."""
+
 CLAIMED = 0.08
 """Gain of MVP in accuracy under attack, as its abstract states it."""
 
@@ -125,6 +128,7 @@ def parts(results: Path) -> dict[str, str]:
         "calibrator": calibrator(read),
         "cost": cost(read),
         "decoder": against_vanilla(evidence(results, *DECODER)[0], f"a row in `{DECODER[0]}`"),
+        "topics": against_vanilla(evidence(results, SECOND_TASK)[0], f"a row in `{SECOND_TASK}`"),
     }
     return {name: "\n\n".join(filter(None, paragraphs)) for name, paragraphs in written.items()}
 

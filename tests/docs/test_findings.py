@@ -83,7 +83,7 @@ def test_the_remarks_hold_no_number_of_the_records() -> None:
     assert re.findall(r"[+-]?\d+\.\d+", remarks) == []
 
 
-@pytest.mark.parametrize(("part", "suite"), [("tuned-rows", "offline@2"), ("decoder", "decoder@1")])
+@pytest.mark.parametrize(("part", "suite"), [("tuned-rows", "offline@2"), ("decoder", "decoder@1"), ("topics", "topics@1")])
 def test_gains_in_perspectives_are_those_of_the_records(written, records, part, suite) -> None:
     table = scores(records, suite, *HEADLINES)
     lines = cells(written[part])
