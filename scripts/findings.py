@@ -114,7 +114,7 @@ def page(document: str, results: Path) -> str:
 
 def parts(results: Path) -> dict[str, str]:
     """Write the generated parts by name; the first sentence of each is the answer of its section."""
-    read = evidence(results)
+    read, topics = evidence(results), evidence(results, SECOND_TASK)
     written = {
         "tuned-rows": against_vanilla(read[0], "a tuned row"),
         "roast": roast(read),
@@ -128,7 +128,8 @@ def parts(results: Path) -> dict[str, str]:
         "calibrator": calibrator(read),
         "cost": cost(read),
         "decoder": against_vanilla(evidence(results, *DECODER)[0], f"a row in `{DECODER[0]}`"),
-        "topics": against_vanilla(evidence(results, SECOND_TASK)[0], f"a row in `{SECOND_TASK}`"),
+        "topics": against_vanilla(topics[0], f"a row in `{SECOND_TASK}`"),
+        "topics-calibrator": calibrator(topics),
     }
     return {name: "\n\n".join(filter(None, paragraphs)) for name, paragraphs in written.items()}
 
@@ -480,11 +481,13 @@ def calibrator(read: Sequence[Evidence]) -> Iterator[str]:
             cells = [f"{points(g.value)} [{points(g.low)}, {points(g.high)}]" for g in gains]
             if (gains[0].low or 0) > 0:
                 sentences.append(f"of the {points(gains[0].value)} points of {code(row)}, {cells[1]} are left")
+            elif (gains[1].low or 0) > 0:
+                sentences.append(f"{code(row)} gains {cells[1]}, from {points(gains[0].value)} as trained")
         rows.append([code(row), *values, *cells])
     alone = mean(list(base["ece"].values())) - mean(list(base["ece_temperature"].values()))
     yield (
         f"Temperature scaling alone gains vanilla {points(alone)} points of calibration error; once both are scaled, "
-        f"{'; '.join(sentences) or 'there is no gain of which something could be left'}."
+        f"{'; '.join(sentences) or 'no method gains'}."
     )
     yield table(("row", "ECE %, as trained", "after temperature", "gain as trained", "gain, both scaled"), rows)
 

@@ -83,7 +83,9 @@ def test_the_remarks_hold_no_number_of_the_records() -> None:
     assert re.findall(r"[+-]?\d+\.\d+", remarks) == []
 
 
-@pytest.mark.parametrize(("part", "suite"), [("tuned-rows", "offline@2"), ("decoder", "decoder@1"), ("topics", "topics@1")])
+@pytest.mark.parametrize(
+    ("part", "suite"), [("tuned-rows", "offline@2"), ("decoder", "decoder@1"), ("topics", "topics@1")]
+)
 def test_gains_in_perspectives_are_those_of_the_records(written, records, part, suite) -> None:
     table = scores(records, suite, *HEADLINES)
     lines = cells(written[part])
@@ -142,9 +144,10 @@ def test_correlations_are_those_of_the_records(written, records) -> None:
         assert first_numbers([shown[f"{one} and {other}"]]) == [pytest.approx(expected.loc[one, other], abs=0.00501)]
 
 
-def test_what_a_calibrator_leaves_is_in_the_records(written, records) -> None:
-    plain, scaled = (scores(records, "offline@2", metric)["calibration"] for metric in ("ece", "ece_temperature"))
-    for (name,), line in cells(written["calibrator"]).items():
+@pytest.mark.parametrize(("part", "suite"), [("calibrator", "offline@2"), ("topics-calibrator", "topics@1")])
+def test_what_a_calibrator_leaves_is_in_the_records(written, records, part, suite) -> None:
+    plain, scaled = (scores(records, suite, metric)["calibration"] for metric in ("ece", "ece_temperature"))
+    for (name,), line in cells(written[part]).items():
         expected = [-100 * plain[name].mean(), -100 * scaled[name].mean()]
         assert first_numbers(line[:2]) == pytest.approx(expected, abs=0.0501)
         for metric, cell in zip((plain, scaled), line[2:], strict=True) if name != "vanilla" else ():
