@@ -468,7 +468,7 @@ def calibrator(read: Sequence[Evidence]) -> Iterator[str]:
     newest = read[0]
     vanilla = next(row for row in newest.rows if row.scores.row is newest.scores.vanilla)
     base = {metric: dict(ece(newest, vanilla, metric)) for metric in ("ece", "ece_temperature")}
-    rows, sentences = [], []
+    rows, changes = [], []
     for row in newest.rows:
         own = {metric: dict(ece(newest, row, metric)) for metric in base}
         values = [decimal(100 * mean(list(by_seed.values())), 1) for by_seed in own.values()]
@@ -479,15 +479,16 @@ def calibrator(read: Sequence[Evidence]) -> Iterator[str]:
                 for m, by_seed in own.items()
             ]
             cells = [f"{points(g.value)} [{points(g.low)}, {points(g.high)}]" for g in gains]
-            if (gains[0].low or 0) > 0:
-                sentences.append(f"of the {points(gains[0].value)} points of {code(row)}, {cells[1]} are left")
-            elif (gains[1].low or 0) > 0:
-                sentences.append(f"{code(row)} gains {cells[1]}, from {points(gains[0].value)} as trained")
+            if any((gain.low or 0) > 0 or (gain.high or 0) < 0 for gain in gains):
+                changes.append(f"from {points(gains[0].value)} to {cells[1]} for {code(row)}")
         rows.append([code(row), *values, *cells])
-    alone = mean(list(base["ece"].values())) - mean(list(base["ece_temperature"].values()))
+    others = (
+        "" if len(changes) == len(newest.rows) - 1 else "; of other methods, neither gain has an interval without 0"
+    )
+    before, after = (decimal(100 * mean(list(by_seed.values())), 1) for by_seed in base.values())
     yield (
-        f"Temperature scaling alone gains vanilla {points(alone)} points of calibration error; once both are scaled, "
-        f"{'; '.join(sentences) or 'no method gains'}."
+        f"Temperature scaling changes vanilla's calibration error from {before} to {after} %. Scaling both models "
+        f"changes the gain over vanilla {'; '.join(changes)}{others}."
     )
     yield table(("row", "ECE %, as trained", "after temperature", "gain as trained", "gain, both scaled"), rows)
 

@@ -68,8 +68,16 @@ class RunRequest:
     def plan(self, suite: "Suite", *, partly_tuned: bool = False) -> "Plan":
         """Check the whole request before training starts."""
         with console.status("Reading the suite's data"):
-            options = (suite, self.methods, self.seeds, self.backbone, self.out)
-            return plan(*options, protocol=self.protocol, settings=self.settings, partly_tuned=partly_tuned)
+            return plan(
+                suite,
+                self.methods,
+                self.seeds,
+                self.backbone,
+                self.out,
+                protocol=self.protocol,
+                settings=self.settings,
+                partly_tuned=partly_tuned,
+            )
 
 
 def run(

@@ -148,7 +148,7 @@ class CommonSpec:
     words: Annotated[
         Integer | None,
         Field(ge=1),
-        doc("Only the first so many words of a text are read, of each of the two of a pair."),
+        doc("Keep only this many words from the start of each text; in a pair, of both."),
     ] = None
     deduplicate: Annotated[
         Flag,

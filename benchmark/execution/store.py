@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 
 from benchmark.execution.claims import ClaimedError, Claims, Owner
 from benchmark.schema import file_fingerprint, fingerprint
-from benchmark.schema.atomic_io import error_number, is_disk_error, replace_file, sync
+from benchmark.schema.atomic_io import PARTIAL, error_number, is_disk_error, replace_file, sync
 from benchmark.schema.errors import IntegrityError, TemperError, printable
 
 SPEC, RECEIPT, SCRATCH, FAILED = "spec.json", "receipt.json", "scratch", "failed"
@@ -208,7 +208,9 @@ class Store:
             ) from error
 
     def _commit(self, folder: Path, kind: str, key: str) -> None:
-        files = {str(p.relative_to(folder)): p for p in sorted(folder.rglob("*")) if p.is_file()}
+        # A process that was killed while it replaced a file leaves a part of it.
+        paths = (p for p in sorted(folder.rglob("*")) if p.is_file() and not PARTIAL.fullmatch(p.name))
+        files = {str(p.relative_to(folder)): p for p in paths}
         kept = {name: p for name, p in files.items() if name != RECEIPT and not name.startswith(f"{SCRATCH}/")}
         receipt = {name: {"sha256": file_fingerprint(p), "size": p.stat().st_size} for name, p in kept.items()}
         _write_json(folder / RECEIPT, receipt)

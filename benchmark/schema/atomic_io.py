@@ -7,6 +7,9 @@ import re
 from pathlib import Path
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+PARTIAL = re.compile(r"\..*\.partial")
+"""Names of the files that `replace_file` writes first."""
+
 NO_ENTRY = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
 
 

@@ -74,6 +74,10 @@ def rerun(submission: Submission, work: Workload, seed: int, out: Path, observer
 
 def _with_ingredients(row: Row, submission: Submission, work: Workload, results: Path) -> Row:
     """Return a row that averages trials with those that the submission states, and write their file."""
+    if not submission.trials:
+        raise IntegrityError(
+            f"{row.method.label} averages trials, and the submission has none; tune, run and submit it."
+        )
     source = replace(row, method=tuned_method(row.method))
     path = results / trials_path(source, work.suite)
     replace_text(path, "".join(map(trial_line, submission.trials)))

@@ -45,6 +45,18 @@ def test_nothing_is_there_before_the_block_ends_well(tmp_path: Path) -> None:
     assert store.find("predict", KEY) is not None
 
 
+@pytest.mark.parametrize("name", [".spec.json.host.1.partial", ".receipt.json.host.1.partial"])
+def test_what_a_killed_writer_left_is_not_part_of_the_artifact(tmp_path: Path, name: str) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(KeyboardInterrupt), store.work("predict", SPEC) as folder:
+        (folder / name).write_text("half")
+        raise KeyboardInterrupt
+    make(store)
+    found = Store(tmp_path).find("predict", KEY)
+    assert found is not None
+    assert sorted(found.files) == ["model/file.txt", "spec.json"]
+
+
 @pytest.mark.parametrize("victim", ["model/file.txt", "spec.json", "receipt.json"])
 def test_one_flipped_byte_sets_the_artifact_aside_and_says_so(tmp_path: Path, victim: str) -> None:
     path = make(Store(tmp_path)) / victim

@@ -22,7 +22,7 @@ from benchmark.execution.packed_rows import PackedRows
 from benchmark.execution.plan import Plan, parse_methods, plan
 from benchmark.execution.runner import Quiet, Runner
 from benchmark.execution.trackers import RowTracker, TrackedRun
-from benchmark.schema import UsageError, read_records, read_results
+from benchmark.schema import IntegrityError, UsageError, read_records, read_results
 from benchmark.schema.trial import read_trials, trial_line
 from benchmark.submission.build import build
 from benchmark.submission.model_card import write_model
@@ -332,6 +332,11 @@ def test_a_submission_is_verified_and_trained_again(suite: Path, cooked: Path, t
     assert "average of the weights of trials 0, 1" in card
     assert "Learning rate" not in card
     assert all(one.submitted == one.again for one in rerun(submission, made.work, 1, tmp_path / "again", Quiet()))
+    for located in submission.results.records:
+        del located.record["tuning"]
+    submission.results.attachments.trials.clear()
+    with pytest.raises(IntegrityError, match="soup averages trials, and the submission has none"):
+        rerun(submission, made.work, 1, tmp_path / "without", Quiet())
 
 
 def test_each_training_of_a_row_has_a_run_of_its_own_in_a_tracker() -> None:
