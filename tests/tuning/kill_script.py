@@ -43,7 +43,8 @@ def main(suite: str, folder: Path, seed: int, jobs: int) -> None:
     rng, killed, progress = random.Random(seed), 0, set()
     for _ in range(KILLS):
         pid = child(suite, folder / "killed", jobs)
-        time.sleep(rng.uniform(0.02, 0.6 / jobs**2) * whole)
+        # Ten kills cover about one run, so that a run that is faster than the first one is killed often, too.
+        time.sleep(rng.uniform(0.02, 0.15) * whole)
         os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         killed += os.WIFSIGNALED(status)
