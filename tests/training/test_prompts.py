@@ -78,14 +78,9 @@ def test_no_class_name_stands_in_two_shipped_sets_and_each_says_where_it_is_from
     assert all(found.source.startswith(("Raman et al.", "ours")) for found in sets.values())
 
 
-@pytest.mark.parametrize("suite", sorted({*available_suites()} - {"topics"}))
+@pytest.mark.parametrize("suite", available_suites())
 def test_every_packaged_suites_task_has_templates(suite: str) -> None:
     assert prompt_for(load_suite(suite).training.classes).templates
-
-
-def test_topics_has_no_templates_yet() -> None:
-    with pytest.raises(UsageError, match="have label words for the classes computers, recreation, science, debate"):
-        prompt_for(load_suite("topics").training.classes)
 
 
 def test_a_task_of_other_classes_is_refused_with_the_way_out() -> None:
