@@ -114,12 +114,12 @@ def page(document: str, results: Path) -> str:
 
 def parts(results: Path) -> dict[str, str]:
     """Write the generated parts by name; the first sentence of each is the answer of its section."""
-    read, topics = evidence(results), evidence(results, SECOND_TASK)
+    read, decoder, topics = evidence(results), evidence(results, *DECODER), evidence(results, SECOND_TASK)
     written = {
         "tuned-rows": against_vanilla(read[0], "a tuned row"),
         "roast": roast(read),
         "mvp": mvp(read),
-        "mvp-decoder": mvp(evidence(results, *DECODER)),
+        "mvp-decoder": mvp(decoder),
         "rose": rose(read),
         "rift": rift(read),
         "optima": optima(),
@@ -127,7 +127,7 @@ def parts(results: Path) -> dict[str, str]:
         "tuning": tuning(read),
         "calibrator": calibrator(read),
         "cost": cost(read),
-        "decoder": against_vanilla(evidence(results, *DECODER)[0], f"a row in `{DECODER[0]}`"),
+        "decoder": against_vanilla(decoder[0], f"a row in `{DECODER[0]}`"),
         "topics": against_vanilla(topics[0], f"a row in `{SECOND_TASK}`"),
         "topics-calibrator": calibrator(topics),
     }

@@ -17,7 +17,8 @@ from typing import Any
 
 from benchmark.data import limited
 from benchmark.evaluation.parquet import read_predictions
-from benchmark.execution.cells import PREDICTIONS, Row, cells_of, read_measurements
+from benchmark.execution.cell_files import read_measurements
+from benchmark.execution.cells import PREDICTIONS, Row, cells_of
 from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.execution.row_outcomes import compute_row
 from benchmark.execution.runner import Quiet, Runner

@@ -4,15 +4,13 @@ A spec holds what determines the outcome and nothing else: no suite name, no pat
 cells hold hashes of the outputs of earlier cells, so they exist only once those are finished.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from benchmark.attacks import attack_identity
 from benchmark.data import Dataset, Example
-from benchmark.evaluation.metrics import METRICS, FeatureDetection, Measurement, Predictions
+from benchmark.evaluation.metrics import METRICS, FeatureDetection, Predictions
 from benchmark.execution.method_registry import ConfiguredMethod
 from benchmark.execution.store import Artifact, Store
 from benchmark.execution.workload import BEFORE, TRAINING_PART, VALIDATION, Workload
@@ -376,29 +374,6 @@ def _score_spec(
         "settings": settings,
         "resample_seed": data.content_hash,
     }
-
-
-def write_training(folder: Path, outcome: Mapping[str, Any]) -> None:
-    """Write what a training reports: its cost in passes, its environment and its best epoch."""
-    (folder / TRAINING).write_text(json.dumps(outcome, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def read_training(folder: Path) -> dict[str, Any]:
-    """Read what a training reported."""
-    outcome: dict[str, Any] = json.loads((folder / TRAINING).read_text(encoding="utf-8"))
-    return outcome
-
-
-def write_measurements(folder: Path, values: Mapping[str, Measurement]) -> None:
-    """Write the measurements of a score, by metric."""
-    text = json.dumps({name: asdict(value) for name, value in values.items()}, sort_keys=True, allow_nan=False)
-    (folder / MEASURED).write_text(text + "\n", encoding="utf-8")
-
-
-def read_measurements(folder: Path) -> dict[str, Measurement]:
-    """Read the measurements of a score, by metric."""
-    values = json.loads((folder / MEASURED).read_text(encoding="utf-8"))
-    return {name: Measurement(**fields) for name, fields in values.items()}
 
 
 def find_cell(store: Store, cell: Cell) -> Artifact | None:

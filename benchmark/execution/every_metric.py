@@ -10,7 +10,8 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 from benchmark.evaluation.metrics import METRICS, FeatureDetection, Measurement, metrics_for
-from benchmark.execution.cells import Row, cells_of, find_cell, read_measurements
+from benchmark.execution.cell_files import read_measurements
+from benchmark.execution.cells import Row, cells_of, find_cell
 from benchmark.execution.runner import Observer, Quiet, Runner
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload

@@ -10,7 +10,8 @@ from typing import Any
 from benchmark.evaluation.metrics import METRICS, Measurement
 from benchmark.evaluation.parquet import read_attack
 from benchmark.execution.cards import replace_text
-from benchmark.execution.cells import ATTACKED, TABLES, Cell, Row, find_cell, read_measurements, read_training
+from benchmark.execution.cell_files import read_measurements, read_training
+from benchmark.execution.cells import ATTACKED, TABLES, Cell, Row, find_cell
 from benchmark.execution.store import Store
 from benchmark.execution.workload import Workload
 from benchmark.schema import (

@@ -40,6 +40,7 @@ from benchmark.evaluation.parquet import (
     write_inspection,
     write_predictions,
 )
+from benchmark.execution.cell_files import read_measurements, read_training, write_measurements, write_training
 from benchmark.execution.cells import (
     ATTACKED,
     FEATURES,
@@ -49,11 +50,7 @@ from benchmark.execution.cells import (
     PREDICTIONS,
     Cell,
     find_cell,
-    read_measurements,
-    read_training,
     weights_hash,
-    write_measurements,
-    write_training,
 )
 from benchmark.execution.claims import ClaimedError
 from benchmark.execution.store import SCRATCH, Artifact, Store

@@ -10,7 +10,8 @@ from typing import Any
 
 from benchmark.evaluation.metrics import METRICS, FeatureDetection
 from benchmark.execution.cards import suite_card
-from benchmark.execution.cells import MODEL, TABLES, Cell, Row, cells_of, find_cell, read_training
+from benchmark.execution.cell_files import read_training
+from benchmark.execution.cells import MODEL, TABLES, Cell, Row, cells_of, find_cell
 from benchmark.execution.explanation import explain, state_of
 from benchmark.execution.local import has_vanilla_weights
 from benchmark.execution.method_source import source_texts

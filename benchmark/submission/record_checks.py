@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.execution.cells import MODEL, TABLES, Cell, Row, cells_of, find_cell, train_spec, write_training
+from benchmark.execution.cell_files import write_training
+from benchmark.execution.cells import MODEL, TABLES, Cell, Row, cells_of, find_cell, train_spec
 from benchmark.execution.explanation import differences
 from benchmark.execution.method_registry import ConfiguredMethod
 from benchmark.execution.records import records_of

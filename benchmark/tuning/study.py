@@ -14,7 +14,8 @@ from typing import Any
 
 from benchmark.evaluation.parquet import read_predictions
 from benchmark.execution.cards import replace_text
-from benchmark.execution.cells import PREDICTIONS, Cell, Row, cells_of, find_cell, read_training, training_hash
+from benchmark.execution.cell_files import read_training
+from benchmark.execution.cells import PREDICTIONS, Cell, Row, cells_of, find_cell, training_hash
 from benchmark.execution.costs import Costs, over_vanilla
 from benchmark.execution.executors import LOCAL, Place
 from benchmark.execution.explanation import state_of
