@@ -232,17 +232,20 @@ def test_a_job_that_is_queued_again_resumes(suite: Path, tmp_path: Path, stop: s
     """By Slurm, as for a preempted job, or by submitit at the signal that announces the time limit."""
     plugin, journal = write_plugin(tmp_path / "plugin", waits=True), Journal(tmp_path / "journal")
     out = tmp_path / "out"
-    # Slurm lets a job that is queued again wait for two minutes.
+    # Slurm lets a job that is queued again wait for two minutes. Its node refuses a start in the second of the stop.
     script = f"""
         while [ ! -f {plugin.with_name("halted")} ]; do sleep 0.1; done
         job=$(squeue --me --noheader --format=%A)
         {stop} $job
         until [[ $(scontrol show job $job) =~ JobState=PENDING.*Restarts=1 ]]; do sleep 0.1; done
-        scontrol update JobId=$job StartTime=now
+        scontrol update JobId=$job StartTime=now+3
     """
     queued = subprocess.Popen(["bash", "-c", script])
-    report = run(suite, "halting", out=out, plugins=[str(plugin)], executor="slurm", observer=journal)
-    assert queued.wait(60) == 0
+    try:
+        report = run(suite, "halting", out=out, plugins=[str(plugin)], executor="slurm", observer=journal)
+        assert queued.wait(60) == 0
+    finally:
+        queued.kill()
     assert report.failures == []
     assert sorted(journal.stages()) == sorted(set(journal.stages()))
     assert len(journal.stages()) == 8
