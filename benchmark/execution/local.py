@@ -27,6 +27,7 @@ from benchmark.execution.tuned_row import trials_path, tuned_method
 from benchmark.execution.workload import Workload
 from benchmark.schema import IntegrityError, excerpt
 from benchmark.schema.record import LONGEST_SENTENCE
+from benchmark.suites import Suite
 from benchmark.training.context import MethodError
 
 
@@ -83,7 +84,7 @@ def run_rows(
                 cells = list(cells_of(row, work, store))
                 records = records_of(row, cells, work, card, store)
                 with store.guarded():
-                    _write_attachments(cells, results / file_of(row, card), results, observer)
+                    _write_attachments(cells, work.suite, results / file_of(row, card), results, observer)
             with store.guarded():
                 if "ingredients" in (row.tuning or {}):
                     # Its records are checked against the trials next to them.
@@ -119,11 +120,11 @@ def _is_untrained(row: Row, work: Workload, store: Store) -> bool:
         return False
 
 
-def _write_attachments(cells: list[Cell], file: Path, results: Path, observer: Observer) -> None:
+def _write_attachments(cells: list[Cell], suite: Suite, file: Path, results: Path, observer: Observer) -> None:
     """Write the attachments of a row's records. They are optional, so one that cannot be written is left out."""
     place = str(file.relative_to(results))
     try:
-        attachments = list(attachments_of(cells, place))
+        attachments = list(attachments_of(cells, place, suite))
     except IntegrityError as error:
         observer.note(f"The attacked texts and the method's description next to {place} are left out: {error}")
     else:

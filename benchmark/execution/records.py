@@ -40,6 +40,7 @@ from benchmark.schema.attachments import (
 from benchmark.schema.attack_outcome import AttackRow
 from benchmark.schema.migrations import RECORD_SCHEMA_VERSION
 from benchmark.schema.record import LONGEST_SENTENCE
+from benchmark.suites import Suite
 
 
 def records_of(
@@ -225,19 +226,20 @@ def _record(
     }
 
 
-def attachments_of(cells: list[Cell], place: str) -> Iterator[tuple[str, str]]:
+def attachments_of(cells: list[Cell], place: str, suite: Suite) -> Iterator[tuple[str, str]]:
     """Yield the attachment files of a finished row.
 
     Args:
         cells: The row's cells.
         place: Path of its records below the results folder: ``<suite>/<method>/<backbone>/seed-<n>.jsonl``.
+        suite: The row's suite.
 
     Yields:
         The path below the results folder, and the text. Attacked texts are the first flipped ones of seed 0's table.
     """
     cls = cells[0].row.method.cls
     yield method_card(place, cls.name, inspect.getdoc(cls) or "", cls.paper)
-    yield from flipped_texts(cells, place)
+    yield from flipped_texts(cells, place, suite)
 
 
 def method_card(place: str, name: str, doc: str, paper: str) -> tuple[str, str]:
@@ -247,10 +249,10 @@ def method_card(place: str, name: str, doc: str, paper: str) -> tuple[str, str]:
     return str(Path(place).parents[1] / METHOD_FILE), text
 
 
-def flipped_texts(cells: list[Cell], place: str) -> Iterator[tuple[str, str]]:
-    """Yield path and text of each attack's examples; yield nothing for a seed other than 0."""
+def flipped_texts(cells: list[Cell], place: str, suite: Suite) -> Iterator[tuple[str, str]]:
+    """Yield path and text of each attack's examples, for seed 0 and a suite that shows them."""
     home = Path(place).parent
-    for cell in cells if cells[0].row.seed == 0 else ():
+    for cell in cells if cells[0].row.seed == 0 and suite.show_attacked_texts else ():
         if cell.kind == "score" and cell.scored == "attack":
             yield str(home / ATTACKS_FOLDER / f"{cell.subject}.jsonl"), _examples(cell)
 

@@ -71,7 +71,7 @@ def _attachments(verification: Verification, places: Mapping[int, str]) -> Itera
     if trials := verification.submission.trials:
         yield str(home / TRIALS_FILE), "".join(map(trial_line, trials))
     for seed, place in places.items():
-        yield from flipped_texts(verification.seeds[seed].cells, place)
+        yield from flipped_texts(verification.seeds[seed].cells, place, verification.work.suite)
 
 
 def description(name: str, texts: Mapping[str, Any]) -> tuple[str, str]:

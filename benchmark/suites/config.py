@@ -214,6 +214,9 @@ class Suite:
     recipe: Recipe
     path: SkipJsonSchema[Path]
     tasks: Annotated[tuple[EvaluationTask, ...], Field(min_length=1), doc("The evaluation sets, one table each.")]
+    show_attacked_texts: Annotated[
+        Flag, doc("Whether a leaderboard shows texts that attacks flipped. `false` where texts name people.")
+    ] = True
     metrics: MetricSettings = MetricSettings()
     attacks: Annotated[tuple[Attack, ...], doc("The attacks, one table each.")] = ()
     tuning: Annotated[

@@ -1,5 +1,6 @@
 """Attachments that a run writes next to its records, from tables made by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from benchmark.evaluation.parquet import write_attack
@@ -11,8 +12,10 @@ from benchmark.models.backbones import Backbone
 from benchmark.schema import file_fingerprint
 from benchmark.schema.attachments import ATTACKS_FOLDER, is_attachment, read_attachments
 from benchmark.schema.attack_outcome import AttackRow
+from benchmark.suites import load_suite
 
 PLACE = "tiny@1/roast/minilm/seed-0.jsonl"
+SUITE = load_suite("demo")
 
 
 def attacked(number: int, outcome: str) -> AttackRow:
@@ -34,7 +37,7 @@ def cells_of_row(folder: Path, seed: int, method: str = "roast") -> list[Cell]:
 
 def test_method_and_the_first_twenty_flipped_texts_are_written_and_read_back(tmp_path: Path) -> None:
     folder = tmp_path / "results" / "tiny@1"
-    for place, text in attachments_of(cells_of_row(tmp_path, 0), PLACE):
+    for place, text in attachments_of(cells_of_row(tmp_path, 0), PLACE, SUITE):
         path = tmp_path / "results" / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -50,14 +53,20 @@ def test_method_and_the_first_twenty_flipped_texts_are_written_and_read_back(tmp
 
 
 def test_later_seeds_write_no_texts(tmp_path: Path) -> None:
-    written = dict(attachments_of(cells_of_row(tmp_path, 1), PLACE))
+    written = dict(attachments_of(cells_of_row(tmp_path, 1), PLACE, SUITE))
     assert list(written) == ["tiny@1/roast/method.json"]
     assert ATTACKS_FOLDER not in "".join(written)
+
+
+def test_a_suite_whose_texts_name_people_shows_none(tmp_path: Path) -> None:
+    assert not load_suite("topics").show_attacked_texts
+    hiding = replace(SUITE, show_attacked_texts=False)
+    assert list(dict(attachments_of(cells_of_row(tmp_path, 0), PLACE, hiding))) == ["tiny@1/roast/method.json"]
 
 
 def test_every_method_can_be_described(tmp_path: Path) -> None:
     from benchmark.execution.method_registry import registered
 
     for method in [*registered(), "mvp+roast"]:
-        ((_, text),) = attachments_of(cells_of_row(tmp_path, 1, method), PLACE)
+        ((_, text),) = attachments_of(cells_of_row(tmp_path, 1, method), PLACE, SUITE)
         assert '"summary":"' in text

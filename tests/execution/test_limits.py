@@ -170,7 +170,7 @@ def test_attachments_are_cut_and_never_stop_a_row(work: Workload, tmp_path: Path
         Cell("train", "", None, {}, row(work, cls)),
         Cell("score", "textfooler", {}, {"table": Artifact(tmp_path, {ATTACKED: SOURCE})}, row(work, cls)),
     ]
-    (_, card), (_, examples) = attachments_of(cells, place)
+    (_, card), (_, examples) = attachments_of(cells, place, work.suite)
     assert json.loads(card)["summary"].endswith("… (41 more characters)")
     assert json.loads(card)["paper"].endswith("… (41 more characters)")
     first, second = map(json.loads, examples.splitlines())
