@@ -2,7 +2,7 @@
 
 import gc
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +31,8 @@ class Section:
     `chance` states that vanilla is at chance, so that no row is ranked; empty otherwise. `rule` is that
     sentence and what to do, or says how the rows are ordered; `finding` says which of them differ from vanilla.
     `detectable` has the smallest difference that the section detects, in points by perspective, and `detectable_rule`
-    says it in a sentence. `sensitivity` is shown below the table.
+    says it in a sentence. `sensitivity` and `not_run`, which names the methods without a row, are shown below the
+    table.
     """
 
     anchor: str
@@ -51,6 +52,7 @@ class Section:
     alternatives: tuple[Column, ...]
     rows: tuple[Row, ...]
     sensitivity: Sensitivity
+    not_run: str
 
     @property
     def heading(self) -> str:
@@ -80,6 +82,11 @@ class Section:
     def above(self) -> str:
         """Join the sentences that are shown above the table."""
         return " ".join(filter(None, (self.rule, self.finding, self.detectable_rule)))
+
+    @property
+    def below(self) -> tuple[str, ...]:
+        """Return the paragraphs that are shown below the table."""
+        return tuple(filter(None, (self.sensitivity.text, self.not_run)))
 
     def groups(self) -> Iterator[tuple[str, str, tuple[Row, ...]]]:
         """Yield the groups that have rows: name, title and rows."""
@@ -191,7 +198,18 @@ def _section(results: SectionResults, anchor: str) -> Section:
         alternatives=tuple(_alternative_columns(results, shown)),
         rows=shown,
         sensitivity=Sensitivity() if chance else sensitivity(scores, rows),
+        not_run=_not_run(card.get("not_run", {}), {row.name for row in results.rows}),
     )
+
+
+def _not_run(hours: Mapping[str, float | None], present: Collection[str]) -> str:
+    """Name the methods without a row, with the estimated time of one; empty if there are none."""
+    names = [
+        name if time is None else f"{name} ({decimal(time, 1)})"
+        for name, time in sorted(hours.items())
+        if name not in present
+    ]
+    return f"{definitions.NOT_RUN} {', '.join(names)}." if names else ""
 
 
 def _next_step(scores: SectionScores) -> str:

@@ -33,6 +33,7 @@ LEARN_MORE_TUNED = (
     "In a copy of the suite, give vanilla more epochs, or raise the upper end of learning_rate_factor, which temper "
     "tune searches."
 )
+NOT_RUN = "Not run for lack of time, with the estimated core-hours of tuning and all seeds:"
 RELATIVE = (
     "Mean relative change against vanilla over the perspectives, in percent, as RoAST reports it. It overweights "
     "perspectives in which vanilla is near 0, so rows are not ranked by it."

@@ -305,7 +305,7 @@ def _table_card(card: Card, *, tuned: bool) -> Card:
     """Return a card with the title of one of two tables. The defaults are not ranked where there are tuned rows."""
     if tuned:
         return {**card, "title": f"{card['title']}: tuned settings"}
-    return {**card, "title": f"{card['title']}: default settings", "ranked": False}
+    return {**card, "title": f"{card['title']}: default settings", "ranked": False, "not_run": {}}
 
 
 def _row(number: int, records: list[ResultRecord], suite: SuiteFolder) -> RowResults:

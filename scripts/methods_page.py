@@ -62,7 +62,8 @@ def methods_page(families: Sequence[str], refused: Mapping[str, Sequence[str]], 
             cost, trained = "a training per trial", "those of `of`"
         tuned = method_slug(name, "", tuned=True)
         has_row = (results / row_folder(suite.name, suite.version, tuned, BACKBONE)).is_dir()
-        row = "yes" if has_row else _estimate(costs[name], suite)
+        hours = row_hours(costs[name], suite)
+        row = "yes" if has_row else "no" if hours is None else f"no, {hours:.1f} h"
         rows.append((f"[`{name}`](#{name})", escaped(cls.paper) or "-", cost, time, row, trained))
         hooks = ", ".join(f"`{hook}`" for hook in read.hooks) or "none"
         sections += [f"## {name}", prose(inspect.getdoc(cls) or ""), f"Hooks: {hooks}. Version {escaped(cls.version)}."]
@@ -96,14 +97,15 @@ def _time(cost: Cost | None, settings: Sequence[str]) -> str:
     return f"{cost.measured:.2f} ({ascii_lowercase[settings.index(cost.setting)]})"
 
 
-def _estimate(cost: Cost | None, suite: Suite) -> str:
+def row_hours(cost: Cost | None, suite: Suite) -> float | None:
+    """Estimate the core-hours of a method's tuned row in `SUITE`; None for a method whose time was not measured."""
     if cost is None or cost.measured is None:
-        return "no"
+        return None
     trials, seeds = suite.tuning_rule.trials, suite.minimum_seeds
     training = SECONDS["training"] * (cost.measured + over_vanilla(cost.once) / suite.recipe.epochs)
     # The first seed is a trial.
     seconds = (trials + seeds - 1) * training + trials * SECONDS["trial"] + seeds * SECONDS["seed"]
-    return f"no, {seconds / 3600:.1f} h"
+    return seconds / 3600
 
 
 def _hyperparameters(cls: type[Method]) -> str:

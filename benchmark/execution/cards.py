@@ -123,7 +123,7 @@ def _metric(name: str) -> dict[str, Any]:
 
 
 def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Path:
-    """Write ``suite.json`` next to the suite's rows, with the counts that it had there already.
+    """Write ``suite.json`` next to the suite's rows, with the counts and lists that it had there already.
 
     Args:
         results: Folder of records.
@@ -140,8 +140,7 @@ def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Pa
         card = {**card, "overlap": [known[name] for name in sorted(known)]}
         if largest := {**stored.get("largest_class", {}), **card.get("largest_class", {})}:
             card["largest_class"] = largest
-        if "earlier_fingerprints" in stored:
-            card["earlier_fingerprints"] = stored["earlier_fingerprints"]
+        card |= {key: stored[key] for key in ("earlier_fingerprints", "not_run") if key in stored}
     elif path.is_file():
         files = (file for file in path.parent.rglob("*.jsonl") if not is_attachment(file, path.parent))
         others = sorted({str(file.relative_to(results)) for file in files} - set(ours))

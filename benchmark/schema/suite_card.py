@@ -95,6 +95,8 @@ class CardModel(TypedDict):
     """Absent if the suite file leaves it to the defaults."""
     largest_class: NotRequired[dict[Name, Number]]
     """Share of the most frequent class, 0 to 1, of each in-distribution task whose data was read."""
+    not_run: NotRequired[dict[Name, Number | None]]
+    """Methods that have no row for lack of time, with the estimated core-hours of one."""
     earlier_fingerprints: NotRequired[Annotated[list[Hash], Field(max_length=100)]]
     """Those of older schema versions of this card, which its older records state."""
 
@@ -106,7 +108,7 @@ SUITE_CARD = Schema(CardModel)
 
 _COUNTED = {"overlap", "largest_class"}
 _WORDING = {"title", "note", "description"}
-_NOT_IDENTITY = frozenset({"schema", "earlier_fingerprints", *_COUNTED, *_WORDING})
+_NOT_IDENTITY = frozenset({"schema", "earlier_fingerprints", "not_run", *_COUNTED, *_WORDING})
 """Keys that say nothing about what was measured; the counts depend on data that may be missing on the machine."""
 
 

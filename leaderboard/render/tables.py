@@ -95,7 +95,8 @@ def _markdown_section(section: Section) -> Iterator[str]:
         cells = ([cell_text(column, row) for column in columns] for row in rows)
         left = (column.kind in ("method", "text") for column in columns)
         yield from (f"### {title}", "", *markdown_table([c.heading for c in columns], cells, left), "")
-    yield from (escape_markdown(section.sensitivity.text), "") if section.sensitivity.text else ()
+    for paragraph in section.below:
+        yield from (escape_markdown(paragraph), "")
     headings, lines = _task_table(section)
     left = (number == 0 for number in range(len(headings)))
     yield from ("### Evaluation tasks", "", *markdown_table(headings, lines, left), "")
@@ -252,6 +253,7 @@ def _json_section(section: Section) -> dict[str, Any]:
         "finding": section.finding,
         "smallest_detectable_points": {name: float(text) for name, text in section.detectable},
         "sensitivity": _json_sensitivity(section.sensitivity),
+        "not_run": section.not_run,
         "columns": {
             column.key: {name: getattr(column, name) for name in names}
             for column in (*section.perspectives, *section.gains, *section.tasks, *section.alternatives)
@@ -352,6 +354,6 @@ def _text_table(section: Section) -> TextTable:
         tuple(column.kind in ("method", "text") for column in texts),
         tuple(zip(*texts.values(), strict=True)),
         tuple(f"{name}: {note}" for name, note in notes if note),
-        (section.sensitivity.text,) if section.rows else ("No records yet.",),
+        section.below if section.rows else ("No records yet.",),
         gain_bars(section),
     )
