@@ -69,8 +69,16 @@ class Section:
         if isinstance(entry, Column):
             left_out = entry.optional and all(entry.cell(row) in ("", Figure("")) for row in self.rows)
             return () if left_out else (entry,)
-        columns: tuple[Column, ...] = getattr(self, entry)
-        return columns
+        return {
+            "perspectives": self.perspectives,
+            "gains": self.gains,
+            "tasks": self.tasks,
+            "alternatives": self.alternatives,
+        }[entry]
+
+    def gains_of(self, row: Row) -> tuple[Figure, ...]:
+        """Return a row's gains over vanilla in the perspectives."""
+        return tuple(row.figures[column.key] for column in self.gains)
 
     def alternative_tables(self) -> Iterator[tuple[str, definitions.Alternatives, list[Column]]]:
         """Yield the tables of alternatives: perspective, heading and rule, and columns."""
@@ -279,7 +287,7 @@ def _perspective_columns(results: SectionResults) -> Iterator[Column]:
         yield Column(
             key=name,
             title=title,
-            cell=partial(_figure, "perspectives", name),
+            cell=partial(_figure, name),
             unit=unit_label(metric["unit"]),
             better=metric["direction"],
             definition=f"{question} {'Mean of: ' if len(entries) > 1 else ''}{measured}.",
@@ -289,13 +297,17 @@ def _perspective_columns(results: SectionResults) -> Iterator[Column]:
         )
 
 
+def _gain_key(name: str) -> str:
+    return f"gain/{name}"
+
+
 def _gain_column(name: str) -> Column:
     """Describe the column of the gain over vanilla in one perspective."""
-    title, key = definitions.PERSPECTIVES[name][0], f"gain/{name}"
+    title, key = definitions.PERSPECTIVES[name][0], _gain_key(name)
     return Column(
         key=key,
         title=f"{title} gain",
-        cell=partial(_figure, "gains", key),
+        cell=partial(_figure, key),
         unit="points",
         better="up",
         definition=definitions.GAIN,
@@ -319,7 +331,7 @@ def _task_column(results: SectionResults, entry: Mapping[str, Any]) -> Column:
     return Column(
         key=key,
         title=entry["title"],
-        cell=partial(_figure, "tasks", key),
+        cell=partial(_figure, key),
         unit=unit_label(metric["unit"]),
         better=metric["direction"],
         definition=" ".join(filter(None, definition)),
@@ -343,7 +355,7 @@ def _alternatives(results: SectionResults) -> dict[str, tuple[str, tuple[Item, .
 def _alternative_columns(results: SectionResults, rows: Sequence[Row]) -> Iterator[Column]:
     """Describe the columns of alternatives that have values, if a perspective has more than its headline metric."""
     metrics = {key: metric for key, (metric, _) in _alternatives(results).items()}
-    valued = [key for key in metrics if any(row.alternatives[key].text for row in rows)]
+    valued = [key for key in metrics if any(row.figures[key].text for row in rows)]
     for name, known in definitions.ALTERNATIVES.items():
         keys = [key for key in valued if key.startswith(f"{name}/")]
         for key in keys if len(keys) > 1 else ():
@@ -351,7 +363,7 @@ def _alternative_columns(results: SectionResults, rows: Sequence[Row]) -> Iterat
             yield Column(
                 key=key,
                 title=known.metrics[metrics[key]],
-                cell=partial(_figure, "alternatives", key),
+                cell=partial(_figure, key),
                 unit=unit_label(metric["unit"]),
                 better=metric["direction"],
                 definition=metric["description"],
@@ -361,10 +373,9 @@ def _alternative_columns(results: SectionResults, rows: Sequence[Row]) -> Iterat
             )
 
 
-def _figure(group: ColumnGroup, key: str, row: Row) -> Figure:
+def _figure(key: str, row: Row) -> Figure:
     """Return a row's figure in one of the section's own columns."""
-    figures: Mapping[str, Figure] = getattr(row, group)
-    return figures[key]
+    return row.figures[key]
 
 
 def _row(scores: SectionScores, ranked: RankedRow, anchor: str) -> Row:
@@ -384,32 +395,7 @@ def _row(scores: SectionScores, ranked: RankedRow, anchor: str) -> Row:
         better=share_figure(test.wins if test else None),
         equivalent="" if test is None else "yes" if test.equivalent else "no",
         relative=points_figure(compared.relative),
-        perspectives={
-            name: metric_figure(
-                scores.estimate(row, *map(headline, entries)),
-                section.metric(entries[0])["unit"],
-                compared.gains.get(name),
-                significant=name in compared.tests and compared.tests[name].significant,
-            )
-            for name, entries in section.perspectives().items()
-        },
-        gains={f"gain/{name}": _gain(compared, name) for name in scores.perspectives},
-        tasks={
-            task_key(entry): metric_figure(
-                scores.estimate(row, headline(entry)),
-                section.metric(entry)["unit"],
-                compared.gains.get(headline(entry)),
-            )
-            for entry in section.entries()
-        },
-        alternatives={
-            key: metric_figure(
-                scores.estimate(row, *items),
-                section.card["metrics"][metric]["unit"],
-                scores.gain(compared, metric, *items),
-            )
-            for key, (metric, items) in _alternatives(section).items()
-        },
+        figures=dict(_figures(scores, ranked)),
         cost=cost_figure(compared.cost),
         retention=_retention(scores, row),
         seeds=tuple(str(seed) for seed in row.measured_seeds if seed >= 0),
@@ -426,6 +412,24 @@ def _row(scores: SectionScores, ranked: RankedRow, anchor: str) -> Row:
         paper=row.paper,
         examples=tuple((titles[attack], texts) for attack, texts in row.examples.items()),
     )
+
+
+def _figures(scores: SectionScores, ranked: RankedRow) -> Iterator[tuple[str, Figure]]:
+    """Yield the key of each of the section's own columns, and the row's figure in it."""
+    section, compared, row = scores.section, ranked.scores, ranked.scores.row
+    for name, entries in section.perspectives().items():
+        estimate, unit = scores.estimate(row, *map(headline, entries)), section.metric(entries[0])["unit"]
+        significant = name in compared.tests and compared.tests[name].significant
+        yield name, metric_figure(estimate, unit, compared.gains.get(name), significant=significant)
+    for name in scores.perspectives:
+        yield _gain_key(name), _gain(compared, name)
+    for entry in section.entries():
+        item = headline(entry)
+        unit, gain = section.metric(entry)["unit"], compared.gains.get(item)
+        yield task_key(entry), metric_figure(scores.estimate(row, item), unit, gain)
+    for key, (metric, items) in _alternatives(section).items():
+        unit, gain = section.card["metrics"][metric]["unit"], scores.gain(compared, metric, *items)
+        yield key, metric_figure(scores.estimate(row, *items), unit, gain)
 
 
 def _tuning_gain(trials: Sequence[Trial]) -> Figure:

@@ -46,10 +46,7 @@ class Row:
         better: Probability of being better than vanilla.
         equivalent: "yes" if Overall is equivalent to vanilla's, "no" if that is not shown, empty if not compared.
         relative: Mean relative change against vanilla.
-        perspectives: Scores by the key of the section's column, in the order of its columns.
-        gains: Gains over vanilla in the perspectives, likewise.
-        tasks: Scores of the evaluation tasks, likewise.
-        alternatives: Scores by the metrics of `definitions.ALTERNATIVES`, likewise.
+        figures: Values in the section's own columns, by key.
         p: Corrected p-value of the difference from vanilla; empty if not compared.
         robustness: Overall without the in-distribution perspective.
         retention: Change of a probe's accuracy on other tasks; empty if the suite measures none.
@@ -72,10 +69,7 @@ class Row:
     better: Figure
     equivalent: str
     relative: Figure
-    perspectives: Mapping[str, Figure]
-    gains: Mapping[str, Figure]
-    tasks: Mapping[str, Figure]
-    alternatives: Mapping[str, Figure]
+    figures: Mapping[str, Figure]
     cost: Figure
     retention: Figure
     seeds: tuple[str, ...]
@@ -210,7 +204,7 @@ def listed(phrases: Sequence[str]) -> str:
 
 
 ColumnGroup: TypeAlias = Literal["perspectives", "gains", "tasks", "alternatives"]
-"""Field of a section, which has the columns, and of a row, which has their figures by key."""
+"""Field of a section with columns of its own."""
 
 COLUMNS: list[Column | ColumnGroup] = [
     Column(

@@ -92,7 +92,7 @@ def charts(section: Section) -> tuple[Chart, ...]:
         if column.key == "in-distribution":
             x_title = f"{column.metric} in distribution, {column.unit}" if column.unit else column.metric
             titles = ("Robustness against clean accuracy", x_title, "Gain in the other perspectives, points")
-            drawn.append(_chart("clean", titles, [(row, row.perspectives[column.key], row.robustness) for row in rows]))
+            drawn.append(_chart("clean", titles, [(row, row.figures[column.key], row.robustness) for row in rows]))
     titles = ("Gain against cost", "Training passes, times vanilla's", "Overall, points")
     drawn.append(_chart("cost", titles, [(row, row.cost, row.overall) for row in rows], x_from=(0.0,)))
     return tuple(chart for chart in drawn if len(chart.points) > 1)
@@ -184,12 +184,14 @@ def forest(section: Section) -> Forest | None:
     main = [row for row in rows if row.group in IN_ORDER] or rows
     if not rows:
         return None
-    ends = [end for row in main for figure in (row.overall, *row.gains.values()) for end in (figure.low, figure.high)]
+    ends = [
+        end for row in main for figure in (row.overall, *section.gains_of(row)) for end in (figure.low, figure.high)
+    ]
     axis = _Axis.over([0.0, *map(float, ends)], _LABELS, _PANEL_WIDTH - _EDGE)
     titles = [("overall", "Overall"), *((column.key, column.perspective) for column in section.gains)]
     panels = []
     for key, title in titles:
-        figures = [row.overall if key == "overall" else row.gains[key] for row in rows]
+        figures = [row.overall if key == "overall" else row.figures[key] for row in rows]
         bars = tuple(_bar(row, number, figures[number], axis) for number, row in enumerate(rows))
         description = f"{title}: gain over vanilla in points. {' '.join(f'{bar.title}.' for bar in bars)}"
         panels.append(Panel(key.replace("/", "-"), title, description, bars))
@@ -355,11 +357,11 @@ def gain_bars(section: Section) -> tuple[str, ...]:
         gains. Published rows and sanity checks do not count.
     """
     others = (row for row in _methods(section) if row.method != "vanilla")
-    rows = [row for row in others if any(figure.text for figure in row.gains.values())]
+    rows = [row for row in others if any(figure.text for figure in section.gains_of(row))]
     if len(rows) != 1:
         return ()
     (row,) = rows
-    figures = {column.perspective: row.gains[column.key] for column in section.gains}
+    figures = {column.perspective: row.figures[column.key] for column in section.gains}
     figures["Overall"] = row.overall
     largest = max(abs(float(figure.text)) for figure in figures.values() if figure.text)
     step = nice_step(max(largest / _LONGEST_BAR, _SMALLEST_STEP))

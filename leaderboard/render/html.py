@@ -209,7 +209,7 @@ def strips(section: Section) -> dict[str, Strip]:
     """Return the scale of each perspective's column by key, without columns in which no row has a seed."""
     scales = {}
     for column in section.perspectives:
-        figures = (row.perspectives[column.key] for row in section.rows if not row.is_published)
+        figures = (row.figures[column.key] for row in section.rows if not row.is_published)
         if values := [float(text) for figure in figures for _, text in figure.points]:
             scales[column.key] = Strip(min(values), max(values))
     return scales

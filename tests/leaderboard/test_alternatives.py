@@ -80,7 +80,7 @@ def test_columns_hold_means_and_gains_over_vanilla(suite, tmp_path):
     for name in ("calibration", "anomaly"):
         (first,) = (c for c in section.alternatives if c.key in ("calibration/ece", "anomaly/auroc") and name in c.key)
         for row in section.rows:
-            plain, figure = row.perspectives[name], first.cell(row)
+            plain, figure = row.figures[name], first.cell(row)
             assert (figure.text, figure.spread, figure.change) == (plain.text, plain.spread, plain.change)
 
 

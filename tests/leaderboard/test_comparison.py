@@ -18,14 +18,15 @@ def difference(found, key):
 
 def test_against_vanilla_it_agrees_with_the_leaderboard(results):
     found = compare("roast", "vanilla", results)
-    row = load_board(results).sections[0].rows[0]
+    section = load_board(results).sections[0]
+    row = section.rows[0]
     overall = found.differences[0]
     assert (found.suite, found.backbone, found.seeds) == ("toy@1", "minilm", (0, 1, 2))
     assert f"{100 * overall.change:+.2f}" == row.overall.text
     assert (f"{100 * overall.low:+.2f}", f"{100 * overall.high:+.2f}") == (row.overall.low, row.overall.high)
     assert (overall.verdict, overall.p) == ("better", pytest.approx(float(row.p), abs=1e-4))
     assert [f"{100 * item.change:+.1f}" for item in found.differences[1:]] == [
-        f.change for f in row.perspectives.values()
+        row.figures[column.key].change for column in section.perspectives
     ]
 
 

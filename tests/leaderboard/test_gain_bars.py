@@ -23,10 +23,12 @@ GAINS = {
 def section(shared_board):
     """Return the demonstration's section: vanilla and one other row, which gets the gains above."""
     section = shared_board.sections[-1]
-    rows = tuple(
-        replace(row, gains=GAINS, overall=Figure("+1.41")) if row.method == "roast" else row for row in section.rows
-    )
+    rows = tuple(with_gains(row, GAINS, Figure("+1.41")) if row.method == "roast" else row for row in section.rows)
     return replace(section, rows=rows)
+
+
+def with_gains(row, gains, overall):
+    return replace(row, figures={**row.figures, **gains}, overall=overall)
 
 
 def test_each_bar_has_the_length_and_side_of_its_gain_and_tells_noise_apart(section):
@@ -45,7 +47,7 @@ def test_each_bar_has_the_length_and_side_of_its_gain_and_tells_noise_apart(sect
 
 @pytest.mark.parametrize(("gain", "step", "length"), [("+0.05", "0.1", 1), ("+2.40", "0.1", 24), ("-100.00", "5", 20)])
 def test_the_scale_is_round_and_a_negligible_gain_does_not_fill_it(section, gain, step, length):
-    rows = tuple(replace(row, gains=dict.fromkeys(GAINS, Figure(gain)), overall=Figure(gain)) for row in section.rows)
+    rows = tuple(with_gains(row, dict.fromkeys(GAINS, Figure(gain)), Figure(gain)) for row in section.rows)
     sentence, _, *bars, _ = gain_bars(replace(section, rows=rows))
     assert sentence.endswith(f"a character is {step} points")
     assert {bar.rpartition(" ")[0].count("-") for bar in bars[1:]} == {length}

@@ -79,7 +79,7 @@ def test_robustness_at_a_large_cost_in_accuracy_is_flagged(tmp_path, gain, outco
     row = row_of(load_board(tmp_path))
     check = row.checks[-1]
     assert (check.title, check.outcome) == ("Accuracy in distribution is not far below vanilla's", outcome)
-    assert check.value == f"{float(row.perspectives['in-distribution'].text):.2f} %"
+    assert check.value == f"{float(row.figures['in-distribution'].text):.2f} %"
     assert row_of(load_board(tmp_path), "vanilla").checks[-1].outcome == "passed"
 
 
@@ -89,7 +89,7 @@ def test_flags_change_no_score_no_rank_and_no_column(tmp_path):
     assert "masking" not in {column.key.split("/")[0] for column in masked.sections[0].tasks}
     for name in ("roast", "vanilla"):
         one, other = row_of(honest, name), row_of(masked, name)
-        assert (one.overall, one.rank, one.perspectives) == (other.overall, other.rank, other.perspectives)
+        assert (one.overall, one.rank, one.figures) == (other.overall, other.rank, other.figures)
 
 
 def test_flag_and_its_numbers_are_in_every_file(tmp_path):
@@ -108,11 +108,11 @@ def test_clean_accuracy_of_other_examples_leaves_two_points_to_chance_and_of_the
     write_results(tmp_path / "other", suite, Method(), Method("roast"))
     row = row_of(load_board(tmp_path / "other"))
     check, _ = row.checks
-    assert check.limit == f"at most {float(row.perspectives['in-distribution'].text) + 2:.2f} %"
+    assert check.limit == f"at most {float(row.figures['in-distribution'].text) + 2:.2f} %"
     next(entry for entry in suite["tasks"] if entry["id"] == "textfooler")["data"] = digest("stores")
     write_results(tmp_path / "same", suite, Method(), Method("roast"))
     row = row_of(load_board(tmp_path / "same"))
-    assert row.checks[0].limit == f"at most {row.tasks['shift/stores/accuracy'].text} %"
+    assert row.checks[0].limit == f"at most {row.figures['shift/stores/accuracy'].text} %"
 
 
 @pytest.fixture(autouse=True)

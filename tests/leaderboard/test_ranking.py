@@ -205,11 +205,12 @@ def test_vanilla_under_another_name_is_tied_with_it(tmp_path):
         for record in alias:
             record["method"] = {**record["method"], "name": "alias"}
         write_records(tmp_path, alias)
-    rows = {row.method: row for row in load_board(tmp_path).sections[0].rows}
+    section = load_board(tmp_path).sections[0]
+    rows = {row.method: row for row in section.rows}
     assert (rows["alias"].overall.text, rows["alias"].overall.star, rows["alias"].p) == ("0.00", False, "1.0000")
     assert (rows["alias"].better.text, rows["alias"].equivalent) == ("50.0", "yes")
     assert {row.rank for row in rows.values()} == {"1"}
-    assert not any(gain.significant for gain in rows["alias"].gains.values())
+    assert not any(gain.significant for gain in section.gains_of(rows["alias"]))
 
 
 @pytest.mark.parametrize("attacked", [0.0, 0.2])
@@ -254,7 +255,7 @@ def test_sanity_checks_are_a_group_that_changes_no_other_row(tmp_path):
     assert set(checks) == set(SANITY_CHECKS)
     for row in checks.values():
         assert (row.rank, row.p, row.overall.star) == ("", "", False)
-        assert not any(figure.star for figure in row.perspectives.values())
+        assert not any(row.figures[column.key].star for column in section.perspectives)
     assert not {bar.label for panel in forest(section).panels for bar in panel.bars} & set(SANITY_CHECKS)
 
 
@@ -289,11 +290,12 @@ def test_ranking_does_not_depend_on_names_or_on_a_row_without_a_significant_diff
 
 
 def test_only_a_change_whose_interval_leaves_out_zero_is_coloured(results, tmp_path):
-    rows = {row.method: row for row in load_board(results).sections[0].rows}
-    assert all(figure.significant for figure in rows["roast"].perspectives.values())
-    assert not any(
-        figure.significant for figure in (*rows["vanilla"].perspectives.values(), *rows["roast"].tasks.values())
-    )
+    section = load_board(results).sections[0]
+    rows = {row.method: row for row in section.rows}
+    scores, tasks = section.perspectives, section.tasks
+    assert all(rows["roast"].figures[column.key].significant for column in scores)
+    assert not any(rows["vanilla"].figures[column.key].significant for column in scores)
+    assert not any(rows["roast"].figures[column.key].significant for column in tasks)
     equal = load_board(write_results(tmp_path / "equal", card(), Method(), Method("recadam")))
     rows = {row.method: row for row in equal.sections[0].rows}
-    assert not all(figure.significant for figure in rows["recadam"].perspectives.values())
+    assert not all(rows["recadam"].figures[column.key].significant for column in scores)

@@ -95,7 +95,7 @@ def test_a_weight_counts_in_the_perspective_its_gain_and_its_relative_change(tmp
     assert row.scores.relative.value == pytest.approx((0.1 + 0.054 / 0.66 + 0.5 + 0.01 / 0.044 - 0.1) / 5)
     (section,) = load_board(tmp_path).sections
     (better,) = (row for row in section.rows if row.method == "better")
-    assert better.perspectives["shift"].text == "71.40"
+    assert better.figures["shift"].text == "71.40"
     (shift,) = (column for column in section.perspectives if column.key == "shift")
     assert shift.definition.endswith("Mean of: Accuracy on Stores, Tweets (weight 0.25).")
 

@@ -130,11 +130,12 @@ def test_missing_folder_is_one_sentence(tmp_path):
 def test_published_records_may_stand_in_a_folder_of_their_own(results, tmp_path):
     write_published(tmp_path / "printed", [published(card(), "roast", "A. Author (2020)", "stores", 0.86)])
     board = leaderboard.load_board(results, tmp_path / "printed")
-    row = board.sections[0].rows[-1]
+    section = board.sections[0]
+    row = section.rows[-1]
     assert (row.group, row.verification, row.seeds) == ("published", "published", ())
-    assert [figure.text for figure in row.tasks.values()] == ["", "86.00", "", "", "", "", ""]
-    assert row.perspectives["shift"].text == ""
-    assert row.perspectives["shift"].reason == "accuracy of tweets (shift): no record"
+    assert [row.figures[column.key].text for column in section.tasks] == ["", "86.00", "", "", "", "", ""]
+    assert row.figures["shift"].text == ""
+    assert row.figures["shift"].reason == "accuracy of tweets (shift): no record"
 
 
 def test_published_suite_without_results_and_files_beside_suites_are_reported(results, tmp_path):

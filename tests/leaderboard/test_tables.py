@@ -28,7 +28,7 @@ def board(request):
 def all_figures(board):
     for section in board.sections:
         for row in section.rows:
-            yield row, section, [*row.perspectives.values(), *row.tasks.values()]
+            yield row, section, [row.figures[column.key] for column in (*section.perspectives, *section.tasks)]
 
 
 def test_numbers_are_equal_in_every_file(board):
