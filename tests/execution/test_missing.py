@@ -142,7 +142,7 @@ def test_the_board_shows_the_gap_and_does_not_rank_the_row(suite: Path, tmp_path
     assert any(
         note.startswith("accuracy of far (shift), seed 0: unavailable, The data, someone/far") for note in row.notes
     )
-    assert not row.tasks["shift/far/accuracy"].text
+    assert not row.figures["shift/far/accuracy"].text
 
 
 def test_the_board_refuses_two_data_sets_under_one_task(suite: Path, tmp_path: Path) -> None:
