@@ -153,6 +153,11 @@ def _another(trials: Sequence[Trial], row: Row, work: Workload) -> str:
             return f"method {field}"
     if first["backbone"] != row.backbone.identity():
         return "backbone"
+    return other_data(trials, work)
+
+
+def other_data(trials: Sequence[Trial], work: Workload) -> str:
+    """Name what of the suite the trials were run with in another state; empty if they were run with the suite's."""
     if {trial["training"] for trial in trials if "training" in trial} - {training_hash(work)}:
         return "recipe or training part"
     judged = {trial["validation"]["data"] for trial in trials if trial["validation"]}

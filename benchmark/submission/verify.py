@@ -11,8 +11,9 @@ from typing import Any
 
 from benchmark.evaluation.parquet import FeatureTable
 from benchmark.execution.cards import suite_card
-from benchmark.execution.cells import cells_of, training_hash
+from benchmark.execution.cells import cells_of
 from benchmark.execution.explanation import differences
+from benchmark.execution.tuned_row import other_data
 from benchmark.execution.workload import Workload
 from benchmark.models.backbones import resolve_backbone
 from benchmark.schema import IntegrityError, TemperError, UnavailableError, card_fingerprint, fingerprint
@@ -122,14 +123,12 @@ class Verification:
         trials, suite = self.submission.trials, self.work.suite
         if not trials:
             return
-        rule, validation = suite.tuning_rule, self.work.splits.validation.content_hash
+        rule = suite.tuning_rule
         yield from point_problems(trials, rule)
         if suite.tuning is not None and len(trials) != rule.trials:
             yield f"{TRIALS_FILE} holds {len(trials)} trials; {suite.name} gives every method {rule.trials}."
-        if any(trial["validation"] and trial["validation"]["data"] != validation for trial in trials):
-            yield f"{TRIALS_FILE}: the trials were judged on another validation part than the suite's."
-        if {trial["training"] for trial in trials if "training" in trial} - {training_hash(self.work)}:
-            yield f"{TRIALS_FILE}: the trials were trained with another recipe or training part than the suite's."
+        if part := other_data(trials, self.work):
+            yield f"{TRIALS_FILE}: the trials are of another {part} than the suite's."
 
     def _backbone(self) -> Iterator[str]:
         """Compare the backbone if it is the suite's own; accept another one as stated."""

@@ -141,7 +141,7 @@ def test_trials_of_another_recipe_are_refused(submission, tmp_path: Path) -> Non
     forge(folder, change)
     (tmp_path / "scratch").mkdir()
     (problem,) = problems(folder, work, tmp_path / "scratch")
-    assert "the trials were trained with another recipe or training part than the suite's" in problem
+    assert "the trials are of another recipe or training part than the suite's" in problem
 
 
 def wider(trials) -> None:
