@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from benchmark.resources.checksum import Digest, Progress, Silent, check_digest, digest_of, task
 from benchmark.resources.manifest import Carrier, Resource, find_resource, select
+from benchmark.schema.atomic_io import NO_ROOM
 from benchmark.schema.canonical import canonical_json, fingerprint
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError, UsageError, nearest
 
@@ -19,7 +20,6 @@ State: TypeAlias = Literal["present", "absent", "damaged"]
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 _PACKAGE = Path(__file__).resolve().parent.parent
 RECEIPT = ".temper-receipt.json"
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def cache_root() -> Path:
@@ -205,11 +205,6 @@ def quarantine(path: Path) -> Path:
     return target
 
 
-def is_full(error: OSError) -> bool:
-    """Return whether the disk or the quota is exhausted."""
-    return error.errno in _FULL
-
-
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
     """Turn errors of the file system into one sentence that names the folder and what to do."""
@@ -217,7 +212,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         hint = f"{folder} (set TEMPER_CACHE to use another folder)"
-        if is_full(error):
+        if error.errno in NO_ROOM:
             raise TemperError(f"The disk is full. No partial files were kept. Free some space at {hint}.") from error
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             raise TemperError(f"No permission to write {error.filename or folder}. Check {hint}.") from error

@@ -25,7 +25,6 @@ from benchmark.resources.cache import (
     damage,
     disk_errors,
     expanded,
-    is_full,
     missing_sentence,
     offline,
     quarantine,
@@ -35,6 +34,7 @@ from benchmark.resources.cache import (
 )
 from benchmark.resources.checksum import Digest, Progress, Silent, check_digest, digest_of, pump, task
 from benchmark.resources.manifest import Carrier, Resource, select
+from benchmark.schema.atomic_io import NO_ROOM
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError, UsageError
 
 _LOG = logging.getLogger("temper.resources")
@@ -89,7 +89,7 @@ def hub_download(resource: Resource, carrier: Carrier, folder: Path) -> Path:
     try:
         snapshot_download(repository, revision=revision, allow_patterns=patterns, local_dir=folder)
     except (HfHubHTTPError, OSError, ValueError) as error:
-        if isinstance(error, OSError) and is_full(error):
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise UnavailableError(
