@@ -35,8 +35,8 @@ SUBMIT_EXAMPLES = examples(
     ("Submit another setting", "temper submit roast:variant=released --suite demo"),
 )
 VERIFY_EXAMPLES = examples(
-    ("Check a submission without running its code", "temper verify submissions/offline@1/roast/minilm"),
-    ("Train one seed again, which runs its code", "temper verify submissions/offline@1/roast/minilm --rerun 0"),
+    ("Check a submission without running its code", "temper verify submissions/offline@2/roast@tuned/minilm"),
+    ("Train one seed again, which runs its code", "temper verify submissions/offline@2/roast@tuned/minilm --rerun 0"),
     ("Check all submissions", "temper verify submissions"),
 )
 PUSH_EXAMPLES = examples(
