@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from benchmark.execution.attack_parts import owners
-from benchmark.execution.cells import Row, cells_of, find_cell
+from benchmark.execution.cells import Cell, Row, cells_of, find_cell
 from benchmark.execution.claims import ClaimedError, claimed_error
 from benchmark.execution.runner import Observer, Runner
 from benchmark.execution.store import Store
@@ -139,25 +139,24 @@ def compute_rows(rows: Sequence[Row], runner: Runner, executor: Executor) -> Gen
                     f"{pending.row.label} was computed elsewhere, but {runner.store.root} does not hold it. "
                     "The folder of --out must be on a disk that all machines share."
                 )
-            due = time.monotonic() + POLL_SECONDS
-            waiting.append(_Pending(pending.row, earlier + result.computed, due, pending.unseen + 1))
+            waiting.append(pending.again(earlier + result.computed, unseen=pending.unseen + 1))
         elif not result.claimed:
             yield (
                 pending.row,
                 replace(result, computed=result.computed + earlier, reused=max(result.reused - earlier, 0)),
             )
         else:
-            waiting.append(_Pending(pending.row, earlier + result.computed, time.monotonic() + POLL_SECONDS))
+            waiting.append(pending.again(earlier + result.computed))
             if result.claimed not in noted:
                 noted.add(result.claimed)
                 runner.observer.note(result.claimed)
 
     try:
         while waiting or any(not pending.helps for pending in running.values()):
-            due = [pending for pending in waiting if pending.due <= time.monotonic()]
+            due = deque(pending for pending in waiting if pending.due <= time.monotonic())
             started: dict[int, _Pending] = {}
-            for pending in due[: executor.slots - len(running)]:
-                waiting.remove(pending)
+            while due and len(running) + len(started) < executor.slots:
+                waiting.remove(pending := due.popleft())
                 outcome = None if is_here else _settled(pending.row, runner)
                 if outcome is None:
                     started[id(pending)] = pending
@@ -190,7 +189,8 @@ def _results(
     seconds = POLL_SECONDS / 4 if waits else POLL_SECONDS if executor.helps and len(running) < executor.slots else None
     if running:
         return executor.finished(seconds)
-    time.sleep(POLL_SECONDS / 4)
+    if waits:
+        time.sleep(POLL_SECONDS / 4)
     return ()
 
 
@@ -220,6 +220,10 @@ class _Pending:
     due: float = 0.0
     unseen: int = 0
     helps: bool = False
+
+    def again(self, computed: int, *, unseen: int = 0) -> "_Pending":
+        """Return the row to be started again after a while."""
+        return _Pending(self.row, computed, time.monotonic() + POLL_SECONDS, unseen)
 
 
 def _helpers(running: Sequence[_Pending], runner: Runner) -> Iterator[_Pending]:
@@ -259,17 +263,15 @@ def _compute_cells(row: Row, runner: Runner) -> Outcome:
     done = 0
     while True:
         try:
-            cells = list(cells_of(row, runner.work, runner.store))
+            cells, missing = _listed(row, runner)
         except MethodError as error:
             return Outcome(done, failure=f"{row.label}: {error}")
-        missing = [c for c in cells if c.key is not None and find_cell(runner.store, c) is None]
-        report_notes(runner.store, runner.observer)
         if not missing:
             if done and runner.tracker is not None:
                 runner.track_scores(cells)
             return Outcome(done, len(cells) - done)
         claimed = ""
-        for cell in missing:
+        for cell in (cell for cell in missing if cell.key is not None):
             # Rows may share a cell, such as a training that two soups average.
             if reason := runner.store.failure(cell.kind, cell.key or ""):
                 return Outcome(done, failure=f"{cell.label}: {reason}")
@@ -283,7 +285,22 @@ def _compute_cells(row: Row, runner: Runner) -> Outcome:
                 return Outcome(done, failure=f"{cell.label}: {error}")
             break
         else:
-            return Outcome(done, claimed=claimed)
+            if claimed:
+                return Outcome(done, claimed=claimed)
+
+
+def _listed(row: Row, runner: Runner) -> tuple[list[Cell], list[Cell]]:
+    """List a row's cells, and those that are missing.
+
+    A missing cell has no key if one that it reads was missing when it was listed; another process may have added it.
+
+    Raises:
+        MethodError: the method fails where its cells are listed.
+    """
+    cells = list(cells_of(row, runner.work, runner.store))
+    missing = [cell for cell in cells if find_cell(runner.store, cell) is None]
+    report_notes(runner.store, runner.observer)
+    return cells, missing
 
 
 def report_notes(store: Store, observer: Observer) -> None:
@@ -299,18 +316,18 @@ def _settled(row: Row, runner: Runner) -> Outcome | None:
     """
     if row.failure:
         return Outcome(failure=row.failure)
-    store = runner.store
-    store.refresh()
+    runner.store.refresh()
     try:
-        cells = list(cells_of(row, runner.work, store))
+        cells, missing = _listed(row, runner)
     except MethodError as error:
         return Outcome(failure=f"{row.label}: {error}")
-    missing = [cell for cell in cells if cell.key is not None and find_cell(store, cell) is None]
-    report_notes(store, runner.observer)
     if not missing:
         return Outcome(reused=len(cells))
-    owned = [owner for cell in missing for owner in owners(cell, store)]
-    return None if None in owned else Outcome(claimed=str(claimed_error(missing[0].label, owned[0])))
+    owned = [(cell, owner) for cell in missing if cell.key is not None for owner in owners(cell, runner.store)]
+    if not owned or any(owner is None for _, owner in owned):
+        return None
+    cell, owner = owned[0]
+    return Outcome(claimed=str(claimed_error(cell.label, owner)))
 
 
 def _is_done(row: Row, runner: Runner) -> bool:

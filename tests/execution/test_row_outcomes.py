@@ -7,16 +7,19 @@ import signal
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
 
 from benchmark import run, worker_processes
 from benchmark.cli.main import main
-from benchmark.execution import method_registry
+from benchmark.execution import method_registry, row_outcomes
 from benchmark.execution.cells import cells_of
 from benchmark.execution.executors import Local
 from benchmark.execution.plan import parse_methods, plan
+from benchmark.execution.runner import Quiet, Runner
+from benchmark.execution.store import Store
 from benchmark.schema import TemperError, UsageError
 from benchmark.suites import load_suite
 from tests.support.command import temper
@@ -63,6 +66,28 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _registry() -> None:
     yield
     method_registry.registered.cache_clear()
+
+
+def test_finished_rows_are_not_waited_for(suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(suite, "vanilla", seeds=3, out=tmp_path)
+    monkeypatch.setattr(time, "sleep", mock.Mock(side_effect=AssertionError))
+    again = run(suite, "vanilla", seeds=3, out=tmp_path, jobs=2)
+    assert (again.computed, again.reused) == (0, 3 * 8)
+
+
+def test_a_cell_that_another_process_adds_meanwhile_leaves_none_out(
+    suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan(load_suite(str(suite)), parse_methods("vanilla"), 1, None, tmp_path, protocol="")
+    (row,), runner = planned.rows, Runner(planned.work, planned.store, Quiet())
+    runner.run(next(cells_of(row, planned.work, planned.store)))
+    # The first list is from before the training was finished, so no later cell has a key.
+    stores = iter([Store(tmp_path / "empty")])
+    monkeypatch.setattr(row_outcomes, "cells_of", lambda row, work, store: cells_of(row, work, next(stores, store)))
+    assert row_outcomes._settled(row, runner) is None
+    stores = iter([Store(tmp_path / "empty")])
+    outcome = row_outcomes.compute_row(row, runner)
+    assert (outcome.computed, outcome.reused) == (7, 1)
 
 
 @pytest.mark.usefixtures("_preloaded_workers")
