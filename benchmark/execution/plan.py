@@ -141,6 +141,7 @@ def parse_methods(methods: str | Iterable[str], plugins: Iterable[str] = ()) -> 
     Raises:
         UsageError: no name, or a name that is not registered; names the nearest one.
     """
+    _load_plugins(plugins)
     texts = [methods] if isinstance(methods, str) else methods
     names: list[str] = []
     for name in (part.strip() for text in texts for part in text.split(",")):
@@ -149,7 +150,7 @@ def parse_methods(methods: str | Iterable[str], plugins: Iterable[str] = ()) -> 
             names += (name for name, point in registered().items() if not summary(point).averages_trials)
         else:
             names += registered(sanity=True) if name == "sanity" else [name]
-    requests = _known((MethodRequest.parse(name) for name in names if name), plugins)
+    requests = _known(MethodRequest.parse(name) for name in names if name)
     if not requests:
         raise UsageError("--methods names no method; `temper list --methods` shows them.")
     return requests
@@ -161,14 +162,18 @@ def parse_method(method: str, plugins: Iterable[str] = ()) -> MethodRequest:
     Raises:
         UsageError: no such method, or an invalid hyper-parameter or plugin file.
     """
-    return _known([MethodRequest.parse(method)], plugins)[0]
+    _load_plugins(plugins)
+    return _known([MethodRequest.parse(method)])[0]
 
 
-def _known(parsed: Iterable[MethodRequest], plugins: Iterable[str]) -> list[MethodRequest]:
-    """Load plugins, and check that every method exists."""
-    requests = list(parsed)
+def _load_plugins(plugins: Iterable[str]) -> None:
     for plugin in plugins:
         load_plugin(plugin)
+
+
+def _known(parsed: Iterable[MethodRequest]) -> list[MethodRequest]:
+    """Check that every method exists."""
+    requests = list(parsed)
     for request in requests:
         request.require_known()
     return requests
@@ -286,8 +291,7 @@ def require_resources(suite: "Suite", backbone: str) -> None:
 
     needed = suite_resources(suite, backbone)
     absent = [one for name, one in load_manifest().items() if name in needed and state(one) == "absent"]
-    only_of_tasks = needed - _indispensable(suite, backbone)
-    if any(one.name not in only_of_tasks for one in absent):
+    if any(one.name in _indispensable(suite, backbone) for one in absent):
         raise UnavailableError(missing_sentence(absent))
 
 

@@ -15,6 +15,7 @@ from pydantic import Field, PositiveFloat
 from benchmark.execution import method_registry, method_source
 from benchmark.execution.method_registry import MethodRequest, configure, load_plugin, loaded_plugins, registered
 from benchmark.execution.method_source import Summary, hooks, own_imports, source_fingerprint, summary
+from benchmark.execution.plan import parse_methods
 from benchmark.schema import method_slug
 from benchmark.schema.errors import TemperError, UsageError
 from benchmark.training.hyperparameters import HyperparameterField
@@ -277,7 +278,7 @@ def write(path: Path, text: str) -> Path:
 @pytest.mark.usefixtures("_fresh_registry")
 def test_a_file_is_a_plugin_for_this_process(tmp_path: Path) -> None:
     file = write(tmp_path / "mine.py", PLUGIN.format(name="mine"))
-    load_plugin(f"{file}:Mine")
+    assert "mine" in [request.name for request in parse_methods("all", [f"{file}:Mine"])]
     made = configure(MethodRequest.parse("mine+sam:strength=2"))
     assert made.label == "mine+sam (mine.strength=2.0)"
     assert summary(registered()["mine"]) == Summary(
