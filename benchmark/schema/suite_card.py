@@ -183,6 +183,8 @@ def suite_card_text(card: Mapping[str, Any]) -> str:
 
 def _contradictions(card: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield contradictions between the fields of a well-formed card."""
+    if all(task["perspective"] in UNSCORED for task in card["tasks"]):
+        yield Problem("/tasks", "has no task that enters a score; add one.")
     seen: dict[tuple[str, str], int] = {}
     headlines: dict[str, tuple[str, str]] = {}
     for index, task in enumerate(card["tasks"]):

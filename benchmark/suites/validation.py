@@ -48,6 +48,8 @@ def _check_ids(suite: Suite) -> Iterator[Problem]:
 
 def _check_tasks(suite: Suite) -> Iterator[Problem]:
     texts = len(suite.training.data.text)
+    if all(task.perspective in UNSCORED for task in suite.tasks):
+        yield "tasks", "none enters a score; add one that is neither a masking check nor a retention task."
     for task in suite.tasks:
         where = f"tasks[{task.id}]"
         if task.data is None and not has_test(suite.training.split):

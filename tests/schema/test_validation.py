@@ -90,6 +90,15 @@ def test_a_weight_in_a_card_is_above_zero_and_changes_its_fingerprint():
     assert [str(problem) for problem in validate_suite_card(card)] == ["/tasks/0/weight: is 0; write a weight above 0."]
 
 
+def test_a_card_needs_a_task_that_enters_a_score():
+    card = golden("suite")
+    card["tasks"] = [{**card["tasks"][0], "perspective": "retention"}]
+    card["overlap"] = []
+    assert [str(problem) for problem in validate_suite_card(card)] == [
+        "/tasks: has no task that enters a score; add one."
+    ]
+
+
 def test_protocol_options_are_part_of_the_row_its_folder_and_are_written_one_way():
     record = {**golden("measured"), "protocol": ["ece-index-bug", "padding-attended"]}
     assert validate_record(record) == []

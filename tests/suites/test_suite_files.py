@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from benchmark.evaluation.default_metrics import ANOMALY_METRICS, ATTACK_METRICS
 from benchmark.evaluation.metrics import metrics_for
 from benchmark.schema.errors import UsageError
 from benchmark.suites import available_suites, load_suite, parse_suite, suite_files
+from benchmark.suites.validation import check_suite
 
 
 def test_the_small_suite_is_read_as_written(folder: Path) -> None:
@@ -48,6 +50,14 @@ def test_absent_metrics_are_those_of_the_perspective(toml: str) -> None:
 def test_the_metrics_reported_by_default_exist_for_their_perspective() -> None:
     for perspective, names in {**TASK_METRICS, "attack": ATTACK_METRICS}.items():
         assert set(names) <= set(metrics_for(perspective))
+
+
+def test_a_suite_needs_a_task_that_enters_a_score() -> None:
+    suite = load_suite("demo")
+    probe = replace(suite.tasks[0], perspective="retention", metrics=("retention",))
+    problem = ("tasks", "none enters a score; add one that is neither a masking check nor a retention task.")
+    assert problem in list(check_suite(replace(suite, tasks=(probe,), attacks=())))
+    assert problem not in list(check_suite(suite))
 
 
 def test_packaged_suites_by_name_and_version() -> None:
