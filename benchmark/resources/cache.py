@@ -24,9 +24,10 @@ RECEIPT = ".temper-receipt.json"
 
 def cache_root() -> Path:
     """Return Temper's cache folder: ``TEMPER_CACHE``, or ``~/.cache/temper``; it need not exist yet."""
+    if folder := os.environ.get("TEMPER_CACHE", "").strip():
+        return expanded(folder).absolute()
     try:
-        folder = os.environ.get("TEMPER_CACHE", "").strip() or "~/.cache/temper"
-        return Path(folder).expanduser().absolute()
+        return Path("~/.cache/temper").expanduser().absolute()
     except RuntimeError as error:
         raise UsageError("This user has no home folder. Set TEMPER_CACHE to a folder for Temper's files.") from error
 

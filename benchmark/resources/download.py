@@ -1,6 +1,5 @@
 """Fetch resources: find or download an archive, verify it, extract its members, and publish the folder atomically."""
 
-import errno
 import importlib.util
 import logging
 import os
@@ -115,8 +114,9 @@ def _run_pip(command: list[str]) -> tuple[int, str]:
     """Run pip and return its exit status and errors; on a terminal, show its progress on stderr."""
     output = sys.stderr if sys.stderr.isatty() else subprocess.DEVNULL
     done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
-    if done.returncode and os.strerror(errno.ENOSPC) in done.stderr:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    for number in NO_ROOM if done.returncode else ():
+        if os.strerror(number) in done.stderr:
+            raise OSError(number, os.strerror(number))
     return done.returncode, _COLOUR.sub("", done.stderr)
 
 

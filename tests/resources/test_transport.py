@@ -1,5 +1,7 @@
 """Tests of downloads with pip and from the Hub, without a network."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -139,9 +141,11 @@ def test_the_last_meaningful_line_of_pip(shelf, monkeypatch, tmp_path, says, sen
     assert "\x1b" not in str(caught.value)
 
 
-def test_pip_on_a_full_disk(shelf, monkeypatch):
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_pip_on_a_full_disk(shelf, monkeypatch, number):
     shelf.pin_wheel("toy")
-    monkeypatch.setattr(transport.subprocess, "run", FakePip((1, "ERROR: [Errno 28] No space left on device")))
+    error = f"ERROR: [Errno {number}] {os.strerror(number)}"
+    monkeypatch.setattr(transport.subprocess, "run", FakePip((1, error)))
     with pytest.raises(TemperError, match="The disk is full"):
         fetch(["toy"])
 
