@@ -81,7 +81,8 @@ def load_results(path: str | Path, published: str | Path | None = None) -> pd.Da
         published: A folder of numbers printed in papers, such as ``leaderboard/published``.
 
     Returns:
-        A data frame with these columns, without the records of tuned rows whose trials changed after they were run:
+        A data frame with these columns, without the records of tuned rows whose trials changed after they were run and
+        those that the suite card does not list:
 
         - ``suite``, ``version``, ``backbone``: the section that the record belongs to
         - ``method``, ``configuration``, ``protocol``: the row; the last two are empty for the defaults

@@ -301,8 +301,8 @@ def weights_hash(trained: Artifact) -> str:
     return fingerprint({name: digest for name, digest in trained.files.items() if name.startswith(f"{MODEL}/")})
 
 
-def task_metrics(task: EvaluationTask) -> tuple[str, ...]:
-    """Return the metrics of an evaluation task in a stable order."""
+def task_metrics(task: EvaluationTask | Attack) -> tuple[str, ...]:
+    """Return the metrics of an evaluation task or an attack in a stable order."""
     return tuple(sorted(task.metrics))
 
 
@@ -355,7 +355,7 @@ def _score_attack(live: Cell, attack: Attack, work: Workload, store: Store) -> C
     if done is None:
         return Cell("score", attack.id, None, {}, live.row)
     known = _known(table=done)
-    spec = _score_spec(tuple(sorted(attack.metrics)), work, known, work.attacked[attack.id])
+    spec = _score_spec(task_metrics(attack), work, known, work.attacked[attack.id])
     return Cell("score", attack.id, spec, known, live.row)
 
 

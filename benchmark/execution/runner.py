@@ -325,50 +325,32 @@ class Runner:
             "inspect": self._measure_inspection,
             "predict": self._measure,
         }
-        write_measurements(folder, measure[cell.scored](cell, spec))
+        shared = {
+            "metrics": list(spec["metrics"]),
+            "resamples": spec["settings"]["resamples"],
+            "seed_text": spec["resample_seed"],
+        }
+        write_measurements(folder, measure[cell.scored](cell, spec, shared))
 
-    def _measure_attack(self, cell: Cell, spec: dict[str, Any]) -> dict[str, Measurement]:
-        rows = read_attack(cell.reads["table"].folder / ATTACKED)
-        resamples = spec["settings"]["resamples"]
-        metrics = list(spec["metrics"])
-        return attack_measurements(rows, metrics=metrics, resamples=resamples, seed_text=spec["resample_seed"])
+    def _measure_attack(self, cell: Cell, _spec: dict[str, Any], shared: dict[str, Any]) -> dict[str, Measurement]:
+        return attack_measurements(read_attack(cell.reads["table"].folder / ATTACKED), **shared)
 
-    def _measure_retention(self, cell: Cell, spec: dict[str, Any]) -> dict[str, Measurement]:
+    def _measure_retention(self, cell: Cell, _spec: dict[str, Any], shared: dict[str, Any]) -> dict[str, Measurement]:
         before, after = (read_features(cell.reads[role].folder / FEATURES) for role in ("before", "table"))
         if after.labels is None:
             raise TemperError(f"{cell.label}: the table has no labels to probe.")
-        return retention_measurements(
-            before.features,
-            after.features,
-            after.labels,
-            metrics=list(spec["metrics"]),
-            resamples=spec["settings"]["resamples"],
-            seed_text=spec["resample_seed"],
-        )
+        return retention_measurements(before.features, after.features, after.labels, **shared)
 
-    def _measure_inspection(self, cell: Cell, spec: dict[str, Any]) -> dict[str, Measurement]:
+    def _measure_inspection(self, cell: Cell, _spec: dict[str, Any], shared: dict[str, Any]) -> dict[str, Measurement]:
         table = read_inspection(cell.reads["table"].folder / INSPECTED)
-        predictions = table.predictions
-        return inspection_measurements(
-            predictions.logits,
-            table.again,
-            table.gradients,
-            () if predictions.labels is None else predictions.labels,
-            metrics=list(spec["metrics"]),
-            resamples=spec["settings"]["resamples"],
-            seed_text=spec["resample_seed"],
-        )
+        labels = () if table.predictions.labels is None else table.predictions.labels
+        return inspection_measurements(table.predictions.logits, table.again, table.gradients, labels, **shared)
 
-    def _measure(self, cell: Cell, spec: dict[str, Any]) -> dict[str, Measurement]:
+    def _measure(self, cell: Cell, spec: dict[str, Any], shared: dict[str, Any]) -> dict[str, Measurement]:
         tables = {
             role: read_predictions(a.folder / PREDICTIONS) for role, a in cell.reads.items() if PREDICTIONS in a.files
         }
-        table, settings = tables["table"], spec["settings"]
-        shared = {
-            "metrics": list(spec["metrics"]),
-            "resamples": settings["resamples"],
-            "seed_text": spec["resample_seed"],
-        }
+        table = tables["table"]
         if "inside" in tables:
             return self._measure_anomaly(cell, tables["inside"].logits, table.logits, shared)
         held_out = tables["validation"]
@@ -378,7 +360,7 @@ class Runner:
             table.logits,
             table.labels,
             merge=spec.get("merge"),
-            settings_bins=settings["ece_bins"],
+            settings_bins=spec["settings"]["ece_bins"],
             temperature=fit_temperature(held_out.logits, held_out.labels),
             validation=(held_out.logits, held_out.labels),
             protocol=spec.get("protocol", ()),

@@ -185,7 +185,8 @@ class TuningPlan:
                 study, trials = places[id(row)]
                 trials[row.trial or 0] = self._trial(study, row, outcome)
                 self._write(study, trials)
-                clock.spend(study.cost, reused=outcome.reused > 0 and outcome.computed == 0)
+                instant = bool(row.failure) or (outcome.reused > 0 and outcome.computed == 0)
+                clock.spend(study.cost, instant=instant)
                 report.run += 1
                 progress(done + report.run, total, clock.seconds_left())
         for study in self.studies:
@@ -221,12 +222,10 @@ class TuningPlan:
             try:
                 trials = read_trials(path, gaps=gaps) if path.is_file() else []
             except IntegrityError as error:
-                observer.note(f"{error} The trials are run again.")
+                observer.note(f"{error} These trials are not used.")
                 continue
             if not all(self._fits(trial, study) for trial in trials):
-                observer.note(
-                    f"{path}: the trials are of another method source, space, recipe or data. They are run again."
-                )
+                observer.note(f"{path}: the trials are of another method source, space, recipe or data; not used.")
             elif trials:
                 return {trial["trial"]: trial for trial in trials}
         return {}
@@ -318,10 +317,10 @@ class _Clock:
         self._spent = 0.0
         self._started = time.monotonic()
 
-    def spend(self, cost: float, *, reused: bool) -> None:
-        """Count a finished trial; one whose stages were all done already took no time."""
+    def spend(self, cost: float, *, instant: bool) -> None:
+        """Count a finished trial; one that was refused, or whose stages were all done already, took no time."""
         self._left -= cost
-        if not reused:
+        if not instant:
             self._first -= 1
             self._spent += cost
 
