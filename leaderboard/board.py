@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmark.schema import DroppedItem
+from benchmark.schema import DroppedItem, suite_name
 from benchmark.schema.errors import counted
 from benchmark.schema.trial import Trial
 from leaderboard import definitions
@@ -139,7 +139,7 @@ def load_board(results: Path, published: Path | None = None) -> Board:
         suites, sections = read_sections(results, published)
         anchors = distinct(slug(f"{section.suite} {section.backbone}") for section in sections)
         shown = tuple(map(_section, sections, anchors))
-    names = [f"{suite.card['name']}@{suite.card['version']}" for suite in suites]
+    names = [suite_name(suite.card) for suite in suites]
     return Board(
         sections=shown,
         glossaries=tuple(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.schema import LocatedRecord, Record, read_published, read_results, suite_of
+from benchmark.schema import LocatedRecord, Record, read_published, read_results, suite_name
 from benchmark.schema.markdown import escape_markdown
 from leaderboard import definitions
 from leaderboard.figures import decimal, metric_figure, unit_label
@@ -118,7 +118,8 @@ def fill(table: PaperTable, results: Path, published: Path | None) -> list[list[
         for record in (located.record for located in suite.records):
             if _counts(record, table):
                 method = record["method"]
-                measured.setdefault((suite_of(record), method["name"], method["configuration"]), []).append(record)
+                row = (suite_name(record["suite"]), method["name"], method["configuration"])
+                measured.setdefault(row, []).append(record)
     printed = [located for located in read_published(published) if _is_printed_in(located, table)]
     return [[_cell(row, column, measured, printed) for column in table.columns] for row in table.rows]
 
@@ -163,7 +164,7 @@ def _notes(column: PaperColumn, missing: Sequence[str], *, whole: bool) -> tuple
 
 def _is_printed_at(record: Record, label: str, column: PaperColumn) -> bool:
     item = (record["task"]["id"], record["task"]["perspective"], record["metric"]["id"])
-    here = (suite_of(record), record["source"]["row"], item)
+    here = (suite_name(record["suite"]), record["source"]["row"], item)
     return here == (column.suite, label, column.item)
 
 

@@ -26,7 +26,7 @@ from benchmark.schema import (
     published_files,
     read_published,
     read_results,
-    suite_of,
+    suite_name,
 )
 from leaderboard.trial_notes import Tuning, row_tuning
 
@@ -223,7 +223,7 @@ class SectionResults:
     @property
     def suite(self) -> str:
         """Return name and version of the suite."""
-        return f"{self.card['name']}@{self.card['version']}"
+        return suite_name(self.card)
 
     def vanilla(self) -> RowResults | None:
         """Return the reference row: vanilla fine-tuning in its default configuration."""
@@ -418,19 +418,19 @@ def dropped(suites: Iterable[SuiteFolder], results: Path, published: Path | None
     """List all unused content of the folders, with the reasons."""
     drops = [drop for suite in suites for drop in (*suite.dropped, *_unused_attachments(suite))]
     drops += [DroppedItem(path.name, "not in a suite's folder") for path in _visible(results) if path.is_file()]
-    known = {f"{suite.card['name']}@{suite.card['version']}" for suite in suites}
+    known = {suite_name(suite.card) for suite in suites}
     if published is not None:
         strays = [path.name for path in _visible(published) if path not in published_files(published)]
         drops += [DroppedItem(f"published/{name}", "not a file of published numbers") for name in strays]
     for located in read_published(published):
-        if (name := suite_of(located.record)) not in known:
+        if (name := suite_name(located.record["suite"])) not in known:
             drops.append(DroppedItem(str(located), f"a published number of {name}, which the results do not hold"))
     return tuple(sorted(drops, key=lambda drop: drop.where))
 
 
 def _unused_attachments(suite: SuiteFolder) -> Iterator[DroppedItem]:
     """Yield descriptions of rows that do not exist, and attacked texts that are in no record's table."""
-    name = f"{suite.card['name']}@{suite.card['version']}"
+    name = suite_name(suite.card)
     stale = set(suite.stale)
     folders = {file.split("/")[1] for file in (*stale, *(located.file for located in suite.records))}
     tables: set[tuple[str, str, int, str]] = set()

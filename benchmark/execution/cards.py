@@ -17,6 +17,7 @@ from benchmark.schema import (
     card_fingerprint,
     read_suite_card,
     suite_card_text,
+    suite_name,
 )
 from benchmark.schema.atomic_io import replace_file
 from benchmark.schema.attachments import is_attachment
@@ -133,7 +134,7 @@ def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Pa
     Raises:
         UsageError: other rows belong to another state of the suite; the leaderboard would refuse them all.
     """
-    path = results / f"{card['name']}@{card['version']}" / "suite.json"
+    path = results / suite_name(card) / "suite.json"
     stored = _card_at(path)
     if stored is not None and card_fingerprint(stored) == card_fingerprint(card):
         known = {entry["task"]: entry for entry in (*stored["overlap"], *card["overlap"])}
@@ -146,7 +147,7 @@ def write_card(results: Path, card: dict[str, Any], ours: Collection[str]) -> Pa
         others = sorted({str(file.relative_to(results)) for file in files} - set(ours))
         if others:
             raise UsageError(
-                f"{results} holds rows of another state of {card['name']}@{card['version']}, such as {others[0]}. Run "
+                f"{results} holds rows of another state of {suite_name(card)}, such as {others[0]}. Run "
                 "their methods and seeds together with these, raise the suite's version, or give another --out."
             )
     replace_text(path, suite_card_text(card))

@@ -26,6 +26,7 @@ from benchmark.schema import (
     read_records,
     record_line,
     record_path,
+    suite_name,
     validate_record,
     visible,
 )
@@ -123,7 +124,7 @@ def _require_unused(rows: Sequence[Row], card: Mapping[str, Any], results: Path)
     """Refuse to replace records of another row, or of another backbone with the same name."""
     ours = {str(results / file_of(row, card)): row for row in rows}
     named = {row.backbone.name: row.backbone for row in rows}
-    folder = results / f"{card['name']}@{card['version']}"
+    folder = results / suite_name(card)
     for path in sorted({*map(Path, ours), *(p for name in named for p in folder.glob(f"*/{name}/seed-*.jsonl"))}):
         there = first_record(path)
         if there is None:

@@ -42,7 +42,6 @@ from benchmark.schema.results_folder import (
     read_published,
     read_records,
     read_results,
-    suite_of,
 )
 from benchmark.schema.suite_card import (
     UNITS,
@@ -50,6 +49,7 @@ from benchmark.schema.suite_card import (
     card_fingerprint,
     read_suite_card,
     suite_card_text,
+    suite_name,
     validate_suite_card,
 )
 
@@ -98,7 +98,7 @@ __all__ = [
     "record_path",
     "row_key",
     "suite_card_text",
-    "suite_of",
+    "suite_name",
     "validate_record",
     "validate_suite_card",
     "visible",

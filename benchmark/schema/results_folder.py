@@ -13,7 +13,7 @@ from benchmark.schema.canonical import file_fingerprint, lines_of, parse_json
 from benchmark.schema.errors import IntegrityError, Problem, UsageError
 from benchmark.schema.migrations import migrate
 from benchmark.schema.record import RECORD, Record, contradictions, record_key, record_path, validate_record
-from benchmark.schema.suite_card import Card, card_fingerprint, fingerprints_of, read_suite_card
+from benchmark.schema.suite_card import Card, card_fingerprint, fingerprints_of, read_suite_card, suite_name
 from benchmark.schema.trial import TRIALS_FILE, tuning_problems
 
 _LOOSE_KEY = re.compile(rb'"[ \t\r]+:')
@@ -193,7 +193,9 @@ def read_results(root: Path, published: Path | None = None) -> tuple[SuiteFolder
     for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
         try:
             suites.append(
-                _read_suite(folder, [located for located in printed if suite_of(located.record) == folder.name])
+                _read_suite(
+                    folder, [located for located in printed if suite_name(located.record["suite"]) == folder.name]
+                )
             )
         except IntegrityError as error:
             complaints.append(str(error))
@@ -218,7 +220,7 @@ def _read_suite(folder: Path, published: Sequence[LocatedRecord]) -> SuiteFolder
     if not path.is_file():
         raise IntegrityError(f"{path}: there is no suite card; run `temper run`, which writes it next to the records.")
     card = read_suite_card(path)
-    if name != (full := f"{card['name']}@{card['version']}"):
+    if name != (full := suite_name(card)):
         raise IntegrityError(f"{path}: /name: the card of {full} is in the folder {name}; rename the folder.")
     gathering = _Gathering(card, card_fingerprint(card))
     gathering.files.append((f"{name}/{CARD_FILE}", file_fingerprint(path)))
@@ -236,11 +238,6 @@ def _read_suite(folder: Path, published: Sequence[LocatedRecord]) -> SuiteFolder
     if complaints := gathering.complaints + gathering.attachments.complaints:
         raise IntegrityError("\n".join(complaints))
     return gathering.folder()
-
-
-def suite_of(record: Mapping[str, Any]) -> str:
-    """Return the name of the folder of a record's suite: ``demo@3``."""
-    return f"{record['suite']['name']}@{record['suite']['version']}"
 
 
 def _record_files(folder: Path) -> tuple[list[Path], list[Path]]:

@@ -112,6 +112,11 @@ _NOT_IDENTITY = frozenset({"schema", "earlier_fingerprints", "not_run", *_COUNTE
 """Keys that say nothing about what was measured; the counts depend on data that may be missing on the machine."""
 
 
+def suite_name(suite: Mapping[str, Any]) -> str:
+    """Return name and version of a suite, such as ``demo@3``, from its card or from a record's ``suite``."""
+    return f"{suite['name']}@{suite['version']}"
+
+
 def card_identity(card: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a card says about its measurements: names, versions, data, metrics and settings.
 

@@ -14,7 +14,7 @@ from benchmark.execution.plan import Plan
 from benchmark.execution.workload import Workload
 from benchmark.models.backbones import Backbone
 from benchmark.resources import load_manifest
-from benchmark.schema import TemperError, UsageError
+from benchmark.schema import TemperError, UsageError, suite_name
 from benchmark.schema.errors import on_one_line
 from benchmark.schema.markdown import escape_cell, escape_markdown
 from benchmark.submission.build import FinishedSeed, finished_seed
@@ -121,7 +121,7 @@ def model_card(
     row, records = run.row, run.records
     entries = {(task["id"], metric): task for task in card["tasks"] for metric in task["metrics"]}
     titles = {name: metric["title"] for name, metric in card["metrics"].items()}
-    suite, base = f"{card['name']}@{card['version']}", _base_model(row.backbone)
+    suite, base = suite_name(card), _base_model(row.backbone)
     data = ModelCardData(
         model_name=f"{row.label} on {suite}",
         license=licence or _licence(row.backbone),
@@ -150,7 +150,7 @@ def model_card(
 def _body(run: FinishedSeed, card: Mapping[str, Any], work: Workload, config: Mapping[str, Any]) -> Iterator[str]:
     row, records = run.row, run.records
     method, recipe = records[0]["method"], work.suite.recipe
-    suite = f"{card['name']}@{card['version']}"
+    suite = suite_name(card)
     yield f"# {escape_markdown(row.label)}\n\n"
     yield (
         f"{escape_markdown(row.backbone.name)}, fine-tuned by the method {escape_markdown(method['name'])} on "

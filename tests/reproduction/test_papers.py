@@ -8,7 +8,7 @@ from benchmark.evaluation.metrics import METRICS
 from benchmark.execution.method_registry import MethodRequest, configure
 from benchmark.reproduction import available_reproductions, choose_rows, load_reproduction
 from benchmark.reproduction.paper import parse_reproduction
-from benchmark.schema import UsageError, read_published, suite_of
+from benchmark.schema import UsageError, read_published, suite_name
 from benchmark.suites import load_suite
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "leaderboard/published"
@@ -77,7 +77,7 @@ def test_published_numbers_have_a_suite_and_a_source() -> None:
     assert len(found) == 4
     for located in found:
         suite = load_suite(located.record["suite"]["name"])
-        assert suite_of(located.record) == suite.full_name
+        assert suite_name(located.record["suite"]) == suite.full_name
         assert all(located.record["source"].values())
 
 
