@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from benchmark.resources.checksum import Digest, Progress, Silent, check_digest, digest_of, task
+from benchmark.resources.checksum import Digest, Progress, Silent, check_file, digest_of, task
 from benchmark.resources.manifest import Carrier, Resource, find_resource, select
 from benchmark.schema.atomic_io import NO_ROOM
 from benchmark.schema.canonical import canonical_json, fingerprint
@@ -280,10 +280,8 @@ def _verify_archives(resource: Resource, progress: Progress) -> tuple[list[str],
         path = archives_folder() / carrier.file
         if not carrier.file or not path.is_file():
             continue
-        with task(progress, f"checking {path.name}", path.stat().st_size):
-            digest = digest_of(path, progress)
         try:
-            check_digest(path, digest, carrier.sha256, carrier.size)
+            check_file(path, carrier.sha256, carrier.size, progress)
         except IntegrityError as error:
             problems.append(str(error))
             moved.append(quarantine(path))

@@ -91,6 +91,17 @@ def digest_of(path: Path, progress: Progress) -> Digest:
         return pump(stream, None, progress)
 
 
+def check_file(path: Path, sha256: str, size: int, progress: Progress) -> None:
+    """Hash a file, and refuse one that is not the pinned one.
+
+    Raises:
+        IntegrityError: as `check_digest`.
+    """
+    with task(progress, f"checking {path.name}", path.stat().st_size):
+        digest = digest_of(path, progress)
+    check_digest(path, digest, sha256, size)
+
+
 def check_digest(path: Path, digest: Digest, sha256: str, size: int) -> None:
     """Refuse a file that is not the pinned one.
 

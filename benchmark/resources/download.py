@@ -31,7 +31,7 @@ from benchmark.resources.cache import (
     resource_folder,
     write_receipt,
 )
-from benchmark.resources.checksum import Digest, Progress, Silent, check_digest, digest_of, pump, task
+from benchmark.resources.checksum import Digest, Progress, Silent, check_digest, check_file, pump, task
 from benchmark.resources.manifest import Carrier, Resource, select
 from benchmark.schema.atomic_io import NO_ROOM
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError, UsageError
@@ -209,7 +209,7 @@ class Obtainer:
     def _is_sound(self, carrier: Carrier, path: Path) -> bool:
         """Return whether a cached archive is the pinned file; quarantine it if it is not."""
         try:
-            self._check(carrier, path, path)
+            check_file(path, carrier.sha256, carrier.size, self.progress)
         except IntegrityError as error:
             _LOG.warning("%s It was quarantined as %s.", error, quarantine(path).name)
             return False
@@ -242,14 +242,8 @@ class Obtainer:
         path = self.transport(resource, carrier, folder)
         if path.is_dir():
             return path
-        target = archives_folder() / carrier.file
-        self._check(carrier, path, target)
-        return path.replace(target)
-
-    def _check(self, carrier: Carrier, path: Path, shown: Path) -> None:
-        with task(self.progress, f"checking {shown.name}", path.stat().st_size):
-            digest = digest_of(path, self.progress)
-        check_digest(path, digest, carrier.sha256, carrier.size)
+        check_file(path, carrier.sha256, carrier.size, self.progress)
+        return path.replace(archives_folder() / carrier.file)
 
 
 def local_only(resource: Resource) -> bool:

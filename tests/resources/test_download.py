@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
-from benchmark.resources import Silent, download, fetch, locate, state
+from benchmark.resources import Silent, fetch, locate, state
 from benchmark.resources.cache import RECEIPT, archives_folder, resource_folder
+from benchmark.resources.checksum import digest_of
 from benchmark.resources.manifest import find_resource
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError, UsageError
 
@@ -246,7 +247,7 @@ def test_alternative_carrier_is_tried_after_a_failure(shelf, wheel):
     )
     pinned = find_resource("toy")
     shelf._tables.clear()
-    alternative = {"requirement": "other==2", "file": other.name, "sha256": download.digest_of(other, Silent()).sha256}
+    alternative = {"requirement": "other==2", "file": other.name, "sha256": digest_of(other, Silent()).sha256}
     shelf.pin_wheel("toy", alternatives=[alternative | {"size": other.stat().st_size, "root": "x/y"}])
 
     def gone(resource, carrier, folder):
