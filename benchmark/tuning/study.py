@@ -225,7 +225,7 @@ class TuningPlan:
                 observer.note(f"{error} These trials are not used.")
                 continue
             if not all(self._fits(trial, study) for trial in trials):
-                observer.note(f"{path}: the trials are of another method source, space, recipe or data; not used.")
+                observer.note(f"{path} is not used: its trials are of another method source, space, recipe or data.")
             elif trials:
                 return {trial["trial"]: trial for trial in trials}
         return {}
