@@ -206,7 +206,7 @@ def _section(results: SectionResults, anchor: str) -> Section:
         alternatives=tuple(_alternative_columns(results, shown)),
         rows=shown,
         sensitivity=Sensitivity() if chance else sensitivity(scores, rows),
-        not_run=_not_run(card.get("not_run", {}), {row.name for row in results.rows}),
+        not_run=_not_run(card.get("not_run", {}).get(results.backbone, {}), {row.name for row in results.rows}),
     )
 
 

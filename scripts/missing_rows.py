@@ -34,7 +34,7 @@ def write_missing(results: Path) -> dict[str, float | None]:
         if not (folder / method_slug(name, "", tuned=True) / BACKBONE).is_dir()
     }
     path = folder / "suite.json"
-    replace_file(path, suite_card_text(read_suite_card(path) | {"not_run": missing}).encode())
+    replace_file(path, suite_card_text(read_suite_card(path) | {"not_run": {BACKBONE: missing}}).encode())
     return missing
 
 

@@ -153,10 +153,10 @@ def compute_rows(rows: Sequence[Row], runner: Runner, executor: Executor) -> Gen
 
     try:
         while waiting or any(not pending.helps for pending in running.values()):
-            due = deque(pending for pending in waiting if pending.due <= time.monotonic())
-            started: dict[int, _Pending] = {}
-            while due and len(running) + len(started) < executor.slots:
-                waiting.remove(pending := due.popleft())
+            due = [pending for pending in waiting if pending.due <= time.monotonic()]
+            taken, started = due[: executor.slots - len(running)], dict[int, _Pending]()
+            for pending in taken:
+                waiting.remove(pending)
                 outcome = None if is_here else _settled(pending.row, runner)
                 if outcome is None:
                     started[id(pending)] = pending
@@ -167,7 +167,8 @@ def compute_rows(rows: Sequence[Row], runner: Runner, executor: Executor) -> Gen
             if started:
                 running |= started
                 executor.submit({number: pending.row for number, pending in started.items()})
-            for number, result in _results(executor, running, waits=bool(waiting)):
+            # A row that is settled leaves its place to another at once.
+            for number, result in _results(executor, running, waits=bool(waiting), at_once=len(started) < len(taken)):
                 yield from ended(running.pop(number), result)
     except (KeyboardInterrupt, GeneratorExit):
         if running and (sentence := executor.leave()):
@@ -183,13 +184,13 @@ def compute_rows(rows: Sequence[Row], runner: Runner, executor: Executor) -> Gen
 
 
 def _results(
-    executor: Executor, running: Mapping[int, object], *, waits: bool
+    executor: Executor, running: Mapping[int, object], *, waits: bool, at_once: bool
 ) -> Sequence[tuple[int, Outcome | Exception]]:
-    """Wait for a running row, but no longer than until another may start."""
+    """Wait for a running row, but no longer than until another may start, which is now if `at_once`."""
     seconds = POLL_SECONDS / 4 if waits else POLL_SECONDS if executor.helps and len(running) < executor.slots else None
     if running:
-        return executor.finished(seconds)
-    if waits:
+        return executor.finished(0.0 if at_once else seconds)
+    if waits and not at_once:
         time.sleep(POLL_SECONDS / 4)
     return ()
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from benchmark.resources.checksum import Digest, Progress, Silent, check_file, digest_of, task
 from benchmark.resources.manifest import Carrier, Resource, find_resource, select
-from benchmark.schema.atomic_io import NO_ROOM
+from benchmark.schema.atomic_io import DISK_FULL
 from benchmark.schema.canonical import canonical_json, fingerprint
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError, UsageError, nearest
 
@@ -25,7 +25,10 @@ RECEIPT = ".temper-receipt.json"
 def cache_root() -> Path:
     """Return Temper's cache folder: ``TEMPER_CACHE``, or ``~/.cache/temper``; it need not exist yet."""
     if folder := os.environ.get("TEMPER_CACHE", "").strip():
-        return expanded(folder).absolute()
+        try:
+            return expanded(folder).absolute()
+        except UsageError as error:
+            raise UsageError(f"TEMPER_CACHE={error}") from error
     try:
         return Path("~/.cache/temper").expanduser().absolute()
     except RuntimeError as error:
@@ -213,7 +216,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         hint = f"{folder} (set TEMPER_CACHE to use another folder)"
-        if error.errno in NO_ROOM:
+        if error.errno in DISK_FULL:
             raise TemperError(f"The disk is full. No partial files were kept. Free some space at {hint}.") from error
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             raise TemperError(f"No permission to write {error.filename or folder}. Check {hint}.") from error

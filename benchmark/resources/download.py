@@ -33,7 +33,7 @@ from benchmark.resources.cache import (
 )
 from benchmark.resources.checksum import Digest, Progress, Silent, check_digest, check_file, pump, task
 from benchmark.resources.manifest import Carrier, Resource, select
-from benchmark.schema.atomic_io import NO_ROOM
+from benchmark.schema.atomic_io import DISK_FULL
 from benchmark.schema.errors import IntegrityError, TemperError, UnavailableError, UsageError
 
 _LOG = logging.getLogger("temper.resources")
@@ -88,7 +88,7 @@ def hub_download(resource: Resource, carrier: Carrier, folder: Path) -> Path:
     try:
         snapshot_download(repository, revision=revision, allow_patterns=patterns, local_dir=folder)
     except (HfHubHTTPError, OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
             raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise UnavailableError(
@@ -114,7 +114,7 @@ def _run_pip(command: list[str]) -> tuple[int, str]:
     """Run pip and return its exit status and errors; on a terminal, show its progress on stderr."""
     output = sys.stderr if sys.stderr.isatty() else subprocess.DEVNULL
     done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
-    for number in NO_ROOM if done.returncode else ():
+    for number in DISK_FULL if done.returncode else ():
         if os.strerror(number) in done.stderr:
             raise OSError(number, os.strerror(number))
     return done.returncode, _COLOUR.sub("", done.stderr)

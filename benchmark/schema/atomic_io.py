@@ -6,7 +6,8 @@ import platform
 import re
 from pathlib import Path
 
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+NO_ROOM = {*DISK_FULL, errno.EFBIG}
 PARTIAL = re.compile(r"\..*\.partial")
 """Names of the files that `replace_file` writes first."""
 

@@ -95,8 +95,8 @@ class CardModel(TypedDict):
     """Absent if the suite file leaves it to the defaults."""
     largest_class: NotRequired[dict[Name, Number]]
     """Share of the most frequent class, 0 to 1, of each in-distribution task whose data was read."""
-    not_run: NotRequired[dict[Name, Number | None]]
-    """Methods that have no row for lack of time, with the estimated core-hours of one."""
+    not_run: NotRequired[dict[Name, dict[Name, Number | None]]]
+    """By backbone: methods that have no row for lack of time, with the estimated core-hours of one."""
     earlier_fingerprints: NotRequired[Annotated[list[Hash], Field(max_length=100)]]
     """Those of older schema versions of this card, which its older records state."""
 

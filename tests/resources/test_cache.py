@@ -20,6 +20,9 @@ def test_cache_root_follows_the_environment(monkeypatch, tmp_path):
     assert cache_root() == tmp_path
     monkeypatch.setenv("TEMPER_CACHE", "~/elsewhere")
     assert cache_root() == Path.home() / "elsewhere"
+    monkeypatch.setenv("TEMPER_CACHE", "~nobody-here/cache")
+    with pytest.raises(UsageError, match="TEMPER_CACHE=~nobody-here/cache: ~nobody-here is not a home folder here"):
+        cache_root()
     monkeypatch.delenv("TEMPER_CACHE")
     assert cache_root() == Path.home() / ".cache" / "temper"
 
