@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,8 @@ class TopK:
 Tier = Callable[[Sequence[Hashable]], Iterable[Values | TopK]]
 """Returns the values of each item, or the largest of them."""
 
-SAMPLE, ALONE = 32, 8
-"""Number of items on which two tiers are compared first, and the number if one of them evaluates items one by one."""
+SAMPLE = 32
+"""Number of items on which two tiers are compared first; the first questions may have only a few items each."""
 
 SAFETY = 2.0
 """Ratio of a tier's margin to the largest error observed on it."""
@@ -82,29 +83,38 @@ class TieredOracle:
     Attributes:
         tiers: From the fastest to the reference.
         least: Smallest margin of any tier but the last.
-        margins: Bound on the error of each tier; 0 for the last.
-        widened: Number of answers whose error exceeded half of a margin.
+        errors: Largest observed difference of each tier from the next.
+        widened: Number of times that a difference on an item that was evaluated on two tiers was the largest so far.
         screening: Time measurements of the first two tiers.
         given_up: Whether the first tier is skipped.
     """
 
     tiers: Sequence[Tier]
     least: float = LEAST
-    margins: list[float] = field(default_factory=list)
+    errors: list[float] = field(init=False)
     widened: int = 0
     screening: Screening = field(default_factory=Screening)
     given_up: bool = False
+    _compared: list[int] = field(init=False)
     _seen: "OrderedDict[tuple[Hashable, int], Values]" = field(default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        self.errors, self._compared = [0.0] * self.last_tier, [0] * self.last_tier
 
     @property
     def last_tier(self) -> int:
         """Number of the reference tier."""
         return len(self.tiers) - 1
 
+    @property
+    def margins(self) -> list[float]:
+        """Bound on the error of each tier: those between the tiers add up; 0 for the last."""
+        steps = (max(self.least, SAFETY * error) for error in reversed(self.errors))
+        return list(accumulate(steps, initial=0.0))[::-1]
+
     def answer(self, items: Sequence[Hashable], tier: int) -> list[Answer]:
         """Return the answers of a tier with its margin; the second tier replaces a first one that saves no time."""
-        if not self.margins:
-            self._calibrate(items if self.last_tier else ())
+        self._calibrate(items)
         if tier == 0 and self.last_tier > 0:
             self.given_up = self.given_up or not self.screening.pays
             tier = int(self.given_up)
@@ -118,26 +128,24 @@ class TieredOracle:
         if tier < self.last_tier:
             self._remember(items, values, tier)
         ids = [row.ids if isinstance(row, TopK) else None for row in rows]
-        return [Answer(v, self.margins[tier], tier, i) for v, i in zip(values, ids, strict=True)]
+        margin = self.margins[tier]
+        return [Answer(v, margin, tier, i) for v, i in zip(values, ids, strict=True)]
 
     def _calibrate(self, items: Sequence[Hashable]) -> None:
-        """Compare each tier with the next on the first items; margins add up towards the fastest tier."""
-        self.margins = [0.0]
-        for tier in reversed(range(self.last_tier)):
-            count = ALONE if tier + 1 == self.last_tier else SAMPLE
-            sample = items[:: max(1, len(items) // count)][:count]
-            error = _largest(self.tiers[tier](sample), self.tiers[tier + 1](sample))
-            self.margins.insert(0, self.margins[0] + max(self.least, SAFETY * error))
+        """Compare each tier with the next on the first items."""
+        for tier, compared in enumerate(self._compared):
+            if (left := SAMPLE - compared) > 0:
+                sample = items[:: max(1, len(items) // left)][:left]
+                error = _largest(self.tiers[tier](sample), self.tiers[tier + 1](sample))
+                self.errors[tier] = max(self.errors[tier], error)
+                self._compared[tier] += len(sample)
 
     def _compare(self, items: Sequence[Hashable], rows: Sequence[Values], tier: int) -> None:
-        """Widen the margin of the tier below if an error exceeds half of it."""
+        """Compare answers with those of the tier below."""
         for item, row in zip(items, rows, strict=True):
             before = self._seen.get((item, tier - 1))
-            if before is None:
-                continue
-            error = _error(before, row)
-            if 2 * error > self.margins[tier - 1]:
-                self.margins[tier - 1] = self.margins[tier] + SAFETY * error
+            if before is not None and (error := _error(before, row)) > self.errors[tier - 1]:
+                self.errors[tier - 1] = error
                 self.widened += 1
 
     def _remember(self, items: Sequence[Hashable], rows: Sequence[Values], tier: int) -> None:
