@@ -49,21 +49,18 @@ def methods_page(families: Sequence[str], refused: Mapping[str, Sequence[str]], 
         refused: Those of them that a method refuses, by its name.
         results: The results folder, for whether a method has a row.
     """
-    names = [name for name, point in registered().items() if point.value.startswith("methods.")]
-    costs = {name: Costs.for_method(registered()[name]).methods.get(name) for name in names}
+    costs = method_costs()
     settings = sorted({cost.setting for cost in costs.values() if cost and cost.setting})
     suite, rows, sections = load_suite(SUITE), [], []
-    for name in names:
+    for name in costs:
         cls = method_class(name)
         read = summary(registered()[name])
         cost, time = _cost(costs[name]), _time(costs[name], settings)
         trained = _trained(families, refused.get(name, ()))
         if read.averages_trials:
             cost, trained = "a training per trial", "those of `of`"
-        tuned = method_slug(name, "", tuned=True)
-        has_row = (results / row_folder(suite.name, suite.version, tuned, BACKBONE)).is_dir()
         hours = row_hours(costs[name], suite)
-        row = "yes" if has_row else "no" if hours is None else f"no, {hours:.1f} h"
+        row = "yes" if has_row(name, suite, results) else "no" if hours is None else f"no, {hours:.1f} h"
         rows.append((f"[`{name}`](#{name})", escaped(cls.paper) or "-", cost, time, row, trained))
         hooks = ", ".join(f"`{hook}`" for hook in read.hooks) or "none"
         sections += [f"## {name}", prose(inspect.getdoc(cls) or ""), f"Hooks: {hooks}. Version {escaped(cls.version)}."]
@@ -78,6 +75,18 @@ def methods_page(families: Sequence[str], refused: Mapping[str, Sequence[str]], 
     )
     overview = table(("method", "paper", "cost", "time", "row", "families"), rows)
     return "\n\n".join(filter(None, (introduction, overview, *sections))) + "\n"
+
+
+def method_costs() -> dict[str, Cost | None]:
+    """Return the cost of each method in `methods/`, by name; None for one that was not measured."""
+    points = {name: point for name, point in registered().items() if point.value.startswith("methods.")}
+    return {name: Costs.for_method(point).methods.get(name) for name, point in points.items()}
+
+
+def has_row(method: str, suite: Suite, results: Path) -> bool:
+    """Return whether a method has a tuned row on `BACKBONE`."""
+    tuned = method_slug(method, "", tuned=True)
+    return (results / row_folder(suite.name, suite.version, tuned, BACKBONE)).is_dir()
 
 
 def _trained(families: Sequence[str], refused: Sequence[str]) -> str:

@@ -8,12 +8,10 @@ A method whose row is added later is no longer shown; run the script again for a
 
 from pathlib import Path
 
-from benchmark.execution.costs import Costs
-from benchmark.execution.method_registry import registered
-from benchmark.schema import method_slug, read_suite_card, suite_card_text
+from benchmark.schema import read_suite_card, suite_card_text
 from benchmark.schema.atomic_io import replace_file
 from benchmark.suites import load_suite
-from scripts.methods_page import BACKBONE, SUITE, row_hours
+from scripts.methods_page import BACKBONE, SUITE, has_row, method_costs, row_hours
 
 RESULTS = Path(__file__).parents[1] / "leaderboard" / "results"
 
@@ -24,16 +22,13 @@ COMPOSED = ("mvp+adv_embed", "mvp+roast")
 def write_missing(results: Path) -> dict[str, float | None]:
     """Write the core-hours of each missing row into the suite's card, and return them by method."""
     suite = load_suite(SUITE)
-    folder = results / suite.full_name
-    points = {name: point for name, point in registered().items() if point.value.startswith("methods.")}
-    hours = {name: row_hours(Costs.for_method(point).methods.get(name), suite) for name, point in points.items()}
-    hours |= dict.fromkeys(COMPOSED)
+    hours = {name: row_hours(cost, suite) for name, cost in (method_costs() | dict.fromkeys(COMPOSED)).items()}
     missing = {
         name: None if time is None else round(time, 1)
         for name, time in hours.items()
-        if not (folder / method_slug(name, "", tuned=True) / BACKBONE).is_dir()
+        if not has_row(name, suite, results)
     }
-    path = folder / "suite.json"
+    path = results / suite.full_name / "suite.json"
     replace_file(path, suite_card_text(read_suite_card(path) | {"not_run": {BACKBONE: missing}}).encode())
     return missing
 

@@ -291,7 +291,8 @@ def require_resources(suite: "Suite", backbone: str) -> None:
 
     needed = suite_resources(suite, backbone)
     absent = [one for name, one in load_manifest().items() if name in needed and state(one) == "absent"]
-    if any(one.name in _indispensable(suite, backbone) for one in absent):
+    indispensable = _indispensable(suite, backbone)
+    if any(one.name in indispensable for one in absent):
         raise UnavailableError(missing_sentence(absent))
 
 

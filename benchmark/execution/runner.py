@@ -330,23 +330,24 @@ class Runner:
             "resamples": spec["settings"]["resamples"],
             "seed_text": spec["resample_seed"],
         }
-        write_measurements(folder, measure[cell.scored](cell, spec, shared))
+        write_measurements(folder, measure[cell.scored](cell, shared))
 
-    def _measure_attack(self, cell: Cell, _spec: dict[str, Any], shared: dict[str, Any]) -> dict[str, Measurement]:
+    def _measure_attack(self, cell: Cell, shared: dict[str, Any]) -> dict[str, Measurement]:
         return attack_measurements(read_attack(cell.reads["table"].folder / ATTACKED), **shared)
 
-    def _measure_retention(self, cell: Cell, _spec: dict[str, Any], shared: dict[str, Any]) -> dict[str, Measurement]:
+    def _measure_retention(self, cell: Cell, shared: dict[str, Any]) -> dict[str, Measurement]:
         before, after = (read_features(cell.reads[role].folder / FEATURES) for role in ("before", "table"))
         if after.labels is None:
             raise TemperError(f"{cell.label}: the table has no labels to probe.")
         return retention_measurements(before.features, after.features, after.labels, **shared)
 
-    def _measure_inspection(self, cell: Cell, _spec: dict[str, Any], shared: dict[str, Any]) -> dict[str, Measurement]:
+    def _measure_inspection(self, cell: Cell, shared: dict[str, Any]) -> dict[str, Measurement]:
         table = read_inspection(cell.reads["table"].folder / INSPECTED)
         labels = () if table.predictions.labels is None else table.predictions.labels
         return inspection_measurements(table.predictions.logits, table.again, table.gradients, labels, **shared)
 
-    def _measure(self, cell: Cell, spec: dict[str, Any], shared: dict[str, Any]) -> dict[str, Measurement]:
+    def _measure(self, cell: Cell, shared: dict[str, Any]) -> dict[str, Measurement]:
+        spec = cell.spec or {}
         tables = {
             role: read_predictions(a.folder / PREDICTIONS) for role, a in cell.reads.items() if PREDICTIONS in a.files
         }
